@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_RESULT_PRIVATE_H
+#define DATAHUB_RESULT_PRIVATE_H
+
+#include <datahub/types.h>
+
+DatahubResult datahub_fail (DatahubError *error, DatahubResult code,
+    int sys_errno, const char *format, ...)
+    __attribute__ ((format (printf, 4, 5)));
+
+#endif /* DATAHUB_RESULT_PRIVATE_H */

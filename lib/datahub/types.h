@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_TYPES_H
+#define DATAHUB_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define DATAHUB_BEGIN_DECLS extern "C" {
+#define DATAHUB_END_DECLS }
+#else
+#define DATAHUB_BEGIN_DECLS
+#define DATAHUB_END_DECLS
+#endif
+
+#define DATAHUB_API __attribute__ ((visibility ("default")))
+
+/* "No value" of every 64-bit time and offset, as GST_CLOCK_TIME_NONE. */
+#define DATAHUB_NONE UINT64_MAX
+/* Timeouts are int64 nanoseconds of CLOCK_MONOTONIC: 0 tries, < 0 waits for
+ * ever (in slices; every wait can be interrupted). */
+#define DATAHUB_FOREVER INT64_C (-1)
+#define DATAHUB_MAX_MEMORIES 4
+#define DATAHUB_SECRET_SIZE 32
+#define DATAHUB_CHANNEL_MAX 64
+#define DATAHUB_UUID_TEXT 33 /* 32 hexadecimal digits and the end */
+#define DATAHUB_CONSUMER_NAME_MAX 40
+
+DATAHUB_BEGIN_DECLS
+
+/* Outcomes below DATAHUB_ERROR_FIRST are ordinary; the others are failures and
+ * fill in a DatahubError. */
+typedef enum
+{
+  DATAHUB_OK = 0,
+  DATAHUB_TIMEOUT, /* the time is up, or a try found nothing */
+  DATAHUB_INTERRUPTED, /* the wait was ended by an interrupt call */
+  DATAHUB_CLOSED, /* the producer closed the block; nothing is left */
+  DATAHUB_PRODUCER_LOST, /* the producer died; nothing is left to read */
+  DATAHUB_EVICTED, /* this reliable consumer held the producer too long */
+  DATAHUB_DROPPED, /* no room within max-bytes and nobody to wait for */
+
+  DATAHUB_ERROR_FIRST = 64,
+  DATAHUB_ERROR_NAME = 64, /* the channel name is not allowed */
+  DATAHUB_ERROR_INVALID, /* an argument makes no sense */
+  DATAHUB_ERROR_NOT_FOUND, /* no such block */
+  DATAHUB_ERROR_BUSY, /* a live producer has the name; or handle in use */
+  DATAHUB_ERROR_DENIED, /* owner, mode or secret forbid it */
+  DATAHUB_ERROR_NO_SPACE, /* the shared memory file system is full */
+  DATAHUB_ERROR_VERSION, /* the block speaks another version */
+  DATAHUB_ERROR_CORRUPT, /* the block contradicts itself */
+  DATAHUB_ERROR_TOO_BIG, /* cannot fit even when everything is free */
+  DATAHUB_ERROR_FULL, /* the consumer table is full */
+  DATAHUB_ERROR_FORKED, /* the handle belongs to the parent process */
+  DATAHUB_ERROR_SYSTEM /* a system call failed; see sys_errno */
+} DatahubResult;
+
+typedef struct
+{
+  DatahubResult code;
+  int sys_errno; /* 0 where no system call was to blame */
+  char message[320]; /* a sentence for a person, with the numbers */
+} DatahubError;
+
+typedef enum
+{
+  DATAHUB_RECORD_BUFFER = 1,
+  DATAHUB_RECORD_STREAM_START,
+  DATAHUB_RECORD_CAPS,
+  DATAHUB_RECORD_SEGMENT,
+  DATAHUB_RECORD_TAGS,
+  DATAHUB_RECORD_GAP,
+  DATAHUB_RECORD_EOS,
+  DATAHUB_RECORD_EVENT /* any other serialized event */
+} DatahubRecordType;
+
+/* What a record stands in: the sticky records in force when it was committed.
+ */
+typedef enum
+{
+  DATAHUB_CONTEXT_STREAM_START,
+  DATAHUB_CONTEXT_CAPS,
+  DATAHUB_CONTEXT_SEGMENT,
+  DATAHUB_CONTEXT_TAGS,
+  DATAHUB_N_CONTEXTS
+} DatahubContext;
+
+/* Record flags. The low 24 bits are the user's (the elements put GstBufferFlags
+ * there, shifted), the high ones the library's. */
+#define DATAHUB_FLAG_DELTA_UNIT UINT32_C (0x80000000) /* not a keyframe */
+#define DATAHUB_FLAG_LIVE UINT32_C (0x40000000) /* live producer */
+#define DATAHUB_FLAG_USER_MASK UINT32_C (0x00ffffff)
+
+typedef enum
+{
+  DATAHUB_CONSUMER_FREE = 0,
+  DATAHUB_CONSUMER_CLAIMED,
+  DATAHUB_CONSUMER_ACTIVE,
+  DATAHUB_CONSUMER_EVICTED,
+  DATAHUB_CONSUMER_LEAVING
+} DatahubConsumerState;
+
+/* One row of the consumer table, as the producer or an inspector sees it. */
+typedef struct
+{
+  uint32_t row;
+  uint64_t id; /* row and incarnation: never the same for two consumers */
+  DatahubConsumerState state;
+  bool alive; /* by the kernel's lock, not by a timeout */
+  bool reliable;
+  int32_t pid; /* as the consumer says; in its own PID namespace */
+  char name[DATAHUB_CONSUMER_NAME_MAX];
+  uint64_t received;
+  uint64_t lost;
+  uint64_t cursor; /* next sequence it will read */
+  uint32_t pins; /* records it holds */
+  uint32_t quota; /* slots it may hold without a copy */
+} DatahubConsumerInfo;
+
+DATAHUB_API const char *datahub_result_name (DatahubResult result);
+
+DATAHUB_END_DECLS
+
+#endif /* DATAHUB_TYPES_H */
