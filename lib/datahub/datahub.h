@@ -3,5 +3,8 @@
 #define DATAHUB_H
 
 #include <datahub/core.h>
+#include <datahub/keys.h>
+#include <datahub/hub.h>
+#include <datahub/broker.h>
 
 #endif /* DATAHUB_H */
