@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The rules of the house that a machine can hold: checks.py CHECK [ARGS].
+Prints each breach as FILE:LINE: WHAT and exits 1 if there is one."""
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE_SUFFIXES = {".c", ".h", ".cc", ".py", ".sh"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+CHECKS = {}
+
+
+def check(function):
+    CHECKS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def tree():
+    """Every file of the project, as paths relative to its root."""
+    git = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"],
+                         capture_output=True)
+    if git.returncode == 0 and git.stdout:
+        names = git.stdout.decode().split("\0")
+        files = [pathlib.Path(name) for name in names if name]
+    else:
+        files = []
+        for folder, folders, names in os.walk(ROOT):
+            folders[:] = [f for f in folders
+                          if f != ".git" and not f.startswith("build")]
+            files += [pathlib.Path(folder, name).relative_to(ROOT)
+                      for name in names]
+    return sorted(f for f in files if (ROOT / f).is_file())
+
+
+def lines(path):
+    text = (ROOT / path).read_text(errors="replace")
+    return enumerate(text.splitlines(), 1)
+
+
+def text_files():
+    return [f for f in tree()
+            if b"\0" not in (ROOT / f).read_bytes()[:4096]]
+
+
+def c_files(*folders):
+    return [f for f in tree() if f.suffix in (".c", ".h", ".cc")
+            and (not folders or str(f).startswith(folders))]
+
+
+def includes(path):
+    for number, line in lines(path):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1)
+
+
+@check
+def spdx():
+    """Every source names its licence in its first lines."""
+    for path in text_files():
+        head = [line for number, line in lines(path) if number <= 3]
+        is_source = (path.suffix in SOURCE_SUFFIXES
+                     or path.name in ("meson.build", "meson_options.txt")
+                     or (head and head[0].startswith("#!")))
+        if is_source and not any("SPDX-License-Identifier: "
+                                 "LGPL-2.1-or-later" in h for h in head):
+            yield path, 1, "no SPDX line"
+
+
+@check
+def no_marks():
+    """Nothing is left for later."""
+    marks = re.compile(r"\b(" + "|".join(
+        ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
+    for path in text_files():
+        if path.name == "LICENSE":
+            continue
+        for number, line in lines(path):
+            match = marks.search(line)
+            if match:
+                yield path, number, f"the mark {match.group(1)}"
+
+
+@check
+def no_machine_paths():
+    """Nothing names the folders of one person's machine."""
+    paths = re.compile(r"(?<![\w.$}])/(?:work|home|root|Users)/\w")
+    for path in text_files():
+        for number, line in lines(path):
+            if paths.search(line):
+                yield path, number, "a path of one machine"
+
+
+@check
+def private_headers():
+    """Private headers of the library stay inside it. Its own unit tests, which
+    break blocks on purpose, are the one exception."""
+    private = {f.name for f in tree() if f.name.endswith("-private.h")
+               and f.parts[:2] == ("lib", "datahub")}
+    if not private:
+        yield pathlib.Path("lib/datahub"), 0, "no private header found"
+    for path in c_files():
+        if path.parts[:2] in (("lib", "datahub"), ("tests", "lib")):
+            continue
+        for number, name in includes(path):
+            if pathlib.PurePath(name).name in private:
+                yield path, number, f"includes the private header {name}"
+
+
+@check
+def atomics_in_one_place():
+    """Memory orders are named in one header only."""
+    order = re.compile(r"\bmemory_order_|\b__ATOMIC_|\b__sync_")
+    home = pathlib.Path("lib/datahub/atomics-private.h")
+    if not any(order.search(line) for _, line in lines(home)):
+        yield home, 0, "names no memory order any more"
+    for path in c_files("lib/datahub/"):
+        if path == home:
+            continue
+        for number, line in lines(path):
+            if order.search(line):
+                yield path, number, f"a memory order outside {home.name}"
+
+
+@check
+def elements_apart():
+    """The sink and the source never include each other."""
+    for path in c_files("gst/"):
+        for mine, other in (("sink", "src"), ("src", "sink")):
+            if not path.name.startswith("gstdatahub" + mine):
+                continue
+            for number, name in includes(path):
+                if pathlib.PurePath(name).name.startswith(
+                        "gstdatahub" + other):
+                    yield path, number, f"the {mine} includes {name}"
+
+
+@check
+def elements_over_public_api():
+    """The plugin, the command and the examples use installed headers only."""
+    for path in c_files("gst/", "lib/cli/", "examples/"):
+        for number, name in includes(path):
+            if "datahub/" in name and name.endswith("-private.h"):
+                yield path, number, f"includes {name}"
+            if name.startswith("../"):
+                yield path, number, f"reaches out with {name}"
+
+
+@check
+def core_without_glib(*sources):
+    """The core, with every header it includes, knows no GLib, no GStreamer, no
+    ZeroMQ and no JSON. The sources come from the build's own list."""
+    foreign = re.compile(r"^(glib|gio|gobject|gst/|zmq|jansson|czmq)")
+    todo = [pathlib.Path(s).resolve().relative_to(ROOT) for s in sources]
+    if not todo:
+        yield pathlib.Path("lib/datahub/meson.build"), 0, "no core sources"
+    seen = set()
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for number, name in includes(path):
+            if foreign.match(name):
+                yield path, number, f"the core includes {name}"
+            for candidate in (path.parent / name, pathlib.Path("lib") / name):
+                if (ROOT / candidate).is_file():
+                    todo.append(candidate)
+
+
+@check
+def core_links_without_glib(archive):
+    """Nor does the compiled core call them."""
+    nm = subprocess.run(["nm", "-u", archive], capture_output=True, text=True,
+                        check=True)
+    for line in nm.stdout.splitlines():
+        symbol = line.split()[-1] if line.split() else ""
+        if re.match(r"(g_|gst_|zmq_|json_)", symbol):
+            yield pathlib.Path(archive), 0, f"the core calls {symbol}"
+
+
+@check
+def format(clang_format):
+    """Sources are formatted as .clang-format says."""
+    version = subprocess.run([clang_format, "--version"], capture_output=True,
+                             text=True).stdout
+    if " 14." not in version:
+        print(f"SKIPPED: the format is held by clang-format 14, this is "
+              f"{version.strip()}")
+        sys.exit(77)
+    files = [str(f) for f in c_files() if f.suffix in (".c", ".h")]
+    run = subprocess.run([clang_format, "--dry-run", "--Werror", *files],
+                         cwd=ROOT, capture_output=True, text=True)
+    for line in run.stderr.splitlines():
+        match = re.match(r"([^:]+):(\d+):\d+: error: (.*)", line)
+        if match:
+            yield match.group(1), match.group(2), match.group(3)
+    if run.returncode and not run.stderr:
+        yield ".", 0, "clang-format failed"
+
+
+@check
+def headers_alone(*command):
+    """Every installed header compiles alone: headers-alone HEADER... --
+    COMPILER ARGS. A language that needs it is told by the compiler's name."""
+    cut = command.index("--")
+    headers, compiler = command[:cut], list(command[cut + 1:])
+    if not headers:
+        yield "lib/datahub", 0, "no headers"
+    for header in headers:
+        unit = f"#include <datahub/{header}>\n#include <datahub/{header}>\n"
+        run = subprocess.run(
+            [*compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+             "-pedantic-errors", f"-I{ROOT / 'lib'}", "-"],
+            input=unit, capture_output=True, text=True)
+        if run.returncode:
+            print(shlex.join(run.args))
+            print(run.stderr)
+            yield f"lib/datahub/{header}", 0, "does not compile alone"
+
+
+@check
+def no_sleep_in_tests():
+    """Tests wait for an event, never for a while."""
+    sleep = re.compile(
+        r"\b(sleep|usleep|nanosleep|clock_nanosleep|g_usleep)\s*\(")
+    for path in c_files("tests/lib/", "tests/gst/"):
+        for number, line in lines(path):
+            if sleep.search(line):
+                yield path, number, "waits for a while, not for an event"
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in CHECKS:
+        sys.exit("usage: checks.py " + "|".join(CHECKS))
+    function = CHECKS[sys.argv[1]]
+    print(function.__doc__)
+    breaches = list(function(*sys.argv[2:]))
+    for path, number, what in breaches:
+        print(f"{path}:{number}: {what}")
+    sys.exit(1 if breaches else 0)
+
+
+main()
