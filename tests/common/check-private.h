@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Between the files of the test framework. */
+#ifndef TESTS_CHECK_PRIVATE_H
+#define TESTS_CHECK_PRIVATE_H
+
+#include "check.h"
+
+void check_directory_make (void);
+void check_directory_remove (void);
+
+#endif /* TESTS_CHECK_PRIVATE_H */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Child processes and threads of a test. */
+#include "check.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Longest one side of a test waits for a word of the other. */
+#define HEAR_TIMEOUT_MS 30000
+
+CheckChild
+check_fork (void (*run) (CheckParent *parent), const void *data)
+{
+  int down[2], up[2];
+  CHECK (pipe2 (down, O_CLOEXEC) == 0 && pipe2 (up, O_CLOEXEC) == 0);
+  fflush (stdout);
+  pid_t parent_pid = getpid ();
+  pid_t pid = fork ();
+  CHECK (pid >= 0);
+  if (pid == 0) {
+    CheckParent parent = { .in = down[0], .out = up[1], .data = data };
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid () != parent_pid)
+      _exit (1);
+    close (down[1]);
+    close (up[0]);
+    run (&parent);
+    _exit (0);
+  }
+  close (down[0]);
+  close (up[1]);
+  return (CheckChild){ .pid = pid, .to = down[1], .from = up[0] };
+}
+
+void
+check_tell (int fd, uint64_t word)
+{
+  CHECK (write (fd, &word, sizeof word) == sizeof word);
+}
+
+uint64_t
+check_hear (int fd)
+{
+  uint64_t word = 0;
+  struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+  int timeout = (int) (check_scaled_ns (HEAR_TIMEOUT_MS));
+  if (poll (&poll_fd, 1, timeout) != 1)
+    check_fail (__FILE__, __LINE__, "no word of the other process in time");
+  /* A pipe hands over so few bytes whole. */
+  if (read (fd, &word, sizeof word) != sizeof word)
+    check_fail (__FILE__, __LINE__, "the other process is gone");
+  return word;
+}
+
+bool
+check_has_word (int fd)
+{
+  struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+  return poll (&poll_fd, 1, 0) == 1;
+}
+
+static int
+end_child (CheckChild *child)
+{
+  int status = 0;
+  CHECK (waitpid (child->pid, &status, 0) == child->pid);
+  close (child->to);
+  close (child->from);
+  child->pid = -1;
+  return status;
+}
+
+void
+check_join (CheckChild *child)
+{
+  pid_t pid = child->pid;
+  int status = end_child (child);
+  if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
+    check_fail (__FILE__, __LINE__, "child %d ended with status 0x%x",
+        (int) pid, (unsigned) status);
+}
+
+void
+check_kill (CheckChild *child)
+{
+  kill (child->pid, SIGKILL);
+  int status = end_child (child);
+  if (!WIFSIGNALED (status) || WTERMSIG (status) != SIGKILL)
+    check_fail (__FILE__, __LINE__, "the child was gone before, status 0x%x",
+        (unsigned) status);
+}
+
+void
+check_stop (const CheckChild *child)
+{
+  int status;
+  kill (child->pid, SIGSTOP);
+  CHECK (waitpid (child->pid, &status, WUNTRACED) == child->pid);
+  CHECK (WIFSTOPPED (status));
+}
+
+void
+check_continue (const CheckChild *child)
+{
+  kill (child->pid, SIGCONT);
+}
+
+struct _CheckThread
+{
+  pthread_t thread;
+  void *(*run) (void *);
+  void *data;
+  _Atomic pid_t tid;
+};
+
+static void *
+thread_main (void *data)
+{
+  CheckThread *thread = data;
+  atomic_store (&thread->tid, (pid_t) syscall (SYS_gettid));
+  return thread->run (thread->data);
+}
+
+CheckThread *
+check_thread (void *(*run) (void *), void *data)
+{
+  CheckThread *thread = calloc (1, sizeof *thread);
+  CHECK (thread != NULL);
+  thread->run = run;
+  thread->data = data;
+  CHECK (pthread_create (&thread->thread, NULL, thread_main, thread) == 0);
+  return thread;
+}
+
+void *
+check_thread_join (CheckThread *thread)
+{
+  void *result = NULL;
+  CHECK (pthread_join (thread->thread, &result) == 0);
+  free (thread);
+  return result;
+}
+
+static bool
+is_asleep (pid_t tid)
+{
+  char path[64], line[512];
+  snprintf (path, sizeof path, "/proc/self/task/%d/stat", (int) tid);
+  FILE *stat = fopen (path, "re");
+  if (!stat)
+    check_fail (__FILE__, __LINE__, "the thread has ended instead of waiting");
+  bool read = fgets (line, sizeof line, stat) != NULL;
+  fclose (stat);
+  /* The state follows the name, which may hold anything but ends in ')'. */
+  char *end = read ? strrchr (line, ')') : NULL;
+  return end && end[1] == ' ' && end[2] == 'S';
+}
+
+void
+check_until_asleep (CheckThread *thread)
+{
+  uint64_t give_up =
+      check_now_ns () + (uint64_t) check_scaled_ns (10 * CHECK_S);
+  pid_t tid;
+  while ((tid = atomic_load (&thread->tid)) == 0 || !is_asleep (tid)) {
+    if (check_now_ns () > give_up)
+      check_fail (__FILE__, __LINE__, "the thread never slept");
+    sched_yield ();
+  }
+}
