@@ -51,19 +51,29 @@ on_door (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_HANDLED;
 }
 
+/* While a block waits for its readers, its first buffer is at the door. */
+static gboolean
+is_waiting (Capture *capture)
+{
+  for (guint i = 0; i < capture->n_sinks; i++) {
+    guint n_consumers = 0;
+    g_object_get (capture->sinks[i], "num-consumers", &n_consumers, NULL);
+    if (n_consumers < (guint) wait_for)
+      return worker_get_buffers (capture->worker, "video") <= 1
+          && worker_get_buffers (capture->worker, "audio") <= 1;
+  }
+  return FALSE;
+}
+
 static gboolean
 on_stop (Worker *worker, gpointer user_data)
 {
   Capture *capture = user_data;
 
-  for (guint i = 0; i < capture->n_sinks; i++) {
-    guint n_consumers = 0;
-    g_object_get (capture->sinks[i], "num-consumers", &n_consumers, NULL);
-    if (n_consumers < (guint) wait_for) {
-      worker_say (worker, "stopped before %d had come to read each block",
-          wait_for);
-      return FALSE;
-    }
+  if (is_waiting (capture)) {
+    worker_say (worker, "stopped before %d had come to read each block",
+        wait_for);
+    return FALSE;
   }
   g_atomic_int_set (&capture->stopping, TRUE);
   return capture->n_sinks > 0;
@@ -75,12 +85,6 @@ make_sink (Capture *capture, const char *stream)
   g_autofree gchar *block = worker_block_name (capture->worker, stream);
   GstElement *sink = gst_element_factory_make ("datahubsink", block);
 
-  if (!sink) {
-    worker_fail (capture->worker,
-        "the element datahubsink was not found; is "
-        "GST_PLUGIN_PATH the build's gst folder?");
-    return NULL;
-  }
   g_object_set (sink, "datablock", block, "wait-for-consumers", wait_for,
       "sync", !fast, NULL);
   return sink;
@@ -126,8 +130,6 @@ on_decoded_pad (GstElement *decoder, GstPad *pad, gpointer user_data)
     return;
 
   sink = make_sink (capture, stream);
-  if (!sink)
-    return;
   gst_bin_add (GST_BIN (pipeline), sink);
   g_autoptr (GstPad) sink_pad = gst_element_get_static_pad (sink, "sink");
   if (GST_PAD_LINK_FAILED (gst_pad_link (pad, sink_pad)))
@@ -202,8 +204,6 @@ end_in_block (Capture *capture, GstElement *pipeline, const char *stream)
   g_autoptr (GstElement) end = gst_bin_get_by_name (GST_BIN (pipeline), name);
   GstElement *sink = make_sink (capture, stream);
 
-  if (!sink)
-    return FALSE;
   gst_bin_add (GST_BIN (pipeline), sink);
   if (!gst_element_link (end, sink))
     return FALSE;
