@@ -50,8 +50,7 @@ take_line (Child *child, const char *line)
   } else if (g_str_has_prefix (line, "SAY ")) {
     g_print ("[%-7s %s] %s\n", child->title, child->pid,
         line + strlen ("SAY "));
-  } else if (!g_str_has_prefix (line, "FILE ")
-      && !g_str_has_prefix (line, "PTS ")) {
+  } else {
     g_print ("[%-7s %s] %s\n", child->title, child->pid, line);
   }
 }

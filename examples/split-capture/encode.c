@@ -163,8 +163,6 @@ main (int argc, char **argv)
   gst_object_unref (pipeline);
   worker_set_stop (worker, on_stop, NULL);
   status = worker_run (worker);
-  if (status == 0)
-    worker_report (worker, "FILE recording %s", output);
   worker_free (worker);
   g_free (output);
   return status;

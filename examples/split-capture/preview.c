@@ -220,20 +220,16 @@ finish (Preview *preview)
   gboolean ok = !preview->best || GST_CLOCK_TIME_IS_VALID (pts);
 
   if (GST_CLOCK_TIME_IS_VALID (pts)) {
-    worker_say (preview->worker, "the picture is the frame at %.3f s",
-        (double) pts / GST_SECOND);
-    worker_report (preview->worker, "FILE preview %s", output);
-    worker_report (preview->worker, "PTS %" G_GUINT64_FORMAT, pts);
+    worker_say (preview->worker,
+        "the picture is the frame at %" GST_TIME_FORMAT, GST_TIME_ARGS (pts));
   }
   if (preview->loudest > 0)
     worker_say (preview->worker, "the loudest sound was at %.1f dB",
         20 * log10f (preview->loudest));
   if (sheet_output) {
     GstSample *sheet = sheet_draw (preview->sheet);
-    if (sheet) {
+    if (sheet)
       ok &= save (preview->worker, sheet, sheet_output);
-      worker_report (preview->worker, "FILE sheet %s", sheet_output);
-    }
     g_clear_pointer (&sheet, gst_sample_unref);
   }
   return ok;
