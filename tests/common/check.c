@@ -118,12 +118,19 @@ run_test (const CheckTest *test)
   exit (0);
 }
 
+static int
+timeout_ms (void)
+{
+  const char *text = getenv ("CHECK_TIMEOUT");
+  return text ? atoi (text) * 1000 : (int) (TEST_TIMEOUT_MS * scale ());
+}
+
 static bool
 wait_for_exit (pid_t pid, int *status)
 {
   int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
   struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
-  int ready = poll (&poll_fd, 1, (int) (TEST_TIMEOUT_MS * scale ()));
+  int ready = poll (&poll_fd, 1, timeout_ms ());
   if (ready == 0)
     kill (pid, SIGKILL);
   close (pidfd);
@@ -137,8 +144,7 @@ report (const CheckTest *test, size_t number, int status, bool in_time)
   bool skipped = WIFEXITED (status) && WEXITSTATUS (status) == EXIT_SKIPPED;
   bool passed = skipped || (WIFEXITED (status) && WEXITSTATUS (status) == 0);
   if (!in_time)
-    check_note ("still running after %lld s, killed",
-        (long long) (TEST_TIMEOUT_MS / 1000 * scale ()));
+    check_note ("still running after %d s, killed", timeout_ms () / 1000);
   else if (WIFSIGNALED (status))
     check_note ("ended by signal %d (%s)", WTERMSIG (status),
         strsignal (WTERMSIG (status)));

@@ -104,7 +104,8 @@ void check_assert_nothing_left (void);
 uint32_t check_count_fds (void);
 
 uint64_t check_now_ns (void);
-/* Real time as slow machines and sanitizers need it; CHECK_SCALE multiplies. */
+/* Real time as slow machines and sanitizers need it: CHECK_SCALE multiplies.
+ * CHECK_TIMEOUT (seconds) replaces the limit of one test, 60 s. */
 int64_t check_scaled_ns (int64_t ns);
 
 #define CHECK_MS INT64_C (1000000)

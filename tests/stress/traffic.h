@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Random traffic that can be verified completely: the shape and every byte of
+ * buffer n of epoch e (one life of a producer) follow from e and n. */
+#ifndef TESTS_STRESS_TRAFFIC_H
+#define TESTS_STRESS_TRAFFIC_H
+
+#include "common/check.h"
+
+#include <datahub/core.h>
+
+#define TRAFFIC_MAX_HELD 16
+#define TRAFFIC_MAX_BATCH 4
+
+typedef struct
+{
+  uint64_t state;
+} Random;
+
+uint64_t random_next (Random *random);
+/* Uniform enough below limit. */
+uint32_t random_below (Random *random, uint32_t limit);
+
+/* Commits buffers first to first + n - 1 of an epoch as one batch. */
+DatahubResult traffic_send (DatahubProducer *producer, uint64_t epoch,
+    uint64_t first, uint32_t n, int64_t timeout_ns, DatahubError *error);
+/* One sticky event that names the epoch. */
+DatahubResult traffic_send_caps (DatahubProducer *producer, uint64_t epoch,
+    int64_t timeout_ns, DatahubError *error);
+DatahubResult traffic_send_tags (DatahubProducer *producer, uint64_t epoch,
+    int64_t timeout_ns, DatahubError *error);
+/* Acquires a slot and fills a part of it, as one who is about to die. */
+void traffic_begin_only (DatahubProducer *producer);
+DatahubProducerOptions traffic_options (uint64_t epoch);
+
+/* One attachment: follows order and losses, holds leases and verifies them
+ * again at their end. */
+typedef struct
+{
+  DatahubConsumer *consumer;
+  bool reliable;
+  Random *random;
+  bool started; /* a buffer came */
+  uint64_t epoch; /* of the first buffer */
+  uint64_t first; /* number of the first buffer */
+  uint64_t next; /* number after the newest buffer */
+  uint64_t received, lost, copies;
+  uint32_t n_held;
+  DatahubView held[TRAFFIC_MAX_HELD];
+} TrafficReader;
+
+/* Reads and verifies one record; every check fails the test. */
+DatahubResult traffic_read (TrafficReader *reader, int64_t timeout_ns);
+/* Verifies and ends the leases, all of them or a random one. */
+void traffic_release_one (TrafficReader *reader);
+void traffic_release_all (TrafficReader *reader);
+/* That the counts of reader and library agree. */
+void traffic_check_counts (TrafficReader *reader);
+
+#endif /* TESTS_STRESS_TRAFFIC_H */
