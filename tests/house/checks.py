@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,12 @@ CHECKS = {}
 def check(function):
     CHECKS[function.__name__.replace("_", "-")] = function
     return function
+
+
+def need(tool):
+    if not shutil.which(tool):
+        print(f"SKIPPED: {tool} is not installed")
+        sys.exit(77)
 
 
 def tree():
@@ -187,6 +194,7 @@ def core_links_without_glib(archive):
 @check
 def format(clang_format):
     """Sources are formatted as .clang-format says."""
+    need(clang_format)
     version = subprocess.run([clang_format, "--version"], capture_output=True,
                              text=True).stdout
     if " 14." not in version:
@@ -210,6 +218,7 @@ def headers_alone(*command):
     COMPILER ARGS. A language that needs it is told by the compiler's name."""
     cut = command.index("--")
     headers, compiler = command[:cut], list(command[cut + 1:])
+    need(compiler[0])
     if not headers:
         yield "lib/datahub", 0, "no headers"
     for header in headers:
