@@ -99,6 +99,8 @@ DATAHUB_API DatahubResult datahub_producer_create (const char *channel,
 DATAHUB_API DatahubResult datahub_producer_publish (DatahubProducer *producer,
     DatahubError *error);
 DATAHUB_API void datahub_producer_close (DatahubProducer *producer);
+DATAHUB_API DatahubProducer *datahub_producer_ref (DatahubProducer *producer);
+DATAHUB_API void datahub_producer_unref (DatahubProducer *producer);
 
 DATAHUB_API DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
@@ -126,6 +128,8 @@ DATAHUB_API uint32_t datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos);
 DATAHUB_API uint32_t datahub_producer_take_requests (DatahubProducer *producer);
 
+DATAHUB_API void datahub_producer_count_dropped (DatahubProducer *producer,
+    uint64_t n_buffers);
 DATAHUB_API const char *datahub_producer_get_uuid (DatahubProducer *producer);
 DATAHUB_API uint32_t datahub_producer_get_batch_max (DatahubProducer *producer);
 DATAHUB_API uint64_t datahub_producer_get_slot_size (DatahubProducer *producer);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The only file that names memory orders. Which step uses which of these, what
+ * it pairs with and why that is enough is argued once, in
+ * docs/memory-layout.md; the code names the step (A1..A9, B1..B11). */
+#ifndef DATAHUB_ATOMICS_PRIVATE_H
+#define DATAHUB_ATOMICS_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Lock-free is address-free in practice: what two processes need. */
+#if ATOMIC_LLONG_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2
+#error "datahub needs lock-free 32 and 64-bit atomics"
+#endif
+
+typedef _Atomic uint64_t shared_u64;
+typedef _Atomic uint32_t shared_u32;
+
+/* Counters and telemetry: no decision depends on their order. */
+#define load_relaxed(p) atomic_load_explicit ((p), memory_order_relaxed)
+#define store_relaxed(p, v)                                                    \
+  atomic_store_explicit ((p), (v), memory_order_relaxed)
+#define add_relaxed(p, v)                                                      \
+  atomic_fetch_add_explicit ((p), (v), memory_order_relaxed)
+
+/* Publication: what was stored before the release is seen after the acquire. */
+#define load_acquire(p) atomic_load_explicit ((p), memory_order_acquire)
+#define store_release(p, v)                                                    \
+  atomic_store_explicit ((p), (v), memory_order_release)
+
+/* Dekker pairs: each side stores its word, then loads the other's. */
+#define load_seq(p) atomic_load_explicit ((p), memory_order_seq_cst)
+#define store_seq(p, v) atomic_store_explicit ((p), (v), memory_order_seq_cst)
+#define or_seq(p, v) atomic_fetch_or_explicit ((p), (v), memory_order_seq_cst)
+#define and_seq(p, v) atomic_fetch_and_explicit ((p), (v), memory_order_seq_cst)
+#define add_seq(p, v) atomic_fetch_add_explicit ((p), (v), memory_order_seq_cst)
+#define exchange_seq(p, v)                                                     \
+  atomic_exchange_explicit ((p), (v), memory_order_seq_cst)
+
+static inline bool
+swap_u64_seq (shared_u64 *word, uint64_t expected, uint64_t desired)
+{
+  return atomic_compare_exchange_strong_explicit (word, &expected, desired,
+      memory_order_seq_cst, memory_order_seq_cst);
+}
+
+/* Raises @word to at least @value. */
+static inline void
+raise_u32_seq (shared_u32 *word, uint32_t value)
+{
+  uint32_t seen = load_seq (word);
+  while (seen < value
+      && !atomic_compare_exchange_weak_explicit (word, &seen, value,
+          memory_order_seq_cst, memory_order_seq_cst))
+    ;
+}
+
+/* Tells the processor that this is a spin loop. */
+static inline void
+spin_pause (void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause ();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#endif /* DATAHUB_ATOMICS_PRIVATE_H */

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything that other processes see, and nothing else: fixed width, little
+ * endian, asserted. docs/memory-layout.md describes it field by field for
+ * readers in other languages; the two change together. */
+#ifndef DATAHUB_BLOCK_LAYOUT_PRIVATE_H
+#define DATAHUB_BLOCK_LAYOUT_PRIVATE_H
+
+#include "atomics-private.h"
+
+#include <stddef.h>
+
+#define BLOCK_MAGIC UINT64_C (0x0BADF00DFEEDFACE)
+#define POOL_MAGIC UINT64_C (0x0BADF00DDA7A5107)
+#define LOCK_MAGIC UINT64_C (0x0BADF00D10C4F11E)
+#define BLOCK_ENDIAN UINT32_C (0x01020304)
+#define BLOCK_MAJOR 1
+#define BLOCK_MINOR 0
+#define BLOCK_LINE 64
+#define BLOCK_PAGE 4096
+
+/* Feature bits this build understands; an unknown incompatible one refuses. */
+#define FEATURES_INCOMPAT_KNOWN UINT64_C (0)
+#define FEATURES_RO_COMPAT_KNOWN UINT64_C (0)
+
+/* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
+ * mask has 256 bits. */
+#define MAX_RECORDS 65534u
+#define MAX_ROWS 256u
+#define MAX_RING (1u << 15)
+#define MAX_POOLS 16u
+#define N_WAITER_WORDS 4u
+#define RECORD_NONE 0xffffu
+#define MEMORIES_MAX 4u
+
+/* Ring and sticky words: sequence:48 | record:16. */
+#define SEQUENCE_BITS 48
+#define SEQUENCE_MASK ((UINT64_C (1) << SEQUENCE_BITS) - 1)
+#define RING_WORD(sequence, record)                                            \
+  ((((uint64_t) (sequence)) << 16) | (uint16_t) (record))
+#define RING_SEQUENCE(word) ((uint64_t) (word) >> 16)
+#define RING_RECORD(word) ((uint32_t) ((word) &0xffff))
+
+/* Gate word of a row: low bits of its incarnation:16 | sequence needed:48. */
+#define GATE_OPEN (SEQUENCE_MASK) /* gates nothing */
+#define GATE_EVICTED (SEQUENCE_MASK - 1) /* told at its next call */
+#define GATE_WORD(incarnation, sequence)                                       \
+  ((((uint64_t) (incarnation) &0xffff) << SEQUENCE_BITS)                       \
+      | ((uint64_t) (sequence) &SEQUENCE_MASK))
+#define GATE_SEQUENCE(word) ((uint64_t) (word) &SEQUENCE_MASK)
+
+/* Bytes of the lock file on which kernel locks are taken. */
+#define LOCK_BYTE_PRODUCER 0
+#define LOCK_BYTE_ROW 16
+
+typedef enum
+{
+  SECTION_POOLS = 1,
+  SECTION_STICKY,
+  SECTION_RING,
+  SECTION_RECORDS
+} SectionKind;
+#define N_SECTIONS 4u
+
+typedef enum
+{
+  POOL_PAYLOAD = 0,
+  POOL_SMALL = 1 /* bodies of events and metas too big for the record */
+} PoolKind;
+#define N_POOL_KINDS 2
+
+/* Sticky words: the four contexts, then EOS. */
+#define STICKY_EOS 4u
+#define N_STICKY 5u
+#define N_STICKY_WORDS 8u
+
+typedef struct
+{
+  uint32_t kind;
+  uint32_t flags;
+  uint64_t offset;
+  uint64_t size;
+  uint32_t count;
+  uint32_t stride;
+} BlockSection;
+
+/* The first 256 bytes never change after creation. */
+typedef struct
+{
+  uint64_t magic;
+  uint32_t endian;
+  uint16_t major;
+  uint16_t minor;
+  uint32_t header_size;
+  uint32_t line;
+  uint64_t feat_incompat;
+  uint64_t feat_ro_compat;
+  uint64_t feat_compat;
+  uint8_t uuid[16];
+  uint64_t epoch;
+  uint64_t ctl_size;
+  uint64_t con_size;
+  uint64_t dat_size; /* of the first payload pool */
+  uint32_t n_slots; /* of the first payload pool */
+  uint32_t n_recs;
+  uint64_t slot_stride; /* of the first payload pool */
+  uint32_t ring_size;
+  uint32_t rec_stride;
+  uint32_t max_rows;
+  uint32_t row_stride;
+  uint32_t pin_words;
+  uint32_t max_quota;
+  uint32_t n_sections;
+  uint32_t section_off;
+  uint8_t secret_tag[32];
+  uint64_t created_ns; /* CLOCK_REALTIME */
+  uint32_t owner_uid;
+  uint32_t producer_pid;
+  uint32_t lease_budget; /* slots that all quotas together may take */
+  uint32_t con_rows_off;
+  uint8_t reserved[40];
+  uint64_t layout_hash;
+  uint64_t header_check; /* FNV-1a of the bytes before it */
+} BlockIdentity;
+
+/* Mutable lines, each written by the producer alone, 128 bytes apart so that
+ * the adjacent-line prefetcher does not couple them. */
+typedef struct
+{
+  BlockIdentity identity;
+  /* 0x100: what every reader polls */
+  shared_u64 head;
+  shared_u32 wake;
+  shared_u32 state;
+  uint8_t pad0[112];
+  /* 0x180 */
+  shared_u64 tail;
+  shared_u64 tail_claim;
+  shared_u64 last_key_seq; /* newest buffer that is not a delta unit */
+  shared_u64 last_buffer_seq; /* newest buffer */
+  shared_u64 flush_seq; /* live readers skip records below it */
+  uint8_t pad1[88];
+  /* 0x200 */
+  shared_u64 heartbeat;
+  shared_u64 incarnation;
+  shared_u32 producer_waiting;
+  shared_u32 next_gen;
+  shared_u32 pool_changes; /* bumped after every change of the pool table */
+  uint8_t pad2[100];
+  /* 0x280: counters */
+  shared_u64 buffers;
+  shared_u64 records;
+  shared_u64 bytes;
+  shared_u64 dropped;
+  shared_u64 evictions;
+  shared_u64 reaped;
+  uint8_t pad3[80];
+  /* 0x300: kept for full rotation: names of the neighbours in the chain */
+  uint8_t next_uuid[16];
+  uint8_t prev_uuid[16];
+  uint8_t pad4[224];
+} BlockHeader;
+
+typedef struct
+{
+  shared_u32 gen; /* 0: the entry is free; stored last with release */
+  shared_u32 kind;
+  shared_u32 n_slots;
+  shared_u32 reserved;
+  shared_u64 stride;
+  shared_u64 size; /* of the file, its first page included */
+} PoolEntry;
+
+typedef struct
+{
+  uint32_t gen;
+  uint32_t slot;
+  uint64_t offset;
+  uint64_t size;
+  uint64_t maxsize;
+} RecordMemory;
+
+#define RECORD_INLINE 192
+
+/* Plain fields, unchanged while the record can be reached or is pinned. */
+typedef struct
+{
+  uint64_t seq;
+  uint64_t ordinal;
+  uint64_t commit_ns;
+  uint64_t pts;
+  uint64_t dts;
+  uint64_t duration;
+  uint64_t offset;
+  uint64_t offset_end;
+  int64_t instant_ns;
+  uint32_t flags;
+  uint32_t type;
+  uint32_t n_mem;
+  uint32_t meta_size;
+  uint32_t meta_gen; /* 0: in inline_bytes */
+  uint32_t meta_slot;
+  uint64_t meta_offset;
+  uint16_t ctx[4];
+  uint64_t ctx_seq[4];
+  uint32_t checksum_kind;
+  uint32_t reserved0;
+  uint8_t checksum[32];
+  RecordMemory mem[4];
+  uint64_t reserved1;
+  uint8_t inline_bytes[RECORD_INLINE];
+} BlockRecord;
+
+/* One consumer. Written by the holder of its lock byte alone (the consumer, or
+ * a reaper after its death); only gate is also written by the producer, which
+ * may evict. Everything read from it is a claim to be checked. */
+typedef struct
+{
+  /* 0x00: the consumer's own line */
+  shared_u64 gate;
+  shared_u64 cursor;
+  shared_u64 received;
+  shared_u64 lost;
+  shared_u64 heartbeat;
+  shared_u64 reserved0[3];
+  /* 0x40: claim and telemetry */
+  shared_u64 incarnation;
+  shared_u32 state;
+  shared_u32 mode; /* 1: reliable */
+  shared_u32 quota;
+  shared_u32 pid;
+  shared_u32 requests;
+  shared_u32 pools_seen; /* value of pool_changes up to which all are open */
+  shared_u64 name[5];
+  shared_u64 reserved1[7];
+  /* 0xc0: one bit per record */
+  shared_u64 pins[];
+} ConsumerRow;
+
+/* First page of con. */
+typedef struct
+{
+  shared_u64 waiters[N_WAITER_WORDS];
+  uint8_t pad0[96];
+  shared_u32 rows_hwm; /* 0x80 */
+  uint8_t pad1[60];
+  shared_u32 room; /* 0xc0: futex of a producer that waits for room */
+  uint8_t pad2[60];
+  shared_u32 attention; /* 0x100: join_count: joins, leaves, requests */
+  uint8_t pad3[60];
+  uint8_t management_mutex[64]; /* 0x140: reserved, no reader touches it */
+  uint8_t user_spinlocks[8][64]; /* 0x180: reserved */
+  uint8_t pad4[2944];
+  uint64_t magic; /* 0xf00 */
+  uint8_t uuid[16];
+  uint8_t pad5[232];
+} BellPage;
+
+/* First page of each pool file; slots follow at BLOCK_PAGE. */
+typedef struct
+{
+  uint64_t magic;
+  uint8_t uuid[16];
+  uint32_t gen;
+  uint32_t kind;
+  uint32_t n_slots;
+  uint32_t reserved;
+  uint64_t stride;
+} PoolPage;
+
+/* The content of lck, and so of the entry, which is a second link to it. */
+typedef struct
+{
+  uint64_t magic;
+  uint8_t uuid[16];
+  uint32_t major;
+  uint32_t producer_pid;
+  uint32_t max_rows;
+  uint32_t reserved;
+} LockPage;
+
+#define ASSERT_AT(type, field, where)                                          \
+  _Static_assert(offsetof (type, field) == (where), #type "." #field)
+ASSERT_AT (BlockIdentity, n_slots, 0x060);
+ASSERT_AT (BlockIdentity, ring_size, 0x070);
+ASSERT_AT (BlockIdentity, pin_words, 0x080);
+ASSERT_AT (BlockIdentity, secret_tag, 0x090);
+ASSERT_AT (BlockIdentity, layout_hash, 0x0f0);
+_Static_assert(sizeof (BlockIdentity) == 0x100, "identity");
+ASSERT_AT (BlockHeader, head, 0x100);
+ASSERT_AT (BlockHeader, tail, 0x180);
+ASSERT_AT (BlockHeader, heartbeat, 0x200);
+ASSERT_AT (BlockHeader, buffers, 0x280);
+ASSERT_AT (BlockHeader, next_uuid, 0x300);
+_Static_assert(sizeof (BlockHeader) == 0x400, "header");
+_Static_assert(sizeof (BlockSection) == 32, "section");
+_Static_assert(sizeof (PoolEntry) == 32, "pool entry");
+_Static_assert(sizeof (RecordMemory) == 32, "memory");
+ASSERT_AT (BlockRecord, flags, 72);
+ASSERT_AT (BlockRecord, ctx, 104);
+ASSERT_AT (BlockRecord, mem, 184);
+ASSERT_AT (BlockRecord, inline_bytes, 320);
+_Static_assert(sizeof (BlockRecord) == 512, "record");
+ASSERT_AT (ConsumerRow, incarnation, 0x40);
+ASSERT_AT (ConsumerRow, name, 0x60);
+ASSERT_AT (ConsumerRow, pins, 0xc0);
+ASSERT_AT (BellPage, rows_hwm, 0x80);
+ASSERT_AT (BellPage, room, 0xc0);
+ASSERT_AT (BellPage, attention, 0x100);
+ASSERT_AT (BellPage, user_spinlocks, 0x180);
+ASSERT_AT (BellPage, magic, 0xf00);
+_Static_assert(sizeof (BellPage) == BLOCK_PAGE, "bell");
+_Static_assert(sizeof (PoolPage) == 48, "pool page");
+_Static_assert(sizeof (LockPage) == 40, "lock page");
+
+#endif /* DATAHUB_BLOCK_LAYOUT_PRIVATE_H */

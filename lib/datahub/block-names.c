@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may unlink which name, and when (rule N1 of the protocol):
+ *
+ * - The entry of a channel is a second link to the block's lock file, so that
+ *   "the holder of byte 0 of the inode that the name resolves to now" is one
+ *   test. Only that holder unlinks it, and unlinks while holding.
+ * - Links are made in the order lck, pools, con, ctl, entry and removed in the
+ *   order entry, ctl, con, pools, lck. So, whenever a process is killed, a file
+ *   without a lck is garbage, and a lck whose byte 0 and row bytes are all free
+ *   is garbage; nothing else is. */
+#include "block-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A candidate may meet a reclaimer that holds byte 0 for an instant, or a
+ * killed producer whose exit is not done. */
+#define LOCK_PATIENCE_NS (200 * NS_PER_MS)
+#define LOCK_RETRY_NS (2 * NS_PER_MS)
+
+typedef void (*NameFunc) (int dir, const char *file, void *data);
+
+static void
+for_each_name (int dir, NameFunc func, void *data)
+{
+  int copy = openat (dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *stream = copy >= 0 ? fdopendir (copy) : NULL;
+  struct dirent *entry;
+  if (!stream) {
+    if (copy >= 0)
+      close (copy);
+    return;
+  }
+  while ((entry = readdir (stream)))
+    func (dir, entry->d_name, data);
+  closedir (stream);
+}
+
+typedef struct
+{
+  uint32_t user;
+  Uuid uuid;
+} PartFilter;
+
+static void
+unlink_pool_of (int dir, const char *file, void *data)
+{
+  const PartFilter *filter = data;
+  const char *channel, *part;
+  Uuid uuid;
+  if (name_parse (filter->user, file, &channel, &uuid, &part) == NAME_PART
+      && memcmp (&uuid, &filter->uuid, sizeof uuid) == 0 && part[0] == 'd')
+    os_unlink (dir, file);
+}
+
+/* Removes every file of a block but its entry, lck last. The caller holds
+ * byte 0 of that block. */
+void
+block_unlink_parts (int dir, uint32_t user, const Uuid *uuid)
+{
+  PartFilter filter = { user, *uuid };
+  os_unlink (dir, name_part (user, uuid, "ctl").text);
+  os_unlink (dir, name_part (user, uuid, "con").text);
+  for_each_name (dir, unlink_pool_of, &filter);
+  os_unlink (dir, name_part (user, uuid, "lck").text);
+}
+
+/* Whether a live consumer that the stream waits for has not opened every pool
+ * yet: its files must stay linked until it has (clarifications, 3). */
+bool
+block_names_lagging (const Block *block)
+{
+  uint32_t changes = load_seq (&block->header->pool_changes);
+  uint32_t rows = block_rows_in_use (block);
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (block, i);
+    uint64_t needed = GATE_SEQUENCE (load_seq (&row->gate));
+    if (needed < GATE_EVICTED && needed < load_acquire (&block->header->head)
+        && load_acquire (&row->pools_seen) != changes
+        && !os_lock_is_free (block->lck, LOCK_BYTE_ROW + i))
+      return true;
+  }
+  return false;
+}
+
+static void
+pause_for (int64_t ns)
+{
+  struct timespec ts = { 0, (long) ns };
+  nanosleep (&ts, NULL);
+}
+
+static OsLock
+lock_with_patience (int fd)
+{
+  int64_t end = os_now () + LOCK_PATIENCE_NS;
+  for (;;) {
+    OsLock got = os_lock_try (fd, LOCK_BYTE_PRODUCER);
+    if (got != OS_LOCK_HELD || os_now () > end)
+      return got;
+    pause_for (LOCK_RETRY_NS);
+  }
+}
+
+/* Closes the block of a dead producer on its behalf: its consumers drain what
+ * was committed and look for the successor by name. */
+static bool
+close_for_the_dead (const char *channel, const Uuid *uuid)
+{
+  Block block;
+  bool lagging = false;
+  if (block_open (&block, channel, true, NULL) != DATAHUB_OK)
+    return false; /* damaged: nobody can be reading it */
+  if (memcmp (&block.uuid, uuid, sizeof *uuid) == 0) {
+    store_seq (&block.header->state, DATAHUB_STATE_CLOSED);
+    store_seq (&block.header->wake, load_relaxed (&block.header->wake) + 1);
+    os_futex_wake (&block.header->wake);
+    lagging = block_names_lagging (&block);
+  }
+  block_release (&block);
+  return lagging;
+}
+
+static DatahubResult
+fail_busy (const char *channel, int fd, DatahubError *error)
+{
+  LockPage page = { 0 };
+  if (!os_read_all (fd, &page, sizeof page) || page.magic != LOCK_MAGIC)
+    page.producer_pid = 0;
+  return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+      "The DataBlock \"%s\" already has a live producer (process %u).", channel,
+      page.producer_pid);
+}
+
+/* Removes the dead block that @fd, the entry, leads to. Byte 0 is held. */
+static void
+remove_dead (int dir, const char *channel, int fd)
+{
+  uint32_t user = os_user ();
+  LockPage page;
+  Uuid uuid;
+  bool known = os_read_all (fd, &page, sizeof page) && page.magic == LOCK_MAGIC;
+  bool keep = false;
+  if (known) {
+    memcpy (uuid.bytes, page.uuid, sizeof uuid.bytes);
+    keep = close_for_the_dead (channel, &uuid);
+  }
+  os_unlink (dir, name_entry (user, channel).text);
+  /* what stays is reclaimed when the last consumer leaves */
+  if (known && !keep)
+    block_unlink_parts (dir, user, &uuid);
+}
+
+/* Makes the name free for a new block, or says who has it. Takes up to 0.2 s.
+ * Models: m9_name (name takeover). */
+DatahubResult
+block_take_over (int dir, const char *channel, DatahubError *error)
+{
+  FileName name = name_entry (os_user (), channel);
+  int64_t end = os_now () + 5 * LOCK_PATIENCE_NS;
+  while (os_now () < end) {
+    DatahubResult result = DATAHUB_OK;
+    uint64_t size;
+    uint32_t owner;
+    bool done = true;
+    int fd = os_open_existing (dir, name.text, true);
+    if (fd < 0 && errno == ENOENT)
+      return DATAHUB_OK;
+    if (fd < 0)
+      return datahub_fail (error, DATAHUB_ERROR_DENIED, errno,
+          "The name %s in %s is taken by a file that may not be opened: %s.",
+          name.text, datahub_shm_directory (), strerror (errno));
+    if (!os_file_size (fd, &size, &owner) || owner != os_user ())
+      result = datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+          "The name %s in %s is taken by a file that is not ours.", name.text,
+          datahub_shm_directory ());
+    else if (lock_with_patience (fd) != OS_LOCK_TAKEN)
+      result = fail_busy (channel, fd, error);
+    else if (os_same_file (fd, dir, name.text))
+      remove_dead (dir, channel, fd);
+    else
+      done = false; /* another candidate replaced it: look again */
+    close (fd);
+    if (done)
+      return result;
+  }
+  return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+      "The name of the DataBlock \"%s\" keeps changing hands.", channel);
+}
+
+static bool
+all_rows_free (int fd)
+{
+  for (uint64_t i = 0; i < MAX_ROWS; i++)
+    if (!os_lock_is_free (fd, LOCK_BYTE_ROW + i))
+      return false;
+  return true;
+}
+
+typedef struct
+{
+  uint32_t user;
+  int fd;
+} EntryFilter;
+
+static void
+unlink_entry_of (int dir, const char *file, void *data)
+{
+  const EntryFilter *filter = data;
+  const char *channel, *part;
+  Uuid uuid;
+  if (name_parse (filter->user, file, &channel, &uuid, &part) == NAME_ENTRY
+      && os_same_file (filter->fd, dir, file))
+    os_unlink (dir, file);
+}
+
+/* Removes the files of @uuid if its producer and all its consumers are gone.
+ * Returns whether it did. */
+bool
+block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid)
+{
+  FileName name = name_part (user, uuid, "lck");
+  EntryFilter filter = { user, os_open_existing (dir, name.text, true) };
+  bool dead;
+  if (filter.fd < 0) {
+    if (errno != ENOENT)
+      return false;
+    block_unlink_parts (dir, user, uuid);
+    return true;
+  }
+  dead = os_lock_try (filter.fd, LOCK_BYTE_PRODUCER) == OS_LOCK_TAKEN
+      && all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);
+  if (dead) {
+    for_each_name (dir, unlink_entry_of, &filter);
+    block_unlink_parts (dir, user, uuid);
+  }
+  close (filter.fd);
+  return dead;
+}
+
+typedef struct
+{
+  uint32_t user;
+  DatahubListFunc func;
+  void *user_data;
+} ListCall;
+
+static void
+list_entry (int dir, const char *file, void *data)
+{
+  const ListCall *call = data;
+  const char *channel, *part;
+  Uuid uuid;
+  if (name_parse (call->user, file, &channel, &uuid, &part) == NAME_ENTRY)
+    call->func (channel, call->user_data);
+}
+
+/**
+ * datahub_block_list:
+ * @func: called with the name of each channel of this user
+ * @user_data: passed to @func
+ * @error: (out) (optional): what went wrong
+ *
+ * Lists by name, without a broker: live blocks and those of dead producers
+ * alike; datahub_block_inspect() tells them apart. Does not block.
+ *
+ * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
+ */
+DatahubResult
+datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
+{
+  ListCall call = { os_user (), func, user_data };
+  int dir = os_open_directory (error);
+  if (dir < 0)
+    return DATAHUB_ERROR_SYSTEM;
+  for_each_name (dir, list_entry, &call);
+  close (dir);
+  return DATAHUB_OK;
+}
+
+typedef struct
+{
+  uint32_t user;
+  bool dry_run;
+  DatahubReclaimFunc func;
+  void *user_data;
+  Uuid *seen;
+  size_t n_seen, room;
+} ReclaimCall;
+
+static bool
+is_dead (int dir, uint32_t user, const Uuid *uuid)
+{
+  int fd = os_open_existing (dir, name_part (user, uuid, "lck").text, true);
+  bool dead;
+  if (fd < 0)
+    return errno == ENOENT;
+  dead = os_lock_is_free (fd, LOCK_BYTE_PRODUCER) && all_rows_free (fd);
+  close (fd);
+  return dead;
+}
+
+/* Sums up the parts before any is removed: one call of the user's function a
+ * block, named by its lock file's stem. */
+static void
+collect_part (int dir, const char *file, void *data)
+{
+  ReclaimCall *call = data;
+  const char *channel, *part;
+  Uuid uuid;
+  if (name_parse (call->user, file, &channel, &uuid, &part) != NAME_PART)
+    return;
+  for (size_t i = 0; i < call->n_seen; i++)
+    if (memcmp (&call->seen[i], &uuid, sizeof uuid) == 0)
+      return;
+  if (call->n_seen == call->room) {
+    size_t room = call->room ? call->room * 2 : 16;
+    Uuid *grown = realloc (call->seen, room * sizeof *grown);
+    if (!grown)
+      return;
+    call->seen = grown;
+    call->room = room;
+  }
+  call->seen[call->n_seen++] = uuid;
+}
+
+typedef struct
+{
+  PartFilter filter;
+  uint64_t bytes;
+} SizeCall;
+
+static void
+add_size (int dir, const char *file, void *data)
+{
+  SizeCall *call = data;
+  const char *channel, *part;
+  Uuid uuid;
+  struct stat st;
+  if (name_parse (call->filter.user, file, &channel, &uuid, &part) == NAME_PART
+      && memcmp (&uuid, &call->filter.uuid, sizeof uuid) == 0
+      && fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    call->bytes += (uint64_t) st.st_blocks * 512;
+}
+
+static void
+reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
+{
+  SizeCall size = { { call->user, *uuid }, 0 };
+  char text[DATAHUB_UUID_TEXT];
+  for_each_name (dir, add_size, &size);
+  if (call->dry_run ? !is_dead (dir, call->user, uuid)
+                    : !block_reclaim_dead (dir, call->user, uuid))
+    return;
+  uuid_to_text (uuid, text);
+  if (call->func)
+    call->func (text, size.bytes, call->user_data);
+}
+
+/**
+ * datahub_block_reclaim:
+ * @dry_run: only say what would be removed
+ * @func: (nullable): called per block with its UUID and the bytes it takes
+ * @user_data: passed to @func
+ * @error: (out) (optional): what went wrong
+ *
+ * Removes the blocks of this user whose producer and consumers are all dead, by
+ * the evidence of kernel locks: a block that anybody still has open stays.
+ * Does not block.
+ *
+ * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
+ */
+DatahubResult
+datahub_block_reclaim (bool dry_run, DatahubReclaimFunc func, void *user_data,
+    DatahubError *error)
+{
+  ReclaimCall call = { .user = os_user (),
+    .dry_run = dry_run,
+    .func = func,
+    .user_data = user_data };
+  int dir = os_open_directory (error);
+  if (dir < 0)
+    return DATAHUB_ERROR_SYSTEM;
+  for_each_name (dir, collect_part, &call);
+  for (size_t i = 0; i < call.n_seen; i++)
+    reclaim_one (dir, &call, &call.seen[i]);
+  free (call.seen);
+  close (dir);
+  return DATAHUB_OK;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One mapped DataBlock: what producer, consumer and inspector share. */
+#ifndef DATAHUB_BLOCK_PRIVATE_H
+#define DATAHUB_BLOCK_PRIVATE_H
+
+#include "geometry-private.h"
+#include "names-private.h"
+#include "os-private.h"
+
+#include <datahub/block.h>
+
+/* No sleeper sleeps longer without looking at the producer's lock (W3). */
+#define SLEEP_SLICE_NS (100 * NS_PER_MS)
+/* A producer waiting for room retries everything this often (W5). */
+#define ROOM_SLICE_NS (10 * NS_PER_MS)
+
+typedef struct
+{
+  int dir;
+  int lck; /* own open description; holds the locks of this handle */
+  uint32_t user;
+  Uuid uuid;
+  char uuid_text[DATAHUB_UUID_TEXT];
+  char channel[DATAHUB_CHANNEL_MAX + 1];
+  Geometry g;
+  /* mappings; ctl is read-only except for the producer */
+  BlockHeader *header;
+  BellPage *bell;
+  /* inside them */
+  PoolEntry *pools;
+  shared_u64 *sticky;
+  shared_u64 *ring;
+  uint8_t *records;
+  uint8_t *rows;
+} Block;
+
+/* A private, checked copy of an entry of the pool table. */
+typedef struct
+{
+  uint32_t gen;
+  uint32_t kind;
+  uint32_t n_slots;
+  uint64_t stride;
+  uint64_t size;
+} PoolShape;
+
+static inline BlockRecord *
+block_record (const Block *block, uint32_t record)
+{
+  return (BlockRecord *) (block->records
+      + (size_t) record * block->g.rec_stride);
+}
+
+static inline ConsumerRow *
+block_row (const Block *block, uint32_t row)
+{
+  return (ConsumerRow *) (block->rows + (size_t) row * block->g.row_stride);
+}
+
+static inline shared_u64 *
+block_ring_word (const Block *block, uint64_t sequence)
+{
+  return &block->ring[sequence & (block->g.ring_size - 1)];
+}
+
+/* Rows that may be in use, never more than there are (the word is hostile). */
+static inline uint32_t
+block_rows_in_use (const Block *block)
+{
+  uint32_t rows = load_seq (&block->bell->rows_hwm); /* A0, A4 */
+  return rows < block->g.max_rows ? rows : block->g.max_rows;
+}
+
+DatahubResult block_init_library (DatahubError *error);
+void block_reset (Block *block);
+DatahubResult block_open (Block *block, const char *channel,
+    bool writable_control, DatahubError *error);
+void block_release (Block *block);
+bool block_is_writer_alive (const Block *block);
+void block_attend (Block *block);
+
+bool pool_shape_read (const PoolEntry *entry, PoolShape *shape);
+void *pool_open (const Block *block, const PoolShape *shape, int *fd,
+    bool writable, DatahubError *error);
+
+/* Names: who may unlink what, and in which order (rule N1). */
+DatahubResult block_take_over (int dir, const char *channel,
+    DatahubError *error);
+bool block_names_lagging (const Block *block);
+void block_unlink_parts (int dir, uint32_t user, const Uuid *uuid);
+bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);
+
+/* Rows. */
+bool row_is_neutral (const Block *block, uint32_t row);
+void row_clean (Block *block, uint32_t row);
+bool row_read_info (const Block *block, int lock_fd, uint32_t row,
+    DatahubConsumerInfo *info);
+uint32_t block_read_rows (const Block *block, int lock_fd,
+    DatahubConsumerInfo *infos, uint32_t max_infos);
+
+void secret_tag (const uint8_t *secret, const Uuid *uuid, uint8_t tag[32]);
+
+#endif /* DATAHUB_BLOCK_PRIVATE_H */

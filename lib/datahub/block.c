@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening a block that another process made: everything in it is checked and
+ * copied once, here. */
+#include "block-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A name may be replaced between the open of its entry and of its parts. */
+#define OPEN_TRIES 5
+
+DatahubResult
+block_init_library (DatahubError *error)
+{
+  if (sodium_init () < 0)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+        "The cryptographic library could not be initialised.");
+  return DATAHUB_OK;
+}
+
+/* BLAKE2b-256 of the UUID under the secret: proves the secret, does not tell
+ * it. */
+void
+secret_tag (const uint8_t *secret, const Uuid *uuid, uint8_t tag[32])
+{
+  crypto_generichash (tag, 32, uuid->bytes, sizeof uuid->bytes, secret,
+      DATAHUB_SECRET_SIZE);
+}
+
+void
+block_reset (Block *block)
+{
+  memset (block, 0, sizeof *block);
+  block->dir = -1;
+  block->lck = -1;
+}
+
+/* Unmaps and closes; freeing a half-opened block works. */
+void
+block_release (Block *block)
+{
+  if (block->header)
+    os_unmap (block->header, block->g.ctl_size);
+  if (block->bell)
+    os_unmap (block->bell, block->g.con_size);
+  if (block->lck >= 0)
+    os_close_lock_fd (block->lck);
+  if (block->dir >= 0)
+    close (block->dir);
+  block_reset (block);
+}
+
+/* Death by evidence: the kernel frees byte 0 with the producer's last
+ * descriptor, whatever killed it. */
+bool
+block_is_writer_alive (const Block *block)
+{
+  return !os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
+}
+
+/* Tells the producer's side that a row changed or asks for something. */
+void
+block_attend (Block *block)
+{
+  add_seq (&block->bell->attention, 1);
+  os_futex_wake (&block->bell->attention);
+  if (load_seq (&block->header->producer_waiting)) {
+    add_seq (&block->bell->room, 1);
+    os_futex_wake (&block->bell->room);
+  }
+}
+
+static DatahubResult
+fail_open (const char *channel, int number, DatahubError *error)
+{
+  if (number == ENOENT)
+    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, number,
+        "There is no DataBlock \"%s\".", channel);
+  if (number == EACCES || number == EPERM || number == ELOOP)
+    return datahub_fail (error, DATAHUB_ERROR_DENIED, number,
+        "The DataBlock \"%s\" may not be opened: %s.", channel,
+        strerror (number));
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+      "The DataBlock \"%s\" cannot be opened: %s.", channel, strerror (number));
+}
+
+static DatahubResult
+fail_owner (const char *channel, uint32_t owner, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+      "The DataBlock \"%s\" belongs to another user (uid %u); this is uid %u.",
+      channel, owner, os_user ());
+}
+
+/* Opens one file of the block and checks that it is a plain file of ours. */
+static int
+open_part (Block *block, const char *part, bool writable, uint64_t *size,
+    DatahubResult *result, DatahubError *error)
+{
+  uint32_t owner;
+  FileName name = name_part (block->user, &block->uuid, part);
+  int fd = os_open_existing (block->dir, name.text, writable);
+  if (fd < 0) {
+    *result = fail_open (block->channel, errno, error);
+    return -1;
+  }
+  if (!os_file_size (fd, size, &owner))
+    *result = datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: %s is not a plain file.",
+        block->channel, name.text);
+  else if (owner != block->user)
+    *result = fail_owner (block->channel, owner, error);
+  else
+    return fd;
+  close (fd);
+  return -1;
+}
+
+static DatahubResult
+open_entry (Block *block, DatahubError *error)
+{
+  LockPage page;
+  uint64_t size;
+  uint32_t owner;
+  FileName name = name_entry (block->user, block->channel);
+  int fd = os_open_existing (block->dir, name.text, true);
+  if (fd < 0)
+    return fail_open (block->channel, errno, error);
+  if (!os_register_lock_fd (fd)) {
+    close (fd);
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  }
+  block->lck = fd;
+  if (!os_file_size (fd, &size, &owner))
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its entry is not a plain file.",
+        block->channel);
+  if (owner != block->user)
+    return fail_owner (block->channel, owner, error);
+  if (size < sizeof page || !os_read_all (fd, &page, sizeof page)
+      || page.magic != LOCK_MAGIC)
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its entry is truncated or not ours.",
+        block->channel);
+  if (page.major != BLOCK_MAJOR)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The DataBlock \"%s\" speaks version %u, this program version %u: "
+        "upgrade the %s.",
+        block->channel, page.major, BLOCK_MAJOR,
+        page.major > BLOCK_MAJOR ? "consumer" : "producer");
+  memcpy (block->uuid.bytes, page.uuid, sizeof page.uuid);
+  uuid_to_text (&block->uuid, block->uuid_text);
+  return DATAHUB_OK;
+}
+
+/* Copies and validates the header; maps ctl only once its own words about its
+ * size are true of the file. */
+static DatahubResult
+map_control (Block *block, int ctl, uint64_t ctl_size, int con,
+    uint64_t con_size, bool writable, DatahubError *error)
+{
+  uint8_t copy[sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection)];
+  BlockIdentity id;
+  BlockSection sections[N_SECTIONS];
+  DatahubResult result;
+  if (ctl_size < sizeof copy || !os_read_all (ctl, copy, sizeof copy))
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its control file is truncated.",
+        block->channel);
+  memcpy (&id, copy, sizeof id);
+  memcpy (sections, copy + sizeof (BlockHeader), sizeof sections);
+  result =
+      geometry_validate (&id, sections, ctl_size, con_size, &block->g, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (id.section_off != sizeof (BlockHeader)
+      || memcmp (id.uuid, block->uuid.bytes, sizeof id.uuid) != 0)
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its files belong to different "
+        "blocks.",
+        block->channel);
+  block->header = os_map (ctl, ctl_size, writable);
+  block->bell = os_map (con, con_size, true);
+  if (!block->header || !block->bell)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
+        strerror (errno));
+  if (block->bell->magic != BLOCK_MAGIC
+      || memcmp (block->bell->uuid, block->uuid.bytes, 16) != 0)
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
+        block->channel);
+  block->pools = (PoolEntry *) ((uint8_t *) block->header + block->g.pools_off);
+  block->sticky =
+      (shared_u64 *) ((uint8_t *) block->header + block->g.sticky_off);
+  block->ring = (shared_u64 *) ((uint8_t *) block->header + block->g.ring_off);
+  block->records = (uint8_t *) block->header + block->g.records_off;
+  block->rows = (uint8_t *) block->bell + block->g.rows_off;
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+open_parts (Block *block, bool writable, DatahubError *error)
+{
+  uint64_t ctl_size = 0, con_size = 0;
+  DatahubResult result = DATAHUB_OK;
+  int con, ctl = open_part (block, "ctl", writable, &ctl_size, &result, error);
+  if (ctl < 0)
+    return result;
+  con = open_part (block, "con", true, &con_size, &result, error);
+  if (con >= 0) {
+    result = map_control (block, ctl, ctl_size, con, con_size, writable, error);
+    close (con);
+  }
+  close (ctl);
+  return result;
+}
+
+static DatahubResult
+open_once (Block *block, const char *channel, bool writable,
+    DatahubError *error)
+{
+  DatahubResult result;
+  block_reset (block);
+  block->user = os_user ();
+  strncpy (block->channel, channel, DATAHUB_CHANNEL_MAX);
+  block->dir = os_open_directory (error);
+  if (block->dir < 0)
+    return DATAHUB_ERROR_SYSTEM;
+  result = open_entry (block, error);
+  if (result == DATAHUB_OK)
+    result = open_parts (block, writable, error);
+  if (result != DATAHUB_OK)
+    block_release (block);
+  return result;
+}
+
+/* Opens the block that @channel names now. On failure @block is released. */
+DatahubResult
+block_open (Block *block, const char *channel, bool writable_control,
+    DatahubError *error)
+{
+  DatahubResult result = block_init_library (error);
+  block_reset (block);
+  if (result != DATAHUB_OK)
+    return result;
+  if (!datahub_channel_is_valid (channel, error))
+    return DATAHUB_ERROR_NAME;
+  for (int i = 0; i < OPEN_TRIES; i++) {
+    result = open_once (block, channel, writable_control, error);
+    /* not found although the entry was there: a successor replaces it */
+    if (result != DATAHUB_ERROR_NOT_FOUND)
+      break;
+  }
+  return result;
+}
+
+/* Takes a consistent copy of @entry. False: free, or changing under us, or
+ * impossible. */
+bool
+pool_shape_read (const PoolEntry *entry, PoolShape *shape)
+{
+  uint32_t gen = load_acquire (&entry->gen);
+  *shape = (PoolShape){ .gen = gen,
+    .kind = load_acquire (&entry->kind),
+    .n_slots = load_acquire (&entry->n_slots),
+    .stride = load_acquire (&entry->stride),
+    .size = load_acquire (&entry->size) };
+  if (gen == 0 || load_acquire (&entry->gen) != gen)
+    return false;
+  return shape->kind < N_POOL_KINDS && shape->n_slots > 0 && shape->stride > 0
+      && shape->stride % 64 == 0
+      && shape->stride <= UINT64_MAX / 2 / shape->n_slots
+      && shape->size == pool_size (shape->n_slots, shape->stride);
+}
+
+/* Maps a pool and checks that the file is what the table says. @fd may be NULL
+ * where the caller does not want to keep it. Returns NULL and sets @error. */
+void *
+pool_open (const Block *block, const PoolShape *shape, int *fd_out,
+    bool writable, DatahubError *error)
+{
+  PoolPage page;
+  uint64_t size;
+  uint32_t owner;
+  void *map = NULL;
+  FileName name = name_pool (block->user, &block->uuid, shape->gen);
+  int fd = os_open_existing (block->dir, name.text, writable);
+  if (fd < 0) {
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "Pool %u of the DataBlock \"%s\" cannot be opened: %s.", shape->gen,
+        block->channel, strerror (errno));
+    return NULL;
+  }
+  if (!os_file_size (fd, &size, &owner) || owner != block->user
+      || size != shape->size || !os_read_all (fd, &page, sizeof page)
+      || page.magic != POOL_MAGIC || page.gen != shape->gen
+      || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
+    datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,
+        block->channel);
+  else if (!(map = os_map (fd, size, writable)))
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "Pool %u of the DataBlock \"%s\" cannot be mapped: %s.", shape->gen,
+        block->channel, strerror (errno));
+  if (map && fd_out)
+    *fd_out = fd;
+  else
+    close (fd);
+  return map;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_BROKER_PRIVATE_H
+#define DATAHUB_BROKER_PRIVATE_H
+
+#include "broker.h"
+#include "registry-private.h"
+#include "rights-private.h"
+
+/* Told to clients in the answer to "hello"; three missed and they are silent.
+ */
+#define DATAHUB_HEARTBEAT_MS 400
+#define DATAHUB_HEARTBEATS_MISSED 3
+
+typedef struct
+{
+  guint64 requests; /* answered, well or not */
+  guint64 malformed; /* no message of ours */
+  guint64 replayed; /* an id that was used before */
+  guint64 throttled; /* over the budget of their client */
+  guint64 impersonated; /* an identity that is not the key's */
+  guint64 unsent; /* the receiver was gone or did not read */
+} DatahubBrokerStats;
+
+struct _DatahubBroker
+{
+  GObject parent;
+
+  GPtrArray *endpoints; /* asked for; owned */
+  gboolean embedded;
+  GMutex lock; /* guards running, bound and thread; taken last */
+  gboolean running;
+  GPtrArray *bound; /* endpoints as they were bound; owned */
+  GThread *thread;
+  GMainContext *context; /* of the thread */
+
+  /* The thread's own from here. */
+  GMainLoop *loop;
+  GArray *locks; /* descriptors of the held endpoint locks */
+  void *zmq_context, *router, *zap, *monitor;
+  GSource *router_source, *zap_source, *monitor_source;
+  GSource *tick_source, *probe_source, *watch_source;
+  gint64 ticked_us;
+  gint64 start_us;
+  DatahubRegistry registry;
+  DatahubRights *rights;
+  DatahubBrokerStats stats;
+};
+
+/* One request while it is handled. */
+typedef struct
+{
+  DatahubBroker *broker;
+  DatahubClient *client; /* NULL before "hello" */
+  const char *key; /* the connection's, proven by CURVE */
+  GBytes *routing;
+  json_t *message;
+  json_t *reply; /* filled by the handler */
+} DatahubCall;
+
+typedef gboolean (*DatahubHandler) (DatahubCall *call, GError **error);
+
+/* broker.c */
+void datahub_broker_set_embedded (DatahubBroker *broker);
+void datahub_broker_quit (DatahubBroker *broker);
+
+/* broker-wire.c */
+void datahub_broker_read (gpointer broker);
+void datahub_broker_send (DatahubBroker *broker, DatahubClient *client,
+    json_t *message);
+json_t *datahub_broker_event_new (const char *event);
+void datahub_broker_publish (DatahubBroker *broker, const char *name,
+    gboolean notification, DatahubClient *also, json_t *message);
+
+/* broker-requests.c */
+DatahubHandler datahub_broker_find_handler (const char *type);
+
+/* broker-notices.c */
+void datahub_broker_tell_block (DatahubBroker *broker, const char *event,
+    DatahubBlockEntry *block, const char *reason);
+void datahub_broker_tell_consumer (DatahubBroker *broker, const char *event,
+    DatahubBlockEntry *block, DatahubJoined *joined, const char *reason);
+void datahub_broker_remove_block (DatahubBroker *broker,
+    DatahubBlockEntry *block, const char *reason);
+void datahub_broker_remove_joined (DatahubBroker *broker,
+    DatahubBlockEntry *block, DatahubJoined *joined, const char *reason);
+
+/* broker-watch.c */
+gboolean datahub_broker_tick (gpointer broker);
+void datahub_broker_probe_soon (DatahubBroker *broker);
+void datahub_broker_lose (DatahubBroker *broker, DatahubClient *client);
+void datahub_broker_heard (DatahubBroker *broker, DatahubClient *client);
+GPtrArray *datahub_broker_blocks (DatahubBroker *broker);
+
+#endif /* DATAHUB_BROKER_PRIVATE_H */

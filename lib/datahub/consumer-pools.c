@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Mappings of pools on the consumer's side. A pool is needed only by a record
+ * that is pinned, and a pool with a pinned record stays (P2, P3). */
+#include "consumer-private.h"
+#include "result-private.h"
+
+#include <stdlib.h>
+
+void
+consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool)
+{
+  os_unmap ((void *) pool->map, pool->shape.size);
+  free (pool);
+}
+
+ConsumerPool *
+consumer_find_pool (DatahubConsumer *consumer, uint32_t gen)
+{
+  for (uint32_t i = 0; i < consumer->n_pools; i++)
+    if (consumer->pools[i]->shape.gen == gen)
+      return consumer->pools[i];
+  return NULL;
+}
+
+static bool
+map_pool (DatahubConsumer *consumer, const PoolShape *shape,
+    DatahubError *error)
+{
+  ConsumerPool *pool;
+  void *map;
+  if (consumer->n_pools == 2 * MAX_POOLS) {
+    datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" changes its pools while this consumer holds %u "
+        "old ones.",
+        consumer->block.channel, MAX_POOLS);
+    return false;
+  }
+  map = pool_open (&consumer->block, shape, NULL, false, error);
+  pool = map ? calloc (1, sizeof *pool) : NULL;
+  if (!pool) {
+    if (map)
+      os_unmap (map, shape->size);
+    return false;
+  }
+  os_prefault (map, shape->size, false);
+  *pool = (ConsumerPool){ .shape = *shape, .map = map };
+  pthread_mutex_lock (&consumer->lock);
+  consumer->pools[consumer->n_pools++] = pool;
+  pthread_mutex_unlock (&consumer->lock);
+  return true;
+}
+
+static bool
+is_in_table (const DatahubConsumer *consumer, uint32_t gen)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (load_acquire (&consumer->block.pools[i].gen) == gen)
+      return true;
+  return false;
+}
+
+/* Forgets pools that left the table; those with leases go with the last one. */
+static void
+drop_absent (DatahubConsumer *consumer)
+{
+  for (uint32_t i = 0; i < consumer->n_pools;) {
+    ConsumerPool *pool = consumer->pools[i];
+    bool unmap;
+    if (is_in_table (consumer, pool->shape.gen)) {
+      i++;
+      continue;
+    }
+    pthread_mutex_lock (&consumer->lock);
+    pool->stale = true;
+    unmap = pool->leases == 0;
+    consumer->pools[i] = consumer->pools[--consumer->n_pools];
+    pthread_mutex_unlock (&consumer->lock);
+    if (unmap)
+      consumer_free_pool (consumer, pool);
+  }
+}
+
+/* Opens every pool of the table at once, not when its first record comes: the
+ * producer may be gone, and its names with it, by then. Returns false where one
+ * could not be opened; that matters only if a record needs it. */
+bool
+consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error)
+{
+  bool complete = true;
+  uint32_t changes = load_seq (&consumer->block.header->pool_changes);
+  drop_absent (consumer);
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    PoolShape shape;
+    if (!pool_shape_read (&consumer->block.pools[i], &shape)
+        || consumer_find_pool (consumer, shape.gen))
+      continue;
+    complete = map_pool (consumer, &shape, error) && complete;
+  }
+  consumer->pools_seen = changes;
+  store_seq (&consumer->row->pools_seen, changes);
+  consumer_kick (consumer); /* a closing producer may wait for this */
+  return complete;
+}

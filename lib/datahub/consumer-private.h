@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_CONSUMER_PRIVATE_H
+#define DATAHUB_CONSUMER_PRIVATE_H
+
+#include "block-private.h"
+
+#include <datahub/consumer.h>
+
+#include <pthread.h>
+
+/* A mapped pool, cached by generation, never by its place in the table (P3). */
+typedef struct
+{
+  PoolShape shape;
+  const uint8_t *map;
+  uint32_t leases; /* guarded by the consumer's lock, as stale */
+  bool stale; /* gone from the table: unmap with the last lease */
+} ConsumerPool;
+
+typedef struct
+{
+  uint32_t leases;
+  uint32_t n_slots; /* counted against the quota */
+} HeldRecord;
+
+struct _DatahubConsumer
+{
+  Block block; /* unchanged after attach */
+  uint32_t generation;
+  uint32_t row_index;
+  ConsumerRow *row;
+  bool reliable;
+  DatahubStart start;
+  uint32_t quota;
+
+  /* Guards held[], pinned and the counts of leases; innermost, never held
+   * across a system call. */
+  pthread_mutex_t lock;
+  HeldRecord *held; /* per record: the same one may be read twice */
+  uint32_t pinned; /* slots */
+  uint32_t references; /* the caller's one, and one a lease */
+
+  /* The reading thread's own; `busy` refuses a second one. */
+  shared_u32 busy;
+  uint64_t incarnation;
+  uint64_t cursor;
+  uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
+  uint64_t flush_mark; /* records from here on follow a flush */
+  bool flush_pending;
+  bool discont;
+  bool need_key;
+  bool evicted;
+  ConsumerPool *pools[2 * MAX_POOLS];
+  uint32_t n_pools;
+  uint32_t pools_seen;
+  int64_t last_alive_check;
+  uint64_t spin_ns;
+
+  /* Any thread. */
+  shared_u32 interrupted;
+  shared_u32 flush_word; /* futex; bumped by interrupts */
+  shared_u64 n_received, n_lost, n_over_quota, n_waits;
+};
+
+/* Attaching. */
+void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
+void consumer_unref (DatahubConsumer *consumer);
+
+/* Pools; the reading thread. */
+bool consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error);
+ConsumerPool *consumer_find_pool (DatahubConsumer *consumer, uint32_t gen);
+void consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool);
+
+/* Waiting; the reading thread. */
+DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
+bool consumer_is_orphaned (DatahubConsumer *consumer);
+void consumer_kick (DatahubConsumer *consumer);
+
+#endif /* DATAHUB_CONSUMER_PRIVATE_H */

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading: find the next record, pin it, check it, hand it out as a view.
+ *
+ * A consumer killed between any two steps leaves at most one pin bit and its
+ * gate behind; whoever needs the room cleans the row once the kernel has freed
+ * its lock byte. */
+#include "consumer-private.h"
+#include "result-private.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define STICKY_TRIES 100
+
+static void
+pin (DatahubConsumer *consumer, uint32_t record)
+{
+  pthread_mutex_lock (&consumer->lock);
+  if (consumer->held[record].leases++ == 0)
+    or_seq (&consumer->row->pins[record >> 6],
+        UINT64_C (1) << (record & 63)); /* B3 */
+  pthread_mutex_unlock (&consumer->lock);
+}
+
+static void
+unpin (DatahubConsumer *consumer, uint32_t record)
+{
+  HeldRecord *held = &consumer->held[record];
+  bool last;
+  pthread_mutex_lock (&consumer->lock);
+  last = --held->leases == 0;
+  if (last) {
+    consumer->pinned -= held->n_slots;
+    held->n_slots = 0;
+    and_seq (&consumer->row->pins[record >> 6],
+        ~(UINT64_C (1) << (record & 63))); /* B6 */
+  }
+  pthread_mutex_unlock (&consumer->lock);
+  if (last)
+    consumer_kick (consumer);
+}
+
+static DatahubResult
+refuse (DatahubConsumer *consumer, uint64_t sequence, const char *what,
+    DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+      "Record %llu of the DataBlock \"%s\" is damaged: %s.",
+      (unsigned long long) sequence, consumer->block.channel, what);
+}
+
+/* Finds the bytes [offset, offset + size) of a slot, or NULL where they are not
+ * inside it. */
+static const uint8_t *
+locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
+{
+  const PoolShape *shape = &pool->shape;
+  if (slot >= shape->n_slots || offset > shape->stride
+      || size > shape->stride - offset)
+    return NULL;
+  return pool->map + BLOCK_PAGE + slot * shape->stride + offset;
+}
+
+static ConsumerPool *
+need_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
+{
+  ConsumerPool *pool = consumer_find_pool (consumer, gen);
+  if (pool)
+    return pool;
+  consumer_refresh_pools (consumer, error);
+  return consumer_find_pool (consumer, gen);
+}
+
+static DatahubResult
+fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+      "Pool %u of the DataBlock \"%s\" could not be opened; its producer is "
+      "gone or has replaced it.",
+      gen, consumer->block.channel);
+}
+
+static DatahubResult
+view_memories (DatahubConsumer *consumer, const BlockRecord *record,
+    DatahubView *view, DatahubError *error)
+{
+  for (uint32_t i = 0; i < record->n_mem; i++) {
+    const RecordMemory *m = &record->mem[i];
+    ConsumerPool *pool = need_pool (consumer, m->gen, error);
+    if (!pool)
+      return fail_pool (consumer, m->gen, error);
+    view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
+    view->memories[i].size = m->size;
+    view->pools[i] = pool;
+    if (!view->memories[i].data)
+      return refuse (consumer, record->seq,
+          "a memory reaches outside of its slot", error);
+  }
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+view_meta (DatahubConsumer *consumer, const BlockRecord *record,
+    const BlockRecord *shared, DatahubView *view, DatahubError *error)
+{
+  ConsumerPool *pool;
+  view->meta_size = record->meta_size;
+  if (record->meta_gen == 0) {
+    view->meta = shared->inline_bytes;
+    if (record->meta_size > RECORD_INLINE)
+      return refuse (consumer, record->seq, "its body does not fit it", error);
+    return DATAHUB_OK;
+  }
+  pool = need_pool (consumer, record->meta_gen, error);
+  if (!pool)
+    return fail_pool (consumer, record->meta_gen, error);
+  view->meta =
+      locate (pool, record->meta_slot, record->meta_offset, record->meta_size);
+  view->pools[DATAHUB_MAX_MEMORIES] = pool;
+  if (!view->meta)
+    return refuse (consumer, record->seq,
+        "its body reaches outside of its slot", error);
+  return DATAHUB_OK;
+}
+
+static void
+view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
+    DatahubView *view)
+{
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    bool own =
+        view->type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i);
+    bool set = own || record->ctx[i] < n_recs;
+    view->context_records[i] = own ? (uint16_t) index
+        : set                      ? record->ctx[i]
+                                   : RECORD_NONE;
+    view->context[i] = own ? record->seq
+        : set              ? record->ctx_seq[i]
+                           : DATAHUB_NONE;
+  }
+}
+
+/* Checks record @index, which cannot change now, and describes it. Its plain
+ * fields are copied once; nothing is used that was not checked. */
+static DatahubResult
+describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
+    DatahubView *view, DatahubError *error)
+{
+  const BlockRecord *shared = block_record (&consumer->block, index);
+  BlockRecord record;
+  DatahubResult result;
+  memcpy (&record, shared, offsetof (BlockRecord, inline_bytes));
+  memset (view, 0, sizeof *view);
+  if ((record.seq & SEQUENCE_MASK) != sequence)
+    return refuse (consumer, sequence, "it has another number", error);
+  if (record.type < DATAHUB_RECORD_BUFFER || record.type > DATAHUB_RECORD_EVENT)
+    return refuse (consumer, sequence, "its type is unknown", error);
+  if (record.n_mem > DATAHUB_MAX_MEMORIES)
+    return refuse (consumer, sequence, "it has too many memories", error);
+  view->sequence = record.seq;
+  view->ordinal = record.ordinal;
+  view->type = (DatahubRecordType) record.type;
+  view->flags = record.flags;
+  view->pts = record.pts;
+  view->dts = record.dts;
+  view->duration = record.duration;
+  view->offset = record.offset;
+  view->offset_end = record.offset_end;
+  view->instant_ns = record.instant_ns;
+  view->commit_ns = record.commit_ns;
+  view->n_memories = record.n_mem;
+  view->record = index;
+  view->n_slots = record.n_mem ? record.n_mem : 1;
+  view_contexts (&record, index, consumer->block.g.n_recs, view);
+  result = view_memories (consumer, &record, view, error);
+  if (result == DATAHUB_OK)
+    result = view_meta (consumer, &record, shared, view, error);
+  return result;
+}
+
+/* Turns the pin into a lease the caller ends. */
+static void
+lend (DatahubConsumer *consumer, DatahubView *view)
+{
+  HeldRecord *held = &consumer->held[view->record];
+  pthread_mutex_lock (&consumer->lock);
+  if (held->n_slots == 0) {
+    view->must_copy = consumer->pinned + view->n_slots > consumer->quota;
+    held->n_slots = view->n_slots;
+    consumer->pinned += view->n_slots;
+  }
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
+    if (view->pools[i])
+      ((ConsumerPool *) view->pools[i])->leases++;
+  consumer->references++;
+  pthread_mutex_unlock (&consumer->lock);
+  if (view->must_copy)
+    add_relaxed (&consumer->n_over_quota, 1);
+}
+
+/* Moves on from sequence @from; for a reliable consumer by compare-and-swap, so
+ * that an eviction is never overwritten (L4). */
+static void
+advance (DatahubConsumer *consumer, uint64_t from, uint64_t to)
+{
+  ConsumerRow *row = consumer->row;
+  consumer->cursor = to;
+  store_relaxed (&row->cursor, to);
+  if (!consumer->reliable)
+    return;
+  if (!swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, from),
+          GATE_WORD (consumer->incarnation, to))) /* B5 */
+    consumer->evicted = true; /* this record is still good: told next time */
+  consumer_kick (consumer);
+}
+
+/* A live consumer was lapped, or its record is out of reach: on to the newest
+ * buffer; where buffers depend on others, to the newest keyframe, or the next
+ * one. Never back. */
+static void
+resync (DatahubConsumer *consumer)
+{
+  BlockHeader *header = consumer->block.header;
+  uint64_t s = consumer->cursor;
+  uint64_t tail = load_acquire (&header->tail);
+  uint64_t last = load_acquire (&header->last_buffer_seq);
+  uint64_t key = load_acquire (&header->last_key_seq);
+  uint64_t head = load_acquire (&header->head);
+  uint64_t to = last;
+  if (last == DATAHUB_NONE || last >= head)
+    to = head ? head - 1 : 0;
+  if (key != last && key != DATAHUB_NONE && key > s && key >= tail
+      && key < head)
+    to = key;
+  else if (key != last && last != DATAHUB_NONE) {
+    consumer->need_key = true;
+    datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  }
+  consumer->cursor = to > s ? to : s + 1;
+  consumer->discont = true;
+  store_relaxed (&consumer->row->cursor, consumer->cursor);
+}
+
+static void
+note_flush (DatahubConsumer *consumer)
+{
+  uint64_t flush = load_acquire (&consumer->block.header->flush_seq);
+  if (flush <= consumer->flush_mark)
+    return;
+  consumer->flush_mark = flush;
+  consumer->flush_pending = true;
+  if (consumer->reliable || consumer->cursor >= flush)
+    return;
+  consumer->cursor = flush;
+  consumer->next_ordinal = DATAHUB_NONE; /* flushed, not lost */
+  store_relaxed (&consumer->row->cursor, flush);
+}
+
+static DatahubResult
+on_mismatch (DatahubConsumer *consumer, DatahubError *error)
+{
+  uint64_t gate;
+  if (!consumer->reliable) {
+    resync (consumer);
+    return DATAHUB_OK;
+  }
+  gate = load_seq (&consumer->row->gate);
+  if (GATE_SEQUENCE (gate) == GATE_EVICTED) {
+    consumer->evicted = true;
+    return DATAHUB_EVICTED;
+  }
+  return refuse (consumer, consumer->cursor,
+      "it was overwritten although this consumer still needed it", error);
+}
+
+/* Whether this record is passed over in silence: until the first keyframe. */
+static bool
+is_waiting_for_key (DatahubConsumer *consumer, const DatahubView *view)
+{
+  if (!consumer->need_key || view->type != DATAHUB_RECORD_BUFFER)
+    return false;
+  if (view->flags & DATAHUB_FLAG_DELTA_UNIT)
+    return true;
+  consumer->need_key = false;
+  return false;
+}
+
+static void
+account (DatahubConsumer *consumer, DatahubView *view)
+{
+  bool buffer = view->type == DATAHUB_RECORD_BUFFER;
+  if (consumer->next_ordinal != DATAHUB_NONE
+      && view->ordinal > consumer->next_ordinal)
+    view->lost = view->ordinal - consumer->next_ordinal;
+  consumer->next_ordinal = view->ordinal + buffer;
+  view->discont = consumer->discont || view->lost > 0;
+  if (consumer->flush_pending && view->sequence >= consumer->flush_mark) {
+    consumer->flush_pending = false;
+    view->flushed = view->discont = true;
+  }
+  consumer->discont = false;
+  if (buffer)
+    add_relaxed (&consumer->n_received, 1);
+  if (view->lost)
+    add_relaxed (&consumer->n_lost, view->lost);
+  store_relaxed (&consumer->row->received,
+      load_relaxed (&consumer->n_received));
+  store_relaxed (&consumer->row->lost, load_relaxed (&consumer->n_lost));
+}
+
+/* The record at the cursor is pinned: delivers it, or says why not. Returns
+ * %DATAHUB_TIMEOUT to look again. */
+static DatahubResult
+take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
+    DatahubError *error)
+{
+  uint64_t s = consumer->cursor;
+  DatahubResult result =
+      describe (consumer, index, s & SEQUENCE_MASK, view, error);
+  if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
+    unpin (consumer, index); /* its pool is gone: lost, like a lap */
+    resync (consumer);
+    return DATAHUB_TIMEOUT;
+  }
+  if (result == DATAHUB_ERROR_SYSTEM) {
+    unpin (consumer, index); /* nothing advanced (P3) */
+    return result;
+  }
+  if (result == DATAHUB_OK && is_waiting_for_key (consumer, view)) {
+    unpin (consumer, index);
+    advance (consumer, s, s + 1);
+    return DATAHUB_TIMEOUT;
+  }
+  if (result == DATAHUB_OK)
+    lend (consumer, view);
+  advance (consumer, s, s + 1);
+  if (result != DATAHUB_OK) {
+    unpin (consumer, index);
+    return result;
+  }
+  account (consumer, view);
+  return DATAHUB_OK;
+}
+
+/* One look at the ring; %DATAHUB_TIMEOUT where there is nothing. The end is
+ * concluded only from what was loaded before a head that still shows nothing
+ * (G2). */
+static DatahubResult
+try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
+{
+  BlockHeader *header = consumer->block.header;
+  for (;;) {
+    uint32_t state = load_seq (&header->state);
+    uint64_t head, s, word;
+    uint32_t index;
+    DatahubResult result;
+    if (consumer->evicted)
+      return DATAHUB_EVICTED;
+    note_flush (consumer);
+    head = load_acquire (&header->head); /* B1 */
+    s = consumer->cursor;
+    if (s >= head)
+      return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
+    word = load_acquire (block_ring_word (&consumer->block, s)); /* B2 */
+    index = RING_RECORD (word);
+    if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK) || index == RECORD_NONE) {
+      result = on_mismatch (consumer, error);
+      if (result != DATAHUB_OK)
+        return result;
+      continue;
+    }
+    if (index >= consumer->block.g.n_recs) {
+      advance (consumer, s, s + 1);
+      return refuse (consumer, s, "its index is impossible", error);
+    }
+    pin (consumer, index);
+    if (load_seq (block_ring_word (&consumer->block, s)) != word) { /* B4 */
+      unpin (consumer, index);
+      result = on_mismatch (consumer, error);
+      if (result != DATAHUB_OK)
+        return result;
+      continue;
+    }
+    result = take_pinned (consumer, index, view, error);
+    if (result != DATAHUB_TIMEOUT)
+      return result;
+  }
+}
+
+static DatahubResult
+read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
+    DatahubError *error)
+{
+  int64_t end = timeout_ns > 0 ? os_now () + timeout_ns : timeout_ns;
+  for (;;) {
+    DatahubResult result;
+    bool orphaned = false;
+    if (load_relaxed (&consumer->block.header->pool_changes)
+        != consumer->pools_seen)
+      consumer_refresh_pools (consumer, NULL);
+    result = try_read (consumer, view, error);
+    if (result == DATAHUB_TIMEOUT && consumer_is_orphaned (consumer)) {
+      /* asked before this look, so an empty ring now is the end */
+      orphaned = true;
+      result = try_read (consumer, view, error);
+    }
+    if (result != DATAHUB_TIMEOUT)
+      return result;
+    if (orphaned)
+      return DATAHUB_PRODUCER_LOST;
+    if (timeout_ns == 0)
+      return DATAHUB_TIMEOUT;
+    if (load_seq (&consumer->interrupted))
+      return DATAHUB_INTERRUPTED;
+    if (consumer_sleep (consumer, end) == DATAHUB_TIMEOUT)
+      return DATAHUB_TIMEOUT;
+  }
+}
+
+static DatahubResult
+enter (DatahubConsumer *consumer, DatahubError *error)
+{
+  if (consumer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This consumer belongs to the parent process.");
+  if (exchange_seq (&consumer->busy, 1))
+    return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+        "Another thread reads from this consumer.");
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_consumer_begin_read:
+ * @consumer: a consumer
+ * @timeout_ns: how long to wait for a record
+ * @view: (out caller-allocates): the record, leased
+ * @error: (out) (optional): why it failed
+ *
+ * Delivers the next record in order. A live consumer that was lapped goes on
+ * with the newest, and `lost` says exactly how many buffers it missed; a
+ * reliable one misses nothing unless it is evicted. End the lease with
+ * datahub_consumer_end_read(). One thread reads; a second one is
+ * %DATAHUB_ERROR_BUSY.
+ *
+ * A damaged record is %DATAHUB_ERROR_CORRUPT once; the next call goes on behind
+ * it.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_CLOSED, %DATAHUB_PRODUCER_LOST, %DATAHUB_EVICTED or a failure
+ */
+DatahubResult
+datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
+    DatahubView *view, DatahubError *error)
+{
+  DatahubResult result = enter (consumer, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (timeout_ns != 0 && load_seq (&consumer->interrupted))
+    result = DATAHUB_INTERRUPTED;
+  else
+    result = read_until (consumer, timeout_ns, view, error);
+  store_release (&consumer->busy, 0);
+  return result;
+}
+
+/**
+ * datahub_consumer_wait:
+ * @consumer: a consumer
+ * @timeout_ns: how long
+ *
+ * Waits until datahub_consumer_begin_read() has something to tell, without
+ * reading it. The reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_ERROR_BUSY, %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
+{
+  BlockHeader *header = consumer->block.header;
+  int64_t end = timeout_ns >= 0 ? os_now () + timeout_ns : -1;
+  DatahubResult result = enter (consumer, NULL);
+  if (result != DATAHUB_OK)
+    return result;
+  for (;;) {
+    if (load_seq (&consumer->interrupted)) {
+      result = DATAHUB_INTERRUPTED;
+      break;
+    }
+    if (consumer->evicted || load_acquire (&header->head) > consumer->cursor
+        || load_seq (&header->state) == DATAHUB_STATE_CLOSED
+        || consumer_is_orphaned (consumer))
+      break;
+    result = consumer_sleep (consumer, end);
+    if (result == DATAHUB_TIMEOUT)
+      break;
+  }
+  /* the next read asks the kernel again before it concludes anything */
+  consumer->last_alive_check = 0;
+  store_release (&consumer->busy, 0);
+  return result;
+}
+
+/**
+ * datahub_consumer_hold:
+ * @consumer: a consumer, closed or not
+ * @view: a leased record
+ *
+ * Adds a lease on the same record; end each one. Any thread.
+ */
+void
+datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
+{
+  if (consumer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&consumer->lock);
+  consumer->held[view->record].leases++;
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
+    if (view->pools[i])
+      ((ConsumerPool *) view->pools[i])->leases++;
+  consumer->references++;
+  pthread_mutex_unlock (&consumer->lock);
+}
+
+/**
+ * datahub_consumer_end_read:
+ * @consumer: a consumer, closed or not
+ * @view: a leased record
+ *
+ * Ends a lease; the memory may change right after. Any thread; does not block.
+ */
+void
+datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
+{
+  ConsumerPool *unmap[DATAHUB_MAX_MEMORIES + 1];
+  uint32_t n = 0;
+  if (consumer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&consumer->lock);
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
+    ConsumerPool *pool = view->pools[i];
+    if (pool && --pool->leases == 0 && pool->stale)
+      unmap[n++] = pool;
+  }
+  pthread_mutex_unlock (&consumer->lock);
+  unpin (consumer, view->record);
+  while (n > 0)
+    consumer_free_pool (consumer, unmap[--n]);
+  consumer_unref (consumer);
+}
+
+/**
+ * datahub_consumer_get_context:
+ * @consumer: a consumer
+ * @of: a leased record
+ * @context: which
+ * @view: (out caller-allocates): the sticky record @of stands in
+ * @error: (out) (optional): why it failed
+ *
+ * Stream-start, caps, segment and tags as they were when @of was committed. The
+ * view is valid while the lease of @of is; it is not a lease of its own. The
+ * reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ */
+DatahubResult
+datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
+    DatahubContext context, DatahubView *view, DatahubError *error)
+{
+  uint32_t index;
+  if (consumer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  if ((unsigned) context >= DATAHUB_N_CONTEXTS)
+    return DATAHUB_ERROR_INVALID;
+  index = of->context_records[context];
+  if (index >= consumer->block.g.n_recs)
+    return DATAHUB_ERROR_NOT_FOUND;
+  return describe (consumer, index, of->context[context] & SEQUENCE_MASK, view,
+      error);
+}
+
+/**
+ * datahub_consumer_read_sticky:
+ * @consumer: a consumer
+ * @type: stream-start, caps, segment, tags or EOS
+ * @view: (out caller-allocates): the newest record of that type, leased
+ * @error: (out) (optional): why it failed
+ *
+ * For a consumer that joined behind the last buffer: what is in force now. The
+ * reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ */
+DatahubResult
+datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
+    DatahubView *view, DatahubError *error)
+{
+  uint32_t which = type == DATAHUB_RECORD_EOS
+      ? STICKY_EOS
+      : (uint32_t) type - DATAHUB_RECORD_STREAM_START;
+  shared_u64 *at = &consumer->block.sticky[which % N_STICKY_WORDS];
+  if (consumer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  if (which >= N_STICKY)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "Records of that type are not sticky.");
+  /* the pin protocol of the ring, on another word */
+  for (int i = 0; i < STICKY_TRIES; i++) {
+    uint64_t word = load_acquire (at);
+    uint32_t index = RING_RECORD (word);
+    DatahubResult result;
+    if (index >= consumer->block.g.n_recs)
+      return DATAHUB_ERROR_NOT_FOUND;
+    pin (consumer, index);
+    if (load_seq (at) != word) {
+      unpin (consumer, index);
+      continue;
+    }
+    result = describe (consumer, index, RING_SEQUENCE (word), view, error);
+    if (result == DATAHUB_OK)
+      lend (consumer, view);
+    else
+      unpin (consumer, index);
+    return result;
+  }
+  return DATAHUB_ERROR_NOT_FOUND;
+}

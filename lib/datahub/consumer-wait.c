@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a consumer waits for data. */
+#include "consumer-private.h"
+
+/* Tells a producer that sleeps for room that there may be some. The load is
+ * seq_cst and follows the seq_cst store or RMW that made the room (W5): either
+ * it sees the producer's flag, or the producer's last retry sees the room. In
+ * the common case it is the only cost. */
+void
+consumer_kick (DatahubConsumer *consumer)
+{
+  BellPage *bell = consumer->block.bell;
+  if (!load_seq (&consumer->block.header->producer_waiting))
+    return;
+  add_seq (&bell->room, 1);
+  os_futex_wake (&bell->room);
+}
+
+/* Whether the producer is dead. Asks the kernel at most once a slice: idle is
+ * not dead, and a live stream never asks. */
+bool
+consumer_is_orphaned (DatahubConsumer *consumer)
+{
+  int64_t now = os_now ();
+  if (consumer->last_alive_check
+      && now - consumer->last_alive_check < SLEEP_SLICE_NS * 9 / 10)
+    return false;
+  consumer->last_alive_check = now;
+  return !block_is_writer_alive (&consumer->block);
+}
+
+static bool
+has_news (const DatahubConsumer *consumer)
+{
+  const BlockHeader *header = consumer->block.header;
+  return load_acquire (&header->head) > consumer->cursor
+      || load_seq (&header->state) == DATAHUB_STATE_CLOSED
+      || load_seq (&consumer->interrupted);
+}
+
+static bool
+spin (const DatahubConsumer *consumer, int64_t end)
+{
+  int64_t until = os_now () + (int64_t) consumer->spin_ns;
+  if (end >= 0 && until > end)
+    until = end;
+  do {
+    for (int i = 0; i < 32; i++) {
+      if (has_news (consumer))
+        return true;
+      spin_pause ();
+    }
+  } while (os_now () < until);
+  return false;
+}
+
+/* Sleeps until something may have come, at most a slice, at most until @end
+ * (< 0: no end). The waiter bit is stored before the last look (B7, B8), the
+ * producer stores `wake` before it looks at the bits (A8, A9): one of the two
+ * sees the other. The private word lets an interrupt wake this thread alone; it
+ * was loaded before the flag was tested (W2). Models: m2_wake. */
+DatahubResult
+consumer_sleep (DatahubConsumer *consumer, int64_t end)
+{
+  shared_u64 *waiters =
+      &consumer->block.bell->waiters[consumer->row_index >> 6];
+  uint64_t bit = UINT64_C (1) << (consumer->row_index & 63);
+  shared_u32 *wake = &consumer->block.header->wake;
+  uint32_t flush, seen;
+  int64_t left = end < 0 ? SLEEP_SLICE_NS : end - os_now ();
+  if (left <= 0)
+    return DATAHUB_TIMEOUT;
+  if (consumer->spin_ns && spin (consumer, end))
+    return DATAHUB_OK;
+  if (left > SLEEP_SLICE_NS)
+    left = SLEEP_SLICE_NS;
+  flush = load_seq (&consumer->flush_word);
+  or_seq (waiters, bit); /* B7 */
+  seen = load_seq (wake); /* B8 */
+  if (!has_news (consumer)) {
+    add_relaxed (&consumer->n_waits, 1);
+    os_futex_wait (wake, seen, &consumer->flush_word, flush, left);
+  }
+  and_seq (waiters, ~bit); /* B9 */
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_consumer_set_interrupted:
+ * @consumer: a consumer
+ * @interrupted: whether waits end at once, now and until further notice
+ *
+ * A state, not an edge: calls that would wait return %DATAHUB_INTERRUPTED until
+ * it is taken back. Any thread; does not block.
+ */
+void
+datahub_consumer_set_interrupted (DatahubConsumer *consumer, bool interrupted)
+{
+  if (consumer->generation != os_generation ())
+    return;
+  store_seq (&consumer->interrupted, interrupted);
+  add_seq (&consumer->flush_word, 1);
+  os_futex_wake (&consumer->flush_word);
+}

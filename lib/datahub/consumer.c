@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Life of a consumer: attach, join, leave.
+ *
+ * A row is written only while its lock byte is held (L2). The kernel frees the
+ * byte with the last descriptor, so a consumer killed anywhere leaves a row
+ * that whoever needs it recognises as dead and cleans. */
+#include "consumer-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A reaper or prober may hold a row's byte for an instant (D5). */
+#define CLAIM_PASSES 2
+
+/**
+ * datahub_consumer_options_init:
+ * @options: (out caller-allocates): set to the defaults: live, from the newest
+ *   keyframe, the block's quota
+ */
+void
+datahub_consumer_options_init (DatahubConsumerOptions *options)
+{
+  memset (options, 0, sizeof *options);
+  options->start = DATAHUB_START_KEYFRAME;
+}
+
+static DatahubResult
+check_secret (const Block *block, const uint8_t *secret, DatahubError *error)
+{
+  uint8_t tag[32];
+  if (!secret)
+    return DATAHUB_OK; /* same user: the kernel's permissions are the wall */
+  secret_tag (secret, &block->uuid, tag);
+  if (sodium_memcmp (tag, block->header->identity.secret_tag, sizeof tag) == 0)
+    return DATAHUB_OK;
+  return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+      "The secret does not open the DataBlock \"%s\".", block->channel);
+}
+
+static void
+write_name (ConsumerRow *row, const char *name)
+{
+  char text[DATAHUB_CONSUMER_NAME_MAX] = { 0 };
+  strncpy (text, name ? name : program_invocation_short_name, sizeof text - 1);
+  for (uint32_t i = 0; i < 5; i++) {
+    uint64_t word;
+    memcpy (&word, text + i * 8, 8);
+    store_relaxed (&row->name[i], word);
+  }
+}
+
+static void
+occupy_row (DatahubConsumer *consumer, const char *name)
+{
+  ConsumerRow *row = consumer->row;
+  if (!row_is_neutral (&consumer->block, consumer->row_index))
+    row_clean (&consumer->block, consumer->row_index);
+  consumer->incarnation = load_relaxed (&row->incarnation) + 1;
+  store_seq (&row->incarnation, consumer->incarnation);
+  store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
+  store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
+  store_relaxed (&row->mode, consumer->reliable);
+  store_relaxed (&row->pid, (uint32_t) getpid ());
+  store_relaxed (&row->received, 0);
+  store_relaxed (&row->lost, 0);
+  write_name (row, name);
+  raise_u32_seq (&consumer->block.bell->rows_hwm, consumer->row_index + 1);
+}
+
+static DatahubResult
+claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
+{
+  Block *block = &consumer->block;
+  for (int pass = 0; pass < CLAIM_PASSES; pass++)
+    for (uint32_t i = 0; i < block->g.max_rows; i++) {
+      if (os_lock_try (block->lck, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
+        continue;
+      consumer->row_index = i;
+      consumer->row = block_row (block, i);
+      occupy_row (consumer, name);
+      return DATAHUB_OK;
+    }
+  return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+      "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
+      "producer.",
+      block->channel, block->g.max_rows);
+}
+
+static uint64_t
+granted_to_all (const DatahubConsumer *consumer)
+{
+  uint64_t sum = 0;
+  uint32_t rows = block_rows_in_use (&consumer->block);
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (&consumer->block, i);
+    uint32_t quota = load_seq (&row->quota);
+    if (load_seq (&row->state) != DATAHUB_CONSUMER_FREE
+        && quota <= consumer->block.g.max_quota)
+      sum += quota + 1; /* one in passing */
+  }
+  return sum;
+}
+
+/* Leases come out of a budget that leaves the producer its minimum (S3). Two
+ * that join at once may both find room; both then give the excess back. Above
+ * the quota buffers are copied, so a wrong grant costs speed, not data. */
+static void
+grant_quota (DatahubConsumer *consumer, uint32_t asked)
+{
+  const Geometry *g = &consumer->block.g;
+  uint64_t total;
+  uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
+  store_seq (&consumer->row->quota, quota);
+  total = granted_to_all (consumer);
+  if (total > g->lease_budget) {
+    uint64_t excess = total - g->lease_budget;
+    quota = excess < quota ? quota - (uint32_t) excess : 0;
+    store_seq (&consumer->row->quota, quota);
+  }
+  consumer->quota = quota;
+}
+
+/* Where to begin, at or after @oldest, which cannot be retired meanwhile by a
+ * reliable consumer's gate. */
+void
+consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
+{
+  BlockHeader *header = consumer->block.header;
+  uint64_t head = load_acquire (&header->head);
+  uint64_t last = load_acquire (&header->last_buffer_seq);
+  uint64_t key = load_acquire (&header->last_key_seq);
+  bool has_last = last >= oldest && last < head;
+  bool has_key = key >= oldest && key < head;
+  consumer->need_key = false;
+  if (consumer->start == DATAHUB_START_OLDEST)
+    consumer->cursor = oldest;
+  else if (consumer->start == DATAHUB_START_LATEST || last == key)
+    consumer->cursor = has_last ? last : head;
+  else if (has_key)
+    consumer->cursor = key;
+  else {
+    consumer->cursor = head;
+    consumer->need_key = true;
+    datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  }
+  if (consumer->cursor < oldest)
+    consumer->cursor = oldest;
+}
+
+/* Joins the stream: publishes the gate, then checks that the producer did not
+ * claim past it meanwhile (B10, B11); the producer claims, then scans gates
+ * (A1, A2). Models: m1_gate. */
+static void
+join (DatahubConsumer *consumer)
+{
+  BlockHeader *header = consumer->block.header;
+  ConsumerRow *row = consumer->row;
+  uint64_t oldest;
+  if (consumer->reliable) {
+    do {
+      oldest = load_seq (&header->tail_claim); /* B10 */
+      store_seq (&row->gate,
+          GATE_WORD (consumer->incarnation, oldest)); /* B11 */
+    } while (load_seq (&header->tail_claim) > oldest);
+  } else
+    oldest = load_acquire (&header->tail);
+  consumer_choose_start (consumer, oldest);
+  if (consumer->reliable)
+    swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
+        GATE_WORD (consumer->incarnation, consumer->cursor));
+  store_relaxed (&row->cursor, consumer->cursor);
+  consumer->flush_mark = load_acquire (&header->flush_seq);
+  consumer->flush_pending = false;
+  consumer->evicted = false;
+  store_seq (&row->state, DATAHUB_CONSUMER_ACTIVE);
+  block_attend (&consumer->block);
+}
+
+static void
+consumer_free (DatahubConsumer *consumer)
+{
+  for (uint32_t i = 0; i < consumer->n_pools; i++)
+    consumer_free_pool (consumer, consumer->pools[i]);
+  block_release (&consumer->block);
+  pthread_mutex_destroy (&consumer->lock);
+  free (consumer->held);
+  free (consumer);
+}
+
+static DatahubConsumer *
+consumer_new (const DatahubConsumerOptions *options)
+{
+  DatahubConsumer *consumer = calloc (1, sizeof *consumer);
+  if (!consumer)
+    return NULL;
+  block_reset (&consumer->block);
+  pthread_mutex_init (&consumer->lock, NULL);
+  consumer->generation = os_generation ();
+  consumer->reliable = options->reliable;
+  consumer->start = options->start;
+  consumer->references = 1;
+  consumer->next_ordinal = DATAHUB_NONE;
+  return consumer;
+}
+
+static DatahubResult
+open_block (DatahubConsumer *consumer, const char *channel,
+    const DatahubConsumerOptions *options, DatahubError *error)
+{
+  Block *block = &consumer->block;
+  DatahubResult result = block_open (block, channel, false, error);
+  uint32_t state;
+  if (result != DATAHUB_OK)
+    return result;
+  state = load_seq (&block->header->state);
+  if (state == DATAHUB_STATE_CLOSED || state == DATAHUB_STATE_MOVED)
+    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+        "The DataBlock \"%s\" is closed.", channel);
+  if (state != DATAHUB_STATE_READY && state != DATAHUB_STATE_DRAINING)
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its state word is %u.", channel,
+        state);
+  result = check_secret (block, options->secret, error);
+  if (result != DATAHUB_OK)
+    return result;
+  consumer->held = calloc (block->g.n_recs, sizeof *consumer->held);
+  if (!consumer->held)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_consumer_attach:
+ * @channel: the name of the block
+ * @options: how to read it; copied
+ * @consumer: (out): the consumer
+ * @error: (out) (optional): why it failed
+ *
+ * Opens the block that has the name now, checks all of it, takes a row and
+ * chooses where to start. Works while the producer is dead: what it committed
+ * can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND where there is no block
+ * (see datahub_watch_new()).
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_consumer_attach (const char *channel,
+    const DatahubConsumerOptions *options, DatahubConsumer **consumer,
+    DatahubError *error)
+{
+  DatahubConsumer *made = consumer_new (options);
+  DatahubResult result;
+  *consumer = NULL;
+  if (!made)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  result = open_block (made, channel, options, error);
+  if (result == DATAHUB_OK)
+    result = claim_row (made, options->name, error);
+  if (result != DATAHUB_OK) {
+    consumer_free (made);
+    return result;
+  }
+  grant_quota (made, options->max_pinned);
+  consumer_refresh_pools (made, NULL);
+  join (made);
+  *consumer = made;
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_consumer_rejoin:
+ * @consumer: an evicted consumer
+ * @error: (out) (optional): why it failed
+ *
+ * Joins again after %DATAHUB_EVICTED, as `start` says; the next view tells
+ * exactly how many buffers were lost. Leases stay valid. The reading thread.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
+{
+  if (consumer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This consumer belongs to the parent process.");
+  /* another incarnation: an eviction meant for the old one fails */
+  consumer->incarnation++;
+  store_seq (&consumer->row->incarnation, consumer->incarnation);
+  join (consumer);
+  consumer->discont = true;
+  return DATAHUB_OK;
+}
+
+/* What a block's last reader leaves behind is removed by it, where the producer
+ * did not live, or wait, to do so. */
+static void
+remove_if_last (DatahubConsumer *consumer)
+{
+  Block *block = &consumer->block;
+  Uuid uuid = block->uuid;
+  uint32_t user = block->user;
+  int dir = block->dir;
+  bool over = load_seq (&block->header->state) == DATAHUB_STATE_CLOSED
+      || !block_is_writer_alive (block);
+  block->dir = -1;
+  consumer_free (consumer);
+  if (over)
+    block_reclaim_dead (dir, user, &uuid);
+  close (dir);
+}
+
+/* The caller and all leases are gone: the row goes neutral, its state last,
+ * then the lock byte with the descriptor. */
+void
+consumer_unref (DatahubConsumer *consumer)
+{
+  bool last;
+  pthread_mutex_lock (&consumer->lock);
+  last = --consumer->references == 0;
+  pthread_mutex_unlock (&consumer->lock);
+  if (!last)
+    return;
+  row_clean (&consumer->block, consumer->row_index);
+  block_attend (&consumer->block);
+  remove_if_last (consumer);
+}
+
+/**
+ * datahub_consumer_close:
+ * @consumer: (transfer full) (nullable): a consumer
+ *
+ * Leaves the stream at once: the producer no longer waits for it or counts it.
+ * Leases stay valid; the last datahub_consumer_end_read(), from any thread,
+ * frees the rest. No thread may be in another call but hold and end_read.
+ */
+void
+datahub_consumer_close (DatahubConsumer *consumer)
+{
+  ConsumerRow *row;
+  uint32_t i;
+  if (!consumer || consumer->generation != os_generation ())
+    return;
+  row = consumer->row;
+  i = consumer->row_index;
+  store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
+  and_seq (&consumer->block.bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  store_seq (&row->state, DATAHUB_CONSUMER_LEAVING);
+  block_attend (&consumer->block);
+  consumer_unref (consumer);
+}
+
+/**
+ * datahub_consumer_request:
+ * @consumer: a consumer
+ * @requests: #DatahubRequest bits
+ *
+ * Asks the producing pipeline for something, without a broker. Any thread; does
+ * not block.
+ */
+void
+datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
+{
+  if (consumer->generation != os_generation ())
+    return;
+  or_seq (&consumer->row->requests, requests);
+  block_attend (&consumer->block);
+}
+
+/**
+ * datahub_consumer_set_spin:
+ * @consumer: a consumer
+ * @spin_ns: how long to look for new data before sleeping, in nanoseconds
+ *
+ * Trades processor time for latency. 0, the default, never spins. Do not spin
+ * under SCHED_FIFO on the producer's core. The reading thread.
+ */
+void
+datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)
+{
+  consumer->spin_ns = spin_ns;
+}
+
+/**
+ * datahub_consumer_get_uuid:
+ * @consumer: a consumer
+ *
+ * Returns: the UUID of the block, 32 hexadecimal digits; owned by @consumer
+ */
+const char *
+datahub_consumer_get_uuid (DatahubConsumer *consumer)
+{
+  return consumer->block.uuid_text;
+}
+
+/**
+ * datahub_consumer_get_stats:
+ * @consumer: a consumer
+ * @stats: (out caller-allocates): a snapshot
+ *
+ * Any thread; does not block.
+ */
+void
+datahub_consumer_get_stats (DatahubConsumer *consumer,
+    DatahubConsumerStats *stats)
+{
+  memset (stats, 0, sizeof *stats);
+  if (consumer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&consumer->lock);
+  stats->pinned = consumer->pinned;
+  for (uint32_t i = 0; i < consumer->n_pools; i++)
+    stats->bytes_mapped += consumer->pools[i]->shape.size;
+  pthread_mutex_unlock (&consumer->lock);
+  stats->received = load_relaxed (&consumer->n_received);
+  stats->lost = load_relaxed (&consumer->n_lost);
+  stats->over_quota = load_relaxed (&consumer->n_over_quota);
+  stats->waits = load_relaxed (&consumer->n_waits);
+  stats->quota = consumer->quota;
+  stats->cursor = load_relaxed (&consumer->row->cursor);
+  stats->head = load_acquire (&consumer->block.header->head);
+}

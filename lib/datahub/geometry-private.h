@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sizes of a block: computed by the creator, checked and copied once by
+ * everybody else. Pure arithmetic. */
+#ifndef DATAHUB_GEOMETRY_PRIVATE_H
+#define DATAHUB_GEOMETRY_PRIVATE_H
+
+#include "block-layout-private.h"
+
+#include <datahub/producer.h>
+
+/* The ring never retires below this many records to free a slot (S1). */
+#define RING_MIN_KEPT 2u
+/* Slots left for upstream's loans when quotas are granted. */
+#define LOANS_KEPT 4u
+#define LOANS_KEPT_MIN 2u
+/* Records kept for contexts: stream-start, caps, segment, tags in force. */
+#define CONTEXT_RECORDS 64u
+#define SMALL_SLOTS 64u
+#define SMALL_STRIDE 4096u
+
+typedef struct
+{
+  uint32_t ring_size;
+  uint32_t n_recs;
+  uint32_t max_rows;
+  uint32_t max_quota;
+  uint32_t pin_words;
+  uint32_t row_stride;
+  uint32_t rec_stride;
+  uint32_t n_slots; /* of the first payload pool */
+  uint64_t slot_stride;
+  uint64_t pools_off;
+  uint64_t sticky_off;
+  uint64_t ring_off;
+  uint64_t records_off;
+  uint64_t rows_off;
+  uint64_t ctl_size;
+  uint64_t con_size;
+  uint32_t lease_budget;
+} Geometry;
+
+static inline uint64_t
+round_up (uint64_t value, uint64_t step)
+{
+  return (value + step - 1) / step * step;
+}
+
+/* Size of the file of a pool, its first page included. */
+static inline uint64_t
+pool_size (uint32_t n_slots, uint64_t stride)
+{
+  return BLOCK_PAGE + n_slots * stride;
+}
+
+DatahubResult geometry_compute (const DatahubProducerOptions *options,
+    uint64_t space, Geometry *geometry, DatahubError *error);
+DatahubResult geometry_validate (const BlockIdentity *identity,
+    const BlockSection *sections, uint64_t ctl_size, uint64_t con_size,
+    Geometry *geometry, DatahubError *error);
+void geometry_sections (const Geometry *geometry,
+    BlockSection sections[N_SECTIONS]);
+uint32_t geometry_lease_budget (uint32_t n_slots);
+uint64_t fnv1a (const void *bytes, size_t size);
+uint64_t geometry_layout_hash (void);
+
+#endif /* DATAHUB_GEOMETRY_PRIVATE_H */

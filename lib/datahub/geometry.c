@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "geometry-private.h"
+#include "result-private.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define AUTO_SLOTS 32u
+#define AUTO_SLOTS_MIN 8u
+#define AUTO_BYTES (UINT64_C (64) << 20)
+#define AUTO_ROWS 128u
+#define AUTO_QUOTA 8u
+#define SLOTS_MIN 4u
+#define SLOTS_MAX 32768u
+#define RING_MIN 4u
+#define SECTIONS_OFF 0x400u
+#define POOLS_OFF 0x500u
+#define STICKY_OFF 0x700u
+#define RING_OFF 0x800u
+/* No payload this product knows is larger; keeps products in 64 bits. */
+#define STRIDE_MAX (UINT64_C (1) << 40)
+
+uint64_t
+fnv1a (const void *bytes, size_t size)
+{
+  const uint8_t *at = bytes;
+  uint64_t hash = UINT64_C (0xcbf29ce484222325);
+  for (size_t i = 0; i < size; i++)
+    hash = (hash ^ at[i]) * UINT64_C (0x100000001b3);
+  return hash;
+}
+
+/* Catches a peer built from another layout under the same version: hashes the
+ * size and a few offsets of every shared structure. */
+uint64_t
+geometry_layout_hash (void)
+{
+  const uint32_t numbers[] = { sizeof (BlockHeader), sizeof (BlockSection),
+    sizeof (PoolEntry), sizeof (BlockRecord), sizeof (BellPage),
+    sizeof (PoolPage), sizeof (LockPage), offsetof (BlockHeader, wake),
+    offsetof (BlockHeader, flush_seq), offsetof (BlockHeader, pool_changes),
+    offsetof (BlockRecord, ctx), offsetof (BlockRecord, mem),
+    offsetof (BlockRecord, inline_bytes), offsetof (BellPage, room),
+    offsetof (BellPage, attention), offsetof (ConsumerRow, incarnation),
+    offsetof (ConsumerRow, name), offsetof (ConsumerRow, pins) };
+  return fnv1a (numbers, sizeof numbers);
+}
+
+/* Slots that all quotas together may take from a pool of @n_slots: what the
+ * ring and upstream's loans need at least stays out of it. */
+uint32_t
+geometry_lease_budget (uint32_t n_slots)
+{
+  uint32_t loans = n_slots / 8;
+  uint32_t kept;
+  if (loans > LOANS_KEPT)
+    loans = LOANS_KEPT;
+  kept = RING_MIN_KEPT + (loans < LOANS_KEPT_MIN ? LOANS_KEPT_MIN : loans);
+  return n_slots > kept ? n_slots - kept : 0;
+}
+
+static uint32_t
+power_of_two_below (uint32_t value)
+{
+  uint32_t power = 1;
+  while (power <= value / 2)
+    power *= 2;
+  return power;
+}
+
+static uint32_t
+auto_slots (uint64_t stride, uint64_t space)
+{
+  uint64_t budget = AUTO_BYTES < space / 2 ? AUTO_BYTES : space / 2;
+  uint64_t slots = budget / stride;
+  if (slots > AUTO_SLOTS)
+    return AUTO_SLOTS;
+  return slots < AUTO_SLOTS_MIN ? AUTO_SLOTS_MIN : (uint32_t) slots;
+}
+
+/* A ring of half as many records as slots leaves the other half for loans and
+ * leases; packed slots hold several records each. */
+static uint32_t
+auto_ring (uint32_t n_slots, bool pack)
+{
+  uint32_t ring = power_of_two_below (pack ? n_slots * 2 : n_slots / 2);
+  return ring < RING_MIN ? RING_MIN : ring;
+}
+
+static void
+place (Geometry *g)
+{
+  g->rec_stride = sizeof (BlockRecord);
+  g->pin_words = (g->n_recs + 63) / 64;
+  g->row_stride =
+      (uint32_t) round_up (offsetof (ConsumerRow, pins) + g->pin_words * 8,
+          128);
+  g->pools_off = POOLS_OFF;
+  g->sticky_off = STICKY_OFF;
+  g->ring_off = RING_OFF;
+  g->records_off = round_up (g->ring_off + g->ring_size * 8, BLOCK_PAGE);
+  g->ctl_size = round_up (g->records_off + (uint64_t) g->n_recs * g->rec_stride,
+      BLOCK_PAGE);
+  g->rows_off = BLOCK_PAGE;
+  g->con_size = round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
+      BLOCK_PAGE);
+  g->lease_budget = geometry_lease_budget (g->n_slots);
+}
+
+/* Every consumer may hold its quota and one record in passing; the ring, a
+ * batch and the contexts come on top (rule S4). */
+static uint64_t
+records_needed (uint32_t ring, uint32_t rows, uint32_t quota)
+{
+  return (uint64_t) ring + ring / 2 + CONTEXT_RECORDS + 1
+      + (uint64_t) rows * ((uint64_t) quota + 1);
+}
+
+/* Sizes of a new block. @space is what the file system has free: automatic
+ * choices stay within half of it. */
+DatahubResult
+geometry_compute (const DatahubProducerOptions *options, uint64_t space,
+    Geometry *g, DatahubError *error)
+{
+  uint64_t records;
+  memset (g, 0, sizeof *g);
+  if (options->slot_size == 0 || options->slot_size > STRIDE_MAX)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "A slot size of %llu bytes is not possible.",
+        (unsigned long long) options->slot_size);
+  g->slot_stride = round_up (options->slot_size, BLOCK_PAGE);
+  g->n_slots =
+      options->slots ? options->slots : auto_slots (g->slot_stride, space);
+  if (g->n_slots < SLOTS_MIN || g->n_slots > SLOTS_MAX)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "%u slots are not possible; between %u and %u are.", g->n_slots,
+        SLOTS_MIN, SLOTS_MAX);
+  g->max_rows = options->max_consumers ? options->max_consumers : AUTO_ROWS;
+  if (g->max_rows > MAX_ROWS)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "A block has at most %u consumers; %u were asked for.", MAX_ROWS,
+        g->max_rows);
+  g->max_quota = options->max_pinned ? options->max_pinned : AUTO_QUOTA;
+  g->ring_size = options->ring_size ? options->ring_size
+                                    : auto_ring (g->n_slots, options->pack);
+  if (g->ring_size < RING_MIN || g->ring_size > MAX_RING
+      || (g->ring_size & (g->ring_size - 1)))
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "A ring of %u records is not possible: a power of two from %u to %u.",
+        g->ring_size, RING_MIN, MAX_RING);
+  records = records_needed (g->ring_size, g->max_rows, g->max_quota);
+  if (records > MAX_RECORDS)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "%u consumers with %u slots each need more records than the %u a block "
+        "can have: at most %u slots each, or %u consumers.",
+        g->max_rows, g->max_quota, MAX_RECORDS,
+        (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
+                / g->max_rows
+            - 1),
+        (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
+            / (g->max_quota + 1)));
+  g->n_recs = (uint32_t) records;
+  place (g);
+  return DATAHUB_OK;
+}
+
+void
+geometry_sections (const Geometry *g, BlockSection sections[N_SECTIONS])
+{
+  const BlockSection all[N_SECTIONS] = {
+    { SECTION_POOLS, 0, g->pools_off, MAX_POOLS * sizeof (PoolEntry), MAX_POOLS,
+        sizeof (PoolEntry) },
+    { SECTION_STICKY, 0, g->sticky_off, N_STICKY_WORDS * 8, N_STICKY_WORDS, 8 },
+    { SECTION_RING, 0, g->ring_off, g->ring_size * 8, g->ring_size, 8 },
+    { SECTION_RECORDS, 0, g->records_off, (uint64_t) g->n_recs * g->rec_stride,
+        g->n_recs, g->rec_stride },
+  };
+  memcpy (sections, all, sizeof all);
+}
+
+static DatahubResult
+refuse (DatahubError *error, const char *what)
+{
+  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+      "The block is damaged: %s.", what);
+}
+
+static DatahubResult
+check_version (const BlockIdentity *id, DatahubError *error)
+{
+  if (id->magic != BLOCK_MAGIC)
+    return refuse (error, "its first bytes are not a DataBlock's");
+  if (id->endian != BLOCK_ENDIAN)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The block was made on a machine of the other byte order.");
+  if (id->major != BLOCK_MAJOR)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The block speaks version %u, this program version %u: upgrade the %s.",
+        id->major, BLOCK_MAJOR,
+        id->major > BLOCK_MAJOR ? "consumer" : "producer");
+  if (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The block uses features (%#llx) this program does not know: upgrade "
+        "the consumer.",
+        (unsigned long long) (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN));
+  if (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The block uses features (%#llx) that only let this program observe: "
+        "upgrade the consumer.",
+        (unsigned long long) (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN));
+  if (id->header_check != fnv1a (id, offsetof (BlockIdentity, header_check)))
+    return refuse (error, "its header does not match its check sum");
+  if (id->layout_hash != geometry_layout_hash ())
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The block was made by a build with another memory layout: build both "
+        "ends from the same release.");
+  return DATAHUB_OK;
+}
+
+static bool
+section_fits (const BlockSection *s, uint64_t ctl_size)
+{
+  return s->offset >= sizeof (BlockHeader) && s->offset % 8 == 0
+      && s->offset <= ctl_size && s->size <= ctl_size - s->offset
+      && s->stride > 0 && s->count <= s->size / s->stride;
+}
+
+static bool
+take_section (const BlockSection *s, Geometry *g)
+{
+  switch (s->kind) {
+    case SECTION_POOLS:
+      g->pools_off = s->offset;
+      return s->count == MAX_POOLS && s->stride == sizeof (PoolEntry);
+    case SECTION_STICKY:
+      g->sticky_off = s->offset;
+      return s->count == N_STICKY_WORDS && s->stride == 8;
+    case SECTION_RING:
+      g->ring_off = s->offset;
+      return s->count == g->ring_size && s->stride == 8;
+    case SECTION_RECORDS:
+      g->records_off = s->offset;
+      return s->count == g->n_recs && s->stride == g->rec_stride;
+  }
+  return true; /* a kind of a later minor version */
+}
+
+static bool
+numbers_agree (const BlockIdentity *id, uint64_t con_size)
+{
+  return id->ring_size >= RING_MIN && id->ring_size <= MAX_RING
+      && (id->ring_size & (id->ring_size - 1)) == 0 && id->n_recs > 0
+      && id->n_recs <= MAX_RECORDS && id->max_rows > 0
+      && id->max_rows <= MAX_ROWS && id->rec_stride >= sizeof (BlockRecord)
+      && id->rec_stride <= BLOCK_PAGE && id->rec_stride % 8 == 0
+      && id->pin_words == (id->n_recs + 63) / 64 && id->row_stride % 64 == 0
+      && id->row_stride
+      >= offsetof (ConsumerRow, pins) + id->pin_words * UINT64_C (8)
+      && id->row_stride <= 65536 && id->con_rows_off >= BLOCK_PAGE
+      && id->con_rows_off % 64 == 0 && id->con_rows_off <= con_size
+      && (uint64_t) id->max_rows * id->row_stride
+      <= con_size - id->con_rows_off;
+}
+
+/* Checks what a creator wrote, once, on private copies. @ctl_size and
+ * @con_size are the sizes of the files themselves. Nothing of @identity is
+ * used before it was checked. */
+DatahubResult
+geometry_validate (const BlockIdentity *id, const BlockSection *sections,
+    uint64_t ctl_size, uint64_t con_size, Geometry *g, DatahubError *error)
+{
+  uint32_t seen = 0;
+  DatahubResult result = check_version (id, error);
+  memset (g, 0, sizeof *g);
+  if (result != DATAHUB_OK)
+    return result;
+  if (id->header_size != sizeof (BlockHeader) || id->ctl_size != ctl_size
+      || id->con_size != con_size)
+    return refuse (error, "its files are not as long as its header says");
+  if (!numbers_agree (id, con_size))
+    return refuse (error, "the numbers of its header contradict each other");
+  g->ring_size = id->ring_size;
+  g->n_recs = id->n_recs;
+  g->max_rows = id->max_rows;
+  g->max_quota = id->max_quota;
+  g->pin_words = id->pin_words;
+  g->row_stride = id->row_stride;
+  g->rec_stride = id->rec_stride;
+  g->n_slots = id->n_slots;
+  g->slot_stride = id->slot_stride;
+  g->rows_off = id->con_rows_off;
+  g->lease_budget = id->lease_budget;
+  g->ctl_size = ctl_size;
+  g->con_size = con_size;
+  for (uint32_t i = 0; i < N_SECTIONS; i++) {
+    if (!section_fits (&sections[i], ctl_size)
+        || !take_section (&sections[i], g))
+      return refuse (error, "its table of sections reaches outside of it");
+    if (sections[i].kind <= SECTION_RECORDS)
+      seen |= 1u << sections[i].kind;
+  }
+  if (seen
+      != (1u << SECTION_POOLS | 1u << SECTION_STICKY | 1u << SECTION_RING
+          | 1u << SECTION_RECORDS))
+    return refuse (error, "a section is missing");
+  if (g->max_quota > MAX_RECORDS)
+    return refuse (error, "its quota is impossible");
+  return DATAHUB_OK;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_HUB_BLOCK_PRIVATE_H
+#define DATAHUB_HUB_BLOCK_PRIVATE_H
+
+#include "hub-block.h"
+#include "message-private.h"
+
+DatahubHubBlock *datahub_hub_block_from_json (json_t *json, GError **error);
+void datahub_hub_block_set_secret (DatahubHubBlock *block,
+    const guint8 secret[DATAHUB_SECRET_SIZE]);
+gboolean datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b);
+
+#endif /* DATAHUB_HUB_BLOCK_PRIVATE_H */

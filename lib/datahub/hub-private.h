@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The hub's inside. Unless a function says "any thread" it is the hub thread's
+ * own, and so is everything in the core below the line that says so. */
+#ifndef DATAHUB_HUB_PRIVATE_H
+#define DATAHUB_HUB_PRIVATE_H
+
+#include "broker.h"
+#include "hub.h"
+#include "hub-block-private.h"
+#include "keys-private.h"
+#include "message-private.h"
+
+typedef enum
+{
+  DATAHUB_HUB_IDLE, /* nobody said where to connect to */
+  DATAHUB_HUB_WAITING, /* for the next attempt */
+  DATAHUB_HUB_CONNECTING, /* until the handshake is done */
+  DATAHUB_HUB_GREETING, /* until "hello" is answered */
+  DATAHUB_HUB_CONNECTED,
+  DATAHUB_HUB_CLOSED
+} DatahubHubState;
+
+/* Why a connection ended. */
+typedef enum
+{
+  DATAHUB_LINK_REFUSED, /* nobody there */
+  DATAHUB_LINK_BAD_KEY, /* the handshake broke without a word */
+  DATAHUB_LINK_DENIED, /* the broker does not want this key */
+  DATAHUB_LINK_LOST /* it was there, and is not any more */
+} DatahubLinkEnd;
+
+typedef struct
+{
+  void *zmq_context;
+  void *socket, *monitor;
+  GSource *socket_source, *monitor_source;
+} DatahubHubLink;
+
+typedef struct _DatahubHubCore DatahubHubCore;
+typedef struct _DatahubHubWait DatahubHubWait;
+
+/* Something with a deadline that may be cancelled. Embedded first in what it
+ * times; ends exactly once. */
+struct _DatahubHubWait
+{
+  gatomicrefcount refs;
+  DatahubHubCore *core; /* owned */
+  GSource *timer;
+  GCancellable *cancellable;
+  gulong handler;
+  gboolean ended;
+  void (*cut) (DatahubHubWait *wait, GError *reason); /* takes the reason */
+  GDestroyNotify free_func; /* of the whole */
+};
+
+typedef void (*DatahubCallDone) (json_t *reply, const GError *error,
+    gpointer user_data);
+
+enum
+{
+  DATAHUB_SIGNAL_BLOCK_ADDED,
+  DATAHUB_SIGNAL_BLOCK_REMOVED,
+  DATAHUB_SIGNAL_CONSUMER_ADDED,
+  DATAHUB_SIGNAL_CONSUMER_REMOVED,
+  DATAHUB_SIGNAL_NOTIFICATION,
+  DATAHUB_SIGNAL_REGISTER_REFUSED,
+  DATAHUB_SIGNAL_BROKER_FOUND,
+  DATAHUB_SIGNAL_BROKER_LOST,
+  DATAHUB_N_SIGNALS
+};
+
+extern guint datahub_hub_signals[DATAHUB_N_SIGNALS];
+
+struct _DatahubHubCore
+{
+  gatomicrefcount refs;
+  GWeakRef object; /* the DatahubHub */
+  DatahubHubFlags flags;
+  GMainContext *context; /* of the hub's thread */
+  GMainContext *signal_context; /* of who made the hub */
+  GMainLoop *loop;
+  int connected, hosting; /* atomic */
+  int signals_waiting; /* atomic */
+  DatahubToken instance;
+  GMutex ready_lock; /* guards ready; taken last */
+  GHashTable *ready; /* name -> the newest data-ready not sent yet */
+
+  /* The hub thread's own from here. */
+  DatahubHubState state;
+  gboolean automatic;
+  char *endpoint, *server_key_file, *key_file;
+  DatahubHubLink link;
+  DatahubBroker *broker; /* embedded, if this hub hosts it */
+  GError *error; /* why there is no connection */
+  gboolean told; /* @error was told by broker-lost */
+  guint bad_handshakes; /* in a row */
+  guint retries; /* since the last connection */
+  gint64 hold_until_us; /* another is to have the lock */
+  GSource *attempt_source, *heartbeat_source;
+  guint heartbeat_ms, heartbeats_missed;
+  gboolean pinging;
+  DatahubToken epoch;
+  gint64 next_id;
+  GHashTable *calls; /* id -> sent calls */
+  GQueue waiting; /* calls made while not connected */
+  GList *finds, *connect_waits;
+  guint64 unmatched; /* answers nobody waited for */
+  GHashTable *offers; /* name -> what is registered */
+  GPtrArray *joins;
+  GHashTable *subscriptions; /* patterns */
+  GSource *offer_retry_source;
+  GHashTable *catalogue; /* name -> DatahubKnown */
+  guint generation; /* of the catalogue: one per connection */
+  GSource *settle_source;
+};
+
+/* hub-core.c */
+DatahubHubCore *datahub_hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
+DatahubHubCore *datahub_hub_core_ref (DatahubHubCore *core);
+void datahub_hub_core_unref (DatahubHubCore *core);
+void datahub_hub_core_post (DatahubHubCore *core, GSourceFunc func,
+    gpointer data, GDestroyNotify destroy);
+GSource *datahub_hub_core_after (DatahubHubCore *core, guint ms,
+    GSourceFunc func, gpointer data);
+void datahub_hub_clear_source (GSource **source);
+gpointer datahub_hub_core_run (gpointer core);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubCore, datahub_hub_core_unref)
+
+/* hub-wait.c */
+void datahub_hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
+    gint64 timeout_us, GCancellable *cancellable);
+gboolean datahub_hub_wait_end (DatahubHubWait *wait);
+gpointer datahub_hub_wait_ref (DatahubHubWait *wait);
+void datahub_hub_wait_unref (gpointer wait);
+
+/* hub-link.c */
+gboolean datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
+    const char *server_key, const DatahubKeypair *client, GError **error);
+void datahub_hub_link_close (DatahubHubCore *core, int linger_ms);
+gboolean datahub_hub_link_send (DatahubHubCore *core, json_t *message);
+
+/* hub-session.c */
+gboolean datahub_hub_session_start (gpointer core);
+void datahub_hub_session_up (DatahubHubCore *core);
+void datahub_hub_session_down (DatahubHubCore *core, DatahubLinkEnd end);
+void datahub_hub_session_closing (DatahubHubCore *core, gint64 hold_ms);
+void datahub_hub_session_stop (DatahubHubCore *core);
+gboolean datahub_hub_load_keys (DatahubHubCore *core,
+    char server_key[DATAHUB_KEY_TEXT + 1], DatahubKeypair *client,
+    GError **error);
+
+/* hub-host.c */
+gboolean datahub_hub_host_try (DatahubHubCore *core, GError **error);
+void datahub_hub_host_stop (DatahubHubCore *core);
+
+/* hub-calls.c */
+void datahub_hub_call (DatahubHubCore *core, json_t *message,
+    gint64 timeout_us, GCancellable *cancellable, DatahubCallDone done,
+    gpointer user_data);
+void datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
+    gint64 timeout_us, DatahubCallDone done);
+void datahub_hub_calls_connected (DatahubHubCore *core);
+void datahub_hub_calls_lost (DatahubHubCore *core, const GError *reason);
+void datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size);
+
+/* hub-find.c */
+void datahub_hub_find_begin (DatahubHubCore *core, GTask *task,
+    const char *name, gint64 timeout_ns);
+void datahub_hub_finds_ask (DatahubHubCore *core, const char *name);
+void datahub_hub_list_begin (DatahubHubCore *core, GTask *task,
+    gint64 timeout_ns);
+void datahub_hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
+    gint64 timeout_ns);
+void datahub_hub_connect_waits_end (DatahubHubCore *core, const GError *error);
+
+/* hub-offers.c */
+typedef struct
+{
+  char *name, *uuid, *caps; /* owned; caps may be NULL */
+  gboolean has_secret;
+  guint8 secret[DATAHUB_SECRET_SIZE];
+  gboolean refused; /* told already */
+} DatahubOffer;
+
+typedef struct
+{
+  char *name, *uuid, *label, *reason; /* owned */
+  guint64 id;
+} DatahubJoin;
+
+void datahub_offer_free (gpointer offer);
+void datahub_join_free (gpointer join);
+void datahub_hub_offer_add (DatahubHubCore *core, DatahubOffer *offer);
+void datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
+    const char *uuid);
+void datahub_hub_join_add (DatahubHubCore *core, DatahubJoin *join);
+void datahub_hub_join_remove (DatahubHubCore *core, const DatahubJoin *left);
+void datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
+    gboolean on);
+void datahub_hub_offers_connected (DatahubHubCore *core);
+void datahub_hub_offers_lost (DatahubHubCore *core);
+void datahub_hub_offers_block_came (DatahubHubCore *core, const char *name);
+
+/* hub-notify.c */
+void datahub_hub_notify (DatahubHubCore *core, const char *name,
+    const char *topic, const char *json);
+
+/* hub-catalogue.c */
+void datahub_known_free (gpointer known);
+void datahub_hub_catalogue_connected (DatahubHubCore *core);
+void datahub_hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block);
+void datahub_hub_catalogue_remove (DatahubHubCore *core, const char *name,
+    const char *uuid, const char *reason);
+
+/* hub-events.c */
+void datahub_hub_event (DatahubHubCore *core, json_t *message);
+
+/* hub-signals.c */
+void datahub_hub_signals_init (GType type);
+void datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail,
+    ...);
+
+#endif /* DATAHUB_HUB_PRIVATE_H */

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Looking at a block from outside: no row, no lock, nothing written. */
+#include "block-private.h"
+#include "result-private.h"
+
+#include <string.h>
+
+#define PEEK_TRIES 10
+
+/* Copies the bytes of an event record without pinning it: copy, then look
+ * whether the sticky word still stands. A racy copy is thrown away. */
+static bool
+peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
+    size_t size)
+{
+  BlockRecord record;
+  memcpy (&record, block_record (block, index), sizeof record);
+  if ((record.seq & SEQUENCE_MASK) != sequence
+      || record.type != DATAHUB_RECORD_CAPS)
+    return false;
+  if (record.meta_size < size)
+    size = record.meta_size;
+  else
+    size--;
+  if (record.meta_gen == 0) {
+    if (size > RECORD_INLINE)
+      size = RECORD_INLINE;
+    memcpy (text, record.inline_bytes, size);
+    text[size] = 0;
+    return true;
+  }
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    PoolShape shape;
+    uint8_t *map;
+    bool inside;
+    if (!pool_shape_read (&block->pools[i], &shape)
+        || shape.gen != record.meta_gen)
+      continue;
+    map = pool_open (block, &shape, NULL, false, NULL);
+    if (!map)
+      return false;
+    inside = record.meta_slot < shape.n_slots
+        && record.meta_offset <= shape.stride
+        && size <= shape.stride - record.meta_offset;
+    if (inside)
+      memcpy (text,
+          map + BLOCK_PAGE + record.meta_slot * shape.stride
+              + record.meta_offset,
+          size);
+    os_unmap (map, shape.size);
+    text[inside ? size : 0] = 0;
+    return inside;
+  }
+  return false;
+}
+
+static void
+read_caps (const Block *block, char *text, size_t size)
+{
+  shared_u64 *at = &block->sticky[DATAHUB_CONTEXT_CAPS];
+  text[0] = 0;
+  for (int i = 0; i < PEEK_TRIES; i++) {
+    uint64_t word = load_seq (at);
+    uint32_t index = RING_RECORD (word);
+    if (index >= block->g.n_recs)
+      return;
+    if (peek_body (block, index, RING_SEQUENCE (word), text, size)
+        && load_seq (at) == word)
+      break;
+    text[0] = 0;
+  }
+  /* somebody else's words, on their way to a terminal */
+  for (char *c = text; *c; c++)
+    if (*c < ' ' || *c > '~')
+      *c = '?';
+}
+
+static void
+read_pools (const Block *block, DatahubBlockInfo *info)
+{
+  uint32_t newest = 0;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    PoolShape shape;
+    if (!pool_shape_read (&block->pools[i], &shape))
+      continue;
+    info->n_pools++;
+    info->pool_bytes += shape.size;
+    if (shape.kind != POOL_PAYLOAD || shape.gen < newest)
+      continue;
+    newest = shape.gen;
+    info->slot_size = shape.stride;
+    info->slots = shape.n_slots;
+  }
+}
+
+static uint32_t
+count_active (const Block *block)
+{
+  DatahubConsumerInfo row;
+  uint32_t n = 0, rows = block_rows_in_use (block);
+  for (uint32_t i = 0; i < rows; i++)
+    if (row_read_info (block, block->lck, i, &row) && row.alive
+        && row.state == DATAHUB_CONSUMER_ACTIVE)
+      n++;
+  return n;
+}
+
+/**
+ * datahub_block_inspect:
+ * @channel: the name of a block
+ * @info: (out caller-allocates): a snapshot
+ * @error: (out) (optional): why it failed
+ *
+ * Looks at a block as an observer: it takes no row and changes nothing. Numbers
+ * of a live stream may be a few records apart. Does not block.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
+    DatahubError *error)
+{
+  Block block;
+  BlockHeader *header;
+  DatahubResult result = block_open (&block, channel, false, error);
+  memset (info, 0, sizeof *info);
+  if (result != DATAHUB_OK)
+    return result;
+  header = block.header;
+  memcpy (info->channel, block.channel, sizeof info->channel);
+  memcpy (info->uuid, block.uuid_text, sizeof info->uuid);
+  info->state = (DatahubBlockState) load_seq (&header->state);
+  info->producer_alive = block_is_writer_alive (&block);
+  info->producer_pid = (int32_t) header->identity.producer_pid;
+  info->major = header->identity.major;
+  info->minor = header->identity.minor;
+  info->created_ns = header->identity.created_ns;
+  info->tail = load_acquire (&header->tail);
+  info->head = load_acquire (&header->head);
+  info->buffers = load_relaxed (&header->buffers);
+  info->bytes = load_relaxed (&header->bytes);
+  info->dropped = load_relaxed (&header->dropped);
+  info->ring_size = block.g.ring_size;
+  info->n_records = block.g.n_recs;
+  info->max_consumers = block.g.max_rows;
+  info->max_pinned = block.g.max_quota;
+  info->control_bytes = block.g.ctl_size + block.g.con_size;
+  info->n_consumers = count_active (&block);
+  read_pools (&block, info);
+  read_caps (&block, info->caps, sizeof info->caps);
+  block_release (&block);
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_block_inspect_consumers:
+ * @channel: the name of a block
+ * @infos: (array length=max_infos) (out caller-allocates): where to put them
+ * @max_infos: room in @infos
+ * @n_infos: (out): how many were filled in
+ * @error: (out) (optional): why it failed
+ *
+ * Lists every row in use, those of dead consumers too (`alive` is false until
+ * somebody cleans them). Does not block.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_block_inspect_consumers (const char *channel,
+    DatahubConsumerInfo *infos, uint32_t max_infos, uint32_t *n_infos,
+    DatahubError *error)
+{
+  Block block;
+  DatahubResult result = block_open (&block, channel, false, error);
+  *n_infos = 0;
+  if (result != DATAHUB_OK)
+    return result;
+  *n_infos = block_read_rows (&block, block.lck, infos, max_infos);
+  block_release (&block);
+  return DATAHUB_OK;
+}

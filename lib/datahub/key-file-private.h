@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_KEY_FILE_PRIVATE_H
+#define DATAHUB_KEY_FILE_PRIVATE_H
+
+#include "keys.h"
+
+typedef enum
+{
+  DATAHUB_KEY_FILE_SECRET,
+  DATAHUB_KEY_FILE_PUBLIC
+} DatahubKeyFileKind;
+
+gboolean datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
+    char key[DATAHUB_KEY_TEXT + 1], GError **error);
+gboolean datahub_key_file_write (const char *file, const char *key,
+    GError **error);
+
+#endif /* DATAHUB_KEY_FILE_PRIVATE_H */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_KEYS_PRIVATE_H
+#define DATAHUB_KEYS_PRIVATE_H
+
+#include "keys.h"
+
+/* Lives on the stack of who uses it, and is wiped when it goes. */
+typedef struct
+{
+  char public_key[DATAHUB_KEY_TEXT + 1];
+  char secret_key[DATAHUB_KEY_TEXT + 1];
+} DatahubKeypair;
+
+void datahub_keypair_wipe (DatahubKeypair *pair);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubKeypair, datahub_keypair_wipe)
+
+gboolean datahub_keypair_generate (DatahubKeypair *pair, GError **error);
+gboolean datahub_keypair_load (DatahubKeypair *pair, const char *secret_file,
+    GError **error);
+gboolean datahub_keypair_load_broker (DatahubKeypair *pair, gboolean create,
+    GError **error);
+gboolean datahub_keypair_derive_own_client (const DatahubKeypair *broker,
+    DatahubKeypair *client, GError **error);
+gboolean datahub_key_is_valid (const char *text);
+
+#endif /* DATAHUB_KEYS_PRIVATE_H */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Messages between hub and broker: strict JSON objects; docs/protocol.md has
+ * them field by field. Encoding and decoding only. */
+#ifndef DATAHUB_MESSAGE_PRIVATE_H
+#define DATAHUB_MESSAGE_PRIVATE_H
+
+#include <gio/gio.h>
+#include <jansson.h>
+#include <datahub/types.h>
+
+#define DATAHUB_PROTOCOL_VERSION 1
+#define DATAHUB_MESSAGE_MAX (64 * 1024) /* bytes of one message */
+#define DATAHUB_MESSAGE_DEPTH 8 /* of nested objects and arrays */
+#define DATAHUB_CAPS_MAX 8192
+#define DATAHUB_LABEL_MAX 128 /* program, host, topic, consumer, reason */
+#define DATAHUB_PATTERN_MAX DATAHUB_CHANNEL_MAX
+#define DATAHUB_TOKEN_TEXT 32 /* hexadecimal digits of epoch and instance */
+
+typedef char DatahubToken[DATAHUB_TOKEN_TEXT + 1];
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (json_t, json_decref)
+
+json_t *datahub_message_parse (const void *data, gsize size, GError **error);
+json_t *datahub_message_error (const GError *reason);
+GError *datahub_message_to_error (json_t *message);
+
+const char *datahub_message_string (json_t *message, const char *field,
+    gsize max, gboolean required, GError **error);
+gboolean datahub_message_integer (json_t *message, const char *field,
+    gint64 min, gint64 max, gint64 *value, GError **error);
+gboolean datahub_message_u64 (json_t *message, const char *field,
+    guint64 *value, GError **error);
+const char *datahub_message_name (json_t *message, GError **error);
+const char *datahub_message_uuid (json_t *message, GError **error);
+const char *datahub_message_token (json_t *message, const char *field,
+    GError **error);
+gboolean datahub_message_secret (json_t *message,
+    guint8 secret[DATAHUB_SECRET_SIZE], gboolean *present, GError **error);
+void datahub_message_set_secret (json_t *message,
+    const guint8 secret[DATAHUB_SECRET_SIZE]);
+void datahub_message_set_u64 (json_t *message, const char *field,
+    guint64 value);
+void datahub_message_wipe_secret (json_t *message);
+void datahub_token_new (DatahubToken token);
+
+gboolean datahub_pattern_is_valid (const char *pattern);
+gboolean datahub_pattern_matches (const char *pattern, const char *name);
+
+#endif /* DATAHUB_MESSAGE_PRIVATE_H */

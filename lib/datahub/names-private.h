@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names in the directory of shared memory:
+ *   datahub-<uid>-<channel>   the entry, a second link to lck
+ *   datahub-<uid>-<uuid>.ctl  .con  .lck  .d<gen>
+ */
+#ifndef DATAHUB_NAMES_PRIVATE_H
+#define DATAHUB_NAMES_PRIVATE_H
+
+#include <datahub/types.h>
+
+#define FILE_NAME_MAX 128
+
+typedef struct
+{
+  char text[FILE_NAME_MAX];
+} FileName;
+
+typedef struct
+{
+  uint8_t bytes[16];
+} Uuid;
+
+void uuid_generate (Uuid *uuid);
+void uuid_to_text (const Uuid *uuid, char text[DATAHUB_UUID_TEXT]);
+bool uuid_from_text (const char *text, Uuid *uuid);
+
+FileName name_entry (uint32_t user, const char *channel);
+FileName name_part (uint32_t user, const Uuid *uuid, const char *part);
+FileName name_pool (uint32_t user, const Uuid *uuid, uint32_t gen);
+
+/* What a file name of @user stands for. */
+typedef enum
+{
+  NAME_FOREIGN = 0,
+  NAME_ENTRY,
+  NAME_PART
+} NameKind;
+NameKind name_parse (uint32_t user, const char *file, const char **channel,
+    Uuid *uuid, const char **part);
+
+#endif /* DATAHUB_NAMES_PRIVATE_H */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a forked child must not share with its parent. A kernel lock belongs to
+ * the open description that both inherit: the child would keep its dead
+ * parent's rows alive, and an unlock in it would drop the parent's. So the
+ * child only closes. */
+#include "os-private.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER;
+/* guarded by fork_lock */
+static int *lock_fds;
+static size_t n_lock_fds, room_lock_fds;
+static _Atomic uint32_t generation;
+
+static void
+before_fork (void)
+{
+  pthread_mutex_lock (&fork_lock);
+}
+
+static void
+after_fork_parent (void)
+{
+  pthread_mutex_unlock (&fork_lock);
+}
+
+static void
+after_fork_child (void)
+{
+  for (size_t i = 0; i < n_lock_fds; i++)
+    close (lock_fds[i]);
+  n_lock_fds = 0;
+  add_relaxed (&generation, 1);
+  pthread_mutex_unlock (&fork_lock);
+}
+
+static void
+install (void)
+{
+  pthread_atfork (before_fork, after_fork_parent, after_fork_child);
+}
+
+uint32_t
+os_generation (void)
+{
+  pthread_once (&fork_once, install);
+  return load_relaxed (&generation);
+}
+
+/* Returns false, with @fd not registered, when memory is out. */
+bool
+os_register_lock_fd (int fd)
+{
+  bool registered = false;
+  pthread_once (&fork_once, install);
+  pthread_mutex_lock (&fork_lock);
+  if (n_lock_fds == room_lock_fds) {
+    size_t room = room_lock_fds ? room_lock_fds * 2 : 16;
+    int *grown = realloc (lock_fds, room * sizeof *grown);
+    if (grown) {
+      lock_fds = grown;
+      room_lock_fds = room;
+    }
+  }
+  if (n_lock_fds < room_lock_fds) {
+    lock_fds[n_lock_fds++] = fd;
+    registered = true;
+  }
+  pthread_mutex_unlock (&fork_lock);
+  return registered;
+}
+
+/* Closes @fd, and with it every lock it holds, unless a fork did so already. */
+void
+os_close_lock_fd (int fd)
+{
+  pthread_mutex_lock (&fork_lock);
+  for (size_t i = 0; i < n_lock_fds; i++)
+    if (lock_fds[i] == fd) {
+      lock_fds[i] = lock_fds[--n_lock_fds];
+      close (fd);
+      break;
+    }
+  pthread_mutex_unlock (&fork_lock);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "os-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* struct futex_waitv of Linux 5.16; older headers lack it. */
+typedef struct
+{
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+} WaitVector;
+#define WAIT_VECTOR_32 2
+
+/* Without futex_waitv a sleeper looks at its second word this often. */
+#define BLIND_SLICE_NS (20 * NS_PER_MS)
+/* Space is asked for in pieces so that a signal can get through. */
+#define ALLOCATE_PIECE (UINT64_C (1) << 30)
+
+int64_t
+os_now (void)
+{
+  struct timespec ts;
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+uint64_t
+os_wall_clock (void)
+{
+  struct timespec ts;
+  clock_gettime (CLOCK_REALTIME, &ts);
+  return (uint64_t) ts.tv_sec * NS_PER_S + (uint64_t) ts.tv_nsec;
+}
+
+uint32_t
+os_user (void)
+{
+  return (uint32_t) geteuid ();
+}
+
+/**
+ * datahub_shm_directory:
+ *
+ * Returns: the directory blocks live in: `$DATAHUB_SHM_DIR`, else `/dev/shm`.
+ *   Not owned by the caller. It must be on a memory file system for the usual
+ *   speed; any local file system with O_TMPFILE works.
+ */
+const char *
+datahub_shm_directory (void)
+{
+  const char *dir = getenv ("DATAHUB_SHM_DIR");
+  return dir && dir[0] ? dir : "/dev/shm";
+}
+
+int
+os_open_directory (DatahubError *error)
+{
+  const char *path = datahub_shm_directory ();
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "Cannot open the shared memory directory %s: %s.", path,
+        strerror (errno));
+  return fd;
+}
+
+bool
+os_space (int dir, uint64_t *total, uint64_t *available)
+{
+  struct statvfs vfs;
+  if (fstatvfs (dir, &vfs) < 0)
+    return false;
+  *total = (uint64_t) vfs.f_blocks * vfs.f_frsize;
+  *available = (uint64_t) vfs.f_bavail * vfs.f_frsize;
+  return true;
+}
+
+static DatahubResult
+fail_allocate (int dir, uint64_t size, const char *what, int number,
+    DatahubError *error)
+{
+  uint64_t total = 0, available = 0;
+  const char *path = datahub_shm_directory ();
+  if (number != ENOSPC && number != EDQUOT)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+        "Cannot allocate %llu bytes for the %s in %s: %s.",
+        (unsigned long long) size, what, path, strerror (number));
+  os_space (dir, &total, &available);
+  return datahub_fail (error, DATAHUB_ERROR_NO_SPACE, number,
+      "Not enough shared memory for the %s: %.1f MiB wanted, %.1f MiB free of "
+      "%.1f MiB in %s.",
+      what, size / 1048576.0, available / 1048576.0, total / 1048576.0, path);
+}
+
+/* Every page is allocated here, so no store to a mapping can meet SIGBUS later
+ * because the file system is full. */
+static int
+allocate (int fd, uint64_t size)
+{
+  for (uint64_t at = 0; at < size; at += ALLOCATE_PIECE) {
+    uint64_t piece = size - at < ALLOCATE_PIECE ? size - at : ALLOCATE_PIECE;
+    int tries = 0;
+    while (fallocate (fd, 0, (off_t) at, (off_t) piece) < 0)
+      if (errno != EINTR || ++tries > 1000)
+        return errno;
+  }
+  return 0;
+}
+
+/* Returns a new file without a name, all of it allocated and zero, or -1. A
+ * process killed from here on leaves nothing until os_link(). */
+int
+os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
+    DatahubError *error)
+{
+  int number;
+  int fd = openat (dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    fail_allocate (dir, size, what, errno, error);
+    return -1;
+  }
+  number = allocate (fd, size);
+  /* not left to the umask: every class that may read must be able to attach */
+  if (!number && fchmod (fd, (mode_t) mode) < 0)
+    number = errno;
+  if (!number)
+    return fd;
+  fail_allocate (dir, size, what, number, error);
+  close (fd);
+  return -1;
+}
+
+int
+os_open_existing (int dir, const char *name, bool writable)
+{
+  return openat (dir, name,
+      (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool
+os_link (int fd, int dir, const char *name)
+{
+  char path[40];
+  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  return linkat (AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+bool
+os_link_again (int dir, const char *from, const char *to)
+{
+  return linkat (dir, from, dir, to, 0) == 0;
+}
+
+bool
+os_unlink (int dir, const char *name)
+{
+  return unlinkat (dir, name, 0) == 0;
+}
+
+bool
+os_same_file (int fd, int dir, const char *name)
+{
+  struct stat mine, named;
+  return fstat (fd, &mine) == 0
+      && fstatat (dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0
+      && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+}
+
+bool
+os_file_size (int fd, uint64_t *size, uint32_t *owner)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return false;
+  *size = (uint64_t) st.st_size;
+  *owner = (uint32_t) st.st_uid;
+  return true;
+}
+
+bool
+os_identity (int fd, uint64_t *device, uint64_t *inode)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return false;
+  *device = (uint64_t) st.st_dev;
+  *inode = (uint64_t) st.st_ino;
+  return true;
+}
+
+void
+os_punch (int fd, uint64_t offset, uint64_t size)
+{
+  if (fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) offset,
+          (off_t) size)
+      < 0)
+    return; /* the memory then leaves with the last mapping */
+}
+
+bool
+os_write_all (int fd, const void *bytes, size_t size)
+{
+  return pwrite (fd, bytes, size, 0) == (ssize_t) size;
+}
+
+bool
+os_read_all (int fd, void *bytes, size_t size)
+{
+  return pread (fd, bytes, size, 0) == (ssize_t) size;
+}
+
+OsLock
+os_lock_try (int fd, uint64_t byte)
+{
+  struct flock lock = { .l_type = F_WRLCK,
+    .l_whence = SEEK_SET,
+    .l_start = (off_t) byte,
+    .l_len = 1 };
+  if (fcntl (fd, F_OFD_SETLK, &lock) == 0)
+    return OS_LOCK_TAKEN;
+  return errno == EAGAIN || errno == EACCES ? OS_LOCK_HELD : OS_LOCK_ERROR;
+}
+
+/* Tests without taking, so that a real candidate is never refused because
+ * somebody looked. A lock of @fd's own description counts as free. */
+bool
+os_lock_is_free (int fd, uint64_t byte)
+{
+  struct flock lock = { .l_type = F_WRLCK,
+    .l_whence = SEEK_SET,
+    .l_start = (off_t) byte,
+    .l_len = 1 };
+  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+void
+os_lock_drop (int fd, uint64_t byte)
+{
+  struct flock lock = { .l_type = F_UNLCK,
+    .l_whence = SEEK_SET,
+    .l_start = (off_t) byte,
+    .l_len = 1 };
+  if (fcntl (fd, F_OFD_SETLK, &lock) < 0)
+    return; /* closing the description drops it anyway */
+}
+
+static bool
+wait_vector (shared_u32 *word, uint32_t expected, shared_u32 *word2,
+    uint32_t expected2, int64_t timeout_ns)
+{
+  static _Atomic bool missing;
+  WaitVector vector[2] = {
+    { expected, (uint64_t) (uintptr_t) word, WAIT_VECTOR_32, 0 },
+    { expected2, (uint64_t) (uintptr_t) word2, WAIT_VECTOR_32, 0 },
+  };
+  int64_t end = os_now () + timeout_ns;
+  struct timespec ts = { (time_t) (end / NS_PER_S), (long) (end % NS_PER_S) };
+  if (load_relaxed (&missing))
+    return false;
+  if (syscall (SYS_futex_waitv, vector, 2, 0, &ts, CLOCK_MONOTONIC) >= 0)
+    return true;
+  if (errno == ENOSYS || errno == EPERM) {
+    store_relaxed (&missing, true);
+    return false;
+  }
+  return true; /* EAGAIN, EINTR, ETIMEDOUT: the caller looks again */
+}
+
+void
+os_futex_wait (shared_u32 *word, uint32_t expected, shared_u32 *word2,
+    uint32_t expected2, int64_t timeout_ns)
+{
+  struct timespec ts;
+  if (word2) {
+    if (wait_vector (word, expected, word2, expected2, timeout_ns))
+      return;
+    if (timeout_ns > BLIND_SLICE_NS)
+      timeout_ns = BLIND_SLICE_NS;
+    if (load_seq (word2) != expected2)
+      return;
+  }
+  ts.tv_sec = (time_t) (timeout_ns / NS_PER_S);
+  ts.tv_nsec = (long) (timeout_ns % NS_PER_S);
+  syscall (SYS_futex, word, FUTEX_WAIT, expected, &ts, NULL, 0);
+}
+
+void
+os_futex_wake (shared_u32 *word)
+{
+  syscall (SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Mappings. In the build for ThreadSanitizer (option shared-mappings) all
+ * threads of a process share one writable mapping of a file: the sanitizer
+ * cannot see that two addresses are one page. */
+#include "os-private.h"
+
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#ifdef DATAHUB_SHARED_MAPPINGS
+
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef struct _SharedMapping SharedMapping;
+struct _SharedMapping
+{
+  uint64_t device, inode, size;
+  uint32_t users;
+  void *map;
+  SharedMapping *next;
+};
+
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static SharedMapping *shared_mappings; /* guarded by shared_lock */
+
+static void *
+map_shared_locked (int fd, uint64_t size)
+{
+  uint64_t device, inode;
+  SharedMapping *m;
+  if (!os_identity (fd, &device, &inode))
+    return NULL;
+  for (m = shared_mappings; m; m = m->next)
+    if (m->device == device && m->inode == inode && m->size == size) {
+      m->users++;
+      return m->map;
+    }
+  m = calloc (1, sizeof *m);
+  if (!m)
+    return NULL;
+  *m = (SharedMapping){ device, inode, size, 1,
+    mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+    shared_mappings };
+  if (m->map == MAP_FAILED) {
+    free (m);
+    return NULL;
+  }
+  shared_mappings = m;
+  return m->map;
+}
+
+void *
+os_map (int fd, uint64_t size, bool writable)
+{
+  void *map;
+  pthread_mutex_lock (&shared_lock);
+  map = map_shared_locked (fd, size);
+  pthread_mutex_unlock (&shared_lock);
+  return map;
+}
+
+void
+os_unmap (void *map, uint64_t size)
+{
+  pthread_mutex_lock (&shared_lock);
+  for (SharedMapping **at = &shared_mappings; *at; at = &(*at)->next) {
+    SharedMapping *m = *at;
+    if (m->map != map)
+      continue;
+    if (--m->users == 0) {
+      *at = m->next;
+      munmap (m->map, m->size);
+      free (m);
+    }
+    break;
+  }
+  pthread_mutex_unlock (&shared_lock);
+}
+
+#else
+
+void *
+os_map (int fd, uint64_t size, bool writable)
+{
+  void *map = mmap (NULL, size, PROT_READ | (writable ? PROT_WRITE : 0),
+      MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED)
+    return NULL;
+  /* frames do not belong in core dumps, nor a block in a forked child */
+  madvise (map, size, MADV_DONTDUMP);
+  madvise (map, size, MADV_DONTFORK);
+  return map;
+}
+
+void
+os_unmap (void *map, uint64_t size)
+{
+  munmap (map, size);
+}
+
+#endif
+
+/* Fills in the page tables now rather than fault by fault on the streaming
+ * path; a kernel that cannot only makes the first pass slower. */
+void
+os_prefault (void *map, uint64_t size, bool writable)
+{
+  madvise (map, size, MADV_HUGEPAGE);
+  madvise (map, size, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}

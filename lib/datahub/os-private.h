@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every system call of the core. A port to another system replaces
+ * os-linux.c. */
+#ifndef DATAHUB_OS_PRIVATE_H
+#define DATAHUB_OS_PRIVATE_H
+
+#include "atomics-private.h"
+
+#include <datahub/types.h>
+
+#define NS_PER_MS INT64_C (1000000)
+#define NS_PER_S INT64_C (1000000000)
+
+typedef enum
+{
+  OS_LOCK_TAKEN = 0,
+  OS_LOCK_HELD, /* by another description */
+  OS_LOCK_ERROR
+} OsLock;
+
+int64_t os_now (void);
+uint64_t os_wall_clock (void);
+uint32_t os_user (void);
+
+/* Files in the directory of shared memory; all fds are close-on-exec. */
+int os_open_directory (DatahubError *error);
+int os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
+    DatahubError *error);
+int os_open_existing (int dir, const char *name, bool writable);
+bool os_link (int fd, int dir, const char *name);
+bool os_link_again (int dir, const char *from, const char *to);
+bool os_unlink (int dir, const char *name);
+bool os_same_file (int fd, int dir, const char *name);
+bool os_file_size (int fd, uint64_t *size, uint32_t *owner);
+bool os_identity (int fd, uint64_t *device, uint64_t *inode);
+void os_punch (int fd, uint64_t offset, uint64_t size);
+bool os_space (int dir, uint64_t *total, uint64_t *available);
+bool os_write_all (int fd, const void *bytes, size_t size);
+bool os_read_all (int fd, void *bytes, size_t size);
+
+void *os_map (int fd, uint64_t size, bool writable);
+void os_unmap (void *map, uint64_t size);
+void os_prefault (void *map, uint64_t size, bool writable);
+
+/* Kernel locks of one open file description; gone with its last close. */
+OsLock os_lock_try (int fd, uint64_t byte);
+bool os_lock_is_free (int fd, uint64_t byte);
+void os_lock_drop (int fd, uint64_t byte);
+
+/* Futexes in shared mappings; @timeout_ns >= 0. The second word may be NULL. */
+void os_futex_wait (shared_u32 *word, uint32_t expected, shared_u32 *word2,
+    uint32_t expected2, int64_t timeout_ns);
+void os_futex_wake (shared_u32 *word);
+
+/* Fork safety: a handle remembers os_generation() and is refused in a child;
+ * descriptors registered here are closed in the child at once, so that it does
+ * not keep its parent's locks alive. */
+uint32_t os_generation (void);
+bool os_register_lock_fd (int fd);
+void os_close_lock_fd (int fd);
+
+#endif /* DATAHUB_OS_PRIVATE_H */

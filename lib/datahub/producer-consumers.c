@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a producer knows of its consumers. Counts come from kernel locks, so
+ * they are never stale. */
+#include "producer-private.h"
+
+/* Dead consumers make no noise: those who wait look at the locks this often. */
+#define CONSUMER_SLICE_NS SLEEP_SLICE_NS
+#define JANITOR_NS NS_PER_S
+
+static uint32_t
+count_started (const DatahubProducer *producer)
+{
+  DatahubConsumerInfo info;
+  uint32_t n = 0, rows = block_rows_in_use (&producer->block);
+  for (uint32_t i = 0; i < rows; i++)
+    if (row_read_info (&producer->block, producer->block.lck, i, &info)
+        && info.state == DATAHUB_CONSUMER_ACTIVE && info.alive)
+      n++;
+  return n;
+}
+
+static int64_t
+slice_until (int64_t end, int64_t slice)
+{
+  int64_t left = end - os_now ();
+  if (end < 0 || left > slice)
+    return slice;
+  return left > 0 ? left : 0;
+}
+
+/**
+ * datahub_producer_wait_consumers:
+ * @producer: a published producer
+ * @n_consumers: how many to wait for
+ * @timeout_ns: how long
+ *
+ * Waits until that many live consumers have chosen where they start: whoever is
+ * counted misses nothing committed from now on. Ended by
+ * %DATAHUB_WAIT_CONSUMERS.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_producer_wait_consumers (DatahubProducer *producer,
+    uint32_t n_consumers, int64_t timeout_ns)
+{
+  BellPage *bell = producer->block.bell;
+  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  if (producer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  for (;;) {
+    uint32_t seen = load_seq (&bell->attention);
+    if (load_seq (&producer->interrupted) & DATAHUB_WAIT_CONSUMERS)
+      return DATAHUB_INTERRUPTED;
+    if (count_started (producer) >= n_consumers)
+      return DATAHUB_OK;
+    if (end >= 0 && os_now () >= end)
+      return DATAHUB_TIMEOUT;
+    os_futex_wait (&bell->attention, seen, NULL, 0,
+        slice_until (end, CONSUMER_SLICE_NS));
+  }
+}
+
+/**
+ * datahub_producer_wait_attention:
+ * @producer: a producer
+ * @seen: (inout): what this caller saw last; start with 0
+ * @timeout_ns: how long
+ *
+ * For a service thread: returns when consumers joined, left or asked for
+ * something. At least once a second the rows of dead consumers are cleaned,
+ * which counts as a change. Ended by %DATAHUB_WAIT_ATTENTION.
+ *
+ * Returns: %DATAHUB_OK with @seen renewed, %DATAHUB_TIMEOUT,
+ *   %DATAHUB_INTERRUPTED, %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
+    int64_t timeout_ns)
+{
+  BellPage *bell = producer->block.bell;
+  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  if (producer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  for (;;) {
+    uint32_t now = load_seq (&bell->attention);
+    if (load_seq (&producer->interrupted) & DATAHUB_WAIT_ATTENTION)
+      return DATAHUB_INTERRUPTED;
+    if (now != *seen) {
+      *seen = now;
+      return DATAHUB_OK;
+    }
+    if (end >= 0 && os_now () >= end)
+      return DATAHUB_TIMEOUT;
+    os_futex_wait (&bell->attention, now, NULL, 0,
+        slice_until (end, CONSUMER_SLICE_NS));
+    producer_reap (producer, JANITOR_NS);
+  }
+}
+
+/**
+ * datahub_producer_list_consumers:
+ * @producer: a producer
+ * @infos: (array length=max_infos) (out caller-allocates): where to put them
+ * @max_infos: room in @infos
+ *
+ * Lists live consumers that have started, evicted ones included; one that only
+ * keeps leases after its close does not count. Does not block.
+ *
+ * Returns: how many were filled in
+ */
+uint32_t
+datahub_producer_list_consumers (DatahubProducer *producer,
+    DatahubConsumerInfo *infos, uint32_t max_infos)
+{
+  uint32_t n = 0, rows = block_rows_in_use (&producer->block);
+  if (producer->generation != os_generation ())
+    return 0;
+  for (uint32_t i = 0; i < rows && n < max_infos; i++)
+    if (row_read_info (&producer->block, producer->block.lck, i, &infos[n])
+        && infos[n].alive
+        && (infos[n].state == DATAHUB_CONSUMER_ACTIVE
+            || infos[n].state == DATAHUB_CONSUMER_EVICTED))
+      n++;
+  return n;
+}
+
+/**
+ * datahub_producer_take_requests:
+ * @producer: a producer
+ *
+ * Returns: the #DatahubRequest bits that consumers set since the last call;
+ *   unknown bits are dropped. Does not block.
+ */
+uint32_t
+datahub_producer_take_requests (DatahubProducer *producer)
+{
+  uint32_t requests = 0, rows = block_rows_in_use (&producer->block);
+  if (producer->generation != os_generation ())
+    return 0;
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (&producer->block, i);
+    if (load_relaxed (&row->requests))
+      requests |= exchange_seq (&row->requests, 0);
+  }
+  return requests & (DATAHUB_REQUEST_KEYFRAME | DATAHUB_REQUEST_RECONFIGURE);
+}

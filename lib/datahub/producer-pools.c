@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pools of slots. The block grows by adding a pool of bigger (or more) slots
+ * (protocol, section 3a): ring, rows, sequences, gates and pins stay as they
+ * are, so nothing is lost. Only the newest pool of a kind is allocated from; an
+ * older one goes when no loan and no record, in the ring or in limbo, refers to
+ * it. Models: m5_pool. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POOL_SLOTS_MIN 4u
+/* After a failed growth for capacity, none is tried for a while. */
+#define GROWTH_PAUSE_NS NS_PER_S
+
+static const char *const pool_kind_names[N_POOL_KINDS] = { "payload pool",
+  "event pool" };
+
+Pool *
+pool_find (const DatahubProducer *producer, uint32_t gen)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i] && producer->pools[i]->shape.gen == gen)
+      return producer->pools[i];
+  return NULL;
+}
+
+void
+slot_ref (SlotRef slot)
+{
+  slot.pool->refs[slot.slot]++;
+}
+
+/* A slot nobody refers to is free at once: the pins of readers are on records,
+ * and a record keeps its slots until reclaim saw no pin. */
+void
+slot_unref (DatahubProducer *producer, SlotRef slot)
+{
+  Pool *pool = slot.pool;
+  if (--pool->refs[slot.slot] > 0)
+    return;
+  pool->free[pool->n_free++] = slot.slot;
+  if (pool == producer->newest[pool->shape.kind])
+    return;
+  os_punch (pool->fd, BLOCK_PAGE + slot.slot * pool->shape.stride,
+      pool->shape.stride);
+  if (pool->n_free == pool->shape.n_slots)
+    producer->has_idle_pools = true;
+}
+
+/* Unmaps, and where asked unlinks. The pool is in no table any more. */
+void
+pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
+{
+  if (unlink_it)
+    os_unlink (producer->block.dir,
+        name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
+            .text);
+  if (unlink_it)
+    os_punch (pool->fd, 0, pool->shape.size);
+  if (pool->map)
+    os_unmap (pool->map, pool->shape.size);
+  if (pool->fd >= 0)
+    close (pool->fd);
+  free (pool->refs);
+  free (pool->free);
+  free (pool);
+}
+
+bool
+pool_link (DatahubProducer *producer, Pool *pool)
+{
+  return os_link (pool->fd, producer->block.dir,
+      name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
+          .text);
+}
+
+/* P2: the table entry goes first, so that no reader looks for a file that is
+ * gone; then the name, the memory and our mapping. */
+void
+producer_tidy (DatahubProducer *producer)
+{
+  for (;;) {
+    Pool *idle = NULL;
+    pthread_mutex_lock (&producer->lock);
+    for (uint32_t i = 0; i < MAX_POOLS && producer->has_idle_pools; i++) {
+      Pool *pool = producer->pools[i];
+      if (!pool || pool == producer->newest[pool->shape.kind]
+          || pool->n_free < pool->shape.n_slots)
+        continue;
+      idle = pool;
+      store_seq (&producer->block.pools[pool->entry].gen, 0);
+      add_seq (&producer->block.header->pool_changes, 1);
+      producer->pools[i] = NULL;
+      producer->bytes_used -= pool->shape.size;
+      break;
+    }
+    if (!idle)
+      producer->has_idle_pools = false;
+    pthread_mutex_unlock (&producer->lock);
+    if (!idle)
+      return;
+    pool_free (producer, idle, true);
+  }
+}
+
+static Pool *
+pool_allocate (DatahubProducer *producer, const PoolShape *shape,
+    DatahubError *error)
+{
+  Pool *pool = calloc (1, sizeof *pool);
+  PoolPage page = { .magic = POOL_MAGIC,
+    .gen = shape->gen,
+    .kind = shape->kind,
+    .n_slots = shape->n_slots,
+    .stride = shape->stride };
+  if (!pool) {
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return NULL;
+  }
+  pool->shape = *shape;
+  pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
+  pool->free = calloc (shape->n_slots, sizeof *pool->free);
+  pool->fd = os_create_unnamed (producer->block.dir, shape->size,
+      producer->options.mode & ~0133u, pool_kind_names[shape->kind], error);
+  if (pool->fd >= 0)
+    pool->map = os_map (pool->fd, shape->size, true);
+  if (!pool->refs || !pool->free || !pool->map) {
+    if (pool->fd >= 0)
+      datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+          "A pool of %llu bytes cannot be mapped: %s.",
+          (unsigned long long) shape->size, strerror (errno));
+    pool_free (producer, pool, false);
+    return NULL;
+  }
+  os_prefault (pool->map, shape->size, true);
+  memcpy (page.uuid, producer->block.uuid.bytes, 16);
+  memcpy (pool->map, &page, sizeof page);
+  for (uint32_t i = 0; i < shape->n_slots; i++)
+    pool->free[i] = shape->n_slots - 1 - i;
+  pool->n_free = shape->n_slots;
+  return pool;
+}
+
+static int
+free_entry (const DatahubProducer *producer)
+{
+  for (int i = 0; i < (int) MAX_POOLS; i++)
+    if (!producer->pools[i])
+      return i;
+  return -1;
+}
+
+/* Makes @pool the newest of its kind. The entry's generation is stored last: a
+ * reader that sees it sees the rest (P1). */
+static void
+pool_install (DatahubProducer *producer, Pool *pool, uint32_t entry)
+{
+  PoolEntry *shared = &producer->block.pools[entry];
+  Pool *old = producer->newest[pool->shape.kind];
+  pool->entry = entry;
+  producer->pools[entry] = pool;
+  producer->newest[pool->shape.kind] = pool;
+  producer->bytes_used += pool->shape.size;
+  if (old && old->n_free == old->shape.n_slots)
+    producer->has_idle_pools = true;
+  store_release (&shared->kind, pool->shape.kind);
+  store_release (&shared->n_slots, pool->shape.n_slots);
+  store_release (&shared->stride, pool->shape.stride);
+  store_release (&shared->size, pool->shape.size);
+  store_seq (&shared->gen, pool->shape.gen);
+  add_seq (&producer->block.header->pool_changes, 1);
+}
+
+/* Drops the packing slot: what is behind it in the pool is never used. */
+static void
+leave_pack_slot (DatahubProducer *producer)
+{
+  if (producer->pack.pool)
+    slot_unref (producer, producer->pack);
+  producer->pack = (SlotRef){ NULL, 0 };
+}
+
+/* Adds a pool. Called without the lock by the one thread that holds
+ * `growing`, or by the creator. A process killed in here leaves a file that no
+ * table names; it goes with the block. */
+DatahubResult
+pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
+    uint64_t stride, DatahubError *error)
+{
+  PoolShape shape = { .kind = kind,
+    .n_slots = n_slots,
+    .stride = stride,
+    .size = pool_size (n_slots, stride) };
+  Pool *pool;
+  bool linked = true;
+  int entry;
+  pthread_mutex_lock (&producer->lock);
+  shape.gen = (uint32_t) add_seq (&producer->block.header->next_gen, 1) + 1;
+  pthread_mutex_unlock (&producer->lock);
+  pool = pool_allocate (producer, &shape, error);
+  if (!pool)
+    return error ? error->code : DATAHUB_ERROR_SYSTEM;
+  pthread_mutex_lock (&producer->lock);
+  entry = free_entry (producer);
+  if (producer->published)
+    linked = pool_link (producer, pool);
+  if (entry >= 0 && linked) {
+    if (kind == POOL_PAYLOAD)
+      leave_pack_slot (producer);
+    pool_install (producer, pool, (uint32_t) entry);
+  }
+  pthread_mutex_unlock (&producer->lock);
+  if (entry >= 0 && linked)
+    return DATAHUB_OK;
+  pool_free (producer, pool, linked && producer->published);
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+      "A pool could not be added to the block.");
+}
+
+/* How many slots of @stride fit besides what is there; at most @wanted. */
+static uint32_t
+slots_that_fit (const DatahubProducer *producer, uint32_t wanted,
+    uint64_t stride)
+{
+  uint64_t space = 0, total = 0, left;
+  if (producer->bytes_used >= producer->max_bytes)
+    return 0;
+  left = producer->max_bytes - producer->bytes_used;
+  if (os_space (producer->block.dir, &total, &space) && space < left)
+    left = space;
+  if (left < pool_size (1, stride))
+    return 0;
+  left = (left - BLOCK_PAGE) / stride;
+  return left < wanted ? (uint32_t) left : wanted;
+}
+
+/* Old pools that will go by themselves and give their bytes back. */
+static bool
+has_old_pools (const DatahubProducer *producer)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    const Pool *pool = producer->pools[i];
+    if (pool && pool != producer->newest[pool->shape.kind])
+      return true;
+  }
+  return false;
+}
+
+static DatahubResult
+fail_too_big (const DatahubProducer *producer, uint64_t size,
+    DatahubError *error)
+{
+  uint64_t space = 0, total = 0;
+  os_space (producer->block.dir, &total, &space);
+  if (producer->bytes_used + pool_size (POOL_SLOTS_MIN, size)
+      <= producer->max_bytes)
+    return datahub_fail (error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
+        "Not enough shared memory to grow: %u slots of %.1f MiB are wanted, "
+        "%.1f MiB are free of %.1f MiB.",
+        POOL_SLOTS_MIN, size / 1048576.0, space / 1048576.0, total / 1048576.0);
+  return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+      "A payload of %llu bytes does not fit: %u such slots besides the %.1f MiB "
+      "in use exceed max-bytes, %.1f MiB.",
+      (unsigned long long) size, POOL_SLOTS_MIN,
+      producer->bytes_used / 1048576.0, producer->max_bytes / 1048576.0);
+}
+
+/* Chooses the shape of the next pool. Returns false where nothing fits now. */
+static bool
+choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
+    uint64_t *stride)
+{
+  const Pool *newest = producer->newest[call->kind];
+  uint64_t exact = round_up (call->grow_stride, BLOCK_PAGE);
+  if (free_entry (producer) < 0)
+    return false;
+  if (call->grow_stride == 0) {
+    *stride = newest->shape.stride;
+    *n_slots = slots_that_fit (producer, newest->shape.n_slots * 2, *stride);
+    /* less than what there is would be a step back */
+    return *n_slots > newest->shape.n_slots;
+  }
+  /* growing by half at least bounds the number of pools alive */
+  *stride = round_up (newest->shape.stride / 2 * 3, BLOCK_PAGE);
+  if (*stride < exact)
+    *stride = exact;
+  *n_slots = slots_that_fit (producer, newest->shape.n_slots, *stride);
+  if (*n_slots < POOL_SLOTS_MIN) {
+    *stride = exact;
+    *n_slots = slots_that_fit (producer, newest->shape.n_slots, *stride);
+  }
+  return *n_slots >= POOL_SLOTS_MIN;
+}
+
+/* What to do when the block cannot grow now (P5). */
+static DatahubResult
+cannot_grow (DatahubProducer *producer, Call *call)
+{
+  bool old = has_old_pools (producer);
+  bool gated = ring_is_gated (producer);
+  if (call->grow_stride && !old)
+    return fail_too_big (producer, call->grow_stride, call->error);
+  if (call->grow_stride == 0)
+    producer->no_growth_until = os_now () + GROWTH_PAUSE_NS;
+  return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+}
+
+/* Returns %DATAHUB_OK to try again, %DATAHUB_TIMEOUT to wait for room, else the
+ * result of the call. */
+DatahubResult
+producer_grow (DatahubProducer *producer, Call *call)
+{
+  uint32_t n_slots = 0;
+  uint64_t stride = 0;
+  DatahubError local;
+  DatahubResult result;
+  bool go;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->growing) {
+    pthread_mutex_unlock (&producer->lock);
+    return DATAHUB_TIMEOUT;
+  }
+  go = (call->grow_stride || os_now () >= producer->no_growth_until)
+      && choose_growth (producer, call, &n_slots, &stride);
+  result = go ? DATAHUB_OK : cannot_grow (producer, call);
+  producer->growing = go;
+  pthread_mutex_unlock (&producer->lock);
+  if (!go)
+    return result;
+  result = pool_create (producer, call->kind, n_slots, stride,
+      call->error ? call->error : &local);
+  pthread_mutex_lock (&producer->lock);
+  producer->growing = false;
+  if (result == DATAHUB_OK)
+    producer->n_growths++;
+  else if (call->grow_stride == 0)
+    result = cannot_grow (producer, call);
+  pthread_mutex_unlock (&producer->lock);
+  add_seq (&producer->block.bell->room, 1); /* others waited for this pool */
+  os_futex_wake (&producer->block.bell->room);
+  producer_tidy (producer);
+  return result;
+}
+
+/* Rule S1: a free slot; else what limbo holds; else the oldest of the ring,
+ * down to RING_MIN_KEPT. Never sleeps because of a live consumer. */
+Attempt
+pool_take (DatahubProducer *producer, Call *call, PoolKind kind, SlotRef *slot)
+{
+  Pool *pool = producer->newest[kind];
+  call->kind = kind;
+  call->grow_stride = 0;
+  while (pool->n_free == 0) {
+    if (producer->n_limbo && ring_reclaim (producer))
+      continue;
+    if (producer->head - producer->tail <= RING_MIN_KEPT)
+      return ATTEMPT_STARVED;
+    if (!ring_retire_oldest (producer))
+      return ATTEMPT_WAIT;
+  }
+  *slot = (SlotRef){ pool, pool->free[--pool->n_free] };
+  pool->refs[slot->slot] = 1;
+  return ATTEMPT_DONE;
+}

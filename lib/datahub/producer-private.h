@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_PRODUCER_PRIVATE_H
+#define DATAHUB_PRODUCER_PRIVATE_H
+
+#include "block-private.h"
+
+#include <datahub/producer.h>
+
+#include <pthread.h>
+
+#define BATCH_MAX 64u
+
+typedef struct
+{
+  PoolShape shape;
+  uint32_t entry; /* of the pool table */
+  int fd;
+  uint8_t *map;
+  uint32_t *refs; /* per slot: records and loans */
+  uint32_t *free; /* stack */
+  uint32_t n_free;
+} Pool;
+
+typedef struct
+{
+  Pool *pool;
+  uint32_t slot;
+} SlotRef;
+
+/* What a record holds, kept privately: a crash cannot corrupt it, and neither
+ * can a peer that writes to the shared copy. */
+typedef struct
+{
+  uint32_t refs; /* ring, sticky word, contexts of other records */
+  uint32_t n_slots;
+  SlotRef slots[MEMORIES_MAX + 1];
+  uint16_t ctx[DATAHUB_N_CONTEXTS];
+} RecordState;
+
+typedef struct
+{
+  uint64_t gate; /* the gate word seen blocking */
+  int64_t slept_ns;
+} Blocker;
+
+struct _DatahubProducer
+{
+  Block block; /* unchanged after creation */
+  DatahubProducerOptions options;
+  uint32_t generation; /* os_generation() of the owner */
+  int ctl_fd, con_fd; /* until they have names */
+
+  /* Guards everything below but the atomics. Innermost; never held across a
+   * sleep, a system call that can wait, or a payload copy. */
+  pthread_mutex_t lock;
+  uint32_t references; /* the caller's one, and one a loan */
+  bool published;
+  bool closed;
+  bool growing; /* some thread creates a pool, unlocked */
+  bool has_idle_pools;
+  int64_t no_growth_until;
+
+  uint64_t head, tail, ordinal;
+  uint64_t cleared; /* retire below this without a scan */
+  RecordState *records;
+  uint16_t *free_recs;
+  uint32_t n_free_recs;
+  uint16_t *limbo;
+  uint32_t n_limbo;
+  uint16_t sticky[N_STICKY]; /* record, or RECORD_NONE */
+  uint64_t sticky_words[N_STICKY];
+  uint32_t sticky_changed; /* bits: words to store after A7 */
+
+  Pool *pools[MAX_POOLS];
+  Pool *newest[N_POOL_KINDS];
+  uint64_t bytes_used;
+  uint64_t max_bytes;
+  SlotRef pack; /* partly filled slot, with a reference of its own */
+  uint64_t pack_used;
+
+  uint32_t n_waiting;
+  Blocker blockers[MAX_ROWS];
+  uint64_t n_evictions, n_waits, n_growths;
+  uint32_t batch_max; /* unchanged after creation */
+
+  shared_u32 interrupted; /* DatahubWait bits */
+  shared_u64 n_wakes;
+
+  /* Guards reap_fd: an own description that never keeps a lock (D3). */
+  pthread_mutex_t reap_lock;
+  int reap_fd;
+  int64_t last_reap;
+};
+
+/* What an attempt under the lock came to. */
+typedef enum
+{
+  ATTEMPT_DONE, /* the call's result is set */
+  ATTEMPT_WAIT, /* a reliable consumer is in the way */
+  ATTEMPT_STARVED, /* everything is held; nobody is waited for yet */
+  ATTEMPT_GROW /* a pool of grow_stride is needed */
+} Attempt;
+
+typedef struct _Call Call;
+typedef Attempt (*AttemptFunc) (DatahubProducer *producer, Call *call);
+struct _Call
+{
+  AttemptFunc attempt;
+  uint32_t wait; /* DatahubWait bit */
+  int64_t timeout_ns;
+  PoolKind kind; /* of the pool that is short */
+  uint64_t grow_stride; /* 0: more slots of the same size */
+  DatahubResult result;
+  DatahubError *error;
+  /* of an acquire */
+  uint64_t size;
+  DatahubSlot *slot;
+  /* of a commit */
+  const DatahubCommit *commits;
+  uint32_t n_commits;
+  uint64_t first_sequence;
+  uint32_t n_places; /* of places[] that are settled */
+  SlotRef places[BATCH_MAX];
+  uint64_t place_offsets[BATCH_MAX];
+  bool wake;
+};
+
+DatahubResult producer_run (DatahubProducer *producer, Call *call);
+uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
+
+/* Ring; the lock is held. */
+bool ring_retire_oldest (DatahubProducer *producer);
+uint32_t ring_reclaim (DatahubProducer *producer);
+void ring_unref (DatahubProducer *producer, uint32_t record);
+bool ring_is_gated (const DatahubProducer *producer);
+
+/* Pools; the lock is held except where said. */
+Pool *pool_find (const DatahubProducer *producer, uint32_t gen);
+Attempt pool_take (DatahubProducer *producer, Call *call, PoolKind kind,
+    SlotRef *slot);
+void slot_ref (SlotRef slot);
+void slot_unref (DatahubProducer *producer, SlotRef slot);
+DatahubResult pool_create (DatahubProducer *producer, PoolKind kind,
+    uint32_t n_slots, uint64_t stride, DatahubError *error); /* unlocked */
+DatahubResult producer_grow (DatahubProducer *producer,
+    Call *call); /* unlocked */
+void producer_tidy (DatahubProducer *producer); /* unlocked */
+bool pool_link (DatahubProducer *producer, Pool *pool);
+void pool_free (DatahubProducer *producer, Pool *pool, bool unlink);
+
+/* Lifetime; unlocked. */
+void producer_unref (DatahubProducer *producer);
+
+#endif /* DATAHUB_PRODUCER_PRIVATE_H */

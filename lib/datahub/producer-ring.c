@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ring on the producer's side: retire, reclaim, commit.
+ *
+ * Life of a record: free -> filled -> in the ring (A6, A7) -> retired (A3) ->
+ * limbo while any row has its bit -> free (A5). A producer killed between any
+ * two steps leaves either nothing visible (before A7) or the whole batch (after
+ * it): there is no state of several words in shared memory. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <string.h>
+
+#define META_ALIGN 16
+
+/* Whether any consumer that the stream waits for is attached. */
+bool
+ring_is_gated (const DatahubProducer *producer)
+{
+  uint32_t rows = block_rows_in_use (&producer->block);
+  for (uint32_t i = 0; i < rows; i++)
+    if (GATE_SEQUENCE (load_seq (&block_row (&producer->block, i)->gate))
+        < GATE_EVICTED)
+      return true;
+  return false;
+}
+
+/* The lowest sequence a reliable consumer still needs (A2). The words belong to
+ * other processes: a hostile one can hold the producer no longer than
+ * block-timeout, like a slow one. */
+static uint64_t
+lowest_gate (const DatahubProducer *producer)
+{
+  uint64_t lowest = GATE_OPEN;
+  uint32_t rows = block_rows_in_use (&producer->block);
+  for (uint32_t i = 0; i < rows; i++) {
+    uint64_t needed =
+        GATE_SEQUENCE (load_seq (&block_row (&producer->block, i)->gate));
+    if (needed < GATE_EVICTED && needed < lowest)
+      lowest = needed;
+  }
+  return lowest;
+}
+
+/* Claims a few sequences at once, so that the rows are scanned once for all of
+ * them: claim first (A1), then scan (A2); what a gate forbids is given back. A
+ * joiner stores its gate, then loads the claim (B10, B11): one of the two sees
+ * the other. Models: m1_gate. */
+static bool
+claim (DatahubProducer *producer)
+{
+  BlockHeader *header = producer->block.header;
+  uint64_t s = producer->tail;
+  uint64_t step = producer->block.g.ring_size / 4;
+  uint64_t target = s + (step ? step : 1);
+  uint64_t lowest;
+  if (target > producer->head)
+    target = producer->head;
+  store_seq (&header->tail_claim, target); /* A1 */
+  lowest = lowest_gate (producer); /* A2 */
+  if (lowest >= target) {
+    producer->cleared = target;
+    return true;
+  }
+  producer->cleared = lowest > s ? lowest : s;
+  store_seq (&header->tail_claim, producer->cleared);
+  return producer->cleared > s;
+}
+
+/* Takes the oldest record out of the ring; false where a gate forbids it. The
+ * ring is not empty. */
+bool
+ring_retire_oldest (DatahubProducer *producer)
+{
+  uint64_t s = producer->tail;
+  shared_u64 *word = block_ring_word (&producer->block, s);
+  uint32_t record;
+  if (s >= producer->cleared && !claim (producer))
+    return false;
+  record = RING_RECORD (load_relaxed (word)); /* our own store */
+  store_seq (word, RING_WORD (s, RECORD_NONE)); /* A3 */
+  producer->tail = s + 1;
+  store_release (&producer->block.header->tail, s + 1);
+  ring_unref (producer, record);
+  return true;
+}
+
+void
+ring_unref (DatahubProducer *producer, uint32_t record)
+{
+  if (--producer->records[record].refs == 0)
+    producer->limbo[producer->n_limbo++] = (uint16_t) record;
+}
+
+static void
+free_record (DatahubProducer *producer, uint32_t record)
+{
+  RecordState *state = &producer->records[record];
+  for (uint32_t i = 0; i < state->n_slots; i++)
+    slot_unref (producer, state->slots[i]);
+  state->n_slots = 0;
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++)
+    if (state->ctx[i] != RECORD_NONE)
+      ring_unref (producer, state->ctx[i]);
+  producer->free_recs[producer->n_free_recs++] = (uint16_t) record;
+}
+
+/* One pass over the rows (A5) frees every retired record that nobody pins; a
+ * reader that pinned (B3) after the retire (A3) sees it in B4 and backs off.
+ * Records that the freed ones referred to join limbo behind them and are judged
+ * by the same scan: their own words were retired before it. Returns how many
+ * were freed. */
+uint32_t
+ring_reclaim (DatahubProducer *producer)
+{
+  uint64_t busy[(MAX_RECORDS + 63) / 64];
+  const Block *block = &producer->block;
+  uint32_t words = block->g.pin_words, kept = 0, freed = 0;
+  uint32_t rows = block_rows_in_use (block); /* A4 */
+  memset (busy, 0, words * sizeof busy[0]);
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (block, i);
+    for (uint32_t w = 0; w < words; w++)
+      busy[w] |= load_seq (&row->pins[w]); /* A5 */
+  }
+  for (uint32_t i = 0; i < producer->n_limbo; i++) {
+    uint32_t record = producer->limbo[i];
+    if (busy[record >> 6] >> (record & 63) & 1) {
+      producer->limbo[kept++] = (uint16_t) record;
+      continue;
+    }
+    free_record (producer, record);
+    freed++;
+  }
+  producer->n_limbo = kept;
+  return freed;
+}
+
+static bool
+is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
+    SlotRef *slot, uint64_t *offset)
+{
+  const DatahubCommitMemory *last;
+  uint64_t end;
+  if (commit->n_memories == 0)
+    return false;
+  last = &commit->memories[commit->n_memories - 1];
+  slot->pool = pool_find (producer, last->slot->pool);
+  slot->slot = last->slot->slot;
+  /* a slot that other records or payloads share is not ours to write to */
+  if (!slot->pool || slot->pool->refs[slot->slot] != 1)
+    return false;
+  end = round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
+  *offset = end;
+  return end + commit->meta_size <= slot->pool->shape.stride;
+}
+
+/* Finds a place for the bytes of metas and events that are too many for the
+ * record itself: behind the payload, else in a small slot. */
+static Attempt
+settle_place (DatahubProducer *producer, Call *call, uint32_t i)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  SlotRef *place = &call->places[i];
+  Attempt attempt;
+  if (commit->meta_size <= RECORD_INLINE) {
+    place->pool = NULL;
+    return ATTEMPT_DONE;
+  }
+  if (is_last_memory_roomy (producer, commit, place, &call->place_offsets[i])) {
+    slot_ref (*place);
+    return ATTEMPT_DONE;
+  }
+  call->place_offsets[i] = 0;
+  if (commit->meta_size > producer->newest[POOL_SMALL]->shape.stride) {
+    call->kind = POOL_SMALL;
+    call->grow_stride = commit->meta_size;
+    return ATTEMPT_GROW;
+  }
+  attempt = pool_take (producer, call, POOL_SMALL, place);
+  return attempt;
+}
+
+static void
+drop_places (DatahubProducer *producer, Call *call)
+{
+  for (uint32_t i = 0; i < call->n_places; i++)
+    if (call->places[i].pool)
+      slot_unref (producer, call->places[i]);
+  call->n_places = 0;
+}
+
+static void
+fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
+    RecordState *state, BlockRecord *record)
+{
+  record->n_mem = commit->n_memories;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    SlotRef slot = { pool_find (producer, m->slot->pool), m->slot->slot };
+    slot_ref (slot);
+    state->slots[state->n_slots++] = slot;
+    record->mem[i] = (RecordMemory){ .gen = m->slot->pool,
+      .slot = m->slot->slot,
+      .offset = m->slot->offset + m->offset,
+      .size = m->size,
+      .maxsize = m->slot->size - m->offset };
+  }
+}
+
+static void
+fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  SlotRef place = call->places[i];
+  uint8_t *at = record->inline_bytes;
+  record->meta_size = commit->meta_size;
+  record->meta_gen = 0;
+  record->meta_slot = 0;
+  record->meta_offset = 0;
+  if (place.pool) {
+    record->meta_gen = place.pool->shape.gen;
+    record->meta_slot = place.slot;
+    record->meta_offset = call->place_offsets[i];
+    at = place.pool->map + BLOCK_PAGE + place.slot * place.pool->shape.stride
+        + record->meta_offset;
+    state->slots[state->n_slots++] = place; /* the reference moves here */
+  }
+  if (commit->meta_size)
+    memcpy (at, commit->meta, commit->meta_size);
+}
+
+static void
+fill_contexts (DatahubProducer *producer, DatahubRecordType type,
+    RecordState *state, BlockRecord *record)
+{
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    uint32_t ctx = producer->sticky[i];
+    /* a sticky record does not refer to its own predecessor */
+    if (type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i))
+      ctx = RECORD_NONE;
+    state->ctx[i] = record->ctx[i] = (uint16_t) ctx;
+    record->ctx_seq[i] = DATAHUB_NONE;
+    if (ctx == RECORD_NONE)
+      continue;
+    producer->records[ctx].refs++;
+    record->ctx_seq[i] = block_record (&producer->block, ctx)->seq;
+  }
+}
+
+static void
+replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
+    uint32_t record)
+{
+  uint32_t old = producer->sticky[which];
+  producer->sticky[which] = (uint16_t) record;
+  producer->sticky_words[which] = RING_WORD (sequence, record);
+  producer->sticky_changed |= 1u << which;
+  if (record != RECORD_NONE)
+    producer->records[record].refs++;
+  if (old != RECORD_NONE)
+    ring_unref (producer, old);
+}
+
+/* Stores the sticky words that changed; each store retires the old record for
+ * those who come through that word, as A3 does for the ring. No reclaim can run
+ * between replace_sticky() and this: the lock is held throughout. */
+static void
+publish_sticky (DatahubProducer *producer)
+{
+  for (uint32_t i = 0; i < N_STICKY; i++)
+    if (producer->sticky_changed >> i & 1)
+      store_seq (&producer->block.sticky[i], producer->sticky_words[i]);
+  producer->sticky_changed = 0;
+}
+
+/* Sticky records follow GstPad's rules: a new stream drops tags and EOS, more
+ * data after EOS drops EOS. */
+static void
+update_sticky (DatahubProducer *producer, DatahubRecordType type,
+    uint64_t sequence, uint32_t record)
+{
+  if (type >= DATAHUB_RECORD_STREAM_START && type <= DATAHUB_RECORD_TAGS)
+    replace_sticky (producer, (uint32_t) (type - DATAHUB_RECORD_STREAM_START),
+        sequence, record);
+  if (type == DATAHUB_RECORD_EOS)
+    replace_sticky (producer, STICKY_EOS, sequence, record);
+  else if (producer->sticky[STICKY_EOS] != RECORD_NONE
+      && type != DATAHUB_RECORD_EVENT && type != DATAHUB_RECORD_TAGS)
+    replace_sticky (producer, STICKY_EOS, sequence, RECORD_NONE);
+  if (type == DATAHUB_RECORD_STREAM_START
+      && producer->sticky[DATAHUB_CONTEXT_TAGS] != RECORD_NONE)
+    replace_sticky (producer, DATAHUB_CONTEXT_TAGS, sequence, RECORD_NONE);
+}
+
+static void
+fill_record (DatahubProducer *producer, Call *call, uint32_t i,
+    uint64_t sequence, uint32_t index, uint64_t now)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  RecordState *state = &producer->records[index];
+  BlockRecord *record = block_record (&producer->block, index);
+  state->refs = 1; /* the ring's */
+  state->n_slots = 0;
+  record->seq = sequence;
+  record->ordinal = producer->ordinal;
+  record->commit_ns = now;
+  record->pts = commit->pts;
+  record->dts = commit->dts;
+  record->duration = commit->duration;
+  record->offset = commit->offset;
+  record->offset_end = commit->offset_end;
+  record->instant_ns = commit->instant_ns;
+  record->flags = commit->flags;
+  record->type = commit->type;
+  fill_memories (producer, commit, state, record);
+  fill_meta (call, i, state, record);
+  fill_contexts (producer, commit->type, state, record);
+}
+
+/* Telemetry, and where joiners start; stored before A7 makes them true. */
+static void
+note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
+    uint64_t sequence)
+{
+  BlockHeader *header = producer->block.header;
+  uint64_t bytes = 0;
+  if (commit->type != DATAHUB_RECORD_BUFFER)
+    return;
+  for (uint32_t i = 0; i < commit->n_memories; i++)
+    bytes += commit->memories[i].size;
+  producer->ordinal++;
+  store_relaxed (&header->buffers, producer->ordinal);
+  store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
+  store_relaxed (&header->last_buffer_seq, sequence);
+  if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT))
+    store_relaxed (&header->last_key_seq, sequence);
+}
+
+static void
+publish_batch (DatahubProducer *producer, Call *call)
+{
+  BlockHeader *header = producer->block.header;
+  uint64_t first = producer->head, now = (uint64_t) os_now (), waiters = 0;
+  uint32_t taken;
+  for (uint32_t i = 0; i < call->n_commits; i++) {
+    taken = producer->free_recs[--producer->n_free_recs];
+    fill_record (producer, call, i, first + i, taken, now);
+    note_buffer (producer, &call->commits[i], first + i);
+    store_release (block_ring_word (&producer->block, first + i),
+        RING_WORD (first + i, taken)); /* A6 */
+    /* later ones of the batch stand in this one */
+    update_sticky (producer, call->commits[i].type, first + i, taken);
+  }
+  call->n_places = 0;
+  producer->head = first + call->n_commits;
+  store_release (&header->head, producer->head); /* A7: all or nothing */
+  /* after A7: a process killed before it leaves nothing of the batch visible */
+  publish_sticky (producer);
+  store_relaxed (&header->records, producer->head);
+  store_relaxed (&header->heartbeat, now);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1); /* A8 */
+  for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
+    waiters |= load_seq (&producer->block.bell->waiters[w]); /* A9 */
+  call->wake = waiters != 0;
+  call->first_sequence = first;
+}
+
+static void
+end_loans (DatahubProducer *producer, const Call *call)
+{
+  for (uint32_t i = 0; i < call->n_commits; i++) {
+    const DatahubCommit *commit = &call->commits[i];
+    for (uint32_t m = 0; commit->release && m < commit->n_memories; m++) {
+      const DatahubSlot *slot = commit->memories[m].slot;
+      slot_unref (producer,
+          (SlotRef){ pool_find (producer, slot->pool), slot->slot });
+      producer->references--; /* never the last: the caller has one */
+    }
+  }
+}
+
+/* Makes room for the whole batch, then publishes it. */
+static Attempt
+attempt_commit (DatahubProducer *producer, Call *call)
+{
+  uint32_t n = call->n_commits;
+  while (producer->head + n - producer->tail > producer->block.g.ring_size)
+    if (!ring_retire_oldest (producer))
+      return ATTEMPT_WAIT;
+  while (producer->n_free_recs < n) {
+    if (producer->n_limbo && ring_reclaim (producer))
+      continue;
+    if (producer->head == producer->tail)
+      return ATTEMPT_STARVED;
+    if (!ring_retire_oldest (producer))
+      return ATTEMPT_WAIT;
+  }
+  for (; call->n_places < n; call->n_places++) {
+    Attempt attempt = settle_place (producer, call, call->n_places);
+    if (attempt != ATTEMPT_DONE)
+      return attempt;
+  }
+  publish_batch (producer, call);
+  end_loans (producer, call);
+  call->result = DATAHUB_OK;
+  return ATTEMPT_DONE;
+}
+
+static bool
+is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
+{
+  if (commit->type < DATAHUB_RECORD_BUFFER
+      || commit->type > DATAHUB_RECORD_EVENT
+      || commit->n_memories > MEMORIES_MAX
+      || (commit->meta_size && !commit->meta))
+    return false;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    const Pool *pool = pool_find (producer, m->slot->pool);
+    if (!pool || m->slot->slot >= pool->shape.n_slots
+        || pool->refs[m->slot->slot] == 0 || m->offset > m->slot->size
+        || m->size > m->slot->size - m->offset
+        || m->slot->offset > pool->shape.stride
+        || m->slot->size > pool->shape.stride - m->slot->offset)
+      return false;
+  }
+  return true;
+}
+
+static DatahubResult
+check_commits (DatahubProducer *producer, const DatahubCommit *commits,
+    uint32_t n, DatahubError *error)
+{
+  bool sound = n > 0;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (n > producer->batch_max)
+    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "A batch of %u records is too big for a ring of %u: at most %u.", n,
+        producer->block.g.ring_size, producer->batch_max);
+  pthread_mutex_lock (&producer->lock);
+  for (uint32_t i = 0; i < n && sound; i++)
+    sound = is_commit_sound (producer, &commits[i]);
+  pthread_mutex_unlock (&producer->lock);
+  return sound ? DATAHUB_OK
+               : datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+                   "The record to commit is malformed: its memories are not "
+                   "loans of this producer, or its numbers are impossible.");
+}
+
+/**
+ * datahub_producer_commit_batch:
+ * @producer: a producer
+ * @records: what to publish; copied
+ * @n_records: how many, 1 to datahub_producer_get_batch_max()
+ * @timeout_ns: how long to wait for reliable consumers
+ * @first_sequence: (out) (optional): the sequence of the first record
+ * @error: (out) (optional): why it failed
+ *
+ * Makes all records visible at once or none. Waits only while a reliable
+ * consumer still needs the oldest record; without one it takes a bounded number
+ * of steps. One thread commits at a time; others may acquire and abort slots.
+ * The loans stay the caller's unless `release` is set and the call succeeds.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_DROPPED, %DATAHUB_CLOSED or a failure
+ */
+DatahubResult
+datahub_producer_commit_batch (DatahubProducer *producer,
+    const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
+    uint64_t *first_sequence, DatahubError *error)
+{
+  Call call = { .attempt = attempt_commit,
+    .wait = DATAHUB_WAIT_COMMIT,
+    .timeout_ns = timeout_ns,
+    .error = error,
+    .commits = records,
+    .n_commits = n_records };
+  DatahubResult result = check_commits (producer, records, n_records, error);
+  if (result != DATAHUB_OK)
+    return result;
+  result = producer_run (producer, &call);
+  if (result != DATAHUB_OK) {
+    pthread_mutex_lock (&producer->lock);
+    drop_places (producer, &call);
+    pthread_mutex_unlock (&producer->lock);
+    return result;
+  }
+  if (call.wake) {
+    os_futex_wake (&producer->block.header->wake);
+    add_relaxed (&producer->n_wakes, 1);
+  }
+  if (first_sequence)
+    *first_sequence = call.first_sequence;
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_producer_commit:
+ * @producer: a producer
+ * @record: what to publish; copied
+ * @timeout_ns: how long to wait for reliable consumers
+ * @sequence: (out) (optional): the sequence it got
+ * @error: (out) (optional): why it failed
+ *
+ * Publishes one record; see datahub_producer_commit_batch().
+ *
+ * Returns: as datahub_producer_commit_batch()
+ */
+DatahubResult
+datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
+    int64_t timeout_ns, uint64_t *sequence, DatahubError *error)
+{
+  return datahub_producer_commit_batch (producer, record, 1, timeout_ns,
+      sequence, error);
+}
+
+/**
+ * datahub_producer_flush:
+ * @producer: a producer
+ *
+ * Live consumers skip what they have not read yet; leases stay. Reliable ones
+ * read on. Both see the next record marked `flushed`. A pending EOS and the
+ * segment in force are forgotten. Does not block.
+ *
+ * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_producer_flush (DatahubProducer *producer)
+{
+  BlockHeader *header = producer->block.header;
+  if (producer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  pthread_mutex_lock (&producer->lock);
+  store_release (&header->flush_seq, producer->head);
+  if (producer->sticky[STICKY_EOS] != RECORD_NONE)
+    replace_sticky (producer, STICKY_EOS, producer->head, RECORD_NONE);
+  if (producer->sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
+    replace_sticky (producer, DATAHUB_CONTEXT_SEGMENT, producer->head,
+        RECORD_NONE);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  pthread_mutex_unlock (&producer->lock);
+  os_futex_wake (&header->wake);
+  return DATAHUB_OK;
+}

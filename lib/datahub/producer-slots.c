@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Loans of slots: acquire, fill, and commit or abort, in any number and
+ * order. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#define PACK_ALIGN 64
+
+static void
+lend (DatahubProducer *producer, Call *call, SlotRef slot, uint64_t offset,
+    uint64_t size)
+{
+  *call->slot = (DatahubSlot){ .data = slot.pool->map + BLOCK_PAGE
+        + slot.slot * slot.pool->shape.stride + offset,
+    .size = size,
+    .offset = offset,
+    .pool = slot.pool->shape.gen,
+    .slot = slot.slot };
+  producer->references++;
+  call->result = DATAHUB_OK;
+}
+
+/* Small payloads follow each other in one slot, which has a reference of its
+ * own while it is being filled. A restarted producer never appends to a slot it
+ * did not fill itself. */
+static Attempt
+attempt_pack (DatahubProducer *producer, Call *call)
+{
+  SlotRef *pack = &producer->pack;
+  uint64_t offset = round_up (producer->pack_used, PACK_ALIGN);
+  if (!pack->pool || offset + call->size > pack->pool->shape.stride) {
+    Attempt attempt;
+    if (pack->pool)
+      slot_unref (producer, *pack);
+    *pack = (SlotRef){ NULL, 0 };
+    attempt = pool_take (producer, call, POOL_PAYLOAD, pack);
+    if (attempt != ATTEMPT_DONE)
+      return attempt;
+    offset = 0;
+  }
+  producer->pack_used = offset + call->size;
+  slot_ref (*pack);
+  lend (producer, call, *pack, offset, call->size);
+  return ATTEMPT_DONE;
+}
+
+static Attempt
+attempt_acquire (DatahubProducer *producer, Call *call)
+{
+  uint64_t stride = producer->newest[POOL_PAYLOAD]->shape.stride;
+  SlotRef slot;
+  Attempt attempt;
+  if (call->size > stride) {
+    call->kind = POOL_PAYLOAD;
+    call->grow_stride = call->size;
+    return ATTEMPT_GROW;
+  }
+  if (producer->options.pack && call->size <= stride / 2)
+    return attempt_pack (producer, call);
+  attempt = pool_take (producer, call, POOL_PAYLOAD, &slot);
+  if (attempt == ATTEMPT_DONE)
+    lend (producer, call, slot, 0, slot.pool->shape.stride);
+  return attempt;
+}
+
+/**
+ * datahub_producer_acquire_slot:
+ * @producer: a producer
+ * @size: bytes wanted
+ * @timeout_ns: how long to wait for reliable consumers
+ * @slot: (out caller-allocates): the loan
+ * @error: (out) (optional): why it failed
+ *
+ * Lends writable payload memory of at least @size bytes, page-aligned (64-byte
+ * aligned where payloads are packed). The block grows where @size does not fit
+ * its slots. Loans are kept in any number and ended in any order; they may
+ * outlive datahub_producer_close(). Waits only for reliable consumers. Any
+ * thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_DROPPED where every slot is held and `max-bytes` forbids more,
+ *   %DATAHUB_CLOSED, or a failure
+ */
+DatahubResult
+datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
+    int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
+{
+  Call call = { .attempt = attempt_acquire,
+    .wait = DATAHUB_WAIT_ACQUIRE,
+    .timeout_ns = timeout_ns,
+    .error = error,
+    .size = size ? size : 1,
+    .slot = slot };
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (size > UINT64_C (1) << 40)
+    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "A payload of %llu bytes is not possible.", (unsigned long long) size);
+  return producer_run (producer, &call);
+}
+
+/**
+ * datahub_producer_abort:
+ * @producer: the producer that lent @slot, closed or not
+ * @slot: a loan
+ *
+ * Ends a loan. What was committed of it stays with its records; a slot never
+ * committed goes back unseen. Any thread; does not block.
+ */
+void
+datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
+{
+  Pool *pool;
+  bool tidy, waited;
+  if (producer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&producer->lock);
+  pool = pool_find (producer, slot->pool);
+  if (pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0)
+    slot_unref (producer, (SlotRef){ pool, slot->slot });
+  tidy = producer->has_idle_pools;
+  waited = producer->n_waiting > 0;
+  pthread_mutex_unlock (&producer->lock);
+  if (tidy)
+    producer_tidy (producer);
+  if (waited) {
+    add_seq (&producer->block.bell->room, 1);
+    os_futex_wake (&producer->block.bell->room);
+  }
+  producer_unref (producer);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a producer waits: for reliable consumers alone, never for a live one; how
+ * it evicts those that hold it too long, and cleans after the dead. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <string.h>
+
+/* Rows are tested for dead owners at most this often while the producer is
+ * short of room: their pins are back within 10 ms. */
+#define REAP_PAUSE_NS (5 * NS_PER_MS)
+
+static bool
+reap_row (DatahubProducer *producer, uint32_t i)
+{
+  if (row_is_neutral (&producer->block, i))
+    return false;
+  if (os_lock_try (producer->reap_fd, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
+    return false; /* alive, or another cleans it */
+  row_clean (&producer->block, i);
+  os_lock_drop (producer->reap_fd, LOCK_BYTE_ROW + i);
+  return true;
+}
+
+/* Cleans the rows of dead consumers, unless that was done within
+ * @not_within_ns. The kernel's lock is the evidence, nothing is reclaimed by a
+ * timeout. Idempotent; killed half-way, the next one does it again. Returns how
+ * many were cleaned. */
+uint32_t
+producer_reap (DatahubProducer *producer, int64_t not_within_ns)
+{
+  uint32_t reaped = 0, rows = block_rows_in_use (&producer->block);
+  int64_t now = os_now ();
+  pthread_mutex_lock (&producer->reap_lock);
+  if (now - producer->last_reap >= not_within_ns) {
+    producer->last_reap = now;
+    for (uint32_t i = 0; i < rows; i++)
+      reaped += reap_row (producer, i);
+  }
+  pthread_mutex_unlock (&producer->reap_lock);
+  if (reaped) {
+    add_relaxed (&producer->block.header->reaped, reaped);
+    block_attend (&producer->block);
+  }
+  return reaped;
+}
+
+/* Adds @slept_ns to the account of every row that blocks at the same gate as
+ * before, and evicts those over block-timeout (L5). Counted in time this
+ * producer really slept, at most a slice at once: one that was itself stopped
+ * evicts nobody on waking. The compare-and-swap fails where the row moved on or
+ * changed hands (the gate carries the incarnation). Models: m1b_evict. */
+static void
+charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
+{
+  const Block *block = &producer->block;
+  uint32_t rows = block_rows_in_use (block);
+  if (slept_ns > ROOM_SLICE_NS)
+    slept_ns = ROOM_SLICE_NS;
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (block, i);
+    Blocker *blocker = &producer->blockers[i];
+    uint64_t gate = load_seq (&row->gate);
+    uint64_t needed = GATE_SEQUENCE (gate);
+    if (needed >= GATE_EVICTED || (needed > producer->tail && !starved)) {
+      *blocker = (Blocker){ 0, 0 };
+      continue;
+    }
+    if (blocker->gate != gate)
+      *blocker = (Blocker){ gate, 0 };
+    blocker->slept_ns += slept_ns;
+    if (producer->options.block_timeout_ns < 0
+        || blocker->slept_ns < producer->options.block_timeout_ns)
+      continue;
+    if (swap_u64_seq (&row->gate, gate,
+            GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
+      producer->n_evictions++;
+      add_relaxed (&block->header->evictions, 1);
+      add_seq (&block->bell->attention, 1);
+      os_futex_wake (&block->bell->attention);
+    }
+    *blocker = (Blocker){ 0, 0 };
+  }
+}
+
+/* Announces the sleep before the last retry of everything (W5): a consumer that
+ * frees something after that retry sees the flag and bumps `room`. Models:
+ * m3_room. */
+static void
+set_waiting (DatahubProducer *producer, bool waiting)
+{
+  pthread_mutex_lock (&producer->lock);
+  producer->n_waiting += waiting ? 1 : UINT32_MAX;
+  store_seq (&producer->block.header->producer_waiting,
+      producer->n_waiting > 0);
+  if (waiting)
+    producer->n_waits++;
+  pthread_mutex_unlock (&producer->lock);
+}
+
+static Attempt
+try_once (DatahubProducer *producer, Call *call)
+{
+  Attempt attempt = ATTEMPT_DONE;
+  bool tidy;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->closed)
+    call->result = DATAHUB_CLOSED;
+  else if (load_seq (&producer->interrupted) & call->wait)
+    call->result = DATAHUB_INTERRUPTED;
+  else
+    attempt = call->attempt (producer, call);
+  tidy = producer->has_idle_pools;
+  pthread_mutex_unlock (&producer->lock);
+  if (tidy)
+    producer_tidy (producer);
+  return attempt;
+}
+
+/* Sleeps until room changes, the slice or the time is up. */
+static void
+sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
+    bool starved)
+{
+  int64_t start = os_now (), slice = ROOM_SLICE_NS;
+  if (end >= 0 && end - start < slice)
+    slice = end > start ? end - start : 0;
+  os_futex_wait (&producer->block.bell->room, room, NULL, 0, slice);
+  pthread_mutex_lock (&producer->lock);
+  charge_blockers (producer, os_now () - start, starved);
+  pthread_mutex_unlock (&producer->lock);
+}
+
+/* Decides what a starved or outgrown attempt may do next. Returns
+ * %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the result. */
+static DatahubResult
+relieve (DatahubProducer *producer, Call *call, Attempt attempt)
+{
+  if (producer_reap (producer, REAP_PAUSE_NS))
+    return DATAHUB_OK;
+  if (attempt == ATTEMPT_WAIT)
+    return DATAHUB_TIMEOUT;
+  return producer_grow (producer, call);
+}
+
+/* Runs @call to its end: try; clean after the dead; grow; wait for reliable
+ * consumers. Any thread; the streaming one as a rule. */
+DatahubResult
+producer_run (DatahubProducer *producer, Call *call)
+{
+  int64_t end = call->timeout_ns < 0 ? -1 : os_now () + call->timeout_ns;
+  bool waiting = false;
+  uint32_t room = 0;
+  DatahubResult result;
+  for (;;) {
+    Attempt attempt = try_once (producer, call);
+    result = call->result;
+    if (attempt == ATTEMPT_DONE)
+      break;
+    result = relieve (producer, call, attempt);
+    if (result == DATAHUB_OK)
+      continue;
+    if (result != DATAHUB_TIMEOUT || (end >= 0 && os_now () >= end))
+      break;
+    if (waiting)
+      sleep_for_room (producer, room, end, attempt != ATTEMPT_WAIT);
+    else
+      set_waiting (producer, true);
+    waiting = true;
+    room = load_seq (&producer->block.bell->room);
+  }
+  if (waiting)
+    set_waiting (producer, false);
+  return result;
+}
+
+/**
+ * datahub_producer_set_interrupted:
+ * @producer: a producer
+ * @waits: #DatahubWait bits
+ * @interrupted: whether those waits end at once, now and until further notice
+ *
+ * A state, not an edge: calls of those kinds that would wait return
+ * %DATAHUB_INTERRUPTED until it is taken back. Any thread; does not block.
+ */
+void
+datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
+    bool interrupted)
+{
+  BellPage *bell = producer->block.bell;
+  if (producer->generation != os_generation ())
+    return;
+  if (interrupted)
+    or_seq (&producer->interrupted, waits);
+  else
+    and_seq (&producer->interrupted, ~waits);
+  add_seq (&bell->room, 1);
+  os_futex_wake (&bell->room);
+  add_seq (&bell->attention, 1);
+  os_futex_wake (&bell->attention);
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Life of a producer: create, publish, close.
+ *
+ * A block is built of files without names and becomes visible with its last
+ * link, the entry (R11): a creator killed before that leaves, at worst, links
+ * that reclaim recognises as garbage. Byte 0 of the lock file is locked before
+ * that file has a name and until the last loan is back. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_MODE 0600u
+#define DEFAULT_BLOCK_TIMEOUT_NS (5 * NS_PER_S)
+/* How long a close waits for stream consumers to open the newest pools. */
+#define CLOSE_PATIENCE_NS (300 * NS_PER_MS)
+/* Others may take and lose the name while we try. */
+#define PUBLISH_TRIES 10
+
+/**
+ * datahub_producer_options_init:
+ * @options: (out caller-allocates): set to the defaults
+ *
+ * `slot_size` stays 0 and must be set.
+ */
+void
+datahub_producer_options_init (DatahubProducerOptions *options)
+{
+  memset (options, 0, sizeof *options);
+  options->block_timeout_ns = DEFAULT_BLOCK_TIMEOUT_NS;
+}
+
+static int
+create_file (DatahubProducer *producer, uint64_t size, const char *what,
+    DatahubError *error)
+{
+  /* whoever may read a block must be able to lock and to write its row */
+  uint32_t mode = producer->options.mode;
+  uint32_t shared = mode | (mode & 0444) >> 1;
+  if (strcmp (what, "control file") == 0)
+    shared = mode & ~0133u;
+  return os_create_unnamed (producer->block.dir, size, shared & 0666, what,
+      error);
+}
+
+static DatahubResult
+make_lock_file (DatahubProducer *producer, DatahubError *error)
+{
+  Block *block = &producer->block;
+  LockPage page = { .magic = LOCK_MAGIC,
+    .major = BLOCK_MAJOR,
+    .producer_pid = (uint32_t) getpid (),
+    .max_rows = block->g.max_rows };
+  int fd = create_file (producer, sizeof page, "lock file", error);
+  if (fd < 0)
+    return error->code;
+  memcpy (page.uuid, block->uuid.bytes, 16);
+  if (!os_register_lock_fd (fd)) {
+    close (fd);
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  }
+  block->lck = fd;
+  if (!os_write_all (fd, &page, sizeof page)
+      || os_lock_try (fd, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The lock file in %s cannot be written and locked: %s.",
+        datahub_shm_directory (), strerror (errno));
+  return DATAHUB_OK;
+}
+
+static void
+fill_identity (const DatahubProducer *producer, BlockIdentity *id)
+{
+  const Geometry *g = &producer->block.g;
+  *id = (BlockIdentity){ .magic = BLOCK_MAGIC,
+    .endian = BLOCK_ENDIAN,
+    .major = BLOCK_MAJOR,
+    .minor = BLOCK_MINOR,
+    .header_size = sizeof (BlockHeader),
+    .line = BLOCK_LINE,
+    .epoch = 1,
+    .ctl_size = g->ctl_size,
+    .con_size = g->con_size,
+    .dat_size = pool_size (g->n_slots, g->slot_stride),
+    .n_slots = g->n_slots,
+    .n_recs = g->n_recs,
+    .slot_stride = g->slot_stride,
+    .ring_size = g->ring_size,
+    .rec_stride = g->rec_stride,
+    .max_rows = g->max_rows,
+    .row_stride = g->row_stride,
+    .pin_words = g->pin_words,
+    .max_quota = g->max_quota,
+    .n_sections = N_SECTIONS,
+    .section_off = sizeof (BlockHeader),
+    .created_ns = os_wall_clock (),
+    .owner_uid = producer->block.user,
+    .producer_pid = (uint32_t) getpid (),
+    .lease_budget = g->lease_budget,
+    .con_rows_off = (uint32_t) g->rows_off,
+    .layout_hash = geometry_layout_hash () };
+  memcpy (id->uuid, producer->block.uuid.bytes, 16);
+  if (producer->options.secret)
+    secret_tag (producer->options.secret, &producer->block.uuid,
+        id->secret_tag);
+  id->header_check = fnv1a (id, offsetof (BlockIdentity, header_check));
+}
+
+/* Zero would be a valid word (sequence 0, record 0; gate at 0), so every word
+ * that means something starts as "none". */
+static void
+fill_control (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  BlockHeader *header = block->header;
+  BlockSection sections[N_SECTIONS];
+  BlockIdentity id;
+  store_release (&header->state, DATAHUB_STATE_UNINITIALISED);
+  fill_identity (producer, &id);
+  memcpy (&header->identity, &id, sizeof id);
+  geometry_sections (&block->g, sections);
+  memcpy ((uint8_t *) header + sizeof *header, sections, sizeof sections);
+  for (uint32_t i = 0; i < N_STICKY_WORDS; i++)
+    store_relaxed (&block->sticky[i], RING_WORD (0, RECORD_NONE));
+  for (uint32_t i = 0; i < block->g.ring_size; i++)
+    store_relaxed (&block->ring[i], RING_WORD (0, RECORD_NONE));
+  for (uint32_t i = 0; i < block->g.max_rows; i++)
+    store_relaxed (&block_row (block, i)->gate, GATE_WORD (0, GATE_OPEN));
+  store_relaxed (&header->last_key_seq, DATAHUB_NONE);
+  store_relaxed (&header->last_buffer_seq, DATAHUB_NONE);
+  store_relaxed (&header->incarnation, 1);
+  block->bell->magic = BLOCK_MAGIC;
+  memcpy (block->bell->uuid, block->uuid.bytes, 16);
+  store_release (&header->state, DATAHUB_STATE_MUTEX_READY);
+}
+
+static DatahubResult
+make_control (DatahubProducer *producer, DatahubError *error)
+{
+  Block *block = &producer->block;
+  Geometry *g = &block->g;
+  producer->ctl_fd = create_file (producer, g->ctl_size, "control file", error);
+  if (producer->ctl_fd < 0)
+    return error->code;
+  producer->con_fd =
+      create_file (producer, g->con_size, "consumer table", error);
+  if (producer->con_fd < 0)
+    return error->code;
+  block->header = os_map (producer->ctl_fd, g->ctl_size, true);
+  block->bell = os_map (producer->con_fd, g->con_size, true);
+  if (!block->header || !block->bell)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The block cannot be mapped: %s.", strerror (errno));
+  block->pools = (PoolEntry *) ((uint8_t *) block->header + g->pools_off);
+  block->sticky = (shared_u64 *) ((uint8_t *) block->header + g->sticky_off);
+  block->ring = (shared_u64 *) ((uint8_t *) block->header + g->ring_off);
+  block->records = (uint8_t *) block->header + g->records_off;
+  block->rows = (uint8_t *) block->bell + g->rows_off;
+  fill_control (producer);
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+make_private_state (DatahubProducer *producer, DatahubError *error)
+{
+  uint32_t n = producer->block.g.n_recs;
+  producer->records = calloc (n, sizeof *producer->records);
+  producer->free_recs = calloc (n, sizeof *producer->free_recs);
+  producer->limbo = calloc (n, sizeof *producer->limbo);
+  if (!producer->records || !producer->free_recs || !producer->limbo)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  for (uint32_t i = 0; i < n; i++)
+    producer->free_recs[i] = (uint16_t) (n - 1 - i);
+  producer->n_free_recs = n;
+  for (uint32_t i = 0; i < N_STICKY; i++)
+    producer->sticky[i] = RECORD_NONE;
+  producer->batch_max = producer->block.g.ring_size / 2;
+  if (producer->batch_max > BATCH_MAX)
+    producer->batch_max = BATCH_MAX;
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+choose_sizes (DatahubProducer *producer, DatahubError *error)
+{
+  Block *block = &producer->block;
+  uint64_t total = 0, available = 0, first;
+  DatahubResult result;
+  if (!os_space (block->dir, &total, &available))
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The space in %s cannot be read: %s.", datahub_shm_directory (),
+        strerror (errno));
+  result = geometry_compute (&producer->options, available, &block->g, error);
+  if (result != DATAHUB_OK)
+    return result;
+  producer->max_bytes =
+      producer->options.max_bytes ? producer->options.max_bytes : total / 2;
+  first = pool_size (block->g.n_slots, block->g.slot_stride)
+      + pool_size (SMALL_SLOTS, SMALL_STRIDE);
+  if (first > producer->max_bytes && producer->options.max_bytes)
+    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "%u slots of %llu bytes take %.1f MiB; max-bytes allows %.1f MiB.",
+        block->g.n_slots, (unsigned long long) block->g.slot_stride,
+        first / 1048576.0, producer->max_bytes / 1048576.0);
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+build (DatahubProducer *producer, DatahubError *error)
+{
+  Block *block = &producer->block;
+  DatahubResult result = choose_sizes (producer, error);
+  if (result == DATAHUB_OK)
+    result = make_private_state (producer, error);
+  if (result == DATAHUB_OK)
+    result = make_lock_file (producer, error);
+  if (result == DATAHUB_OK)
+    result = make_control (producer, error);
+  if (result == DATAHUB_OK)
+    result =
+        pool_create (producer, POOL_SMALL, SMALL_SLOTS, SMALL_STRIDE, error);
+  if (result == DATAHUB_OK)
+    result = pool_create (producer, POOL_PAYLOAD, block->g.n_slots,
+        block->g.slot_stride, error);
+  if (result == DATAHUB_OK)
+    store_seq (&block->header->state, DATAHUB_STATE_READY);
+  return result;
+}
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* The last reference is gone: no call and no loan is left. */
+static void
+producer_free (DatahubProducer *producer)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i])
+      pool_free (producer, producer->pools[i], false);
+  close_fd (&producer->ctl_fd);
+  close_fd (&producer->con_fd);
+  if (producer->reap_fd >= 0)
+    os_close_lock_fd (producer->reap_fd);
+  block_release (&producer->block);
+  free (producer->records);
+  free (producer->free_recs);
+  free (producer->limbo);
+  pthread_mutex_destroy (&producer->lock);
+  pthread_mutex_destroy (&producer->reap_lock);
+  free (producer);
+}
+
+void
+producer_unref (DatahubProducer *producer)
+{
+  bool last;
+  pthread_mutex_lock (&producer->lock);
+  last = --producer->references == 0;
+  pthread_mutex_unlock (&producer->lock);
+  if (last)
+    producer_free (producer);
+}
+
+static DatahubProducer *
+producer_new (const char *channel, const DatahubProducerOptions *options)
+{
+  DatahubProducer *producer = calloc (1, sizeof *producer);
+  if (!producer)
+    return NULL;
+  block_reset (&producer->block);
+  strncpy (producer->block.channel, channel, DATAHUB_CHANNEL_MAX);
+  producer->block.user = os_user ();
+  uuid_generate (&producer->block.uuid);
+  uuid_to_text (&producer->block.uuid, producer->block.uuid_text);
+  producer->options = *options;
+  if (producer->options.mode == 0)
+    producer->options.mode = DEFAULT_MODE;
+  producer->generation = os_generation ();
+  producer->references = 1;
+  producer->ctl_fd = producer->con_fd = producer->reap_fd = -1;
+  pthread_mutex_init (&producer->lock, NULL);
+  pthread_mutex_init (&producer->reap_lock, NULL);
+  return producer;
+}
+
+/**
+ * datahub_producer_create:
+ * @channel: the name, see datahub_channel_is_valid()
+ * @options: sizes and limits; copied, the secret is not kept
+ * @producer: (out): the producer
+ * @error: (out) (optional): why it failed
+ *
+ * Builds a block that nobody can see yet; commits are possible at once, and
+ * consumers attach after datahub_producer_publish(). All memory is allocated
+ * here: a full file system is %DATAHUB_ERROR_NO_SPACE with the numbers, never a
+ * SIGBUS later. What dead processes of this user left is removed first. Does
+ * not wait.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_producer_create (const char *channel,
+    const DatahubProducerOptions *options, DatahubProducer **producer,
+    DatahubError *error)
+{
+  DatahubError local;
+  DatahubProducer *made;
+  DatahubResult result;
+  error = error ? error : &local;
+  *producer = NULL;
+  result = block_init_library (error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (!datahub_channel_is_valid (channel, error))
+    return DATAHUB_ERROR_NAME;
+  if (options->mode & ~0666u)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "File permissions %#o are not possible: at most 0666.", options->mode);
+  datahub_block_reclaim (false, NULL, NULL, NULL);
+  made = producer_new (channel, options);
+  if (!made)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  made->block.dir = os_open_directory (error);
+  result = made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : build (made, error);
+  made->options.secret = NULL;
+  if (result != DATAHUB_OK) {
+    producer_free (made);
+    return result;
+  }
+  *producer = made;
+  return DATAHUB_OK;
+}
+
+/* Links everything but the entry, lck first. */
+static bool
+link_parts (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  if (!os_link (block->lck, block->dir,
+          name_part (block->user, &block->uuid, "lck").text))
+    return false;
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
+      return false;
+  return os_link (producer->con_fd, block->dir,
+             name_part (block->user, &block->uuid, "con").text)
+      && os_link (producer->ctl_fd, block->dir,
+          name_part (block->user, &block->uuid, "ctl").text);
+}
+
+static DatahubResult
+link_entry (Block *block, DatahubError *error)
+{
+  FileName lck = name_part (block->user, &block->uuid, "lck");
+  FileName entry = name_entry (block->user, block->channel);
+  for (int i = 0; i < PUBLISH_TRIES; i++) {
+    DatahubResult result = block_take_over (block->dir, block->channel, error);
+    if (result != DATAHUB_OK)
+      return result;
+    if (os_link_again (block->dir, lck.text, entry.text))
+      return DATAHUB_OK;
+    if (errno != EEXIST)
+      break;
+  }
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+      "The name %s cannot be made in %s: %s.", entry.text,
+      datahub_shm_directory (), strerror (errno));
+}
+
+/* A description of its own, by way of the name, for the reaper. */
+static bool
+open_reaper (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  int fd = os_open_existing (block->dir,
+      name_part (block->user, &block->uuid, "lck").text, true);
+  if (fd >= 0 && !os_register_lock_fd (fd))
+    close_fd (&fd);
+  producer->reap_fd = fd;
+  return fd >= 0;
+}
+
+/**
+ * datahub_producer_publish:
+ * @producer: a producer
+ * @error: (out) (optional): why it failed
+ *
+ * Makes the block attachable under its name. A dead predecessor's block is
+ * closed on its behalf and removed; a live one is %DATAHUB_ERROR_BUSY. Takes up
+ * to 0.2 s where the name is taken. Once.
+ *
+ * Returns: %DATAHUB_OK or a failure; the producer can then only be closed
+ */
+DatahubResult
+datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
+{
+  DatahubError local;
+  DatahubResult result;
+  bool linked;
+  error = error ? error : &local;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  pthread_mutex_lock (&producer->lock);
+  linked = !producer->published && !producer->closed;
+  if (linked) {
+    producer->published = true;
+    linked = link_parts (producer) && open_reaper (producer);
+  }
+  pthread_mutex_unlock (&producer->lock);
+  if (!linked)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The files of the block cannot be made in %s: %s.",
+        datahub_shm_directory (), strerror (errno));
+  result = link_entry (&producer->block, error);
+  if (result == DATAHUB_OK)
+    close_fd (&producer->ctl_fd), close_fd (&producer->con_fd);
+  return result;
+}
+
+/* Gives consumers that the stream waits for the time to open pools they have
+ * not seen; they were woken. Returns whether some still have not. */
+static bool
+wait_for_laggards (DatahubProducer *producer)
+{
+  BellPage *bell = producer->block.bell;
+  int64_t end = os_now () + CLOSE_PATIENCE_NS;
+  bool lagging;
+  store_seq (&producer->block.header->producer_waiting, 1);
+  for (;;) {
+    uint32_t room = load_seq (&bell->room);
+    lagging = block_names_lagging (&producer->block);
+    if (!lagging || os_now () > end)
+      break;
+    os_futex_wait (&bell->room, room, NULL, 0, ROOM_SLICE_NS);
+  }
+  store_seq (&producer->block.header->producer_waiting, 0);
+  return lagging;
+}
+
+/* Byte 0 is ours, so the names are ours to remove; the entry only where it
+ * still leads to this block. */
+static void
+unlink_names (DatahubProducer *producer, bool keep_parts)
+{
+  Block *block = &producer->block;
+  FileName entry = name_entry (block->user, block->channel);
+  if (os_same_file (block->lck, block->dir, entry.text))
+    os_unlink (block->dir, entry.text);
+  if (!keep_parts)
+    block_unlink_parts (block->dir, block->user, &block->uuid);
+}
+
+/**
+ * datahub_producer_close:
+ * @producer: (transfer full) (nullable): a producer
+ *
+ * Marks the block closed, wakes everybody, ends every wait of other threads and
+ * removes the names. Consumers read what was committed to its end. Loans stay
+ * valid until datahub_producer_abort(). Takes up to 0.3 s where a reliable
+ * consumer has not seen the newest pool; the last one then removes the files.
+ */
+void
+datahub_producer_close (DatahubProducer *producer)
+{
+  BlockHeader *header;
+  bool published;
+  if (!producer || producer->generation != os_generation ())
+    return;
+  header = producer->block.header;
+  pthread_mutex_lock (&producer->lock);
+  producer->closed = true;
+  published = producer->published;
+  store_seq (&header->state, DATAHUB_STATE_CLOSED);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  pthread_mutex_unlock (&producer->lock);
+  os_futex_wake (&header->wake);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  if (published)
+    unlink_names (producer, wait_for_laggards (producer));
+  producer_unref (producer);
+}
+
+/**
+ * datahub_producer_ref:
+ * @producer: a producer, not yet closed by its last holder
+ *
+ * Keeps the handle alive for another thread; the block can be closed all the
+ * same, calls then return %DATAHUB_CLOSED.
+ *
+ * Returns: (transfer full): @producer
+ */
+DatahubProducer *
+datahub_producer_ref (DatahubProducer *producer)
+{
+  pthread_mutex_lock (&producer->lock);
+  producer->references++;
+  pthread_mutex_unlock (&producer->lock);
+  return producer;
+}
+
+/**
+ * datahub_producer_unref:
+ * @producer: (transfer full): a producer
+ *
+ * Drops a reference of datahub_producer_ref(). Any thread.
+ */
+void
+datahub_producer_unref (DatahubProducer *producer)
+{
+  if (producer->generation == os_generation ())
+    producer_unref (producer);
+}
+
+/**
+ * datahub_producer_get_uuid:
+ * @producer: a producer
+ *
+ * Returns: the UUID of its block, 32 hexadecimal digits; owned by @producer
+ */
+const char *
+datahub_producer_get_uuid (DatahubProducer *producer)
+{
+  return producer->block.uuid_text;
+}
+
+/**
+ * datahub_producer_get_batch_max:
+ * @producer: a producer
+ *
+ * Returns: how many records one datahub_producer_commit_batch() may have
+ */
+uint32_t
+datahub_producer_get_batch_max (DatahubProducer *producer)
+{
+  return producer->batch_max;
+}
+
+/**
+ * datahub_producer_get_slot_size:
+ * @producer: a producer
+ *
+ * Returns: bytes of a slot of the newest payload pool
+ */
+uint64_t
+datahub_producer_get_slot_size (DatahubProducer *producer)
+{
+  uint64_t size;
+  pthread_mutex_lock (&producer->lock);
+  size = producer->newest[POOL_PAYLOAD]->shape.stride;
+  pthread_mutex_unlock (&producer->lock);
+  return size;
+}
+
+/**
+ * datahub_producer_count_dropped:
+ * @producer: a producer
+ * @n_buffers: how many buffers the caller gave up after %DATAHUB_DROPPED
+ *
+ * For the statistics that tools and consumers see.
+ */
+void
+datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
+{
+  if (producer->generation == os_generation ())
+    add_relaxed (&producer->block.header->dropped, n_buffers);
+}
+
+/**
+ * datahub_producer_get_stats:
+ * @producer: a producer
+ * @stats: (out caller-allocates): a snapshot
+ *
+ * Any thread; does not block.
+ */
+void
+datahub_producer_get_stats (DatahubProducer *producer,
+    DatahubProducerStats *stats)
+{
+  BlockHeader *header = producer->block.header;
+  const Pool *pool;
+  memset (stats, 0, sizeof *stats);
+  if (producer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&producer->lock);
+  pool = producer->newest[POOL_PAYLOAD];
+  *stats = (DatahubProducerStats){ .commits = producer->ordinal,
+    .records = producer->head,
+    .bytes = load_relaxed (&header->bytes),
+    .dropped = load_relaxed (&header->dropped),
+    .evictions = producer->n_evictions,
+    .reaped = load_relaxed (&header->reaped),
+    .waits = producer->n_waits,
+    .wakes = load_relaxed (&producer->n_wakes),
+    .growths = producer->n_growths,
+    .bytes_used = producer->bytes_used,
+    .max_bytes = producer->max_bytes,
+    .slot_size = pool->shape.stride,
+    .slots = pool->shape.n_slots,
+    .free_slots = pool->n_free,
+    .ring_size = producer->block.g.ring_size };
+  pthread_mutex_unlock (&producer->lock);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rows of the consumer table as anybody but their owner sees them. The lock
+ * byte is the truth, the words in a row are hints. */
+#include "block-private.h"
+
+#include <string.h>
+
+bool
+row_is_neutral (const Block *block, uint32_t i)
+{
+  ConsumerRow *row = block_row (block, i);
+  if (load_seq (&row->state) != DATAHUB_CONSUMER_FREE
+      || GATE_SEQUENCE (load_seq (&row->gate)) != GATE_OPEN
+      || (load_seq (&block->bell->waiters[i >> 6]) >> (i & 63) & 1))
+    return false;
+  for (uint32_t w = 0; w < block->g.pin_words; w++)
+    if (load_seq (&row->pins[w]))
+      return false;
+  return true;
+}
+
+/* Cleans after a dead owner. The caller holds the row's lock byte, so it is the
+ * only cleaner; one killed half-way leaves the byte to the next, who does it
+ * all again. state = FREE is stored last, so a row half cleaned never looks
+ * done. Pins go by exchange, an RMW: readers' unpins before it stay in the
+ * release sequence that the producer's scan (A5) acquires. */
+void
+row_clean (Block *block, uint32_t i)
+{
+  ConsumerRow *row = block_row (block, i);
+  for (uint32_t w = 0; w < block->g.pin_words; w++)
+    exchange_seq (&row->pins[w], 0);
+  store_seq (&row->gate,
+      GATE_WORD (load_relaxed (&row->incarnation), GATE_OPEN));
+  and_seq (&block->bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  store_relaxed (&row->requests, 0);
+  store_relaxed (&row->quota, 0);
+  store_relaxed (&row->mode, 0);
+  store_seq (&row->state, DATAHUB_CONSUMER_FREE);
+}
+
+static uint32_t
+count_pins (const Block *block, const ConsumerRow *row)
+{
+  uint32_t pins = 0;
+  for (uint32_t w = 0; w < block->g.pin_words; w++)
+    pins += (uint32_t) __builtin_popcountll (load_relaxed (&row->pins[w]));
+  return pins;
+}
+
+/* Names in shared memory are the peer's words: cut at the end, anything that is
+ * not printable ASCII made harmless for terminals and logs. */
+static void
+read_name (const ConsumerRow *row, char name[DATAHUB_CONSUMER_NAME_MAX])
+{
+  for (uint32_t i = 0; i < 5; i++) {
+    uint64_t word = load_relaxed (&row->name[i]);
+    memcpy (name + i * 8, &word, 8);
+  }
+  name[DATAHUB_CONSUMER_NAME_MAX - 1] = 0;
+  for (char *c = name; *c; c++)
+    if (*c < ' ' || *c > '~')
+      *c = '?';
+}
+
+/* Returns false where the row is free. @lock_fd is a description that holds no
+ * row byte, or the row's own (then the row counts as alive by its state). */
+bool
+row_read_info (const Block *block, int lock_fd, uint32_t i,
+    DatahubConsumerInfo *info)
+{
+  ConsumerRow *row = block_row (block, i);
+  uint32_t state = load_acquire (&row->state);
+  memset (info, 0, sizeof *info);
+  if (state == DATAHUB_CONSUMER_FREE || state > DATAHUB_CONSUMER_LEAVING)
+    return false;
+  info->row = i;
+  info->id = load_relaxed (&row->incarnation) << 8 | i;
+  info->state = (DatahubConsumerState) state;
+  if (GATE_SEQUENCE (load_relaxed (&row->gate)) == GATE_EVICTED)
+    info->state = DATAHUB_CONSUMER_EVICTED;
+  info->alive = !os_lock_is_free (lock_fd, LOCK_BYTE_ROW + i);
+  info->reliable = load_relaxed (&row->mode) == 1;
+  info->pid = (int32_t) load_relaxed (&row->pid);
+  info->received = load_relaxed (&row->received);
+  info->lost = load_relaxed (&row->lost);
+  info->cursor = load_relaxed (&row->cursor);
+  info->quota = load_relaxed (&row->quota);
+  info->pins = count_pins (block, row);
+  read_name (row, info->name);
+  return true;
+}
+
+uint32_t
+block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
+    uint32_t max_infos)
+{
+  uint32_t n = 0, rows = block_rows_in_use (block);
+  for (uint32_t i = 0; i < rows && n < max_infos; i++)
+    if (row_read_info (block, lock_fd, i, &infos[n]))
+      n++;
+  return n;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_RUNTIME_DIR_PRIVATE_H
+#define DATAHUB_RUNTIME_DIR_PRIVATE_H
+
+#include <glib.h>
+
+#define DATAHUB_BROKER_SOCKET "broker.sock"
+#define DATAHUB_BROKER_LOCK "broker.lock"
+#define DATAHUB_BROKER_SECRET "broker.key"
+#define DATAHUB_BROKER_PUBLIC "broker.pub"
+
+char *datahub_runtime_dir_name (void);
+gboolean datahub_runtime_dir_check (const char *path, gboolean create,
+    GError **error);
+char *datahub_runtime_file (const char *file, gboolean create, GError **error);
+
+#endif /* DATAHUB_RUNTIME_DIR_PRIVATE_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_ZAP_PRIVATE_H
+#define DATAHUB_ZAP_PRIVATE_H
+
+#include "keys.h"
+
+#define DATAHUB_ZAP_DOMAIN "datahub"
+
+/* Whether a client with this public key may connect. */
+typedef gboolean (*DatahubZapCheck) (const char *key, gpointer user_data);
+
+void *datahub_zap_open (void *zmq_context);
+void datahub_zap_answer (void *socket, DatahubZapCheck check,
+    gpointer user_data);
+
+#endif /* DATAHUB_ZAP_PRIVATE_H */

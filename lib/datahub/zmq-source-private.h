@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_ZMQ_SOURCE_PRIVATE_H
+#define DATAHUB_ZMQ_SOURCE_PRIVATE_H
+
+#include <glib.h>
+#include <zmq.h>
+
+/* Takes at most a few messages per call: what stays is asked for again, after
+ * everything else that is ready had its turn. */
+typedef void (*DatahubZmqFunc) (gpointer user_data);
+
+GSource *datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
+    gpointer user_data, GMainContext *context);
+void datahub_zmq_source_clear (GSource **source);
+
+/* Events of a socket, as libzmq's monitor tells them. */
+void *datahub_zmq_monitor_open (void *zmq_context, void *socket, int events);
+gboolean datahub_zmq_monitor_read (void *monitor, int *event, int *value);
+
+void datahub_zmq_close (void **socket);
+
+#endif /* DATAHUB_ZMQ_SOURCE_PRIVATE_H */
