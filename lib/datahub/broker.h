@@ -21,7 +21,8 @@ DATAHUB_API gboolean datahub_broker_load_config (DatahubBroker *broker,
 DATAHUB_API gboolean datahub_broker_start (DatahubBroker *broker,
     GError **error);
 DATAHUB_API void datahub_broker_stop (DatahubBroker *broker);
-DATAHUB_API char *datahub_broker_get_stats (DatahubBroker *broker);
+DATAHUB_API gboolean datahub_broker_is_running (DatahubBroker *broker);
+DATAHUB_API char **datahub_broker_get_endpoints (DatahubBroker *broker);
 
 G_END_DECLS
 

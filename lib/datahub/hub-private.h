@@ -112,6 +112,16 @@ struct _DatahubHubCore
   GHashTable *catalogue; /* name -> DatahubKnown */
   guint generation; /* of the catalogue: one per connection */
   GSource *settle_source;
+  GSource *ready_source;
+};
+
+struct _DatahubHub
+{
+  GObject parent;
+  DatahubHubFlags flags;
+  DatahubHubCore *core; /* owned */
+  GThread *thread; /* owned */
+  gboolean connecting;
 };
 
 /* hub-core.c */
@@ -154,9 +164,8 @@ gboolean datahub_hub_host_try (DatahubHubCore *core, GError **error);
 void datahub_hub_host_stop (DatahubHubCore *core);
 
 /* hub-calls.c */
-void datahub_hub_call (DatahubHubCore *core, json_t *message,
-    gint64 timeout_us, GCancellable *cancellable, DatahubCallDone done,
-    gpointer user_data);
+void datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, DatahubCallDone done, gpointer user_data);
 void datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
     gint64 timeout_us, DatahubCallDone done);
 void datahub_hub_calls_connected (DatahubHubCore *core);
@@ -200,6 +209,10 @@ void datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
 void datahub_hub_offers_connected (DatahubHubCore *core);
 void datahub_hub_offers_lost (DatahubHubCore *core);
 void datahub_hub_offers_block_came (DatahubHubCore *core, const char *name);
+
+/* hub.c */
+gboolean datahub_hub_check_target (DatahubHubFlags flags, const char *endpoint,
+    const char *server_key_file, const char *key_file, GError **error);
 
 /* hub-notify.c */
 void datahub_hub_notify (DatahubHubCore *core, const char *name,

@@ -86,8 +86,7 @@ gboolean datahub_client_listens (DatahubClient *client, const char *name,
 DatahubBlockEntry *datahub_registry_find (DatahubRegistry *registry,
     const char *name);
 DatahubBlockEntry *datahub_registry_add (DatahubRegistry *registry,
-    DatahubClient *owner, const char *name, const char *uuid,
-    const char *caps);
+    DatahubClient *owner, const char *name, const char *uuid, const char *caps);
 void datahub_registry_remove (DatahubRegistry *registry,
     DatahubBlockEntry *block);
 guint datahub_registry_n_blocks (DatahubRegistry *registry);

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The requests, one handler each, in one table. A handler sees a strictly
+ * parsed message of a known key; it checks that key's rights itself. */
+#include "hub-log-private.h"
+#include "broker-private.h"
+#include "evidence-private.h"
+#include "hub.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* Of one page of "list": entries, and bytes of caps. */
+#define PAGE_BLOCKS 64
+#define PAGE_CAPS 32768
+/* How long clients leave the lock to the broker that asked for it. */
+#define YIELD_HOLD_MS 500
+
+static gboolean refuse (GError **error, DatahubHubError code,
+    const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+refuse (GError **error, DatahubHubError code, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, code, text);
+  return FALSE;
+}
+
+static gboolean
+may (DatahubCall *call, DatahubRight right, const char *name)
+{
+  return datahub_rights_allow (call->broker->rights, call->key, right, name);
+}
+
+static gboolean
+need (DatahubCall *call, DatahubRight right, const char *name, GError **error)
+{
+  if (may (call, right, name))
+    return TRUE;
+  return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+      "this key has no right to %s %s", datahub_right_word (right), name);
+}
+
+/* "hello": who the client is. The key it claims must be the one it proved. */
+static gboolean
+handle_hello (DatahubCall *call, GError **error)
+{
+  DatahubBroker *broker = call->broker;
+  json_t *message = call->message;
+  gint64 pid;
+  const char *key, *instance, *program, *host;
+
+  if (!(key = datahub_message_string (message, "key", DATAHUB_KEY_TEXT, TRUE,
+            error))
+      || !(instance = datahub_message_token (message, "instance", error))
+      || !(program = datahub_message_string (message, "program",
+               DATAHUB_LABEL_MAX, TRUE, error))
+      || !(host = datahub_message_string (message, "host", DATAHUB_LABEL_MAX,
+               TRUE, error))
+      || !datahub_message_integer (message, "pid", 0, G_MAXINT32, &pid, error))
+    return FALSE;
+  if (strcmp (key, call->key) != 0) {
+    broker->stats.impersonated++;
+    datahub_log (G_LOG_LEVEL_MESSAGE, "impersonation",
+        "a client with key %.8s… claimed another's identity", call->key);
+    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+        "the identity claimed is not that of the connection's key");
+  }
+
+  DatahubClient *client =
+      datahub_registry_get_client (&broker->registry, key, instance);
+  if (!client)
+    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "this broker has %d clients and takes no more", DATAHUB_MAX_CLIENTS);
+  g_autofree char *own_host = datahub_evidence_host ();
+  datahub_registry_route (&broker->registry, client, call->routing);
+  datahub_token_new (client->epoch);
+  datahub_message_integer (message, "id", 1, G_MAXINT64, &client->last_id,
+      NULL);
+  g_free (client->program);
+  g_free (client->host);
+  client->program = g_strdup (program);
+  client->host = g_strdup (host);
+  client->pid = (int) pid;
+  client->local = strcmp (host, own_host) == 0;
+  g_ptr_array_set_size (client->subscriptions, 0);
+  datahub_broker_heard (broker, client);
+  json_object_set_new (call->reply, "epoch", json_string (client->epoch));
+  json_object_set_new (call->reply, "heartbeat-ms",
+      json_integer (DATAHUB_HEARTBEAT_MS));
+  json_object_set_new (call->reply, "heartbeats-missed",
+      json_integer (DATAHUB_HEARTBEATS_MISSED));
+  json_object_set_new (call->reply, "embedded",
+      json_boolean (broker->embedded));
+  json_object_set_new (call->reply, "pid", json_integer (getpid ()));
+  return TRUE;
+}
+
+static gboolean
+handle_ping (DatahubCall *call, GError **error)
+{
+  return TRUE;
+}
+
+/* Whether the newcomer's block @uuid may take the name of @block. The lock in
+ * shared memory is the judge wherever it can be asked. */
+static gboolean
+may_replace (DatahubCall *call, DatahubBlockEntry *block, const char *uuid)
+{
+  if (*uuid && call->client->local
+      && datahub_evidence_of_block (block->name, uuid)
+          == DATAHUB_EVIDENCE_ALIVE)
+    return TRUE;
+  if (!block->owner->stalled)
+    return FALSE;
+  return !block->owner->local || !*block->uuid
+      || datahub_evidence_of_block (block->name, block->uuid)
+      != DATAHUB_EVIDENCE_ALIVE;
+}
+
+static gboolean
+make_room (DatahubCall *call, const char *name, const char *uuid,
+    GError **error)
+{
+  DatahubRegistry *registry = &call->broker->registry;
+  DatahubBlockEntry *block = datahub_registry_find (registry, name);
+
+  if (block && block->owner != call->client && !may_replace (call, block, uuid))
+    return refuse (error, DATAHUB_HUB_ERROR_BUSY,
+        "%s (pid %d%s) produces %s and is alive; choose another name, or stop "
+        "it",
+        block->owner->program, block->owner->pid,
+        block->owner->local ? "" : " on another machine", name);
+  if (block && (block->owner != call->client || strcmp (block->uuid, uuid)))
+    datahub_broker_remove_block (call->broker, block, "replaced");
+  if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
+      || datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS)
+    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "a client may register %d blocks, all together %d",
+        DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
+  return TRUE;
+}
+
+static gboolean
+handle_register (DatahubCall *call, GError **error)
+{
+  guint8 secret[DATAHUB_SECRET_SIZE];
+  gboolean has_secret;
+  g_autoptr (GError) local = NULL;
+  const char *name = datahub_message_name (call->message, error);
+  const char *uuid = name ? datahub_message_uuid (call->message, error) : NULL;
+  const char *caps;
+
+  if (!name || !uuid || !need (call, DATAHUB_RIGHT_PRODUCE, name, error))
+    return FALSE;
+  caps = datahub_message_string (call->message, "caps", DATAHUB_CAPS_MAX, FALSE,
+      &local);
+  if (local) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
+  }
+  if (!datahub_message_secret (call->message, secret, &has_secret, error)
+      || !make_room (call, name, uuid, error))
+    return FALSE;
+
+  DatahubBlockEntry *block =
+      datahub_registry_find (&call->broker->registry, name);
+  if (block) {
+    g_free (block->caps);
+    block->caps = g_strdup (caps ? caps : "");
+  } else {
+    block = datahub_registry_add (&call->broker->registry, call->client, name,
+        uuid, caps);
+  }
+  block->stalled_us = 0;
+  block->has_secret = has_secret;
+  if (has_secret)
+    memcpy (block->secret, secret, sizeof secret);
+  datahub_broker_tell_block (call->broker, "block-added", block, NULL);
+  return TRUE;
+}
+
+/* The block a request is about: of this name, and still the same one. */
+static DatahubBlockEntry *
+get_block (DatahubCall *call, GError **error)
+{
+  const char *name = datahub_message_name (call->message, error);
+  const char *uuid = name ? datahub_message_uuid (call->message, error) : NULL;
+  DatahubBlockEntry *block;
+
+  if (!uuid)
+    return NULL;
+  block = datahub_registry_find (&call->broker->registry, name);
+  if (block && strcmp (block->uuid, uuid) == 0)
+    return block;
+  refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s", name);
+  return NULL;
+}
+
+/* By owner and incarnation, never by name alone. */
+static gboolean
+handle_unregister (DatahubCall *call, GError **error)
+{
+  DatahubBlockEntry *block = get_block (call, error);
+
+  if (!block)
+    return FALSE;
+  if (block->owner != call->client)
+    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+        "block %s is another client's", block->name);
+  datahub_broker_remove_block (call->broker, block, "closed");
+  return TRUE;
+}
+
+static gboolean
+handle_find (DatahubCall *call, GError **error)
+{
+  const char *name = datahub_message_name (call->message, error);
+  const char *state = "ready";
+  DatahubBlockEntry *block;
+
+  if (!name || !need (call, DATAHUB_RIGHT_OBSERVE, name, error))
+    return FALSE;
+  block = datahub_registry_find (&call->broker->registry, name);
+  if (!block)
+    state = "not-found";
+  else if (!*block->uuid)
+    state = "pending";
+  json_object_set_new (call->reply, "state", json_string (state));
+  if (!block)
+    return TRUE;
+  json_object_set_new (call->reply, "block",
+      datahub_block_entry_to_json (block));
+  if (block->has_secret && may (call, DATAHUB_RIGHT_CONSUME, name))
+    datahub_message_set_secret (call->reply, block->secret);
+  return TRUE;
+}
+
+/* A page of what this key may see, from the name after "after" on. */
+static gboolean
+handle_list (DatahubCall *call, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const char *after = datahub_message_string (call->message, "after",
+      DATAHUB_CHANNEL_MAX, FALSE, &local);
+  json_t *page = json_array ();
+  gsize caps = 0;
+
+  json_object_set_new (call->reply, "blocks", page);
+  if (local) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
+  }
+  GTreeNode *node =
+      g_tree_upper_bound (call->broker->registry.blocks, after ? after : "");
+  for (; node; node = g_tree_node_next (node)) {
+    DatahubBlockEntry *block = g_tree_node_value (node);
+    if (!may (call, DATAHUB_RIGHT_OBSERVE, block->name))
+      continue;
+    if (json_array_size (page) >= PAGE_BLOCKS || caps > PAGE_CAPS)
+      break;
+    caps += strlen (block->caps);
+    json_array_append_new (page, datahub_block_entry_to_json (block));
+  }
+  json_object_set_new (call->reply, "more", json_boolean (node != NULL));
+  return TRUE;
+}
+
+static const char *
+get_pattern (DatahubCall *call, GError **error)
+{
+  const char *pattern = datahub_message_string (call->message, "pattern",
+      DATAHUB_PATTERN_MAX, TRUE, error);
+
+  if (pattern && !datahub_pattern_is_valid (pattern)) {
+    refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+        "a pattern is made of the characters of names, '*' and '?'");
+    return NULL;
+  }
+  return pattern;
+}
+
+static void
+forget_subscription (DatahubClient *client, const char *pattern)
+{
+  for (guint i = client->subscriptions->len; i > 0; i--) {
+    DatahubSubscription *s = g_ptr_array_index (client->subscriptions, i - 1);
+    if (strcmp (s->pattern, pattern) == 0)
+      g_ptr_array_remove_index (client->subscriptions, i - 1);
+  }
+}
+
+/* What a client hears is filtered by its rights when it is told, so a pattern
+ * wider than those does no harm. */
+static gboolean
+handle_subscribe (DatahubCall *call, GError **error)
+{
+  const char *pattern = get_pattern (call, error);
+
+  if (!pattern)
+    return FALSE;
+  forget_subscription (call->client, pattern);
+  if (call->client->subscriptions->len >= DATAHUB_MAX_SUBSCRIPTIONS)
+    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "a client may subscribe to %d patterns", DATAHUB_MAX_SUBSCRIPTIONS);
+  DatahubSubscription *subscription = g_new0 (DatahubSubscription, 1);
+  subscription->pattern = g_strdup (pattern);
+  subscription->notifications =
+      json_is_true (json_object_get (call->message, "notifications"));
+  g_ptr_array_add (call->client->subscriptions, subscription);
+  return TRUE;
+}
+
+static gboolean
+handle_unsubscribe (DatahubCall *call, GError **error)
+{
+  const char *pattern = get_pattern (call, error);
+
+  if (!pattern)
+    return FALSE;
+  forget_subscription (call->client, pattern);
+  return TRUE;
+}
+
+static gboolean
+handle_consumer_joined (DatahubCall *call, GError **error)
+{
+  guint64 id;
+  DatahubBlockEntry *block = get_block (call, error);
+  const char *label;
+
+  if (!block || !need (call, DATAHUB_RIGHT_CONSUME, block->name, error)
+      || !datahub_message_u64 (call->message, "consumer", &id, error)
+      || !(label = datahub_message_string (call->message, "label",
+               DATAHUB_LABEL_MAX, TRUE, error)))
+    return FALSE;
+  DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
+  if (joined && joined->client == call->client)
+    return TRUE;
+  if (joined)
+    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+        "this consumer of %s is another client's", block->name);
+  joined = datahub_block_entry_join (block, call->client, id, label);
+  if (!joined)
+    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "block %s has %d consumers and takes no more", block->name,
+        DATAHUB_MAX_CONSUMERS_PER_BLOCK);
+  datahub_broker_tell_consumer (call->broker, "consumer-added", block, joined,
+      NULL);
+  return TRUE;
+}
+
+/* Told by the consumer itself, or by the producer that threw it out. */
+static gboolean
+handle_consumer_left (DatahubCall *call, GError **error)
+{
+  guint64 id;
+  DatahubBlockEntry *block = get_block (call, error);
+  const char *reason;
+
+  if (!block || !datahub_message_u64 (call->message, "consumer", &id, error)
+      || !(reason = datahub_message_string (call->message, "reason",
+               DATAHUB_LABEL_MAX, TRUE, error)))
+    return FALSE;
+  DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
+  if (!joined)
+    return refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such consumer of %s",
+        block->name);
+  if (joined->client != call->client && block->owner != call->client)
+    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+        "this consumer of %s is another client's", block->name);
+  datahub_broker_remove_joined (call->broker, block, joined, reason);
+  return TRUE;
+}
+
+/* From the producer to those who listen, from a consumer to the producer. */
+static gboolean
+handle_notify (DatahubCall *call, GError **error)
+{
+  const char *name = datahub_message_name (call->message, error);
+  const char *topic = name ? datahub_message_string (call->message, "topic",
+                          DATAHUB_LABEL_MAX, TRUE, error)
+                           : NULL;
+  json_t *payload = json_object_get (call->message, "payload");
+  DatahubBlockEntry *block;
+
+  if (!topic)
+    return FALSE;
+  block = datahub_registry_find (&call->broker->registry, name);
+  gboolean is_owner = block && block->owner == call->client;
+  if (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, name, error))
+    return FALSE;
+  if (!block)
+    return refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
+        name);
+
+  json_t *event = datahub_broker_event_new ("notification");
+  json_object_set_new (event, "name", json_string (name));
+  json_object_set_new (event, "topic", json_string (topic));
+  if (payload)
+    json_object_set (event, "payload", payload);
+  if (is_owner) {
+    datahub_broker_publish (call->broker, name, TRUE, NULL, event);
+  } else {
+    datahub_broker_send (call->broker, block->owner, event);
+    json_decref (event);
+  }
+  return TRUE;
+}
+
+/* The client leaves, and everything of it. */
+static gboolean
+handle_bye (DatahubCall *call, GError **error)
+{
+  DatahubBroker *broker = call->broker;
+  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+
+  for (guint i = 0; i < blocks->len; i++) {
+    DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
+    for (guint j = block->joined->len; j > 0; j--) {
+      DatahubJoined *joined = g_ptr_array_index (block->joined, j - 1);
+      if (joined->client == call->client)
+        datahub_broker_remove_joined (broker, block, joined, "left");
+    }
+    if (block->owner == call->client)
+      datahub_broker_remove_block (broker, block, "closed");
+  }
+  datahub_registry_drop_idle (&broker->registry, call->client);
+  call->client = NULL;
+  return TRUE;
+}
+
+static gboolean
+handle_stats (DatahubCall *call, GError **error)
+{
+  DatahubBrokerStats *stats = &call->broker->stats;
+  DatahubRegistry *registry = &call->broker->registry;
+
+  if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
+    return FALSE;
+  json_object_update_new (call->reply,
+      json_pack ("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
+          (json_int_t) stats->requests, "malformed",
+          (json_int_t) stats->malformed, "replayed",
+          (json_int_t) stats->replayed, "throttled",
+          (json_int_t) stats->throttled, "impersonated",
+          (json_int_t) stats->impersonated, "unsent",
+          (json_int_t) stats->unsent, "clients",
+          (json_int_t) g_hash_table_size (registry->clients), "blocks",
+          (json_int_t) datahub_registry_n_blocks (registry), "uptime-ms",
+          (json_int_t) ((g_get_monotonic_time () - call->broker->start_us)
+              / 1000)));
+  return TRUE;
+}
+
+/* An embedded broker makes way for a real one; everybody is told to let that
+ * one take the lock. */
+static gboolean
+handle_yield (DatahubCall *call, GError **error)
+{
+  DatahubBroker *broker = call->broker;
+  GHashTableIter iter;
+  DatahubClient *client;
+
+  if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
+    return FALSE;
+  if (!broker->embedded)
+    return refuse (error, DATAHUB_HUB_ERROR_BUSY,
+        "a standalone broker (pid %d) serves here and stays", (int) getpid ());
+  g_autoptr (json_t) event = datahub_broker_event_new ("closing");
+  json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    datahub_broker_send (broker, client, event);
+  datahub_broker_quit (broker);
+  return TRUE;
+}
+
+static const struct
+{
+  const char *type;
+  DatahubHandler handler;
+} handlers[] = {
+  { "hello", handle_hello },
+  { "ping", handle_ping },
+  { "register", handle_register },
+  { "unregister", handle_unregister },
+  { "find", handle_find },
+  { "list", handle_list },
+  { "subscribe", handle_subscribe },
+  { "unsubscribe", handle_unsubscribe },
+  { "consumer-joined", handle_consumer_joined },
+  { "consumer-left", handle_consumer_left },
+  { "notify", handle_notify },
+  { "bye", handle_bye },
+  { "stats", handle_stats },
+  { "yield", handle_yield },
+};
+
+/* NULL for a type that there is not. */
+DatahubHandler
+datahub_broker_find_handler (const char *type)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (handlers); i++)
+    if (strcmp (type, handlers[i].type) == 0)
+      return handlers[i].handler;
+  return NULL;
+}

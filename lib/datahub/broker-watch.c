@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who is still there. A client that misses its heartbeats is silent, no more:
+ * its blocks and consumers stay until the kernel says that they are gone. */
+#include "hub-log-private.h"
+#include "broker-private.h"
+#include "evidence-private.h"
+
+#define SILENT_US                                                              \
+  (DATAHUB_HEARTBEAT_MS * DATAHUB_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
+/* A turn this late means that the broker itself was stopped, not its clients.
+ */
+#define OWN_PAUSE_US (G_USEC_PER_SEC)
+/* What cannot be examined (another machine, another user) goes after this. */
+#define REMOTE_PATIENCE_US (30 * G_USEC_PER_SEC)
+/* After a connection broke: its route is gone once libzmq has noticed too. */
+#define PROBE_MS 10
+
+static gboolean
+collect_block (gpointer name, gpointer block, gpointer blocks)
+{
+  g_ptr_array_add (blocks, block);
+  return FALSE;
+}
+
+/* All blocks, so that they can be removed one by one. */
+GPtrArray *
+datahub_broker_blocks (DatahubBroker *broker)
+{
+  GPtrArray *blocks = g_ptr_array_new ();
+
+  g_tree_foreach (broker->registry.blocks, collect_block, blocks);
+  return blocks;
+}
+
+static gboolean
+block_is_gone (DatahubBlockEntry *block, gint64 now)
+{
+  DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
+
+  if (block->owner->local)
+    evidence = *block->uuid
+        ? datahub_evidence_of_block (block->name, block->uuid)
+        : DATAHUB_EVIDENCE_GONE;
+  if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
+    return now - block->stalled_us > REMOTE_PATIENCE_US;
+  return evidence == DATAHUB_EVIDENCE_GONE;
+}
+
+static gboolean
+joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now)
+{
+  DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
+
+  if (joined->client->local)
+    evidence =
+        datahub_evidence_of_consumer (block->name, block->uuid, joined->id);
+  if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
+    return now - joined->client->seen_us > REMOTE_PATIENCE_US;
+  return evidence == DATAHUB_EVIDENCE_GONE;
+}
+
+static void
+watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
+{
+  for (guint i = block->joined->len; i > 0; i--) {
+    DatahubJoined *joined = g_ptr_array_index (block->joined, i - 1);
+    if (joined->client->stalled && joined_is_gone (block, joined, now))
+      datahub_broker_remove_joined (broker, block, joined, "lost");
+  }
+  if (!block->owner->stalled) {
+    block->stalled_us = 0;
+    return;
+  }
+  if (block->stalled_us == 0) {
+    block->stalled_us = now;
+    datahub_log (G_LOG_LEVEL_INFO, "stalled",
+        "the owner of block %s (pid %d) is silent", block->name,
+        block->owner->pid);
+  }
+  if (block_is_gone (block, now))
+    datahub_broker_remove_block (broker, block, "lost");
+}
+
+static void
+drop_silent_clients (DatahubBroker *broker)
+{
+  GHashTableIter iter;
+  DatahubClient *client;
+  g_autoptr (GPtrArray) silent = g_ptr_array_new ();
+
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    if (client->stalled)
+      g_ptr_array_add (silent, client);
+  for (guint i = 0; i < silent->len; i++)
+    datahub_registry_drop_idle (&broker->registry,
+        g_ptr_array_index (silent, i));
+}
+
+/* Marks the silent; says whether there are any. */
+static gboolean
+mark_silent_clients (DatahubBroker *broker, gint64 now)
+{
+  GHashTableIter iter;
+  DatahubClient *client;
+  gboolean paused = now - broker->ticked_us > OWN_PAUSE_US;
+  gboolean any = FALSE;
+
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client)) {
+    if (paused && !client->stalled)
+      client->seen_us = now;
+    if (now - client->seen_us > SILENT_US)
+      client->stalled = TRUE;
+    any |= client->stalled;
+  }
+  broker->ticked_us = now;
+  return any;
+}
+
+/* The regular look at everybody. */
+gboolean
+datahub_broker_tick (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+  gint64 now = g_get_monotonic_time ();
+
+  if (!mark_silent_clients (broker, now))
+    return G_SOURCE_CONTINUE;
+  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+  for (guint i = 0; i < blocks->len; i++)
+    watch_block (broker, g_ptr_array_index (blocks, i), now);
+  drop_silent_clients (broker);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+look_once (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+
+  g_clear_pointer (&broker->watch_source, g_source_unref);
+  datahub_broker_tick (broker);
+  return G_SOURCE_REMOVE;
+}
+
+static GSource *
+run_in (DatahubBroker *broker, guint ms, GSourceFunc func)
+{
+  GSource *source = g_timeout_source_new (ms);
+
+  g_source_set_callback (source, func, broker, NULL);
+  g_source_attach (source, broker->context);
+  return source;
+}
+
+/* The connection of @client is of no use any more. What it left is looked at
+ * soon, not here: the caller may be walking through it. */
+void
+datahub_broker_lose (DatahubBroker *broker, DatahubClient *client)
+{
+  client->stalled = TRUE;
+  datahub_registry_route (&broker->registry, client, NULL);
+  datahub_token_new (client->epoch);
+  if (!broker->watch_source)
+    broker->watch_source = run_in (broker, 0, look_once);
+}
+
+void
+datahub_broker_heard (DatahubBroker *broker, DatahubClient *client)
+{
+  client->seen_us = g_get_monotonic_time ();
+  client->stalled = FALSE;
+}
+
+static gboolean
+probe (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+  GHashTableIter iter;
+  DatahubClient *client;
+  g_autoptr (json_t) message = datahub_broker_event_new ("probe");
+
+  g_clear_pointer (&broker->probe_source, g_source_unref);
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    datahub_broker_send (broker, client, message);
+  return G_SOURCE_REMOVE;
+}
+
+/* Some connection broke; libzmq does not say whose. Sending to everybody tells:
+ * a message to a route that is gone fails. */
+void
+datahub_broker_probe_soon (DatahubBroker *broker)
+{
+  if (!broker->probe_source)
+    broker->probe_source = run_in (broker, PROBE_MS, probe);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The broker's side of the wire: what comes in is judged here (who sent it, is
+ * it new, is it within the sender's budget) before a handler sees it. */
+#include "hub-log-private.h"
+#include "broker-private.h"
+#include "hub.h"
+#include "zmq-source-private.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+/* Messages taken per turn of the loop. ZeroMQ takes them from its connections
+ * one after the other, so a flood of one delays the others by one message. */
+#define MESSAGES_PER_TURN 32
+
+static gboolean
+send_bytes (DatahubBroker *broker, GBytes *routing, const char *text)
+{
+  gsize size;
+  const void *data = g_bytes_get_data (routing, &size);
+
+  return zmq_send (broker->router, data, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
+      && zmq_send (broker->router, text, strlen (text), ZMQ_DONTWAIT) >= 0;
+}
+
+static gboolean
+send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
+{
+  json_object_set_new (message, "v", json_integer (DATAHUB_PROTOCOL_VERSION));
+  char *text = json_dumps (message, JSON_COMPACT);
+  gboolean sent = text && send_bytes (broker, routing, text);
+
+  if (json_object_get (message, "secret"))
+    sodium_memzero (text, strlen (text));
+  free (text);
+  if (!sent)
+    broker->stats.unsent++;
+  return sent;
+}
+
+/* Sends @message to @client. One that is gone, or does not read what it is
+ * sent, is lost: it says hello again if it lives. Never waits. */
+void
+datahub_broker_send (DatahubBroker *broker, DatahubClient *client,
+    json_t *message)
+{
+  if (client->routing && !send_json (broker, client->routing, message))
+    datahub_broker_lose (broker, client);
+}
+
+json_t *
+datahub_broker_event_new (const char *event)
+{
+  return json_pack ("{s:s, s:s}", "type", "event", "event", event);
+}
+
+/* Sends @message about the block @name to all who listen and may observe it,
+ * and to @also, and takes it. */
+void
+datahub_broker_publish (DatahubBroker *broker, const char *name,
+    gboolean notification, DatahubClient *also, json_t *message)
+{
+  GHashTableIter iter;
+  DatahubClient *client;
+
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    if (client == also
+        || (datahub_client_listens (client, name, notification)
+            && datahub_rights_allow (broker->rights, client->key,
+                DATAHUB_RIGHT_OBSERVE, name)))
+      datahub_broker_send (broker, client, message);
+  json_decref (message);
+}
+
+/* Takes one message of exactly two parts; FALSE when there is none. The parts
+ * are empty when it had another shape. */
+static gboolean
+receive (void *router, zmq_msg_t *routing, zmq_msg_t *body)
+{
+  zmq_msg_t spare;
+  int n = 1;
+
+  zmq_msg_init (routing);
+  zmq_msg_init (body);
+  if (zmq_msg_recv (routing, router, ZMQ_DONTWAIT) < 0)
+    return FALSE;
+  if (!zmq_msg_more (routing))
+    return TRUE;
+  zmq_msg_recv (body, router, ZMQ_DONTWAIT);
+  gboolean more = zmq_msg_more (body);
+  zmq_msg_init (&spare);
+  while (more && zmq_msg_recv (&spare, router, ZMQ_DONTWAIT) >= 0) {
+    more = zmq_msg_more (&spare);
+    n++;
+  }
+  zmq_msg_close (&spare);
+  if (n > 1) {
+    zmq_msg_close (body);
+    zmq_msg_init (body);
+  }
+  return TRUE;
+}
+
+static gboolean
+refuse (GError **error, DatahubHubError code, const char *text)
+{
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, code, text);
+  return FALSE;
+}
+
+/* The id of a request only rises within the epoch of its connection, so that a
+ * message that is sent again is seen to be old, whatever clock its sender has.
+ */
+static gboolean
+check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
+{
+  DatahubClient *client = call->client;
+  const char *epoch = datahub_message_token (call->message, "epoch", error);
+
+  if (!epoch)
+    return FALSE;
+  if (!client || strcmp (epoch, client->epoch) != 0)
+    return refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
+        "say hello first: this connection has no epoch, or another one");
+  if (id <= client->last_id) {
+    *replayed = TRUE;
+    return refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
+  }
+  client->last_id = id;
+  return TRUE;
+}
+
+static gboolean
+answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
+{
+  const char *type =
+      datahub_message_string (call->message, "type", 32, TRUE, error);
+  if (!type
+      || !datahub_message_integer (call->message, "id", 1, G_MAXINT64, id,
+          error))
+    return FALSE;
+
+  DatahubHandler handler = datahub_broker_find_handler (type);
+  if (!handler)
+    return refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "there is no request of this type");
+  if (strcmp (type, "hello") != 0
+      && !check_session (call, *id, silent, error)) {
+    call->broker->stats.replayed += *silent;
+    return FALSE;
+  }
+  if (call->client)
+    datahub_broker_heard (call->broker, call->client);
+  call->broker->stats.requests++;
+  return handler (call, error);
+}
+
+static void
+reply (DatahubCall *call, gint64 id, const GError *error)
+{
+  g_autoptr (json_t) refusal = error ? datahub_message_error (error) : NULL;
+  json_t *message = refusal ? refusal : call->reply;
+
+  if (!message)
+    return;
+  json_object_set_new (message, "id", json_integer (id));
+  if (!error)
+    json_object_set_new (message, "type", json_string ("reply"));
+  send_json (call->broker, call->routing, message);
+  datahub_message_wipe_secret (message);
+}
+
+static void
+handle (DatahubBroker *broker, GBytes *routing, const char *key,
+    const void *data, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 id = 0;
+  gboolean silent = FALSE;
+  DatahubClient *client =
+      datahub_registry_by_route (&broker->registry, routing);
+
+  /* A route is its connection's: another key on it is another connection that
+   * asked for the same name. */
+  if (client && strcmp (client->key, key) != 0)
+    client = NULL;
+  if (client && !datahub_client_may_ask (client, g_get_monotonic_time ())) {
+    broker->stats.throttled++;
+    return;
+  }
+
+  g_autoptr (json_t) message = datahub_message_parse (data, size, &error);
+  g_autoptr (json_t) body = json_object ();
+  DatahubCall call = { broker, client, key, routing, message, body };
+  if (!message)
+    broker->stats.malformed++;
+  else
+    answer (&call, &id, &silent, &error);
+  if (message)
+    datahub_message_wipe_secret (message);
+  if (!silent)
+    reply (&call, id, error);
+}
+
+static void
+handle_frames (DatahubBroker *broker, zmq_msg_t *routing, zmq_msg_t *body)
+{
+  const char *key = zmq_msg_gets (body, "User-Id");
+  gsize size = zmq_msg_size (body);
+
+  /* A key taken off the list since it connected is refused here. */
+  if (size == 0 || !key || !datahub_rights_knows (broker->rights, key)) {
+    broker->stats.malformed++;
+    return;
+  }
+  g_autoptr (GBytes) route =
+      g_bytes_new (zmq_msg_data (routing), zmq_msg_size (routing));
+  handle (broker, route, key, zmq_msg_data (body), size);
+}
+
+/* Takes a turn's worth of messages. */
+void
+datahub_broker_read (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+
+  for (int i = 0; i < MESSAGES_PER_TURN && broker->router; i++) {
+    zmq_msg_t routing, body;
+    gboolean received = receive (broker->router, &routing, &body);
+    if (received)
+      handle_frames (broker, &routing, &body);
+    zmq_msg_close (&routing);
+    zmq_msg_close (&body);
+    if (!received)
+      return;
+  }
+}

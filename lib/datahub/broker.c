@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The broker's life: the locks, the sockets and the one thread that owns the
+ * registry. What it says is in broker-wire.c, broker-requests.c and
+ * broker-watch.c. */
+#include "hub-log-private.h"
+#include "broker-private.h"
+#include "endpoint-private.h"
+#include "hub.h"
+#include "keys-private.h"
+#include "zap-private.h"
+#include "zmq-source-private.h"
+
+#include <unistd.h>
+
+#define SEND_QUEUE 256 /* messages waiting for one client */
+#define RECEIVE_QUEUE 64 /* messages of one client that wait for us */
+#define LINGER_MS 200
+#define HANDSHAKE_MS 3000
+#define HEARTBEAT_MS 2000 /* of libzmq itself, to notice half-open links */
+#define HEARTBEAT_TIMEOUT_MS 20000
+
+G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
+
+static gboolean
+fail_zmq (GError **error, const char *what)
+{
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_FAILED, "%s: %s",
+      what, zmq_strerror (zmq_errno ()));
+  return FALSE;
+}
+
+static gboolean
+zap_check (const char *key, gpointer user_data)
+{
+  return datahub_rights_knows (((DatahubBroker *) user_data)->rights, key);
+}
+
+static void
+zap_readable (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+
+  datahub_zap_answer (broker->zap, zap_check, broker);
+}
+
+static void
+monitor_readable (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+  int event, value;
+
+  while (datahub_zmq_monitor_read (broker->monitor, &event, &value))
+    if (event == ZMQ_EVENT_DISCONNECTED)
+      datahub_broker_probe_soon (broker);
+}
+
+static gboolean
+set_options (DatahubBroker *broker, const DatahubKeypair *pair)
+{
+  const struct
+  {
+    int option, value;
+  } numbers[] = {
+    { ZMQ_CURVE_SERVER, 1 },
+    { ZMQ_ROUTER_MANDATORY, 1 },
+    { ZMQ_SNDHWM, SEND_QUEUE },
+    { ZMQ_RCVHWM, RECEIVE_QUEUE },
+    { ZMQ_LINGER, LINGER_MS },
+    { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
+    { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
+    { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
+  };
+  gint64 max_size = DATAHUB_MESSAGE_MAX;
+
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (zmq_setsockopt (broker->router, numbers[i].option, &numbers[i].value,
+            sizeof numbers[i].value)
+        != 0)
+      return FALSE;
+  return zmq_setsockopt (broker->router, ZMQ_MAXMSGSIZE, &max_size,
+             sizeof max_size)
+      == 0
+      && zmq_setsockopt (broker->router, ZMQ_ZAP_DOMAIN, DATAHUB_ZAP_DOMAIN,
+             sizeof DATAHUB_ZAP_DOMAIN - 1)
+      == 0
+      && zmq_setsockopt (broker->router, ZMQ_CURVE_SECRETKEY, pair->secret_key,
+             DATAHUB_KEY_TEXT + 1)
+      == 0;
+}
+
+static gboolean
+bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
+{
+  char last[256];
+  size_t size = sizeof last;
+
+  if (datahub_endpoint_ipc_path (endpoint)) {
+    int lock = datahub_endpoint_lock (endpoint, error);
+    if (lock < 0)
+      return FALSE;
+    g_array_append_val (broker->locks, lock);
+  }
+  if (zmq_bind (broker->router, endpoint) != 0) {
+    g_autofree char *what = g_strconcat ("cannot bind ", endpoint, NULL);
+    return fail_zmq (error, what);
+  }
+  if (zmq_getsockopt (broker->router, ZMQ_LAST_ENDPOINT, last, &size) != 0)
+    return fail_zmq (error, "cannot learn the endpoint");
+  g_ptr_array_add (broker->bound, g_strdup (last));
+  return TRUE;
+}
+
+/* The ZAP handler is bound first: there is no moment without one. */
+static gboolean
+open_sockets (DatahubBroker *broker, GError **error)
+{
+  g_auto (DatahubKeypair) pair = { 0 }, client = { 0 };
+
+  if (!datahub_keypair_load_broker (&pair, TRUE, error)
+      || !datahub_keypair_derive_own_client (&pair, &client, error))
+    return FALSE;
+  DatahubRights *listed = broker->rights;
+  broker->rights = datahub_rights_new (client.public_key);
+  if (listed)
+    datahub_rights_take (broker->rights, listed);
+  datahub_rights_free (listed);
+
+  broker->zmq_context = zmq_ctx_new ();
+  broker->zap = datahub_zap_open (broker->zmq_context);
+  broker->router = zmq_socket (broker->zmq_context, ZMQ_ROUTER);
+  if (!broker->zap || !broker->router || !set_options (broker, &pair))
+    return fail_zmq (error, "cannot make the broker's sockets");
+  broker->monitor = datahub_zmq_monitor_open (broker->zmq_context,
+      broker->router, ZMQ_EVENT_DISCONNECTED);
+  if (!broker->monitor)
+    return fail_zmq (error, "cannot watch the broker's socket");
+  for (guint i = 0; i < broker->endpoints->len; i++)
+    if (!bind_one (broker, g_ptr_array_index (broker->endpoints, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+clear_source (GSource **source)
+{
+  datahub_zmq_source_clear (source);
+}
+
+/* The sockets' files go while the locks are held, the locks last. */
+static void
+close_sockets (DatahubBroker *broker)
+{
+  datahub_zmq_close (&broker->router);
+  datahub_zmq_close (&broker->monitor);
+  datahub_zmq_close (&broker->zap);
+  if (broker->zmq_context)
+    zmq_ctx_term (broker->zmq_context);
+  broker->zmq_context = NULL;
+  for (guint i = 0; i < broker->bound->len; i++) {
+    const char *path =
+        datahub_endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
+    if (path)
+      unlink (path);
+  }
+  for (guint i = 0; i < broker->locks->len; i++)
+    close (g_array_index (broker->locks, int, i));
+  g_array_set_size (broker->locks, 0);
+}
+
+static void
+attach_sources (DatahubBroker *broker)
+{
+  broker->zap_source = datahub_zmq_source_attach (broker->zap, zap_readable,
+      broker, broker->context);
+  broker->router_source = datahub_zmq_source_attach (broker->router,
+      datahub_broker_read, broker, broker->context);
+  broker->monitor_source = datahub_zmq_source_attach (broker->monitor,
+      monitor_readable, broker, broker->context);
+  broker->tick_source = g_timeout_source_new (DATAHUB_HEARTBEAT_MS);
+  g_source_set_callback (broker->tick_source, datahub_broker_tick, broker,
+      NULL);
+  g_source_attach (broker->tick_source, broker->context);
+  broker->start_us = broker->ticked_us = g_get_monotonic_time ();
+}
+
+static void
+detach_sources (DatahubBroker *broker)
+{
+  clear_source (&broker->router_source);
+  clear_source (&broker->zap_source);
+  clear_source (&broker->monitor_source);
+  clear_source (&broker->tick_source);
+  clear_source (&broker->probe_source);
+  clear_source (&broker->watch_source);
+}
+
+static void
+set_running (DatahubBroker *broker, gboolean running)
+{
+  g_mutex_lock (&broker->lock);
+  broker->running = running;
+  g_mutex_unlock (&broker->lock);
+}
+
+static gpointer
+run (gpointer data)
+{
+  DatahubBroker *broker = data;
+
+  g_main_context_push_thread_default (broker->context);
+  attach_sources (broker);
+  g_main_loop_run (broker->loop);
+  detach_sources (broker);
+  datahub_registry_clear (&broker->registry);
+  close_sockets (broker);
+  g_main_context_pop_thread_default (broker->context);
+  set_running (broker, FALSE);
+  return NULL;
+}
+
+static gboolean
+quit_now (gpointer user_data)
+{
+  g_main_loop_quit (((DatahubBroker *) user_data)->loop);
+  return G_SOURCE_REMOVE;
+}
+
+/* Ends the thread's loop after what it is doing now. Any thread. */
+void
+datahub_broker_quit (DatahubBroker *broker)
+{
+  GSource *source = g_idle_source_new ();
+
+  g_source_set_callback (source, quit_now, broker, NULL);
+  g_source_attach (source, broker->context);
+  g_source_unref (source);
+}
+
+/* A broker that lives in some program and makes way for a standalone one. */
+void
+datahub_broker_set_embedded (DatahubBroker *broker)
+{
+  broker->embedded = TRUE;
+}
+
+/**
+ * datahub_broker_new:
+ *
+ * Makes a broker of the user. It serves nobody before datahub_broker_start().
+ *
+ * Returns: (transfer full): a broker
+ */
+DatahubBroker *
+datahub_broker_new (void)
+{
+  return g_object_new (DATAHUB_TYPE_BROKER, NULL);
+}
+
+/**
+ * datahub_broker_add_endpoint:
+ * @broker: a broker that is not started
+ * @endpoint: `ipc:///path` or `tcp://host:port`
+ * @error: return location for a #GError
+ *
+ * Serves @endpoint too, beside the user's own in the runtime directory.
+ *
+ * Returns: whether @endpoint can be one
+ */
+gboolean
+datahub_broker_add_endpoint (DatahubBroker *broker, const char *endpoint,
+    GError **error)
+{
+  g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && endpoint, FALSE);
+  if (!datahub_endpoint_check (endpoint, error))
+    return FALSE;
+  g_ptr_array_add (broker->endpoints, g_strdup (endpoint));
+  return TRUE;
+}
+
+typedef struct
+{
+  DatahubBroker *broker;
+  DatahubRights *rights;
+} NewRights;
+
+static void
+new_rights_free (gpointer data)
+{
+  NewRights *new_rights = data;
+
+  datahub_rights_free (new_rights->rights);
+  g_object_unref (new_rights->broker);
+  g_free (new_rights);
+}
+
+static gboolean
+take_rights (gpointer data)
+{
+  NewRights *new_rights = data;
+
+  datahub_rights_take (new_rights->broker->rights, new_rights->rights);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * datahub_broker_load_config:
+ * @broker: a broker, started or not
+ * @file: the allow-list, JSON; docs/protocol.md says what it holds
+ * @error: return location for a #GError
+ *
+ * Reads the allow-list. A file with a mistake changes nothing. Any thread;
+ * reads a file, does not wait for the broker.
+ *
+ * Returns: whether the list in @file is the broker's now (a started one takes
+ *   it up before the next message)
+ */
+gboolean
+datahub_broker_load_config (DatahubBroker *broker, const char *file,
+    GError **error)
+{
+  g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && file, FALSE);
+  g_autoptr (DatahubRights) rights = datahub_rights_new ("");
+
+  if (!datahub_rights_load (rights, file, error))
+    return FALSE;
+  g_mutex_lock (&broker->lock);
+  if (!broker->running) {
+    datahub_rights_free (broker->rights);
+    broker->rights = g_steal_pointer (&rights);
+  } else {
+    NewRights *new_rights = g_new0 (NewRights, 1);
+    GSource *source = g_idle_source_new ();
+    new_rights->broker = g_object_ref (broker);
+    new_rights->rights = g_steal_pointer (&rights);
+    g_source_set_priority (source, G_PRIORITY_HIGH);
+    g_source_set_callback (source, take_rights, new_rights, new_rights_free);
+    g_source_attach (source, broker->context);
+    g_source_unref (source);
+  }
+  g_mutex_unlock (&broker->lock);
+  return TRUE;
+}
+
+/**
+ * datahub_broker_start:
+ * @broker: a broker that is not started
+ * @error: return location for a #GError
+ *
+ * Binds the endpoint of the runtime directory and those added, and serves them
+ * from a thread of its own. Does not wait: where another broker serves, it
+ * fails with %DATAHUB_HUB_ERROR_BUSY and says who that is. Makes the broker's
+ * keys on first use.
+ *
+ * Returns: whether the broker serves
+ */
+gboolean
+datahub_broker_start (DatahubBroker *broker, GError **error)
+{
+  g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && !broker->thread, FALSE);
+  g_autofree char *own = datahub_endpoint_runtime (TRUE, error);
+
+  if (!own)
+    return FALSE;
+  if (!g_ptr_array_find_with_equal_func (broker->endpoints, own, g_str_equal,
+          NULL))
+    g_ptr_array_insert (broker->endpoints, 0, g_strdup (own));
+  g_ptr_array_set_size (broker->bound, 0);
+  if (!open_sockets (broker, error)) {
+    close_sockets (broker);
+    return FALSE;
+  }
+  datahub_registry_init (&broker->registry);
+  broker->running = TRUE;
+  broker->thread = g_thread_new ("datahub-broker", run, broker);
+  return TRUE;
+}
+
+/**
+ * datahub_broker_stop:
+ * @broker: a broker
+ *
+ * Ends the service; clients notice at once. Waits for the broker's thread, which
+ * takes a fraction of a second. Does nothing where it is stopped already.
+ */
+void
+datahub_broker_stop (DatahubBroker *broker)
+{
+  g_return_if_fail (DATAHUB_IS_BROKER (broker));
+  if (!broker->thread)
+    return;
+  datahub_broker_quit (broker);
+  g_clear_pointer (&broker->thread, g_thread_join);
+}
+
+/**
+ * datahub_broker_is_running:
+ * @broker: a broker
+ *
+ * Returns: whether it serves; an embedded one may have made way for another
+ */
+gboolean
+datahub_broker_is_running (DatahubBroker *broker)
+{
+  g_mutex_lock (&broker->lock);
+  gboolean running = broker->running;
+  g_mutex_unlock (&broker->lock);
+  return running;
+}
+
+/**
+ * datahub_broker_get_endpoints:
+ * @broker: a started broker
+ *
+ * Returns: (transfer full): where it serves, with the ports it was given
+ */
+char **
+datahub_broker_get_endpoints (DatahubBroker *broker)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; i < broker->bound->len; i++)
+    g_strv_builder_add (builder, g_ptr_array_index (broker->bound, i));
+  return g_strv_builder_end (builder);
+}
+
+static void
+datahub_broker_finalize (GObject *object)
+{
+  DatahubBroker *broker = DATAHUB_BROKER (object);
+
+  datahub_broker_stop (broker);
+  datahub_rights_free (broker->rights);
+  g_ptr_array_unref (broker->endpoints);
+  g_ptr_array_unref (broker->bound);
+  g_array_unref (broker->locks);
+  g_main_loop_unref (broker->loop);
+  g_main_context_unref (broker->context);
+  g_mutex_clear (&broker->lock);
+  G_OBJECT_CLASS (datahub_broker_parent_class)->finalize (object);
+}
+
+static void
+datahub_broker_class_init (DatahubBrokerClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = datahub_broker_finalize;
+}
+
+static void
+datahub_broker_init (DatahubBroker *broker)
+{
+  g_mutex_init (&broker->lock);
+  broker->endpoints = g_ptr_array_new_with_free_func (g_free);
+  broker->bound = g_ptr_array_new_with_free_func (g_free);
+  broker->locks = g_array_new (FALSE, FALSE, sizeof (int));
+  broker->context = g_main_context_new ();
+  broker->loop = g_main_loop_new (broker->context, FALSE);
+}

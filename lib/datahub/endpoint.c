@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Endpoints, and the lock that decides who may bind an ipc one: a second bind
+ * of one path would silently steal it, so only the lock's holder binds. */
+#include "hub-log-private.h"
+#include "endpoint-private.h"
+#include "hub.h"
+#include "runtime-dir-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* sun_path without its end. */
+#define IPC_PATH_MAX 107
+
+static gboolean refuse (GError **error, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+static gboolean
+refuse (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
+      text);
+  return FALSE;
+}
+
+/* The path of an ipc endpoint, or NULL for another kind. */
+const char *
+datahub_endpoint_ipc_path (const char *endpoint)
+{
+  return g_str_has_prefix (endpoint, "ipc://") ? endpoint + strlen ("ipc://")
+                                               : NULL;
+}
+
+static gboolean
+check_ipc (const char *endpoint, const char *path, GError **error)
+{
+  if (*path != '/')
+    return refuse (error,
+        "endpoint %s must name an absolute path, as in "
+        "ipc:///run/user/1000/datahub/broker.sock",
+        endpoint);
+  if (strlen (path) > IPC_PATH_MAX)
+    return refuse (error,
+        "the path of endpoint %s has %zu bytes, a socket's path may have %d; "
+        "use a shorter one (DATAHUB_RUNTIME_DIR sets the directory)",
+        endpoint, strlen (path), IPC_PATH_MAX);
+  return TRUE;
+}
+
+static gboolean
+check_tcp (const char *endpoint, const char *address, GError **error)
+{
+  const char *colon = strrchr (address, ':');
+  guint64 port = 0;
+
+  if (!colon || colon == address
+      || (!g_ascii_string_to_unsigned (colon + 1, 10, 1, 65535, &port, NULL)
+          && strcmp (colon + 1, "*") != 0))
+    return refuse (error,
+        "endpoint %s must name a host and a port, as in tcp://studio:5570",
+        endpoint);
+  return TRUE;
+}
+
+/* Whether @endpoint is one that hub and broker speak: ipc or tcp. */
+gboolean
+datahub_endpoint_check (const char *endpoint, GError **error)
+{
+  const char *path = datahub_endpoint_ipc_path (endpoint);
+
+  if (path)
+    return check_ipc (endpoint, path, error);
+  if (g_str_has_prefix (endpoint, "tcp://"))
+    return check_tcp (endpoint, endpoint + strlen ("tcp://"), error);
+  return refuse (error,
+      "endpoint %s is none; use auto, ipc:///path or tcp://host:port",
+      endpoint);
+}
+
+/* The endpoint of the user's own broker. */
+char *
+datahub_endpoint_runtime (gboolean create, GError **error)
+{
+  g_autofree char *path =
+      datahub_runtime_file (DATAHUB_BROKER_SOCKET, create, error);
+  if (!path)
+    return NULL;
+  g_autofree char *endpoint = g_strconcat ("ipc://", path, NULL);
+  if (!datahub_endpoint_check (endpoint, error))
+    return NULL;
+  return g_steal_pointer (&endpoint);
+}
+
+static char *
+lock_file_of (const char *path)
+{
+  if (g_str_has_suffix (path, "/" DATAHUB_BROKER_SOCKET)) {
+    g_autofree char *directory = g_path_get_dirname (path);
+    return g_build_filename (directory, DATAHUB_BROKER_LOCK, NULL);
+  }
+  return g_strconcat (path, ".lock", NULL);
+}
+
+static void
+report_busy (int fd, const char *endpoint, GError **error)
+{
+  char holder[128];
+  ssize_t n = pread (fd, holder, sizeof holder - 1, 0);
+
+  holder[n > 0 ? n : 0] = '\0';
+  g_strdelimit (holder, "\n", '\0');
+  g_autofree char *safe = g_strescape (holder, NULL);
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY,
+      "another broker serves %s (%s)", endpoint,
+      *safe ? safe : "holder unknown");
+}
+
+/* Takes the right to bind ipc @endpoint and clears what a dead holder left
+ * there. The kernel gives the lock back when its holder dies, however it dies.
+ * Returns the lock, to be closed after the socket is, or -1; never waits. */
+int
+datahub_endpoint_lock (const char *endpoint, GError **error)
+{
+  const char *path = datahub_endpoint_ipc_path (endpoint);
+  g_autofree char *file = lock_file_of (path);
+  int fd = open (file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if (fd < 0) {
+    refuse (error, "cannot open lock file %s: %s", file, g_strerror (errno));
+    return -1;
+  }
+  if (flock (fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      report_busy (fd, endpoint, error);
+    else
+      refuse (error, "cannot lock %s: %s", file, g_strerror (errno));
+    close (fd);
+    return -1;
+  }
+  /* For people only: the lock is what counts. */
+  const char *program = g_get_prgname ();
+  if (ftruncate (fd, 0) == 0)
+    dprintf (fd, "pid %d, %s\n", (int) getpid (), program ? program : "?");
+
+  struct stat st;
+  if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
+    unlink (path);
+  return fd;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the broker said about one block, kept as it was said. */
+#include "hub-log-private.h"
+#include "hub-block-private.h"
+
+#include <sodium.h>
+#include <string.h>
+
+struct _DatahubHubBlock
+{
+  gatomicrefcount refs;
+  char name[DATAHUB_CHANNEL_MAX + 1];
+  DatahubToken uuid;
+  char *caps, *program, *host; /* owned */
+  int pid;
+  guint n_consumers;
+  gboolean stalled;
+  gboolean has_secret;
+  guint8 secret[DATAHUB_SECRET_SIZE];
+};
+
+G_DEFINE_BOXED_TYPE (DatahubHubBlock, datahub_hub_block, datahub_hub_block_ref,
+    datahub_hub_block_unref)
+
+/* Copies the description in @json after checking every field of it. */
+DatahubHubBlock *
+datahub_hub_block_from_json (json_t *json, GError **error)
+{
+  gint64 pid, consumers;
+  const char *uuid, *caps, *program, *host;
+  const char *name = datahub_message_name (json, error);
+
+  if (!name || !(uuid = datahub_message_uuid (json, error))
+      || !(caps = datahub_message_string (json, "caps", DATAHUB_CAPS_MAX, TRUE,
+               error))
+      || !(program = datahub_message_string (json, "program", DATAHUB_LABEL_MAX,
+               TRUE, error))
+      || !(host = datahub_message_string (json, "host", DATAHUB_LABEL_MAX, TRUE,
+               error))
+      || !datahub_message_integer (json, "pid", 0, G_MAXINT32, &pid, error)
+      || !datahub_message_integer (json, "consumers", 0, G_MAXINT32, &consumers,
+          error))
+    return NULL;
+
+  DatahubHubBlock *block = g_new0 (DatahubHubBlock, 1);
+  g_atomic_ref_count_init (&block->refs);
+  g_strlcpy (block->name, name, sizeof block->name);
+  g_strlcpy (block->uuid, uuid, sizeof block->uuid);
+  block->caps = g_strdup (caps);
+  block->program = g_strdup (program);
+  block->host = g_strdup (host);
+  block->pid = (int) pid;
+  block->n_consumers = (guint) consumers;
+  block->stalled = json_is_true (json_object_get (json, "stalled"));
+  return block;
+}
+
+/* Before anybody else has the block. */
+void
+datahub_hub_block_set_secret (DatahubHubBlock *block,
+    const guint8 secret[DATAHUB_SECRET_SIZE])
+{
+  memcpy (block->secret, secret, DATAHUB_SECRET_SIZE);
+  block->has_secret = TRUE;
+}
+
+/* Whether nothing that matters to a listener differs. */
+gboolean
+datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b)
+{
+  return strcmp (a->uuid, b->uuid) == 0 && strcmp (a->caps, b->caps) == 0;
+}
+
+/**
+ * datahub_hub_block_ref:
+ * @block: a block
+ *
+ * Returns: (transfer full): @block
+ */
+DatahubHubBlock *
+datahub_hub_block_ref (DatahubHubBlock *block)
+{
+  g_atomic_ref_count_inc (&block->refs);
+  return block;
+}
+
+/**
+ * datahub_hub_block_unref:
+ * @block: (transfer full): a block
+ *
+ * Gives a reference back; the last one wipes the secret.
+ */
+void
+datahub_hub_block_unref (DatahubHubBlock *block)
+{
+  if (!g_atomic_ref_count_dec (&block->refs))
+    return;
+  sodium_memzero (block->secret, sizeof block->secret);
+  g_free (block->caps);
+  g_free (block->program);
+  g_free (block->host);
+  g_free (block);
+}
+
+/**
+ * datahub_hub_block_get_name:
+ * @block: a block
+ *
+ * Returns: the channel's name
+ */
+const char *
+datahub_hub_block_get_name (DatahubHubBlock *block)
+{
+  return block->name;
+}
+
+/**
+ * datahub_hub_block_get_uuid:
+ * @block: a block
+ *
+ * Returns: which incarnation it is, 32 hexadecimal digits; empty while it is
+ *   pending
+ */
+const char *
+datahub_hub_block_get_uuid (DatahubHubBlock *block)
+{
+  return block->uuid;
+}
+
+/**
+ * datahub_hub_block_get_caps:
+ * @block: a block
+ *
+ * Returns: its caps when it was registered, as text; may be empty
+ */
+const char *
+datahub_hub_block_get_caps (DatahubHubBlock *block)
+{
+  return block->caps;
+}
+
+/**
+ * datahub_hub_block_get_program:
+ * @block: a block
+ *
+ * Returns: the producing program, as it calls itself
+ */
+const char *
+datahub_hub_block_get_program (DatahubHubBlock *block)
+{
+  return block->program;
+}
+
+/**
+ * datahub_hub_block_get_host:
+ * @block: a block
+ *
+ * Returns: a word for the producing machine and its boot
+ */
+const char *
+datahub_hub_block_get_host (DatahubHubBlock *block)
+{
+  return block->host;
+}
+
+/**
+ * datahub_hub_block_get_pid:
+ * @block: a block
+ *
+ * Returns: the producing process, as it says, in its own PID namespace
+ */
+gint
+datahub_hub_block_get_pid (DatahubHubBlock *block)
+{
+  return block->pid;
+}
+
+/**
+ * datahub_hub_block_get_n_consumers:
+ * @block: a block
+ *
+ * Returns: how many consumers had told the broker that they joined
+ */
+guint
+datahub_hub_block_get_n_consumers (DatahubHubBlock *block)
+{
+  return block->n_consumers;
+}
+
+/**
+ * datahub_hub_block_is_pending:
+ * @block: a block
+ *
+ * Returns: whether the name is only announced: there is nothing to attach to yet
+ */
+gboolean
+datahub_hub_block_is_pending (DatahubHubBlock *block)
+{
+  return block->uuid[0] == '\0';
+}
+
+/**
+ * datahub_hub_block_is_stalled:
+ * @block: a block
+ *
+ * Returns: whether its owner was silent towards the broker. The block itself is
+ *   still there.
+ */
+gboolean
+datahub_hub_block_is_stalled (DatahubHubBlock *block)
+{
+  return block->stalled;
+}
+
+/**
+ * datahub_hub_block_get_secret:
+ * @block: a block
+ *
+ * Returns: (nullable): %DATAHUB_SECRET_SIZE bytes that live as long as @block;
+ *   %NULL where there is none or this key may not have it
+ */
+const guint8 *
+datahub_hub_block_get_secret (DatahubHubBlock *block)
+{
+  return block->has_secret ? block->secret : NULL;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests and their answers. Each request ends exactly once: by its answer, an
+ * error, its deadline, cancelling, or the loss of the connection. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <string.h>
+
+typedef struct
+{
+  DatahubHubWait wait; /* first */
+  gint64 id; /* 0 while it is not sent */
+  json_t *message; /* owned */
+  DatahubCallDone done;
+  gpointer user_data;
+} Call;
+
+static void
+call_free (gpointer data)
+{
+  Call *call = data;
+
+  datahub_message_wipe_secret (call->message);
+  json_decref (call->message);
+  g_free (call);
+}
+
+/* The one way a call ends; drops the reference of the table or the queue. */
+static void
+end_call (Call *call, json_t *reply, const GError *error)
+{
+  DatahubHubCore *core = call->wait.core;
+
+  if (!datahub_hub_wait_end (&call->wait))
+    return;
+  if (call->id)
+    g_hash_table_remove (core->calls, &call->id);
+  else
+    g_queue_remove (&core->waiting, call);
+  call->done (reply, error, call->user_data);
+  datahub_hub_wait_unref (call);
+}
+
+static void
+cut_call (DatahubHubWait *wait, GError *reason)
+{
+  end_call ((Call *) wait, NULL, reason);
+  g_error_free (reason);
+}
+
+static void
+send_call (DatahubHubCore *core, Call *call)
+{
+  call->id = ++core->next_id;
+  g_hash_table_insert (core->calls, &call->id, call);
+  json_object_set_new (call->message, "id", json_integer (call->id));
+  if (*core->epoch)
+    json_object_set_new (call->message, "epoch", json_string (core->epoch));
+  if (datahub_hub_link_send (core, call->message))
+    return;
+  g_autoptr (GError) error =
+      g_error_new_literal (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT,
+          "the request is too large, or too many wait to be sent");
+  end_call (call, NULL, error);
+}
+
+static Call *
+call_new (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, DatahubCallDone done, gpointer user_data)
+{
+  Call *call = g_new0 (Call, 1);
+
+  call->message = message ? message : json_object ();
+  call->done = done;
+  call->user_data = user_data;
+  call->wait.cut = cut_call;
+  call->wait.free_func = call_free;
+  datahub_hub_wait_begin (&call->wait, core, timeout_us, cancellable);
+  return call;
+}
+
+/* Sends @message (taken) now, or when there is a connection. @done is called
+ * once, perhaps before this returns. */
+void
+datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, DatahubCallDone done, gpointer user_data)
+{
+  Call *call =
+      call_new (core, message, timeout_us, cancellable, done, user_data);
+
+  if (core->state == DATAHUB_HUB_CONNECTED)
+    send_call (core, call);
+  else
+    g_queue_push_tail (&core->waiting, call);
+}
+
+/* "hello" is the one request before the connection counts as one. */
+void
+datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
+    gint64 timeout_us, DatahubCallDone done)
+{
+  send_call (core, call_new (core, message, timeout_us, NULL, done, core));
+}
+
+void
+datahub_hub_calls_connected (DatahubHubCore *core)
+{
+  guint n = core->waiting.length;
+
+  while (n-- > 0 && core->state == DATAHUB_HUB_CONNECTED)
+    send_call (core, g_queue_pop_head (&core->waiting));
+}
+
+/* What was sent will not be answered; what waits goes on waiting. */
+void
+datahub_hub_calls_lost (DatahubHubCore *core, const GError *reason)
+{
+  g_autoptr (GList) calls = g_hash_table_get_values (core->calls);
+
+  for (GList *l = calls; l; l = l->next)
+    datahub_hub_wait_ref (l->data);
+  for (GList *l = calls; l; l = l->next) {
+    end_call (l->data, NULL, reason);
+    datahub_hub_wait_unref (l->data);
+  }
+  if (core->state == DATAHUB_HUB_CLOSED)
+    while (core->waiting.length)
+      end_call (core->waiting.head->data, NULL, reason);
+}
+
+static void
+answer (DatahubHubCore *core, json_t *message, gboolean ok)
+{
+  gint64 id;
+  Call *call = NULL;
+
+  if (datahub_message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
+    call = g_hash_table_lookup (core->calls, &id);
+  if (!call) {
+    core->unmatched++;
+    datahub_log (G_LOG_LEVEL_DEBUG, "unmatched",
+        "an answer that nobody waits for (%" G_GUINT64_FORMAT " so far)",
+        core->unmatched);
+    return;
+  }
+  if (ok) {
+    end_call (call, message, NULL);
+    return;
+  }
+  g_autoptr (GError) error = datahub_message_to_error (message);
+  gboolean forgotten = core->state == DATAHUB_HUB_CONNECTED
+      && g_error_matches (error, DATAHUB_HUB_ERROR,
+          DATAHUB_HUB_ERROR_DISCONNECTED);
+  end_call (call, NULL, error);
+  /* The broker does not know this connection any more: make another. */
+  if (forgotten)
+    datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+}
+
+/* One message of the broker. */
+void
+datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (json_t) message = datahub_message_parse (data, size, &error);
+  const char *type = message
+      ? datahub_message_string (message, "type", 32, TRUE, &error)
+      : NULL;
+
+  if (!type) {
+    core->unmatched++;
+    datahub_log (G_LOG_LEVEL_DEBUG, "malformed",
+        "a message of the broker makes no sense: %s", error->message);
+  } else if (strcmp (type, "event") == 0) {
+    datahub_hub_event (core, message);
+  } else {
+    answer (core, message, strcmp (type, "reply") == 0);
+  }
+  if (message)
+    datahub_message_wipe_secret (message);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The blocks this hub was told of. A change of brokers is not a change of
+ * blocks: what was known stays known until the new broker had time to hear from
+ * everybody. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <string.h>
+
+#define SETTLE_MS 3000
+#define MAX_KNOWN 4096
+#define ANSWER_US (2 * G_USEC_PER_SEC)
+
+typedef struct
+{
+  DatahubHubBlock *block; /* owned */
+  guint generation; /* of the connection that last confirmed it */
+} DatahubKnown;
+
+void
+datahub_known_free (gpointer data)
+{
+  DatahubKnown *known = data;
+
+  datahub_hub_block_unref (known->block);
+  g_free (known);
+}
+
+static void
+emit_removed (DatahubHubCore *core, DatahubHubBlock *block, const char *reason)
+{
+  datahub_hub_emit (core, DATAHUB_SIGNAL_BLOCK_REMOVED,
+      datahub_hub_block_get_name (block), block, reason);
+}
+
+/* The broker says that @block is there. */
+void
+datahub_hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
+{
+  const char *name = datahub_hub_block_get_name (block);
+  DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
+
+  if (known && datahub_hub_block_same (known->block, block)) {
+    known->generation = core->generation;
+    return;
+  }
+  if (!known && g_hash_table_size (core->catalogue) >= MAX_KNOWN)
+    return;
+  if (known
+      && strcmp (datahub_hub_block_get_uuid (known->block),
+             datahub_hub_block_get_uuid (block))
+          != 0)
+    emit_removed (core, known->block, "replaced");
+  known = g_new0 (DatahubKnown, 1);
+  known->block = datahub_hub_block_ref (block);
+  known->generation = core->generation;
+  g_hash_table_replace (core->catalogue,
+      (gpointer) datahub_hub_block_get_name (known->block), known);
+  datahub_hub_emit (core, DATAHUB_SIGNAL_BLOCK_ADDED, name, block);
+}
+
+/* The broker says that it is gone. */
+void
+datahub_hub_catalogue_remove (DatahubHubCore *core, const char *name,
+    const char *uuid, const char *reason)
+{
+  DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
+
+  if (!known || strcmp (datahub_hub_block_get_uuid (known->block), uuid) != 0)
+    return;
+  emit_removed (core, known->block, reason);
+  g_hash_table_remove (core->catalogue, name);
+}
+
+/* What no client of the new broker has offered by now is gone. */
+static gboolean
+settle (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  GHashTableIter iter;
+  DatahubKnown *known;
+
+  datahub_hub_clear_source (&core->settle_source);
+  g_hash_table_iter_init (&iter, core->catalogue);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &known))
+    if (known->generation != core->generation) {
+      emit_removed (core, known->block, "lost");
+      g_hash_table_iter_remove (&iter);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+static void ask (DatahubHubCore *core, const char *after);
+
+static void
+page_came (json_t *reply, const GError *error, gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  size_t i;
+  json_t *value;
+  g_autofree char *last = NULL;
+
+  if (!reply)
+    return;
+  json_array_foreach (json_object_get (reply, "blocks"), i, value)
+  {
+    g_autoptr (DatahubHubBlock) block =
+        datahub_hub_block_from_json (value, NULL);
+    if (!block)
+      continue;
+    datahub_hub_catalogue_add (core, block);
+    g_free (last);
+    last = g_strdup (datahub_hub_block_get_name (block));
+  }
+  if (last && json_is_true (json_object_get (reply, "more")))
+    ask (core, last);
+}
+
+static void
+ask (DatahubHubCore *core, const char *after)
+{
+  datahub_hub_call (core,
+      json_pack ("{s:s, s:s}", "type", "list", "after", after), ANSWER_US, NULL,
+      page_came, core);
+}
+
+/* A connection is made, and changes are subscribed to: ask what is there. */
+void
+datahub_hub_catalogue_connected (DatahubHubCore *core)
+{
+  core->generation++;
+  datahub_hub_clear_source (&core->settle_source);
+  core->settle_source = datahub_hub_core_after (core, SETTLE_MS, settle, core);
+  ask (core, "");
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the broker tells without being asked. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <string.h>
+
+#define MAX_HOLD_MS 5000
+
+static const char *
+reason_of (json_t *message)
+{
+  const char *reason = datahub_message_string (message, "reason",
+      DATAHUB_LABEL_MAX, FALSE, NULL);
+
+  return reason ? reason : "unknown";
+}
+
+static void
+block_added (DatahubHubCore *core, json_t *message)
+{
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_block_from_json (json_object_get (message, "block"), NULL);
+
+  if (!block)
+    return;
+  const char *name = datahub_hub_block_get_name (block);
+  datahub_hub_catalogue_add (core, block);
+  datahub_hub_offers_block_came (core, name);
+  datahub_hub_finds_ask (core, name);
+}
+
+static void
+block_removed (DatahubHubCore *core, json_t *message)
+{
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_block_from_json (json_object_get (message, "block"), NULL);
+
+  if (block)
+    datahub_hub_catalogue_remove (core, datahub_hub_block_get_name (block),
+        datahub_hub_block_get_uuid (block), reason_of (message));
+}
+
+static void
+consumer_event (DatahubHubCore *core, json_t *message, gboolean added)
+{
+  guint64 id;
+  const char *name = datahub_message_name (message, NULL);
+  const char *label =
+      datahub_message_string (message, "label", DATAHUB_LABEL_MAX, TRUE, NULL);
+
+  if (!name || !label || !datahub_message_u64 (message, "consumer", &id, NULL))
+    return;
+  if (added)
+    datahub_hub_emit (core, DATAHUB_SIGNAL_CONSUMER_ADDED, name, name, id,
+        label);
+  else
+    datahub_hub_emit (core, DATAHUB_SIGNAL_CONSUMER_REMOVED, name, name, id,
+        label, reason_of (message));
+}
+
+static void
+consumer_added (DatahubHubCore *core, json_t *message)
+{
+  consumer_event (core, message, TRUE);
+}
+
+static void
+consumer_removed (DatahubHubCore *core, json_t *message)
+{
+  consumer_event (core, message, FALSE);
+}
+
+static void
+notification (DatahubHubCore *core, json_t *message)
+{
+  const char *name = datahub_message_name (message, NULL);
+  const char *topic =
+      datahub_message_string (message, "topic", DATAHUB_LABEL_MAX, TRUE, NULL);
+  json_t *payload = json_object_get (message, "payload");
+
+  if (!name || !topic)
+    return;
+  char *json =
+      payload ? json_dumps (payload, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+  datahub_hub_emit (core, DATAHUB_SIGNAL_NOTIFICATION, name, name, topic,
+      json ? json : "null");
+  free (json);
+}
+
+static void
+closing (DatahubHubCore *core, json_t *message)
+{
+  gint64 ms = 0;
+
+  datahub_message_integer (message, "hold-ms", 0, MAX_HOLD_MS, &ms, NULL);
+  datahub_hub_session_closing (core, ms);
+}
+
+/* Sent only to see whether it can be. */
+static void
+probe (DatahubHubCore *core, json_t *message)
+{
+}
+
+static const struct
+{
+  const char *event;
+  void (*handler) (DatahubHubCore *core, json_t *message);
+} handlers[] = {
+  { "block-added", block_added },
+  { "block-removed", block_removed },
+  { "consumer-added", consumer_added },
+  { "consumer-removed", consumer_removed },
+  { "notification", notification },
+  { "closing", closing },
+  { "probe", probe },
+};
+
+/* One event; an unknown one is a newer broker's and means nothing to us. */
+void
+datahub_hub_event (DatahubHubCore *core, json_t *message)
+{
+  const char *event = datahub_message_string (message, "event", 32, TRUE, NULL);
+
+  for (guint i = 0; event && i < G_N_ELEMENTS (handlers); i++)
+    if (strcmp (event, handlers[i].event) == 0)
+      handlers[i].handler (core, message);
+}

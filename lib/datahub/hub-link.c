@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One connection to a broker: a socket and its monitor. libzmq does not
+ * reconnect by itself here: each attempt is a new socket, so that nothing of an
+ * old connection can turn up in a new one. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+#include "zmq-source-private.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define MESSAGES_PER_TURN 64
+#define QUEUE_LIMIT 4096
+
+static void
+socket_readable (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+
+  for (int i = 0; i < MESSAGES_PER_TURN && core->link.socket; i++) {
+    zmq_msg_t message;
+    zmq_msg_init (&message);
+    int size = zmq_msg_recv (&message, core->link.socket, ZMQ_DONTWAIT);
+    if (size > 0 && !zmq_msg_more (&message)) {
+      datahub_hub_receive (core, zmq_msg_data (&message), (gsize) size);
+      /* It may have carried a secret. */
+      sodium_memzero (zmq_msg_data (&message), (gsize) size);
+    }
+    zmq_msg_close (&message);
+    if (size < 0)
+      return;
+  }
+}
+
+static void
+monitor_event (DatahubHubCore *core, int event)
+{
+  switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+      datahub_hub_session_up (core);
+      break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      datahub_hub_session_down (core, DATAHUB_LINK_BAD_KEY);
+      break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      datahub_hub_session_down (core, DATAHUB_LINK_DENIED);
+      break;
+    case ZMQ_EVENT_CLOSED:
+    case ZMQ_EVENT_CONNECT_RETRIED:
+      datahub_hub_session_down (core, DATAHUB_LINK_REFUSED);
+      break;
+    case ZMQ_EVENT_DISCONNECTED:
+      datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+      break;
+    default:
+      break;
+  }
+}
+
+static void
+monitor_readable (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  int event, value;
+
+  while (core->link.monitor
+      && datahub_zmq_monitor_read (core->link.monitor, &event, &value))
+    monitor_event (core, event);
+}
+
+static gboolean
+set_options (void *socket, const char *server_key, const DatahubKeypair *client)
+{
+  const struct
+  {
+    int option, value;
+  } numbers[] = {
+    { ZMQ_RECONNECT_IVL, -1 },
+    { ZMQ_LINGER, 0 },
+    { ZMQ_SNDHWM, QUEUE_LIMIT },
+    { ZMQ_RCVHWM, QUEUE_LIMIT },
+    { ZMQ_IMMEDIATE, 0 },
+  };
+  gint64 max_size = DATAHUB_MESSAGE_MAX;
+  const gsize key_size = DATAHUB_KEY_TEXT + 1;
+
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (zmq_setsockopt (socket, numbers[i].option, &numbers[i].value,
+            sizeof numbers[i].value)
+        != 0)
+      return FALSE;
+  return zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &max_size, sizeof max_size)
+      == 0
+      && zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, server_key, key_size) == 0
+      && zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, client->public_key,
+             key_size)
+      == 0
+      && zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, client->secret_key,
+             key_size)
+      == 0;
+}
+
+/* Begins to connect; what becomes of it is told to the session. */
+gboolean
+datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
+    const char *server_key, const DatahubKeypair *client, GError **error)
+{
+  DatahubHubLink *link = &core->link;
+
+  if (!link->zmq_context)
+    link->zmq_context = zmq_ctx_new ();
+  link->socket = zmq_socket (link->zmq_context, ZMQ_DEALER);
+  if (link->socket && set_options (link->socket, server_key, client))
+    link->monitor = datahub_zmq_monitor_open (link->zmq_context, link->socket,
+        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_CLOSED
+            | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED);
+  if (!link->monitor || zmq_connect (link->socket, endpoint) != 0) {
+    g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
+        "cannot connect to %s: %s", endpoint, zmq_strerror (zmq_errno ()));
+    datahub_hub_link_close (core, 0);
+    return FALSE;
+  }
+  link->socket_source = datahub_zmq_source_attach (link->socket,
+      socket_readable, core, core->context);
+  link->monitor_source = datahub_zmq_source_attach (link->monitor,
+      monitor_readable, core, core->context);
+  return TRUE;
+}
+
+/* Ends the connection; what is not sent yet has @linger_ms to go. */
+void
+datahub_hub_link_close (DatahubHubCore *core, int linger_ms)
+{
+  DatahubHubLink *link = &core->link;
+
+  datahub_zmq_source_clear (&link->socket_source);
+  datahub_zmq_source_clear (&link->monitor_source);
+  if (link->socket)
+    zmq_setsockopt (link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+  datahub_zmq_close (&link->socket);
+  datahub_zmq_close (&link->monitor);
+}
+
+/* Sends @message, or drops it where the queue is full. Never waits. */
+gboolean
+datahub_hub_link_send (DatahubHubCore *core, json_t *message)
+{
+  gboolean sent = FALSE;
+
+  json_object_set_new (message, "v", json_integer (DATAHUB_PROTOCOL_VERSION));
+  char *text = json_dumps (message, JSON_COMPACT);
+  if (!text)
+    return FALSE;
+  gsize size = strlen (text);
+  if (core->link.socket && size <= DATAHUB_MESSAGE_MAX)
+    sent = zmq_send (core->link.socket, text, size, ZMQ_DONTWAIT) >= 0;
+  if (json_object_get (message, "secret"))
+    sodium_memzero (text, size);
+  free (text);
+  return sent;
+}

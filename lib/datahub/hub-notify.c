@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Notifications on their way out. "data-ready" may be sent for every buffer: of
+ * those only the newest counts, and it leaves at most every few milliseconds. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <string.h>
+
+#define DATA_READY "data-ready"
+#define DATA_READY_MS 20
+#define ANSWER_US (2 * G_USEC_PER_SEC)
+
+static void
+ignore (json_t *reply, const GError *error, gpointer user_data)
+{
+}
+
+/* Notifications are of the moment: with no broker they are dropped. */
+static void
+send_now (DatahubHubCore *core, const char *name, const char *topic,
+    const char *json)
+{
+  if (core->state != DATAHUB_HUB_CONNECTED)
+    return;
+  json_t *message = json_pack ("{s:s, s:s, s:s}", "type", "notify", "name",
+      name, "topic", topic);
+  if (json)
+    json_object_set_new (message, "payload",
+        json_loads (json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL));
+  datahub_hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
+}
+
+typedef struct
+{
+  DatahubHubCore *core;
+  char *name, *topic, *json;
+} Notice;
+
+static void
+notice_free (gpointer data)
+{
+  Notice *notice = data;
+
+  datahub_hub_core_unref (notice->core);
+  g_free (notice->name);
+  g_free (notice->topic);
+  g_free (notice->json);
+  g_free (notice);
+}
+
+static gboolean
+send_notice (gpointer data)
+{
+  Notice *notice = data;
+
+  send_now (notice->core, notice->name, notice->topic, notice->json);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+send_ready (gpointer data)
+{
+  DatahubHubCore *core = data;
+  GHashTableIter iter;
+  gpointer name, json;
+
+  datahub_hub_clear_source (&core->ready_source);
+  g_mutex_lock (&core->ready_lock);
+  g_autoptr (GHashTable) ready = core->ready;
+  core->ready = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_mutex_unlock (&core->ready_lock);
+
+  g_hash_table_iter_init (&iter, ready);
+  while (g_hash_table_iter_next (&iter, &name, &json))
+    send_now (core, name, DATA_READY, json);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+arm_ready (gpointer data)
+{
+  DatahubHubCore *core = data;
+
+  if (!core->ready_source)
+    core->ready_source =
+        datahub_hub_core_after (core, DATA_READY_MS, send_ready, core);
+  return G_SOURCE_REMOVE;
+}
+
+/* Keeps the newest; the first one since the last flush arms the next. */
+static void
+notify_ready (DatahubHubCore *core, const char *name, const char *json)
+{
+  g_mutex_lock (&core->ready_lock);
+  gboolean first = g_hash_table_size (core->ready) == 0;
+  g_hash_table_insert (core->ready, g_strdup (name), g_strdup (json));
+  g_mutex_unlock (&core->ready_lock);
+  if (first)
+    datahub_hub_core_post (core, arm_ready, datahub_hub_core_ref (core),
+        (GDestroyNotify) datahub_hub_core_unref);
+}
+
+/* Any thread; returns at once. */
+void
+datahub_hub_notify (DatahubHubCore *core, const char *name, const char *topic,
+    const char *json)
+{
+  if (strcmp (topic, DATA_READY) == 0) {
+    notify_ready (core, name, json);
+    return;
+  }
+  Notice *notice = g_new0 (Notice, 1);
+  notice->core = datahub_hub_core_ref (core);
+  notice->name = g_strdup (name);
+  notice->topic = g_strdup (topic);
+  notice->json = g_strdup (json);
+  datahub_hub_core_post (core, send_notice, notice, notice_free);
+}

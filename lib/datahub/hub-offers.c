@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What this process offers and uses, remembered so that every broker that comes
+ * is told all of it. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define ANSWER_US (2 * G_USEC_PER_SEC)
+/* A name that another holds is asked for again: that one may have died. */
+#define RETRY_MS 300
+
+void
+datahub_offer_free (gpointer data)
+{
+  DatahubOffer *offer = data;
+
+  sodium_memzero (offer->secret, sizeof offer->secret);
+  g_free (offer->name);
+  g_free (offer->uuid);
+  g_free (offer->caps);
+  g_free (offer);
+}
+
+void
+datahub_join_free (gpointer data)
+{
+  DatahubJoin *join = data;
+
+  g_free (join->name);
+  g_free (join->uuid);
+  g_free (join->label);
+  g_free (join->reason);
+  g_free (join);
+}
+
+static void
+add_uuid (json_t *message, const char *uuid)
+{
+  if (uuid && *uuid)
+    json_object_set_new (message, "uuid", json_string (uuid));
+}
+
+static void
+ignore (json_t *reply, const GError *error, gpointer user_data)
+{
+  if (error)
+    datahub_log (G_LOG_LEVEL_DEBUG, "refused", "the broker refused: %s",
+        error->message);
+}
+
+/* What the broker is not told now it is told when it is there. */
+static void
+tell (DatahubHubCore *core, json_t *message)
+{
+  if (core->state == DATAHUB_HUB_CONNECTED)
+    datahub_hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
+  else
+    json_decref (message);
+}
+
+/* --- blocks --- */
+
+static void offer_tell (DatahubHubCore *core, DatahubOffer *offer);
+
+static gboolean
+retry_offers (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
+
+  datahub_hub_clear_source (&core->offer_retry_source);
+  for (GList *l = offers; l; l = l->next)
+    if (((DatahubOffer *) l->data)->refused)
+      offer_tell (core, l->data);
+  return G_SOURCE_REMOVE;
+}
+
+typedef struct
+{
+  DatahubHubCore *core;
+  char *name, *uuid;
+} Answer;
+
+static void
+offer_refused (DatahubHubCore *core, DatahubOffer *offer, const GError *error)
+{
+  if (g_error_matches (error, DATAHUB_HUB_ERROR,
+          DATAHUB_HUB_ERROR_DISCONNECTED))
+    return;
+  if (!offer->refused)
+    datahub_hub_emit (core, DATAHUB_SIGNAL_REGISTER_REFUSED, offer->name,
+        offer->name, error);
+  offer->refused = TRUE;
+  if (!core->offer_retry_source && core->state == DATAHUB_HUB_CONNECTED)
+    core->offer_retry_source =
+        datahub_hub_core_after (core, RETRY_MS, retry_offers, core);
+}
+
+static void
+offer_answered (json_t *reply, const GError *error, gpointer user_data)
+{
+  Answer *answer = user_data;
+  DatahubOffer *offer =
+      g_hash_table_lookup (answer->core->offers, answer->name);
+
+  /* It may be another one by now, or none. */
+  if (offer && strcmp (offer->uuid, answer->uuid) == 0) {
+    if (error)
+      offer_refused (answer->core, offer, error);
+    else
+      offer->refused = FALSE;
+  }
+  g_free (answer->name);
+  g_free (answer->uuid);
+  datahub_hub_core_unref (answer->core);
+  g_free (answer);
+}
+
+static void
+offer_tell (DatahubHubCore *core, DatahubOffer *offer)
+{
+  if (core->state != DATAHUB_HUB_CONNECTED)
+    return;
+  json_t *message =
+      json_pack ("{s:s, s:s}", "type", "register", "name", offer->name);
+  add_uuid (message, offer->uuid);
+  if (offer->caps)
+    json_object_set_new (message, "caps", json_string (offer->caps));
+  if (offer->has_secret)
+    datahub_message_set_secret (message, offer->secret);
+  Answer *answer = g_new0 (Answer, 1);
+  answer->core = datahub_hub_core_ref (core);
+  answer->name = g_strdup (offer->name);
+  answer->uuid = g_strdup (offer->uuid);
+  datahub_hub_call (core, message, ANSWER_US, NULL, offer_answered, answer);
+}
+
+/* Remembers @offer (taken) in place of an older one of its name. */
+void
+datahub_hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
+{
+  g_hash_table_replace (core->offers, offer->name, offer);
+  offer_tell (core, offer);
+}
+
+void
+datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
+    const char *uuid)
+{
+  DatahubOffer *offer = g_hash_table_lookup (core->offers, name);
+
+  if (!offer || strcmp (offer->uuid, uuid) != 0)
+    return;
+  json_t *message =
+      json_pack ("{s:s, s:s}", "type", "unregister", "name", name);
+  add_uuid (message, uuid);
+  tell (core, message);
+  g_hash_table_remove (core->offers, name);
+}
+
+/* --- consumers --- */
+
+static json_t *
+join_message (const char *type, const DatahubJoin *join)
+{
+  json_t *message = json_pack ("{s:s, s:s}", "type", type, "name", join->name);
+
+  add_uuid (message, join->uuid);
+  datahub_message_set_u64 (message, "consumer", join->id);
+  if (join->label)
+    json_object_set_new (message, "label", json_string (join->label));
+  if (join->reason)
+    json_object_set_new (message, "reason", json_string (join->reason));
+  return message;
+}
+
+static gboolean
+same_consumer (const DatahubJoin *a, const DatahubJoin *b)
+{
+  return a->id == b->id && strcmp (a->name, b->name) == 0
+      && strcmp (a->uuid, b->uuid) == 0;
+}
+
+/* Remembers @join (taken). */
+void
+datahub_hub_join_add (DatahubHubCore *core, DatahubJoin *join)
+{
+  g_ptr_array_add (core->joins, join);
+  tell (core, join_message ("consumer-joined", join));
+}
+
+/* Forgets the consumer and tells why it left; also one that another process is,
+ * which its producer threw out. */
+void
+datahub_hub_join_remove (DatahubHubCore *core, const DatahubJoin *left)
+{
+  for (guint i = core->joins->len; i > 0; i--)
+    if (same_consumer (g_ptr_array_index (core->joins, i - 1), left))
+      g_ptr_array_remove_index (core->joins, i - 1);
+  tell (core, join_message ("consumer-left", left));
+}
+
+/* --- subscriptions --- */
+
+/* Every hub hears of all blocks that come and go; "*" by itself stands for
+ * that, so a user's own "*" only adds the notifications. */
+static void
+subscription_tell (DatahubHubCore *core, const char *pattern, gboolean on)
+{
+  if (on || strcmp (pattern, "*") == 0)
+    tell (core,
+        json_pack ("{s:s, s:s, s:b}", "type", "subscribe", "pattern", pattern,
+            "notifications", on));
+  else
+    tell (core,
+        json_pack ("{s:s, s:s}", "type", "unsubscribe", "pattern", pattern));
+}
+
+void
+datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
+    gboolean on)
+{
+  if (on)
+    g_hash_table_add (core->subscriptions, g_strdup (pattern));
+  else if (!g_hash_table_remove (core->subscriptions, pattern))
+    return;
+  subscription_tell (core, pattern, on);
+}
+
+/* --- a new broker --- */
+
+/* Tells a broker everything. */
+void
+datahub_hub_offers_connected (DatahubHubCore *core)
+{
+  GHashTableIter iter;
+  gpointer pattern;
+  g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
+
+  if (!g_hash_table_contains (core->subscriptions, "*"))
+    subscription_tell (core, "*", FALSE);
+  g_hash_table_iter_init (&iter, core->subscriptions);
+  while (g_hash_table_iter_next (&iter, &pattern, NULL))
+    subscription_tell (core, pattern, TRUE);
+  for (GList *l = offers; l; l = l->next)
+    offer_tell (core, l->data);
+  datahub_hub_offers_block_came (core, NULL);
+}
+
+void
+datahub_hub_offers_lost (DatahubHubCore *core)
+{
+  datahub_hub_clear_source (&core->offer_retry_source);
+}
+
+/* Consumers of @name, or of all (NULL), are told again: the broker takes them
+ * only once it knows the block. */
+void
+datahub_hub_offers_block_came (DatahubHubCore *core, const char *name)
+{
+  for (guint i = 0; i < core->joins->len; i++) {
+    DatahubJoin *join = g_ptr_array_index (core->joins, i);
+    if (!name || strcmp (join->name, name) == 0)
+      tell (core, join_message ("consumer-joined", join));
+  }
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The connection's life: attempt, greet, beat, notice the loss, heal. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+#include "endpoint-private.h"
+#include "evidence-private.h"
+#include "runtime-dir-private.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define ATTEMPT_MS 1000 /* until "hello" is answered */
+#define RETRY_MIN_MS 15
+#define RETRY_MAX_MS 400
+#define BYE_LINGER_MS 100
+/* Handshakes that break without a word before the key is blamed: a broker that
+ * is just going away breaks one too. */
+#define BAD_HANDSHAKES 3
+
+static const char *const state_names[] = {
+  [DATAHUB_HUB_IDLE] = "idle",
+  [DATAHUB_HUB_WAITING] = "waiting",
+  [DATAHUB_HUB_CONNECTING] = "connecting",
+  [DATAHUB_HUB_GREETING] = "greeting",
+  [DATAHUB_HUB_CONNECTED] = "connected",
+  [DATAHUB_HUB_CLOSED] = "closed",
+};
+
+static void
+set_state (DatahubHubCore *core, DatahubHubState state)
+{
+  if (core->state == state)
+    return;
+  datahub_log (G_LOG_LEVEL_DEBUG, "hub-state", "hub: %s -> %s",
+      state_names[core->state], state_names[state]);
+  core->state = state;
+  g_atomic_int_set (&core->connected, state == DATAHUB_HUB_CONNECTED);
+}
+
+/* The keys of a connection: from the files that were named, else from the
+ * runtime directory, which only this user can read. */
+gboolean
+datahub_hub_load_keys (DatahubHubCore *core,
+    char server_key[DATAHUB_KEY_TEXT + 1], DatahubKeypair *client,
+    GError **error)
+{
+  g_auto (DatahubKeypair) broker = { 0 };
+  gboolean create = core->automatic && !(core->flags & DATAHUB_HUB_MONITOR);
+
+  if (!core->server_key_file || !core->key_file)
+    if (!datahub_keypair_load_broker (&broker, create, error)) {
+      if (!core->automatic)
+        g_prefix_error (error,
+            "%s needs key files (curve-server-key, "
+            "curve-key-file) or the broker's own: ",
+            core->endpoint);
+      return FALSE;
+    }
+  if (core->server_key_file) {
+    if (!datahub_keys_load_public (core->server_key_file, server_key, error))
+      return FALSE;
+  } else {
+    g_strlcpy (server_key, broker.public_key, DATAHUB_KEY_TEXT + 1);
+  }
+  if (core->key_file)
+    return datahub_keypair_load (client, core->key_file, error);
+  return datahub_keypair_derive_own_client (&broker, client, error);
+}
+
+/* Why there is no connection, for whoever asks; takes @error. What does not
+ * mend by itself is told at once, and once. */
+static void
+set_error (DatahubHubCore *core, GError *error)
+{
+  gboolean lasting = error->domain == DATAHUB_HUB_ERROR
+      && error->code != DATAHUB_HUB_ERROR_DISCONNECTED
+      && error->code != DATAHUB_HUB_ERROR_TIMEOUT;
+  gboolean same = core->error && core->told
+      && strcmp (core->error->message, error->message) == 0;
+
+  g_clear_error (&core->error);
+  core->error = error;
+  if (!lasting)
+    return;
+  if (!same) {
+    datahub_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
+    datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, error);
+  }
+  core->told = TRUE;
+  datahub_hub_connect_waits_end (core, error);
+}
+
+static void
+try_again (DatahubHubCore *core, guint ms)
+{
+  datahub_hub_clear_source (&core->attempt_source);
+  if (core->state == DATAHUB_HUB_CLOSED)
+    return;
+  set_state (core, DATAHUB_HUB_WAITING);
+  core->attempt_source =
+      datahub_hub_core_after (core, ms, datahub_hub_session_start, core);
+}
+
+/* Longer and longer, and never in step with other processes. */
+static guint
+retry_delay (DatahubHubCore *core)
+{
+  guint limit = core->told ? RETRY_MAX_MS * 2 : RETRY_MAX_MS;
+  guint ms = MIN ((guint) RETRY_MIN_MS << MIN (core->retries, 6U), limit);
+
+  core->retries++;
+  return ms / 2 + (guint) g_random_int_range (0, (gint) ms / 2 + 1);
+}
+
+static gboolean
+attempt_expired (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+
+  datahub_hub_session_down (core, DATAHUB_LINK_REFUSED);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+open_link (DatahubHubCore *core, GError **error)
+{
+  char server_key[DATAHUB_KEY_TEXT + 1];
+  g_auto (DatahubKeypair) client = { 0 };
+
+  if (core->automatic) {
+    g_clear_pointer (&core->endpoint, g_free);
+    core->endpoint =
+        datahub_endpoint_runtime (!(core->flags & DATAHUB_HUB_MONITOR), error);
+    if (!core->endpoint)
+      return FALSE;
+  }
+  return datahub_hub_load_keys (core, server_key, &client, error)
+      && datahub_hub_host_try (core, error)
+      && datahub_hub_link_open (core, core->endpoint, server_key, &client,
+          error);
+}
+
+/* One attempt to reach, or to be, the broker. */
+gboolean
+datahub_hub_session_start (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  GError *error = NULL;
+
+  datahub_hub_clear_source (&core->attempt_source);
+  if (!open_link (core, &error)) {
+    set_error (core, error);
+    try_again (core, retry_delay (core));
+    return G_SOURCE_REMOVE;
+  }
+  set_state (core, DATAHUB_HUB_CONNECTING);
+  core->attempt_source =
+      datahub_hub_core_after (core, ATTEMPT_MS, attempt_expired, core);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+pinged (json_t *reply, const GError *error, gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+
+  core->pinging = FALSE;
+  if (error && core->state == DATAHUB_HUB_CONNECTED
+      && g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT))
+    datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+}
+
+static gboolean
+beat (gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+
+  if (!core->pinging) {
+    core->pinging = TRUE;
+    datahub_hub_call (core, json_pack ("{s:s}", "type", "ping"),
+        (gint64) core->heartbeat_ms * core->heartbeats_missed * 1000, NULL,
+        pinged, core);
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+connected (DatahubHubCore *core)
+{
+  datahub_hub_clear_source (&core->attempt_source);
+  g_clear_error (&core->error);
+  core->told = FALSE;
+  core->retries = core->bad_handshakes = 0;
+  set_state (core, DATAHUB_HUB_CONNECTED);
+  core->heartbeat_source =
+      datahub_hub_core_after (core, core->heartbeat_ms, beat, core);
+  datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_FOUND, NULL, core->endpoint);
+  datahub_hub_offers_connected (core);
+  datahub_hub_catalogue_connected (core);
+  datahub_hub_calls_connected (core);
+  datahub_hub_finds_ask (core, NULL);
+  datahub_hub_connect_waits_end (core, NULL);
+}
+
+static gboolean
+read_greeting (DatahubHubCore *core, json_t *reply, GError **error)
+{
+  gint64 ms, missed;
+  const char *epoch = datahub_message_token (reply, "epoch", error);
+
+  if (!epoch
+      || !datahub_message_integer (reply, "heartbeat-ms", 50, 10000, &ms, error)
+      || !datahub_message_integer (reply, "heartbeats-missed", 1, 100, &missed,
+          error))
+    return FALSE;
+  g_strlcpy (core->epoch, epoch, sizeof core->epoch);
+  core->heartbeat_ms = (guint) ms;
+  core->heartbeats_missed = (guint) missed;
+  return TRUE;
+}
+
+static void
+greeted (json_t *reply, const GError *refusal, gpointer user_data)
+{
+  DatahubHubCore *core = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (core->state != DATAHUB_HUB_GREETING)
+    return;
+  if (!refusal && read_greeting (core, reply, &error)) {
+    connected (core);
+    return;
+  }
+  datahub_hub_clear_source (&core->attempt_source);
+  datahub_hub_link_close (core, 0);
+  set_error (core, g_error_copy (refusal ? refusal : error));
+  try_again (core, retry_delay (core));
+}
+
+static char *
+label (const char *text)
+{
+  char *valid = g_utf8_make_valid (text ? text : "?", -1);
+
+  if (strlen (valid) > DATAHUB_LABEL_MAX)
+    *g_utf8_find_prev_char (valid, valid + DATAHUB_LABEL_MAX) = '\0';
+  return valid;
+}
+
+/* The handshake is done: say who we are. */
+void
+datahub_hub_session_up (DatahubHubCore *core)
+{
+  char server_key[DATAHUB_KEY_TEXT + 1];
+  g_auto (DatahubKeypair) client = { 0 };
+  GError *error = NULL;
+
+  if (core->state != DATAHUB_HUB_CONNECTING)
+    return;
+  if (!datahub_hub_load_keys (core, server_key, &client, &error)) {
+    datahub_hub_link_close (core, 0);
+    set_error (core, error);
+    try_again (core, retry_delay (core));
+    return;
+  }
+  g_autofree char *program = label (g_get_prgname ());
+  g_autofree char *host = datahub_evidence_host ();
+  set_state (core, DATAHUB_HUB_GREETING);
+  core->next_id = 0;
+  core->epoch[0] = '\0';
+  datahub_hub_call_greeting (core,
+      json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello", "key",
+          client.public_key, "instance", core->instance, "program", program,
+          "host", host, "pid", (int) getpid ()),
+      ATTEMPT_MS * G_TIME_SPAN_MILLISECOND, greeted);
+}
+
+static GError *
+error_of_end (DatahubHubCore *core, DatahubLinkEnd end)
+{
+  g_autofree char *runtime = datahub_runtime_dir_name ();
+  g_autofree char *broker_key =
+      g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
+  const char *server_file =
+      core->server_key_file ? core->server_key_file : broker_key;
+  const char *own_file = core->key_file ? core->key_file : broker_key;
+
+  if (end == DATAHUB_LINK_BAD_KEY && ++core->bad_handshakes >= BAD_HANDSHAKES)
+    return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
+        "%s: server key not accepted, or not a datahub broker; the key is that "
+        "of %s",
+        core->endpoint, server_file);
+  if (end == DATAHUB_LINK_DENIED)
+    return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DENIED,
+        "the broker at %s does not let this client in: add the public key of "
+        "%s to its allow-list",
+        core->endpoint, own_file);
+  return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
+      end == DATAHUB_LINK_LOST ? "the broker at %s is gone"
+                               : "no broker answers at %s",
+      core->endpoint);
+}
+
+/* The connection, or the attempt at one, has ended. */
+void
+datahub_hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
+{
+  gboolean was_connected = core->state == DATAHUB_HUB_CONNECTED;
+
+  if (core->state < DATAHUB_HUB_CONNECTING || core->state == DATAHUB_HUB_CLOSED)
+    return;
+  /* What follows may not find a state that it could still act in. */
+  set_state (core, DATAHUB_HUB_WAITING);
+  datahub_hub_clear_source (&core->attempt_source);
+  datahub_hub_clear_source (&core->heartbeat_source);
+  datahub_hub_link_close (core, 0);
+  core->pinging = FALSE;
+  set_error (core, error_of_end (core, end));
+  datahub_hub_calls_lost (core, core->error);
+  datahub_hub_offers_lost (core);
+  if (was_connected && !core->told)
+    datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, core->error);
+  try_again (core, was_connected ? 0 : retry_delay (core));
+}
+
+/* The broker makes way for another: let that one have the lock. */
+void
+datahub_hub_session_closing (DatahubHubCore *core, gint64 hold_ms)
+{
+  core->hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
+  datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+}
+
+/* The end of the hub. */
+void
+datahub_hub_session_stop (DatahubHubCore *core)
+{
+  g_autoptr (GError) reason = g_error_new_literal (DATAHUB_HUB_ERROR,
+      DATAHUB_HUB_ERROR_DISCONNECTED, "the hub was closed");
+
+  if (core->state == DATAHUB_HUB_CONNECTED) {
+    g_autoptr (json_t) bye = json_pack ("{s:s, s:s, s:I}", "type", "bye",
+        "epoch", core->epoch, "id", (json_int_t) ++core->next_id);
+    datahub_hub_link_send (core, bye);
+  }
+  set_state (core, DATAHUB_HUB_CLOSED);
+  datahub_hub_clear_source (&core->attempt_source);
+  datahub_hub_clear_source (&core->heartbeat_source);
+  datahub_hub_clear_source (&core->offer_retry_source);
+  datahub_hub_clear_source (&core->settle_source);
+  datahub_hub_clear_source (&core->ready_source);
+  datahub_hub_calls_lost (core, reason);
+  datahub_hub_connect_waits_end (core, reason);
+  datahub_hub_link_close (core, BYE_LINGER_MS);
+  if (core->link.zmq_context)
+    zmq_ctx_term (core->link.zmq_context);
+  core->link.zmq_context = NULL;
+  datahub_hub_host_stop (core);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The hub's signals: how they look, and in which thread they are emitted. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+#include <gobject/gvaluecollector.h>
+
+#define MAX_ARGUMENTS 4
+/* Waiting for a context that nobody iterates; more are dropped. */
+#define MAX_WAITING 4096
+
+guint datahub_hub_signals[DATAHUB_N_SIGNALS];
+
+typedef struct
+{
+  DatahubHubCore *core; /* owned */
+  guint signal;
+  GQuark detail;
+  guint n_values;
+  GValue values[1 + MAX_ARGUMENTS]; /* the instance's is filled in last */
+} Emission;
+
+static guint
+add_signal (GType type, const char *name, guint n, ...)
+{
+  GType types[MAX_ARGUMENTS];
+  va_list args;
+
+  va_start (args, n);
+  for (guint i = 0; i < n; i++)
+    types[i] = va_arg (args, GType);
+  va_end (args);
+  return g_signal_newv (name, type, G_SIGNAL_RUN_LAST | G_SIGNAL_DETAILED, NULL,
+      NULL, NULL, NULL, G_TYPE_NONE, n, types);
+}
+
+void
+datahub_hub_signals_init (GType type)
+{
+  guint *signals = datahub_hub_signals;
+
+  signals[DATAHUB_SIGNAL_BLOCK_ADDED] =
+      add_signal (type, "block-added", 1, DATAHUB_TYPE_HUB_BLOCK);
+  signals[DATAHUB_SIGNAL_BLOCK_REMOVED] = add_signal (type, "block-removed", 2,
+      DATAHUB_TYPE_HUB_BLOCK, G_TYPE_STRING);
+  signals[DATAHUB_SIGNAL_CONSUMER_ADDED] = add_signal (type, "consumer-added",
+      3, G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING);
+  signals[DATAHUB_SIGNAL_CONSUMER_REMOVED] =
+      add_signal (type, "consumer-removed", 4, G_TYPE_STRING, G_TYPE_UINT64,
+          G_TYPE_STRING, G_TYPE_STRING);
+  signals[DATAHUB_SIGNAL_NOTIFICATION] = add_signal (type, "notification", 3,
+      G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
+  signals[DATAHUB_SIGNAL_REGISTER_REFUSED] =
+      add_signal (type, "register-refused", 2, G_TYPE_STRING, G_TYPE_ERROR);
+  signals[DATAHUB_SIGNAL_BROKER_FOUND] =
+      add_signal (type, "broker-found", 1, G_TYPE_STRING);
+  signals[DATAHUB_SIGNAL_BROKER_LOST] =
+      add_signal (type, "broker-lost", 1, G_TYPE_ERROR);
+}
+
+static void
+emission_free (gpointer data)
+{
+  Emission *emission = data;
+
+  for (guint i = 0; i < emission->n_values; i++)
+    g_value_unset (&emission->values[1 + i]);
+  datahub_hub_core_unref (emission->core);
+  g_free (emission);
+}
+
+/* In the thread that the signals belong to. A hub that is being freed emits
+ * nothing any more. */
+static gboolean
+emit (gpointer data)
+{
+  Emission *emission = data;
+  g_autoptr (GObject) hub = g_weak_ref_get (&emission->core->object);
+
+  if (!hub)
+    return G_SOURCE_REMOVE;
+  g_value_init (&emission->values[0], DATAHUB_TYPE_HUB);
+  g_value_set_object (&emission->values[0], hub);
+  g_signal_emitv (emission->values, emission->signal, emission->detail, NULL);
+  g_value_unset (&emission->values[0]);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+emit_posted (gpointer data)
+{
+  Emission *emission = data;
+
+  g_atomic_int_add (&emission->core->signals_waiting, -1);
+  return emit (data);
+}
+
+static void
+post (DatahubHubCore *core, Emission *emission)
+{
+  if (g_atomic_int_add (&core->signals_waiting, 1) >= MAX_WAITING) {
+    g_atomic_int_add (&core->signals_waiting, -1);
+    datahub_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
+        "nobody iterates the context of the hub's signals");
+    emission_free (emission);
+    return;
+  }
+  GSource *source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, emit_posted, emission, emission_free);
+  g_source_attach (source, core->signal_context);
+  g_source_unref (source);
+}
+
+/* Emits @signal with the arguments that follow, in the thread that the hub's
+ * maker chose. @detail may be NULL. */
+void
+datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
+{
+  GSignalQuery query;
+  va_list args;
+  Emission *emission = g_new0 (Emission, 1);
+
+  emission->core = datahub_hub_core_ref (core);
+  emission->signal = datahub_hub_signals[signal];
+  /* A name that nobody asked for has no quark, and needs none. */
+  emission->detail = detail ? g_quark_try_string (detail) : 0;
+  g_signal_query (emission->signal, &query);
+  va_start (args, detail);
+  for (guint i = 0; i < query.n_params; i++) {
+    g_autofree char *problem = NULL;
+    G_VALUE_COLLECT_INIT (&emission->values[1 + i], query.param_types[i], args,
+        0, &problem);
+    emission->n_values++;
+  }
+  va_end (args);
+  if (core->flags & DATAHUB_HUB_THREAD_SIGNALS) {
+    emit (emission);
+    emission_free (emission);
+  } else {
+    post (core, emission);
+  }
+}

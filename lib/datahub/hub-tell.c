@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a program tells its hub: handed to the hub's thread, which remembers it.
+ * Everything here returns at once. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+#include "block.h"
+
+#include <string.h>
+
+/* Work for the hub's thread about one name. */
+typedef struct
+{
+  DatahubHubCore *core;
+  DatahubOffer *offer;
+  DatahubJoin *join;
+  char *name, *uuid;
+  gboolean on;
+} Work;
+
+static Work *
+work_new (DatahubHub *hub)
+{
+  Work *work = g_new0 (Work, 1);
+
+  work->core = datahub_hub_core_ref (hub->core);
+  return work;
+}
+
+static void
+work_free (gpointer data)
+{
+  Work *work = data;
+
+  g_clear_pointer (&work->offer, datahub_offer_free);
+  g_clear_pointer (&work->join, datahub_join_free);
+  g_free (work->name);
+  g_free (work->uuid);
+  datahub_hub_core_unref (work->core);
+  g_free (work);
+}
+
+static gboolean
+add_offer (gpointer data)
+{
+  Work *work = data;
+
+  datahub_hub_offer_add (work->core, g_steal_pointer (&work->offer));
+  return G_SOURCE_REMOVE;
+}
+
+static char *
+text_of (const char *text, gsize max)
+{
+  char *valid = g_utf8_make_valid (text ? text : "", -1);
+
+  if (strlen (valid) > max)
+    *g_utf8_find_prev_char (valid, valid + max + 1) = '\0';
+  return valid;
+}
+
+/**
+ * datahub_hub_register_block:
+ * @hub: a hub
+ * @name: the channel's name
+ * @uuid: (nullable): which incarnation it is, as datahub_producer_get_uuid()
+ *   says; %NULL announces a name that cannot be attached yet
+ * @caps: (nullable): its caps, as text
+ * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, for those who may consume it
+ *
+ * Offers a block to everybody, now or when there is a broker, and to every
+ * broker that comes until datahub_hub_unregister_block(). Register only what can
+ * be attached. The same name again replaces what was told before. If the name is
+ * another's, `register-refused` is emitted once, and it is tried on. Any thread;
+ * returns at once.
+ */
+void
+datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
+    const char *caps, const guint8 *secret)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub));
+  g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
+  Work *work = work_new (hub);
+  DatahubOffer *offer = g_new0 (DatahubOffer, 1);
+
+  offer->name = g_strdup (name);
+  offer->uuid = g_strdup (uuid ? uuid : "");
+  offer->caps = caps ? text_of (caps, DATAHUB_CAPS_MAX) : NULL;
+  offer->has_secret = secret != NULL;
+  if (secret)
+    memcpy (offer->secret, secret, sizeof offer->secret);
+  work->offer = offer;
+  datahub_hub_core_post (hub->core, add_offer, work, work_free);
+}
+
+static gboolean
+remove_offer (gpointer data)
+{
+  Work *work = data;
+
+  datahub_hub_offer_remove (work->core, work->name, work->uuid);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * datahub_hub_unregister_block:
+ * @hub: a hub
+ * @name: a name that it registered
+ * @uuid: (nullable): the uuid that it was registered with
+ *
+ * Takes an offer back; one of another incarnation stays. Any thread; returns at
+ * once.
+ */
+void
+datahub_hub_unregister_block (DatahubHub *hub, const char *name,
+    const char *uuid)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub) && name);
+  Work *work = work_new (hub);
+
+  work->name = g_strdup (name);
+  work->uuid = g_strdup (uuid ? uuid : "");
+  datahub_hub_core_post (hub->core, remove_offer, work, work_free);
+}
+
+static Work *
+join_work (DatahubHub *hub, const char *name, const char *uuid, guint64 id)
+{
+  Work *work = work_new (hub);
+
+  work->join = g_new0 (DatahubJoin, 1);
+  work->join->name = g_strdup (name);
+  work->join->uuid = g_strdup (uuid ? uuid : "");
+  work->join->id = id;
+  return work;
+}
+
+static gboolean
+add_join (gpointer data)
+{
+  Work *work = data;
+
+  datahub_hub_join_add (work->core, g_steal_pointer (&work->join));
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * datahub_hub_consumer_joined:
+ * @hub: a hub
+ * @name: a block's name
+ * @uuid: which incarnation of it was joined
+ * @id: the consumer's, as in its row
+ * @consumer_name: how it is called
+ *
+ * Tells the block's producer and listeners, through this broker and those to
+ * come. Any thread; returns at once.
+ */
+void
+datahub_hub_consumer_joined (DatahubHub *hub, const char *name,
+    const char *uuid, guint64 id, const char *consumer_name)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub) && name);
+  Work *work = join_work (hub, name, uuid, id);
+
+  work->join->label = text_of (consumer_name, DATAHUB_LABEL_MAX);
+  datahub_hub_core_post (hub->core, add_join, work, work_free);
+}
+
+static gboolean
+remove_join (gpointer data)
+{
+  Work *work = data;
+
+  datahub_hub_join_remove (work->core, work->join);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * datahub_hub_consumer_left:
+ * @hub: a hub
+ * @name: a block's name
+ * @uuid: which incarnation of it
+ * @id: the consumer's
+ * @reason: (nullable): why, in a word: `left`, `evicted`, …
+ *
+ * Tells that a consumer of this process left, or that a consumer of a block of
+ * this process was thrown out. Any thread; returns at once.
+ */
+void
+datahub_hub_consumer_left (DatahubHub *hub, const char *name, const char *uuid,
+    guint64 id, const char *reason)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub) && name);
+  Work *work = join_work (hub, name, uuid, id);
+
+  work->join->reason = text_of (reason ? reason : "left", DATAHUB_LABEL_MAX);
+  datahub_hub_core_post (hub->core, remove_join, work, work_free);
+}
+
+static gboolean
+set_subscription (gpointer data)
+{
+  Work *work = data;
+
+  datahub_hub_subscription_set (work->core, work->name, work->on);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+post_subscription (DatahubHub *hub, const char *pattern, gboolean on)
+{
+  Work *work = work_new (hub);
+
+  work->name = g_strdup (pattern);
+  work->on = on;
+  datahub_hub_core_post (hub->core, set_subscription, work, work_free);
+}
+
+/**
+ * datahub_hub_subscribe:
+ * @hub: a hub
+ * @pattern: a block's name, in which `*` and `?` stand for others
+ *
+ * Asks for the notifications of these blocks and for their consumers' coming and
+ * going. The coming and going of blocks is told without asking. Any thread;
+ * returns at once.
+ */
+void
+datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub));
+  g_return_if_fail (pattern && datahub_pattern_is_valid (pattern));
+  post_subscription (hub, pattern, TRUE);
+}
+
+/**
+ * datahub_hub_unsubscribe:
+ * @hub: a hub
+ * @pattern: what was subscribed to
+ *
+ * Ends a subscription. Any thread; returns at once.
+ */
+void
+datahub_hub_unsubscribe (DatahubHub *hub, const char *pattern)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub));
+  g_return_if_fail (pattern && datahub_pattern_is_valid (pattern));
+  post_subscription (hub, pattern, FALSE);
+}
+
+/**
+ * datahub_hub_send_notification:
+ * @hub: a hub
+ * @name: a block's name
+ * @topic: what it is about; `data-ready` may be sent for every buffer, the
+ *   newest is told every few milliseconds
+ * @json: (nullable): its content, any JSON text
+ *
+ * From the block's producer to its listeners, or from a consumer to the
+ * producer. Dropped where there is no broker. Any thread; returns at once.
+ */
+void
+datahub_hub_send_notification (DatahubHub *hub, const char *name,
+    const char *topic, const char *json)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub) && name && topic);
+  datahub_hub_notify (hub->core, name, topic, json);
+}

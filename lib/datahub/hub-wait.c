@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Deadlines and cancelling, once for all that waits. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+
+gpointer
+datahub_hub_wait_ref (DatahubHubWait *wait)
+{
+  g_atomic_ref_count_inc (&wait->refs);
+  return wait;
+}
+
+void
+datahub_hub_wait_unref (gpointer data)
+{
+  DatahubHubWait *wait = data;
+
+  if (!g_atomic_ref_count_dec (&wait->refs))
+    return;
+  g_clear_object (&wait->cancellable);
+  datahub_hub_core_unref (wait->core);
+  wait->free_func (wait);
+}
+
+static gboolean
+expired (gpointer user_data)
+{
+  DatahubHubWait *wait = user_data;
+
+  if (!wait->ended)
+    wait->cut (wait,
+        g_error_new_literal (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT,
+            "the broker did not answer in time"));
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+cancel (gpointer user_data)
+{
+  DatahubHubWait *wait = user_data;
+
+  if (!wait->ended)
+    wait->cut (wait,
+        g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+            "the operation was cancelled"));
+  return G_SOURCE_REMOVE;
+}
+
+/* In the thread that cancels. */
+static void
+cancelled (GCancellable *cancellable, gpointer user_data)
+{
+  DatahubHubWait *wait = user_data;
+
+  datahub_hub_core_post (wait->core, cancel, datahub_hub_wait_ref (wait),
+      datahub_hub_wait_unref);
+}
+
+/* Starts @wait, which lives until it is unreffed and ended. A @timeout_us below
+ * zero is none. */
+void
+datahub_hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
+    gint64 timeout_us, GCancellable *cancellable)
+{
+  g_atomic_ref_count_init (&wait->refs);
+  wait->core = datahub_hub_core_ref (core);
+  if (timeout_us >= 0)
+    wait->timer = datahub_hub_core_after (core,
+        (guint) MIN ((timeout_us + 999) / 1000, G_MAXINT32), expired, wait);
+  if (cancellable) {
+    wait->cancellable = g_object_ref (cancellable);
+    wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (cancelled),
+        datahub_hub_wait_ref (wait), datahub_hub_wait_unref);
+  }
+}
+
+/* The one end of @wait; FALSE when it had ended before. */
+gboolean
+datahub_hub_wait_end (DatahubHubWait *wait)
+{
+  if (wait->ended)
+    return FALSE;
+  wait->ended = TRUE;
+  datahub_hub_clear_source (&wait->timer);
+  if (wait->handler)
+    g_cancellable_disconnect (wait->cancellable, wait->handler);
+  wait->handler = 0;
+  return TRUE;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The public face of the hub: checks arguments, hands the work to the hub's
+ * thread. */
+#include "hub-log-private.h"
+#include "hub-private.h"
+#include "block.h"
+#include "endpoint-private.h"
+#include "runtime-dir-private.h"
+
+#include <string.h>
+
+enum
+{
+  PROP_0,
+  PROP_FLAGS
+};
+
+G_DEFINE_TYPE (DatahubHub, datahub_hub, G_TYPE_OBJECT)
+
+/**
+ * datahub_hub_new:
+ * @flags: how the hub behaves
+ *
+ * Makes a hub that is not connected yet. Its signals are emitted in the context
+ * that is the thread-default one of the calling thread, unless
+ * %DATAHUB_HUB_THREAD_SIGNALS is among @flags.
+ *
+ * Freeing a hub leaves the broker, and ends the embedded one if this hub hosts
+ * it (another process takes over); it takes a fraction of a second.
+ *
+ * Returns: (transfer full): a hub
+ */
+DatahubHub *
+datahub_hub_new (DatahubHubFlags flags)
+{
+  return g_object_new (DATAHUB_TYPE_HUB, "flags", flags, NULL);
+}
+
+/* --- connecting --- */
+
+typedef struct
+{
+  DatahubHubCore *core;
+  gboolean automatic;
+  char *endpoint, *server_key_file, *key_file;
+} Target;
+
+static void
+target_free (gpointer data)
+{
+  Target *target = data;
+
+  datahub_hub_core_unref (target->core);
+  g_free (target->endpoint);
+  g_free (target->server_key_file);
+  g_free (target->key_file);
+  g_free (target);
+}
+
+static gboolean
+begin_to_connect (gpointer data)
+{
+  Target *target = data;
+  DatahubHubCore *core = target->core;
+
+  core->automatic = target->automatic;
+  core->endpoint = g_steal_pointer (&target->endpoint);
+  core->server_key_file = g_steal_pointer (&target->server_key_file);
+  core->key_file = g_steal_pointer (&target->key_file);
+  return datahub_hub_session_start (core);
+}
+
+static const char *
+default_endpoint (const char *endpoint)
+{
+  if (!endpoint || !*endpoint)
+    endpoint = g_getenv ("DATAHUB_BROKER");
+  return endpoint && *endpoint ? endpoint : "auto";
+}
+
+/* What can only be a mistake of the user is told at once. */
+gboolean
+datahub_hub_check_target (DatahubHubFlags flags, const char *endpoint,
+    const char *server_key_file, const char *key_file, GError **error)
+{
+  char key[DATAHUB_KEY_TEXT + 1];
+  g_auto (DatahubKeypair) pair = { 0 };
+  g_autofree char *runtime = datahub_runtime_dir_name ();
+  gboolean monitor = (flags & DATAHUB_HUB_MONITOR) != 0;
+  gboolean automatic = strcmp (default_endpoint (endpoint), "auto") == 0;
+
+  if (!automatic
+      && !datahub_endpoint_check (default_endpoint (endpoint), error))
+    return FALSE;
+  if (server_key_file
+      && !datahub_keys_load_public (server_key_file, key, error))
+    return FALSE;
+  if (key_file && !datahub_keypair_load (&pair, key_file, error))
+    return FALSE;
+  if (!automatic)
+    return TRUE;
+  /* Who only looks on waits for the directory too. */
+  if (monitor && !g_file_test (runtime, G_FILE_TEST_EXISTS)
+      && !g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
+    return TRUE;
+  g_autofree char *own = datahub_endpoint_runtime (!monitor, error);
+  return own != NULL;
+}
+
+/**
+ * datahub_hub_connect_to:
+ * @hub: a hub that was not connected before
+ * @endpoint: (nullable): `auto`, `ipc:///path` or `tcp://host:port`; %NULL:
+ *   `$DATAHUB_BROKER`, else `auto`
+ * @server_key_file: (nullable): a file with the broker's public key; %NULL: that
+ *   of the runtime directory
+ * @key_file: (nullable): a file with the secret key of this client; %NULL: the
+ *   own user's, from the runtime directory
+ * @error: return location for a #GError
+ *
+ * Begins to connect, and from then on keeps the connection: a broker that goes
+ * is waited for, and told everything again. With `auto` the broker is that of
+ * the runtime directory; where there is none, one process of the user hosts it.
+ * Reads small files; waits for nobody.
+ *
+ * Returns: whether the arguments, the runtime directory and the key files are
+ *   fit for use
+ */
+gboolean
+datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,
+    const char *server_key_file, const char *key_file, GError **error)
+{
+  g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
+  g_return_val_if_fail (!hub->connecting, FALSE);
+
+  if (!datahub_hub_check_target (hub->flags, endpoint, server_key_file,
+          key_file, error))
+    return FALSE;
+  endpoint = default_endpoint (endpoint);
+  Target *target = g_new0 (Target, 1);
+  target->core = datahub_hub_core_ref (hub->core);
+  target->automatic = strcmp (endpoint, "auto") == 0;
+  target->endpoint = g_strdup (endpoint);
+  target->server_key_file = g_strdup (server_key_file);
+  target->key_file = g_strdup (key_file);
+  hub->connecting = TRUE;
+  datahub_hub_core_post (hub->core, begin_to_connect, target, target_free);
+  return TRUE;
+}
+
+/**
+ * datahub_hub_is_connected:
+ * @hub: a hub
+ *
+ * Returns: whether a broker answered and is there, as far as is known. Any
+ *   thread.
+ */
+gboolean
+datahub_hub_is_connected (DatahubHub *hub)
+{
+  g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
+  return g_atomic_int_get (&hub->core->connected);
+}
+
+/**
+ * datahub_hub_is_hosting:
+ * @hub: a hub
+ *
+ * Returns: whether this very hub hosts the embedded broker. Any thread.
+ */
+gboolean
+datahub_hub_is_hosting (DatahubHub *hub)
+{
+  g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
+  return g_atomic_int_get (&hub->core->hosting);
+}
+
+/* --- the object --- */
+
+static gboolean
+quit (gpointer data)
+{
+  g_main_loop_quit (((DatahubHubCore *) data)->loop);
+  return G_SOURCE_REMOVE;
+}
+
+/* The last reference may go in the hub's own thread, which cannot wait for
+ * itself: it ends by itself then. */
+static void
+datahub_hub_finalize (GObject *object)
+{
+  DatahubHub *hub = DATAHUB_HUB (object);
+
+  datahub_hub_core_post (hub->core, quit, datahub_hub_core_ref (hub->core),
+      (GDestroyNotify) datahub_hub_core_unref);
+  if (hub->thread == g_thread_self ())
+    g_thread_unref (hub->thread);
+  else
+    g_thread_join (hub->thread);
+  datahub_hub_core_unref (hub->core);
+  G_OBJECT_CLASS (datahub_hub_parent_class)->finalize (object);
+}
+
+static void
+datahub_hub_constructed (GObject *object)
+{
+  DatahubHub *hub = DATAHUB_HUB (object);
+
+  G_OBJECT_CLASS (datahub_hub_parent_class)->constructed (object);
+  hub->core = datahub_hub_core_new (hub, hub->flags);
+  hub->thread = g_thread_new ("datahub-hub", datahub_hub_core_run,
+      datahub_hub_core_ref (hub->core));
+}
+
+static void
+datahub_hub_set_property (GObject *object, guint id, const GValue *value,
+    GParamSpec *pspec)
+{
+  if (id == PROP_FLAGS)
+    DATAHUB_HUB (object)->flags = g_value_get_uint (value);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+datahub_hub_get_property (GObject *object, guint id, GValue *value,
+    GParamSpec *pspec)
+{
+  if (id == PROP_FLAGS)
+    g_value_set_uint (value, DATAHUB_HUB (object)->flags);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+datahub_hub_class_init (DatahubHubClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->constructed = datahub_hub_constructed;
+  object_class->finalize = datahub_hub_finalize;
+  object_class->set_property = datahub_hub_set_property;
+  object_class->get_property = datahub_hub_get_property;
+  g_object_class_install_property (object_class, PROP_FLAGS,
+      g_param_spec_uint ("flags", "Flags", "DatahubHubFlags", 0, 3, 0,
+          G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS));
+  datahub_hub_signals_init (G_TYPE_FROM_CLASS (klass));
+}
+
+static void
+datahub_hub_init (DatahubHub *hub)
+{
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading and writing one key file: who owns it, who else may touch it, and
+ * never a half-written one. */
+#include "hub-log-private.h"
+#include "key-file-private.h"
+#include "keys-private.h"
+#include "hub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static gboolean refuse (GError **error, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+static gboolean
+refuse (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY, text);
+  return FALSE;
+}
+
+static gboolean
+check_directory (const char *file, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (file);
+  struct stat st;
+
+  if (stat (directory, &st) != 0)
+    return refuse (error, "cannot examine the directory of key file %s: %s",
+        file, g_strerror (errno));
+  if (st.st_uid != geteuid ())
+    return refuse (error,
+        "the directory of secret key file %s belongs to user %u, not to you "
+        "(%u); move the key into a directory of your own",
+        file, (unsigned) st.st_uid, (unsigned) geteuid ());
+  if (st.st_mode & 0077)
+    return refuse (error,
+        "the directory of secret key file %s has mode %04o; fix it with: "
+        "chmod 700 %s",
+        file, (unsigned) st.st_mode & 07777, directory);
+  return TRUE;
+}
+
+static gboolean
+check_secret (int fd, const char *file, GError **error)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) != 0)
+    return refuse (error, "cannot examine key file %s: %s", file,
+        g_strerror (errno));
+  if (!S_ISREG (st.st_mode))
+    return refuse (error, "key file %s is not a regular file", file);
+  if (st.st_uid != geteuid ())
+    return refuse (error,
+        "secret key file %s belongs to user %u, not to you (%u); use a key of "
+        "your own",
+        file, (unsigned) st.st_uid, (unsigned) geteuid ());
+  if (st.st_mode & 0077)
+    return refuse (error,
+        "secret key file %s has mode %04o: others can read it; make a new key, "
+        "or, if nobody did, fix it with: chmod 600 %s",
+        file, (unsigned) st.st_mode & 07777, file);
+  return check_directory (file, error);
+}
+
+/* A public key may be read by all, but only its owner (or root) may have
+ * written it: who replaces it replaces the broker. */
+static gboolean
+check_public (int fd, const char *file, GError **error)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) != 0)
+    return refuse (error, "cannot examine key file %s: %s", file,
+        g_strerror (errno));
+  if (!S_ISREG (st.st_mode))
+    return refuse (error, "key file %s is not a regular file", file);
+  if (st.st_uid != geteuid () && st.st_uid != 0)
+    return refuse (error,
+        "key file %s belongs to user %u, neither to you (%u) nor to root; copy "
+        "the key into a file of your own",
+        file, (unsigned) st.st_uid, (unsigned) geteuid ());
+  if (st.st_mode & 0022)
+    return refuse (error,
+        "key file %s has mode %04o: others can change it; fix it with: "
+        "chmod go-w %s",
+        file, (unsigned) st.st_mode & 07777, file);
+  return TRUE;
+}
+
+static gboolean
+read_key (int fd, const char *file, char *key, GError **error)
+{
+  char text[DATAHUB_KEY_TEXT + 8];
+  ssize_t n;
+
+  do
+    n = read (fd, text, sizeof text - 1);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return refuse (error, "cannot read key file %s: %s", file,
+        g_strerror (errno));
+  while (n > 0 && g_ascii_isspace (text[n - 1]))
+    n--;
+  text[n] = '\0';
+  gboolean valid = datahub_key_is_valid (text);
+  if (valid)
+    memcpy (key, text, DATAHUB_KEY_TEXT + 1);
+  sodium_memzero (text, sizeof text);
+  if (!valid)
+    return refuse (error,
+        "key file %s does not hold a key: it must be %d characters of Z85",
+        file, DATAHUB_KEY_TEXT);
+  return TRUE;
+}
+
+/* Reads the key in @file into @key after checking the open file. */
+gboolean
+datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
+    char key[DATAHUB_KEY_TEXT + 1], GError **error)
+{
+  int fd = open (file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+  if (fd < 0) {
+    if (errno == ELOOP)
+      return refuse (error,
+          "key file %s is a symbolic link; name the file itself", file);
+    return refuse (error, "cannot open key file %s: %s", file,
+        g_strerror (errno));
+  }
+  gboolean done =
+      (kind == DATAHUB_KEY_FILE_SECRET ? check_secret (fd, file, error)
+                                       : check_public (fd, file, error))
+      && read_key (fd, file, key, error);
+  close (fd);
+  return done;
+}
+
+static gboolean
+write_all (int fd, const char *key)
+{
+  char line[DATAHUB_KEY_TEXT + 1];
+
+  memcpy (line, key, DATAHUB_KEY_TEXT);
+  line[DATAHUB_KEY_TEXT] = '\n';
+  ssize_t n = write (fd, line, sizeof line);
+  sodium_memzero (line, sizeof line);
+  if (n >= 0 && n != sizeof line)
+    errno = ENOSPC;
+  return n == sizeof line && fchmod (fd, 0600) == 0 && fsync (fd) == 0;
+}
+
+/* Writes @key to @file, whole or not at all; fails with G_FILE_ERROR_EXIST
+ * where there is one already (link(2) is what decides between two writers). */
+gboolean
+datahub_key_file_write (const char *file, const char *key, GError **error)
+{
+  g_autofree char *temporary =
+      g_strdup_printf ("%s.%08x", file, g_random_int ());
+  int fd = open (temporary,
+      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    return refuse (error, "cannot create key file %s: %s", file,
+        g_strerror (errno));
+  gboolean done = write_all (fd, key) && link (temporary, file) == 0;
+  int sys_errno = errno;
+  close (fd);
+  unlink (temporary);
+  if (done)
+    return TRUE;
+  if (sys_errno != EEXIST)
+    return refuse (error, "cannot write key file %s: %s", file,
+        g_strerror (sys_errno));
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+      "key file %s exists already; remove it first if its key is to go", file);
+  return FALSE;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CURVE keys: pairs, their files, and the pair by which the broker's own user
+ * proves itself. Secrets are wiped after use; no message carries one. */
+#include "hub-log-private.h"
+#include "keys-private.h"
+#include "key-file-private.h"
+#include "hub.h"
+#include "runtime-dir-private.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <zmq.h>
+
+void
+datahub_keypair_wipe (DatahubKeypair *pair)
+{
+  sodium_memzero (pair, sizeof *pair);
+}
+
+static gboolean
+fail (GError **error, const char *text)
+{
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY, text);
+  return FALSE;
+}
+
+/* Whether @text is 40 characters of Z85. */
+gboolean
+datahub_key_is_valid (const char *text)
+{
+  guint8 bytes[DATAHUB_KEY_SIZE];
+
+  if (strnlen (text, DATAHUB_KEY_TEXT + 1) != DATAHUB_KEY_TEXT)
+    return FALSE;
+  gboolean valid = zmq_z85_decode (bytes, text) != NULL;
+  sodium_memzero (bytes, sizeof bytes);
+  return valid;
+}
+
+gboolean
+datahub_keypair_generate (DatahubKeypair *pair, GError **error)
+{
+  if (zmq_curve_keypair (pair->public_key, pair->secret_key) != 0)
+    return fail (error, "this build of libzmq has no CURVE");
+  return TRUE;
+}
+
+static gboolean
+complete_pair (DatahubKeypair *pair, GError **error)
+{
+  if (zmq_curve_public (pair->public_key, pair->secret_key) != 0)
+    return fail (error, "a public key could not be made from the secret one");
+  return TRUE;
+}
+
+/* Loads a secret key and works out its public one. */
+gboolean
+datahub_keypair_load (DatahubKeypair *pair, const char *secret_file,
+    GError **error)
+{
+  return datahub_key_file_read (secret_file, DATAHUB_KEY_FILE_SECRET,
+             pair->secret_key, error)
+      && complete_pair (pair, error);
+}
+
+static gboolean
+create_broker_key (const char *secret_file, GError **error)
+{
+  g_auto (DatahubKeypair) pair = { 0 };
+  g_autoptr (GError) local = NULL;
+
+  if (!datahub_keypair_generate (&pair, error))
+    return FALSE;
+  if (datahub_key_file_write (secret_file, pair.secret_key, &local))
+    return TRUE;
+  /* Another process of the user was first: its key is as good as ours. */
+  if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/* The key pair of the user's broker, made on first use when @create. The public
+ * half is kept beside it for those who copy it to another machine. */
+gboolean
+datahub_keypair_load_broker (DatahubKeypair *pair, gboolean create,
+    GError **error)
+{
+  g_autofree char *secret =
+      datahub_runtime_file (DATAHUB_BROKER_SECRET, create, error);
+  if (!secret)
+    return FALSE;
+  if (create && !g_file_test (secret, G_FILE_TEST_EXISTS)
+      && !create_broker_key (secret, error))
+    return FALSE;
+  if (!datahub_keypair_load (pair, secret, error))
+    return FALSE;
+
+  g_autofree char *public =
+      datahub_runtime_file (DATAHUB_BROKER_PUBLIC, FALSE, error);
+  if (!public)
+    return FALSE;
+  if (create && !g_file_test (public, G_FILE_TEST_EXISTS)) {
+    g_autoptr (GError) local = NULL;
+    if (!datahub_key_file_write (public, pair->public_key, &local)
+        && !g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST)) {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* The pair of the broker's own user: a keyed hash of the broker's secret, so
+ * that exactly those who can read broker.key (0600) can work it out. */
+gboolean
+datahub_keypair_derive_own_client (const DatahubKeypair *broker,
+    DatahubKeypair *client, GError **error)
+{
+  static const char purpose[] = "datahub own-user client key, version 1";
+  guint8 secret[DATAHUB_KEY_SIZE], derived[DATAHUB_KEY_SIZE];
+
+  gboolean done = zmq_z85_decode (secret, broker->secret_key)
+      && crypto_generichash (derived, sizeof derived,
+             (const unsigned char *) purpose, sizeof purpose - 1, secret,
+             sizeof secret)
+          == 0
+      && zmq_z85_encode (client->secret_key, derived, sizeof derived);
+  sodium_memzero (secret, sizeof secret);
+  sodium_memzero (derived, sizeof derived);
+  if (!done)
+    return fail (error, "the broker's key could not be read");
+  return complete_pair (client, error);
+}
+
+/**
+ * datahub_keys_generate:
+ * @secret_file: where the secret key goes, mode 0600
+ * @public_file: where the public key goes
+ * @error: return location for a #GError
+ *
+ * Makes a key pair. Existing files are never overwritten.
+ *
+ * Returns: whether both files were written
+ */
+gboolean
+datahub_keys_generate (const char *secret_file, const char *public_file,
+    GError **error)
+{
+  g_auto (DatahubKeypair) pair = { 0 };
+
+  g_return_val_if_fail (secret_file && public_file, FALSE);
+  return datahub_keypair_generate (&pair, error)
+      && datahub_key_file_write (secret_file, pair.secret_key, error)
+      && datahub_key_file_write (public_file, pair.public_key, error);
+}
+
+/**
+ * datahub_keys_load_public:
+ * @file: a file with a public key
+ * @key: (out caller-allocates): its 40 characters
+ * @error: return location for a #GError
+ *
+ * Returns: whether @file held a key that nobody else could have changed
+ */
+gboolean
+datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
+    GError **error)
+{
+  return datahub_key_file_read (file, DATAHUB_KEY_FILE_PUBLIC, key, error);
+}
+
+/**
+ * datahub_keys_load_secret:
+ * @file: a file with a secret key, 0600 in a directory 0700
+ * @key: (out caller-allocates): its 40 characters; wipe them after use
+ * @error: return location for a #GError
+ *
+ * Returns: whether @file held a key that nobody else could have read
+ */
+gboolean
+datahub_keys_load_secret (const char *file, char key[DATAHUB_KEY_TEXT + 1],
+    GError **error)
+{
+  return datahub_key_file_read (file, DATAHUB_KEY_FILE_SECRET, key, error);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Strict reading and plain writing of messages. Whatever a peer sends ends
+ * here as a checked value or as an error. */
+#include "hub-log-private.h"
+#include "message-private.h"
+#include "block.h"
+#include "hub.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* The words of errors on the wire. */
+static const struct
+{
+  DatahubHubError code;
+  const char *word;
+} error_words[] = {
+  { DATAHUB_HUB_ERROR_FAILED, "failed" },
+  { DATAHUB_HUB_ERROR_SETTINGS, "invalid" },
+  { DATAHUB_HUB_ERROR_DENIED, "denied" },
+  { DATAHUB_HUB_ERROR_NOT_FOUND, "not-found" },
+  { DATAHUB_HUB_ERROR_PENDING, "pending" },
+  { DATAHUB_HUB_ERROR_BUSY, "busy" },
+  { DATAHUB_HUB_ERROR_DISCONNECTED, "hello-required" },
+  { DATAHUB_HUB_ERROR_PROTOCOL, "protocol" },
+  { DATAHUB_HUB_ERROR_LIMIT, "limit" },
+};
+
+G_DEFINE_QUARK (datahub - hub - error - quark, datahub_hub_error)
+
+static gboolean refuse (GError **error, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+static gboolean
+refuse (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
+      text);
+  return FALSE;
+}
+
+/* Nesting is counted before the parser recurses into it. Brackets in strings
+ * do not count; a broken string is the parser's to refuse. */
+static gboolean
+depth_is_fine (const char *text, gsize size)
+{
+  int depth = 0;
+  gboolean in_string = FALSE;
+
+  for (gsize i = 0; i < size; i++) {
+    char c = text[i];
+    if (in_string) {
+      if (c == '\\')
+        i++;
+      else if (c == '"')
+        in_string = FALSE;
+      continue;
+    }
+    if (c == '"')
+      in_string = TRUE;
+    else if (c == '{' || c == '[')
+      depth++;
+    else if (c == '}' || c == ']')
+      depth--;
+    if (depth > DATAHUB_MESSAGE_DEPTH)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Reads one message: a JSON object of our version, no key twice, nothing after
+ * it, limited in size and depth. */
+json_t *
+datahub_message_parse (const void *data, gsize size, GError **error)
+{
+  json_error_t json_error;
+  gint64 version;
+
+  if (size > DATAHUB_MESSAGE_MAX) {
+    refuse (error, "the message has %zu bytes, the limit is %d", size,
+        DATAHUB_MESSAGE_MAX);
+    return NULL;
+  }
+  if (!depth_is_fine (data, size)) {
+    refuse (error, "the message is nested more than %d deep",
+        DATAHUB_MESSAGE_DEPTH);
+    return NULL;
+  }
+  g_autoptr (json_t) message =
+      json_loadb (data, size, JSON_REJECT_DUPLICATES, &json_error);
+  if (!json_is_object (message)) {
+    refuse (error, "the message is no JSON object: %s",
+        message ? "another type" : json_error.text);
+    return NULL;
+  }
+  if (!datahub_message_integer (message, "v", 1, G_MAXINT32, &version, error))
+    return NULL;
+  if (version != DATAHUB_PROTOCOL_VERSION) {
+    refuse (error,
+        "the peer speaks version %d of the protocol, this program %d; upgrade "
+        "the older of the two",
+        (int) version, DATAHUB_PROTOCOL_VERSION);
+    return NULL;
+  }
+  return g_steal_pointer (&message);
+}
+
+/* The fields "code" and "message" of an answer that refuses. */
+json_t *
+datahub_message_error (const GError *reason)
+{
+  const char *word = "failed";
+
+  for (guint i = 0; i < G_N_ELEMENTS (error_words); i++)
+    if (g_error_matches (reason, DATAHUB_HUB_ERROR, error_words[i].code))
+      word = error_words[i].word;
+  return json_pack ("{s:s, s:s, s:s}", "type", "error", "code", word, "message",
+      reason->message);
+}
+
+/* The other way around. */
+GError *
+datahub_message_to_error (json_t *message)
+{
+  const char *word = datahub_message_string (message, "code", 32, FALSE, NULL);
+  const char *text =
+      datahub_message_string (message, "message", 1024, FALSE, NULL);
+  DatahubHubError code = DATAHUB_HUB_ERROR_FAILED;
+
+  for (guint i = 0; word && i < G_N_ELEMENTS (error_words); i++)
+    if (strcmp (word, error_words[i].word) == 0)
+      code = error_words[i].code;
+  return g_error_new_literal (DATAHUB_HUB_ERROR, code,
+      text ? text : "the broker refused without a word");
+}
+
+/* A string of at most @max bytes; borrowed from @message. A missing optional
+ * one is NULL without an error. */
+const char *
+datahub_message_string (json_t *message, const char *field, gsize max,
+    gboolean required, GError **error)
+{
+  json_t *value = json_object_get (message, field);
+
+  if (!value && !required)
+    return NULL;
+  if (!json_is_string (value)) {
+    refuse (error, "field \"%s\" must be a string", field);
+    return NULL;
+  }
+  if (json_string_length (value) > max) {
+    refuse (error, "field \"%s\" is longer than %zu bytes", field, max);
+    return NULL;
+  }
+  return json_string_value (value);
+}
+
+gboolean
+datahub_message_integer (json_t *message, const char *field, gint64 min,
+    gint64 max, gint64 *value, GError **error)
+{
+  json_t *number = json_object_get (message, field);
+
+  if (!json_is_integer (number))
+    return refuse (error, "field \"%s\" must be a whole number", field);
+  *value = json_integer_value (number);
+  if (*value < min || *value > max)
+    return refuse (error, "field \"%s\" is out of range", field);
+  return TRUE;
+}
+
+/* 64 bits without a sign travel as decimal text: JSON's numbers do not. */
+gboolean
+datahub_message_u64 (json_t *message, const char *field, guint64 *value,
+    GError **error)
+{
+  const char *text = datahub_message_string (message, field, 20, TRUE, error);
+
+  if (!text)
+    return FALSE;
+  if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, value, NULL))
+    return refuse (error, "field \"%s\" must be a number as text", field);
+  return TRUE;
+}
+
+/* The field "name": a channel's. */
+const char *
+datahub_message_name (json_t *message, GError **error)
+{
+  DatahubError reason;
+  const char *name = datahub_message_string (message, "name",
+      DATAHUB_CHANNEL_MAX, TRUE, error);
+
+  if (!name)
+    return NULL;
+  if (!datahub_channel_is_valid (name, &reason)) {
+    refuse (error, "%s", reason.message);
+    return NULL;
+  }
+  return name;
+}
+
+static gboolean
+is_hexadecimal (const char *text, gsize length)
+{
+  if (strlen (text) != length)
+    return FALSE;
+  for (gsize i = 0; i < length; i++)
+    if (!g_ascii_isdigit (text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
+      return FALSE;
+  return TRUE;
+}
+
+const char *
+datahub_message_token (json_t *message, const char *field, GError **error)
+{
+  const char *text =
+      datahub_message_string (message, field, DATAHUB_TOKEN_TEXT, TRUE, error);
+
+  if (text && !is_hexadecimal (text, DATAHUB_TOKEN_TEXT)) {
+    refuse (error, "field \"%s\" must be %d hexadecimal digits", field,
+        DATAHUB_TOKEN_TEXT);
+    return NULL;
+  }
+  return text;
+}
+
+/* The field "uuid"; "" where there is none: a name announced in advance. */
+const char *
+datahub_message_uuid (json_t *message, GError **error)
+{
+  if (!json_object_get (message, "uuid"))
+    return "";
+  return datahub_message_token (message, "uuid", error);
+}
+
+/* The field "secret", hexadecimal text. */
+gboolean
+datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
+    gboolean *present, GError **error)
+{
+  size_t size = 0;
+  g_autoptr (GError) local = NULL;
+  const char *text = datahub_message_string (message, "secret",
+      2 * DATAHUB_SECRET_SIZE, FALSE, &local);
+
+  *present = text != NULL;
+  if (local) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
+  }
+  if (!text)
+    return TRUE;
+  if (!is_hexadecimal (text, 2 * DATAHUB_SECRET_SIZE)
+      || sodium_hex2bin (secret, DATAHUB_SECRET_SIZE, text, strlen (text), NULL,
+             &size, NULL)
+          != 0
+      || size != DATAHUB_SECRET_SIZE)
+    return refuse (error, "field \"secret\" must be %d hexadecimal digits",
+        2 * DATAHUB_SECRET_SIZE);
+  return TRUE;
+}
+
+void
+datahub_message_set_secret (json_t *message,
+    const guint8 secret[DATAHUB_SECRET_SIZE])
+{
+  char text[2 * DATAHUB_SECRET_SIZE + 1];
+
+  sodium_bin2hex (text, sizeof text, secret, DATAHUB_SECRET_SIZE);
+  json_object_set_new (message, "secret", json_string (text));
+  sodium_memzero (text, sizeof text);
+}
+
+/* A secret in a message lives until here and no longer. */
+void
+datahub_message_wipe_secret (json_t *message)
+{
+  json_t *secret = json_object_get (message, "secret");
+
+  if (json_is_string (secret))
+    sodium_memzero ((char *) json_string_value (secret),
+        json_string_length (secret));
+}
+
+void
+datahub_message_set_u64 (json_t *message, const char *field, guint64 value)
+{
+  json_object_set_new (message, field,
+      json_sprintf ("%" G_GUINT64_FORMAT, value));
+}
+
+/* 128 random bits, as text. */
+void
+datahub_token_new (DatahubToken token)
+{
+  guint8 bytes[DATAHUB_TOKEN_TEXT / 2];
+
+  randombytes_buf (bytes, sizeof bytes);
+  sodium_bin2hex (token, sizeof (DatahubToken), bytes, sizeof bytes);
+}
+
+/* A pattern is made of the characters of names, '*' and '?'. */
+gboolean
+datahub_pattern_is_valid (const char *pattern)
+{
+  gsize length = strnlen (pattern, DATAHUB_PATTERN_MAX + 1);
+
+  if (length == 0 || length > DATAHUB_PATTERN_MAX)
+    return FALSE;
+  for (const char *c = pattern; *c; c++)
+    if (!g_ascii_isalnum (*c) && !strchr ("._-*?", *c))
+      return FALSE;
+  return TRUE;
+}
+
+/* '*' stands for any characters, '?' for one. At most length times length
+ * steps, whatever the pattern. */
+gboolean
+datahub_pattern_matches (const char *pattern, const char *name)
+{
+  const char *star = NULL, *resume = NULL;
+
+  while (*name) {
+    if (*pattern == '*') {
+      star = pattern++;
+      resume = name;
+    } else if (*pattern == '?' || *pattern == *name) {
+      pattern++;
+      name++;
+    } else if (star) {
+      pattern = star + 1;
+      name = ++resume;
+    } else {
+      return FALSE;
+    }
+  }
+  while (*pattern == '*')
+    pattern++;
+  return *pattern == '\0';
+}

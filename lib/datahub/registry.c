@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The registry: plain bookkeeping. Who may change it is the broker's to say. */
+#include "hub-log-private.h"
+#include "registry-private.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* Requests a client may send in one go, and per second after that. */
+#define REQUEST_BURST 2000.0
+#define REQUEST_RATE 500.0
+
+static void
+subscription_free (gpointer data)
+{
+  DatahubSubscription *subscription = data;
+
+  g_free (subscription->pattern);
+  g_free (subscription);
+}
+
+static void
+client_free (gpointer data)
+{
+  DatahubClient *client = data;
+
+  g_clear_pointer (&client->routing, g_bytes_unref);
+  g_ptr_array_unref (client->subscriptions);
+  g_free (client->program);
+  g_free (client->host);
+  g_free (client->id);
+  g_free (client);
+}
+
+static void
+joined_free (gpointer data)
+{
+  DatahubJoined *joined = data;
+
+  joined->client->n_consumers--;
+  g_free (joined->label);
+  g_free (joined);
+}
+
+static void
+block_free (gpointer data)
+{
+  DatahubBlockEntry *block = data;
+
+  block->owner->n_blocks--;
+  g_ptr_array_unref (block->joined);
+  sodium_memzero (block->secret, sizeof block->secret);
+  g_free (block->caps);
+  g_free (block);
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b, gpointer user_data)
+{
+  return strcmp (a, b);
+}
+
+void
+datahub_registry_init (DatahubRegistry *registry)
+{
+  registry->clients =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, client_free);
+  registry->routes = g_hash_table_new (g_bytes_hash, g_bytes_equal);
+  registry->blocks = g_tree_new_full (compare_names, NULL, NULL, block_free);
+}
+
+/* Blocks first: they refer to clients. */
+void
+datahub_registry_clear (DatahubRegistry *registry)
+{
+  g_clear_pointer (&registry->blocks, g_tree_unref);
+  g_clear_pointer (&registry->routes, g_hash_table_unref);
+  g_clear_pointer (&registry->clients, g_hash_table_unref);
+}
+
+/* The client of this key and instance, made if it is new; NULL when there are
+ * too many already. */
+DatahubClient *
+datahub_registry_get_client (DatahubRegistry *registry, const char *key,
+    const char *instance)
+{
+  g_autofree char *id = g_strconcat (key, "/", instance, NULL);
+  DatahubClient *client = g_hash_table_lookup (registry->clients, id);
+
+  if (client)
+    return client;
+  if (g_hash_table_size (registry->clients) >= DATAHUB_MAX_CLIENTS)
+    return NULL;
+  client = g_new0 (DatahubClient, 1);
+  client->id = g_steal_pointer (&id);
+  g_strlcpy (client->key, key, sizeof client->key);
+  g_strlcpy (client->instance, instance, sizeof client->instance);
+  client->subscriptions = g_ptr_array_new_with_free_func (subscription_free);
+  client->tokens = REQUEST_BURST;
+  g_hash_table_insert (registry->clients, client->id, client);
+  return client;
+}
+
+/* @client is reached by @routing from now on; NULL: by nothing. A client that
+ * was there before is not reached any more. */
+void
+datahub_registry_route (DatahubRegistry *registry, DatahubClient *client,
+    GBytes *routing)
+{
+  DatahubClient *before =
+      routing ? g_hash_table_lookup (registry->routes, routing) : NULL;
+
+  if (before == client && client->routing)
+    return;
+  if (client->routing) {
+    g_hash_table_remove (registry->routes, client->routing);
+    g_clear_pointer (&client->routing, g_bytes_unref);
+  }
+  if (before) {
+    datahub_registry_route (registry, before, NULL);
+    before->stalled = TRUE;
+  }
+  if (routing) {
+    client->routing = g_bytes_ref (routing);
+    g_hash_table_insert (registry->routes, client->routing, client);
+  }
+}
+
+DatahubClient *
+datahub_registry_by_route (DatahubRegistry *registry, GBytes *routing)
+{
+  return g_hash_table_lookup (registry->routes, routing);
+}
+
+/* Forgets a client that nothing refers to any more. */
+void
+datahub_registry_drop_idle (DatahubRegistry *registry, DatahubClient *client)
+{
+  if (client->n_blocks || client->n_consumers)
+    return;
+  datahub_registry_route (registry, client, NULL);
+  g_hash_table_remove (registry->clients, client->id);
+}
+
+/* Spends one request of the budget of @client; FALSE when none is left. */
+gboolean
+datahub_client_may_ask (DatahubClient *client, gint64 now_us)
+{
+  double earned =
+      (now_us - client->tokens_us) * (REQUEST_RATE / G_USEC_PER_SEC);
+
+  client->tokens = MIN (client->tokens + earned, REQUEST_BURST);
+  client->tokens_us = now_us;
+  if (client->tokens < 1.0)
+    return FALSE;
+  client->tokens -= 1.0;
+  return TRUE;
+}
+
+gboolean
+datahub_client_listens (DatahubClient *client, const char *name,
+    gboolean notification)
+{
+  for (guint i = 0; i < client->subscriptions->len; i++) {
+    DatahubSubscription *s = g_ptr_array_index (client->subscriptions, i);
+    if ((s->notifications || !notification)
+        && datahub_pattern_matches (s->pattern, name))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+DatahubBlockEntry *
+datahub_registry_find (DatahubRegistry *registry, const char *name)
+{
+  return g_tree_lookup (registry->blocks, name);
+}
+
+/* Adds a block; there is none of this name. */
+DatahubBlockEntry *
+datahub_registry_add (DatahubRegistry *registry, DatahubClient *owner,
+    const char *name, const char *uuid, const char *caps)
+{
+  DatahubBlockEntry *block = g_new0 (DatahubBlockEntry, 1);
+
+  g_strlcpy (block->name, name, sizeof block->name);
+  g_strlcpy (block->uuid, uuid, sizeof block->uuid);
+  block->caps = g_strdup (caps ? caps : "");
+  block->owner = owner;
+  block->joined = g_ptr_array_new_with_free_func (joined_free);
+  owner->n_blocks++;
+  g_tree_insert (registry->blocks, block->name, block);
+  return block;
+}
+
+void
+datahub_registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block)
+{
+  g_tree_remove (registry->blocks, block->name);
+}
+
+guint
+datahub_registry_n_blocks (DatahubRegistry *registry)
+{
+  return g_tree_nnodes (registry->blocks);
+}
+
+DatahubJoined *
+datahub_block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
+{
+  for (guint i = 0; i < block->joined->len; i++) {
+    DatahubJoined *joined = g_ptr_array_index (block->joined, i);
+    if (joined->id == id)
+      return joined;
+  }
+  return NULL;
+}
+
+/* NULL when the block has as many consumers as are remembered. */
+DatahubJoined *
+datahub_block_entry_join (DatahubBlockEntry *block, DatahubClient *client,
+    guint64 id, const char *label)
+{
+  if (block->joined->len >= DATAHUB_MAX_CONSUMERS_PER_BLOCK)
+    return NULL;
+  DatahubJoined *joined = g_new0 (DatahubJoined, 1);
+  joined->id = id;
+  joined->label = g_strdup (label);
+  joined->client = client;
+  client->n_consumers++;
+  g_ptr_array_add (block->joined, joined);
+  return joined;
+}
+
+void
+datahub_block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined)
+{
+  g_ptr_array_remove (block->joined, joined);
+}
+
+/* What everybody who may observe the block is told; never the secret. */
+json_t *
+datahub_block_entry_to_json (DatahubBlockEntry *block)
+{
+  json_t *json = json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b}", "name",
+      block->name, "caps", block->caps, "program", block->owner->program,
+      "host", block->owner->host, "pid", block->owner->pid, "consumers",
+      (int) block->joined->len, "pending", !*block->uuid, "stalled",
+      block->stalled_us != 0);
+
+  if (*block->uuid)
+    json_object_set_new (json, "uuid", json_string (block->uuid));
+  return json;
+}

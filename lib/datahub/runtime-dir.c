@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The runtime directory: the user's own, 0700, or refused. Who may enter it
+ * may read the broker's key, so its mode is the wall around everything. */
+#include "hub-log-private.h"
+#include "runtime-dir-private.h"
+#include "keys.h"
+#include "hub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where the runtime directory is, by the environment alone. */
+char *
+datahub_runtime_dir_name (void)
+{
+  const char *own = g_getenv ("DATAHUB_RUNTIME_DIR");
+  const char *xdg = g_getenv ("XDG_RUNTIME_DIR");
+
+  if (own && *own)
+    return g_strdup (own);
+  if (xdg && *xdg)
+    return g_build_filename (xdg, "datahub", NULL);
+  return g_strdup_printf ("/tmp/datahub-%u", (unsigned) geteuid ());
+}
+
+static gboolean refuse (GError **error, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+static gboolean
+refuse (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+      text);
+  return FALSE;
+}
+
+static gboolean
+refuse_unopened (const char *path, int sys_errno, GError **error)
+{
+  struct stat st;
+
+  if (lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
+    return refuse (error,
+        "runtime directory %s is a symbolic link, which another user could "
+        "have placed; remove it, or set DATAHUB_RUNTIME_DIR to the real "
+        "directory",
+        path);
+  if (sys_errno == ENOTDIR)
+    return refuse (error,
+        "runtime directory %s is not a directory; remove it, or set "
+        "DATAHUB_RUNTIME_DIR to another place",
+        path);
+  return refuse (error,
+      "cannot open runtime directory %s: %s; create it with: mkdir -m 700 %s",
+      path, g_strerror (sys_errno), path);
+}
+
+/* Checks that @path is a directory of this user that nobody else can enter; a
+ * missing one is made when @create. Judged on the open directory, so that what
+ * is checked is what is there. */
+gboolean
+datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
+{
+  struct stat st;
+
+  if (create && mkdir (path, 0700) != 0 && errno != EEXIST)
+    return refuse (error,
+        "cannot create runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
+        "directory you may create",
+        path, g_strerror (errno));
+
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return refuse_unopened (path, errno, error);
+  int failed = fstat (fd, &st);
+  int sys_errno = errno;
+  close (fd);
+  if (failed)
+    return refuse (error, "cannot examine runtime directory %s: %s", path,
+        g_strerror (sys_errno));
+  if (st.st_uid != geteuid ())
+    return refuse (error,
+        "runtime directory %s belongs to user %u, not to you (%u); set "
+        "DATAHUB_RUNTIME_DIR to a directory of your own",
+        path, (unsigned) st.st_uid, (unsigned) geteuid ());
+  if (st.st_mode & 0077)
+    return refuse (error,
+        "runtime directory %s has mode %04o: others can enter it; fix it with: "
+        "chmod 700 %s",
+        path, (unsigned) st.st_mode & 07777, path);
+  return TRUE;
+}
+
+/**
+ * datahub_runtime_dir:
+ * @error: return location for a #GError
+ *
+ * The directory of the user's broker: `$DATAHUB_RUNTIME_DIR`, else
+ * `$XDG_RUNTIME_DIR/datahub`, else `/tmp/datahub-$UID`. It is made (0700) where
+ * it is missing and refused where it is not the user's alone.
+ *
+ * Returns: (transfer full) (nullable): its path
+ */
+char *
+datahub_runtime_dir (GError **error)
+{
+  g_autofree char *path = datahub_runtime_dir_name ();
+
+  if (!datahub_runtime_dir_check (path, TRUE, error))
+    return NULL;
+  return g_steal_pointer (&path);
+}
+
+/* The path of @file in the checked runtime directory, or NULL. */
+char *
+datahub_runtime_file (const char *file, gboolean create, GError **error)
+{
+  g_autofree char *path = datahub_runtime_dir_name ();
+
+  if (!datahub_runtime_dir_check (path, create, error))
+    return NULL;
+  return g_build_filename (path, file, NULL);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A ZeroMQ socket in a GMainContext. The descriptor of a socket is
+ * edge-triggered and only says "look again": ZMQ_EVENTS is asked on every turn
+ * of the loop, so that a callback may leave messages for its next turn. */
+#include "hub-log-private.h"
+#include "zmq-source-private.h"
+
+#include <string.h>
+
+typedef struct
+{
+  GSource base;
+  void *socket;
+} ZmqSource;
+
+static gboolean
+readable (ZmqSource *source)
+{
+  int events = 0;
+  size_t size = sizeof events;
+
+  return zmq_getsockopt (source->socket, ZMQ_EVENTS, &events, &size) == 0
+      && (events & ZMQ_POLLIN);
+}
+
+static gboolean
+prepare (GSource *source, int *timeout)
+{
+  *timeout = -1;
+  return readable ((ZmqSource *) source);
+}
+
+static gboolean
+check (GSource *source)
+{
+  return readable ((ZmqSource *) source);
+}
+
+static gboolean
+dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  ((DatahubZmqFunc) (void (*) (void)) callback) (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs zmq_source_funcs = {
+  .prepare = prepare,
+  .check = check,
+  .dispatch = dispatch,
+};
+
+/* Calls @func in @context while @socket can be read. The socket belongs to the
+ * thread that iterates @context and outlives the source. */
+GSource *
+datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
+    gpointer user_data, GMainContext *context)
+{
+  int fd = -1;
+  size_t size = sizeof fd;
+  GSource *source = g_source_new (&zmq_source_funcs, sizeof (ZmqSource));
+
+  ((ZmqSource *) source)->socket = socket;
+  zmq_getsockopt (socket, ZMQ_FD, &fd, &size);
+  g_source_add_unix_fd (source, fd, G_IO_IN);
+  g_source_set_callback (source, (GSourceFunc) (void (*) (void)) func,
+      user_data, NULL);
+  g_source_set_name (source, "datahub-zmq");
+  g_source_attach (source, context);
+  return source;
+}
+
+void
+datahub_zmq_source_clear (GSource **source)
+{
+  if (*source) {
+    g_source_destroy (*source);
+    g_clear_pointer (source, g_source_unref);
+  }
+}
+
+/* Starts telling @events of @socket on a socket of its own. */
+void *
+datahub_zmq_monitor_open (void *zmq_context, void *socket, int events)
+{
+  static int counter;
+  g_autofree char *address = g_strdup_printf ("inproc://datahub-monitor-%d",
+      g_atomic_int_add (&counter, 1));
+  void *monitor;
+
+  if (zmq_socket_monitor (socket, address, events) != 0)
+    return NULL;
+  monitor = zmq_socket (zmq_context, ZMQ_PAIR);
+  if (monitor && zmq_connect (monitor, address) != 0)
+    datahub_zmq_close (&monitor);
+  return monitor;
+}
+
+/* Takes one event; FALSE when there is none now. */
+gboolean
+datahub_zmq_monitor_read (void *monitor, int *event, int *value)
+{
+  guint8 head[6];
+  char address[8];
+  guint16 event16;
+  gint32 value32;
+
+  if (zmq_recv (monitor, head, sizeof head, ZMQ_DONTWAIT) != sizeof head)
+    return FALSE;
+  /* The second part is the address; nobody here needs it. */
+  zmq_recv (monitor, address, sizeof address, ZMQ_DONTWAIT);
+  memcpy (&event16, head, sizeof event16);
+  memcpy (&value32, head + 2, sizeof value32);
+  *event = event16;
+  *value = value32;
+  return TRUE;
+}
+
+void
+datahub_zmq_close (void **socket)
+{
+  if (*socket)
+    zmq_close (*socket);
+  *socket = NULL;
+}
