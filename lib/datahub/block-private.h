@@ -91,6 +91,7 @@ void block_unlink_parts (int dir, uint32_t user, const Uuid *uuid);
 bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);
 
 /* Rows. */
+bool row_holds_pins (const Block *block, ConsumerRow *row);
 bool row_is_neutral (const Block *block, uint32_t row);
 void row_clean (Block *block, uint32_t row);
 bool row_read_info (const Block *block, int lock_fd, uint32_t row,

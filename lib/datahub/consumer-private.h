@@ -64,7 +64,12 @@ struct _DatahubConsumer
 
 /* Attaching. */
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
+uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
 void consumer_unref (DatahubConsumer *consumer);
+
+/* Pins: B3 and B6. Any thread. */
+void consumer_pin (DatahubConsumer *consumer, uint32_t record);
+void consumer_unpin (DatahubConsumer *consumer, uint32_t record);
 
 /* Pools; the reading thread. */
 bool consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error);

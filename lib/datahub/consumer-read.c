@@ -12,8 +12,8 @@
 
 #define STICKY_TRIES 100
 
-static void
-pin (DatahubConsumer *consumer, uint32_t record)
+void
+consumer_pin (DatahubConsumer *consumer, uint32_t record)
 {
   pthread_mutex_lock (&consumer->lock);
   if (consumer->held[record].leases++ == 0)
@@ -22,8 +22,8 @@ pin (DatahubConsumer *consumer, uint32_t record)
   pthread_mutex_unlock (&consumer->lock);
 }
 
-static void
-unpin (DatahubConsumer *consumer, uint32_t record)
+void
+consumer_unpin (DatahubConsumer *consumer, uint32_t record)
 {
   HeldRecord *held = &consumer->held[record];
   bool last;
@@ -38,6 +38,37 @@ unpin (DatahubConsumer *consumer, uint32_t record)
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_kick (consumer);
+}
+
+/* How many buffers come before the record @s, or before the one behind it.
+ * %DATAHUB_NONE where it is gone. */
+static uint64_t
+peek_ordinal (DatahubConsumer *consumer, uint64_t s, bool behind)
+{
+  shared_u64 *at = block_ring_word (&consumer->block, s);
+  uint64_t word = load_acquire (at), ordinal = DATAHUB_NONE;
+  uint32_t index = RING_RECORD (word);
+  if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
+      || index >= consumer->block.g.n_recs)
+    return DATAHUB_NONE;
+  pin (consumer, index);
+  if (load_seq (at) == word) {
+    const BlockRecord *record = block_record (&consumer->block, index);
+    bool counts = behind && record->type == DATAHUB_RECORD_BUFFER;
+    ordinal = record->ordinal + counts;
+  }
+  unpin (consumer, index);
+  return ordinal;
+}
+
+/* How many buffers come before sequence @s, committed or not yet;
+ * %DATAHUB_NONE where the ring has moved on. */
+uint64_t
+consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s)
+{
+  if (s < load_acquire (&consumer->block.header->head))
+    return peek_ordinal (consumer, s, false);
+  return s == 0 ? 0 : peek_ordinal (consumer, s - 1, true);
 }
 
 static DatahubResult
@@ -252,7 +283,8 @@ note_flush (DatahubConsumer *consumer)
   if (consumer->reliable || consumer->cursor >= flush)
     return;
   consumer->cursor = flush;
-  consumer->next_ordinal = DATAHUB_NONE; /* flushed, not lost */
+  /* flushed, not lost */
+  consumer->next_ordinal = consumer_ordinal_at (consumer, flush);
   store_relaxed (&consumer->row->cursor, flush);
 }
 
@@ -318,16 +350,16 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   DatahubResult result =
       describe (consumer, index, s & SEQUENCE_MASK, view, error);
   if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
-    unpin (consumer, index); /* its pool is gone: lost, like a lap */
+    consumer_unpin (consumer, index); /* its pool is gone: lost, like a lap */
     resync (consumer);
     return DATAHUB_TIMEOUT;
   }
   if (result == DATAHUB_ERROR_SYSTEM) {
-    unpin (consumer, index); /* nothing advanced (P3) */
+    consumer_unpin (consumer, index); /* nothing advanced (P3) */
     return result;
   }
   if (result == DATAHUB_OK && is_waiting_for_key (consumer, view)) {
-    unpin (consumer, index);
+    consumer_unpin (consumer, index);
     advance (consumer, s, s + 1);
     return DATAHUB_TIMEOUT;
   }
@@ -335,7 +367,7 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     lend (consumer, view);
   advance (consumer, s, s + 1);
   if (result != DATAHUB_OK) {
-    unpin (consumer, index);
+    consumer_unpin (consumer, index);
     return result;
   }
   account (consumer, view);
@@ -373,9 +405,9 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
       advance (consumer, s, s + 1);
       return refuse (consumer, s, "its index is impossible", error);
     }
-    pin (consumer, index);
+    consumer_pin (consumer, index);
     if (load_seq (block_ring_word (&consumer->block, s)) != word) { /* B4 */
-      unpin (consumer, index);
+      consumer_unpin (consumer, index);
       result = on_mismatch (consumer, error);
       if (result != DATAHUB_OK)
         return result;
@@ -543,7 +575,7 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
       unmap[n++] = pool;
   }
   pthread_mutex_unlock (&consumer->lock);
-  unpin (consumer, view->record);
+  consumer_unpin (consumer, view->record);
   while (n > 0)
     consumer_free_pool (consumer, unmap[--n]);
   consumer_unref (consumer);
@@ -611,16 +643,16 @@ datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
     DatahubResult result;
     if (index >= consumer->block.g.n_recs)
       return DATAHUB_ERROR_NOT_FOUND;
-    pin (consumer, index);
+    consumer_pin (consumer, index);
     if (load_seq (at) != word) {
-      unpin (consumer, index);
+      consumer_unpin (consumer, index);
       continue;
     }
     result = describe (consumer, index, RING_SEQUENCE (word), view, error);
     if (result == DATAHUB_OK)
       lend (consumer, view);
     else
-      unpin (consumer, index);
+      consumer_unpin (consumer, index);
     return result;
   }
   return DATAHUB_ERROR_NOT_FOUND;

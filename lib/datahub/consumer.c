@@ -17,6 +17,8 @@
 
 /* A reaper or prober may hold a row's byte for an instant (D5). */
 #define CLAIM_PASSES 2
+/* A producer at full speed may lap a joiner while it joins. */
+#define JOIN_TRIES 20
 
 /**
  * datahub_consumer_options_init:
@@ -153,6 +155,50 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
     consumer->cursor = oldest;
 }
 
+/* From here on every buffer passed over is a loss, also one lapped before the
+ * first read: notes the number of the first. Where the start moves meanwhile it
+ * stays unknown, and the first buffer read sets it. */
+static void
+note_first_ordinal (DatahubConsumer *consumer)
+{
+  BlockHeader *header = consumer->block.header;
+  uint64_t s = consumer->cursor;
+  uint64_t ordinal = load_acquire (&header->buffers), word;
+  uint32_t index;
+  if (s >= load_acquire (&header->head)) {
+    /* an ordinal that was published before the head still was at s */
+    if (load_acquire (&header->head) == s
+        && load_acquire (&header->buffers) == ordinal)
+      consumer->next_ordinal = ordinal;
+    return;
+  }
+  word = load_acquire (block_ring_word (&consumer->block, s));
+  index = RING_RECORD (word);
+  if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
+      || index >= consumer->block.g.n_recs)
+    return;
+  consumer_pin (consumer, index);
+  if (load_seq (block_ring_word (&consumer->block, s)) == word)
+    consumer->next_ordinal = block_record (&consumer->block, index)->ordinal;
+  consumer_unpin (consumer, index);
+}
+
+/* From here on what it misses is a loss. A live consumer lapped in the meantime
+ * joins later instead; one that waits for its first keyframe has not started.
+ */
+static void
+start_counting (DatahubConsumer *consumer)
+{
+  for (int i = 0; i < JOIN_TRIES; i++) {
+    if (consumer->need_key || consumer->next_ordinal != DATAHUB_NONE)
+      return;
+    consumer->next_ordinal = consumer_ordinal_at (consumer, consumer->cursor);
+    if (consumer->next_ordinal == DATAHUB_NONE && !consumer->reliable)
+      consumer_choose_start (consumer,
+          load_acquire (&consumer->block.header->tail));
+  }
+}
+
 /* Joins the stream: publishes the gate, then checks that the producer did not
  * claim past it meanwhile (B10, B11); the producer claims, then scans gates
  * (A1, A2). Models: m1_gate. */
@@ -171,10 +217,13 @@ join (DatahubConsumer *consumer)
   } else
     oldest = load_acquire (&header->tail);
   consumer_choose_start (consumer, oldest);
+  start_counting (consumer);
   if (consumer->reliable)
     swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
         GATE_WORD (consumer->incarnation, consumer->cursor));
   store_relaxed (&row->cursor, consumer->cursor);
+  if (consumer->next_ordinal == DATAHUB_NONE && !consumer->need_key)
+    note_first_ordinal (consumer);
   consumer->flush_mark = load_acquire (&header->flush_seq);
   consumer->flush_pending = false;
   consumer->evicted = false;
@@ -238,7 +287,7 @@ open_block (DatahubConsumer *consumer, const char *channel,
 /**
  * datahub_consumer_attach:
  * @channel: the name of the block
- * @options: how to read it; copied
+ * @options: (nullable): how to read it; copied; %NULL: the defaults
  * @consumer: (out): the consumer
  * @error: (out) (optional): why it failed
  *
@@ -254,9 +303,13 @@ datahub_consumer_attach (const char *channel,
     const DatahubConsumerOptions *options, DatahubConsumer **consumer,
     DatahubError *error)
 {
-  DatahubConsumer *made = consumer_new (options);
+  DatahubConsumerOptions defaults;
+  DatahubConsumer *made;
   DatahubResult result;
   *consumer = NULL;
+  datahub_consumer_options_init (&defaults);
+  options = options ? options : &defaults;
+  made = consumer_new (options);
   if (!made)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   result = open_block (made, channel, options, error);

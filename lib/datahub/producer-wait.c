@@ -45,6 +45,19 @@ producer_reap (DatahubProducer *producer, int64_t not_within_ns)
   return reaped;
 }
 
+/* Whether the row keeps what the producer waits for: the oldest record; or, when
+ * slots are short, anything at all. One that has read everything and holds
+ * nothing is not to blame. */
+static bool
+is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
+    uint64_t needed, bool starved)
+{
+  if (needed <= producer->tail && needed < producer->head)
+    return true;
+  return starved
+      && (needed < producer->head || row_holds_pins (&producer->block, row));
+}
+
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
  * before, and evicts those over block-timeout (L5). Counted in time this
  * producer really slept, at most a slice at once: one that was itself stopped
@@ -62,7 +75,8 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
     Blocker *blocker = &producer->blockers[i];
     uint64_t gate = load_seq (&row->gate);
     uint64_t needed = GATE_SEQUENCE (gate);
-    if (needed >= GATE_EVICTED || (needed > producer->tail && !starved)) {
+    if (needed >= GATE_EVICTED
+        || !is_in_the_way (producer, row, needed, starved)) {
       *blocker = (Blocker){ 0, 0 };
       continue;
     }

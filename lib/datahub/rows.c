@@ -6,6 +6,15 @@
 #include <string.h>
 
 bool
+row_holds_pins (const Block *block, ConsumerRow *row)
+{
+  for (uint32_t w = 0; w < block->g.pin_words; w++)
+    if (load_seq (&row->pins[w]))
+      return true;
+  return false;
+}
+
+bool
 row_is_neutral (const Block *block, uint32_t i)
 {
   ConsumerRow *row = block_row (block, i);
@@ -13,10 +22,7 @@ row_is_neutral (const Block *block, uint32_t i)
       || GATE_SEQUENCE (load_seq (&row->gate)) != GATE_OPEN
       || (load_seq (&block->bell->waiters[i >> 6]) >> (i & 63) & 1))
     return false;
-  for (uint32_t w = 0; w < block->g.pin_words; w++)
-    if (load_seq (&row->pins[w]))
-      return false;
-  return true;
+  return !row_holds_pins (block, row);
 }
 
 /* Cleans after a dead owner. The caller holds the row's lock byte, so it is the
