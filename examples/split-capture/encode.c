@@ -101,15 +101,6 @@ add_stream (Worker *worker, GString *text, const char *stream,
   return TRUE;
 }
 
-static void
-watch_stream (Worker *worker, GstElement *pipeline, const char *stream)
-{
-  g_autofree gchar *block = worker_block_name (worker, stream);
-  g_autoptr (GstElement) source =
-      gst_bin_get_by_name (GST_BIN (pipeline), block);
-  worker_watch (worker, stream, source);
-}
-
 static GstElement *
 build (Worker *worker)
 {
@@ -137,9 +128,9 @@ build (Worker *worker)
       gst_bin_get_by_name (GST_BIN (pipeline), "file");
   g_object_set (file, "location", output, NULL);
   if (worker_has_video (worker))
-    watch_stream (worker, pipeline, "video");
+    worker_watch_block (worker, pipeline, "video");
   if (worker_has_audio (worker))
-    watch_stream (worker, pipeline, "audio");
+    worker_watch_block (worker, pipeline, "audio");
   return pipeline;
 }
 

@@ -171,15 +171,6 @@ describe (Worker *worker, GString *text)
   }
 }
 
-static void
-watch_stream (Preview *preview, GstElement *pipeline, const char *stream)
-{
-  g_autofree gchar *block = worker_block_name (preview->worker, stream);
-  g_autoptr (GstElement) source =
-      gst_bin_get_by_name (GST_BIN (pipeline), block);
-  worker_watch (preview->worker, stream, source);
-}
-
 static GstElement *
 build (Preview *preview)
 {
@@ -200,14 +191,14 @@ build (Preview *preview)
         gst_bin_get_by_name (GST_BIN (pipeline), "frames");
     gst_app_sink_set_callbacks (GST_APP_SINK (frames), &callbacks, preview,
         NULL);
-    watch_stream (preview, pipeline, "video");
+    worker_watch_block (preview->worker, pipeline, "video");
   }
   if (worker_has_audio (preview->worker)) {
     g_autoptr (GstElement) sound =
         gst_bin_get_by_name (GST_BIN (pipeline), "sound");
     g_autoptr (GstPad) pad = gst_element_get_static_pad (sound, "sink");
     gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_sound, preview, NULL);
-    watch_stream (preview, pipeline, "audio");
+    worker_watch_block (preview->worker, pipeline, "audio");
   }
   return pipeline;
 }

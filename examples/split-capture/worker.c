@@ -241,6 +241,15 @@ worker_watch (Worker *worker, const char *stream, GstElement *element)
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_buffer, worker, NULL);
 }
 
+void
+worker_watch_block (Worker *worker, GstElement *pipeline, const char *stream)
+{
+  g_autofree gchar *block = worker_block_name (worker, stream);
+  g_autoptr (GstElement) element =
+      gst_bin_get_by_name (GST_BIN (pipeline), block);
+  worker_watch (worker, stream, element);
+}
+
 guint64
 worker_get_buffers (Worker *worker, const char *stream)
 {

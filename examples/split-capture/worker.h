@@ -29,6 +29,10 @@ GstElement *worker_get_pipeline (Worker *worker);
 void worker_set_stop (Worker *worker, WorkerStop stop, gpointer user_data);
 /* Counts what passes the only pad of @element, a datahubsink or datahubsrc. */
 void worker_watch (Worker *worker, const char *stream, GstElement *element);
+/* The same, for the element of @pipeline that is called like the stream's
+ * block. */
+void worker_watch_block (Worker *worker, GstElement *pipeline,
+    const char *stream);
 /* Buffers that passed so far. Any thread. */
 guint64 worker_get_buffers (Worker *worker, const char *stream);
 
