@@ -51,13 +51,13 @@ peek_ordinal (DatahubConsumer *consumer, uint64_t s, bool behind)
   if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
       || index >= consumer->block.g.n_recs)
     return DATAHUB_NONE;
-  pin (consumer, index);
+  consumer_pin (consumer, index);
   if (load_seq (at) == word) {
     const BlockRecord *record = block_record (&consumer->block, index);
     bool counts = behind && record->type == DATAHUB_RECORD_BUFFER;
     ordinal = record->ordinal + counts;
   }
-  unpin (consumer, index);
+  consumer_unpin (consumer, index);
   return ordinal;
 }
 

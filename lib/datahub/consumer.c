@@ -155,34 +155,6 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
     consumer->cursor = oldest;
 }
 
-/* From here on every buffer passed over is a loss, also one lapped before the
- * first read: notes the number of the first. Where the start moves meanwhile it
- * stays unknown, and the first buffer read sets it. */
-static void
-note_first_ordinal (DatahubConsumer *consumer)
-{
-  BlockHeader *header = consumer->block.header;
-  uint64_t s = consumer->cursor;
-  uint64_t ordinal = load_acquire (&header->buffers), word;
-  uint32_t index;
-  if (s >= load_acquire (&header->head)) {
-    /* an ordinal that was published before the head still was at s */
-    if (load_acquire (&header->head) == s
-        && load_acquire (&header->buffers) == ordinal)
-      consumer->next_ordinal = ordinal;
-    return;
-  }
-  word = load_acquire (block_ring_word (&consumer->block, s));
-  index = RING_RECORD (word);
-  if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
-      || index >= consumer->block.g.n_recs)
-    return;
-  consumer_pin (consumer, index);
-  if (load_seq (block_ring_word (&consumer->block, s)) == word)
-    consumer->next_ordinal = block_record (&consumer->block, index)->ordinal;
-  consumer_unpin (consumer, index);
-}
-
 /* From here on what it misses is a loss. A live consumer lapped in the meantime
  * joins later instead; one that waits for its first keyframe has not started.
  */
@@ -222,8 +194,6 @@ join (DatahubConsumer *consumer)
     swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
         GATE_WORD (consumer->incarnation, consumer->cursor));
   store_relaxed (&row->cursor, consumer->cursor);
-  if (consumer->next_ordinal == DATAHUB_NONE && !consumer->need_key)
-    note_first_ordinal (consumer);
   consumer->flush_mark = load_acquire (&header->flush_seq);
   consumer->flush_pending = false;
   consumer->evicted = false;
