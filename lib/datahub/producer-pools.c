@@ -7,12 +7,16 @@
 #include "producer-private.h"
 #include "result-private.h"
 
+#include <datahub/block.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define POOL_SLOTS_MIN 4u
+/* The bodies of events and metas never need more. */
+#define SMALL_BYTES_MAX (UINT64_C (64) << 20)
 /* After a failed growth for capacity, none is tried for a while. */
 #define GROWTH_PAUSE_NS NS_PER_S
 
@@ -32,6 +36,13 @@ void
 slot_ref (SlotRef slot)
 {
   slot.pool->refs[slot.slot]++;
+}
+
+/* max-bytes is about payload: the small pool of events is bounded by itself. */
+static uint64_t
+counted_bytes (const PoolShape *shape)
+{
+  return shape->kind == POOL_PAYLOAD ? shape->n_slots * shape->stride : 0;
 }
 
 /* A slot nobody refers to is free at once: the pins of readers are on records,
@@ -95,7 +106,7 @@ producer_tidy (DatahubProducer *producer)
       store_seq (&producer->block.pools[pool->entry].gen, 0);
       add_seq (&producer->block.header->pool_changes, 1);
       producer->pools[i] = NULL;
-      producer->bytes_used -= pool->shape.size;
+      producer->bytes_used -= counted_bytes (&pool->shape);
       break;
     }
     if (!idle)
@@ -164,7 +175,7 @@ pool_install (DatahubProducer *producer, Pool *pool, uint32_t entry)
   pool->entry = entry;
   producer->pools[entry] = pool;
   producer->newest[pool->shape.kind] = pool;
-  producer->bytes_used += pool->shape.size;
+  producer->bytes_used += counted_bytes (&pool->shape);
   if (old && old->n_free == old->shape.n_slots)
     producer->has_idle_pools = true;
   store_release (&shared->kind, pool->shape.kind);
@@ -223,18 +234,20 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
 
 /* How many slots of @stride fit besides what is there; at most @wanted. */
 static uint32_t
-slots_that_fit (const DatahubProducer *producer, uint32_t wanted,
+slots_that_fit (const DatahubProducer *producer, PoolKind kind, uint32_t wanted,
     uint64_t stride)
 {
-  uint64_t space = 0, total = 0, left;
-  if (producer->bytes_used >= producer->max_bytes)
-    return 0;
-  left = producer->max_bytes - producer->bytes_used;
-  if (os_space (producer->block.dir, &total, &space) && space < left)
-    left = space;
-  if (left < pool_size (1, stride))
-    return 0;
-  left = (left - BLOCK_PAGE) / stride;
+  uint64_t space = 0, total = 0;
+  uint64_t left = SMALL_BYTES_MAX;
+  if (kind == POOL_PAYLOAD)
+    left = producer->max_bytes > producer->bytes_used
+        ? producer->max_bytes - producer->bytes_used
+        : 0;
+  if (os_space (producer->block.dir, &total, &space) && space < BLOCK_PAGE)
+    left = 0;
+  else if (space - BLOCK_PAGE < left)
+    left = space - BLOCK_PAGE;
+  left /= stride;
   return left < wanted ? (uint32_t) left : wanted;
 }
 
@@ -251,22 +264,25 @@ has_old_pools (const DatahubProducer *producer)
 }
 
 static DatahubResult
-fail_too_big (const DatahubProducer *producer, uint64_t size,
-    DatahubError *error)
+fail_too_big (const DatahubProducer *producer, const Call *call)
 {
-  uint64_t space = 0, total = 0;
+  uint64_t space = 0, total = 0, size = call->grow_stride;
+  uint64_t limit =
+      call->kind == POOL_PAYLOAD ? producer->max_bytes : SMALL_BYTES_MAX;
+  uint64_t used = call->kind == POOL_PAYLOAD ? producer->bytes_used : 0;
+  uint64_t wanted = POOL_SLOTS_MIN * round_up (size, BLOCK_PAGE);
   os_space (producer->block.dir, &total, &space);
-  if (producer->bytes_used + pool_size (POOL_SLOTS_MIN, size)
-      <= producer->max_bytes)
-    return datahub_fail (error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
-        "Not enough shared memory to grow: %u slots of %.1f MiB are wanted, "
-        "%.1f MiB are free of %.1f MiB.",
-        POOL_SLOTS_MIN, size / 1048576.0, space / 1048576.0, total / 1048576.0);
-  return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-      "A payload of %llu bytes does not fit: %u such slots besides the %.1f MiB "
-      "in use exceed max-bytes, %.1f MiB.",
-      (unsigned long long) size, POOL_SLOTS_MIN,
-      producer->bytes_used / 1048576.0, producer->max_bytes / 1048576.0);
+  if (used + wanted <= limit)
+    return datahub_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
+        "Not enough shared memory to grow for a payload of %llu bytes: "
+        "%.1f MiB wanted, %.1f MiB free of %.1f MiB in %s.",
+        (unsigned long long) size, wanted / 1048576.0, space / 1048576.0,
+        total / 1048576.0, datahub_shm_directory ());
+  return datahub_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
+      "A payload of %llu bytes does not fit: %u such slots besides the %llu "
+      "bytes in use exceed max-bytes, %llu.",
+      (unsigned long long) size, POOL_SLOTS_MIN, (unsigned long long) used,
+      (unsigned long long) limit);
 }
 
 /* Chooses the shape of the next pool. Returns false where nothing fits now. */
@@ -280,7 +296,8 @@ choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
     return false;
   if (call->grow_stride == 0) {
     *stride = newest->shape.stride;
-    *n_slots = slots_that_fit (producer, newest->shape.n_slots * 2, *stride);
+    *n_slots = slots_that_fit (producer, call->kind, newest->shape.n_slots * 2,
+        *stride);
     /* less than what there is would be a step back */
     return *n_slots > newest->shape.n_slots;
   }
@@ -288,25 +305,28 @@ choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
   *stride = round_up (newest->shape.stride / 2 * 3, BLOCK_PAGE);
   if (*stride < exact)
     *stride = exact;
-  *n_slots = slots_that_fit (producer, newest->shape.n_slots, *stride);
+  *n_slots =
+      slots_that_fit (producer, call->kind, newest->shape.n_slots, *stride);
   if (*n_slots < POOL_SLOTS_MIN) {
     *stride = exact;
-    *n_slots = slots_that_fit (producer, newest->shape.n_slots, *stride);
+    *n_slots =
+        slots_that_fit (producer, call->kind, newest->shape.n_slots, *stride);
   }
   return *n_slots >= POOL_SLOTS_MIN;
 }
 
-/* What to do when the block cannot grow now (P5). */
+/* What to do when the block cannot grow now (P5): give up old frames that no
+ * reliable consumer needs, else wait for those who do, else drop the new one. */
 static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {
-  bool old = has_old_pools (producer);
-  bool gated = ring_is_gated (producer);
-  if (call->grow_stride && !old)
-    return fail_too_big (producer, call->grow_stride, call->error);
+  if (call->grow_stride && !has_old_pools (producer))
+    return fail_too_big (producer, call);
+  if (call->grow_stride && ring_drain_old_pools (producer))
+    return DATAHUB_OK;
   if (call->grow_stride == 0)
     producer->no_growth_until = os_now () + GROWTH_PAUSE_NS;
-  return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+  return ring_is_gated (producer) ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
 
 /* Returns %DATAHUB_OK to try again, %DATAHUB_TIMEOUT to wait for room, else the
@@ -324,11 +344,14 @@ producer_grow (DatahubProducer *producer, Call *call)
     pthread_mutex_unlock (&producer->lock);
     return DATAHUB_TIMEOUT;
   }
+  if (producer->n_limbo)
+    ring_reclaim (producer);
   go = (call->grow_stride || os_now () >= producer->no_growth_until)
       && choose_growth (producer, call, &n_slots, &stride);
   result = go ? DATAHUB_OK : cannot_grow (producer, call);
   producer->growing = go;
   pthread_mutex_unlock (&producer->lock);
+  producer_tidy (producer);
   if (!go)
     return result;
   result = pool_create (producer, call->kind, n_slots, stride,

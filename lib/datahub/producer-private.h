@@ -73,7 +73,7 @@ struct _DatahubProducer
 
   Pool *pools[MAX_POOLS];
   Pool *newest[N_POOL_KINDS];
-  uint64_t bytes_used;
+  uint64_t bytes_used; /* payload slots; what max_bytes limits */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;
@@ -133,6 +133,7 @@ bool ring_retire_oldest (DatahubProducer *producer);
 uint32_t ring_reclaim (DatahubProducer *producer);
 void ring_unref (DatahubProducer *producer, uint32_t record);
 bool ring_is_gated (const DatahubProducer *producer);
+bool ring_drain_old_pools (DatahubProducer *producer);
 
 /* Pools; the lock is held except where said. */
 Pool *pool_find (const DatahubProducer *producer, uint32_t gen);

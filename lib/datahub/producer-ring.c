@@ -135,6 +135,21 @@ ring_reclaim (DatahubProducer *producer)
   return freed;
 }
 
+/* Makes an old pool idle by retiring what no reliable consumer needs, oldest
+ * first: a new frame is worth more than old ones. Returns whether one is. */
+bool
+ring_drain_old_pools (DatahubProducer *producer)
+{
+  for (;;) {
+    if (producer->n_limbo)
+      ring_reclaim (producer);
+    if (producer->has_idle_pools)
+      return true;
+    if (producer->tail == producer->head || !ring_retire_oldest (producer))
+      return false;
+  }
+}
+
 static bool
 is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
     SlotRef *slot, uint64_t *offset)
@@ -233,10 +248,13 @@ static void
 fill_contexts (DatahubProducer *producer, DatahubRecordType type,
     RecordState *state, BlockRecord *record)
 {
+  uint32_t own = (uint32_t) (type - DATAHUB_RECORD_STREAM_START);
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
     uint32_t ctx = producer->sticky[i];
-    /* a sticky record does not refer to its own predecessor */
-    if (type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i))
+    /* A sticky record refers only to those that come before it in a stream:
+     * caps that referred to the segment in force, which refers to the caps
+     * before, and so on, would keep every sticky record there ever was. */
+    if (own < DATAHUB_N_CONTEXTS && i >= own)
       ctx = RECORD_NONE;
     state->ctx[i] = record->ctx[i] = (uint16_t) ctx;
     record->ctx_seq[i] = DATAHUB_NONE;
@@ -539,6 +557,7 @@ datahub_producer_flush (DatahubProducer *producer)
   if (producer->sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
     replace_sticky (producer, DATAHUB_CONTEXT_SEGMENT, producer->head,
         RECORD_NONE);
+  publish_sticky (producer);
   store_seq (&header->wake, load_relaxed (&header->wake) + 1);
   pthread_mutex_unlock (&producer->lock);
   os_futex_wake (&header->wake);

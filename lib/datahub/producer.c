@@ -205,9 +205,9 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
       + pool_size (SMALL_SLOTS, SMALL_STRIDE);
   if (first > producer->max_bytes && producer->options.max_bytes)
     return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-        "%u slots of %llu bytes take %.1f MiB; max-bytes allows %.1f MiB.",
+        "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.",
         block->g.n_slots, (unsigned long long) block->g.slot_stride,
-        first / 1048576.0, producer->max_bytes / 1048576.0);
+        (unsigned long long) first, (unsigned long long) producer->max_bytes);
   return DATAHUB_OK;
 }
 
