@@ -122,12 +122,32 @@ attempt_expired (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* Who only looks on makes no directory and no keys: before the first broker of
+ * the user ran there is nobody to connect to. */
+static gboolean
+has_started (DatahubHubCore *core, GError **error)
+{
+  g_autofree char *runtime = datahub_runtime_dir_name ();
+  g_autofree char *key =
+      g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
+
+  if (!core->automatic || !(core->flags & DATAHUB_HUB_MONITOR)
+      || g_file_test (key, G_FILE_TEST_EXISTS)
+      || g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
+    return TRUE;
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
+      "no broker answers at %s", runtime);
+  return FALSE;
+}
+
 static gboolean
 open_link (DatahubHubCore *core, GError **error)
 {
   char server_key[DATAHUB_KEY_TEXT + 1];
   g_auto (DatahubKeypair) client = { 0 };
 
+  if (!has_started (core, error))
+    return FALSE;
   if (core->automatic) {
     g_clear_pointer (&core->endpoint, g_free);
     core->endpoint =

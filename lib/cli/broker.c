@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* `datahub broker`: the broker as a daemon. */
+#include "cli.h"
+
+#include <glib-unix.h>
+#include <signal.h>
+
+#define ASK_NS (2000 * G_GINT64_CONSTANT (1000000))
+#define TAKE_OVER_MS 20 /* between tries once an embedded broker made way */
+#define TAKE_OVER_TRIES 200
+#define WAIT_MS 200 /* between tries with --wait */
+
+typedef struct
+{
+  GMainLoop *loop;
+  DatahubBroker *broker;
+  char **endpoints, *config;
+  gboolean wait;
+  guint tries_left;
+  int code;
+} Daemon;
+
+static void say (const char *event, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+static void
+say (const char *event, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_log_structured ("datahub", G_LOG_LEVEL_MESSAGE, "DATAHUB_EVENT", event,
+      "MESSAGE", "%s", text);
+}
+
+static gboolean
+stop (gpointer user_data)
+{
+  Daemon *d = user_data;
+
+  say ("stopping", "asked to stop");
+  g_main_loop_quit (d->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+reload (gpointer user_data)
+{
+  Daemon *d = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!d->config)
+    say ("reload", "there is no --config to read again");
+  else if (datahub_broker_load_config (d->broker, d->config, &error))
+    say ("reload", "read %s again", d->config);
+  else
+    say ("reload-failed", "the old list stays: %s", error->message);
+  return G_SOURCE_CONTINUE;
+}
+
+static int
+fail (Daemon *d, const GError *error)
+{
+  d->code = cli_fail (CLI_FAILED, "%s", error->message);
+  g_main_loop_quit (d->loop);
+  return d->code;
+}
+
+/* Asks an embedded broker to make way. A standalone one says no. */
+static gboolean
+ask_to_yield (GError **error)
+{
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+
+  if (!datahub_hub_connect_to (hub, "auto", NULL, NULL, error)
+      || !datahub_hub_wait_connected (hub, ASK_NS, NULL, error))
+    return FALSE;
+  g_autofree char *answer =
+      datahub_hub_request (hub, "yield", NULL, ASK_NS, NULL, error);
+  return answer != NULL;
+}
+
+static gboolean try_start (gpointer user_data);
+
+/* Another broker serves: it makes way, or this one waits, or says so. */
+static void
+start_later (Daemon *d, const GError *busy)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (d->tries_left > 0) {
+    d->tries_left--;
+    g_timeout_add (TAKE_OVER_MS, try_start, d);
+  } else if (ask_to_yield (&error)) {
+    say ("take-over", "an embedded broker made way");
+    d->tries_left = TAKE_OVER_TRIES;
+    g_timeout_add (0, try_start, d);
+  } else if (d->wait) {
+    say ("waiting", "%s", error ? error->message : busy->message);
+    g_timeout_add (WAIT_MS, try_start, d);
+  } else {
+    fail (d, error ? error : busy);
+  }
+}
+
+static void
+announce (Daemon *d)
+{
+  g_auto (GStrv) endpoints = datahub_broker_get_endpoints (d->broker);
+  g_autofree char *text = g_strjoinv (" ", endpoints);
+
+  say ("serving", "%s", text);
+}
+
+static gboolean
+try_start (gpointer user_data)
+{
+  Daemon *d = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (datahub_broker_start (d->broker, &error))
+    announce (d);
+  else if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY))
+    start_later (d, error);
+  else
+    fail (d, error);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+configure (Daemon *d, GError **error)
+{
+  for (char **e = d->endpoints; e && *e; e++)
+    if (!datahub_broker_add_endpoint (d->broker, *e, error))
+      return FALSE;
+  return !d->config || datahub_broker_load_config (d->broker, d->config, error);
+}
+
+static void
+serve (Daemon *d)
+{
+  guint sources[] = {
+    g_unix_signal_add (SIGTERM, stop, d),
+    g_unix_signal_add (SIGINT, stop, d),
+    g_unix_signal_add (SIGHUP, reload, d),
+    g_timeout_add (0, try_start, d),
+  };
+
+  g_main_loop_run (d->loop);
+  for (guint i = 0; i < 3; i++)
+    g_source_remove (sources[i]);
+  datahub_broker_stop (d->broker);
+  if (d->code == CLI_OK)
+    say ("stopped", "the broker is gone");
+}
+
+int
+cli_broker (int argc, char **argv)
+{
+  Daemon d = { 0 };
+  g_autoptr (GError) error = NULL;
+  const GOptionEntry entries[] = {
+    { "endpoint", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &d.endpoints,
+        "Serve there too: ipc:///path or tcp://host:port; may be repeated",
+        "ENDPOINT" },
+    { "config", 'c', 0, G_OPTION_ARG_FILENAME, &d.config,
+        "The allow-list; read again on SIGHUP", "FILE" },
+    { "wait", 'w', 0, G_OPTION_ARG_NONE, &d.wait,
+        "Where another broker serves, wait to take over", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  if (!cli_parse (&argc, &argv, NULL,
+          "Serves the runtime directory's endpoint, and others, until SIGTERM "
+          "or\nSIGINT. Without --config only this user's programs are let in.",
+          "datahub broker --endpoint 'tcp://*:5570' --config clients.json",
+          entries, NULL))
+    return CLI_USAGE;
+  if (argc != 1)
+    return cli_fail (CLI_USAGE, "it takes no arguments");
+  cli_log_to_stderr ();
+  d.broker = datahub_broker_new ();
+  d.loop = g_main_loop_new (NULL, FALSE);
+  if (configure (&d, &error))
+    serve (&d);
+  else
+    d.code = cli_fail (CLI_FAILED, "%s", error->message);
+  g_object_unref (d.broker);
+  g_main_loop_unref (d.loop);
+  g_strfreev (d.endpoints);
+  g_free (d.config);
+  return d.code;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the subcommands share. They use the library's public headers only. */
+#ifndef DATAHUB_CLI_H
+#define DATAHUB_CLI_H
+
+#include <datahub/datahub.h>
+#include <jansson.h>
+
+/* Exit codes, stable for scripts. */
+enum
+{
+  CLI_OK = 0,
+  CLI_FAILED = 1, /* it was tried and did not work */
+  CLI_USAGE = 2, /* the command line makes no sense */
+  CLI_NOT_FOUND = 3 /* there is no such block */
+};
+
+/* Where the broker is, for the subcommands that ask it. */
+typedef struct
+{
+  char *broker, *server_key, *key; /* owned */
+} CliTarget;
+
+int cli_broker (int argc, char **argv);
+int cli_list (int argc, char **argv);
+int cli_inspect (int argc, char **argv);
+int cli_reclaim (int argc, char **argv);
+int cli_keygen (int argc, char **argv);
+
+/* options.c */
+gboolean cli_parse (int *argc, char ***argv, const char *arguments,
+    const char *summary, const char *example, const GOptionEntry *entries,
+    CliTarget *target);
+void cli_target_clear (CliTarget *target);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CliTarget, cli_target_clear)
+
+/* output.c */
+typedef struct _CliTable CliTable;
+
+char *cli_safe (const char *text);
+char *cli_bytes (guint64 bytes);
+int cli_fail (int code, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void cli_print_json (json_t *json);
+CliTable *cli_table_new (const char *const *columns);
+void cli_table_add (CliTable *table, ...) G_GNUC_NULL_TERMINATED;
+void cli_table_print (CliTable *table);
+
+/* log.c */
+void cli_log_to_stderr (void);
+
+#endif /* DATAHUB_CLI_H */

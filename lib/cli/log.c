@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon's log: one line per event, "key=value", on standard error. */
+#include "cli.h"
+
+static const char *
+level_word (GLogLevelFlags level)
+{
+  switch (level & G_LOG_LEVEL_MASK) {
+    case G_LOG_LEVEL_ERROR:
+    case G_LOG_LEVEL_CRITICAL:
+      return "error";
+    case G_LOG_LEVEL_WARNING:
+      return "warning";
+    case G_LOG_LEVEL_MESSAGE:
+      return "notice";
+    default:
+      return "info";
+  }
+}
+
+static const char *
+field (const GLogField *fields, gsize n_fields, const char *key)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (g_strcmp0 (fields[i].key, key) == 0 && fields[i].length < 0)
+      return fields[i].value;
+  return NULL;
+}
+
+static GLogWriterOutput
+write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+    gpointer user_data)
+{
+  const char *event = field (fields, n_fields, "DATAHUB_EVENT");
+  const char *message = field (fields, n_fields, "MESSAGE");
+
+  if ((level & G_LOG_LEVEL_DEBUG) && !g_getenv ("G_MESSAGES_DEBUG"))
+    return G_LOG_WRITER_HANDLED;
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%fZ");
+  g_autofree char *safe = cli_safe (message ? message : "");
+  g_autofree char *quoted = g_strescape (safe, NULL);
+  g_printerr ("time=%s level=%s event=%s msg=\"%s\"\n", time,
+      level_word (level), event ? event : "log", quoted);
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* From now on, everything that is logged becomes such a line. */
+void
+cli_log_to_stderr (void)
+{
+  g_log_set_writer_func (write_line, NULL, NULL);
+}

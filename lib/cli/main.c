@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The `datahub` command: finds the subcommand and hands over. */
+#include "cli.h"
+#include "cli-config.h"
+
+#include <locale.h>
+#include <string.h>
+
+typedef struct
+{
+  const char *name;
+  int (*run) (int argc, char **argv);
+  const char *help;
+} Command;
+
+static const Command commands[] = {
+  { "broker", cli_broker, "run the broker as a daemon" },
+  { "list", cli_list, "list the blocks there are" },
+  { "inspect", cli_inspect, "show one block and its consumers" },
+  { "reclaim", cli_reclaim, "remove what dead processes left behind" },
+  { "keygen", cli_keygen, "make a pair of keys" },
+};
+
+static void
+print_help (void)
+{
+  g_print ("Usage:\n  datahub COMMAND [OPTION…]\n\n"
+           "Live media between processes over shared memory.\n\nCommands:\n");
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    g_print ("  %-10s %s\n", commands[i].name, commands[i].help);
+  g_print ("\nOptions:\n  --help     this text; after a command, its own\n"
+           "  --version  the version\n\nExit codes:\n"
+           "  0 done, 1 failed, 2 wrong usage, 3 no such block\n\n"
+           "Example:\n  datahub list --json\n");
+}
+
+static const Command *
+find_command (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (commands[i].name, name) == 0)
+      return &commands[i];
+  return NULL;
+}
+
+static int
+wrong_command (const char *name)
+{
+  g_autofree char *safe = cli_safe (name);
+
+  g_printerr ("datahub: there is no command \"%s\"\nSee: datahub --help\n",
+      safe);
+  return CLI_USAGE;
+}
+
+int
+main (int argc, char **argv)
+{
+  const Command *command;
+  g_autofree char *program = NULL;
+
+  setlocale (LC_ALL, "");
+  g_set_prgname ("datahub");
+  if (argc < 2) {
+    print_help ();
+    return CLI_USAGE;
+  }
+  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0
+      || strcmp (argv[1], "help") == 0) {
+    print_help ();
+    return CLI_OK;
+  }
+  if (strcmp (argv[1], "--version") == 0) {
+    g_print ("datahub %s\n", CLI_VERSION);
+    return CLI_OK;
+  }
+  command = find_command (argv[1]);
+  if (!command)
+    return wrong_command (argv[1]);
+  program = g_strconcat ("datahub ", command->name, NULL);
+  g_set_prgname (program);
+  argv[1] = program;
+  return command->run (argc - 1, argv + 1);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is printed: tables for people, JSON for machines. Text that another
+ * process wrote never reaches the terminal raw. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct _CliTable
+{
+  guint n_columns;
+  GPtrArray *cells; /* of text, row by row; owned */
+};
+
+/* @text with nothing in it that could steer a terminal. */
+char *
+cli_safe (const char *text)
+{
+  char *safe = g_utf8_make_valid (text, -1);
+
+  for (char *c = safe; *c; c = g_utf8_next_char (c))
+    if (g_unichar_iscntrl (g_utf8_get_char (c)))
+      memset (c, '?', g_utf8_next_char (c) - c);
+  return safe;
+}
+
+char *
+cli_bytes (guint64 bytes)
+{
+  return g_format_size_full (bytes, G_FORMAT_SIZE_IEC_UNITS);
+}
+
+/* Prints an error of the subcommand and returns @code. */
+int
+cli_fail (int code, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_autofree char *safe = cli_safe (text);
+  g_printerr ("%s: %s\n", g_get_prgname (), safe);
+  return code;
+}
+
+/* Prints @json and takes it. */
+void
+cli_print_json (json_t *json)
+{
+  json_dumpf (json, stdout, JSON_INDENT (2) | JSON_ENSURE_ASCII);
+  fputc ('\n', stdout);
+  json_decref (json);
+}
+
+CliTable *
+cli_table_new (const char *const *columns)
+{
+  CliTable *table = g_new0 (CliTable, 1);
+
+  table->cells = g_ptr_array_new_with_free_func (g_free);
+  for (; columns[table->n_columns]; table->n_columns++)
+    g_ptr_array_add (table->cells, g_strdup (columns[table->n_columns]));
+  return table;
+}
+
+/* Adds a row: as many texts as there are columns, and NULL. */
+void
+cli_table_add (CliTable *table, ...)
+{
+  va_list args;
+  const char *text;
+
+  va_start (args, table);
+  while ((text = va_arg (args, const char *)))
+    g_ptr_array_add (table->cells, cli_safe (text));
+  va_end (args);
+}
+
+static guint
+column_width (CliTable *table, guint column)
+{
+  glong width = 0;
+
+  for (guint i = column; i < table->cells->len; i += table->n_columns)
+    width =
+        MAX (width, g_utf8_strlen (g_ptr_array_index (table->cells, i), -1));
+  return (guint) width;
+}
+
+/* Prints the table and frees it. */
+void
+cli_table_print (CliTable *table)
+{
+  g_autofree guint *widths = g_new0 (guint, table->n_columns);
+
+  for (guint i = 0; i < table->n_columns; i++)
+    widths[i] = column_width (table, i);
+  for (guint i = 0; i < table->cells->len; i++) {
+    const char *cell = g_ptr_array_index (table->cells, i);
+    guint column = i % table->n_columns;
+    gboolean last = column == table->n_columns - 1;
+    guint pad = widths[column] - (guint) g_utf8_strlen (cell, -1);
+    g_print ("%s%*s%s", cell, last ? 0 : (int) pad + 2, "", last ? "\n" : "");
+  }
+  g_ptr_array_unref (table->cells);
+  g_free (table);
+}
