@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@
  * killed producer whose exit is not done. */
 #define LOCK_PATIENCE_NS (200 * NS_PER_MS)
 #define LOCK_RETRY_NS (2 * NS_PER_MS)
+/* ctl, con, lck, the entry, and as many pools as a table has, twice over. */
+#define N_FILES_TOLD (4 + 2 * MAX_POOLS)
 
 typedef void (*NameFunc) (int dir, const char *file, void *data);
 
@@ -309,8 +312,7 @@ is_dead (int dir, uint32_t user, const Uuid *uuid)
   return dead;
 }
 
-/* Sums up the parts before any is removed: one call of the user's function a
- * block, named by its lock file's stem. */
+/* Notes each block once, by the first of its files that is met. */
 static void
 collect_part (int dir, const char *file, void *data)
 {
@@ -333,43 +335,60 @@ collect_part (int dir, const char *file, void *data)
   call->seen[call->n_seen++] = uuid;
 }
 
+/* Names and sizes of the files of one block, for the user's function: taken
+ * before they are removed, told after. */
 typedef struct
 {
   PartFilter filter;
-  uint64_t bytes;
-} SizeCall;
+  int lck; /* to know its entry by */
+  FileName names[N_FILES_TOLD];
+  uint64_t bytes[N_FILES_TOLD];
+  size_t n;
+} FileList;
 
 static void
-add_size (int dir, const char *file, void *data)
+list_file (int dir, const char *file, void *data)
 {
-  SizeCall *call = data;
+  FileList *list = data;
   const char *channel, *part;
   Uuid uuid;
   struct stat st;
-  if (name_parse (call->filter.user, file, &channel, &uuid, &part) == NAME_PART
-      && memcmp (&uuid, &call->filter.uuid, sizeof uuid) == 0
-      && fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    call->bytes += (uint64_t) st.st_blocks * 512;
+  NameKind kind = name_parse (list->filter.user, file, &channel, &uuid, &part);
+  bool ours =
+      kind == NAME_PART && memcmp (&uuid, &list->filter.uuid, sizeof uuid) == 0;
+  if (kind == NAME_ENTRY && list->lck >= 0)
+    ours = os_same_file (list->lck, dir, file);
+  if (!ours || list->n == N_FILES_TOLD
+      || fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return;
+  snprintf (list->names[list->n].text, FILE_NAME_MAX, "%s", file);
+  list->bytes[list->n++] = (uint64_t) st.st_blocks * 512;
 }
 
 static void
 reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
 {
-  SizeCall size = { { call->user, *uuid }, 0 };
-  char text[DATAHUB_UUID_TEXT];
-  for_each_name (dir, add_size, &size);
-  if (call->dry_run ? !is_dead (dir, call->user, uuid)
-                    : !block_reclaim_dead (dir, call->user, uuid))
+  FileList *list = calloc (1, sizeof *list);
+  bool dead;
+  if (!list)
     return;
-  uuid_to_text (uuid, text);
-  if (call->func)
-    call->func (text, size.bytes, call->user_data);
+  list->filter = (PartFilter){ call->user, *uuid };
+  list->lck =
+      os_open_existing (dir, name_part (call->user, uuid, "lck").text, false);
+  for_each_name (dir, list_file, list);
+  dead = call->dry_run ? is_dead (dir, call->user, uuid)
+                       : block_reclaim_dead (dir, call->user, uuid);
+  for (size_t i = 0; i < list->n && dead && call->func; i++)
+    call->func (list->names[i].text, list->bytes[i], call->user_data);
+  if (list->lck >= 0)
+    close (list->lck);
+  free (list);
 }
 
 /**
  * datahub_block_reclaim:
  * @dry_run: only say what would be removed
- * @func: (nullable): called per block with its UUID and the bytes it takes
+ * @func: (nullable): called for each file with its name and the bytes it takes
  * @user_data: passed to @func
  * @error: (out) (optional): what went wrong
  *

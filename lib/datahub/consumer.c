@@ -292,6 +292,12 @@ datahub_consumer_attach (const char *channel,
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
   join (made);
+  /* who closed it before our gate stood may not have waited for us */
+  if (load_seq (&made->block.header->state) == DATAHUB_STATE_CLOSED) {
+    datahub_consumer_close (made);
+    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+        "The DataBlock \"%s\" was closed just now.", channel);
+  }
   *consumer = made;
   return DATAHUB_OK;
 }

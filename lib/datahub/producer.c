@@ -201,8 +201,7 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
     return result;
   producer->max_bytes =
       producer->options.max_bytes ? producer->options.max_bytes : total / 2;
-  first = pool_size (block->g.n_slots, block->g.slot_stride)
-      + pool_size (SMALL_SLOTS, SMALL_STRIDE);
+  first = block->g.n_slots * block->g.slot_stride;
   if (first > producer->max_bytes && producer->options.max_bytes)
     return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.",
