@@ -23,7 +23,7 @@
 #define CHANNEL "kill"
 #define N_CONSUMERS 5
 #define MAX_EPOCHS (1u << 20)
-#define MAX_DELAY_NS (25 * CHECK_MS)
+#define MAX_DELAY_NS (40 * CHECK_MS)
 
 /* What everybody writes down for the others to check. An epoch's numbers are
  * written by its producer alone. */
@@ -291,16 +291,18 @@ let_run (Scene *scene)
   struct timespec delay = { 0,
     (long) random_below (&scene->random, MAX_DELAY_NS) };
   struct pollfd poll_fd = { .fd = scene->signals, .events = POLLIN };
-  if (ppoll (&poll_fd, 1, &delay, NULL) == 1) {
-    struct signalfd_siginfo info;
-    CHECK (read (scene->signals, &info, sizeof info) == sizeof info);
+  struct signalfd_siginfo info;
+  /* The signal of the last victim is no news. */
+  while (read (scene->signals, &info, sizeof info) == sizeof info)
+    ;
+  collect (scene);
+  if (ppoll (&poll_fd, 1, &delay, NULL) == 1)
     collect (scene);
-  }
 }
 
 /* The victim may have ended by itself an instant before: same outcome. */
 static void
-kill_one (Scene *scene, CheckChild *victim)
+kill_one (CheckChild *victim)
 {
   int status;
   kill (victim->pid, SIGKILL);
@@ -317,10 +319,10 @@ one_round (Scene *scene)
   let_run (scene);
   uint32_t victim = random_below (&scene->random, N_CONSUMERS + 2);
   if (victim >= N_CONSUMERS) {
-    kill_one (scene, &scene->producer);
+    kill_one (&scene->producer);
     start_producer (scene);
   } else {
-    kill_one (scene, &scene->consumers[victim]);
+    kill_one (&scene->consumers[victim]);
     start_consumer (scene, victim);
   }
 }
@@ -349,12 +351,11 @@ wind_down (Scene *scene)
 {
   int status;
   collect (scene);
+  for (uint32_t i = 1; i < N_CONSUMERS; i += 2)
+    kill_one (&scene->consumers[i]);
   atomic_store (&board->stopping, 1);
-  for (uint32_t i = 0; i < N_CONSUMERS; i++)
-    if (i % 2)
-      kill_one (scene, &scene->consumers[i]);
-    else
-      check_join (&scene->consumers[i]);
+  for (uint32_t i = 0; i < N_CONSUMERS; i += 2)
+    check_join (&scene->consumers[i]);
   check_tell (scene->producer.to, 1);
   CHECK (waitpid (scene->producer.pid, &status, 0) == scene->producer.pid);
   end_pipes (&scene->producer);

@@ -130,7 +130,7 @@ traffic_send (DatahubProducer *producer, uint64_t epoch, uint64_t first,
 {
   Filled filled[TRAFFIC_MAX_BATCH];
   DatahubCommit records[TRAFFIC_MAX_BATCH];
-  CHECK_INT (n, <=, TRAFFIC_MAX_BATCH);
+  CHECK (n > 0 && n <= TRAFFIC_MAX_BATCH);
   for (uint32_t i = 0; i < n; i++) {
     DatahubResult result = fill (producer, epoch, first + i, timeout_ns,
         &filled[i], &records[i], error);
@@ -232,22 +232,39 @@ check_caps (TrafficReader *reader, const DatahubView *view)
   CHECK (memcmp (caps.meta, &view->pts, sizeof (uint64_t)) == 0);
 }
 
-/* Order and loss: what came and what is said to be lost is all there was. */
+/* Order and loss: what came and what is said to be lost is all there was. An
+ * event stands before the buffer of its ordinal and may tell a loss too. */
 static void
-follow (TrafficReader *reader, const DatahubView *view)
+follow_any (TrafficReader *reader, const DatahubView *view)
 {
   if (!reader->started) {
     reader->started = true;
     reader->epoch = view->pts;
-    reader->first = reader->next = view->offset - view->lost;
+    reader->first = reader->next = view->ordinal - view->lost;
   }
   CHECK_INT (view->pts, ==, reader->epoch);
-  CHECK_INT (view->offset, ==, reader->next + view->lost);
+  CHECK_INT (view->ordinal, ==, reader->next + view->lost);
   if (reader->reliable)
     CHECK_INT (view->lost, ==, 0);
-  reader->next = view->offset + 1;
-  reader->received++;
+  reader->next = view->ordinal;
   reader->lost += view->lost;
+}
+
+static void
+follow_event (TrafficReader *reader, const DatahubView *view)
+{
+  CHECK_INT (view->meta_size, ==, sizeof (uint64_t));
+  CHECK (memcmp (view->meta, &view->pts, sizeof (uint64_t)) == 0);
+  follow_any (reader, view);
+}
+
+static void
+follow (TrafficReader *reader, const DatahubView *view)
+{
+  CHECK_INT (view->offset, ==, view->ordinal);
+  follow_any (reader, view);
+  reader->next++;
+  reader->received++;
 }
 
 void
@@ -282,7 +299,7 @@ traffic_read (TrafficReader *reader, int64_t timeout_ns)
   if (result != DATAHUB_OK)
     return result;
   if (view.type != DATAHUB_RECORD_BUFFER) {
-    CHECK_INT (view.meta_size, ==, sizeof (uint64_t));
+    follow_event (reader, &view);
     datahub_consumer_end_read (reader->consumer, &view);
     return DATAHUB_OK;
   }

@@ -64,6 +64,20 @@ consumer_new (const char *channel, bool reliable, DatahubStart start)
   return attach (channel, &options);
 }
 
+DatahubResult
+consumer_try (const char *channel)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  datahub_consumer_options_init (&options);
+  DatahubResult result =
+      datahub_consumer_attach (channel, &options, &consumer, &err);
+  CHECK_INT (consumer != NULL, ==, result == DATAHUB_OK);
+  if (consumer)
+    datahub_consumer_close (consumer);
+  return result;
+}
+
 DatahubConsumer *
 consumer_new_quota (const char *channel, bool reliable, uint32_t max_pinned)
 {

@@ -14,7 +14,6 @@ extern DatahubError err;
 
 #define CHECK_RESULT(call, wanted)                                             \
   do {                                                                         \
-    err.message[0] = '\0';                                                     \
     DatahubResult check_got = (call);                                          \
     if (check_got != (wanted))                                                 \
       check_fail (__FILE__, __LINE__, "%s: %s (%s), wanted %s", #call,         \
@@ -36,6 +35,8 @@ DatahubResult producer_try (const char *channel,
     const DatahubProducerOptions *options, DatahubProducer **producer);
 DatahubConsumer *consumer_new (const char *channel, bool reliable,
     DatahubStart start);
+/* What an attach of somebody who expects to fail gets. */
+DatahubResult consumer_try (const char *channel);
 DatahubConsumer *consumer_new_quota (const char *channel, bool reliable,
     uint32_t max_pinned);
 

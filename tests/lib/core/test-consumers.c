@@ -13,12 +13,10 @@ full (void)
   DatahubProducerOptions options = small_options ();
   options.max_consumers = 3;
   DatahubProducer *producer = producer_new ("cam0", &options);
-  DatahubConsumer *consumers[3], *more = NULL;
+  DatahubConsumer *consumers[3];
   for (int i = 0; i < 3; i++)
     consumers[i] = consumer_new ("cam0", false, DATAHUB_START_LATEST);
-  CHECK_RESULT (datahub_consumer_attach ("cam0", NULL, &more, &err),
-      DATAHUB_ERROR_FULL);
-  CHECK (more == NULL);
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_FULL);
   CHECK_CONTAINS (err.message, "3");
   datahub_consumer_close (consumers[1]);
   consumers[1] = consumer_new ("cam0", true, DATAHUB_START_LATEST);

@@ -115,7 +115,7 @@ grows_again_and_again (void)
   /* Each pool is half as big again at least, so they are few. */
   CHECK_INT (producer_stats (producer).growths, >=, 5);
   CHECK_INT (producer_stats (producer).growths, <=, 16);
-  CHECK_INT (count_pools (), <=, 4);
+  CHECK_INT (count_pools (), <=, 6);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
@@ -152,25 +152,36 @@ beyond_max_bytes (void)
   datahub_producer_close (producer);
 }
 
-/* The old pool is in use and both together are over max-bytes: dropped and
- * counted; with the old pool free it fits. */
+/* 16 slots of 4 KiB, then 16 of 8 KiB; the next size fits beside the second
+ * pool, not beside both. */
+static DatahubProducerOptions
+tight_options (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.max_bytes = (16 * 4 + 16 * 8 + 4 * 16 - 1) << 10;
+  options.block_timeout_ns = -1;
+  return options;
+}
+
 static void
 dropped_then_fits (void)
 {
-  DatahubProducerOptions options = small_options ();
-  options.max_bytes = 160 << 10;
+  DatahubProducerOptions options = tight_options ();
   DatahubProducer *producer = producer_new ("cam0", &options);
   DatahubSlot loan;
   fill_slot (producer, 5, 4096, &loan);
-  DatahubResult result = try_commit (producer, 1, 8000, 0);
-  if (result == DATAHUB_DROPPED)
-    CHECK_INT (producer_stats (producer).dropped, ==, 1);
-  else
-    CHECK_RESULT (result, DATAHUB_OK);
+  for (uint64_t i = 0; i < 20; i++)
+    commit_buffer (producer, i, 8000);
+  CHECK_INT (producer_stats (producer).growths, ==, 1);
+  CHECK_RESULT (try_commit (producer, 20, 16000, 0), DATAHUB_DROPPED);
   CHECK_INT (producer_stats (producer).bytes_used, <=, options.max_bytes);
   CHECK_INT (pattern_mismatch (loan.data, 4096, 5), ==, PATTERN_MATCHES);
+  /* Smaller ones are not affected. */
+  commit_buffer (producer, 21, 8000);
   datahub_producer_abort (producer, &loan);
-  commit_buffer (producer, 2, 8000);
+  commit_buffer (producer, 22, 16000);
+  CHECK_INT (producer_stats (producer).growths, ==, 2);
+  CHECK_INT (producer_stats (producer).bytes_used, <=, options.max_bytes);
   datahub_producer_close (producer);
 }
 
@@ -178,18 +189,46 @@ dropped_then_fits (void)
 static void
 reliable_waits_for_pool (void)
 {
-  DatahubProducerOptions options = small_options ();
-  options.max_bytes = 100 << 10;
-  options.block_timeout_ns = -1;
+  DatahubProducerOptions options = tight_options ();
   DatahubProducer *producer = producer_new ("cam0", &options);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  commit_buffers (producer, 0, 8);
-  DatahubResult result = try_commit (producer, 8, 30000, 20 * CHECK_MS);
-  CHECK_RESULT (result, DATAHUB_TIMEOUT);
-  expect_buffers (consumer, 0, 8);
-  CHECK_OK (try_commit (producer, 8, 30000, SOON));
-  expect_buffer (consumer, 8, 30000);
+  commit_buffers (producer, 0, 3);
+  for (uint64_t i = 3; i < 6; i++)
+    commit_buffer (producer, i, 8000);
+  CHECK_RESULT (try_commit (producer, 6, 16000, 20 * CHECK_MS),
+      DATAHUB_TIMEOUT);
+  expect_buffers (consumer, 0, 3);
+  CHECK_OK (try_commit (producer, 6, 16000, SOON));
+  for (uint64_t i = 3; i < 6; i++)
+    expect_buffer (consumer, i, 8000);
+  expect_buffer (consumer, 6, 16000);
   CHECK_INT (producer_stats (producer).dropped, ==, 0);
+  CHECK_INT (producer_stats (producer).evictions, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* Live consumers' old frames give way to a new one that needs their pool. */
+static void
+old_frames_give_way (void)
+{
+  DatahubProducerOptions options = tight_options ();
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  commit_buffers (producer, 0, 3);
+  for (uint64_t i = 3; i < 6; i++)
+    commit_buffer (producer, i, 8000);
+  commit_buffer (producer, 6, 16000);
+  DatahubView view = read_record (consumer);
+  CHECK_INT (view.offset, >=, 3);
+  CHECK_INT (view.lost, ==, view.offset);
+  while (view.offset != 6) {
+    datahub_consumer_end_read (consumer, &view);
+    view = read_record (consumer);
+  }
+  check_buffer (&view, 6, 16000);
+  datahub_consumer_end_read (consumer, &view);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
@@ -239,9 +278,10 @@ static const CheckTest tests[] = {
   { "small payloads after big ones need no other pool", small_after_big },
   { "a payload beyond max-bytes is refused with the numbers",
       beyond_max_bytes },
-  { "within max-bytes a growth drops or fits, and is counted",
+  { "a frame that does not fit beside a held pool is dropped, later fits",
       dropped_then_fits },
   { "growth waits for a reliable consumer", reliable_waits_for_pool },
+  { "old frames give way to a growth", old_frames_give_way },
   { "a late joiner opens the pools that are there", late_joiner },
   { "what was committed before a close is read after it, in every pool",
       closed_after_growth },

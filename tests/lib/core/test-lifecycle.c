@@ -23,9 +23,7 @@ closed (void)
     CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
         DATAHUB_CLOSED);
   /* Nobody can find it any more. */
-  DatahubConsumer *late = NULL;
-  CHECK_RESULT (datahub_consumer_attach ("cam0", NULL, &late, &err),
-      DATAHUB_ERROR_NOT_FOUND);
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_NOT_FOUND);
   datahub_consumer_close (consumer);
 }
 

@@ -73,16 +73,13 @@ every_call_refuses (void)
 {
   DatahubProducerOptions options = small_options ();
   DatahubProducer *producer = NULL;
-  DatahubConsumer *consumer = NULL;
   DatahubBlockInfo info;
   uint32_t n;
   CHECK_RESULT (datahub_producer_create ("a/b", &options, &producer, &err),
       DATAHUB_ERROR_NAME);
   CHECK (producer == NULL);
   CHECK_CONTAINS (err.message, "a/b");
-  CHECK_RESULT (datahub_consumer_attach ("a/b", NULL, &consumer, &err),
-      DATAHUB_ERROR_NAME);
-  CHECK (consumer == NULL);
+  CHECK_RESULT (consumer_try ("a/b"), DATAHUB_ERROR_NAME);
   CHECK_RESULT (datahub_block_inspect ("a/b", &info, &err), DATAHUB_ERROR_NAME);
   CHECK_RESULT (datahub_block_inspect_consumers ("a/b", NULL, 0, &n, &err),
       DATAHUB_ERROR_NAME);
@@ -91,10 +88,8 @@ every_call_refuses (void)
 static void
 missing (void)
 {
-  DatahubConsumer *consumer = NULL;
   DatahubBlockInfo info;
-  CHECK_RESULT (datahub_consumer_attach ("nobody", NULL, &consumer, &err),
-      DATAHUB_ERROR_NOT_FOUND);
+  CHECK_RESULT (consumer_try ("nobody"), DATAHUB_ERROR_NOT_FOUND);
   CHECK_CONTAINS (err.message, "nobody");
   CHECK_RESULT (datahub_block_inspect ("nobody", &info, &err),
       DATAHUB_ERROR_NOT_FOUND);

@@ -70,8 +70,7 @@ unpublished (void)
   DatahubConsumer *consumer = NULL;
   CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
   commit_event (producer, DATAHUB_RECORD_CAPS, "video/x-raw");
-  CHECK_RESULT (datahub_consumer_attach ("cam0", NULL, &consumer, &err),
-      DATAHUB_ERROR_NOT_FOUND);
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_NOT_FOUND);
   CHECK_OK (datahub_producer_publish (producer, &err));
   consumer = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   expect_event (consumer, DATAHUB_RECORD_CAPS, "video/x-raw");

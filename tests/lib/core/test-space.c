@@ -127,13 +127,13 @@ filled_up_later (void)
 static void
 automatic_fits (void)
 {
-  mount_small ("16m");
+  mount_small ("32m");
   DatahubProducerOptions options;
   datahub_producer_options_init (&options);
   options.slot_size = 1 << 20;
   DatahubProducer *producer = producer_new ("cam0", &options);
   DatahubProducerStats stats = producer_stats (producer);
-  CHECK_INT (stats.max_bytes, <=, 8 << 20);
+  CHECK_INT (stats.max_bytes, <=, 16 << 20);
   CHECK_INT (stats.bytes_used, <=, stats.max_bytes);
   CHECK_INT (stats.slots, >=, 4);
   for (uint64_t i = 0; i < 50; i++)
