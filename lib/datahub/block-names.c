@@ -77,8 +77,9 @@ block_unlink_parts (int dir, uint32_t user, const Uuid *uuid)
   os_unlink (dir, name_part (user, uuid, "lck").text);
 }
 
-/* Whether a live consumer that the stream waits for has not opened every pool
- * yet: its files must stay linked until it has (clarifications, 3). */
+/* Whether a living consumer has not opened every pool yet: the files must stay
+ * linked until it has, or the last frames are out of its
+ * reach. A row between its claim and its first look has seen none. */
 bool
 block_names_lagging (const Block *block)
 {
@@ -86,8 +87,8 @@ block_names_lagging (const Block *block)
   uint32_t rows = block_rows_in_use (block);
   for (uint32_t i = 0; i < rows; i++) {
     ConsumerRow *row = block_row (block, i);
-    uint64_t needed = GATE_SEQUENCE (load_seq (&row->gate));
-    if (needed < GATE_EVICTED && needed < load_acquire (&block->header->head)
+    uint32_t state = load_seq (&row->state);
+    if ((state == DATAHUB_CONSUMER_CLAIMED || state == DATAHUB_CONSUMER_ACTIVE)
         && load_acquire (&row->pools_seen) != changes
         && !os_lock_is_free (block->lck, LOCK_BYTE_ROW + i))
       return true;
@@ -361,7 +362,9 @@ list_file (int dir, const char *file, void *data)
   if (!ours || list->n == N_FILES_TOLD
       || fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return;
-  snprintf (list->names[list->n].text, FILE_NAME_MAX, "%s", file);
+  if (strlen (file) >= FILE_NAME_MAX)
+    return;
+  strcpy (list->names[list->n].text, file);
   list->bytes[list->n++] = (uint64_t) st.st_blocks * 512;
 }
 

@@ -66,12 +66,13 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   consumer->incarnation = load_relaxed (&row->incarnation) + 1;
   store_seq (&row->incarnation, consumer->incarnation);
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
-  store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
   store_relaxed (&row->mode, consumer->reliable);
   store_relaxed (&row->pid, (uint32_t) getpid ());
+  store_seq (&row->pools_seen, 0); /* the table has changed at least once */
   store_relaxed (&row->received, 0);
   store_relaxed (&row->lost, 0);
   write_name (row, name);
+  store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
   raise_u32_seq (&consumer->block.bell->rows_hwm, consumer->row_index + 1);
 }
 

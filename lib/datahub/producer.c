@@ -428,7 +428,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   return result;
 }
 
-/* Gives consumers that the stream waits for the time to open pools they have
+/* Gives living consumers the time to open pools they have
  * not seen; they were woken. Returns whether some still have not. */
 static bool
 wait_for_laggards (DatahubProducer *producer)
@@ -467,7 +467,7 @@ unlink_names (DatahubProducer *producer, bool keep_parts)
  *
  * Marks the block closed, wakes everybody, ends every wait of other threads and
  * removes the names. Consumers read what was committed to its end. Loans stay
- * valid until datahub_producer_abort(). Takes up to 0.3 s where a reliable
+ * valid until datahub_producer_abort(). Takes up to 0.3 s where a living
  * consumer has not seen the newest pool; the last one then removes the files.
  */
 void
