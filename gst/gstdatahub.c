@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstdatahubsink.h"
+#include "gstdatahubsrc.h"
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  gboolean registered = FALSE;
+  registered |= GST_ELEMENT_REGISTER (datahubsink, plugin);
+  registered |= GST_ELEMENT_REGISTER (datahubsrc, plugin);
+  return registered;
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, datahub,
+    "Live media between processes over shared memory", plugin_init, VERSION,
+    "LGPL", PACKAGE, PACKAGE_ORIGIN)

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A GstMemory here is the loan of a slot: upstream writes to it, the sink
+ * commits it without a copy, and its end is the end of the loan. After the
+ * commit it must not be written to any more, also not by the pipeline that made
+ * it: it is sealed, and GStreamer then copies where somebody wants to write. */
+#include "gstdatahuballocator.h"
+
+/* Alignment of a slot's data that needs no extra room; a power of two. */
+#define SLOT_ALIGN_MASK 63u
+
+typedef struct
+{
+  GstMemory mem;
+  DatahubProducer *producer; /* kept alive by the loan, also when closed */
+  DatahubSlot slot;
+  guint8 *data; /* start of maxsize bytes in the slot */
+} SlotMemory;
+
+struct _GstDatahubAllocator
+{
+  GstAllocator parent;
+  GstDatahubBlock *block; /* owned */
+};
+
+G_DEFINE_TYPE (GstDatahubAllocator, gst_datahub_allocator, GST_TYPE_ALLOCATOR)
+
+/**
+ * gst_datahub_allocator_alloc_slot:
+ * @allocator: an allocator
+ * @size: bytes
+ * @params: alignment, prefix and padding
+ * @timeout_ns: how long to wait for a slot
+ *
+ * Any thread.
+ *
+ * Returns: (transfer full) (nullable): memory on a slot, or %NULL where there
+ *   is none in time
+ */
+GstMemory *
+gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
+    const GstAllocationParams *params, gint64 timeout_ns)
+{
+  gsize maxsize = size + params->prefix + params->padding;
+  gsize align = params->align | gst_memory_alignment;
+  gsize spare = (align & ~(gsize) SLOT_ALIGN_MASK) ? align : 0;
+  DatahubProducer *producer = gst_datahub_block_enter (allocator->block);
+  DatahubError error = { 0 };
+  DatahubSlot slot;
+  SlotMemory *memory;
+  DatahubResult result;
+  if (!producer)
+    return NULL;
+  result = datahub_producer_acquire_slot (producer, maxsize + spare, timeout_ns,
+      &slot, &error);
+  gst_datahub_block_leave (allocator->block);
+  if (result != DATAHUB_OK) {
+    GST_LOG_OBJECT (allocator, "no slot of %" G_GSIZE_FORMAT " bytes: %s %s",
+        maxsize + spare, datahub_result_name (result), error.message);
+    return NULL;
+  }
+  memory = g_slice_new (SlotMemory);
+  memory->producer = producer;
+  memory->slot = slot;
+  memory->data = (guint8 *) (((guintptr) slot.data + align) & ~(guintptr) align);
+  gst_memory_init (GST_MEMORY_CAST (memory), 0, GST_ALLOCATOR (allocator), NULL,
+      maxsize, align, params->prefix, size);
+  if (params->prefix && (params->flags & GST_MEMORY_FLAG_ZERO_PREFIXED))
+    memset (memory->data, 0, params->prefix);
+  if (params->padding && (params->flags & GST_MEMORY_FLAG_ZERO_PADDED))
+    memset (memory->data + params->prefix + size, 0, params->padding);
+  return GST_MEMORY_CAST (memory);
+}
+
+/* Never waits: who allocates without the pool is not ready to be held up. The
+ * sink copies what does not come in a slot. */
+static GstMemory *
+gst_datahub_allocator_alloc (GstAllocator *allocator, gsize size,
+    GstAllocationParams *params)
+{
+  GstMemory *memory = gst_datahub_allocator_alloc_slot (
+      GST_DATAHUB_ALLOCATOR (allocator), size, params, 0);
+  return memory ? memory : gst_allocator_alloc (NULL, size, params);
+}
+
+static void
+gst_datahub_allocator_free (GstAllocator *allocator, GstMemory *mem)
+{
+  SlotMemory *memory = (SlotMemory *) mem;
+  if (!mem->parent)
+    datahub_producer_abort (memory->producer, &memory->slot);
+  g_slice_free (SlotMemory, memory);
+}
+
+static gpointer
+map_memory (GstMemory *mem, gsize maxsize, GstMapFlags flags)
+{
+  return ((SlotMemory *) mem)->data;
+}
+
+static void
+unmap_memory (GstMemory *mem)
+{
+}
+
+static GstMemory *
+share_memory (GstMemory *mem, gssize offset, gssize size)
+{
+  SlotMemory *memory = (SlotMemory *) mem;
+  GstMemory *root = mem->parent ? mem->parent : mem;
+  SlotMemory *part = g_slice_new (SlotMemory);
+  if (size == -1)
+    size = (gssize) mem->size - offset;
+  part->producer = memory->producer;
+  part->slot = memory->slot;
+  part->data = memory->data;
+  gst_memory_init (GST_MEMORY_CAST (part),
+      GST_MINI_OBJECT_FLAGS (root) | GST_MINI_OBJECT_FLAG_LOCK_READONLY,
+      mem->allocator, root, mem->maxsize, mem->align,
+      mem->offset + (gsize) offset, (gsize) size);
+  return GST_MEMORY_CAST (part);
+}
+
+static gboolean
+is_span (GstMemory *first, GstMemory *second, gsize *offset)
+{
+  SlotMemory *a = (SlotMemory *) first, *b = (SlotMemory *) second;
+  if (offset && first->parent)
+    *offset = first->offset - first->parent->offset;
+  return a->data + first->offset + first->size == b->data + second->offset;
+}
+
+/**
+ * gst_datahub_allocator_to_commit:
+ * @allocator: the allocator of the block that is to be committed to
+ * @memory: any memory
+ * @commit: (out): how to commit it without a copy
+ *
+ * Returns: whether @memory is on a slot of that block
+ */
+gboolean
+gst_datahub_allocator_to_commit (GstAllocator *allocator, GstMemory *memory,
+    DatahubCommitMemory *commit)
+{
+  SlotMemory *slot = (SlotMemory *) memory;
+  if (memory->allocator != allocator)
+    return FALSE;
+  commit->slot = &slot->slot;
+  commit->offset = (guint64) (slot->data - slot->slot.data) + memory->offset;
+  commit->size = memory->size;
+  return TRUE;
+}
+
+/**
+ * gst_datahub_allocator_seal:
+ * @memory: memory on a slot that is about to be committed
+ *
+ * From here on nobody gets it to write to. The caller holds the buffer, so
+ * nobody can be starting to write just now.
+ */
+void
+gst_datahub_allocator_seal (GstMemory *memory)
+{
+  GST_MINI_OBJECT_FLAG_SET (memory, GST_MINI_OBJECT_FLAG_LOCK_READONLY);
+  if (memory->parent)
+    GST_MINI_OBJECT_FLAG_SET (memory->parent,
+        GST_MINI_OBJECT_FLAG_LOCK_READONLY);
+}
+
+static void
+gst_datahub_allocator_finalize (GObject *object)
+{
+  GstDatahubAllocator *allocator = GST_DATAHUB_ALLOCATOR (object);
+  g_clear_pointer (&allocator->block, gst_datahub_block_unref);
+  G_OBJECT_CLASS (gst_datahub_allocator_parent_class)->finalize (object);
+}
+
+static void
+gst_datahub_allocator_class_init (GstDatahubAllocatorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = gst_datahub_allocator_finalize;
+  GST_ALLOCATOR_CLASS (klass)->alloc = gst_datahub_allocator_alloc;
+  GST_ALLOCATOR_CLASS (klass)->free = gst_datahub_allocator_free;
+}
+
+static void
+gst_datahub_allocator_init (GstDatahubAllocator *allocator)
+{
+  GstAllocator *base = GST_ALLOCATOR_CAST (allocator);
+  base->mem_type = "DatahubSlot";
+  base->mem_map = map_memory;
+  base->mem_unmap = unmap_memory;
+  base->mem_share = share_memory;
+  base->mem_is_span = is_span;
+}
+
+/**
+ * gst_datahub_allocator_new:
+ * @block: a block
+ *
+ * Returns: (transfer full): an allocator on its slots
+ */
+GstAllocator *
+gst_datahub_allocator_new (GstDatahubBlock *block)
+{
+  GstDatahubAllocator *allocator =
+      g_object_new (GST_TYPE_DATAHUB_ALLOCATOR, NULL);
+  gst_object_ref_sink (allocator);
+  allocator->block = gst_datahub_block_ref (block);
+  return GST_ALLOCATOR_CAST (allocator);
+}

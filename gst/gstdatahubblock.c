@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pool and the allocator are used by upstream's threads, also after the
+ * sink has stopped. They enter the block for each call; closing turns newcomers
+ * away, ends the waits of those inside, and waits until they have left. */
+#include "gstdatahubblock.h"
+
+struct _GstDatahubBlock
+{
+  gatomicrefcount refs;
+
+  GMutex lock; /* guards the rest; innermost, never held in a call */
+  GCond left;
+  DatahubProducer *producer; /* owned until closed */
+  guint inside;
+  gboolean closed;
+  guint interrupts;
+};
+
+/**
+ * gst_datahub_block_new:
+ * @channel: the name
+ * @options: what to create
+ * @error: (out): why it failed
+ *
+ * Returns: (transfer full) (nullable): a block, not published yet
+ */
+GstDatahubBlock *
+gst_datahub_block_new (const gchar *channel,
+    const DatahubProducerOptions *options, DatahubError *error)
+{
+  DatahubProducer *producer = NULL;
+  GstDatahubBlock *block;
+  DatahubResult result =
+      datahub_producer_create (channel, options, &producer, error);
+  if (result != DATAHUB_OK) {
+    error->code = result;
+    return NULL;
+  }
+  block = g_new0 (GstDatahubBlock, 1);
+  g_atomic_ref_count_init (&block->refs);
+  g_mutex_init (&block->lock);
+  g_cond_init (&block->left);
+  block->producer = producer;
+  return block;
+}
+
+GstDatahubBlock *
+gst_datahub_block_ref (GstDatahubBlock *block)
+{
+  g_atomic_ref_count_inc (&block->refs);
+  return block;
+}
+
+void
+gst_datahub_block_unref (GstDatahubBlock *block)
+{
+  if (!g_atomic_ref_count_dec (&block->refs))
+    return;
+  gst_datahub_block_close (block);
+  g_mutex_clear (&block->lock);
+  g_cond_clear (&block->left);
+  g_free (block);
+}
+
+/**
+ * gst_datahub_block_close:
+ * @block: a block
+ *
+ * Ends the waits of all threads inside and closes the producer once they left.
+ * Loans stay valid. Any thread; may be called again.
+ */
+void
+gst_datahub_block_close (GstDatahubBlock *block)
+{
+  DatahubProducer *producer;
+  g_mutex_lock (&block->lock);
+  block->closed = TRUE;
+  if (block->producer)
+    datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_ALL, TRUE);
+  while (block->inside > 0)
+    g_cond_wait (&block->left, &block->lock);
+  producer = g_steal_pointer (&block->producer);
+  g_mutex_unlock (&block->lock);
+  if (producer)
+    datahub_producer_close (producer);
+}
+
+/**
+ * gst_datahub_block_enter:
+ * @block: a block
+ *
+ * Returns: (nullable): the producer, until gst_datahub_block_leave(); %NULL
+ *   once the block is closed
+ */
+DatahubProducer *
+gst_datahub_block_enter (GstDatahubBlock *block)
+{
+  DatahubProducer *producer = NULL;
+  g_mutex_lock (&block->lock);
+  if (!block->closed) {
+    block->inside++;
+    producer = block->producer;
+  }
+  g_mutex_unlock (&block->lock);
+  return producer;
+}
+
+void
+gst_datahub_block_leave (GstDatahubBlock *block)
+{
+  g_mutex_lock (&block->lock);
+  if (--block->inside == 0)
+    g_cond_broadcast (&block->left);
+  g_mutex_unlock (&block->lock);
+}
+
+/**
+ * gst_datahub_block_set_interrupted:
+ * @block: a block
+ * @why: one reason
+ * @interrupted: whether it holds now
+ *
+ * UNLOCKED ends every wait for room, of render and, with a spare memory from
+ * the heap, of upstream's pool; FLUSHING only the latter. Any thread.
+ */
+void
+gst_datahub_block_set_interrupted (GstDatahubBlock *block,
+    GstDatahubBlockInterrupt why, gboolean interrupted)
+{
+  g_mutex_lock (&block->lock);
+  block->interrupts = interrupted ? block->interrupts | why
+                                  : block->interrupts & ~(guint) why;
+  if (block->producer && !block->closed) {
+    datahub_producer_set_interrupted (block->producer,
+        DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_CONSUMERS,
+        (block->interrupts & GST_DATAHUB_BLOCK_UNLOCKED) != 0);
+    datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_ACQUIRE,
+        block->interrupts != 0);
+  }
+  g_mutex_unlock (&block->lock);
+}

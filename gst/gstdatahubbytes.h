@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Little-endian numbers in and out of bytes. What is read was written by
+ * another process, so every read is bounded. */
+#ifndef GST_DATAHUB_BYTES_H
+#define GST_DATAHUB_BYTES_H
+
+#include <gst/gst.h>
+#include <string.h>
+
+/* What is left to read. */
+typedef struct
+{
+  const guint8 *data;
+  gsize size;
+} GstDatahubBytes;
+
+static inline gboolean
+gst_datahub_get (GstDatahubBytes *in, gpointer to, gsize size)
+{
+  if (in->size < size)
+    return FALSE;
+  memcpy (to, in->data, size);
+  in->data += size;
+  in->size -= size;
+  return TRUE;
+}
+
+static inline gboolean
+gst_datahub_get_u32 (GstDatahubBytes *in, guint32 *value)
+{
+  if (!gst_datahub_get (in, value, sizeof *value))
+    return FALSE;
+  *value = GUINT32_FROM_LE (*value);
+  return TRUE;
+}
+
+static inline gboolean
+gst_datahub_get_u64 (GstDatahubBytes *in, guint64 *value)
+{
+  if (!gst_datahub_get (in, value, sizeof *value))
+    return FALSE;
+  *value = GUINT64_FROM_LE (*value);
+  return TRUE;
+}
+
+static inline gboolean
+gst_datahub_get_double (GstDatahubBytes *in, gdouble *value)
+{
+  guint64 bits;
+  if (!gst_datahub_get_u64 (in, &bits))
+    return FALSE;
+  memcpy (value, &bits, sizeof *value);
+  return TRUE;
+}
+
+static inline void
+gst_datahub_put_u32 (GByteArray *out, guint32 value)
+{
+  value = GUINT32_TO_LE (value);
+  g_byte_array_append (out, (const guint8 *) &value, sizeof value);
+}
+
+static inline void
+gst_datahub_put_u64 (GByteArray *out, guint64 value)
+{
+  value = GUINT64_TO_LE (value);
+  g_byte_array_append (out, (const guint8 *) &value, sizeof value);
+}
+
+static inline void
+gst_datahub_put_double (GByteArray *out, gdouble value)
+{
+  guint64 bits;
+  memcpy (&bits, &value, sizeof bits);
+  gst_datahub_put_u64 (out, bits);
+}
+
+#endif /* GST_DATAHUB_BYTES_H */

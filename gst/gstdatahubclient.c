@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The settings that both elements have, the connection to the broker, and the
+ * words and numbers of their errors. */
+#include "gstdatahubclient.h"
+
+#define DEFAULT_DATABLOCK "default"
+#define SECURITY_CONTEXT "datahub.security"
+
+void
+gst_datahub_client_init (GstDatahubClient *client)
+{
+  const gchar *broker = g_getenv ("DATAHUB_BROKER");
+  *client = (GstDatahubClient){ .datablock = g_strdup (DEFAULT_DATABLOCK),
+    .broker = g_strdup (broker && *broker ? broker : "auto") };
+}
+
+void
+gst_datahub_client_clear (GstDatahubClient *client)
+{
+  gst_datahub_client_stop (client);
+  g_clear_pointer (&client->datablock, g_free);
+  g_clear_pointer (&client->broker, g_free);
+  g_clear_pointer (&client->curve_server_key, g_free);
+  g_clear_pointer (&client->curve_key_file, g_free);
+  g_clear_pointer (&client->security, gst_structure_free);
+}
+
+void
+gst_datahub_client_install_properties (GObjectClass *klass)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+      | GST_PARAM_MUTABLE_READY;
+  g_object_class_install_property (klass, GST_DATAHUB_PROP_DATABLOCK,
+      g_param_spec_string ("datablock", "DataBlock",
+          "Name of the channel: a letter or digit, then up to 63 letters, "
+          "digits, '.', '_' or '-'",
+          DEFAULT_DATABLOCK, flags));
+  g_object_class_install_property (klass, GST_DATAHUB_PROP_BROKER,
+      g_param_spec_string ("broker", "Broker",
+          "auto (the user's broker, hosted by one of its processes), none, or "
+          "a ZeroMQ endpoint (ipc://... or tcp://...); the environment "
+          "variable DATAHUB_BROKER sets the default",
+          "auto", flags));
+  g_object_class_install_property (klass, GST_DATAHUB_PROP_CURVE_SERVER_KEY,
+      g_param_spec_string ("curve-server-key", "CURVE server key",
+          "Path of the file with the broker's public key; none: the one in the "
+          "runtime directory",
+          NULL, flags));
+  g_object_class_install_property (klass, GST_DATAHUB_PROP_CURVE_KEY_FILE,
+      g_param_spec_string ("curve-key-file", "CURVE key file",
+          "Path of the file with this client's key pair; none: the user's own "
+          "in the runtime directory",
+          NULL, flags));
+}
+
+static gchar **
+setting (GstDatahubClient *client, guint id)
+{
+  switch (id) {
+  case GST_DATAHUB_PROP_DATABLOCK:
+    return &client->datablock;
+  case GST_DATAHUB_PROP_BROKER:
+    return &client->broker;
+  case GST_DATAHUB_PROP_CURVE_SERVER_KEY:
+    return &client->curve_server_key;
+  case GST_DATAHUB_PROP_CURVE_KEY_FILE:
+    return &client->curve_key_file;
+  default:
+    return NULL;
+  }
+}
+
+/* Returns FALSE where @id is not a common property. */
+gboolean
+gst_datahub_client_set_property (GstElement *element, GstDatahubClient *client,
+    guint id, const GValue *value)
+{
+  gchar **to = setting (client, id);
+  if (!to)
+    return FALSE;
+  GST_OBJECT_LOCK (element);
+  g_free (*to);
+  *to = g_value_dup_string (value);
+  GST_OBJECT_UNLOCK (element);
+  return TRUE;
+}
+
+/* Returns FALSE where @id is not a common property. */
+gboolean
+gst_datahub_client_get_property (GstElement *element, GstDatahubClient *client,
+    guint id, GValue *value)
+{
+  gchar **from = setting (client, id);
+  if (!from)
+    return FALSE;
+  GST_OBJECT_LOCK (element);
+  g_value_set_string (value, *from);
+  GST_OBJECT_UNLOCK (element);
+  return TRUE;
+}
+
+/**
+ * gst_datahub_client_set_context:
+ * @element: the element
+ * @client: its settings
+ * @context: (nullable): any context
+ *
+ * Keeps what a "datahub.security" context says: the strings "server-key-file"
+ * and "key-file". The properties win over it. Any thread.
+ */
+void
+gst_datahub_client_set_context (GstElement *element, GstDatahubClient *client,
+    GstContext *context)
+{
+  if (!context || !gst_context_has_context_type (context, SECURITY_CONTEXT))
+    return;
+  GST_OBJECT_LOCK (element);
+  g_clear_pointer (&client->security, gst_structure_free);
+  client->security = gst_structure_copy (gst_context_get_structure (context));
+  GST_OBJECT_UNLOCK (element);
+}
+
+typedef struct
+{
+  gchar *broker, *server_key, *key_file;
+} Connection;
+
+static void
+connection_clear (Connection *connection)
+{
+  g_free (connection->broker);
+  g_free (connection->server_key);
+  g_free (connection->key_file);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Connection, connection_clear)
+
+static gchar *
+choose (const gchar *property, const GstStructure *context, const gchar *field)
+{
+  if (property && *property)
+    return g_strdup (property);
+  return context ? g_strdup (gst_structure_get_string (context, field)) : NULL;
+}
+
+static void
+get_connection (GstElement *element, GstDatahubClient *client,
+    Connection *connection)
+{
+  GST_OBJECT_LOCK (element);
+  connection->broker =
+      g_strdup (client->broker && *client->broker ? client->broker : "auto");
+  connection->server_key =
+      choose (client->curve_server_key, client->security, "server-key-file");
+  connection->key_file =
+      choose (client->curve_key_file, client->security, "key-file");
+  GST_OBJECT_UNLOCK (element);
+}
+
+/* The application may know keys: it answers in this call, or not at all. */
+static void
+ask_for_keys (GstElement *element, GstDatahubClient *client)
+{
+  gboolean known;
+  GST_OBJECT_LOCK (element);
+  known = client->security || client->curve_server_key
+      || client->curve_key_file;
+  GST_OBJECT_UNLOCK (element);
+  if (!known)
+    gst_element_post_message (element,
+        gst_message_new_need_context (GST_OBJECT_CAST (element),
+            SECURITY_CONTEXT));
+}
+
+/* Without a broker the data flows all the same, so only what the user asked for
+ * by name and cannot have is an error. */
+static gboolean
+connect_hub (GstElement *element, GstDatahubClient *client)
+{
+  g_auto (Connection) to = { 0 };
+  g_autoptr (GError) error = NULL;
+  gboolean named;
+  get_connection (element, client, &to);
+  if (g_str_equal (to.broker, "none"))
+    return TRUE;
+  ask_for_keys (element, client);
+  connection_clear (&to);
+  get_connection (element, client, &to);
+  named = !g_str_equal (to.broker, "auto") || to.server_key || to.key_file;
+  client->hub =
+      datahub_hub_get_shared (to.broker, to.server_key, to.key_file, &error);
+  if (client->hub)
+    return TRUE;
+  if (!named) {
+    GST_ELEMENT_WARNING (element, RESOURCE, NOT_AUTHORIZED,
+        ("There is no broker for this stream; it can still be read by name on "
+         "this machine: %s",
+            error ? error->message : "no reason is known"),
+        ("broker=%s", to.broker));
+    return TRUE;
+  }
+  if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS))
+    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS, ("%s", error->message),
+        ("broker=%s", to.broker));
+  else
+    GST_ELEMENT_ERROR (element, RESOURCE, NOT_AUTHORIZED,
+        ("%s", error ? error->message : "The broker cannot be used."),
+        ("broker=%s", to.broker));
+  return FALSE;
+}
+
+/**
+ * gst_datahub_client_start:
+ * @element: the element
+ * @client: its settings
+ *
+ * Checks the name and connects to the broker; posts what is wrong. Does not
+ * block. Called in start.
+ *
+ * Returns: whether the element can start
+ */
+gboolean
+gst_datahub_client_start (GstElement *element, GstDatahubClient *client)
+{
+  DatahubError error = { 0 };
+  GST_OBJECT_LOCK (element);
+  g_free (client->channel);
+  client->channel = g_strdup (client->datablock ? client->datablock : "");
+  GST_OBJECT_UNLOCK (element);
+  if (!datahub_channel_is_valid (client->channel, &error)) {
+    error.code = DATAHUB_ERROR_NAME;
+    gst_datahub_client_post_error (element, &error, "checking the name");
+    return FALSE;
+  }
+  return connect_hub (element, client);
+}
+
+void
+gst_datahub_client_stop (GstDatahubClient *client)
+{
+  g_clear_object (&client->hub);
+  g_clear_pointer (&client->channel, g_free);
+}
+
+typedef struct
+{
+  DatahubResult result;
+  gboolean stream; /* domain STREAM rather than RESOURCE */
+  gint code;
+} ErrorCode;
+
+static const ErrorCode error_codes[] = {
+  { DATAHUB_ERROR_NAME, FALSE, GST_RESOURCE_ERROR_SETTINGS },
+  { DATAHUB_ERROR_INVALID, FALSE, GST_RESOURCE_ERROR_SETTINGS },
+  { DATAHUB_ERROR_NOT_FOUND, FALSE, GST_RESOURCE_ERROR_NOT_FOUND },
+  { DATAHUB_ERROR_BUSY, FALSE, GST_RESOURCE_ERROR_BUSY },
+  { DATAHUB_ERROR_DENIED, FALSE, GST_RESOURCE_ERROR_NOT_AUTHORIZED },
+  { DATAHUB_ERROR_NO_SPACE, FALSE, GST_RESOURCE_ERROR_NO_SPACE_LEFT },
+  { DATAHUB_ERROR_TOO_BIG, FALSE, GST_RESOURCE_ERROR_NO_SPACE_LEFT },
+  { DATAHUB_ERROR_FULL, FALSE, GST_RESOURCE_ERROR_BUSY },
+  { DATAHUB_ERROR_VERSION, TRUE, GST_STREAM_ERROR_FORMAT },
+  { DATAHUB_ERROR_CORRUPT, TRUE, GST_STREAM_ERROR_FORMAT },
+};
+
+/**
+ * gst_datahub_client_post_error:
+ * @element: the element
+ * @error: why something failed
+ * @doing: what was being done, for a developer
+ *
+ * Posts one element error: the library's sentence for a person, and the rest as
+ * detail. Any thread, no lock held.
+ */
+void
+gst_datahub_client_post_error (GstElement *element, const DatahubError *error,
+    const gchar *doing)
+{
+  GQuark domain = GST_RESOURCE_ERROR;
+  gint code = GST_RESOURCE_ERROR_FAILED;
+  const gchar *reason = error->sys_errno ? g_strerror (error->sys_errno) : "";
+  for (guint i = 0; i < G_N_ELEMENTS (error_codes); i++)
+    if (error_codes[i].result == error->code) {
+      domain = error_codes[i].stream ? GST_STREAM_ERROR : GST_RESOURCE_ERROR;
+      code = error_codes[i].code;
+    }
+  gst_element_message_full (element, GST_MESSAGE_ERROR, domain, code,
+      g_strdup (*error->message ? error->message : "The DataBlock failed."),
+      g_strdup_printf ("while %s: %s%s%s", doing,
+          datahub_result_name (error->code), *reason ? ", " : "", reason),
+      __FILE__, GST_FUNCTION, __LINE__);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstdatahubenums.h"
+#include "gstdatahubtime.h"
+
+#include <datahub/consumer.h>
+
+#define DEFINE_TYPE(name, Name, register_static)                           \
+  GType gst_datahub_##name##_get_type (void)                               \
+  {                                                                        \
+    static gsize type;                                                     \
+    if (g_once_init_enter (&type))                                         \
+      g_once_init_leave (&type,                                            \
+          register_static ("GstDatahub" #Name, name##_values));            \
+    return (GType) type;                                                   \
+  }
+
+static const GFlagsValue events_values[] = {
+  { GST_DATAHUB_EVENTS_TAG, "Tags", "tag" },
+  { GST_DATAHUB_EVENTS_GAP, "Gaps", "gap" },
+  { GST_DATAHUB_EVENTS_CUSTOM, "Custom serialized events", "custom" },
+  { GST_DATAHUB_EVENTS_PROTECTION, "Protection", "protection" },
+  { GST_DATAHUB_EVENTS_STREAM_GROUP_DONE, "Stream group done",
+      "stream-group-done" },
+  { GST_DATAHUB_EVENTS_FORCE_KEY_UNIT, "Upstream: a keyframe is wanted",
+      "force-key-unit" },
+  { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: renegotiate", "reconfigure" },
+  { 0, NULL, NULL }
+};
+
+static const GEnumValue delivery_values[] = {
+  { GST_DATAHUB_DELIVERY_LIVE, "Never slows the producer; loss is told exactly",
+      "live" },
+  { GST_DATAHUB_DELIVERY_RELIABLE, "The producer waits for this consumer",
+      "reliable" },
+  { 0, NULL, NULL }
+};
+
+static const GEnumValue start_at_values[] = {
+  { DATAHUB_START_LATEST, "The newest buffer", "latest" },
+  { DATAHUB_START_OLDEST, "The oldest buffer the block still has", "oldest" },
+  { DATAHUB_START_KEYFRAME, "The newest keyframe, or the next one",
+      "keyframe" },
+  { 0, NULL, NULL }
+};
+
+static const GEnumValue on_disconnect_values[] = {
+  { GST_DATAHUB_ON_DISCONNECT_WAIT, "Wait for the next producer", "wait" },
+  { GST_DATAHUB_ON_DISCONNECT_EOS, "End the stream", "eos" },
+  { GST_DATAHUB_ON_DISCONNECT_ERROR, "Fail", "error" }, { 0, NULL, NULL }
+};
+
+static const GEnumValue wake_values[] = {
+  { GST_DATAHUB_WAKE_ADAPTIVE, "Spin for a moment, then sleep on a futex",
+      "adaptive" },
+  { GST_DATAHUB_WAKE_FUTEX, "Sleep on a futex", "futex" },
+  { GST_DATAHUB_WAKE_POLL, "Look every poll-interval", "poll" },
+  { 0, NULL, NULL }
+};
+
+static const GEnumValue timestamps_values[] = {
+  { GST_DATAHUB_TIMESTAMPS_AUTO,
+      "clock for a live producer; else its own timestamps, in a segment placed "
+      "on this pipeline's clock",
+      "auto" },
+  { GST_DATAHUB_TIMESTAMPS_CLOCK,
+      "The same instant on this pipeline's clock and base time", "clock" },
+  { GST_DATAHUB_TIMESTAMPS_PASSTHROUGH, "The producer's timestamps and segment",
+      "passthrough" },
+  { GST_DATAHUB_TIMESTAMPS_RESTART, "From zero", "restart" },
+  { 0, NULL, NULL }
+};
+
+DEFINE_TYPE (events, Events, g_flags_register_static)
+DEFINE_TYPE (delivery, Delivery, g_enum_register_static)
+DEFINE_TYPE (start_at, StartAt, g_enum_register_static)
+DEFINE_TYPE (on_disconnect, OnDisconnect, g_enum_register_static)
+DEFINE_TYPE (wake, Wake, g_enum_register_static)
+DEFINE_TYPE (timestamps, Timestamps, g_enum_register_static)

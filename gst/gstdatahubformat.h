@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Events <-> bodies of records. Pure functions; any thread. */
+#ifndef GST_DATAHUB_FORMAT_H
+#define GST_DATAHUB_FORMAT_H
+
+#include <datahub/types.h>
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* A body longer than this is refused when read: nothing sane is. */
+#define GST_DATAHUB_BODY_MAX (4u << 20)
+
+typedef struct
+{
+  gchar *stream_id; /* owned */
+  GstStreamFlags flags;
+  guint64 group; /* the same for streams of one group of one pipeline */
+  guint64 pipeline; /* one run of one producing pipeline; random */
+} GstDatahubStreamStart;
+
+void gst_datahub_stream_start_clear (GstDatahubStreamStart *start);
+GBytes *gst_datahub_format_encode_stream_start (GstEvent *event,
+    guint64 pipeline);
+gboolean gst_datahub_format_decode_stream_start (gconstpointer data, gsize size,
+    GstDatahubStreamStart *start);
+
+GBytes *gst_datahub_format_encode_caps (const GstCaps *caps);
+GstCaps *gst_datahub_format_decode_caps (gconstpointer data, gsize size);
+
+GBytes *gst_datahub_format_encode_segment (const GstSegment *segment);
+gboolean gst_datahub_format_decode_segment (gconstpointer data, gsize size,
+    GstSegment *segment);
+
+GBytes *gst_datahub_format_encode_tags (const GstTagList *stream,
+    const GstTagList *global);
+gboolean gst_datahub_format_decode_tags (gconstpointer data, gsize size,
+    GstTagList **stream, GstTagList **global);
+
+gboolean gst_datahub_format_event_crosses (GstEvent *event);
+GBytes *gst_datahub_format_encode_event (GstEvent *event);
+GstEvent *gst_datahub_format_decode_event (gconstpointer data, gsize size);
+
+guint32 gst_datahub_format_encode_flags (GstBuffer *buffer);
+GstBufferFlags gst_datahub_format_decode_flags (guint32 flags);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDatahubStreamStart,
+    gst_datahub_stream_start_clear)
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_FORMAT_H */

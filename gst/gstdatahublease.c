@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A GstMemory here is a lease on one record, shared where the record has
+ * several memories. It is read-only: GStreamer copies where somebody wants to
+ * write. The lease ends when the last memory is freed, in whatever thread, also
+ * after the element, the pipeline or the producer is gone: the consumer's
+ * handle lives as long as its leases. */
+#include "gstdatahublease.h"
+
+typedef struct
+{
+  gatomicrefcount refs;
+  DatahubConsumer *consumer;
+  DatahubView view;
+} Lease;
+
+typedef struct
+{
+  GstMemory mem;
+  const guint8 *data;
+  Lease *lease; /* a reference; none in a part of another memory */
+} LeaseMemory;
+
+#define GST_TYPE_DATAHUB_LEASES (gst_datahub_leases_get_type ())
+G_DECLARE_FINAL_TYPE (GstDatahubLeases, gst_datahub_leases, GST, DATAHUB_LEASES,
+    GstAllocator)
+
+struct _GstDatahubLeases
+{
+  GstAllocator parent;
+};
+
+G_DEFINE_TYPE (GstDatahubLeases, gst_datahub_leases, GST_TYPE_ALLOCATOR)
+
+static GstMemory *
+refuse_alloc (GstAllocator *allocator, gsize size, GstAllocationParams *params)
+{
+  return NULL; /* leases come from records alone */
+}
+
+static void
+free_memory (GstAllocator *allocator, GstMemory *mem)
+{
+  LeaseMemory *memory = (LeaseMemory *) mem;
+  Lease *lease = memory->lease;
+  if (lease && g_atomic_ref_count_dec (&lease->refs)) {
+    datahub_consumer_end_read (lease->consumer, &lease->view);
+    g_slice_free (Lease, lease);
+  }
+  g_slice_free (LeaseMemory, memory);
+}
+
+static gpointer
+map_memory (GstMemory *mem, gsize maxsize, GstMapFlags flags)
+{
+  return (gpointer) ((LeaseMemory *) mem)->data;
+}
+
+static void
+unmap_memory (GstMemory *mem)
+{
+}
+
+static GstMemory *
+share_memory (GstMemory *mem, gssize offset, gssize size)
+{
+  GstMemory *root = mem->parent ? mem->parent : mem;
+  LeaseMemory *part = g_slice_new (LeaseMemory);
+  if (size == -1)
+    size = (gssize) mem->size - offset;
+  part->data = ((LeaseMemory *) mem)->data;
+  part->lease = NULL; /* the root is kept alive by the part */
+  gst_memory_init (GST_MEMORY_CAST (part), GST_MEMORY_FLAG_READONLY,
+      mem->allocator, root, mem->maxsize, mem->align,
+      mem->offset + (gsize) offset, (gsize) size);
+  return GST_MEMORY_CAST (part);
+}
+
+static gboolean
+is_span (GstMemory *first, GstMemory *second, gsize *offset)
+{
+  LeaseMemory *a = (LeaseMemory *) first, *b = (LeaseMemory *) second;
+  if (offset && first->parent)
+    *offset = first->offset - first->parent->offset;
+  return a->data + first->offset + first->size == b->data + second->offset;
+}
+
+static void
+gst_datahub_leases_class_init (GstDatahubLeasesClass *klass)
+{
+  GST_ALLOCATOR_CLASS (klass)->alloc = refuse_alloc;
+  GST_ALLOCATOR_CLASS (klass)->free = free_memory;
+}
+
+static void
+gst_datahub_leases_init (GstDatahubLeases *leases)
+{
+  GstAllocator *base = GST_ALLOCATOR_CAST (leases);
+  base->mem_type = GST_DATAHUB_LEASE_MEMORY_TYPE;
+  base->mem_map = map_memory;
+  base->mem_unmap = unmap_memory;
+  base->mem_share = share_memory;
+  base->mem_is_span = is_span;
+  GST_OBJECT_FLAG_SET (base, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+}
+
+/* One for the process, as it has no state. */
+static GstAllocator *
+leases (void)
+{
+  static gsize once;
+  static GstAllocator *allocator;
+  if (g_once_init_enter (&once)) {
+    allocator = g_object_new (GST_TYPE_DATAHUB_LEASES, NULL);
+    gst_object_ref_sink (allocator);
+    GST_OBJECT_FLAG_SET (allocator, GST_OBJECT_FLAG_MAY_BE_LEAKED);
+    g_once_init_leave (&once, 1);
+  }
+  return allocator;
+}
+
+/**
+ * gst_datahub_lease_append:
+ * @buffer: a writable buffer
+ * @consumer: whose lease it is
+ * @view: (transfer full): a record with memory; the lease is the buffer's now
+ *
+ * Appends the memories of the record without a copy. Any thread.
+ */
+void
+gst_datahub_lease_append (GstBuffer *buffer, DatahubConsumer *consumer,
+    const DatahubView *view)
+{
+  Lease *lease = g_slice_new (Lease);
+  g_atomic_ref_count_init (&lease->refs);
+  lease->consumer = consumer;
+  lease->view = *view;
+  for (guint i = 0; i < view->n_memories; i++) {
+    LeaseMemory *memory = g_slice_new (LeaseMemory);
+    if (i > 0)
+      g_atomic_ref_count_inc (&lease->refs);
+    memory->data = view->memories[i].data;
+    memory->lease = lease;
+    gst_memory_init (GST_MEMORY_CAST (memory), GST_MEMORY_FLAG_READONLY,
+        leases (), NULL, view->memories[i].size, 0, 0, view->memories[i].size);
+    gst_buffer_append_memory (buffer, GST_MEMORY_CAST (memory));
+  }
+}
+
+/**
+ * gst_datahub_lease_append_copy:
+ * @buffer: a writable buffer
+ * @view: a record; its lease stays the caller's
+ *
+ * Appends copies of the memories of the record.
+ */
+void
+gst_datahub_lease_append_copy (GstBuffer *buffer, const DatahubView *view)
+{
+  for (guint i = 0; i < view->n_memories; i++) {
+    GstMemory *memory = gst_allocator_alloc (NULL, view->memories[i].size,
+        NULL);
+    GstMapInfo map;
+    if (memory && gst_memory_map (memory, &map, GST_MAP_WRITE)) {
+      memcpy (map.data, view->memories[i].data, map.size);
+      gst_memory_unmap (memory, &map);
+    }
+    if (memory)
+      gst_buffer_append_memory (buffer, memory);
+  }
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every record names the sticky records it stands in. Whoever joins in the
+ * middle, or was lapped, fetches those that it does not know before the record
+ * itself; so caps are never half-known, and nothing is told twice. */
+#include "gstdatahubreader.h"
+#include "gstdatahublease.h"
+#include "gstdatahubmeta.h"
+
+/**
+ * gst_datahub_reader_init:
+ * @reader: (out caller-allocates): a reader
+ * @consumer: borrowed: what to read
+ * @funcs: what to call
+ * @user_data: given to @funcs
+ */
+void
+gst_datahub_reader_init (GstDatahubReader *reader, DatahubConsumer *consumer,
+    const GstDatahubReaderFuncs *funcs, gpointer user_data)
+{
+  GstDatahubReaderStats stats = reader->stats;
+  *reader = (GstDatahubReader){ .consumer = consumer,
+    .funcs = funcs,
+    .user_data = user_data,
+    .stats = stats };
+  for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
+    reader->context[i] = DATAHUB_NONE;
+}
+
+static GstFlowReturn
+damaged (const DatahubView *view, const gchar *what, DatahubError *error)
+{
+  error->code = DATAHUB_ERROR_CORRUPT;
+  g_snprintf (error->message, sizeof error->message,
+      "Record %" G_GUINT64_FORMAT " is damaged: it has no valid %s.",
+      view->sequence, what);
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+tell_stream_start (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  g_auto (GstDatahubStreamStart) start = { 0 };
+  if (!gst_datahub_format_decode_stream_start (view->meta, view->meta_size,
+          &start))
+    return damaged (view, "stream-start", error);
+  return reader->funcs->stream_start (reader->user_data, &start);
+}
+
+static GstFlowReturn
+tell_caps (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  GstCaps *caps = gst_datahub_format_decode_caps (view->meta, view->meta_size);
+  if (!caps)
+    return damaged (view, "caps", error);
+  return reader->funcs->caps (reader->user_data, caps);
+}
+
+static GstFlowReturn
+tell_segment (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  GstSegment segment;
+  if (!gst_datahub_format_decode_segment (view->meta, view->meta_size,
+          &segment))
+    return damaged (view, "segment", error);
+  return reader->funcs->segment (reader->user_data, &segment);
+}
+
+static GstFlowReturn
+tell_tags (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  GstTagList *stream, *global;
+  GstFlowReturn flow = GST_FLOW_OK;
+  if (!gst_datahub_format_decode_tags (view->meta, view->meta_size, &stream,
+          &global))
+    return damaged (view, "tags", error);
+  if (stream)
+    flow = reader->funcs->event (reader->user_data, gst_event_new_tag (stream));
+  if (global && flow == GST_FLOW_OK)
+    flow = reader->funcs->event (reader->user_data, gst_event_new_tag (global));
+  else if (global)
+    gst_tag_list_unref (global);
+  return flow;
+}
+
+static GstFlowReturn (*const tell[DATAHUB_N_CONTEXTS]) (
+    GstDatahubReader *reader, const DatahubView *view, DatahubError *error) = {
+  [DATAHUB_CONTEXT_STREAM_START] = tell_stream_start,
+  [DATAHUB_CONTEXT_CAPS] = tell_caps,
+  [DATAHUB_CONTEXT_SEGMENT] = tell_segment,
+  [DATAHUB_CONTEXT_TAGS] = tell_tags,
+};
+
+static GstFlowReturn
+tell_context (GstDatahubReader *reader, guint context, const DatahubView *view,
+    DatahubError *error)
+{
+  if (reader->context[context] == view->sequence)
+    return GST_FLOW_OK;
+  reader->context[context] = view->sequence;
+  return tell[context](reader, view, error);
+}
+
+/* Tells what @view stands in, as far as it is new. */
+static GstFlowReturn
+catch_up (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    DatahubView sticky;
+    GstFlowReturn flow;
+    DatahubResult result;
+    if (view->context[i] == DATAHUB_NONE
+        || view->context[i] == reader->context[i])
+      continue;
+    result = datahub_consumer_get_context (reader->consumer, view,
+        (DatahubContext) i, &sticky, error);
+    if (result == DATAHUB_ERROR_NOT_FOUND)
+      continue;
+    if (result != DATAHUB_OK) {
+      error->code = result;
+      return GST_FLOW_ERROR;
+    }
+    flow = tell_context (reader, i, &sticky, error);
+    if (flow != GST_FLOW_OK)
+      return flow;
+  }
+  return GST_FLOW_OK;
+}
+
+/* Takes the lease of @view. */
+static GstBuffer *
+make_buffer (GstDatahubReader *reader, const DatahubView *view)
+{
+  GstBuffer *buffer = gst_buffer_new ();
+  gboolean lease = view->n_memories > 0 && !view->must_copy;
+  if (lease)
+    gst_datahub_lease_append (buffer, reader->consumer, view);
+  else
+    gst_datahub_lease_append_copy (buffer, view);
+  if (view->meta_size)
+    reader->stats.metas_refused +=
+        gst_datahub_meta_decode (buffer, view->meta, view->meta_size);
+  if (!lease)
+    datahub_consumer_end_read (reader->consumer, view);
+  *(view->must_copy ? &reader->stats.copied : &reader->stats.zero_copy) += 1;
+  GST_BUFFER_PTS (buffer) = view->pts;
+  GST_BUFFER_DTS (buffer) = view->dts;
+  GST_BUFFER_DURATION (buffer) = view->duration;
+  GST_BUFFER_OFFSET (buffer) = view->offset;
+  GST_BUFFER_OFFSET_END (buffer) = view->offset_end;
+  GST_BUFFER_FLAG_SET (buffer, gst_datahub_format_decode_flags (view->flags));
+  return buffer;
+}
+
+static GstFlowReturn
+tell_event (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  GstEvent *event =
+      gst_datahub_format_decode_event (view->meta, view->meta_size);
+  if (event)
+    return reader->funcs->event (reader->user_data, event);
+  /* a newer producer may have events that are unknown here */
+  GST_WARNING ("record %" G_GUINT64_FORMAT " has no event that is known",
+      view->sequence);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+tell_other (GstDatahubReader *reader, const DatahubView *view,
+    DatahubError *error)
+{
+  switch (view->type) {
+  case DATAHUB_RECORD_STREAM_START:
+  case DATAHUB_RECORD_CAPS:
+  case DATAHUB_RECORD_SEGMENT:
+  case DATAHUB_RECORD_TAGS:
+    return tell_context (reader,
+        (guint) view->type - DATAHUB_RECORD_STREAM_START, view, error);
+  case DATAHUB_RECORD_GAP:
+    return reader->funcs->gap (reader->user_data, view);
+  case DATAHUB_RECORD_EOS:
+    return GST_FLOW_EOS;
+  default:
+    return tell_event (reader, view, error);
+  }
+}
+
+/**
+ * gst_datahub_reader_take_view:
+ * @reader: a reader
+ * @view: (transfer full): a leased record
+ * @buffer: (out): the buffer, where the record is one; else %NULL
+ * @error: (out): why it failed
+ *
+ * Tells what the record stands in, and the record.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_EOS for the end; what a function returned;
+ *   %GST_FLOW_ERROR with @error set
+ */
+GstFlowReturn
+gst_datahub_reader_take_view (GstDatahubReader *reader, const DatahubView *view,
+    GstBuffer **buffer, DatahubError *error)
+{
+  GstFlowReturn flow = catch_up (reader, view, error);
+  *buffer = NULL;
+  if (flow == GST_FLOW_OK && view->type == DATAHUB_RECORD_BUFFER) {
+    *buffer = make_buffer (reader, view);
+    return GST_FLOW_OK;
+  }
+  if (flow == GST_FLOW_OK)
+    flow = tell_other (reader, view, error);
+  datahub_consumer_end_read (reader->consumer, view);
+  return flow;
+}
+
+/**
+ * gst_datahub_reader_take_sticky:
+ * @reader: a reader that has read all there is
+ * @error: (out): why it failed
+ *
+ * For who joined behind the last buffer: tells what is in force, also that the
+ * stream is over. What lies ahead of the reader is left to be met in order.
+ *
+ * Returns: as gst_datahub_reader_take_view()
+ */
+GstFlowReturn
+gst_datahub_reader_take_sticky (GstDatahubReader *reader, DatahubError *error)
+{
+  static const DatahubRecordType types[] = { DATAHUB_RECORD_STREAM_START,
+    DATAHUB_RECORD_CAPS, DATAHUB_RECORD_SEGMENT, DATAHUB_RECORD_TAGS,
+    DATAHUB_RECORD_EOS };
+  DatahubConsumerStats stats;
+  GstFlowReturn flow = GST_FLOW_OK;
+  datahub_consumer_get_stats (reader->consumer, &stats);
+  for (guint i = 0; i < G_N_ELEMENTS (types) && flow == GST_FLOW_OK; i++) {
+    DatahubView view;
+    if (datahub_consumer_read_sticky (reader->consumer, types[i], &view, NULL)
+        != DATAHUB_OK)
+      continue;
+    if (view.sequence < stats.cursor)
+      flow = tell_other (reader, &view, error);
+    datahub_consumer_end_read (reader->consumer, &view);
+  }
+  return flow;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Records of a block -> buffers and events. One streaming thread. */
+#ifndef GST_DATAHUB_READER_H
+#define GST_DATAHUB_READER_H
+
+#include "gstdatahubformat.h"
+
+#include <datahub/consumer.h>
+
+G_BEGIN_DECLS
+
+/* What the reader finds. Ownership of what has a pointer passes on, but of what
+ * is const. GST_FLOW_OK to go on. */
+typedef struct
+{
+  GstFlowReturn (*stream_start) (gpointer user_data,
+      const GstDatahubStreamStart *start);
+  GstFlowReturn (*caps) (gpointer user_data, GstCaps *caps);
+  GstFlowReturn (*segment) (gpointer user_data, const GstSegment *segment);
+  GstFlowReturn (*event) (gpointer user_data, GstEvent *event);
+  GstFlowReturn (*gap) (gpointer user_data, const DatahubView *view);
+} GstDatahubReaderFuncs;
+
+typedef struct
+{
+  guint64 zero_copy;
+  guint64 copied;
+  guint64 metas_refused;
+} GstDatahubReaderStats;
+
+typedef struct
+{
+  DatahubConsumer *consumer; /* borrowed from the element */
+  const GstDatahubReaderFuncs *funcs;
+  gpointer user_data;
+  guint64 context[DATAHUB_N_CONTEXTS]; /* sequences told; NONE: not yet */
+  GstDatahubReaderStats stats; /* written by the streaming thread */
+} GstDatahubReader;
+
+void gst_datahub_reader_init (GstDatahubReader *reader,
+    DatahubConsumer *consumer, const GstDatahubReaderFuncs *funcs,
+    gpointer user_data);
+GstFlowReturn gst_datahub_reader_take_view (GstDatahubReader *reader,
+    const DatahubView *view, GstBuffer **buffer, DatahubError *error);
+GstFlowReturn gst_datahub_reader_take_sticky (GstDatahubReader *reader,
+    DatahubError *error);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_READER_H */

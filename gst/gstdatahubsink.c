@@ -1,0 +1,1105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-datahubsink
+ * @title: datahubsink
+ * @short_description: shares a stream with other processes
+ *
+ * datahubsink publishes what it receives, of any caps, as a DataBlock in shared
+ * memory, under the name in #GstDatahubSink:datablock. Any number of datahubsrc
+ * elements in other processes read it, without a copy, in any start order.
+ *
+ * Upstream that takes buffers from the offered pool writes straight into shared
+ * memory; other buffers are copied once. A bigger frame makes the block grow.
+ *
+ * A live consumer never slows the pipeline down. A reliable one does, for at
+ * most #GstDatahubSink:block-timeout at a time; then it is evicted.
+ *
+ * With #GstDatahubSink:wait-for-consumers the first buffer waits, and so does an
+ * EOS behind it: `gst-launch-1.0 -e` then needs a second Ctrl-C while nobody has
+ * come.
+ *
+ * Besides its signals the element posts element messages "consumer-added" with
+ * "id" and "name", and "consumer-removed" with "id", "name" and "reason": left,
+ * died or evicted.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,width=1280,height=720 ! datahubsink datablock=cam0
+ * ]| A test picture for whoever wants it; see it with
+ * |[
+ * gst-launch-1.0 datahubsrc datablock=cam0 ! videoconvert ! autovideosink
+ * ]|
+ * |[
+ * gst-launch-1.0 filesrc location=film.mp4 ! decodebin ! datahubsink datablock=film wait-for-consumers=1 sync=false
+ * ]| A film at full speed for one consumer, which misses nothing.
+ */
+#include "gstdatahubsink.h"
+#include "gstdatahubclient.h"
+#include "gstdatahubenums.h"
+#include "gstdatahubformat.h"
+#include "gstdatahubpool.h"
+#include "gstdatahubservice.h"
+#include "gstdatahubsize.h"
+#include "gstdatahubtime.h"
+#include "gstdatahuburi.h"
+#include "gstdatahubwriter.h"
+
+#include <gst/audio/audio.h>
+#include <gst/video/video.h>
+
+GST_DEBUG_CATEGORY_STATIC (datahubsink_debug);
+#define GST_CAT_DEFAULT datahubsink_debug
+
+#define DEFAULT_MAX_CONSUMERS 128
+#define MAX_CONSUMERS 256
+#define DEFAULT_BLOCK_TIMEOUT (5 * GST_SECOND)
+#define DEFAULT_SHM_MODE "0600"
+#define BATCH_MAX 64
+
+enum
+{
+  PROP_SLOTS = GST_DATAHUB_PROP_LAST,
+  PROP_SLOT_SIZE,
+  PROP_MAX_BYTES,
+  PROP_MAX_CONSUMERS,
+  PROP_WAIT_FOR_CONSUMERS,
+  PROP_BLOCK_TIMEOUT,
+  PROP_SHM_MODE,
+  PROP_EVENT_TYPES,
+  PROP_NUM_CONSUMERS,
+  PROP_STATS
+};
+
+enum
+{
+  SIGNAL_CONSUMER_ADDED,
+  SIGNAL_CONSUMER_REMOVED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+/* Guarded by the object lock; read once when they are needed. */
+typedef struct
+{
+  guint slots;
+  guint64 slot_size;
+  guint64 max_bytes;
+  guint max_consumers;
+  guint wait_for_consumers;
+  GstClockTime block_timeout;
+  gchar *shm_mode;
+  GstDatahubEvents events;
+} Settings;
+
+struct _GstDatahubSink
+{
+  GstBaseSink parent;
+
+  GstDatahubClient client;
+  Settings settings; /* object lock */
+
+  /* Set by the streaming thread and by stop, read by others: object lock. */
+  GstDatahubBlock *block;
+  GstDatahubWriter *writer;
+  guint num_consumers; /* the service's */
+  gboolean unlocked;
+
+  /* The streaming thread's. */
+  GQueue pending; /* of GstEvent: sticky ones from before the block */
+  GstTagList *stream_tags, *global_tags;
+  GstDatahubGroup *group;
+  GstDatahubClockMap clock_map;
+  gboolean live, live_known;
+  gboolean waited; /* the consumers have come */
+  GstDatahubService *service;
+};
+
+static void uri_handler_init (gpointer iface, gpointer data);
+
+G_DEFINE_TYPE_WITH_CODE (GstDatahubSink, gst_datahub_sink, GST_TYPE_BASE_SINK,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init))
+GST_ELEMENT_REGISTER_DEFINE (datahubsink, "datahubsink", GST_RANK_NONE,
+    GST_TYPE_DATAHUB_SINK)
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+/* ---- what goes on in the block ---- */
+
+static void
+set_num_consumers (GstDatahubSink *self, gint change)
+{
+  GST_OBJECT_LOCK (self);
+  self->num_consumers = change ? self->num_consumers + (guint) change : 0;
+  GST_OBJECT_UNLOCK (self);
+  g_object_notify (G_OBJECT (self), "num-consumers");
+}
+
+/* Service thread. */
+static void
+on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
+{
+  GstDatahubSink *self = user_data;
+  GST_INFO_OBJECT (self, "consumer %s (%" G_GUINT64_FORMAT ") came", name, id);
+  set_num_consumers (self, 1);
+  g_signal_emit (self, signals[SIGNAL_CONSUMER_ADDED], 0, id, name);
+  gst_element_post_message (GST_ELEMENT_CAST (self),
+      gst_message_new_element (GST_OBJECT_CAST (self),
+          gst_structure_new ("consumer-added", "id", G_TYPE_UINT64, id, "name",
+              G_TYPE_STRING, name, NULL)));
+}
+
+/* Service thread. */
+static void
+on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
+    const gchar *reason)
+{
+  GstDatahubSink *self = user_data;
+  GST_INFO_OBJECT (self, "consumer %s (%" G_GUINT64_FORMAT ") went: %s", name,
+      id, reason);
+  set_num_consumers (self, -1);
+  g_signal_emit (self, signals[SIGNAL_CONSUMER_REMOVED], 0, id, reason);
+  gst_element_post_message (GST_ELEMENT_CAST (self),
+      gst_message_new_element (GST_OBJECT_CAST (self),
+          gst_structure_new ("consumer-removed", "id", G_TYPE_UINT64, id,
+              "name", G_TYPE_STRING, name, "reason", G_TYPE_STRING, reason,
+              NULL)));
+}
+
+static gboolean
+crosses (GstDatahubSink *self, GstDatahubEvents kind)
+{
+  gboolean yes;
+  GST_OBJECT_LOCK (self);
+  yes = (self->settings.events & kind) != 0;
+  GST_OBJECT_UNLOCK (self);
+  return yes;
+}
+
+/* Service thread. */
+static void
+on_requested (gpointer user_data, guint requests)
+{
+  GstDatahubSink *self = user_data;
+  GstPad *pad = GST_BASE_SINK_PAD (self);
+  if ((requests & DATAHUB_REQUEST_KEYFRAME)
+      && crosses (self, GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
+    gst_pad_push_event (pad,
+        gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
+            0));
+  if ((requests & DATAHUB_REQUEST_RECONFIGURE)
+      && crosses (self, GST_DATAHUB_EVENTS_RECONFIGURE))
+    gst_pad_push_event (pad, gst_event_new_reconfigure ());
+}
+
+static const GstDatahubServiceFuncs service_funcs = {
+  .consumer_added = on_consumer_added,
+  .consumer_removed = on_consumer_removed,
+  .requested = on_requested,
+};
+
+/* ---- writing ---- */
+
+static GstFlowReturn
+resume (gpointer user_data)
+{
+  return gst_base_sink_wait_preroll (GST_BASE_SINK (user_data));
+}
+
+static gboolean
+is_upstream_live (GstDatahubSink *self)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean live = FALSE;
+  if (gst_pad_peer_query (GST_BASE_SINK_PAD (self), query))
+    gst_query_parse_latency (query, &live, NULL, NULL);
+  return live;
+}
+
+static GstDatahubWriterNow
+get_now (GstDatahubSink *self)
+{
+  GstDatahubWriterNow now = { .segment = &GST_BASE_SINK (self)->segment };
+  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (self));
+  if (!self->live_known) {
+    self->live = is_upstream_live (self);
+    self->live_known = TRUE;
+  }
+  now.live = self->live;
+  now.timed = clock && GST_CLOCK_TIME_IS_VALID (base);
+  if (now.timed)
+    now.base = (gint64) base
+        + gst_datahub_clock_map_offset (&self->clock_map, clock);
+  return now;
+}
+
+static GstFlowReturn
+write_tags (GstDatahubSink *self, GstEvent *event)
+{
+  g_autoptr (GBytes) body = NULL;
+  GstTagList *tags;
+  if (!crosses (self, GST_DATAHUB_EVENTS_TAG))
+    return GST_FLOW_OK;
+  gst_event_parse_tag (event, &tags);
+  if (gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL)
+    gst_tag_list_replace (&self->global_tags, tags);
+  else
+    gst_tag_list_replace (&self->stream_tags, tags);
+  body = gst_datahub_format_encode_tags (self->stream_tags, self->global_tags);
+  return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_TAGS,
+      body);
+}
+
+static GstFlowReturn
+write_other (GstDatahubSink *self, GstEvent *event)
+{
+  GstDatahubEvents kind = GST_DATAHUB_EVENTS_CUSTOM;
+  g_autoptr (GBytes) body = NULL;
+  if (!gst_datahub_format_event_crosses (event))
+    return GST_FLOW_OK;
+  if (GST_EVENT_TYPE (event) == GST_EVENT_PROTECTION)
+    kind = GST_DATAHUB_EVENTS_PROTECTION;
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
+    kind = GST_DATAHUB_EVENTS_STREAM_GROUP_DONE;
+  if (!crosses (self, kind))
+    return GST_FLOW_OK;
+  body = gst_datahub_format_encode_event (event);
+  if (!body) {
+    GST_WARNING_OBJECT (self, "%" GST_PTR_FORMAT " has no text", event);
+    return GST_FLOW_OK;
+  }
+  return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EVENT,
+      body);
+}
+
+static GstFlowReturn
+write_gap (GstDatahubSink *self, GstEvent *event)
+{
+  GstDatahubWriterNow now;
+  if (!crosses (self, GST_DATAHUB_EVENTS_GAP))
+    return GST_FLOW_OK;
+  now = get_now (self);
+  return gst_datahub_writer_write_gap (self->writer, &now, event);
+}
+
+static void
+forget_tags (GstDatahubSink *self)
+{
+  gst_clear_tag_list (&self->stream_tags);
+  gst_clear_tag_list (&self->global_tags);
+}
+
+static GstFlowReturn
+write_event (GstDatahubSink *self, GstEvent *event)
+{
+  g_autoptr (GBytes) body = NULL;
+  GstCaps *caps;
+  const GstSegment *segment;
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_STREAM_START:
+    forget_tags (self);
+    body = gst_datahub_format_encode_stream_start (event,
+        gst_datahub_group_get_id (self->group));
+    return gst_datahub_writer_write_body (self->writer,
+        DATAHUB_RECORD_STREAM_START, body);
+  case GST_EVENT_CAPS:
+    gst_event_parse_caps (event, &caps);
+    body = gst_datahub_format_encode_caps (caps);
+    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_CAPS,
+        body);
+  case GST_EVENT_SEGMENT:
+    gst_event_parse_segment (event, &segment);
+    body = gst_datahub_format_encode_segment (segment);
+    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_SEGMENT,
+        body);
+  case GST_EVENT_TAG:
+    return write_tags (self, event);
+  case GST_EVENT_GAP:
+    return write_gap (self, event);
+  case GST_EVENT_EOS:
+    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EOS,
+        NULL);
+  default:
+    return write_other (self, event);
+  }
+}
+
+/* ---- making the block ---- */
+
+static void
+fill_options (GstDatahubSink *self, GstDatahubSize size,
+    DatahubProducerOptions *options)
+{
+  datahub_producer_options_init (options);
+  GST_OBJECT_LOCK (self);
+  options->slots = self->settings.slots;
+  options->slot_size =
+      self->settings.slot_size ? self->settings.slot_size : size.slot_size;
+  options->pack = size.pack;
+  options->max_bytes = self->settings.max_bytes == G_MAXUINT64
+      ? 0
+      : self->settings.max_bytes;
+  options->max_consumers = self->settings.max_consumers;
+  options->block_timeout_ns =
+      GST_CLOCK_TIME_IS_VALID (self->settings.block_timeout)
+      ? (gint64) MIN (self->settings.block_timeout, (guint64) G_MAXINT64)
+      : -1;
+  options->mode = (guint32) g_ascii_strtoull (self->settings.shm_mode, NULL, 8);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+register_block (GstDatahubSink *self, GstCaps *caps)
+{
+  g_autofree gchar *text = NULL;
+  if (!self->client.hub)
+    return;
+  text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
+  datahub_hub_register_block (self->client.hub, self->client.channel,
+      datahub_producer_get_uuid (
+          gst_datahub_writer_get_producer (self->writer)),
+      text, NULL);
+}
+
+static GstFlowReturn
+write_pending (GstDatahubSink *self)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  GstEvent *event;
+  while (flow == GST_FLOW_OK && (event = g_queue_pop_head (&self->pending))) {
+    flow = write_event (self, event);
+    gst_event_unref (event);
+  }
+  return flow;
+}
+
+static void
+install_block (GstDatahubSink *self, GstDatahubBlock *block)
+{
+  GstDatahubWriter *writer =
+      gst_datahub_writer_new (block, GST_ELEMENT_CAST (self), resume);
+  gboolean unlocked;
+  GST_OBJECT_LOCK (self);
+  self->block = block;
+  self->writer = writer;
+  unlocked = self->unlocked;
+  GST_OBJECT_UNLOCK (self);
+  gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED,
+      unlocked);
+}
+
+/* Streaming thread. The block becomes visible with what is known of the stream
+ * in it, so nobody meets it half-described. */
+static GstFlowReturn
+make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
+{
+  GstElement *element = GST_ELEMENT_CAST (self);
+  DatahubProducerOptions options;
+  DatahubError error = { 0 };
+  GstDatahubBlock *block;
+  GstFlowReturn flow;
+  fill_options (self, size, &options);
+  block = gst_datahub_block_new (self->client.channel, &options, &error);
+  if (!block) {
+    gst_datahub_client_post_error (element, &error, "creating the block");
+    return GST_FLOW_ERROR;
+  }
+  install_block (self, block);
+  flow = write_pending (self);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  error.code = datahub_producer_publish (
+      gst_datahub_writer_get_producer (self->writer), &error);
+  if (error.code != DATAHUB_OK) {
+    gst_datahub_client_post_error (element, &error, "publishing the block");
+    return GST_FLOW_ERROR;
+  }
+  GST_INFO_OBJECT (self, "published %s with slots of %" G_GUINT64_FORMAT
+      " bytes", self->client.channel, options.slot_size);
+  self->service = gst_datahub_service_new (block, &service_funcs, self);
+  register_block (self, caps);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+ensure_block (GstDatahubSink *self, GstBuffer *buffer)
+{
+  g_autoptr (GstCaps) caps = NULL;
+  if (self->writer)
+    return GST_FLOW_OK;
+  caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
+  return make_block (self, gst_datahub_size_from_buffer (buffer), caps);
+}
+
+/* ---- the base class ---- */
+
+static gboolean
+is_name_free (GstDatahubSink *self)
+{
+  DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+  DatahubError error = { 0 };
+  gboolean taken =
+      datahub_block_inspect (self->client.channel, info, &error) == DATAHUB_OK
+      && info->producer_alive;
+  if (taken) {
+    error.code = DATAHUB_ERROR_BUSY;
+    g_snprintf (error.message, sizeof error.message,
+        "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
+        "choose another name with datablock=NAME.",
+        info->producer_pid, self->client.channel);
+    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
+        "looking for the name");
+  }
+  g_free (info);
+  return !taken;
+}
+
+static gboolean
+gst_datahub_sink_start (GstBaseSink *sink)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  if (!gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client)
+      || !is_name_free (self)) {
+    gst_datahub_client_stop (&self->client);
+    return FALSE;
+  }
+  self->group = gst_datahub_group_join (GST_ELEMENT_CAST (self), 0);
+  self->clock_map = (GstDatahubClockMap){ 0 };
+  self->live_known = self->waited = FALSE;
+  return TRUE;
+}
+
+static void
+leave_hub (GstDatahubSink *self)
+{
+  if (self->client.hub && self->writer)
+    datahub_hub_unregister_block (self->client.hub, self->client.channel,
+        datahub_producer_get_uuid (
+            gst_datahub_writer_get_producer (self->writer)));
+}
+
+/* The streaming thread has ended. */
+static gboolean
+gst_datahub_sink_stop (GstBaseSink *sink)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  GstDatahubWriter *writer;
+  GstDatahubBlock *block;
+  leave_hub (self);
+  g_clear_pointer (&self->service, gst_datahub_service_stop);
+  GST_OBJECT_LOCK (self);
+  writer = g_steal_pointer (&self->writer);
+  block = g_steal_pointer (&self->block);
+  GST_OBJECT_UNLOCK (self);
+  gst_datahub_writer_free (writer);
+  if (block) {
+    gst_datahub_block_close (block);
+    gst_datahub_block_unref (block);
+    set_num_consumers (self, 0);
+  }
+  g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
+  forget_tags (self);
+  g_clear_pointer (&self->group, gst_datahub_group_leave);
+  gst_datahub_client_stop (&self->client);
+  return TRUE;
+}
+
+static void
+interrupt (GstDatahubSink *self, GstDatahubBlockInterrupt why,
+    gboolean interrupted)
+{
+  GstDatahubBlock *block;
+  GST_OBJECT_LOCK (self);
+  if (why == GST_DATAHUB_BLOCK_UNLOCKED)
+    self->unlocked = interrupted;
+  block = self->block ? gst_datahub_block_ref (self->block) : NULL;
+  GST_OBJECT_UNLOCK (self);
+  if (!block)
+    return;
+  gst_datahub_block_set_interrupted (block, why, interrupted);
+  gst_datahub_block_unref (block);
+}
+
+static gboolean
+gst_datahub_sink_unlock (GstBaseSink *sink)
+{
+  interrupt (GST_DATAHUB_SINK (sink), GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
+  return TRUE;
+}
+
+static gboolean
+gst_datahub_sink_unlock_stop (GstBaseSink *sink)
+{
+  interrupt (GST_DATAHUB_SINK (sink), GST_DATAHUB_BLOCK_UNLOCKED, FALSE);
+  return TRUE;
+}
+
+static GstStateChangeReturn
+gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (element);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
+    interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
+  return GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
+      ->change_state (element, change);
+}
+
+/* Whether @event says something that joiners are told again. */
+static gboolean
+is_context (GstEvent *event)
+{
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_STREAM_START:
+  case GST_EVENT_CAPS:
+  case GST_EVENT_SEGMENT:
+  case GST_EVENT_TAG:
+    return TRUE;
+  default:
+    return FALSE;
+  }
+}
+
+static GstFlowReturn
+take_event (GstDatahubSink *self, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    self->live_known = FALSE;
+  if (!self->writer && is_context (event)) {
+    g_queue_push_tail (&self->pending, gst_event_ref (event));
+    return GST_FLOW_OK;
+  }
+  if (!self->writer) {
+    GstFlowReturn flow = ensure_block (self, NULL);
+    if (flow != GST_FLOW_OK)
+      return flow;
+  }
+  return write_event (self, event);
+}
+
+/* Raw media tell by their caps how big slots should be, so that the pool is
+ * there when upstream asks for one. */
+static gboolean
+take_caps (GstDatahubSink *self, GstEvent *event)
+{
+  GstDatahubSize size;
+  GstCaps *caps;
+  if (take_event (self, event) != GST_FLOW_OK)
+    return FALSE;
+  gst_event_parse_caps (event, &caps);
+  if (self->writer) {
+    register_block (self, caps);
+    return TRUE;
+  }
+  size = gst_datahub_size_from_caps (caps);
+  return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
+}
+
+static GstFlowReturn
+wait_for_consumers (GstDatahubSink *self)
+{
+  DatahubResult result = DATAHUB_OK;
+  guint wanted;
+  GST_OBJECT_LOCK (self);
+  wanted = self->settings.wait_for_consumers;
+  GST_OBJECT_UNLOCK (self);
+  if (self->waited || wanted == 0)
+    return GST_FLOW_OK;
+  GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
+  while ((result = datahub_producer_wait_consumers (
+              gst_datahub_writer_get_producer (self->writer), wanted,
+              DATAHUB_FOREVER))
+      == DATAHUB_INTERRUPTED) {
+    GstFlowReturn flow = resume (self);
+    if (flow != GST_FLOW_OK)
+      return flow;
+  }
+  self->waited = TRUE;
+  return GST_FLOW_OK;
+}
+
+/* The record is committed before the base class waits for the clock and posts
+ * its message: the application may stop the pipeline as soon as it has that. */
+static GstFlowReturn
+take_eos (GstDatahubSink *self, GstEvent *event)
+{
+  GstFlowReturn flow = gst_base_sink_do_preroll (GST_BASE_SINK (self),
+      GST_MINI_OBJECT_CAST (event));
+  if (flow == GST_FLOW_OK)
+    flow = ensure_block (self, NULL);
+  if (flow == GST_FLOW_OK)
+    flow = wait_for_consumers (self);
+  return flow == GST_FLOW_OK ? take_event (self, event) : flow;
+}
+
+static gboolean
+chain_event (GstBaseSink *sink, GstEvent *event)
+{
+  return GST_BASE_SINK_CLASS (gst_datahub_sink_parent_class)
+      ->event (sink, event);
+}
+
+static gboolean
+refuse_event (GstEvent *event)
+{
+  gst_event_unref (event);
+  return FALSE;
+}
+
+static void
+take_flush (GstDatahubSink *self)
+{
+  if (self->writer)
+    datahub_producer_flush (gst_datahub_writer_get_producer (self->writer));
+  interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, FALSE);
+  self->live_known = FALSE;
+}
+
+static gboolean
+gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  gboolean done;
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_FLUSH_START:
+    interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
+    return chain_event (sink, event);
+  case GST_EVENT_FLUSH_STOP:
+    take_flush (self);
+    return chain_event (sink, event);
+  case GST_EVENT_CAPS:
+    if (!take_caps (self, event))
+      return refuse_event (event);
+    return chain_event (sink, event);
+  case GST_EVENT_EOS:
+    if (take_eos (self, event) != GST_FLOW_OK)
+      return refuse_event (event);
+    return chain_event (sink, event);
+  case GST_EVENT_GAP:
+    gst_event_ref (event);
+    done = chain_event (sink, event)
+        && take_event (self, event) == GST_FLOW_OK;
+    gst_event_unref (event);
+    return done;
+  default:
+    if (!GST_EVENT_IS_SERIALIZED (event))
+      return chain_event (sink, event);
+    if (take_event (self, event) != GST_FLOW_OK)
+      return refuse_event (event);
+    return chain_event (sink, event);
+  }
+}
+
+/* Consumers can attach while the pipeline is in PAUSED. */
+static GstFlowReturn
+gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
+{
+  return ensure_block (GST_DATAHUB_SINK (sink), buffer);
+}
+
+static GstFlowReturn
+write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
+{
+  GstDatahubWriterNow now = get_now (self);
+  return gst_datahub_writer_write_buffers (self->writer, &now, buffers, n);
+}
+
+static GstFlowReturn
+gst_datahub_sink_render (GstBaseSink *sink, GstBuffer *buffer)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  GstFlowReturn flow = ensure_block (self, buffer);
+  if (flow == GST_FLOW_OK)
+    flow = wait_for_consumers (self);
+  return flow == GST_FLOW_OK ? write_buffers (self, &buffer, 1) : flow;
+}
+
+static GstFlowReturn
+gst_datahub_sink_render_list (GstBaseSink *sink, GstBufferList *list)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  guint length = gst_buffer_list_length (list);
+  GstFlowReturn flow;
+  if (length == 0)
+    return GST_FLOW_OK;
+  flow = ensure_block (self, gst_buffer_list_get (list, 0));
+  if (flow == GST_FLOW_OK)
+    flow = wait_for_consumers (self);
+  for (guint i = 0; i < length && flow == GST_FLOW_OK; i += BATCH_MAX) {
+    GstBuffer *buffers[BATCH_MAX];
+    guint n = MIN (length - i, BATCH_MAX);
+    for (guint j = 0; j < n; j++)
+      buffers[j] = gst_buffer_list_get (list, i + j);
+    flow = write_buffers (self, buffers, n);
+  }
+  return flow;
+}
+
+static void
+propose_pool (GstDatahubSink *self, GstQuery *query, GstAllocator *allocator,
+    GstCaps *caps)
+{
+  g_autoptr (GstBufferPool) pool = NULL;
+  GstStructure *config;
+  GstVideoInfo info;
+  if (!gst_video_info_from_caps (&info, caps) || info.size == 0
+      || info.size > G_MAXUINT)
+    return;
+  pool = gst_datahub_pool_new (allocator);
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_set_params (config, caps, (guint) info.size, 0, 0);
+  if (gst_buffer_pool_set_config (pool, config))
+    gst_query_add_allocation_pool (query, pool, (guint) info.size, 0, 0);
+}
+
+static gboolean
+gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  g_autoptr (GstAllocator) allocator = NULL;
+  GstAllocationParams params;
+  GstCaps *caps = NULL;
+  gboolean need_pool = FALSE;
+  gst_query_parse_allocation (query, &caps, &need_pool);
+  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_query_add_allocation_meta (query, GST_AUDIO_META_API_TYPE, NULL);
+  GST_OBJECT_LOCK (self);
+  if (self->writer)
+    allocator =
+        gst_object_ref (gst_datahub_writer_get_allocator (self->writer));
+  GST_OBJECT_UNLOCK (self);
+  if (!allocator)
+    return TRUE;
+  gst_allocation_params_init (&params);
+  gst_query_add_allocation_param (query, allocator, &params);
+  if (caps && need_pool)
+    propose_pool (self, query, allocator, caps);
+  return TRUE;
+}
+
+/* ---- the object ---- */
+
+static GstStructure *
+get_stats (GstDatahubSink *self)
+{
+  GstStructure *stats = gst_base_sink_get_stats (GST_BASE_SINK (self));
+  DatahubProducerStats block = { 0 };
+  GstDatahubWriterStats writer = { 0 };
+  GST_OBJECT_LOCK (self);
+  if (self->writer) {
+    datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
+        &block);
+    gst_datahub_writer_get_stats (self->writer, &writer);
+  }
+  gst_structure_set (stats, "num-consumers", G_TYPE_UINT, self->num_consumers,
+      NULL);
+  GST_OBJECT_UNLOCK (self);
+  gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
+      G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
+      "copied", G_TYPE_UINT64, writer.copied, "copied-bytes", G_TYPE_UINT64,
+      writer.copied_bytes, "no-room", G_TYPE_UINT64, writer.dropped,
+      "metas-left", G_TYPE_UINT64, writer.metas_left, "evictions",
+      G_TYPE_UINT64, block.evictions, "reaped", G_TYPE_UINT64, block.reaped,
+      "waits", G_TYPE_UINT64, block.waits, "wakes", G_TYPE_UINT64, block.wakes,
+      "growths", G_TYPE_UINT64, block.growths, "bytes-used", G_TYPE_UINT64,
+      block.bytes_used, "max-bytes", G_TYPE_UINT64, block.max_bytes,
+      "slot-size", G_TYPE_UINT64, block.slot_size, "slots", G_TYPE_UINT,
+      block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
+      G_TYPE_UINT, block.ring_size, NULL);
+  return stats;
+}
+
+static gboolean
+is_mode (const gchar *text)
+{
+  gchar *end = NULL;
+  guint64 mode = text ? g_ascii_strtoull (text, &end, 8) : 0;
+  return text && *text && end && *end == '\0' && mode > 0 && mode <= 0666;
+}
+
+static void
+set_mode (GstDatahubSink *self, const gchar *text)
+{
+  if (!is_mode (text)) {
+    g_warning ("datahubsink: \"%s\" is not a file mode such as 0600 or 0660; "
+               "it stays %s",
+        text ? text : "", self->settings.shm_mode);
+    return;
+  }
+  g_free (self->settings.shm_mode);
+  self->settings.shm_mode = g_strdup (text);
+}
+
+static void
+gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
+    GParamSpec *spec)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (object);
+  if (gst_datahub_client_set_property (GST_ELEMENT_CAST (self), &self->client,
+          id, value))
+    return;
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_SLOTS:
+    self->settings.slots = g_value_get_uint (value);
+    break;
+  case PROP_SLOT_SIZE:
+    self->settings.slot_size = g_value_get_uint64 (value);
+    break;
+  case PROP_MAX_BYTES:
+    self->settings.max_bytes = g_value_get_uint64 (value);
+    break;
+  case PROP_MAX_CONSUMERS:
+    self->settings.max_consumers = g_value_get_uint (value);
+    break;
+  case PROP_WAIT_FOR_CONSUMERS:
+    self->settings.wait_for_consumers = g_value_get_uint (value);
+    break;
+  case PROP_BLOCK_TIMEOUT:
+    self->settings.block_timeout = g_value_get_uint64 (value);
+    break;
+  case PROP_SHM_MODE:
+    set_mode (self, g_value_get_string (value));
+    break;
+  case PROP_EVENT_TYPES:
+    self->settings.events = g_value_get_flags (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
+    GParamSpec *spec)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (object);
+  if (gst_datahub_client_get_property (GST_ELEMENT_CAST (self), &self->client,
+          id, value))
+    return;
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, get_stats (self));
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_SLOTS:
+    g_value_set_uint (value, self->settings.slots);
+    break;
+  case PROP_SLOT_SIZE:
+    g_value_set_uint64 (value, self->settings.slot_size);
+    break;
+  case PROP_MAX_BYTES:
+    g_value_set_uint64 (value, self->settings.max_bytes);
+    break;
+  case PROP_MAX_CONSUMERS:
+    g_value_set_uint (value, self->settings.max_consumers);
+    break;
+  case PROP_WAIT_FOR_CONSUMERS:
+    g_value_set_uint (value, self->settings.wait_for_consumers);
+    break;
+  case PROP_BLOCK_TIMEOUT:
+    g_value_set_uint64 (value, self->settings.block_timeout);
+    break;
+  case PROP_SHM_MODE:
+    g_value_set_string (value, self->settings.shm_mode);
+    break;
+  case PROP_EVENT_TYPES:
+    g_value_set_flags (value, self->settings.events);
+    break;
+  case PROP_NUM_CONSUMERS:
+    g_value_set_uint (value, self->num_consumers);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_datahub_sink_set_context (GstElement *element, GstContext *context)
+{
+  gst_datahub_client_set_context (element, &GST_DATAHUB_SINK (element)->client,
+      context);
+  GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
+      ->set_context (element, context);
+}
+
+static void
+gst_datahub_sink_finalize (GObject *object)
+{
+  GstDatahubSink *self = GST_DATAHUB_SINK (object);
+  gst_datahub_client_clear (&self->client);
+  g_free (self->settings.shm_mode);
+  G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *klass)
+{
+  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+      | GST_PARAM_MUTABLE_READY;
+  const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+  gst_datahub_client_install_properties (klass);
+  g_object_class_install_property (klass, PROP_SLOTS,
+      g_param_spec_uint ("slots", "Slots",
+          "Payload slots of the ring (0 = automatic: 32, fewer if they are "
+          "big)",
+          0, G_MAXUINT16, 0, ready));
+  g_object_class_install_property (klass, PROP_SLOT_SIZE,
+      g_param_spec_uint64 ("slot-size", "Slot size",
+          "Bytes of a slot (0 = automatic: by caps or the first buffer). A "
+          "bigger buffer makes the block grow",
+          0, G_MAXUINT64, 0, ready));
+  g_object_class_install_property (klass, PROP_MAX_BYTES,
+      g_param_spec_uint64 ("max-bytes", "Max bytes",
+          "Limit of the shared memory of this block (0 or -1 = automatic: half "
+          "of the file system)",
+          0, G_MAXUINT64, 0, ready));
+  g_object_class_install_property (klass, PROP_MAX_CONSUMERS,
+      g_param_spec_uint ("max-consumers", "Max consumers",
+          "How many consumers may be attached at once", 1, MAX_CONSUMERS,
+          DEFAULT_MAX_CONSUMERS, ready));
+  g_object_class_install_property (klass, PROP_WAIT_FOR_CONSUMERS,
+      g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
+          "Hold the first buffer until this many consumers are attached; they "
+          "miss nothing",
+          0, MAX_CONSUMERS, 0,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (klass, PROP_BLOCK_TIMEOUT,
+      g_param_spec_uint64 ("block-timeout", "Block timeout",
+          "How long a reliable consumer may make this pipeline wait before it "
+          "is evicted, in nanoseconds (-1 = for ever)",
+          0, G_MAXUINT64, DEFAULT_BLOCK_TIMEOUT, ready));
+  g_object_class_install_property (klass, PROP_SHM_MODE,
+      g_param_spec_string ("shm-mode", "Shared memory mode",
+          "Permissions of the block, in octal digits", DEFAULT_SHM_MODE,
+          ready));
+  g_object_class_install_property (klass, PROP_EVENT_TYPES,
+      g_param_spec_flags ("event-types", "Event types",
+          "Which events cross besides stream-start, caps, segment and EOS",
+          GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (klass, PROP_NUM_CONSUMERS,
+      g_param_spec_uint ("num-consumers", "Number of consumers",
+          "How many consumers are attached", 0, G_MAXUINT, 0, read));
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));
+}
+
+/**
+ * GstDatahubSink::consumer-added:
+ * @sink: the element
+ * @id: never the same for two consumers of a block
+ * @name: as it calls itself
+ *
+ * A consumer has chosen where it starts. Emitted in a thread of the element; a
+ * handler must not change the element's state.
+ */
+/**
+ * GstDatahubSink::consumer-removed:
+ * @sink: the element
+ * @id: which
+ * @reason: "left", "died" or "evicted"
+ *
+ * A consumer is gone. Emitted in a thread of the element; a handler must not
+ * change the element's state.
+ */
+static void
+install_signals (GType type)
+{
+  signals[SIGNAL_CONSUMER_ADDED] =
+      g_signal_new ("consumer-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
+  signals[SIGNAL_CONSUMER_REMOVED] =
+      g_signal_new ("consumer-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
+}
+
+static void
+gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (datahubsink_debug, "datahubsink", 0,
+      "shares a stream with other processes");
+  object_class->set_property = gst_datahub_sink_set_property;
+  object_class->get_property = gst_datahub_sink_get_property;
+  object_class->finalize = gst_datahub_sink_finalize;
+  install_properties (object_class);
+  install_signals (G_TYPE_FROM_CLASS (klass));
+
+  element_class->change_state = gst_datahub_sink_change_state;
+  element_class->set_context = gst_datahub_sink_set_context;
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_set_static_metadata (element_class, "DataHub sink",
+      "Sink/DataHub",
+      "Shares a stream of any kind with other processes, without a copy",
+      "The DataHub developers");
+
+  sink_class->start = gst_datahub_sink_start;
+  sink_class->stop = gst_datahub_sink_stop;
+  sink_class->unlock = gst_datahub_sink_unlock;
+  sink_class->unlock_stop = gst_datahub_sink_unlock_stop;
+  sink_class->event = gst_datahub_sink_event;
+  sink_class->preroll = gst_datahub_sink_preroll;
+  sink_class->render = gst_datahub_sink_render;
+  sink_class->render_list = gst_datahub_sink_render_list;
+  sink_class->propose_allocation = gst_datahub_sink_propose_allocation;
+
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_EVENTS, 0);
+}
+
+static void
+gst_datahub_sink_init (GstDatahubSink *self)
+{
+  gst_datahub_client_init (&self->client);
+  g_queue_init (&self->pending);
+  self->settings = (Settings){ .max_consumers = DEFAULT_MAX_CONSUMERS,
+    .block_timeout = DEFAULT_BLOCK_TIMEOUT,
+    .shm_mode = g_strdup (DEFAULT_SHM_MODE),
+    .events = GST_DATAHUB_EVENTS_ALL };
+  /* the last sample would keep a slot on loan for good */
+  gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
+}
+
+/* ---- datahub:// ---- */
+
+static GstURIType
+uri_get_type (GType type)
+{
+  return GST_URI_SINK;
+}
+
+static const gchar *const *
+uri_get_protocols (GType type)
+{
+  return gst_datahub_uri_protocols;
+}
+
+static gchar *
+uri_get (GstURIHandler *handler)
+{
+  return gst_datahub_uri_describe (GST_ELEMENT (handler));
+}
+
+static gboolean
+uri_set (GstURIHandler *handler, const gchar *uri, GError **error)
+{
+  return gst_datahub_uri_apply (GST_ELEMENT (handler), uri, error);
+}
+
+static void
+uri_handler_init (gpointer iface, gpointer data)
+{
+  GstURIHandlerInterface *handler = iface;
+  handler->get_type = uri_get_type;
+  handler->get_protocols = uri_get_protocols;
+  handler->get_uri = uri_get;
+  handler->set_uri = uri_set;
+}

@@ -1,0 +1,1266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-datahubsrc
+ * @title: datahubsrc
+ * @short_description: reads a stream that another process shares
+ *
+ * datahubsrc reads the DataBlock that a datahubsink in another process, or in
+ * this one, publishes under the name in #GstDatahubSrc:datablock. It may be
+ * started first: it waits for a producer, at most #GstDatahubSrc:timeout. When
+ * the producer goes without EOS and comes again, it carries on with a DISCONT.
+ *
+ * Buffers are read-only views of the shared memory, without a copy, at most
+ * #GstDatahubSrc:max-pinned at once; beyond that they are copied, so that a
+ * pipeline that hoards buffers hurts itself alone.
+ *
+ * With #GstDatahubSrc:delivery=live the producer is never slowed down; who is
+ * too slow is told exactly how many buffers were lost, by DISCONT, by QoS
+ * messages and in #GstDatahubSrc:stats. With reliable the producer waits, and
+ * nothing is lost.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 datahubsrc datablock=cam0 ! videoconvert ! autovideosink
+ * ]| Shows what somebody shares as cam0, now or later.
+ * |[
+ * gst-launch-1.0 -e datahubsrc datablock=cam0 delivery=reliable ! videoconvert ! x264enc ! mp4mux ! filesink location=cam0.mp4
+ * ]| Records it without a loss.
+ */
+#include "gstdatahubsrc.h"
+#include "gstdatahubclient.h"
+#include "gstdatahubenums.h"
+#include "gstdatahubreader.h"
+#include "gstdatahubtime.h"
+#include "gstdatahuburi.h"
+
+#include <gst/video/video.h>
+
+GST_DEBUG_CATEGORY_STATIC (datahubsrc_debug);
+#define GST_CAT_DEFAULT datahubsrc_debug
+
+#define DEFAULT_MAX_PINNED 8
+#define DEFAULT_POLL_INTERVAL GST_MSECOND
+/* Spinning pays where the next buffer is that near; a futex wake costs about as
+ * much. */
+#define SPIN_NS (20 * GST_USECOND)
+/* Latency is told in such steps, so that it is not told for every buffer, and
+ * beyond the limit it is a stream that stopped, not a slow one. */
+#define LATENCY_STEP (5 * GST_MSECOND)
+#define LATENCY_MAX (10 * GST_SECOND)
+
+enum
+{
+  PROP_DELIVERY = GST_DATAHUB_PROP_LAST,
+  PROP_START_AT,
+  PROP_ON_DISCONNECT,
+  PROP_TIMEOUT,
+  PROP_MAX_AGE,
+  PROP_MAX_PINNED,
+  PROP_WAKE,
+  PROP_POLL_INTERVAL,
+  PROP_TIMESTAMPS,
+  PROP_CONSUMER_NAME,
+  PROP_IS_LIVE,
+  PROP_STATS
+};
+
+/* Guarded by the object lock. */
+typedef struct
+{
+  GstDatahubDelivery delivery;
+  DatahubStart start_at;
+  GstDatahubOnDisconnect on_disconnect;
+  GstClockTime timeout;
+  GstClockTime max_age;
+  guint max_pinned;
+  GstDatahubWake wake;
+  GstClockTime poll_interval;
+  GstDatahubTimestamps timestamps;
+  gchar *consumer_name;
+} Settings;
+
+/* Written by the streaming thread, under the lock. */
+typedef struct
+{
+  guint64 received, lost; /* of producers before this one */
+  guint64 expired;
+  guint64 rejoins;
+  guint64 producers;
+} Counters;
+
+struct _GstDatahubSrc
+{
+  GstPushSrc parent;
+
+  GstDatahubClient client;
+  Settings settings; /* object lock */
+
+  /* Guards what follows. Innermost; never held in a wait but that of `wakeup`,
+   * which releases it. */
+  GMutex lock;
+  GCond wakeup;
+  DatahubConsumer *consumer; /* owned; set and closed by the streaming thread */
+  DatahubWatch *watch; /* owned */
+  gboolean unlocked, pausing;
+  Counters counters;
+  GstDatahubReaderStats reader_stats;
+  GstClockTime latency, latency_max;
+
+  /* The streaming thread's. */
+  GstDatahubReader reader;
+  GstDatahubTimeline timeline;
+  GstDatahubClockMap clock_map;
+  GQueue held; /* of GstEvent: waiting for a segment to follow */
+  gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
+  guint ring_size;
+  gint64 waiting_since; /* for a producer; 0: not waiting */
+  gboolean looked; /* at the sticky records */
+  gboolean discont;
+  gboolean skip_deltas; /* until the next keyframe */
+  gboolean takes_video_meta, asked_video_meta;
+  gulong segment_probe;
+};
+
+static void uri_handler_init (gpointer iface, gpointer data);
+
+G_DEFINE_TYPE_WITH_CODE (GstDatahubSrc, gst_datahub_src, GST_TYPE_PUSH_SRC,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init))
+GST_ELEMENT_REGISTER_DEFINE (datahubsrc, "datahubsrc", GST_RANK_PRIMARY,
+    GST_TYPE_DATAHUB_SRC)
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
+    GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+static Settings
+get_settings (GstDatahubSrc *self)
+{
+  Settings settings;
+  GST_OBJECT_LOCK (self);
+  settings = self->settings;
+  settings.consumer_name = NULL; /* may change: see its reader */
+  GST_OBJECT_UNLOCK (self);
+  return settings;
+}
+
+/* ---- interrupting ---- */
+
+/* The lock is held. */
+static void
+apply_interrupt (GstDatahubSrc *self)
+{
+  gboolean interrupted = self->unlocked || self->pausing;
+  if (self->consumer)
+    datahub_consumer_set_interrupted (self->consumer, interrupted);
+  if (self->watch)
+    datahub_watch_set_interrupted (self->watch, interrupted);
+  g_cond_broadcast (&self->wakeup);
+}
+
+static void
+interrupt (GstDatahubSrc *self, gboolean *why, gboolean interrupted)
+{
+  g_mutex_lock (&self->lock);
+  *why = interrupted;
+  apply_interrupt (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* A wait was ended: by a pause, which lasts until PLAYING, or for good. */
+static GstFlowReturn
+on_interrupted (GstDatahubSrc *self)
+{
+  gboolean unlocked, pausing;
+  g_mutex_lock (&self->lock);
+  unlocked = self->unlocked;
+  pausing = self->pausing;
+  g_mutex_unlock (&self->lock);
+  if (unlocked)
+    return GST_FLOW_FLUSHING;
+  return pausing ? gst_base_src_wait_playing (GST_BASE_SRC (self))
+                 : GST_FLOW_OK;
+}
+
+/* Sleeps for @time or until interrupted. */
+static DatahubResult
+doze (GstDatahubSrc *self, GstClockTime time)
+{
+  gint64 end = g_get_monotonic_time () + (gint64) (time / GST_USECOND);
+  gboolean interrupted;
+  g_mutex_lock (&self->lock);
+  while (!(interrupted = self->unlocked || self->pausing))
+    if (!g_cond_wait_until (&self->wakeup, &self->lock, end))
+      break;
+  g_mutex_unlock (&self->lock);
+  return interrupted ? DATAHUB_INTERRUPTED : DATAHUB_TIMEOUT;
+}
+
+/* ---- pushing ---- */
+
+static GstDatahubNow
+get_now (GstDatahubSrc *self)
+{
+  GstDatahubNow now = { 0 };
+  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (self));
+  if (!clock || !GST_CLOCK_TIME_IS_VALID (base)
+      || !gst_base_src_is_live (GST_BASE_SRC (self)))
+    return now;
+  now.known = TRUE;
+  now.base = (gint64) base
+      + gst_datahub_clock_map_offset (&self->clock_map, clock);
+  now.running_time = gst_datahub_monotonic_now () - now.base;
+  return now;
+}
+
+/* The base class sends each new segment itself, before the next buffer. Where
+ * events must come between, we sent it already, and this drops its copy. */
+static GstPadProbeReturn
+drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstDatahubSrc *self = user_data;
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
+    return GST_PAD_PROBE_OK;
+  gst_pad_remove_probe (pad, self->segment_probe);
+  self->segment_probe = 0;
+  return GST_PAD_PROBE_DROP;
+}
+
+static void
+push_segment (GstDatahubSrc *self, gboolean at_once)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (self);
+  if (!self->timeline.out_changed)
+    return;
+  self->timeline.out_changed = FALSE;
+  gst_base_src_new_segment (GST_BASE_SRC (self), &self->timeline.out);
+  if (self->segment_probe) {
+    gst_pad_remove_probe (pad, self->segment_probe);
+    self->segment_probe = 0;
+  }
+  if (!at_once)
+    return;
+  gst_pad_push_event (pad, gst_event_new_segment (&self->timeline.out));
+  self->segment_probe = gst_pad_add_probe (pad,
+      GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, drop_segment, self, NULL);
+}
+
+/* The segment, then what was held back for it. */
+static void
+push_held (GstDatahubSrc *self, gboolean event_follows)
+{
+  GstEvent *event;
+  push_segment (self, event_follows || !g_queue_is_empty (&self->held));
+  while ((event = g_queue_pop_head (&self->held)))
+    gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
+}
+
+/* One local group for the streams of one group of a producing pipeline. */
+static guint
+local_group (const GstDatahubStreamStart *start)
+{
+  static GMutex lock;
+  static GHashTable *groups; /* for the life of the process: a few words each */
+  g_autofree gchar *key = g_strdup_printf (
+      "%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x", start->pipeline,
+      start->group);
+  guint id;
+  g_mutex_lock (&lock);
+  if (!groups)
+    groups = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  id = GPOINTER_TO_UINT (g_hash_table_lookup (groups, key));
+  if (id == 0) {
+    id = gst_util_group_id_next ();
+    g_hash_table_insert (groups, g_steal_pointer (&key),
+        GUINT_TO_POINTER (id));
+  }
+  g_mutex_unlock (&lock);
+  return id;
+}
+
+static GstFlowReturn
+on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
+{
+  GstDatahubSrc *self = user_data;
+  GstEvent *event = gst_event_new_stream_start (start->stream_id);
+  gst_event_set_group_id (event, local_group (start));
+  gst_event_set_stream_flags (event, start->flags);
+  gst_datahub_timeline_set_group (&self->timeline,
+      gst_datahub_group_join (GST_ELEMENT_CAST (self), start->pipeline));
+  gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+on_caps (gpointer user_data, GstCaps *caps)
+{
+  GstDatahubSrc *self = user_data;
+  GST_INFO_OBJECT (self, "%" GST_PTR_FORMAT, caps);
+  self->asked_video_meta = FALSE;
+  /* a refusal shows when the next buffer is pushed */
+  if (!gst_base_src_set_caps (GST_BASE_SRC (self), caps))
+    GST_WARNING_OBJECT (self, "downstream refused %" GST_PTR_FORMAT, caps);
+  gst_caps_unref (caps);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+on_segment (gpointer user_data, const GstSegment *segment)
+{
+  GstDatahubSrc *self = user_data;
+  gst_datahub_timeline_set_segment (&self->timeline, segment);
+  return GST_FLOW_OK;
+}
+
+/* Where the segment will be known with the next buffer only, others wait. */
+static GstFlowReturn
+on_event (gpointer user_data, GstEvent *event)
+{
+  GstDatahubSrc *self = user_data;
+  if (self->timeline.out_changed)
+    g_queue_push_tail (&self->held, event);
+  else
+    gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
+  return GST_FLOW_OK;
+}
+
+static GstDatahubStamp
+map_stamp (GstDatahubSrc *self, const DatahubView *view)
+{
+  GstDatahubStamp stamp = { .pts = view->pts,
+    .dts = view->dts,
+    .instant = view->instant_ns,
+    .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
+  GstDatahubNow now = get_now (self);
+  gst_datahub_timeline_map (&self->timeline, &now, &stamp);
+  return stamp;
+}
+
+static GstFlowReturn
+on_gap (gpointer user_data, const DatahubView *view)
+{
+  GstDatahubSrc *self = user_data;
+  GstDatahubStamp stamp;
+  GstEvent *event;
+  if (!GST_CLOCK_TIME_IS_VALID (view->pts))
+    return GST_FLOW_OK;
+  stamp = map_stamp (self, view);
+  push_held (self, TRUE);
+  event = gst_event_new_gap (stamp.pts, view->duration);
+  gst_event_set_gap_flags (event,
+      (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));
+  gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
+  return GST_FLOW_OK;
+}
+
+static const GstDatahubReaderFuncs reader_funcs = {
+  .stream_start = on_stream_start,
+  .caps = on_caps,
+  .segment = on_segment,
+  .event = on_event,
+  .gap = on_gap,
+};
+
+/* ---- the producer comes and goes ---- */
+
+static void
+forget_consumer (GstDatahubSrc *self)
+{
+  DatahubConsumer *consumer;
+  DatahubConsumerStats stats;
+  g_mutex_lock (&self->lock);
+  consumer = g_steal_pointer (&self->consumer);
+  if (consumer) {
+    datahub_consumer_get_stats (consumer, &stats);
+    self->counters.received += stats.received;
+    self->counters.lost += stats.lost;
+  }
+  g_mutex_unlock (&self->lock);
+  if (consumer)
+    datahub_consumer_close (consumer);
+  self->reader.consumer = NULL;
+}
+
+static void
+use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
+    const Settings *settings)
+{
+  datahub_consumer_set_spin (consumer,
+      settings->wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
+  g_strlcpy (self->uuid, datahub_consumer_get_uuid (consumer),
+      sizeof self->uuid);
+  gst_datahub_reader_init (&self->reader, consumer, &reader_funcs, self);
+  gst_datahub_timeline_clear (&self->timeline);
+  gst_datahub_timeline_init (&self->timeline, settings->timestamps);
+  self->looked = FALSE;
+  self->discont = TRUE;
+  self->skip_deltas = FALSE;
+  self->waiting_since = 0;
+  g_mutex_lock (&self->lock);
+  self->consumer = consumer;
+  self->counters.producers++;
+  apply_interrupt (self);
+  g_mutex_unlock (&self->lock);
+  GST_INFO_OBJECT (self, "attached to %s, block %s", self->client.channel,
+      self->uuid);
+}
+
+/* A block whose producer is dead is of no use to who comes now, and one that
+ * was read to its end must not be read again. */
+static DatahubResult
+find_block (GstDatahubSrc *self, DatahubError *error)
+{
+  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+  DatahubResult result =
+      datahub_block_inspect (self->client.channel, info, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (!info->producer_alive || g_str_equal (info->uuid, self->uuid))
+    return DATAHUB_ERROR_NOT_FOUND;
+  self->ring_size = info->ring_size;
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+try_attach (GstDatahubSrc *self, const Settings *settings, DatahubError *error)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  g_autofree gchar *name = NULL;
+  DatahubResult result = find_block (self, error);
+  if (result != DATAHUB_OK)
+    return result;
+  GST_OBJECT_LOCK (self);
+  name = g_strdup (self->settings.consumer_name);
+  GST_OBJECT_UNLOCK (self);
+  datahub_consumer_options_init (&options);
+  options.name = name && *name ? name : NULL;
+  options.reliable = settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE;
+  options.start = settings->start_at;
+  options.max_pinned = settings->max_pinned;
+  result = datahub_consumer_attach (self->client.channel, &options, &consumer,
+      error);
+  if (result == DATAHUB_OK)
+    use_consumer (self, consumer, settings);
+  return result;
+}
+
+static GstFlowReturn
+fail_timeout (GstDatahubSrc *self, GstClockTime timeout)
+{
+  GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
+      ("No producer of the DataBlock \"%s\" came within %.1f s. Start one: "
+       "gst-launch-1.0 ... ! datahubsink datablock=%s",
+          self->client.channel, (gdouble) timeout / GST_SECOND,
+          self->client.channel),
+      ("looked in %s", datahub_shm_directory ()));
+  return GST_FLOW_ERROR;
+}
+
+/* Waits for the name to change. */
+static GstFlowReturn
+wait_for_producer (GstDatahubSrc *self, GstClockTime timeout)
+{
+  gint64 left = DATAHUB_FOREVER;
+  DatahubResult result;
+  gint64 now = gst_datahub_monotonic_now ();
+  if (self->waiting_since == 0) {
+    self->waiting_since = now;
+    GST_INFO_OBJECT (self, "waiting for a producer of %s",
+        self->client.channel);
+  }
+  if (GST_CLOCK_TIME_IS_VALID (timeout) && timeout <= (guint64) G_MAXINT64) {
+    left = (gint64) timeout - (now - self->waiting_since);
+    if (left <= 0)
+      return fail_timeout (self, timeout);
+  }
+  if (self->watch)
+    result = datahub_watch_wait (self->watch, left);
+  else /* out of descriptors: look again, now and then */
+    result = doze (self, GST_SECOND / 10);
+  return result == DATAHUB_INTERRUPTED ? on_interrupted (self) : GST_FLOW_OK;
+}
+
+static gboolean
+is_not_there (DatahubResult result, const DatahubError *error)
+{
+  return result == DATAHUB_ERROR_NOT_FOUND
+      || (result == DATAHUB_ERROR_SYSTEM && error->sys_errno == ENOENT);
+}
+
+static void
+ensure_watch (GstDatahubSrc *self)
+{
+  if (self->watch)
+    return;
+  g_mutex_lock (&self->lock);
+  self->watch = datahub_watch_new (self->client.channel);
+  apply_interrupt (self);
+  g_mutex_unlock (&self->lock);
+}
+
+static GstFlowReturn
+attach (GstDatahubSrc *self)
+{
+  Settings settings = get_settings (self);
+  DatahubError error = { 0 };
+  DatahubResult result;
+  ensure_watch (self);
+  result = try_attach (self, &settings, &error);
+  if (result == DATAHUB_OK)
+    return GST_FLOW_OK;
+  if (is_not_there (result, &error))
+    return wait_for_producer (self, settings.timeout);
+  error.code = result;
+  gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "attaching");
+  return GST_FLOW_ERROR;
+}
+
+/* The producer is gone and all it left has been read. */
+static GstFlowReturn
+on_end (GstDatahubSrc *self, DatahubResult result)
+{
+  Settings settings = get_settings (self);
+  const gchar *how =
+      result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
+  GST_INFO_OBJECT (self, "the producer %s", how);
+  forget_consumer (self);
+  switch (settings.on_disconnect) {
+  case GST_DATAHUB_ON_DISCONNECT_EOS:
+    return GST_FLOW_EOS;
+  case GST_DATAHUB_ON_DISCONNECT_ERROR:
+    GST_ELEMENT_ERROR (self, RESOURCE, READ,
+        ("The producer of the DataBlock \"%s\" %s.", self->client.channel,
+            how),
+        ("block %s, on-disconnect=error", self->uuid));
+    return GST_FLOW_ERROR;
+  default:
+    return GST_FLOW_OK;
+  }
+}
+
+static GstFlowReturn
+rejoin (GstDatahubSrc *self)
+{
+  DatahubError error = { 0 };
+  DatahubResult result = datahub_consumer_rejoin (self->consumer, &error);
+  GST_WARNING_OBJECT (self,
+      "evicted: the producer waited for this consumer for too long");
+  if (result != DATAHUB_OK) {
+    error.code = result;
+    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
+        "joining again");
+    return GST_FLOW_ERROR;
+  }
+  g_mutex_lock (&self->lock);
+  self->counters.rejoins++;
+  g_mutex_unlock (&self->lock);
+  self->discont = TRUE;
+  return GST_FLOW_OK;
+}
+
+/* ---- buffers ---- */
+
+static void
+tell_lost (GstDatahubSrc *self, const DatahubView *view, GstBuffer *buffer)
+{
+  GstBaseSrc *base = GST_BASE_SRC (self);
+  GstClockTime pts = GST_BUFFER_PTS (buffer);
+  const GstSegment *segment = &self->timeline.out;
+  gboolean timed = segment->format == GST_FORMAT_TIME
+      && GST_CLOCK_TIME_IS_VALID (pts);
+  DatahubConsumerStats stats;
+  Counters counters;
+  GstMessage *message;
+  datahub_consumer_get_stats (self->consumer, &stats);
+  g_mutex_lock (&self->lock);
+  counters = self->counters;
+  g_mutex_unlock (&self->lock);
+  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", view->lost);
+  message = gst_message_new_qos (GST_OBJECT_CAST (self),
+      gst_base_src_is_live (base),
+      timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
+            : GST_CLOCK_TIME_NONE,
+      timed ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts)
+            : GST_CLOCK_TIME_NONE,
+      pts, GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
+      counters.received + stats.received, counters.lost + stats.lost);
+  gst_element_post_message (GST_ELEMENT_CAST (self), message);
+}
+
+/* From capture to the commit: what a sink here must add to be in time. Only
+ * grows, or it would be told for ever. */
+static void
+measure_latency (GstDatahubSrc *self, const DatahubView *view)
+{
+  gint64 age = (gint64) view->commit_ns - view->instant_ns;
+  GstClockTime latency, window = GST_CLOCK_TIME_NONE;
+  gboolean grown;
+  if (!(view->flags & DATAHUB_FLAG_LIVE)
+      || view->instant_ns == GST_DATAHUB_NO_INSTANT || age < 0
+      || age > (gint64) LATENCY_MAX)
+    return;
+  latency = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
+  if (GST_CLOCK_TIME_IS_VALID (view->duration)
+      && view->duration < LATENCY_MAX && self->ring_size > 2)
+    window = view->duration * (self->ring_size - 2);
+  g_mutex_lock (&self->lock);
+  grown = latency > self->latency;
+  if (grown) {
+    self->latency = latency;
+    self->latency_max = GST_CLOCK_TIME_IS_VALID (window)
+        ? latency + window
+        : GST_CLOCK_TIME_NONE;
+  }
+  g_mutex_unlock (&self->lock);
+  if (grown)
+    gst_element_post_message (GST_ELEMENT_CAST (self),
+        gst_message_new_latency (GST_OBJECT_CAST (self)));
+}
+
+/* Whether the buffer is to be passed over: too old, or depending on one that
+ * was. */
+static gboolean
+is_expired (GstDatahubSrc *self, const DatahubView *view)
+{
+  GstClockTime max_age = get_settings (self).max_age;
+  gboolean delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
+  gint64 age = gst_datahub_monotonic_now () - (gint64) view->commit_ns;
+  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age) && age > 0
+      && (GstClockTime) age > max_age;
+  if (!delta)
+    self->skip_deltas = FALSE;
+  if (expired)
+    self->skip_deltas = TRUE;
+  if (!expired && !(self->skip_deltas && delta))
+    return FALSE;
+  self->discont = TRUE;
+  g_mutex_lock (&self->lock);
+  self->counters.expired++;
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
+
+static gboolean
+ask_video_meta (GstDatahubSrc *self)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (self);
+  if (!self->asked_video_meta) {
+    g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+    g_autoptr (GstQuery) query = gst_query_new_allocation (caps, FALSE);
+    self->takes_video_meta = gst_pad_peer_query (pad, query)
+        && gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE,
+            NULL);
+    self->asked_video_meta = TRUE;
+  }
+  return self->takes_video_meta;
+}
+
+static gboolean
+has_usual_layout (const GstVideoMeta *meta, const GstVideoInfo *info)
+{
+  for (guint i = 0; i < meta->n_planes; i++)
+    if (meta->offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i)
+        || meta->stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+copy_frame (GstBuffer *from, GstBuffer *to, const GstVideoInfo *info)
+{
+  GstVideoFrame in, out;
+  gboolean done;
+  if (!gst_video_frame_map (&in, info, from, GST_MAP_READ))
+    return FALSE;
+  if (!gst_video_frame_map (&out, info, to, GST_MAP_WRITE)) {
+    gst_video_frame_unmap (&in);
+    return FALSE;
+  }
+  done = gst_video_frame_copy (&out, &in);
+  gst_video_frame_unmap (&out);
+  gst_video_frame_unmap (&in);
+  return done;
+}
+
+/* Padded pictures make no sense to elements that do not read GstVideoMeta: they
+ * get the usual layout, for the price of a copy. Takes @buffer. */
+static GstBuffer *
+fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
+{
+  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  g_autoptr (GstCaps) caps = NULL;
+  GstVideoInfo info;
+  GstBuffer *plain;
+  if (!meta)
+    return buffer;
+  caps = gst_pad_get_current_caps (GST_BASE_SRC_PAD (self));
+  if (!caps || !gst_video_info_from_caps (&info, caps)
+      || has_usual_layout (meta, &info) || ask_video_meta (self))
+    return buffer;
+  plain = gst_buffer_new_allocate (NULL, info.size, NULL);
+  if (!plain || !copy_frame (buffer, plain, &info)) {
+    gst_clear_buffer (&plain);
+    return buffer;
+  }
+  gst_buffer_copy_into (plain, buffer,
+      GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  gst_buffer_unref (buffer);
+  self->reader.stats.copied++;
+  self->reader.stats.zero_copy--;
+  return plain;
+}
+
+static GstBuffer *
+finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
+{
+  GstDatahubStamp stamp = map_stamp (self, view);
+  GST_BUFFER_PTS (buffer) = stamp.pts;
+  GST_BUFFER_DTS (buffer) = stamp.dts;
+  if (self->discont || view->discont)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  self->discont = FALSE;
+  push_held (self, FALSE);
+  if (view->lost)
+    tell_lost (self, view, buffer);
+  measure_latency (self, view);
+  buffer = fit_layout (self, buffer);
+  g_mutex_lock (&self->lock);
+  self->reader_stats = self->reader.stats;
+  g_mutex_unlock (&self->lock);
+  return buffer;
+}
+
+static GstFlowReturn
+take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
+{
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  self->looked = TRUE;
+  if (view->type == DATAHUB_RECORD_BUFFER && is_expired (self, view)) {
+    datahub_consumer_end_read (self->consumer, view);
+    return GST_FLOW_OK;
+  }
+  flow =
+      gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
+  if (error.code)
+    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
+  if (*buffer)
+    *buffer = finish_buffer (self, *buffer, view);
+  if (flow == GST_FLOW_EOS)
+    push_held (self, TRUE);
+  return flow;
+}
+
+/* Nothing came yet: who joined behind the last buffer still learns what stream
+ * this is, and whether it is over. */
+static GstFlowReturn
+look_at_sticky (GstDatahubSrc *self)
+{
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  self->looked = TRUE;
+  flow = gst_datahub_reader_take_sticky (&self->reader, &error);
+  if (error.code)
+    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
+        "reading what is in force");
+  if (flow == GST_FLOW_EOS)
+    push_held (self, TRUE);
+  return flow;
+}
+
+static DatahubResult
+read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
+{
+  Settings settings = get_settings (self);
+  DatahubResult result;
+  if (!self->looked)
+    return datahub_consumer_begin_read (self->consumer, 0, view, error);
+  if (settings.wake != GST_DATAHUB_WAKE_POLL)
+    return datahub_consumer_begin_read (self->consumer, DATAHUB_FOREVER, view,
+        error);
+  result = datahub_consumer_begin_read (self->consumer, 0, view, error);
+  return result == DATAHUB_TIMEOUT ? doze (self, settings.poll_interval)
+                                   : result;
+}
+
+static GstFlowReturn
+read_one (GstDatahubSrc *self, GstBuffer **buffer)
+{
+  DatahubError error = { 0 };
+  DatahubView view;
+  DatahubResult result = read_view (self, &view, &error);
+  switch (result) {
+  case DATAHUB_OK:
+    return take_view (self, &view, buffer);
+  case DATAHUB_TIMEOUT:
+    return self->looked ? GST_FLOW_OK : look_at_sticky (self);
+  case DATAHUB_INTERRUPTED:
+    return on_interrupted (self);
+  case DATAHUB_CLOSED:
+  case DATAHUB_PRODUCER_LOST:
+    return on_end (self, result);
+  case DATAHUB_EVICTED:
+    return rejoin (self);
+  default:
+    error.code = result;
+    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
+    return GST_FLOW_ERROR;
+  }
+}
+
+/* ---- the base class ---- */
+
+static GstFlowReturn
+gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  GstBuffer *made = NULL;
+  GstFlowReturn flow = GST_FLOW_OK;
+  gboolean unlocked;
+  while (flow == GST_FLOW_OK && !made) {
+    g_mutex_lock (&self->lock);
+    unlocked = self->unlocked;
+    g_mutex_unlock (&self->lock);
+    if (unlocked)
+      return GST_FLOW_FLUSHING;
+    flow = self->consumer ? read_one (self, &made) : attach (self);
+  }
+  if (flow == GST_FLOW_OK)
+    *buffer = made;
+  else
+    gst_clear_buffer (&made);
+  return flow;
+}
+
+static gboolean
+gst_datahub_src_start (GstBaseSrc *src)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  if (!gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client)) {
+    gst_datahub_client_stop (&self->client);
+    return FALSE;
+  }
+  self->clock_map = (GstDatahubClockMap){ 0 };
+  self->uuid[0] = '\0';
+  self->waiting_since = 0;
+  self->reader.stats = (GstDatahubReaderStats){ 0 };
+  g_mutex_lock (&self->lock);
+  self->counters = (Counters){ 0 };
+  self->reader_stats = self->reader.stats;
+  self->latency = 0;
+  self->latency_max = GST_CLOCK_TIME_NONE;
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
+
+/* The streaming thread has ended. Leases live on in the buffers downstream. */
+static gboolean
+gst_datahub_src_stop (GstBaseSrc *src)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  DatahubWatch *watch;
+  forget_consumer (self);
+  g_mutex_lock (&self->lock);
+  watch = g_steal_pointer (&self->watch);
+  g_mutex_unlock (&self->lock);
+  datahub_watch_free (watch);
+  g_queue_clear_full (&self->held, (GDestroyNotify) gst_event_unref);
+  gst_datahub_timeline_clear (&self->timeline);
+  if (self->segment_probe)
+    gst_pad_remove_probe (GST_BASE_SRC_PAD (self), self->segment_probe);
+  self->segment_probe = 0;
+  gst_datahub_client_stop (&self->client);
+  return TRUE;
+}
+
+static gboolean
+gst_datahub_src_unlock (GstBaseSrc *src)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  interrupt (self, &self->unlocked, TRUE);
+  return TRUE;
+}
+
+static gboolean
+gst_datahub_src_unlock_stop (GstBaseSrc *src)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  interrupt (self, &self->unlocked, FALSE);
+  return TRUE;
+}
+
+/* The base class takes the lock that create holds before it pauses, and ends no
+ * waits for that, so they are ended here. */
+static GstStateChangeReturn
+gst_datahub_src_change_state (GstElement *element, GstStateChange change)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (element);
+  gboolean pauses = change == GST_STATE_CHANGE_PLAYING_TO_PAUSED
+      && gst_base_src_is_live (GST_BASE_SRC (self));
+  GstStateChangeReturn result;
+  if (pauses)
+    interrupt (self, &self->pausing, TRUE);
+  result = GST_ELEMENT_CLASS (gst_datahub_src_parent_class)
+               ->change_state (element, change);
+  if (pauses)
+    interrupt (self, &self->pausing, FALSE);
+  return result;
+}
+
+static gboolean
+gst_datahub_src_is_seekable (GstBaseSrc *src)
+{
+  return FALSE;
+}
+
+static gboolean
+answer_latency (GstDatahubSrc *self, GstQuery *query)
+{
+  gboolean reliable =
+      get_settings (self).delivery == GST_DATAHUB_DELIVERY_RELIABLE;
+  GstClockTime min, max;
+  g_mutex_lock (&self->lock);
+  min = self->latency;
+  max = reliable ? GST_CLOCK_TIME_NONE : self->latency_max;
+  g_mutex_unlock (&self->lock);
+  gst_query_set_latency (query, gst_base_src_is_live (GST_BASE_SRC (self)), min,
+      max);
+  return TRUE;
+}
+
+static gboolean
+gst_datahub_src_query (GstBaseSrc *src, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
+    return answer_latency (GST_DATAHUB_SRC (src), query);
+  return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->query (src, query);
+}
+
+/* Events from downstream, any thread. */
+static gboolean
+gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE)
+    self->asked_video_meta = FALSE;
+  if (!gst_video_event_is_force_key_unit (event))
+    return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
+        ->event (src, event);
+  g_mutex_lock (&self->lock);
+  if (self->consumer)
+    datahub_consumer_request (self->consumer, DATAHUB_REQUEST_KEYFRAME);
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
+
+/* ---- the object ---- */
+
+static GstStructure *
+get_stats (GstDatahubSrc *self)
+{
+  DatahubConsumerStats now = { 0 };
+  Counters counters;
+  GstDatahubReaderStats reader;
+  GstClockTime latency;
+  g_mutex_lock (&self->lock);
+  if (self->consumer)
+    datahub_consumer_get_stats (self->consumer, &now);
+  counters = self->counters;
+  reader = self->reader_stats;
+  latency = self->latency;
+  g_mutex_unlock (&self->lock);
+  return gst_structure_new ("application/x-datahub-src-stats", "received",
+      G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
+      counters.lost + now.lost, "expired", G_TYPE_UINT64, counters.expired,
+      "zero-copy", G_TYPE_UINT64, reader.zero_copy, "copied", G_TYPE_UINT64,
+      reader.copied, "metas-refused", G_TYPE_UINT64, reader.metas_refused,
+      "quota", G_TYPE_UINT, now.quota, "pinned", G_TYPE_UINT, now.pinned,
+      "waits", G_TYPE_UINT64, now.waits, "lag", G_TYPE_UINT64,
+      now.head - MIN (now.cursor, now.head), "bytes-mapped", G_TYPE_UINT64,
+      now.bytes_mapped, "producers", G_TYPE_UINT64, counters.producers,
+      "rejoins", G_TYPE_UINT64, counters.rejoins, "latency", G_TYPE_UINT64,
+      latency, NULL);
+}
+
+static void
+gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
+    GParamSpec *spec)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (object);
+  if (gst_datahub_client_set_property (GST_ELEMENT_CAST (self), &self->client,
+          id, value))
+    return;
+  if (id == PROP_IS_LIVE) {
+    gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DELIVERY:
+    self->settings.delivery = g_value_get_enum (value);
+    break;
+  case PROP_START_AT:
+    self->settings.start_at = g_value_get_enum (value);
+    break;
+  case PROP_ON_DISCONNECT:
+    self->settings.on_disconnect = g_value_get_enum (value);
+    break;
+  case PROP_TIMEOUT:
+    self->settings.timeout = g_value_get_uint64 (value);
+    break;
+  case PROP_MAX_AGE:
+    self->settings.max_age = g_value_get_uint64 (value);
+    break;
+  case PROP_MAX_PINNED:
+    self->settings.max_pinned = g_value_get_uint (value);
+    break;
+  case PROP_WAKE:
+    self->settings.wake = g_value_get_enum (value);
+    break;
+  case PROP_POLL_INTERVAL:
+    self->settings.poll_interval = g_value_get_uint64 (value);
+    break;
+  case PROP_TIMESTAMPS:
+    self->settings.timestamps = g_value_get_enum (value);
+    break;
+  case PROP_CONSUMER_NAME:
+    g_free (self->settings.consumer_name);
+    self->settings.consumer_name = g_value_dup_string (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_datahub_src_get_property (GObject *object, guint id, GValue *value,
+    GParamSpec *spec)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (object);
+  if (gst_datahub_client_get_property (GST_ELEMENT_CAST (self), &self->client,
+          id, value))
+    return;
+  if (id == PROP_IS_LIVE) {
+    g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
+    return;
+  }
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, get_stats (self));
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DELIVERY:
+    g_value_set_enum (value, self->settings.delivery);
+    break;
+  case PROP_START_AT:
+    g_value_set_enum (value, self->settings.start_at);
+    break;
+  case PROP_ON_DISCONNECT:
+    g_value_set_enum (value, self->settings.on_disconnect);
+    break;
+  case PROP_TIMEOUT:
+    g_value_set_uint64 (value, self->settings.timeout);
+    break;
+  case PROP_MAX_AGE:
+    g_value_set_uint64 (value, self->settings.max_age);
+    break;
+  case PROP_MAX_PINNED:
+    g_value_set_uint (value, self->settings.max_pinned);
+    break;
+  case PROP_WAKE:
+    g_value_set_enum (value, self->settings.wake);
+    break;
+  case PROP_POLL_INTERVAL:
+    g_value_set_uint64 (value, self->settings.poll_interval);
+    break;
+  case PROP_TIMESTAMPS:
+    g_value_set_enum (value, self->settings.timestamps);
+    break;
+  case PROP_CONSUMER_NAME:
+    g_value_set_string (value, self->settings.consumer_name);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_datahub_src_set_context (GstElement *element, GstContext *context)
+{
+  gst_datahub_client_set_context (element, &GST_DATAHUB_SRC (element)->client,
+      context);
+  GST_ELEMENT_CLASS (gst_datahub_src_parent_class)
+      ->set_context (element, context);
+}
+
+static void
+gst_datahub_src_finalize (GObject *object)
+{
+  GstDatahubSrc *self = GST_DATAHUB_SRC (object);
+  gst_datahub_client_clear (&self->client);
+  g_free (self->settings.consumer_name);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->wakeup);
+  G_OBJECT_CLASS (gst_datahub_src_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *klass)
+{
+  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+      | GST_PARAM_MUTABLE_READY;
+  const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+      | GST_PARAM_MUTABLE_PLAYING;
+  gst_datahub_client_install_properties (klass);
+  g_object_class_install_property (klass, PROP_DELIVERY,
+      g_param_spec_enum ("delivery", "Delivery",
+          "Whether the producer waits for this consumer",
+          GST_TYPE_DATAHUB_DELIVERY, GST_DATAHUB_DELIVERY_LIVE, ready));
+  g_object_class_install_property (klass, PROP_START_AT,
+      g_param_spec_enum ("start-at", "Start at",
+          "Where in the stream this consumer joins", GST_TYPE_DATAHUB_START_AT,
+          DATAHUB_START_KEYFRAME, ready));
+  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
+      g_param_spec_enum ("on-disconnect", "On disconnect",
+          "What to do when the producer dies, or leaves without EOS",
+          GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT,
+          any));
+  g_object_class_install_property (klass, PROP_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "How long to wait for a producer, at the start and after a loss, in "
+          "nanoseconds (-1 = for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
+  g_object_class_install_property (klass, PROP_MAX_AGE,
+      g_param_spec_uint64 ("max-age", "Max age",
+          "Skip buffers committed longer ago than this, in nanoseconds (-1 = "
+          "none)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
+  g_object_class_install_property (klass, PROP_MAX_PINNED,
+      g_param_spec_uint ("max-pinned", "Max pinned",
+          "Buffers used without a copy at once, as far as the producer grants "
+          "it (0 = as many as it grants); beyond it they are copied",
+          0, G_MAXUINT16, DEFAULT_MAX_PINNED, ready));
+  g_object_class_install_property (klass, PROP_WAKE,
+      g_param_spec_enum ("wake", "Wake", "How to wait for buffers",
+          GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));
+  g_object_class_install_property (klass, PROP_POLL_INTERVAL,
+      g_param_spec_uint64 ("poll-interval", "Poll interval",
+          "How often wake=poll looks, in nanoseconds", GST_USECOND,
+          G_MAXINT64, DEFAULT_POLL_INTERVAL, any));
+  g_object_class_install_property (klass, PROP_TIMESTAMPS,
+      g_param_spec_enum ("timestamps", "Timestamps",
+          "How the producer's time becomes this pipeline's",
+          GST_TYPE_DATAHUB_TIMESTAMPS, GST_DATAHUB_TIMESTAMPS_AUTO, ready));
+  g_object_class_install_property (klass, PROP_CONSUMER_NAME,
+      g_param_spec_string ("consumer-name", "Consumer name",
+          "How this consumer appears to the producer and in tools (none = the "
+          "program's name)",
+          NULL, ready));
+  g_object_class_install_property (klass, PROP_IS_LIVE,
+      g_param_spec_boolean ("is-live", "Is live",
+          "Whether this is a live source: no preroll, data in PLAYING only",
+          TRUE, ready));
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Counters of this consumer",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+gst_datahub_src_class_init (GstDatahubSrcClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSrcClass *src_class = GST_BASE_SRC_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (datahubsrc_debug, "datahubsrc", 0,
+      "reads a stream that another process shares");
+  object_class->set_property = gst_datahub_src_set_property;
+  object_class->get_property = gst_datahub_src_get_property;
+  object_class->finalize = gst_datahub_src_finalize;
+  install_properties (object_class);
+
+  element_class->change_state = gst_datahub_src_change_state;
+  element_class->set_context = gst_datahub_src_set_context;
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (element_class, "DataHub source",
+      "Source/DataHub",
+      "Reads a stream of any kind that another process shares, without a copy",
+      "The DataHub developers");
+
+  src_class->start = gst_datahub_src_start;
+  src_class->stop = gst_datahub_src_stop;
+  src_class->unlock = gst_datahub_src_unlock;
+  src_class->unlock_stop = gst_datahub_src_unlock_stop;
+  src_class->is_seekable = gst_datahub_src_is_seekable;
+  src_class->query = gst_datahub_src_query;
+  src_class->event = gst_datahub_src_event;
+  GST_PUSH_SRC_CLASS (klass)->create = gst_datahub_src_create;
+
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_DELIVERY, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_START_AT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_ON_DISCONNECT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_WAKE, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_TIMESTAMPS, 0);
+}
+
+static void
+gst_datahub_src_init (GstDatahubSrc *self)
+{
+  GstBaseSrc *base = GST_BASE_SRC (self);
+  gst_datahub_client_init (&self->client);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->wakeup);
+  g_queue_init (&self->held);
+  self->settings = (Settings){ .start_at = DATAHUB_START_KEYFRAME,
+    .timeout = GST_CLOCK_TIME_NONE,
+    .max_age = GST_CLOCK_TIME_NONE,
+    .max_pinned = DEFAULT_MAX_PINNED,
+    .poll_interval = DEFAULT_POLL_INTERVAL };
+  self->latency_max = GST_CLOCK_TIME_NONE;
+  gst_datahub_timeline_init (&self->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
+  gst_base_src_set_live (base, TRUE);
+  gst_base_src_set_format (base, GST_FORMAT_TIME);
+  gst_base_src_set_do_timestamp (base, FALSE);
+  /* a segment with a stop is the producer's: only its EOS ends the stream */
+  gst_base_src_set_automatic_eos (base, FALSE);
+}
+
+/* ---- datahub:// ---- */
+
+static GstURIType
+uri_get_type (GType type)
+{
+  return GST_URI_SRC;
+}
+
+static const gchar *const *
+uri_get_protocols (GType type)
+{
+  return gst_datahub_uri_protocols;
+}
+
+static gchar *
+uri_get (GstURIHandler *handler)
+{
+  return gst_datahub_uri_describe (GST_ELEMENT (handler));
+}
+
+static gboolean
+uri_set (GstURIHandler *handler, const gchar *uri, GError **error)
+{
+  return gst_datahub_uri_apply (GST_ELEMENT (handler), uri, error);
+}
+
+static void
+uri_handler_init (gpointer iface, gpointer data)
+{
+  GstURIHandlerInterface *handler = iface;
+  handler->get_type = uri_get_type;
+  handler->get_protocols = uri_get_protocols;
+  handler->get_uri = uri_get;
+  handler->set_uri = uri_set;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A URI names a channel, and sets properties of the element by their names. The
+ * name is taken as it is written: channel names are case-sensitive, host names
+ * of URIs are not, so GstUri must not see it as a host. */
+#include "gstdatahuburi.h"
+
+#include <datahub/block.h>
+#include <string.h>
+
+#define SCHEME "datahub://"
+
+const gchar *const gst_datahub_uri_protocols[] = { "datahub", NULL };
+
+static gboolean
+refuse (GError **error, GstURIError code, const gchar *format, ...)
+    G_GNUC_PRINTF (3, 4);
+
+static gboolean
+refuse (GError **error, GstURIError code, const gchar *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_propagate_error (error, g_error_new_valist (GST_URI_ERROR, code, format,
+                                args));
+  va_end (args);
+  return FALSE;
+}
+
+/* Only what the element itself defines: a URI may come from a playlist, so it
+ * does not name files, and does not reach GstObject's own properties. */
+static GParamSpec *
+find_property (GstElement *element, const gchar *name)
+{
+  GParamSpec *spec =
+      g_object_class_find_property (G_OBJECT_GET_CLASS (element), name);
+  if (!spec || spec->owner_type != G_OBJECT_TYPE (element)
+      || !(spec->flags & G_PARAM_WRITABLE) || g_str_equal (name, "datablock")
+      || g_str_has_prefix (name, "curve-"))
+    return NULL;
+  return spec;
+}
+
+static gboolean
+apply_one (GstElement *element, const gchar *name, const gchar *text,
+    GError **error)
+{
+  GParamSpec *spec = find_property (element, name);
+  g_auto (GValue) value = G_VALUE_INIT;
+  if (!spec)
+    return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
+        "\"%s\" is not a setting of %s that a URI can have.", name,
+        G_OBJECT_TYPE_NAME (element));
+  g_value_init (&value, spec->value_type);
+  if (!gst_value_deserialize_with_pspec (&value, text, spec))
+    return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
+        "\"%s\" is not a value of \"%s\".", text, name);
+  g_object_set_property (G_OBJECT (element), name, &value);
+  return TRUE;
+}
+
+static gboolean
+apply_query (GstElement *element, const gchar *query, GError **error)
+{
+  g_auto (GStrv) parts = g_strsplit (query, "&", -1);
+  for (gchar **part = parts; *part; part++) {
+    gchar *equals = strchr (*part, '=');
+    g_autofree gchar *value = NULL;
+    if (!**part)
+      continue;
+    if (equals)
+      *equals = '\0';
+    value = equals ? g_uri_unescape_string (equals + 1, NULL) : NULL;
+    if (!value)
+      return refuse (error, GST_URI_ERROR_BAD_URI,
+          "\"%s\" in the URI has no value.", *part);
+    if (!apply_one (element, *part, value, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/**
+ * gst_datahub_uri_apply:
+ * @element: an element with a "datablock" property
+ * @uri: what to set
+ * @error: (out): why it was refused
+ *
+ * Returns: whether all of @uri was understood
+ */
+gboolean
+gst_datahub_uri_apply (GstElement *element, const gchar *uri, GError **error)
+{
+  g_autofree gchar *name = NULL;
+  const gchar *query;
+  DatahubError why = { 0 };
+  if (GST_STATE (element) > GST_STATE_READY)
+    return refuse (error, GST_URI_ERROR_BAD_STATE,
+        "The URI cannot be changed while the element is running.");
+  if (!uri || g_ascii_strncasecmp (uri, SCHEME, strlen (SCHEME)) != 0)
+    return refuse (error, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
+        "The URI does not begin with %s.", SCHEME);
+  uri += strlen (SCHEME);
+  query = strchr (uri, '?');
+  name = query ? g_strndup (uri, (gsize) (query - uri)) : g_strdup (uri);
+  if (g_str_has_suffix (name, "/"))
+    name[strlen (name) - 1] = '\0';
+  if (!datahub_channel_is_valid (name, &why))
+    return refuse (error, GST_URI_ERROR_BAD_URI, "%s", why.message);
+  if (query && !apply_query (element, query + 1, error))
+    return FALSE;
+  g_object_set (element, "datablock", name, NULL);
+  return TRUE;
+}
+
+/**
+ * gst_datahub_uri_describe:
+ * @element: an element with a "datablock" property
+ *
+ * Returns: (transfer full): its URI
+ */
+gchar *
+gst_datahub_uri_describe (GstElement *element)
+{
+  g_autofree gchar *name = NULL;
+  g_object_get (element, "datablock", &name, NULL);
+  return g_strconcat (SCHEME, name, NULL);
+}

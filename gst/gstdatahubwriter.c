@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Buffers whose memory is on slots of the block are committed as they are;
+ * others are copied once, into a slot of their own. */
+#include "gstdatahubwriter.h"
+#include "gstdatahuballocator.h"
+#include "gstdatahubclient.h"
+#include "gstdatahubformat.h"
+#include "gstdatahubmeta.h"
+#include "gstdatahubtime.h"
+
+#define BATCH_MAX 64
+
+struct _GstDatahubWriter
+{
+  GstElement *element; /* borrowed: it owns the writer */
+  GstDatahubBlock *block; /* owned */
+  DatahubProducer *producer; /* entered until freed */
+  GstAllocator *allocator; /* owned */
+  GstDatahubResumeFunc resume;
+  guint batch_max;
+
+  /* the streaming thread's, kept to allocate nothing for each buffer */
+  GByteArray *metas;
+  gboolean warned_metas, warned_room;
+  DatahubCommit commits[BATCH_MAX];
+  DatahubSlot copies[BATCH_MAX]; /* loans of this call */
+  gsize meta_at[BATCH_MAX];
+
+  GMutex lock; /* guards the rest; innermost */
+  GstDatahubWriterStats stats;
+};
+
+/**
+ * gst_datahub_writer_new:
+ * @block: a block
+ * @element: for messages
+ * @resume: called with @element when a wait was interrupted
+ *
+ * Returns: (transfer full): a writer
+ */
+GstDatahubWriter *
+gst_datahub_writer_new (GstDatahubBlock *block, GstElement *element,
+    GstDatahubResumeFunc resume)
+{
+  GstDatahubWriter *writer = g_new0 (GstDatahubWriter, 1);
+  writer->element = element;
+  writer->block = gst_datahub_block_ref (block);
+  writer->producer = gst_datahub_block_enter (block);
+  writer->allocator = gst_datahub_allocator_new (block);
+  writer->resume = resume;
+  writer->batch_max =
+      MIN (datahub_producer_get_batch_max (writer->producer), BATCH_MAX);
+  writer->metas = g_byte_array_new ();
+  g_mutex_init (&writer->lock);
+  return writer;
+}
+
+void
+gst_datahub_writer_free (GstDatahubWriter *writer)
+{
+  if (!writer)
+    return;
+  gst_object_unref (writer->allocator);
+  gst_datahub_block_leave (writer->block);
+  gst_datahub_block_unref (writer->block);
+  g_byte_array_unref (writer->metas);
+  g_mutex_clear (&writer->lock);
+  g_free (writer);
+}
+
+GstAllocator *
+gst_datahub_writer_get_allocator (GstDatahubWriter *writer)
+{
+  return writer->allocator;
+}
+
+DatahubProducer *
+gst_datahub_writer_get_producer (GstDatahubWriter *writer)
+{
+  return writer->producer;
+}
+
+/* Any thread. */
+void
+gst_datahub_writer_get_stats (GstDatahubWriter *writer,
+    GstDatahubWriterStats *stats)
+{
+  g_mutex_lock (&writer->lock);
+  *stats = writer->stats;
+  g_mutex_unlock (&writer->lock);
+}
+
+static void
+count (GstDatahubWriter *writer, guint64 *counter, guint64 n)
+{
+  g_mutex_lock (&writer->lock);
+  *counter += n;
+  g_mutex_unlock (&writer->lock);
+}
+
+static void
+warn_room (GstDatahubWriter *writer, const DatahubError *error)
+{
+  DatahubProducerStats stats;
+  if (writer->warned_room)
+    return;
+  writer->warned_room = TRUE;
+  datahub_producer_get_stats (writer->producer, &stats);
+  GST_ELEMENT_WARNING (writer->element, RESOURCE, NO_SPACE_LEFT,
+      ("There is no room for this buffer; it was dropped, as later ones may "
+       "be: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+       " bytes that max-bytes allows are in use.",
+          stats.bytes_used, stats.max_bytes),
+      ("%u slots of %" G_GUINT64_FORMAT " bytes, %u free; %s", stats.slots,
+          stats.slot_size, stats.free_slots, error->message));
+}
+
+/* What a result means for the stream. FLOW_CUSTOM_SUCCESS: the buffer was
+ * dropped; FLOW_CUSTOM_SUCCESS_1: wait again. */
+static GstFlowReturn
+flow_of (GstDatahubWriter *writer, DatahubResult result,
+    const DatahubError *error, const gchar *doing)
+{
+  GstFlowReturn flow;
+  switch (result) {
+  case DATAHUB_OK:
+    return GST_FLOW_OK;
+  case DATAHUB_INTERRUPTED:
+    flow = writer->resume (writer->element);
+    return flow == GST_FLOW_OK ? GST_FLOW_CUSTOM_SUCCESS_1 : flow;
+  case DATAHUB_CLOSED:
+    return GST_FLOW_FLUSHING;
+  case DATAHUB_TIMEOUT:
+  case DATAHUB_DROPPED:
+    warn_room (writer, error);
+    return GST_FLOW_CUSTOM_SUCCESS;
+  default: {
+    DatahubError told = *error;
+    told.code = result;
+    gst_datahub_client_post_error (writer->element, &told, doing);
+    return GST_FLOW_ERROR;
+  }
+  }
+}
+
+static GstFlowReturn
+copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
+{
+  gsize size = gst_buffer_get_size (buffer);
+  DatahubSlot *slot = &writer->copies[index];
+  DatahubCommit *commit = &writer->commits[index];
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  do {
+    DatahubResult result = datahub_producer_acquire_slot (writer->producer,
+        size, DATAHUB_FOREVER, slot, &error);
+    flow = flow_of (writer, result, &error, "making room for a buffer");
+  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  gst_buffer_extract (buffer, 0, slot->data, size);
+  commit->n_memories = 1;
+  commit->memories[0] = (DatahubCommitMemory){ slot, 0, size };
+  commit->release = true;
+  return GST_FLOW_OK;
+}
+
+/* Whether the whole buffer is on slots of this block. */
+static gboolean
+take_as_it_is (GstDatahubWriter *writer, GstBuffer *buffer,
+    DatahubCommit *commit)
+{
+  guint n = gst_buffer_n_memory (buffer);
+  if (n > DATAHUB_MAX_MEMORIES)
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    if (!gst_datahub_allocator_to_commit (writer->allocator,
+            gst_buffer_peek_memory (buffer, i), &commit->memories[i]))
+      return FALSE;
+  for (guint i = 0; i < n; i++)
+    gst_datahub_allocator_seal (gst_buffer_peek_memory (buffer, i));
+  commit->n_memories = n;
+  commit->release = false;
+  return TRUE;
+}
+
+static void
+encode_metas (GstDatahubWriter *writer, GstBuffer *buffer)
+{
+  const gchar *name = NULL;
+  guint left = gst_datahub_meta_encode (buffer, writer->metas, &name);
+  if (left == 0)
+    return;
+  count (writer, &writer->stats.metas_left, left);
+  if (writer->warned_metas)
+    return;
+  writer->warned_metas = TRUE;
+  GST_ELEMENT_WARNING (writer->element, STREAM, NOT_IMPLEMENTED,
+      ("Metadata of type %s cannot leave this process; consumers get the "
+       "buffers without it.",
+          name),
+      (NULL));
+}
+
+static gint64
+instant_of (const GstDatahubWriterNow *now, GstClockTime timestamp)
+{
+  gint64 running_time;
+  if (!now->timed
+      || !gst_datahub_running_time (now->segment, timestamp, &running_time))
+    return GST_DATAHUB_NO_INSTANT;
+  return now->base + running_time;
+}
+
+static void
+describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
+    DatahubCommit *commit)
+{
+  GstClockTime first = GST_BUFFER_DTS_OR_PTS (buffer);
+  if (GST_BUFFER_PTS_IS_VALID (buffer))
+    first = GST_BUFFER_PTS (buffer);
+  commit->type = DATAHUB_RECORD_BUFFER;
+  commit->flags = gst_datahub_format_encode_flags (buffer)
+      | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  commit->pts = GST_BUFFER_PTS (buffer);
+  commit->dts = GST_BUFFER_DTS (buffer);
+  commit->duration = GST_BUFFER_DURATION (buffer);
+  commit->offset = GST_BUFFER_OFFSET (buffer);
+  commit->offset_end = GST_BUFFER_OFFSET_END (buffer);
+  commit->instant_ns = instant_of (now, first);
+}
+
+/* Fills in commit @index; CUSTOM_SUCCESS where the buffer had to be dropped. */
+static GstFlowReturn
+prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer *buffer, guint index)
+{
+  DatahubCommit *commit = &writer->commits[index];
+  gboolean copy = !take_as_it_is (writer, buffer, commit);
+  if (copy) {
+    GstFlowReturn flow = copy_into_slot (writer, buffer, index);
+    if (flow != GST_FLOW_OK)
+      return flow;
+  }
+  describe (now, buffer, commit);
+  writer->meta_at[index] = writer->metas->len;
+  encode_metas (writer, buffer);
+  commit->meta_size = (guint32) (writer->metas->len - writer->meta_at[index]);
+  g_mutex_lock (&writer->lock);
+  if (copy) {
+    writer->stats.copied++;
+    writer->stats.copied_bytes += commit->memories[0].size;
+  } else {
+    writer->stats.zero_copy++;
+  }
+  g_mutex_unlock (&writer->lock);
+  return GST_FLOW_OK;
+}
+
+static void
+give_back (GstDatahubWriter *writer, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (writer->commits[i].release)
+      datahub_producer_abort (writer->producer, &writer->copies[i]);
+}
+
+static GstFlowReturn
+commit_batch (GstDatahubWriter *writer, guint n)
+{
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  for (guint i = 0; i < n; i++)
+    writer->commits[i].meta = writer->commits[i].meta_size
+        ? writer->metas->data + writer->meta_at[i]
+        : NULL;
+  do {
+    DatahubResult result = datahub_producer_commit_batch (writer->producer,
+        writer->commits, n, DATAHUB_FOREVER, NULL, &error);
+    flow = flow_of (writer, result, &error, "committing");
+  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
+  if (flow != GST_FLOW_OK)
+    give_back (writer, n);
+  if (flow == GST_FLOW_CUSTOM_SUCCESS)
+    count (writer, &writer->stats.dropped, n);
+  return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
+}
+
+static GstFlowReturn
+write_batch (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer **buffers, guint n_buffers)
+{
+  guint n = 0;
+  g_byte_array_set_size (writer->metas, 0);
+  for (guint i = 0; i < n_buffers; i++) {
+    GstFlowReturn flow = prepare (writer, now, buffers[i], n);
+    if (flow == GST_FLOW_CUSTOM_SUCCESS) {
+      count (writer, &writer->stats.dropped, 1);
+      continue;
+    }
+    if (flow != GST_FLOW_OK) {
+      give_back (writer, n);
+      return flow;
+    }
+    n++;
+  }
+  return n ? commit_batch (writer, n) : GST_FLOW_OK;
+}
+
+/**
+ * gst_datahub_writer_write_buffers:
+ * @writer: a writer
+ * @now: what holds for them
+ * @buffers: (array length=n_buffers): buffers; memory on slots is sealed
+ * @n_buffers: how many
+ *
+ * Publishes the buffers in as few steps as the ring allows. Waits for reliable
+ * consumers; each wait can be interrupted, and goes on when `resume` says so.
+ *
+ * Returns: %GST_FLOW_OK, also where buffers had to be dropped, or what `resume`
+ *   returned, or %GST_FLOW_ERROR with an error posted
+ */
+GstFlowReturn
+gst_datahub_writer_write_buffers (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstBuffer **buffers, guint n_buffers)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint i = 0; i < n_buffers && flow == GST_FLOW_OK;
+       i += writer->batch_max)
+    flow = write_batch (writer, now, buffers + i,
+        MIN (n_buffers - i, writer->batch_max));
+  return flow;
+}
+
+static GstFlowReturn
+write_record (GstDatahubWriter *writer, const DatahubCommit *commit)
+{
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  do {
+    DatahubResult result = datahub_producer_commit (writer->producer, commit,
+        DATAHUB_FOREVER, NULL, &error);
+    flow = flow_of (writer, result, &error, "committing an event");
+  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
+  return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
+}
+
+static void
+init_event (DatahubCommit *commit, DatahubRecordType type)
+{
+  *commit = (DatahubCommit){ .type = type,
+    .pts = DATAHUB_NONE,
+    .dts = DATAHUB_NONE,
+    .duration = DATAHUB_NONE,
+    .offset = DATAHUB_NONE,
+    .offset_end = DATAHUB_NONE,
+    .instant_ns = GST_DATAHUB_NO_INSTANT };
+}
+
+/**
+ * gst_datahub_writer_write_body:
+ * @writer: a writer
+ * @type: any but a buffer or a gap
+ * @body: (nullable): what it says
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_writer_write_body (GstDatahubWriter *writer, DatahubRecordType type,
+    GBytes *body)
+{
+  DatahubCommit commit;
+  gsize size = 0;
+  init_event (&commit, type);
+  commit.meta = body ? g_bytes_get_data (body, &size) : NULL;
+  commit.meta_size = (guint32) size;
+  return write_record (writer, &commit);
+}
+
+/**
+ * gst_datahub_writer_write_gap:
+ * @writer: a writer
+ * @now: what holds for it
+ * @event: a GAP
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_writer_write_gap (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstEvent *event)
+{
+  DatahubCommit commit;
+  GstGapFlags flags = (GstGapFlags) 0;
+  GstClockTime timestamp, duration;
+  gst_event_parse_gap (event, &timestamp, &duration);
+  gst_event_parse_gap_flags (event, &flags);
+  init_event (&commit, DATAHUB_RECORD_GAP);
+  commit.pts = timestamp;
+  commit.duration = duration;
+  commit.instant_ns = instant_of (now, timestamp);
+  commit.flags = ((guint32) flags & DATAHUB_FLAG_USER_MASK)
+      | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  return write_record (writer, &commit);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Buffers and events -> records of a block. One streaming thread. */
+#ifndef GST_DATAHUB_WRITER_H
+#define GST_DATAHUB_WRITER_H
+
+#include "gstdatahubblock.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint64 zero_copy; /* buffers committed as they were */
+  guint64 copied; /* buffers copied once */
+  guint64 copied_bytes;
+  guint64 dropped; /* buffers for which there was no room */
+  guint64 metas_left; /* metas that have no encoding */
+} GstDatahubWriterStats;
+
+/* What is true of all buffers of one call. */
+typedef struct
+{
+  const GstSegment *segment;
+  gint64 base; /* CLOCK_MONOTONIC instant of running time 0 */
+  gboolean timed; /* `base` is known */
+  gboolean live;
+} GstDatahubWriterNow;
+
+/* Called when a wait was interrupted; GST_FLOW_OK to go on waiting. */
+typedef GstFlowReturn (*GstDatahubResumeFunc) (gpointer user_data);
+
+typedef struct _GstDatahubWriter GstDatahubWriter;
+
+GstDatahubWriter *gst_datahub_writer_new (GstDatahubBlock *block,
+    GstElement *element, GstDatahubResumeFunc resume);
+void gst_datahub_writer_free (GstDatahubWriter *writer);
+GstAllocator *gst_datahub_writer_get_allocator (GstDatahubWriter *writer);
+DatahubProducer *gst_datahub_writer_get_producer (GstDatahubWriter *writer);
+void gst_datahub_writer_get_stats (GstDatahubWriter *writer,
+    GstDatahubWriterStats *stats);
+
+GstFlowReturn gst_datahub_writer_write_buffers (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstBuffer **buffers, guint n_buffers);
+GstFlowReturn gst_datahub_writer_write_body (GstDatahubWriter *writer,
+    DatahubRecordType type, GBytes *body);
+GstFlowReturn gst_datahub_writer_write_gap (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstEvent *event);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_WRITER_H */
