@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define STICKY_TRIES 100
+/* A reader that is lapped at every look, or sent on by a head that lies, comes
+ * back to its timeout and its interrupt after so many. */
+#define LOOKS_MAX 1000
 
 void
 consumer_pin (DatahubConsumer *consumer, uint32_t record)
@@ -381,7 +384,7 @@ static DatahubResult
 try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
 {
   BlockHeader *header = consumer->block.header;
-  for (;;) {
+  for (int pass = 0; pass < LOOKS_MAX; pass++) {
     uint32_t state = load_seq (&header->state);
     uint64_t head, s, word;
     uint32_t index;
@@ -417,6 +420,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
     if (result != DATAHUB_TIMEOUT)
       return result;
   }
+  return DATAHUB_TIMEOUT;
 }
 
 static DatahubResult

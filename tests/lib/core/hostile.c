@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hostile.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Intrusion
+intrude (const char *suffix)
+{
+  struct stat st;
+  Intrusion intrusion = { 0 };
+  intrusion.fd = open (check_find_file (suffix), O_RDWR | O_CLOEXEC);
+  CHECK (intrusion.fd >= 0 && fstat (intrusion.fd, &st) == 0);
+  intrusion.size = (uint64_t) st.st_size;
+  intrusion.bytes = mmap (NULL, intrusion.size, PROT_READ | PROT_WRITE,
+      MAP_SHARED, intrusion.fd, 0);
+  CHECK (intrusion.bytes != MAP_FAILED);
+  intrusion.saved = malloc (intrusion.size);
+  memcpy (intrusion.saved, intrusion.bytes, intrusion.size);
+  return intrusion;
+}
+
+void
+intrusion_restore (Intrusion *intrusion)
+{
+  CHECK (ftruncate (intrusion->fd, (off_t) intrusion->size) == 0);
+  memcpy (intrusion->bytes, intrusion->saved, intrusion->size);
+}
+
+void
+intrusion_end (Intrusion *intrusion)
+{
+  munmap (intrusion->bytes, intrusion->size);
+  close (intrusion->fd);
+  free (intrusion->saved);
+}
+
+void
+renew_header_check (BlockIdentity *identity)
+{
+  const uint8_t *at = (const uint8_t *) identity;
+  uint64_t hash = UINT64_C (0xcbf29ce484222325);
+  for (size_t i = 0; i < offsetof (BlockIdentity, header_check); i++)
+    hash = (hash ^ at[i]) * UINT64_C (0x100000001b3);
+  identity->header_check = hash;
+}
+
+static void
+publish_and_wait (CheckParent *parent)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_event (producer, DATAHUB_RECORD_CAPS, "caps");
+  commit_buffers (producer, 0, 7);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+void
+leave_dead_block (void)
+{
+  CheckChild child = check_fork (publish_and_wait, NULL);
+  CHECK_HEAR (child.from, 1);
+  check_kill (&child);
+}
+
+void
+touch (const DatahubView *view)
+{
+  volatile uint64_t sum = 0;
+  CHECK_INT (view->n_memories, <=, DATAHUB_MAX_MEMORIES);
+  for (uint32_t i = 0; i < view->n_memories; i++)
+    for (uint64_t j = 0; j < view->memories[i].size; j++)
+      sum += view->memories[i].data[j];
+  for (uint32_t j = 0; j < view->meta_size; j++)
+    sum += ((const uint8_t *) view->meta)[j];
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files of a block as somebody who is not well-behaved leaves them. The only
+ * tests that know the layout: they write to it from outside. */
+#ifndef TESTS_CORE_HOSTILE_H
+#define TESTS_CORE_HOSTILE_H
+
+#include "fixture.h"
+
+#include "datahub/block-layout-private.h"
+
+/* A file of the test's directory, mapped writable beside everybody else. */
+typedef struct
+{
+  int fd;
+  uint64_t size;
+  uint8_t *bytes;
+  uint8_t *saved; /* as it was when it was opened */
+} Intrusion;
+
+Intrusion intrude (const char *suffix);
+/* Puts back what was there. */
+void intrusion_restore (Intrusion *intrusion);
+void intrusion_end (Intrusion *intrusion);
+
+/* The header after a change, so that only the change is wrong. */
+void renew_header_check (BlockIdentity *identity);
+
+/* Leaves a block with eight buffers and its caps, its producer dead. */
+void leave_dead_block (void);
+/* Reads all bytes that a lease shows, as a consumer would. */
+void touch (const DatahubView *view);
+
+#endif /* TESTS_CORE_HOSTILE_H */
