@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Lock-free is address-free in practice: what two processes need. */
@@ -54,6 +55,19 @@ raise_u32_seq (shared_u32 *word, uint32_t value)
       && !atomic_compare_exchange_weak_explicit (word, &seen, value,
           memory_order_seq_cst, memory_order_seq_cst))
     ;
+}
+
+/* An observer without a row copies what may be changing, then looks whether the
+ * word that led to it still stands, and throws the copy away if not. Formally a
+ * race, so it is kept to this one function; the fence keeps the loads of the
+ * copy before the second look. */
+__attribute__ ((no_sanitize ("thread"))) static inline void
+copy_unpinned (void *to, const void *from, size_t size)
+{
+  volatile const uint8_t *bytes = from;
+  for (size_t i = 0; i < size; i++)
+    ((uint8_t *) to)[i] = bytes[i];
+  atomic_thread_fence (memory_order_acquire);
 }
 
 /* Tells the processor that this is a spin loop. */

@@ -14,7 +14,7 @@ peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
     size_t size)
 {
   BlockRecord record;
-  memcpy (&record, block_record (block, index), sizeof record);
+  copy_unpinned (&record, block_record (block, index), sizeof record);
   if ((record.seq & SEQUENCE_MASK) != sequence
       || record.type != DATAHUB_RECORD_CAPS)
     return false;
@@ -43,7 +43,7 @@ peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
         && record.meta_offset <= shape.stride
         && size <= shape.stride - record.meta_offset;
     if (inside)
-      memcpy (text,
+      copy_unpinned (text,
           map + BLOCK_PAGE + record.meta_slot * shape.stride
               + record.meta_offset,
           size);

@@ -46,6 +46,8 @@ map_shared_locked (int fd, uint64_t size)
   *m = (SharedMapping){ device, inode, size, 1,
     mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
     shared_mappings };
+  if (m->map == MAP_FAILED) /* a reader alone in its process */
+    m->map = mmap (NULL, size, PROT_READ, MAP_SHARED, fd, 0);
   if (m->map == MAP_FAILED) {
     free (m);
     return NULL;
