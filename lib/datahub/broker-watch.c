@@ -166,11 +166,20 @@ datahub_broker_lose (DatahubBroker *broker, DatahubClient *client)
     broker->watch_source = run_in (broker, 0, look_once);
 }
 
+/* @client spoke: it is not silent, and neither are its blocks. */
 void
 datahub_broker_heard (DatahubBroker *broker, DatahubClient *client)
 {
   client->seen_us = g_get_monotonic_time ();
+  if (!client->stalled)
+    return;
   client->stalled = FALSE;
+  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+  for (guint i = 0; i < blocks->len; i++) {
+    DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
+    if (block->owner == client)
+      block->stalled_us = 0;
+  }
 }
 
 static gboolean

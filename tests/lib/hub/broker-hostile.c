@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clients that are let in and then behave badly: the broker neither falls nor
+ * grows, and the others are served. */
+#include "fixture.h"
+
+#include <string.h>
+#include <zmq.h>
+
+#define INSTANCE_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define INSTANCE_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static gint64
+resident_kib (void)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/status", &text, NULL, NULL));
+  return g_ascii_strtoll (strstr (text, "VmRSS:") + 6, NULL, 10);
+}
+
+static void
+assert_alive (Raw *good)
+{
+  raw_expect_ok (good, "ping", NULL);
+  g_assert_cmpint (raw_stat (good, "blocks"), ==, 0);
+}
+
+static void
+test_nonsense (void)
+{
+  static const char *const messages[] = {
+    "",
+    "\0",
+    "null",
+    "{",
+    "{\"v\":1}",
+    "{\"v\":1,\"type\":\"list\"}",
+    "{\"v\":1,\"type\":7,\"id\":1}",
+    "{\"v\":1,\"type\":\"list\",\"id\":\"1\"}",
+    "{\"v\":1,\"type\":\"list\",\"id\":-1}",
+    "{\"v\":1,\"type\":\"hello\",\"id\":1}",
+    "{\"v\":1,\"type\":\"hello\",\"id\":1,\"key\":[],\"instance\":{}}",
+    "{\"v\":1,\"type\":\"no-such\",\"id\":1}",
+    "{\"v\":1,\"type\":\"register\",\"id\":9,\"epoch\":\"x\",\"name\":\"a\"}",
+    "{\"v\":1,\"v\":1}",
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+  };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  for (guint i = 0; i < G_N_ELEMENTS (messages); i++)
+    raw_send (bad, messages[i], strlen (messages[i]));
+  raw_send (bad, "\0\0\0", 3);
+  /* What can be answered is: the last but the empty one come back as errors. */
+  for (guint i = 1; i < G_N_ELEMENTS (messages); i++) {
+    json_t *answer = raw_receive (bad, 10000);
+    g_assert_nonnull (answer);
+    g_assert_cmpstr (json_string_value (json_object_get (answer, "type")), ==,
+        "error");
+    json_decref (answer);
+  }
+  g_assert_cmpint (raw_stat (good, "malformed"), >=, 5);
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+/* Right types of messages with wrong types of fields. */
+static void
+test_wrong_fields (void)
+{
+  static const char *const types[] = { "register", "unregister", "find", "list",
+    "subscribe", "unsubscribe", "consumer-joined", "consumer-left", "notify" };
+  static const char *const values[] = { "null", "true", "7", "-1", "1e300",
+    "\"\"", "\"x\"", "[]", "{}", "\"../../etc/passwd\"", "\"\\u0000\"" };
+  static const char *const fields[] = { "name", "uuid", "caps", "secret",
+    "after", "pattern", "consumer", "label", "reason", "topic" };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (GRand) random = g_rand_new_with_seed (7);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  for (int round = 0; round < 1500; round++) {
+    json_t *message = json_object ();
+    for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
+      json_t *value = json_loads (
+          values[g_rand_int_range (random, 0, G_N_ELEMENTS (values))],
+          JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+      if (g_rand_boolean (random))
+        json_object_set (message, fields[i], value);
+      json_decref (value);
+    }
+    json_decref (raw_request (bad,
+        types[g_rand_int_range (random, 0, G_N_ELEMENTS (types))], message));
+  }
+  raw_expect_ok (good, "ping", NULL);
+  /* "x" is a name; everything else must have been refused. */
+  g_assert_cmpint (raw_stat (good, "blocks"), <=, 1);
+  raw_free (bad);
+  raw_free (good);
+}
+
+static void
+test_random_bytes (void)
+{
+  char bytes[512];
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (GRand) random = g_rand_new_with_seed (11);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  for (int round = 0; round < 3000; round++) {
+    gsize size = (gsize) g_rand_int_range (random, 1, sizeof bytes);
+    json_t *answer;
+    for (gsize i = 0; i < size; i++)
+      bytes[i] = (char) g_rand_int (random);
+    raw_send (bad, bytes, size);
+    while ((answer = raw_receive (bad, 0)))
+      json_decref (answer);
+  }
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+/* The socket itself ends a connection that sends too much at once. */
+static void
+test_oversized (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+  g_autofree char *large = g_strnfill (1024 * 1024, ' ');
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  raw_send (bad, large, 1024 * 1024);
+  g_assert_null (raw_receive (bad, 300));
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+static void
+test_many_parts (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  for (int i = 0; i < 1000; i++)
+    g_assert_cmpint (zmq_send (bad->socket, "x", 1, ZMQ_SNDMORE), ==, 1);
+  g_assert_cmpint (zmq_send (bad->socket, "x", 1, 0), ==, 1);
+  fixture_wait_until (raw_stat (good, "malformed") == 1);
+  raw_expect_ok (bad, "ping", NULL);
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+/* A name that was never there, again and again: the broker stays as it is. */
+static void
+test_no_growth (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+  gint64 before = 0;
+
+  raw_hello (good, INSTANCE_A);
+  for (int round = 0; round < 4000; round++) {
+    g_autofree char *instance = g_strdup_printf ("%032x", round);
+    /* A new instance each time, on one connection. */
+    bad->epoch[0] = '\0';
+    bad->id = 0;
+    raw_hello (bad, instance);
+    if (round == 1000)
+      before = resident_kib ();
+  }
+  g_assert_cmpint (raw_stat (good, "clients"), <=, 1024);
+  g_assert_cmpint (resident_kib () - before, <, 16 * 1024);
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+static void
+test_limits (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *raw = raw_own ();
+  int refused = 0;
+
+  raw_hello (raw, INSTANCE_A);
+  for (int i = 0; i < 300; i++) {
+    g_autofree char *name = g_strdup_printf ("n%d", i);
+    json_t *answer = raw_request (raw, "register",
+        json_pack ("{s:s, s:s}", "name", name, "uuid", UUID_A));
+    refused += g_strcmp0 (json_string_value (json_object_get (answer, "code")),
+                   "limit")
+        == 0;
+    json_decref (answer);
+  }
+  g_assert_cmpint (refused, ==, 300 - 256);
+  for (int i = 0; i < 64; i++) {
+    g_autofree char *pattern = g_strdup_printf ("p%d", i);
+    raw_expect_ok (raw, "subscribe", json_pack ("{s:s}", "pattern", pattern));
+  }
+  raw_expect_error (raw, "subscribe", json_pack ("{s:s}", "pattern", "more"),
+      "limit");
+  for (int i = 0; i < 256; i++)
+    raw_expect_ok (raw, "consumer-joined",
+        json_pack ("{s:s, s:s, s:o, s:s}", "name", "n0", "uuid", UUID_A,
+            "consumer", json_sprintf ("%d", i), "label", "x"));
+  raw_expect_error (raw, "consumer-joined",
+      json_pack ("{s:s, s:s, s:s, s:s}", "name", "n0", "uuid", UUID_A,
+          "consumer", "256", "label", "x"),
+      "limit");
+  g_autofree char *caps = g_strnfill (8193, 'x');
+  raw_expect_error (raw, "register",
+      json_pack ("{s:s, s:s, s:s}", "name", "n0", "uuid", UUID_A, "caps", caps),
+      "protocol");
+  raw_free (raw);
+}
+
+/* --- a flood --- */
+
+typedef struct
+{
+  Raw *raw;
+  int stop; /* atomic */
+  guint64 sent;
+} Flood;
+
+/* As fast as it can, reading nothing. */
+static gpointer
+flood (gpointer data)
+{
+  Flood *f = data;
+
+  while (!g_atomic_int_get (&f->stop)) {
+    g_autofree char *text =
+        g_strdup_printf ("{\"v\":1,\"type\":\"list\",\"id\":%d,"
+                         "\"epoch\":\"%s\"}",
+            (int) ++f->raw->id, f->raw->epoch);
+    if (zmq_send (f->raw->socket, text, strlen (text), ZMQ_DONTWAIT) >= 0)
+      f->sent++;
+    else
+      g_thread_yield ();
+  }
+  return NULL;
+}
+
+static void
+test_flood (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+  Flood f = { .raw = bad };
+  gint64 worst = 0, before;
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  before = resident_kib ();
+  GThread *thread = g_thread_new ("flood", flood, &f);
+  for (int i = 0; i < 300; i++) {
+    gint64 started = g_get_monotonic_time ();
+    raw_expect_ok (good, "ping", NULL);
+    worst = MAX (worst, fixture_ms_since (started));
+  }
+  g_atomic_int_set (&f.stop, TRUE);
+  g_thread_join (thread);
+  g_test_message ("flooded with %" G_GUINT64_FORMAT
+                  " requests; worst answer %" G_GINT64_FORMAT " ms",
+      f.sent, worst);
+  g_assert_cmpuint (f.sent, >, 2000);
+  g_assert_cmpint (worst, <, 1000);
+  g_assert_cmpint (resident_kib () - before, <, 64 * 1024);
+  assert_alive (good);
+  raw_free (bad);
+  raw_free (good);
+}
+
+/* Over its budget a client's requests are counted and dropped. */
+static void
+test_budget (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  for (int i = 0; i < 6000; i++) {
+    json_t *answer;
+    g_autofree char *text = g_strdup_printf (
+        "{\"v\":1,\"type\":\"ping\",\"id\":%d,\"epoch\":\"%s\"}",
+        (int) ++bad->id, bad->epoch);
+    raw_send (bad, text, strlen (text));
+    while ((answer = raw_receive (bad, 0)))
+      json_decref (answer);
+  }
+  fixture_wait_until (raw_stat (good, "throttled") > 0);
+  raw_free (bad);
+  raw_free (good);
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/broker/hostile/nonsense", test_nonsense);
+  fixture_add ("/broker/hostile/wrong-fields", test_wrong_fields);
+  fixture_add ("/broker/hostile/random-bytes", test_random_bytes);
+  fixture_add ("/broker/hostile/oversized", test_oversized);
+  fixture_add ("/broker/hostile/many-parts", test_many_parts);
+  fixture_add ("/broker/hostile/no-growth", test_no_growth);
+  fixture_add ("/broker/hostile/limits", test_limits);
+  fixture_add ("/broker/hostile/flood", test_flood);
+  fixture_add ("/broker/hostile/budget", test_budget);
+}
+
+int
+main (int argc, char **argv)
+{
+  return fixture_main (&argc, &argv, add_tests);
+}

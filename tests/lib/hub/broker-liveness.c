@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who is gone, by the kernel's word: killed, stopped and restarted producers,
+ * with real blocks in shared memory. */
+#include "fixture.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A child with a real block: says its uuid once it is registered. */
+static int
+produce (const char *name)
+{
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  DatahubError error;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+
+  datahub_producer_options_init (&options);
+  options.slot_size = 4096;
+  if (datahub_producer_create (name, &options, &producer, &error)
+      || datahub_producer_publish (producer, &error)) {
+    fixture_say ("cannot produce: %s", error.message);
+    return 1;
+  }
+  if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
+      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
+    return 1;
+  datahub_hub_register_block (hub, name, datahub_producer_get_uuid (producer),
+      "video/x-raw", NULL);
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (hub, name, 10 * SECONDS, NULL, NULL);
+  fixture_say ("uuid %s", block ? datahub_hub_block_get_uuid (block) : "none");
+  fixture_child_stay ();
+  datahub_hub_unregister_block (hub, name,
+      datahub_producer_get_uuid (producer));
+  datahub_producer_close (producer);
+  return 0;
+}
+
+/* A child that joins a real block. */
+static int
+consume (const char *name)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer;
+  DatahubError error;
+  DatahubConsumerInfo rows[16];
+  uint32_t n = 0;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+
+  datahub_consumer_options_init (&options);
+  options.name = "preview";
+  if (datahub_consumer_attach (name, &options, &consumer, &error)
+      || datahub_block_inspect_consumers (name, rows, 16, &n, &error)) {
+    fixture_say ("cannot consume: %s", error.message);
+    return 1;
+  }
+  if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
+      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
+    return 1;
+  datahub_hub_consumer_joined (hub, name, datahub_consumer_get_uuid (consumer),
+      rows[0].id, "preview");
+  fixture_child_stay ();
+  datahub_hub_consumer_left (hub, name, datahub_consumer_get_uuid (consumer),
+      rows[0].id, "left");
+  datahub_consumer_close (consumer);
+  return 0;
+}
+
+typedef struct
+{
+  int added, removed, joined, left;
+  char *reason, *uuid;
+} Heard;
+
+static void
+block_added (DatahubHub *hub, DatahubHubBlock *block, gpointer user_data)
+{
+  Heard *heard = user_data;
+
+  heard->added++;
+  g_free (heard->uuid);
+  heard->uuid = g_strdup (datahub_hub_block_get_uuid (block));
+}
+
+static void
+block_removed (DatahubHub *hub, DatahubHubBlock *block, const char *reason,
+    gpointer user_data)
+{
+  Heard *heard = user_data;
+
+  heard->removed++;
+  g_free (heard->reason);
+  heard->reason = g_strdup (reason);
+}
+
+static void
+consumer_added (DatahubHub *hub, const char *name, guint64 id,
+    const char *label, gpointer user_data)
+{
+  ((Heard *) user_data)->joined++;
+}
+
+static void
+consumer_removed (DatahubHub *hub, const char *name, guint64 id,
+    const char *label, const char *reason, gpointer user_data)
+{
+  Heard *heard = user_data;
+
+  heard->left++;
+  g_free (heard->reason);
+  heard->reason = g_strdup (reason);
+}
+
+static DatahubHub *
+listen (Heard *heard)
+{
+  DatahubHub *hub = fixture_hub (DATAHUB_HUB_MONITOR);
+
+  g_signal_connect (hub, "block-added::cam0", G_CALLBACK (block_added), heard);
+  g_signal_connect (hub, "block-removed::cam0", G_CALLBACK (block_removed),
+      heard);
+  g_signal_connect (hub, "consumer-added::cam0", G_CALLBACK (consumer_added),
+      heard);
+  g_signal_connect (hub, "consumer-removed::cam0",
+      G_CALLBACK (consumer_removed), heard);
+  datahub_hub_subscribe (hub, "cam0");
+  return hub;
+}
+
+static void
+heard_clear (Heard *heard)
+{
+  g_free (heard->reason);
+  g_free (heard->uuid);
+}
+
+static void
+test_killed (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  fixture_wait_until (heard.added == 1);
+  gint64 started = g_get_monotonic_time ();
+  fixture_signal (producer, SIGKILL);
+  fixture_wait_until (heard.removed == 1);
+  g_assert_cmpstr (heard.reason, ==, "lost");
+  g_assert_cmpint (fixture_ms_since (started), <, 2000);
+  g_assert_cmpint (fixture_reap (producer), ==, -1);
+  heard_clear (&heard);
+}
+
+static void
+test_closed (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  fixture_wait_until (heard.added == 1);
+  g_assert_cmpint (fixture_reap (producer), ==, 0);
+  fixture_wait_until (heard.removed == 1);
+  g_assert_cmpstr (heard.reason, ==, "closed");
+  heard_clear (&heard);
+}
+
+static gboolean
+is_stalled (DatahubHub *hub)
+{
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (hub, "cam0", 0, NULL, NULL);
+
+  g_assert_nonnull (block);
+  return datahub_hub_block_is_stalled (block);
+}
+
+/* Silence is no death: the kernel still holds its lock. */
+static void
+test_stopped (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  fixture_wait_until (heard.added == 1);
+  fixture_signal (producer, SIGSTOP);
+  fixture_wait_until (is_stalled (hub));
+  g_assert_cmpint (heard.removed, ==, 0);
+  fixture_signal (producer, SIGCONT);
+  fixture_wait_until (!is_stalled (hub));
+  g_assert_cmpint (heard.removed, ==, 0);
+  g_assert_cmpint (fixture_reap (producer), ==, 0);
+  fixture_wait_until (heard.removed == 1);
+  heard_clear (&heard);
+}
+
+/* A producer that comes back under its name replaces what it left. */
+static void
+test_restarted (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *first = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (first, "uuid");
+  fixture_wait_until (heard.added == 1);
+  g_autofree char *before = g_strdup (heard.uuid);
+  fixture_signal (first, SIGKILL);
+  g_assert_cmpint (fixture_reap (first), ==, -1);
+  Child *second = fixture_spawn ("produce", "cam0");
+  fixture_expect_line (second, "uuid");
+  fixture_wait_until (heard.added == 2);
+  g_assert_cmpint (heard.removed, ==, 1);
+  g_assert_cmpstr (heard.uuid, !=, before);
+  g_assert_cmpint (fixture_reap (second), ==, 0);
+  heard_clear (&heard);
+}
+
+/* While its predecessor is stopped, not dead, nobody takes the name. */
+static void
+test_stopped_keeps_name (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubHub) rival = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (GError) error = NULL;
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  fixture_wait_until (heard.added == 1);
+  fixture_signal (producer, SIGSTOP);
+  fixture_wait_until (is_stalled (hub));
+  g_autofree char *answer = datahub_hub_request (rival, "register",
+      "{\"name\":\"cam0\",\"uuid\":\"" UUID_B "\"}", 10 * SECONDS, NULL,
+      &error);
+  g_assert_null (answer);
+  g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
+  g_autofree char *pid = g_strdup_printf ("pid %d", producer->pid);
+  g_assert_nonnull (strstr (error->message, pid));
+  fixture_signal (producer, SIGKILL);
+  g_assert_cmpint (fixture_reap (producer), ==, -1);
+  heard_clear (&heard);
+}
+
+static void
+test_consumer_killed (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  Child *consumer = fixture_spawn ("consume", "cam0");
+  fixture_wait_until (heard.joined == 1);
+  fixture_signal (consumer, SIGKILL);
+  fixture_wait_until (heard.left == 1);
+  g_assert_cmpstr (heard.reason, ==, "lost");
+  g_assert_cmpint (heard.removed, ==, 0);
+  g_assert_cmpint (fixture_reap (consumer), ==, -1);
+
+  consumer = fixture_spawn ("consume", "cam0");
+  fixture_wait_until (heard.joined == 2);
+  g_assert_cmpint (fixture_reap (consumer), ==, 0);
+  fixture_wait_until (heard.left == 2);
+  g_assert_cmpstr (heard.reason, ==, "left");
+  g_assert_cmpint (fixture_reap (producer), ==, 0);
+  heard_clear (&heard);
+}
+
+/* A stopped consumer is still a consumer. */
+static void
+test_consumer_stopped (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  Child *producer = fixture_spawn ("produce", "cam0");
+
+  fixture_expect_line (producer, "uuid");
+  Child *consumer = fixture_spawn ("consume", "cam0");
+  fixture_wait_until (heard.joined == 1);
+  fixture_signal (consumer, SIGSTOP);
+  /* Long enough for it to miss its heartbeats: the producer is made to miss
+   * them too, and that can be asked for. */
+  fixture_signal (producer, SIGSTOP);
+  fixture_wait_until (is_stalled (hub));
+  g_assert_cmpint (heard.left, ==, 0);
+  fixture_signal (producer, SIGCONT);
+  fixture_signal (consumer, SIGCONT);
+  fixture_wait_until (!is_stalled (hub));
+  g_assert_cmpint (fixture_reap (consumer), ==, 0);
+  g_assert_cmpint (fixture_reap (producer), ==, 0);
+  fixture_wait_until (heard.removed == 1);
+  heard_clear (&heard);
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/broker/liveness/killed", test_killed);
+  fixture_add ("/broker/liveness/closed", test_closed);
+  fixture_add ("/broker/liveness/stopped", test_stopped);
+  fixture_add ("/broker/liveness/restarted", test_restarted);
+  fixture_add ("/broker/liveness/stopped-keeps-name", test_stopped_keeps_name);
+  fixture_add ("/broker/liveness/consumer-killed", test_consumer_killed);
+  fixture_add ("/broker/liveness/consumer-stopped", test_consumer_stopped);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_add_role ("produce", produce);
+  fixture_add_role ("consume", consume);
+  return fixture_main (&argc, &argv, add_tests);
+}

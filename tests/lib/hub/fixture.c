@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define WAIT_LIMIT_US (20 * G_USEC_PER_SEC)
+#define MAX_ROLES 8
+
+static char *program;
+static char *directory;
+static struct
+{
+  const char *name;
+  ChildRole role;
+} roles[MAX_ROLES];
+static guint n_roles;
+
+static char *
+make_directory (const char *parent)
+{
+  g_autofree char *template =
+      g_build_filename (parent, "datahub-test-XXXXXX", NULL);
+
+  g_assert_nonnull (g_mkdtemp_full (template, 0700));
+  return g_steal_pointer (&template);
+}
+
+static void
+remove_directory (const char *path)
+{
+  const char *name;
+  GDir *dir = g_dir_open (path, 0, NULL);
+
+  while (dir && (name = g_dir_read_name (dir))) {
+    g_autofree char *file = g_build_filename (path, name, NULL);
+    if (g_file_test (file, G_FILE_TEST_IS_DIR)
+        && !g_file_test (file, G_FILE_TEST_IS_SYMLINK)) {
+      g_chmod (file, 0700);
+      remove_directory (file);
+    } else {
+      g_unlink (file);
+    }
+  }
+  if (dir)
+    g_dir_close (dir);
+  g_rmdir (path);
+}
+
+/* A directory of the running test's own. */
+const char *
+fixture_dir (void)
+{
+  return directory;
+}
+
+char *
+fixture_file (const char *name)
+{
+  return g_build_filename (directory, name, NULL);
+}
+
+void
+fixture_write (const char *path, const char *text, int mode)
+{
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_assert_cmpint (g_chmod (path, mode), ==, 0);
+}
+
+/* Every test has its own directories, so that none sees another's broker. */
+static void
+run_test (gconstpointer data)
+{
+  void (*test) (void) = (void (*) (void)) data;
+  const char *shm_parent =
+      g_file_test ("/dev/shm", G_FILE_TEST_IS_DIR) ? "/dev/shm" : "/tmp";
+  g_autofree char *shm = make_directory (shm_parent);
+
+  directory = make_directory ("/tmp");
+  g_autofree char *runtime = g_build_filename (directory, "run", NULL);
+  g_setenv ("DATAHUB_RUNTIME_DIR", runtime, TRUE);
+  g_setenv ("DATAHUB_SHM_DIR", shm, TRUE);
+  g_unsetenv ("DATAHUB_BROKER");
+  test ();
+  remove_directory (shm);
+  remove_directory (directory);
+  g_clear_pointer (&directory, g_free);
+}
+
+void
+fixture_add (const char *path, void (*test) (void))
+{
+  g_test_add_data_func (path, (gconstpointer) test, run_test);
+}
+
+void
+fixture_add_role (const char *name, ChildRole role)
+{
+  g_assert_cmpuint (n_roles, <, MAX_ROLES);
+  roles[n_roles].name = name;
+  roles[n_roles++].role = role;
+}
+
+static int
+run_role (const char *name, const char *argument)
+{
+  for (guint i = 0; i < n_roles; i++)
+    if (strcmp (roles[i].name, name) == 0)
+      return roles[i].role (argument);
+  return 99;
+}
+
+/* Runs the tests; or one role, where this program was started as a child. */
+int
+fixture_main (int *argc, char ***argv, void (*add_tests) (void))
+{
+  program = g_file_read_link ("/proc/self/exe", NULL);
+  if (*argc == 4 && strcmp ((*argv)[1], "--role") == 0) {
+    /* Never outlive the test, however it ends. */
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    return run_role ((*argv)[2], (*argv)[3]);
+  }
+  signal (SIGPIPE, SIG_IGN);
+  g_test_init (argc, argv, NULL);
+  add_tests ();
+  return g_test_run ();
+}
+
+static gboolean
+wake (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+gint64
+fixture_wait_begin (void)
+{
+  static gboolean ticking;
+
+  /* Conditions that no source of this context signals are looked at often. */
+  if (!ticking)
+    g_timeout_add (5, wake, NULL);
+  ticking = TRUE;
+  return g_get_monotonic_time ();
+}
+
+void
+fixture_wait_step (gint64 started, const char *what)
+{
+  if (g_get_monotonic_time () - started > WAIT_LIMIT_US)
+    g_error ("waited in vain for: %s", what);
+  g_main_context_iteration (NULL, TRUE);
+}
+
+gint64
+fixture_ms_since (gint64 started_us)
+{
+  return (g_get_monotonic_time () - started_us) / 1000;
+}
+
+/* A broker in this process, with the allow-list @config (text) if there is. */
+DatahubBroker *
+fixture_broker (const char *config)
+{
+  g_autoptr (GError) error = NULL;
+  DatahubBroker *broker = datahub_broker_new ();
+
+  if (config) {
+    g_autofree char *file = fixture_file ("clients.json");
+    fixture_write (file, config, 0600);
+    datahub_broker_load_config (broker, file, &error);
+    g_assert_no_error (error);
+  }
+  datahub_broker_start (broker, &error);
+  g_assert_no_error (error);
+  return broker;
+}
+
+/* A connected hub. */
+DatahubHub *
+fixture_hub (DatahubHubFlags flags)
+{
+  g_autoptr (GError) error = NULL;
+  DatahubHub *hub = datahub_hub_new (flags);
+
+  datahub_hub_connect_to (hub, "auto", NULL, NULL, &error);
+  g_assert_no_error (error);
+  datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  return hub;
+}
+
+/* --- children --- */
+
+Child *
+fixture_spawn_argv (const char *const *argv)
+{
+  g_autoptr (GError) error = NULL;
+  Child *child = g_new0 (Child, 1);
+
+  child->process = g_subprocess_newv (argv,
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE
+          | G_SUBPROCESS_FLAGS_STDIN_PIPE,
+      &error);
+  g_assert_no_error (error);
+  child->lines =
+      g_data_input_stream_new (g_subprocess_get_stdout_pipe (child->process));
+  child->pid = atoi (g_subprocess_get_identifier (child->process));
+  return child;
+}
+
+Child *
+fixture_spawn (const char *role, const char *argument)
+{
+  const char *argv[] = { program, "--role", role, argument, NULL };
+
+  return fixture_spawn_argv (argv);
+}
+
+/* The next line that @child says; NULL when it says no more. */
+char *
+fixture_read_line (Child *child)
+{
+  return g_data_input_stream_read_line (child->lines, NULL, NULL, NULL);
+}
+
+/* Reads on until @child says @line. */
+void
+fixture_expect_line (Child *child, const char *line)
+{
+  for (;;) {
+    g_autofree char *said = fixture_read_line (child);
+    if (!said)
+      g_error ("the child ended before it said: %s", line);
+    if (strstr (said, line))
+      return;
+    g_test_message ("child %d: %s", child->pid, said);
+  }
+}
+
+void
+fixture_signal (Child *child, int number)
+{
+  g_subprocess_send_signal (child->process, number);
+}
+
+/* Waits for the end of @child, frees it, and returns its exit code; -1 for one
+ * that a signal ended. */
+int
+fixture_reap (Child *child)
+{
+  int code = -1;
+
+  g_output_stream_close (g_subprocess_get_stdin_pipe (child->process), NULL,
+      NULL);
+  g_subprocess_wait (child->process, NULL, NULL);
+  if (g_subprocess_get_if_exited (child->process))
+    code = g_subprocess_get_exit_status (child->process);
+  g_object_unref (child->lines);
+  g_object_unref (child->process);
+  g_free (child);
+  return code;
+}
+
+/* In a child: says one line, whole. */
+void
+fixture_say (const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_autofree char *line = g_strconcat (text, "\n", NULL);
+  if (write (STDOUT_FILENO, line, strlen (line)) < 0)
+    _exit (98);
+}
+
+/* In a child: stays until the test lets go of it. */
+void
+fixture_child_stay (void)
+{
+  char byte;
+
+  while (read (STDIN_FILENO, &byte, 1) > 0) {
+  }
+}

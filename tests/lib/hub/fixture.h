@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the tests of hub and broker share: private directories, waiting for
+ * events, child processes, and a client that speaks the bare protocol. */
+#ifndef HUB_FIXTURE_H
+#define HUB_FIXTURE_H
+
+#include <datahub/datahub.h>
+#include <jansson.h>
+
+#define SECONDS G_GINT64_CONSTANT (1000000000)
+#define UUID_A "0123456789abcdef0123456789abcdef"
+#define UUID_B "fedcba9876543210fedcba9876543210"
+
+int fixture_main (int *argc, char ***argv, void (*add_tests) (void));
+void fixture_add (const char *path, void (*test) (void));
+const char *fixture_dir (void);
+char *fixture_file (const char *name);
+void fixture_write (const char *path, const char *text, int mode);
+
+/* Iterates the default context until @condition; a test that waits longer than
+ * a generous limit has failed. */
+#define fixture_wait_until(condition)                                          \
+  G_STMT_START                                                                 \
+  {                                                                            \
+    gint64 started_ = fixture_wait_begin ();                                   \
+    while (!(condition))                                                       \
+      fixture_wait_step (started_, #condition);                                \
+  }                                                                            \
+  G_STMT_END
+gint64 fixture_wait_begin (void);
+void fixture_wait_step (gint64 started, const char *what);
+gint64 fixture_ms_since (gint64 started_us);
+
+DatahubBroker *fixture_broker (const char *config);
+DatahubHub *fixture_hub (DatahubHubFlags flags);
+
+/* A child: this program again, as @role. It says lines and listens to none. */
+typedef struct
+{
+  GSubprocess *process;
+  GDataInputStream *lines;
+  int pid;
+} Child;
+
+typedef int (*ChildRole) (const char *argument);
+void fixture_add_role (const char *name, ChildRole role);
+Child *fixture_spawn (const char *role, const char *argument);
+Child *fixture_spawn_argv (const char *const *argv);
+char *fixture_read_line (Child *child);
+void fixture_expect_line (Child *child, const char *line);
+void fixture_signal (Child *child, int signal);
+int fixture_reap (Child *child);
+void fixture_say (const char *format, ...) G_GNUC_PRINTF (1, 2);
+void fixture_child_stay (void);
+
+/* --- the bare protocol --- */
+
+typedef struct
+{
+  void *context, *socket, *monitor;
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+  char epoch[33];
+  gint64 id;
+} Raw;
+
+Raw *raw_own (void);
+Raw *raw_with_key (const char *public_key, const char *secret_key);
+void raw_free (Raw *raw);
+void raw_send (Raw *raw, const void *data, gsize size);
+json_t *raw_receive (Raw *raw, int timeout_ms);
+json_t *raw_event (Raw *raw, const char *event, int timeout_ms);
+void raw_hello (Raw *raw, const char *instance);
+json_t *raw_request (Raw *raw, const char *type, json_t *fields);
+void raw_expect_error (Raw *raw, const char *type, json_t *fields,
+    const char *code);
+void raw_expect_ok (Raw *raw, const char *type, json_t *fields);
+gint64 raw_stat (Raw *raw, const char *name);
+int raw_handshake_event (Raw *raw, int timeout_ms);
+void raw_key_pair (char public_key[DATAHUB_KEY_TEXT + 1],
+    char secret_key[DATAHUB_KEY_TEXT + 1]);
+void raw_server_key (char key[DATAHUB_KEY_TEXT + 1]);
+char *raw_endpoint (void);
+
+#endif /* HUB_FIXTURE_H */

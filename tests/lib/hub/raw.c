@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A client that says exactly what a test wants it to say. */
+#include "fixture.h"
+
+#include <datahub/keys-private.h>
+#include <datahub/zmq-source-private.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define ANSWER_MS 10000
+
+char *
+raw_endpoint (void)
+{
+  return g_strconcat ("ipc://", fixture_dir (), "/run/broker.sock", NULL);
+}
+
+void
+raw_server_key (char key[DATAHUB_KEY_TEXT + 1])
+{
+  g_autofree char *file = fixture_file ("run/broker.pub");
+
+  g_assert_true (datahub_keys_load_public (file, key, NULL));
+}
+
+void
+raw_key_pair (char public_key[DATAHUB_KEY_TEXT + 1],
+    char secret_key[DATAHUB_KEY_TEXT + 1])
+{
+  g_assert_cmpint (zmq_curve_keypair (public_key, secret_key), ==, 0);
+}
+
+Raw *
+raw_with_key (const char *public_key, const char *secret_key)
+{
+  char server_key[DATAHUB_KEY_TEXT + 1];
+  int zero = 0;
+  g_autofree char *endpoint = raw_endpoint ();
+  Raw *raw = g_new0 (Raw, 1);
+
+  raw_server_key (server_key);
+  g_strlcpy (raw->public_key, public_key, sizeof raw->public_key);
+  g_strlcpy (raw->secret_key, secret_key, sizeof raw->secret_key);
+  raw->context = zmq_ctx_new ();
+  raw->socket = zmq_socket (raw->context, ZMQ_DEALER);
+  zmq_setsockopt (raw->socket, ZMQ_LINGER, &zero, sizeof zero);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_SERVERKEY, server_key, 41);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_PUBLICKEY, public_key, 41);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_SECRETKEY, secret_key, 41);
+  raw->monitor = datahub_zmq_monitor_open (raw->context, raw->socket,
+      ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+          | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+          | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
+  g_assert_cmpint (zmq_connect (raw->socket, endpoint), ==, 0);
+  return raw;
+}
+
+/* With the key of the broker's own user. */
+Raw *
+raw_own (void)
+{
+  g_auto (DatahubKeypair) broker = { 0 }, client = { 0 };
+
+  g_assert_true (datahub_keypair_load_broker (&broker, FALSE, NULL));
+  g_assert_true (datahub_keypair_derive_own_client (&broker, &client, NULL));
+  return raw_with_key (client.public_key, client.secret_key);
+}
+
+void
+raw_free (Raw *raw)
+{
+  datahub_zmq_close (&raw->socket);
+  datahub_zmq_close (&raw->monitor);
+  zmq_ctx_term (raw->context);
+  g_free (raw);
+}
+
+/* What became of the handshake; 0 when nothing did. */
+int
+raw_handshake_event (Raw *raw, int timeout_ms)
+{
+  int event = 0, value;
+  zmq_pollitem_t item = { raw->monitor, 0, ZMQ_POLLIN, 0 };
+
+  if (zmq_poll (&item, 1, timeout_ms) > 0)
+    datahub_zmq_monitor_read (raw->monitor, &event, &value);
+  return event;
+}
+
+void
+raw_send (Raw *raw, const void *data, gsize size)
+{
+  g_assert_cmpint (zmq_send (raw->socket, data, size, 0), ==, (int) size);
+}
+
+/* The next message; NULL when none comes. */
+json_t *
+raw_receive (Raw *raw, int timeout_ms)
+{
+  zmq_msg_t message;
+  json_t *json;
+  zmq_pollitem_t item = { raw->socket, 0, ZMQ_POLLIN, 0 };
+
+  if (zmq_poll (&item, 1, timeout_ms) <= 0)
+    return NULL;
+  zmq_msg_init (&message);
+  g_assert_cmpint (zmq_msg_recv (&message, raw->socket, 0), >=, 0);
+  json = json_loadb (zmq_msg_data (&message), zmq_msg_size (&message), 0, NULL);
+  zmq_msg_close (&message);
+  g_assert_nonnull (json);
+  return json;
+}
+
+/* The next event of this kind; others are passed over. */
+json_t *
+raw_event (Raw *raw, const char *event, int timeout_ms)
+{
+  gint64 started = g_get_monotonic_time ();
+  json_t *json;
+
+  while ((json = raw_receive (raw,
+              MAX (0, timeout_ms - (int) fixture_ms_since (started))))) {
+    if (g_strcmp0 (json_string_value (json_object_get (json, "event")), event)
+        == 0)
+      return json;
+    json_decref (json);
+  }
+  return NULL;
+}
+
+static void
+send_json (Raw *raw, json_t *message)
+{
+  char *text = json_dumps (message, JSON_COMPACT);
+
+  raw_send (raw, text, strlen (text));
+  free (text);
+  json_decref (message);
+}
+
+/* Sends a request and returns its answer; events are passed over. */
+json_t *
+raw_request (Raw *raw, const char *type, json_t *fields)
+{
+  json_t *answer;
+  gint64 id = ++raw->id;
+  json_t *message = fields ? fields : json_object ();
+
+  json_object_set_new (message, "v", json_integer (1));
+  json_object_set_new (message, "id", json_integer (id));
+  json_object_set_new (message, "type", json_string (type));
+  if (*raw->epoch && !json_object_get (message, "epoch"))
+    json_object_set_new (message, "epoch", json_string (raw->epoch));
+  send_json (raw, message);
+  while ((answer = raw_receive (raw, ANSWER_MS))) {
+    json_t *answered = json_object_get (answer, "id");
+    /* 0: to a message that could not be read. */
+    if (json_is_integer (answered)
+        && (json_integer_value (answered) == id
+            || json_integer_value (answered) == 0))
+      return answer;
+    json_decref (answer);
+  }
+  g_error ("no answer to %s", type);
+}
+
+void
+raw_hello (Raw *raw, const char *instance)
+{
+  json_t *answer = raw_request (raw, "hello",
+      json_pack ("{s:s, s:s, s:s, s:s, s:i}", "key", raw->public_key,
+          "instance", instance, "program", "raw", "host", "nowhere", "pid",
+          (int) getpid ()));
+  const char *epoch = json_string_value (json_object_get (answer, "epoch"));
+
+  g_assert_nonnull (epoch);
+  g_strlcpy (raw->epoch, epoch, sizeof raw->epoch);
+  json_decref (answer);
+}
+
+void
+raw_expect_error (Raw *raw, const char *type, json_t *fields, const char *code)
+{
+  json_t *answer = raw_request (raw, type, fields);
+
+  g_assert_cmpstr (json_string_value (json_object_get (answer, "type")), ==,
+      "error");
+  g_assert_cmpstr (json_string_value (json_object_get (answer, "code")), ==,
+      code);
+  g_assert_nonnull (json_string_value (json_object_get (answer, "message")));
+  json_decref (answer);
+}
+
+void
+raw_expect_ok (Raw *raw, const char *type, json_t *fields)
+{
+  json_t *answer = raw_request (raw, type, fields);
+
+  if (g_strcmp0 (json_string_value (json_object_get (answer, "type")), "reply"))
+    g_error ("%s was refused: %s", type,
+        json_string_value (json_object_get (answer, "message")));
+  json_decref (answer);
+}
+
+/* One of the broker's numbers. */
+gint64
+raw_stat (Raw *raw, const char *name)
+{
+  json_t *answer = raw_request (raw, "stats", NULL);
+  json_t *value = json_object_get (answer, name);
+
+  g_assert_true (json_is_integer (value));
+  gint64 number = json_integer_value (value);
+  json_decref (answer);
+  return number;
+}
