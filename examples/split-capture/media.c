@@ -17,7 +17,7 @@ describe_video (GString *text, GstDiscovererVideoInfo *video)
 {
   g_autofree gchar *codec = codec_name (GST_DISCOVERER_STREAM_INFO (video));
 
-  g_string_append_printf (text, ", %s %u×%u", codec,
+  g_string_append_printf (text, ", %s %ux%u", codec,
       gst_discoverer_video_info_get_width (video),
       gst_discoverer_video_info_get_height (video));
   if (!gst_discoverer_video_info_is_image (video)

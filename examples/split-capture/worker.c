@@ -10,6 +10,8 @@
 /* A polite end may take this long: the encoder has to drain and to write the
  * index of its file. */
 #define STOP_SECONDS 10
+/* The launcher hears of progress so often, a person each second. */
+#define REPORT_MS 200
 
 typedef struct
 {
@@ -262,16 +264,21 @@ worker_get_buffers (Worker *worker, const char *stream)
   return buffers;
 }
 
-/* What the element itself says was lost: the only one who knows. */
+/* What the element itself says was lost: the only one who knows. A sink loses
+ * what comes too late for its clock or finds no room. */
 static guint64
 stream_lost (const Stream *stream)
 {
+  static const char *const fields[] = { "lost", "dropped", "no-room" };
   g_autoptr (GstStructure) stats = NULL;
   guint64 lost = 0;
 
   g_object_get (stream->element, "stats", &stats, NULL);
-  if (stats && !gst_structure_get_uint64 (stats, "lost", &lost))
-    gst_structure_get_uint64 (stats, "dropped", &lost);
+  for (guint i = 0; stats && i < G_N_ELEMENTS (fields); i++) {
+    guint64 count;
+    if (gst_structure_get_uint64 (stats, fields[i], &count))
+      lost += count;
+  }
   return lost;
 }
 
@@ -302,7 +309,7 @@ tell_progress (Worker *worker, const char *key)
 }
 
 static gboolean
-on_second (gpointer user_data)
+on_tick (gpointer user_data)
 {
   Worker *worker = user_data;
   worker->seconds++;
@@ -360,9 +367,10 @@ on_element_message (Worker *worker, GstMessage *message)
     worker_say (worker, "%s is now read by %s", GST_MESSAGE_SRC_NAME (message),
         text ? text : "a consumer");
   } else if (gst_structure_has_name (s, "consumer-removed")) {
-    text = gst_structure_get_string (s, "reason");
-    worker_say (worker, "%s lost a consumer (%s)",
-        GST_MESSAGE_SRC_NAME (message), text ? text : "it left");
+    text = gst_structure_get_string (s, "name");
+    worker_say (worker, "%s is no longer read by %s (%s)",
+        GST_MESSAGE_SRC_NAME (message), text ? text : "a consumer",
+        gst_structure_get_string (s, "reason"));
   }
 }
 
@@ -400,7 +408,8 @@ worker_run (Worker *worker)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (worker->pipeline);
   guint watch = gst_bus_add_watch (bus, on_message, worker);
-  guint tick = g_timeout_add_seconds (1, on_second, worker);
+  guint tick =
+      g_timeout_add (worker->report ? REPORT_MS : 1000, on_tick, worker);
   guint interrupt = g_unix_signal_add (SIGINT, on_signal, worker);
   guint terminate = g_unix_signal_add (SIGTERM, on_signal, worker);
 

@@ -151,14 +151,14 @@ reference_frame (const char *clip, GstClockTime pts)
 
   if (clip) {
     g_autofree gchar *uri = gst_filename_to_uri (clip, NULL);
-    pipeline = parse ("uridecodebin uri=%s caps=video/x-raw "
-                      "expose-all-streams=false ! " TO_RGB,
-        uri);
+    pipeline = parse ("uridecodebin uri=%s ! " TO_RGB, uri);
   } else {
-    g_autofree gchar *text = picture_describe ("picture", FALSE, G_MAXINT);
+    /* A live source starts at some odd time; the picture depends on it alone. */
+    g_autofree gchar *text = picture_describe ("picture", FALSE, 1);
     pipeline = parse ("%s ! " TO_RGB, text);
     g_autoptr (GstElement) picture =
         gst_bin_get_by_name (GST_BIN (pipeline), "picture");
+    g_object_set (picture, "timestamp-offset", (gint64) pts, NULL);
     picture_attach (picture);
   }
   sample = take_frame (pipeline, pts);
