@@ -38,7 +38,6 @@ struct _DatahubConsumer
   pthread_mutex_t lock;
   HeldRecord *held; /* per record: the same one may be read twice */
   uint32_t pinned; /* slots */
-  uint32_t references; /* the caller's one, and one a lease */
 
   /* The reading thread's own; `busy` refuses a second one. */
   shared_u32 busy;
@@ -57,6 +56,7 @@ struct _DatahubConsumer
   uint64_t spin_ns;
 
   /* Any thread. */
+  shared_u32 references; /* the caller's one, and one a lease */
   shared_u32 interrupted;
   shared_u32 flush_word; /* futex; bumped by interrupts */
   shared_u64 n_received, n_lost, n_over_quota, n_waits;

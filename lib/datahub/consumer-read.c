@@ -25,19 +25,26 @@ consumer_pin (DatahubConsumer *consumer, uint32_t record)
   pthread_mutex_unlock (&consumer->lock);
 }
 
+/* Drops one lease; the lock is held. Returns whether it was the last. */
+static bool
+drop_lease (DatahubConsumer *consumer, uint32_t record)
+{
+  HeldRecord *held = &consumer->held[record];
+  if (--held->leases > 0)
+    return false;
+  consumer->pinned -= held->n_slots;
+  held->n_slots = 0;
+  and_seq (&consumer->row->pins[record >> 6],
+      ~(UINT64_C (1) << (record & 63))); /* B6 */
+  return true;
+}
+
 void
 consumer_unpin (DatahubConsumer *consumer, uint32_t record)
 {
-  HeldRecord *held = &consumer->held[record];
   bool last;
   pthread_mutex_lock (&consumer->lock);
-  last = --held->leases == 0;
-  if (last) {
-    consumer->pinned -= held->n_slots;
-    held->n_slots = 0;
-    and_seq (&consumer->row->pins[record >> 6],
-        ~(UINT64_C (1) << (record & 63))); /* B6 */
-  }
+  last = drop_lease (consumer, record);
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_kick (consumer);
@@ -226,8 +233,8 @@ lend (DatahubConsumer *consumer, DatahubView *view)
   for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
     if (view->pools[i])
       ((ConsumerPool *) view->pools[i])->leases++;
-  consumer->references++;
   pthread_mutex_unlock (&consumer->lock);
+  add_seq (&consumer->references, 1);
   if (view->must_copy)
     add_relaxed (&consumer->n_over_quota, 1);
 }
@@ -554,8 +561,8 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
   for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
     if (view->pools[i])
       ((ConsumerPool *) view->pools[i])->leases++;
-  consumer->references++;
   pthread_mutex_unlock (&consumer->lock);
+  add_seq (&consumer->references, 1);
 }
 
 /**
@@ -570,6 +577,7 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
 {
   ConsumerPool *unmap[DATAHUB_MAX_MEMORIES + 1];
   uint32_t n = 0;
+  bool last;
   if (consumer->generation != os_generation ())
     return;
   pthread_mutex_lock (&consumer->lock);
@@ -578,8 +586,10 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
     if (pool && --pool->leases == 0 && pool->stale)
       unmap[n++] = pool;
   }
+  last = drop_lease (consumer, view->record);
   pthread_mutex_unlock (&consumer->lock);
-  consumer_unpin (consumer, view->record);
+  if (last)
+    consumer_kick (consumer);
   while (n > 0)
     consumer_free_pool (consumer, unmap[--n]);
   consumer_unref (consumer);

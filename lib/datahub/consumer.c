@@ -224,7 +224,7 @@ consumer_new (const DatahubConsumerOptions *options)
   consumer->generation = os_generation ();
   consumer->reliable = options->reliable;
   consumer->start = options->start;
-  consumer->references = 1;
+  store_relaxed (&consumer->references, 1);
   consumer->next_ordinal = DATAHUB_NONE;
   return consumer;
 }
@@ -350,11 +350,7 @@ remove_if_last (DatahubConsumer *consumer)
 void
 consumer_unref (DatahubConsumer *consumer)
 {
-  bool last;
-  pthread_mutex_lock (&consumer->lock);
-  last = --consumer->references == 0;
-  pthread_mutex_unlock (&consumer->lock);
-  if (!last)
+  if (add_seq (&consumer->references, UINT32_MAX) != 1)
     return;
   row_clean (&consumer->block, consumer->row_index);
   block_attend (&consumer->block);

@@ -101,6 +101,13 @@ typedef enum
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 
+/* Where the bytes go that do not fit a record. */
+typedef struct
+{
+  SlotRef slot; /* pool NULL: in the record */
+  uint64_t offset;
+} Place;
+
 typedef struct _Call Call;
 typedef Attempt (*AttemptFunc) (DatahubProducer *producer, Call *call);
 struct _Call
@@ -119,9 +126,9 @@ struct _Call
   const DatahubCommit *commits;
   uint32_t n_commits;
   uint64_t first_sequence;
+  bool checked;
   uint32_t n_places; /* of places[] that are settled */
-  SlotRef places[BATCH_MAX];
-  uint64_t place_offsets[BATCH_MAX];
+  Place *places; /* n_commits of them */
   bool wake;
 };
 

@@ -152,21 +152,21 @@ ring_drain_old_pools (DatahubProducer *producer)
 
 static bool
 is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
-    SlotRef *slot, uint64_t *offset)
+    Place *place)
 {
   const DatahubCommitMemory *last;
-  uint64_t end;
+  SlotRef slot;
   if (commit->n_memories == 0)
     return false;
   last = &commit->memories[commit->n_memories - 1];
-  slot->pool = pool_find (producer, last->slot->pool);
-  slot->slot = last->slot->slot;
+  slot = (SlotRef){ pool_find (producer, last->slot->pool), last->slot->slot };
   /* a slot that other records or payloads share is not ours to write to */
-  if (!slot->pool || slot->pool->refs[slot->slot] != 1)
+  if (!slot.pool || slot.pool->refs[slot.slot] != 1)
     return false;
-  end = round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
-  *offset = end;
-  return end + commit->meta_size <= slot->pool->shape.stride;
+  place->slot = slot;
+  place->offset =
+      round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
+  return place->offset + commit->meta_size <= slot.pool->shape.stride;
 }
 
 /* Finds a place for the bytes of metas and events that are too many for the
@@ -175,32 +175,30 @@ static Attempt
 settle_place (DatahubProducer *producer, Call *call, uint32_t i)
 {
   const DatahubCommit *commit = &call->commits[i];
-  SlotRef *place = &call->places[i];
-  Attempt attempt;
+  Place *place = &call->places[i];
   if (commit->meta_size <= RECORD_INLINE) {
-    place->pool = NULL;
+    place->slot.pool = NULL;
     return ATTEMPT_DONE;
   }
-  if (is_last_memory_roomy (producer, commit, place, &call->place_offsets[i])) {
-    slot_ref (*place);
+  if (is_last_memory_roomy (producer, commit, place)) {
+    slot_ref (place->slot);
     return ATTEMPT_DONE;
   }
-  call->place_offsets[i] = 0;
+  place->offset = 0;
   if (commit->meta_size > producer->newest[POOL_SMALL]->shape.stride) {
     call->kind = POOL_SMALL;
     call->grow_stride = commit->meta_size;
     return ATTEMPT_GROW;
   }
-  attempt = pool_take (producer, call, POOL_SMALL, place);
-  return attempt;
+  return pool_take (producer, call, POOL_SMALL, &place->slot);
 }
 
 static void
 drop_places (DatahubProducer *producer, Call *call)
 {
   for (uint32_t i = 0; i < call->n_places; i++)
-    if (call->places[i].pool)
-      slot_unref (producer, call->places[i]);
+    if (call->places[i].slot.pool)
+      slot_unref (producer, call->places[i].slot);
   call->n_places = 0;
 }
 
@@ -226,7 +224,7 @@ static void
 fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
 {
   const DatahubCommit *commit = &call->commits[i];
-  SlotRef place = call->places[i];
+  SlotRef place = call->places[i].slot;
   uint8_t *at = record->inline_bytes;
   record->meta_size = commit->meta_size;
   record->meta_gen = 0;
@@ -235,7 +233,7 @@ fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
   if (place.pool) {
     record->meta_gen = place.pool->shape.gen;
     record->meta_slot = place.slot;
-    record->meta_offset = call->place_offsets[i];
+    record->meta_offset = call->places[i].offset;
     at = place.pool->map + BLOCK_PAGE + place.slot * place.pool->shape.stride
         + record->meta_offset;
     state->slots[state->n_slots++] = place; /* the reference moves here */
@@ -397,11 +395,48 @@ end_loans (DatahubProducer *producer, const Call *call)
   }
 }
 
+static bool
+is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
+{
+  if (commit->type < DATAHUB_RECORD_BUFFER
+      || commit->type > DATAHUB_RECORD_EVENT
+      || commit->n_memories > MEMORIES_MAX
+      || (commit->meta_size && !commit->meta))
+    return false;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    const Pool *pool = pool_find (producer, m->slot->pool);
+    if (!pool || m->slot->slot >= pool->shape.n_slots
+        || pool->refs[m->slot->slot] == 0 || m->offset > m->slot->size
+        || m->size > m->slot->size - m->offset
+        || m->slot->offset > pool->shape.stride
+        || m->slot->size > pool->shape.stride - m->slot->offset)
+      return false;
+  }
+  return true;
+}
+
+static bool
+check_commits (DatahubProducer *producer, Call *call)
+{
+  call->checked = true;
+  for (uint32_t i = 0; i < call->n_commits; i++)
+    if (!is_commit_sound (producer, &call->commits[i])) {
+      call->result = datahub_fail (call->error, DATAHUB_ERROR_INVALID, 0,
+          "The record to commit is malformed: its memories are not loans of "
+          "this producer, or its numbers are impossible.");
+      return false;
+    }
+  return true;
+}
+
 /* Makes room for the whole batch, then publishes it. */
 static Attempt
 attempt_commit (DatahubProducer *producer, Call *call)
 {
   uint32_t n = call->n_commits;
+  if (!call->checked && !check_commits (producer, call))
+    return ATTEMPT_DONE;
   while (producer->head + n - producer->tail > producer->block.g.ring_size)
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT;
@@ -424,47 +459,23 @@ attempt_commit (DatahubProducer *producer, Call *call)
   return ATTEMPT_DONE;
 }
 
-static bool
-is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
-{
-  if (commit->type < DATAHUB_RECORD_BUFFER
-      || commit->type > DATAHUB_RECORD_EVENT
-      || commit->n_memories > MEMORIES_MAX
-      || (commit->meta_size && !commit->meta))
-    return false;
-  for (uint32_t i = 0; i < commit->n_memories; i++) {
-    const DatahubCommitMemory *m = &commit->memories[i];
-    const Pool *pool = pool_find (producer, m->slot->pool);
-    if (!pool || m->slot->slot >= pool->shape.n_slots
-        || pool->refs[m->slot->slot] == 0 || m->offset > m->slot->size
-        || m->size > m->slot->size - m->offset
-        || m->slot->offset > pool->shape.stride
-        || m->slot->size > pool->shape.stride - m->slot->offset)
-      return false;
-  }
-  return true;
-}
-
 static DatahubResult
-check_commits (DatahubProducer *producer, const DatahubCommit *commits,
-    uint32_t n, DatahubError *error)
+run_commit (DatahubProducer *producer, Call *call, uint64_t *first_sequence)
 {
-  bool sound = n > 0;
-  if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This producer belongs to the parent process.");
-  if (n > producer->batch_max)
-    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-        "A batch of %u records is too big for a ring of %u: at most %u.", n,
-        producer->block.g.ring_size, producer->batch_max);
-  pthread_mutex_lock (&producer->lock);
-  for (uint32_t i = 0; i < n && sound; i++)
-    sound = is_commit_sound (producer, &commits[i]);
-  pthread_mutex_unlock (&producer->lock);
-  return sound ? DATAHUB_OK
-               : datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
-                   "The record to commit is malformed: its memories are not "
-                   "loans of this producer, or its numbers are impossible.");
+  DatahubResult result = producer_run (producer, call);
+  if (result != DATAHUB_OK) {
+    pthread_mutex_lock (&producer->lock);
+    drop_places (producer, call);
+    pthread_mutex_unlock (&producer->lock);
+    return result;
+  }
+  if (call->wake) {
+    os_futex_wake (&producer->block.header->wake);
+    add_relaxed (&producer->n_wakes, 1);
+  }
+  if (first_sequence)
+    *first_sequence = call->first_sequence;
+  return DATAHUB_OK;
 }
 
 /**
@@ -489,29 +500,25 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
     uint64_t *first_sequence, DatahubError *error)
 {
+  Place places[BATCH_MAX]; /* not cleared: a commit is a hot path */
   Call call = { .attempt = attempt_commit,
     .wait = DATAHUB_WAIT_COMMIT,
     .timeout_ns = timeout_ns,
     .error = error,
     .commits = records,
-    .n_commits = n_records };
-  DatahubResult result = check_commits (producer, records, n_records, error);
-  if (result != DATAHUB_OK)
-    return result;
-  result = producer_run (producer, &call);
-  if (result != DATAHUB_OK) {
-    pthread_mutex_lock (&producer->lock);
-    drop_places (producer, &call);
-    pthread_mutex_unlock (&producer->lock);
-    return result;
-  }
-  if (call.wake) {
-    os_futex_wake (&producer->block.header->wake);
-    add_relaxed (&producer->n_wakes, 1);
-  }
-  if (first_sequence)
-    *first_sequence = call.first_sequence;
-  return DATAHUB_OK;
+    .n_commits = n_records,
+    .places = places };
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (n_records == 0)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "An empty batch cannot be committed.");
+  if (n_records > producer->batch_max)
+    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "A batch of %u records is too big for a ring of %u: at most %u.",
+        n_records, producer->block.g.ring_size, producer->batch_max);
+  return run_commit (producer, &call, first_sequence);
 }
 
 /**

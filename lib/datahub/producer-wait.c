@@ -162,8 +162,8 @@ relieve (DatahubProducer *producer, Call *call, Attempt attempt)
 DatahubResult
 producer_run (DatahubProducer *producer, Call *call)
 {
-  int64_t end = call->timeout_ns < 0 ? -1 : os_now () + call->timeout_ns;
-  bool waiting = false;
+  int64_t end = -1;
+  bool waiting = false, timed = false;
   uint32_t room = 0;
   DatahubResult result;
   for (;;) {
@@ -171,6 +171,9 @@ producer_run (DatahubProducer *producer, Call *call)
     result = call->result;
     if (attempt == ATTEMPT_DONE)
       break;
+    if (!timed && call->timeout_ns >= 0)
+      end = os_now () + call->timeout_ns; /* who does not wait asks no clock */
+    timed = true;
     result = relieve (producer, call, attempt);
     if (result == DATAHUB_OK)
       continue;
