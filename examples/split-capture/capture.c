@@ -135,7 +135,9 @@ on_decoded_pad (GstElement *decoder, GstPad *pad, gpointer user_data)
   if (GST_PAD_LINK_FAILED (gst_pad_link (pad, sink_pad)))
     worker_fail (capture->worker, "cannot link the %s of the file", stream);
   open_doors (capture, sink, stream);
-  gst_element_sync_state_with_parent (sink);
+  /* Not to the pipeline's own target, which is PLAYING: the sink has no clock
+   * before the whole pipeline goes there. */
+  gst_element_set_state (sink, GST_STATE_PAUSED);
 }
 
 static void

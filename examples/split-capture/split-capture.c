@@ -318,6 +318,11 @@ print_result (Launcher *launcher)
   Child *encode = launcher->children[ENCODE];
   gboolean ok = TRUE;
 
+  if (launcher->interrupts && captured (launcher) == 0) {
+    g_print ("\nInterrupted before anything was captured.\n");
+    g_unlink (launcher->recording);
+    return TRUE;
+  }
   g_print ("\n  process  stream    buffers          size     lost\n");
   for (guint i = 0; i < N_CHILDREN; i++) {
     print_row (launcher, launcher->children[i]);

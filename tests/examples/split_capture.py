@@ -154,6 +154,16 @@ def interrupted():
         run.nothing_left()
 
 
+def interrupted_at_once():
+    """Ctrl-C while it still starts ends it cleanly too."""
+    for seconds in (0.02, 0.1, 0.2, 0.4):
+        with Run("--duration", "0") as run:
+            time.sleep(seconds)  # any moment is the right one
+            run.process.send_signal(signal.SIGINT)
+            check(run.end() in (0, -signal.SIGINT), "exit status")
+            run.nothing_left()
+
+
 def interrupted_file():
     """Ctrl-C in the middle of a file does the same."""
     need_clip()
@@ -232,7 +242,7 @@ def need_clip():
 
 
 BEHAVIOURS = {f.__name__.replace("_", "-"): f for f in (
-    generated_picture, clip, interrupted, interrupted_file, encoder_killed,
+    generated_picture, clip, interrupted, interrupted_at_once, interrupted_file, encoder_killed,
     capture_killed, preview_stopped, unreadable_input)}
 
 BEHAVIOURS[sys.argv[3]]()
