@@ -52,6 +52,10 @@
 #define LOCK_BYTE_PRODUCER 0
 #define LOCK_BYTE_ROW 16
 
+/* Bits of producer_waiting: what the sleeping producer is short of. */
+#define WAITING_GATE 1u /* reliable consumers have to move on */
+#define WAITING_SLOT 2u /* anything that is let go helps */
+
 typedef enum
 {
   SECTION_POOLS = 1,
@@ -145,7 +149,9 @@ typedef struct
   shared_u32 producer_waiting;
   shared_u32 next_gen;
   shared_u32 pool_changes; /* bumped after every change of the pool table */
-  uint8_t pad2[100];
+  uint32_t pad2;
+  shared_u64 room_wanted; /* a gate that reaches it is worth a wake */
+  uint8_t pad3[88];
   /* 0x280: counters */
   shared_u64 buffers;
   shared_u64 records;
@@ -153,11 +159,11 @@ typedef struct
   shared_u64 dropped;
   shared_u64 evictions;
   shared_u64 reaped;
-  uint8_t pad3[80];
+  uint8_t pad4[80];
   /* 0x300: kept for full rotation: names of the neighbours in the chain */
   uint8_t next_uuid[16];
   uint8_t prev_uuid[16];
-  uint8_t pad4[224];
+  uint8_t pad5[224];
 } BlockHeader;
 
 typedef struct

@@ -80,5 +80,6 @@ void consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool);
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
 bool consumer_is_orphaned (DatahubConsumer *consumer);
 void consumer_kick (DatahubConsumer *consumer);
+void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);
 
 #endif /* DATAHUB_CONSUMER_PRIVATE_H */

@@ -252,7 +252,7 @@ advance (DatahubConsumer *consumer, uint64_t from, uint64_t to)
   if (!swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, from),
           GATE_WORD (consumer->incarnation, to))) /* B5 */
     consumer->evicted = true; /* this record is still good: told next time */
-  consumer_kick (consumer);
+  consumer_kick_gate (consumer, to);
 }
 
 /* A live consumer was lapped, or its record is out of reach: on to the newest

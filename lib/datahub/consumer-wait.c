@@ -2,18 +2,37 @@
 /* How a consumer waits for data. */
 #include "consumer-private.h"
 
+static void
+bump_room (DatahubConsumer *consumer)
+{
+  BellPage *bell = consumer->block.bell;
+  add_seq (&bell->room, 1);
+  os_futex_wake (&bell->room);
+}
+
 /* Tells a producer that sleeps for room that there may be some. The load is
  * seq_cst and follows the seq_cst store or RMW that made the room (W5): either
- * it sees the producer's flag, or the producer's last retry sees the room. In
+ * it sees the producer's bits, or the producer's last retry sees the room. In
  * the common case it is the only cost. */
 void
 consumer_kick (DatahubConsumer *consumer)
 {
-  BellPage *bell = consumer->block.bell;
-  if (!load_seq (&consumer->block.header->producer_waiting))
+  if (load_seq (&consumer->block.header->producer_waiting) & WAITING_SLOT)
+    bump_room (consumer);
+}
+
+/* The same, for a gate that moved to @to: a producer that waits for gates is
+ * woken once there is room worth a context switch, or when this consumer has
+ * read everything and will sleep itself. */
+void
+consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
+{
+  const BlockHeader *header = consumer->block.header;
+  if (!(load_seq (&header->producer_waiting) & WAITING_GATE))
     return;
-  add_seq (&bell->room, 1);
-  os_futex_wake (&bell->room);
+  if (to >= load_seq (&header->room_wanted)
+      || to >= load_acquire (&header->head))
+    bump_room (consumer);
 }
 
 /* Whether the producer is dead. Asks the kernel at most once a slice: idle is

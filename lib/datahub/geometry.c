@@ -6,8 +6,10 @@
 #include <string.h>
 
 #define AUTO_SLOTS 32u
+#define AUTO_SLOTS_SMALL 128u
 #define AUTO_SLOTS_MIN 8u
 #define AUTO_BYTES (UINT64_C (64) << 20)
+#define AUTO_BYTES_SMALL (UINT64_C (8) << 20)
 #define AUTO_ROWS 128u
 #define AUTO_QUOTA 8u
 #define SLOTS_MIN 4u
@@ -73,6 +75,10 @@ auto_slots (uint64_t stride, uint64_t space)
 {
   uint64_t budget = AUTO_BYTES < space / 2 ? AUTO_BYTES : space / 2;
   uint64_t slots = budget / stride;
+  uint64_t small = AUTO_BYTES_SMALL / stride;
+  /* small ones are many a second: more of them bridge a busy scheduler */
+  if (slots > AUTO_SLOTS && small > AUTO_SLOTS && budget > AUTO_BYTES_SMALL)
+    return small < AUTO_SLOTS_SMALL ? (uint32_t) small : AUTO_SLOTS_SMALL;
   if (slots > AUTO_SLOTS)
     return AUTO_SLOTS;
   return slots < AUTO_SLOTS_MIN ? AUTO_SLOTS_MIN : (uint32_t) slots;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #define BATCH_MAX 64u
+#define N_WAITING_BITS 2u
 
 typedef struct
 {
@@ -78,7 +79,7 @@ struct _DatahubProducer
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;
 
-  uint32_t n_waiting;
+  uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
   Blocker blockers[MAX_ROWS];
   uint64_t n_evictions, n_waits, n_growths;
   uint32_t batch_max; /* unchanged after creation */

@@ -120,7 +120,7 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
   if (pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0)
     slot_unref (producer, (SlotRef){ pool, slot->slot });
   tidy = producer->has_idle_pools;
-  waited = producer->n_waiting > 0;
+  waited = producer->n_waiting[1] > 0;
   pthread_mutex_unlock (&producer->lock);
   if (tidy)
     producer_tidy (producer);

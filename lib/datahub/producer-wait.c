@@ -98,18 +98,33 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
 }
 
 /* Announces the sleep before the last retry of everything (W5): a consumer that
- * frees something after that retry sees the flag and bumps `room`. Models:
- * m3_room. */
+ * frees something after that retry sees the bits and bumps `room`. Models:
+ * m3_room.
+ *
+ * A producer that waits for gates is not woken for every record read, which
+ * would be two context switches a buffer, but when half of the ring is free; the
+ * slice of the sleep bounds what that can cost. */
 static void
-set_waiting (DatahubProducer *producer, bool waiting)
+announce (DatahubProducer *producer, uint32_t bits, bool waiting)
 {
+  BlockHeader *header = producer->block.header;
   pthread_mutex_lock (&producer->lock);
-  producer->n_waiting += waiting ? 1 : UINT32_MAX;
-  store_seq (&producer->block.header->producer_waiting,
-      producer->n_waiting > 0);
+  for (uint32_t i = 0; i < N_WAITING_BITS; i++)
+    if (bits >> i & 1)
+      producer->n_waiting[i] += waiting ? 1 : UINT32_MAX;
   if (waiting)
-    producer->n_waits++;
+    store_seq (&header->room_wanted,
+        producer->tail + (producer->head - producer->tail + 1) / 2);
+  store_seq (&header->producer_waiting,
+      (producer->n_waiting[0] ? WAITING_GATE : 0)
+          | (producer->n_waiting[1] ? WAITING_SLOT : 0));
   pthread_mutex_unlock (&producer->lock);
+}
+
+static uint32_t
+waiting_bits (Attempt attempt)
+{
+  return attempt == ATTEMPT_WAIT ? WAITING_GATE : WAITING_GATE | WAITING_SLOT;
 }
 
 static Attempt
@@ -141,6 +156,7 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
     slice = end > start ? end - start : 0;
   os_futex_wait (&producer->block.bell->room, room, NULL, 0, slice);
   pthread_mutex_lock (&producer->lock);
+  producer->n_waits++;
   charge_blockers (producer, os_now () - start, starved);
   pthread_mutex_unlock (&producer->lock);
 }
@@ -163,8 +179,8 @@ DatahubResult
 producer_run (DatahubProducer *producer, Call *call)
 {
   int64_t end = -1;
-  bool waiting = false, timed = false;
-  uint32_t room = 0;
+  bool timed = false;
+  uint32_t room = 0, announced = 0;
   DatahubResult result;
   for (;;) {
     Attempt attempt = try_once (producer, call);
@@ -179,15 +195,15 @@ producer_run (DatahubProducer *producer, Call *call)
       continue;
     if (result != DATAHUB_TIMEOUT || (end >= 0 && os_now () >= end))
       break;
-    if (waiting)
+    if (announced == waiting_bits (attempt))
       sleep_for_room (producer, room, end, attempt != ATTEMPT_WAIT);
-    else
-      set_waiting (producer, true);
-    waiting = true;
+    announce (producer, announced, false);
+    announced = waiting_bits (attempt);
+    announce (producer, announced, true);
     room = load_seq (&producer->block.bell->room);
   }
-  if (waiting)
-    set_waiting (producer, false);
+  if (announced)
+    announce (producer, announced, false);
   return result;
 }
 

@@ -436,7 +436,7 @@ wait_for_laggards (DatahubProducer *producer)
   BellPage *bell = producer->block.bell;
   int64_t end = os_now () + CLOSE_PATIENCE_NS;
   bool lagging;
-  store_seq (&producer->block.header->producer_waiting, 1);
+  store_seq (&producer->block.header->producer_waiting, WAITING_SLOT);
   for (;;) {
     uint32_t room = load_seq (&bell->room);
     lagging = block_names_lagging (&producer->block);
