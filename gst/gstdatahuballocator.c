@@ -61,7 +61,8 @@ gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
   memory = g_slice_new (SlotMemory);
   memory->producer = producer;
   memory->slot = slot;
-  memory->data = (guint8 *) (((guintptr) slot.data + align) & ~(guintptr) align);
+  memory->data =
+      (guint8 *) (((guintptr) slot.data + align) & ~(guintptr) align);
   gst_memory_init (GST_MEMORY_CAST (memory), 0, GST_ALLOCATOR (allocator), NULL,
       maxsize, align, params->prefix, size);
   if (params->prefix && (params->flags & GST_MEMORY_FLAG_ZERO_PREFIXED))
@@ -77,8 +78,9 @@ static GstMemory *
 gst_datahub_allocator_alloc (GstAllocator *allocator, gsize size,
     GstAllocationParams *params)
 {
-  GstMemory *memory = gst_datahub_allocator_alloc_slot (
-      GST_DATAHUB_ALLOCATOR (allocator), size, params, 0);
+  GstMemory *memory =
+      gst_datahub_allocator_alloc_slot (GST_DATAHUB_ALLOCATOR (allocator), size,
+          params, 0);
   return memory ? memory : gst_allocator_alloc (NULL, size, params);
 }
 

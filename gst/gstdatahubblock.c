@@ -128,8 +128,8 @@ gst_datahub_block_set_interrupted (GstDatahubBlock *block,
     GstDatahubBlockInterrupt why, gboolean interrupted)
 {
   g_mutex_lock (&block->lock);
-  block->interrupts = interrupted ? block->interrupts | why
-                                  : block->interrupts & ~(guint) why;
+  block->interrupts =
+      interrupted ? block->interrupts | why : block->interrupts & ~(guint) why;
   if (block->producer && !block->closed) {
     datahub_producer_set_interrupted (block->producer,
         DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_CONSUMERS,

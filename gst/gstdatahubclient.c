@@ -28,8 +28,8 @@ gst_datahub_client_clear (GstDatahubClient *client)
 void
 gst_datahub_client_install_properties (GObjectClass *klass)
 {
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_READY;
+  const GParamFlags flags =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
   g_object_class_install_property (klass, GST_DATAHUB_PROP_DATABLOCK,
       g_param_spec_string ("datablock", "DataBlock",
           "Name of the channel: a letter or digit, then up to 63 letters, "
@@ -57,16 +57,16 @@ static gchar **
 setting (GstDatahubClient *client, guint id)
 {
   switch (id) {
-  case GST_DATAHUB_PROP_DATABLOCK:
-    return &client->datablock;
-  case GST_DATAHUB_PROP_BROKER:
-    return &client->broker;
-  case GST_DATAHUB_PROP_CURVE_SERVER_KEY:
-    return &client->curve_server_key;
-  case GST_DATAHUB_PROP_CURVE_KEY_FILE:
-    return &client->curve_key_file;
-  default:
-    return NULL;
+    case GST_DATAHUB_PROP_DATABLOCK:
+      return &client->datablock;
+    case GST_DATAHUB_PROP_BROKER:
+      return &client->broker;
+    case GST_DATAHUB_PROP_CURVE_SERVER_KEY:
+      return &client->curve_server_key;
+    case GST_DATAHUB_PROP_CURVE_KEY_FILE:
+      return &client->curve_key_file;
+    default:
+      return NULL;
   }
 }
 
@@ -163,8 +163,8 @@ ask_for_keys (GstElement *element, GstDatahubClient *client)
 {
   gboolean known;
   GST_OBJECT_LOCK (element);
-  known = client->security || client->curve_server_key
-      || client->curve_key_file;
+  known =
+      client->security || client->curve_server_key || client->curve_key_file;
   GST_OBJECT_UNLOCK (element);
   if (!known)
     gst_element_post_message (element,

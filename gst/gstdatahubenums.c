@@ -4,18 +4,18 @@
 
 #include <datahub/consumer.h>
 
-#define DEFINE_TYPE(name, Name, register_static)                           \
-  GType gst_datahub_##name##_get_type (void)                               \
-  {                                                                        \
-    static gsize type;                                                     \
-    if (g_once_init_enter (&type))                                         \
-      g_once_init_leave (&type,                                            \
-          register_static ("GstDatahub" #Name, name##_values));            \
-    return (GType) type;                                                   \
+#define DEFINE_TYPE(name, Name, register_static)                               \
+  GType gst_datahub_##name##_get_type (void)                                   \
+  {                                                                            \
+    static gsize type;                                                         \
+    if (g_once_init_enter (&type))                                             \
+      g_once_init_leave (&type,                                                \
+          register_static ("GstDatahub" #Name, name##_values));                \
+    return (GType) type;                                                       \
   }
 
-static const GFlagsValue events_values[] = {
-  { GST_DATAHUB_EVENTS_TAG, "Tags", "tag" },
+static const GFlagsValue events_values[] = { { GST_DATAHUB_EVENTS_TAG, "Tags",
+                                                 "tag" },
   { GST_DATAHUB_EVENTS_GAP, "Gaps", "gap" },
   { GST_DATAHUB_EVENTS_CUSTOM, "Custom serialized events", "custom" },
   { GST_DATAHUB_EVENTS_PROTECTION, "Protection", "protection" },
@@ -24,8 +24,7 @@ static const GFlagsValue events_values[] = {
   { GST_DATAHUB_EVENTS_FORCE_KEY_UNIT, "Upstream: a keyframe is wanted",
       "force-key-unit" },
   { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: renegotiate", "reconfigure" },
-  { 0, NULL, NULL }
-};
+  { 0, NULL, NULL } };
 
 static const GEnumValue delivery_values[] = {
   { GST_DATAHUB_DELIVERY_LIVE, "Never slows the producer; loss is told exactly",
@@ -66,8 +65,7 @@ static const GEnumValue timestamps_values[] = {
       "The same instant on this pipeline's clock and base time", "clock" },
   { GST_DATAHUB_TIMESTAMPS_PASSTHROUGH, "The producer's timestamps and segment",
       "passthrough" },
-  { GST_DATAHUB_TIMESTAMPS_RESTART, "From zero", "restart" },
-  { 0, NULL, NULL }
+  { GST_DATAHUB_TIMESTAMPS_RESTART, "From zero", "restart" }, { 0, NULL, NULL }
 };
 
 DEFINE_TYPE (events, Events, g_flags_register_static)

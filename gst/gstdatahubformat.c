@@ -13,7 +13,7 @@
 #define SEGMENT_SIZE 88
 
 #define FLAG_SHIFT 4 /* GstMiniObject's own flags are below */
-#define FLAGS_IGNORED \
+#define FLAGS_IGNORED                                                          \
   (GST_BUFFER_FLAG_TAG_MEMORY | GST_MINI_OBJECT_FLAG_LOCKABLE)
 
 G_STATIC_ASSERT (GST_MINI_OBJECT_FLAG_LAST == 1 << FLAG_SHIFT);
@@ -39,7 +39,10 @@ static GstStructure *
 decode_structure (gconstpointer data, gsize size)
 {
   const gchar *text = body_text (data, size);
-  return text ? gst_structure_from_string (text, NULL) : NULL;
+  /* GStreamer's parser takes other names, then complains about them */
+  if (!text || !g_ascii_isalpha (*text))
+    return NULL;
+  return gst_structure_from_string (text, NULL);
 }
 
 void
@@ -65,12 +68,12 @@ gst_datahub_format_encode_stream_start (GstEvent *event, guint64 pipeline)
   gst_event_parse_stream_start (event, &id);
   gst_event_parse_stream_flags (event, &flags);
   gst_event_parse_group_id (event, &group);
-  structure = gst_structure_new ("datahub-stream-start", "stream-id",
-      G_TYPE_STRING, id, "flags", G_TYPE_UINT, (guint) flags, "group",
-      G_TYPE_UINT64, (guint64) group, "pipeline", G_TYPE_UINT64, pipeline,
-      NULL);
-  return text_body (
-      gst_structure_serialize (structure, GST_SERIALIZE_FLAG_NONE));
+  structure =
+      gst_structure_new ("datahub-stream-start", "stream-id", G_TYPE_STRING, id,
+          "flags", G_TYPE_UINT, (guint) flags, "group", G_TYPE_UINT64,
+          (guint64) group, "pipeline", G_TYPE_UINT64, pipeline, NULL);
+  return text_body (gst_structure_serialize (structure,
+      GST_SERIALIZE_FLAG_NONE));
 }
 
 /**
@@ -90,10 +93,9 @@ gst_datahub_format_decode_stream_start (gconstpointer data, gsize size,
   memset (start, 0, sizeof *start);
   if (!structure || !gst_structure_has_name (structure, "datahub-stream-start"))
     return FALSE;
-  start->stream_id = g_strdup (gst_structure_get_string (structure,
-      "stream-id"));
-  if (!start->stream_id
-      || !gst_structure_get_uint (structure, "flags", &flags)
+  start->stream_id =
+      g_strdup (gst_structure_get_string (structure, "stream-id"));
+  if (!start->stream_id || !gst_structure_get_uint (structure, "flags", &flags)
       || !gst_structure_get_uint64 (structure, "group", &start->group)
       || !gst_structure_get_uint64 (structure, "pipeline", &start->pipeline)) {
     gst_datahub_stream_start_clear (start);
@@ -132,7 +134,8 @@ GstCaps *
 gst_datahub_format_decode_caps (gconstpointer data, gsize size)
 {
   const gchar *text = body_text (data, size);
-  g_autoptr (GstCaps) caps = text ? gst_caps_from_string (text) : NULL;
+  g_autoptr (GstCaps) caps =
+      text && g_ascii_isalpha (*text) ? gst_caps_from_string (text) : NULL;
   if (!caps || gst_caps_is_any (caps) || gst_caps_is_empty (caps)
       || !gst_caps_is_fixed (caps))
     return NULL;
@@ -222,8 +225,7 @@ static void
 append_tags (GByteArray *bytes, const GstTagList *tags)
 {
   g_autofree gchar *text = tags ? gst_tag_list_to_string (tags) : g_strdup ("");
-  g_byte_array_append (bytes, (const guint8 *) text,
-      (guint) strlen (text) + 1);
+  g_byte_array_append (bytes, (const guint8 *) text, (guint) strlen (text) + 1);
 }
 
 /**
@@ -254,7 +256,9 @@ decode_tag_list (const gchar *text, gsize size, GstTagScope scope,
   if (size == 1)
     return TRUE;
   text = body_text (text, size);
-  *tags = text ? gst_tag_list_new_from_string (text) : NULL;
+  if (!text || !g_str_has_prefix (text, "taglist"))
+    return FALSE;
+  *tags = gst_tag_list_new_from_string (text);
   if (!*tags)
     return FALSE;
   gst_tag_list_set_scope (*tags, scope);
@@ -342,8 +346,7 @@ gst_datahub_format_encode_event (GstEvent *event)
     return NULL;
   bytes = g_byte_array_new ();
   gst_datahub_put_u32 (bytes, event_wire_type (event));
-  g_byte_array_append (bytes, (const guint8 *) text,
-      (guint) strlen (text) + 1);
+  g_byte_array_append (bytes, (const guint8 *) text, (guint) strlen (text) + 1);
   return g_byte_array_free_to_bytes (bytes);
 }
 

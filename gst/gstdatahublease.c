@@ -157,8 +157,8 @@ void
 gst_datahub_lease_append_copy (GstBuffer *buffer, const DatahubView *view)
 {
   for (guint i = 0; i < view->n_memories; i++) {
-    GstMemory *memory = gst_allocator_alloc (NULL, view->memories[i].size,
-        NULL);
+    GstMemory *memory =
+        gst_allocator_alloc (NULL, view->memories[i].size, NULL);
     GstMapInfo map;
     if (memory && gst_memory_map (memory, &map, GST_MAP_WRITE)) {
       memcpy (map.data, view->memories[i].data, map.size);

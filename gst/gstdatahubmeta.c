@@ -65,8 +65,8 @@ encode_video (GstMeta *meta, GByteArray *bytes)
 {
   GstVideoMeta *video = (GstVideoMeta *) meta;
   /* strides of tiled formats are no strides: nobody could check them */
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (
-          gst_video_format_get_info (video->format)))
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (gst_video_format_get_info (video
+                                                                     ->format)))
     return FALSE;
   gst_datahub_put_u32 (bytes, video->flags);
   gst_datahub_put_u32 (bytes, video->format);
@@ -165,7 +165,8 @@ decode_video (GstBuffer *buffer, GstDatahubBytes in)
       || !gst_datahub_get_u32 (&in, &id) || !gst_datahub_get_u32 (&in, &width)
       || !gst_datahub_get_u32 (&in, &height)
       || !gst_datahub_get_u32 (&in, &n_planes)
-      || !get_video_planes (&in, offset, stride) || !get_alignment (&in, &align))
+      || !get_video_planes (&in, offset, stride)
+      || !get_alignment (&in, &align))
     return FALSE;
   if (format <= GST_VIDEO_FORMAT_ENCODED || format > G_MAXINT16 || width == 0
       || height == 0 || width > G_MAXINT16 * 4 || height > G_MAXINT16 * 4)
@@ -246,7 +247,7 @@ get_audio_info (GstDatahubBytes *in, GstAudioInfo *info, guint64 *samples)
   }
   if ((flags & GST_AUDIO_FLAG_UNPOSITIONED)
       || !gst_audio_check_valid_channel_positions (positions, (gint) channels,
-          FALSE))
+          TRUE))
     gst_audio_info_set_format (info, (GstAudioFormat) format, (gint) rate,
         (gint) channels, NULL);
   else
@@ -389,8 +390,9 @@ static gboolean
 encode_custom (GstMeta *meta, GByteArray *bytes)
 {
   GstCustomMeta *custom = (GstCustomMeta *) meta;
-  g_autofree gchar *text = gst_structure_serialize (
-      gst_custom_meta_get_structure (custom), GST_SERIALIZE_FLAG_NONE);
+  g_autofree gchar *text =
+      gst_structure_serialize (gst_custom_meta_get_structure (custom),
+          GST_SERIALIZE_FLAG_NONE);
   if (!text || strlen (text) >= META_TEXT_MAX)
     return FALSE;
   put_text (bytes, text);
@@ -408,12 +410,12 @@ decode_custom (GstBuffer *buffer, GstDatahubBytes in)
   if (!get_text (&in, &text) || !text)
     return FALSE;
   structure = gst_structure_from_string (text, NULL);
-  info = structure ? gst_meta_get_info (gst_structure_get_name (structure))
-                   : NULL;
+  info =
+      structure ? gst_meta_get_info (gst_structure_get_name (structure)) : NULL;
   if (!info || !gst_meta_info_is_custom (info))
     return FALSE;
-  meta = gst_buffer_add_custom_meta (buffer,
-      gst_structure_get_name (structure));
+  meta =
+      gst_buffer_add_custom_meta (buffer, gst_structure_get_name (structure));
   if (!meta)
     return FALSE;
   for (gint i = 0; i < gst_structure_n_fields (structure); i++) {

@@ -175,18 +175,18 @@ tell_other (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
 {
   switch (view->type) {
-  case DATAHUB_RECORD_STREAM_START:
-  case DATAHUB_RECORD_CAPS:
-  case DATAHUB_RECORD_SEGMENT:
-  case DATAHUB_RECORD_TAGS:
-    return tell_context (reader,
-        (guint) view->type - DATAHUB_RECORD_STREAM_START, view, error);
-  case DATAHUB_RECORD_GAP:
-    return reader->funcs->gap (reader->user_data, view);
-  case DATAHUB_RECORD_EOS:
-    return GST_FLOW_EOS;
-  default:
-    return tell_event (reader, view, error);
+    case DATAHUB_RECORD_STREAM_START:
+    case DATAHUB_RECORD_CAPS:
+    case DATAHUB_RECORD_SEGMENT:
+    case DATAHUB_RECORD_TAGS:
+      return tell_context (reader,
+          (guint) view->type - DATAHUB_RECORD_STREAM_START, view, error);
+    case DATAHUB_RECORD_GAP:
+      return reader->funcs->gap (reader->user_data, view);
+    case DATAHUB_RECORD_EOS:
+      return GST_FLOW_EOS;
+    default:
+      return tell_event (reader, view, error);
   }
 }
 

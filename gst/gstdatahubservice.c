@@ -60,7 +60,7 @@ tell_removed (GstDatahubService *service, const DatahubConsumerInfo *infos,
       continue;
     g_array_remove_index_fast (service->known, i - 1);
     service->funcs.consumer_removed (service->user_data, gone.id, gone.name,
-        info ? "evicted"
+        info         ? "evicted"
             : reaped ? "died"
                      : "left");
   }
@@ -87,8 +87,8 @@ static void
 look (GstDatahubService *service, DatahubConsumerInfo *infos)
 {
   guint requests = datahub_producer_take_requests (service->producer);
-  guint n = datahub_producer_list_consumers (service->producer, infos,
-      CONSUMERS_MAX);
+  guint n =
+      datahub_producer_list_consumers (service->producer, infos, CONSUMERS_MAX);
   DatahubProducerStats stats;
   datahub_producer_get_stats (service->producer, &stats);
   tell_removed (service, infos, n, stats.reaped > service->reaped);

@@ -230,8 +230,8 @@ get_now (GstDatahubSink *self)
   now.live = self->live;
   now.timed = clock && GST_CLOCK_TIME_IS_VALID (base);
   if (now.timed)
-    now.base = (gint64) base
-        + gst_datahub_clock_map_offset (&self->clock_map, clock);
+    now.base =
+        (gint64) base + gst_datahub_clock_map_offset (&self->clock_map, clock);
   return now;
 }
 
@@ -298,31 +298,31 @@ write_event (GstDatahubSink *self, GstEvent *event)
   GstCaps *caps;
   const GstSegment *segment;
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_STREAM_START:
-    forget_tags (self);
-    body = gst_datahub_format_encode_stream_start (event,
-        gst_datahub_group_get_id (self->group));
-    return gst_datahub_writer_write_body (self->writer,
-        DATAHUB_RECORD_STREAM_START, body);
-  case GST_EVENT_CAPS:
-    gst_event_parse_caps (event, &caps);
-    body = gst_datahub_format_encode_caps (caps);
-    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_CAPS,
-        body);
-  case GST_EVENT_SEGMENT:
-    gst_event_parse_segment (event, &segment);
-    body = gst_datahub_format_encode_segment (segment);
-    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_SEGMENT,
-        body);
-  case GST_EVENT_TAG:
-    return write_tags (self, event);
-  case GST_EVENT_GAP:
-    return write_gap (self, event);
-  case GST_EVENT_EOS:
-    return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EOS,
-        NULL);
-  default:
-    return write_other (self, event);
+    case GST_EVENT_STREAM_START:
+      forget_tags (self);
+      body = gst_datahub_format_encode_stream_start (event,
+          gst_datahub_group_get_id (self->group));
+      return gst_datahub_writer_write_body (self->writer,
+          DATAHUB_RECORD_STREAM_START, body);
+    case GST_EVENT_CAPS:
+      gst_event_parse_caps (event, &caps);
+      body = gst_datahub_format_encode_caps (caps);
+      return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_CAPS,
+          body);
+    case GST_EVENT_SEGMENT:
+      gst_event_parse_segment (event, &segment);
+      body = gst_datahub_format_encode_segment (segment);
+      return gst_datahub_writer_write_body (self->writer,
+          DATAHUB_RECORD_SEGMENT, body);
+    case GST_EVENT_TAG:
+      return write_tags (self, event);
+    case GST_EVENT_GAP:
+      return write_gap (self, event);
+    case GST_EVENT_EOS:
+      return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EOS,
+          NULL);
+    default:
+      return write_other (self, event);
   }
 }
 
@@ -338,9 +338,8 @@ fill_options (GstDatahubSink *self, GstDatahubSize size,
   options->slot_size =
       self->settings.slot_size ? self->settings.slot_size : size.slot_size;
   options->pack = size.pack;
-  options->max_bytes = self->settings.max_bytes == G_MAXUINT64
-      ? 0
-      : self->settings.max_bytes;
+  options->max_bytes =
+      self->settings.max_bytes == G_MAXUINT64 ? 0 : self->settings.max_bytes;
   options->max_consumers = self->settings.max_consumers;
   options->block_timeout_ns =
       GST_CLOCK_TIME_IS_VALID (self->settings.block_timeout)
@@ -410,14 +409,16 @@ make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   flow = write_pending (self);
   if (flow != GST_FLOW_OK)
     return flow;
-  error.code = datahub_producer_publish (
-      gst_datahub_writer_get_producer (self->writer), &error);
+  error.code =
+      datahub_producer_publish (gst_datahub_writer_get_producer (self->writer),
+          &error);
   if (error.code != DATAHUB_OK) {
     gst_datahub_client_post_error (element, &error, "publishing the block");
     return GST_FLOW_ERROR;
   }
-  GST_INFO_OBJECT (self, "published %s with slots of %" G_GUINT64_FORMAT
-      " bytes", self->client.channel, options.slot_size);
+  GST_INFO_OBJECT (self,
+      "published %s with slots of %" G_GUINT64_FORMAT " bytes",
+      self->client.channel, options.slot_size);
   self->service = gst_datahub_service_new (block, &service_funcs, self);
   register_block (self, caps);
   return GST_FLOW_OK;
@@ -551,13 +552,13 @@ static gboolean
 is_context (GstEvent *event)
 {
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_STREAM_START:
-  case GST_EVENT_CAPS:
-  case GST_EVENT_SEGMENT:
-  case GST_EVENT_TAG:
-    return TRUE;
-  default:
-    return FALSE;
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_SEGMENT:
+    case GST_EVENT_TAG:
+      return TRUE;
+    default:
+      return FALSE;
   }
 }
 
@@ -662,32 +663,32 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   gboolean done;
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_FLUSH_START:
-    interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
-    return chain_event (sink, event);
-  case GST_EVENT_FLUSH_STOP:
-    take_flush (self);
-    return chain_event (sink, event);
-  case GST_EVENT_CAPS:
-    if (!take_caps (self, event))
-      return refuse_event (event);
-    return chain_event (sink, event);
-  case GST_EVENT_EOS:
-    if (take_eos (self, event) != GST_FLOW_OK)
-      return refuse_event (event);
-    return chain_event (sink, event);
-  case GST_EVENT_GAP:
-    gst_event_ref (event);
-    done = chain_event (sink, event)
-        && take_event (self, event) == GST_FLOW_OK;
-    gst_event_unref (event);
-    return done;
-  default:
-    if (!GST_EVENT_IS_SERIALIZED (event))
+    case GST_EVENT_FLUSH_START:
+      interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
       return chain_event (sink, event);
-    if (take_event (self, event) != GST_FLOW_OK)
-      return refuse_event (event);
-    return chain_event (sink, event);
+    case GST_EVENT_FLUSH_STOP:
+      take_flush (self);
+      return chain_event (sink, event);
+    case GST_EVENT_CAPS:
+      if (!take_caps (self, event))
+        return refuse_event (event);
+      return chain_event (sink, event);
+    case GST_EVENT_EOS:
+      if (take_eos (self, event) != GST_FLOW_OK)
+        return refuse_event (event);
+      return chain_event (sink, event);
+    case GST_EVENT_GAP:
+      gst_event_ref (event);
+      done =
+          chain_event (sink, event) && take_event (self, event) == GST_FLOW_OK;
+      gst_event_unref (event);
+      return done;
+    default:
+      if (!GST_EVENT_IS_SERIALIZED (event))
+        return chain_event (sink, event);
+      if (take_event (self, event) != GST_FLOW_OK)
+        return refuse_event (event);
+      return chain_event (sink, event);
   }
 }
 
@@ -841,32 +842,32 @@ gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
     return;
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_SLOTS:
-    self->settings.slots = g_value_get_uint (value);
-    break;
-  case PROP_SLOT_SIZE:
-    self->settings.slot_size = g_value_get_uint64 (value);
-    break;
-  case PROP_MAX_BYTES:
-    self->settings.max_bytes = g_value_get_uint64 (value);
-    break;
-  case PROP_MAX_CONSUMERS:
-    self->settings.max_consumers = g_value_get_uint (value);
-    break;
-  case PROP_WAIT_FOR_CONSUMERS:
-    self->settings.wait_for_consumers = g_value_get_uint (value);
-    break;
-  case PROP_BLOCK_TIMEOUT:
-    self->settings.block_timeout = g_value_get_uint64 (value);
-    break;
-  case PROP_SHM_MODE:
-    set_mode (self, g_value_get_string (value));
-    break;
-  case PROP_EVENT_TYPES:
-    self->settings.events = g_value_get_flags (value);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    case PROP_SLOTS:
+      self->settings.slots = g_value_get_uint (value);
+      break;
+    case PROP_SLOT_SIZE:
+      self->settings.slot_size = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_BYTES:
+      self->settings.max_bytes = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_CONSUMERS:
+      self->settings.max_consumers = g_value_get_uint (value);
+      break;
+    case PROP_WAIT_FOR_CONSUMERS:
+      self->settings.wait_for_consumers = g_value_get_uint (value);
+      break;
+    case PROP_BLOCK_TIMEOUT:
+      self->settings.block_timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_SHM_MODE:
+      set_mode (self, g_value_get_string (value));
+      break;
+    case PROP_EVENT_TYPES:
+      self->settings.events = g_value_get_flags (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
   GST_OBJECT_UNLOCK (self);
 }
@@ -885,35 +886,35 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
   }
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_SLOTS:
-    g_value_set_uint (value, self->settings.slots);
-    break;
-  case PROP_SLOT_SIZE:
-    g_value_set_uint64 (value, self->settings.slot_size);
-    break;
-  case PROP_MAX_BYTES:
-    g_value_set_uint64 (value, self->settings.max_bytes);
-    break;
-  case PROP_MAX_CONSUMERS:
-    g_value_set_uint (value, self->settings.max_consumers);
-    break;
-  case PROP_WAIT_FOR_CONSUMERS:
-    g_value_set_uint (value, self->settings.wait_for_consumers);
-    break;
-  case PROP_BLOCK_TIMEOUT:
-    g_value_set_uint64 (value, self->settings.block_timeout);
-    break;
-  case PROP_SHM_MODE:
-    g_value_set_string (value, self->settings.shm_mode);
-    break;
-  case PROP_EVENT_TYPES:
-    g_value_set_flags (value, self->settings.events);
-    break;
-  case PROP_NUM_CONSUMERS:
-    g_value_set_uint (value, self->num_consumers);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    case PROP_SLOTS:
+      g_value_set_uint (value, self->settings.slots);
+      break;
+    case PROP_SLOT_SIZE:
+      g_value_set_uint64 (value, self->settings.slot_size);
+      break;
+    case PROP_MAX_BYTES:
+      g_value_set_uint64 (value, self->settings.max_bytes);
+      break;
+    case PROP_MAX_CONSUMERS:
+      g_value_set_uint (value, self->settings.max_consumers);
+      break;
+    case PROP_WAIT_FOR_CONSUMERS:
+      g_value_set_uint (value, self->settings.wait_for_consumers);
+      break;
+    case PROP_BLOCK_TIMEOUT:
+      g_value_set_uint64 (value, self->settings.block_timeout);
+      break;
+    case PROP_SHM_MODE:
+      g_value_set_string (value, self->settings.shm_mode);
+      break;
+    case PROP_EVENT_TYPES:
+      g_value_set_flags (value, self->settings.events);
+      break;
+    case PROP_NUM_CONSUMERS:
+      g_value_set_uint (value, self->num_consumers);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
   GST_OBJECT_UNLOCK (self);
 }
@@ -939,8 +940,8 @@ gst_datahub_sink_finalize (GObject *object)
 static void
 install_properties (GObjectClass *klass)
 {
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_READY;
+  const GParamFlags ready =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
   gst_datahub_client_install_properties (klass);
   g_object_class_install_property (klass, PROP_SLOTS,
@@ -966,8 +967,7 @@ install_properties (GObjectClass *klass)
       g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
           "Hold the first buffer until this many consumers are attached; they "
           "miss nothing",
-          0, MAX_CONSUMERS, 0,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
+          0, MAX_CONSUMERS, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
   g_object_class_install_property (klass, PROP_BLOCK_TIMEOUT,
       g_param_spec_uint64 ("block-timeout", "Block timeout",
           "How long a reliable consumer may make this pipeline wait before it "

@@ -206,8 +206,8 @@ get_now (GstDatahubSrc *self)
       || !gst_base_src_is_live (GST_BASE_SRC (self)))
     return now;
   now.known = TRUE;
-  now.base = (gint64) base
-      + gst_datahub_clock_map_offset (&self->clock_map, clock);
+  now.base =
+      (gint64) base + gst_datahub_clock_map_offset (&self->clock_map, clock);
   now.running_time = gst_datahub_monotonic_now () - now.base;
   return now;
 }
@@ -222,7 +222,10 @@ drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
     return GST_PAD_PROBE_OK;
   gst_pad_remove_probe (pad, self->segment_probe);
   self->segment_probe = 0;
-  return GST_PAD_PROBE_DROP;
+  /* a dropped sticky event would be sent again with the next buffer */
+  gst_event_unref (GST_PAD_PROBE_INFO_EVENT (info));
+  GST_PAD_PROBE_INFO_DATA (info) = NULL;
+  return GST_PAD_PROBE_HANDLED;
 }
 
 static void
@@ -260,9 +263,9 @@ local_group (const GstDatahubStreamStart *start)
 {
   static GMutex lock;
   static GHashTable *groups; /* for the life of the process: a few words each */
-  g_autofree gchar *key = g_strdup_printf (
-      "%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x", start->pipeline,
-      start->group);
+  g_autofree gchar *key =
+      g_strdup_printf ("%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x",
+          start->pipeline, start->group);
   guint id;
   g_mutex_lock (&lock);
   if (!groups)
@@ -270,8 +273,7 @@ local_group (const GstDatahubStreamStart *start)
   id = GPOINTER_TO_UINT (g_hash_table_lookup (groups, key));
   if (id == 0) {
     id = gst_util_group_id_next ();
-    g_hash_table_insert (groups, g_steal_pointer (&key),
-        GUINT_TO_POINTER (id));
+    g_hash_table_insert (groups, g_steal_pointer (&key), GUINT_TO_POINTER (id));
   }
   g_mutex_unlock (&lock);
   return id;
@@ -525,16 +527,16 @@ on_end (GstDatahubSrc *self, DatahubResult result)
   GST_INFO_OBJECT (self, "the producer %s", how);
   forget_consumer (self);
   switch (settings.on_disconnect) {
-  case GST_DATAHUB_ON_DISCONNECT_EOS:
-    return GST_FLOW_EOS;
-  case GST_DATAHUB_ON_DISCONNECT_ERROR:
-    GST_ELEMENT_ERROR (self, RESOURCE, READ,
-        ("The producer of the DataBlock \"%s\" %s.", self->client.channel,
-            how),
-        ("block %s, on-disconnect=error", self->uuid));
-    return GST_FLOW_ERROR;
-  default:
-    return GST_FLOW_OK;
+    case GST_DATAHUB_ON_DISCONNECT_EOS:
+      return GST_FLOW_EOS;
+    case GST_DATAHUB_ON_DISCONNECT_ERROR:
+      GST_ELEMENT_ERROR (self, RESOURCE, READ,
+          ("The producer of the DataBlock \"%s\" %s.", self->client.channel,
+              how),
+          ("block %s, on-disconnect=error", self->uuid));
+      return GST_FLOW_ERROR;
+    default:
+      return GST_FLOW_OK;
   }
 }
 
@@ -566,8 +568,8 @@ tell_lost (GstDatahubSrc *self, const DatahubView *view, GstBuffer *buffer)
   GstBaseSrc *base = GST_BASE_SRC (self);
   GstClockTime pts = GST_BUFFER_PTS (buffer);
   const GstSegment *segment = &self->timeline.out;
-  gboolean timed = segment->format == GST_FORMAT_TIME
-      && GST_CLOCK_TIME_IS_VALID (pts);
+  gboolean timed =
+      segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts);
   DatahubConsumerStats stats;
   Counters counters;
   GstMessage *message;
@@ -576,13 +578,13 @@ tell_lost (GstDatahubSrc *self, const DatahubView *view, GstBuffer *buffer)
   counters = self->counters;
   g_mutex_unlock (&self->lock);
   GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", view->lost);
-  message = gst_message_new_qos (GST_OBJECT_CAST (self),
-      gst_base_src_is_live (base),
-      timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
-            : GST_CLOCK_TIME_NONE,
-      timed ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts)
-            : GST_CLOCK_TIME_NONE,
-      pts, GST_BUFFER_DURATION (buffer));
+  message =
+      gst_message_new_qos (GST_OBJECT_CAST (self), gst_base_src_is_live (base),
+          timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
+                : GST_CLOCK_TIME_NONE,
+          timed ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts)
+                : GST_CLOCK_TIME_NONE,
+          pts, GST_BUFFER_DURATION (buffer));
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
       counters.received + stats.received, counters.lost + stats.lost);
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
@@ -601,16 +603,15 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
       || age > (gint64) LATENCY_MAX)
     return;
   latency = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
-  if (GST_CLOCK_TIME_IS_VALID (view->duration)
-      && view->duration < LATENCY_MAX && self->ring_size > 2)
+  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
+      && self->ring_size > 2)
     window = view->duration * (self->ring_size - 2);
   g_mutex_lock (&self->lock);
   grown = latency > self->latency;
   if (grown) {
     self->latency = latency;
-    self->latency_max = GST_CLOCK_TIME_IS_VALID (window)
-        ? latency + window
-        : GST_CLOCK_TIME_NONE;
+    self->latency_max = GST_CLOCK_TIME_IS_VALID (window) ? latency + window
+                                                         : GST_CLOCK_TIME_NONE;
   }
   g_mutex_unlock (&self->lock);
   if (grown)
@@ -741,8 +742,7 @@ take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
     datahub_consumer_end_read (self->consumer, view);
     return GST_FLOW_OK;
   }
-  flow =
-      gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
+  flow = gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
   if (error.code)
     gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
   if (*buffer)
@@ -791,21 +791,22 @@ read_one (GstDatahubSrc *self, GstBuffer **buffer)
   DatahubView view;
   DatahubResult result = read_view (self, &view, &error);
   switch (result) {
-  case DATAHUB_OK:
-    return take_view (self, &view, buffer);
-  case DATAHUB_TIMEOUT:
-    return self->looked ? GST_FLOW_OK : look_at_sticky (self);
-  case DATAHUB_INTERRUPTED:
-    return on_interrupted (self);
-  case DATAHUB_CLOSED:
-  case DATAHUB_PRODUCER_LOST:
-    return on_end (self, result);
-  case DATAHUB_EVICTED:
-    return rejoin (self);
-  default:
-    error.code = result;
-    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
-    return GST_FLOW_ERROR;
+    case DATAHUB_OK:
+      return take_view (self, &view, buffer);
+    case DATAHUB_TIMEOUT:
+      return self->looked ? GST_FLOW_OK : look_at_sticky (self);
+    case DATAHUB_INTERRUPTED:
+      return on_interrupted (self);
+    case DATAHUB_CLOSED:
+    case DATAHUB_PRODUCER_LOST:
+      return on_end (self, result);
+    case DATAHUB_EVICTED:
+      return rejoin (self);
+    default:
+      error.code = result;
+      gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
+          "reading");
+      return GST_FLOW_ERROR;
   }
 }
 
@@ -997,39 +998,39 @@ gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
   }
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_DELIVERY:
-    self->settings.delivery = g_value_get_enum (value);
-    break;
-  case PROP_START_AT:
-    self->settings.start_at = g_value_get_enum (value);
-    break;
-  case PROP_ON_DISCONNECT:
-    self->settings.on_disconnect = g_value_get_enum (value);
-    break;
-  case PROP_TIMEOUT:
-    self->settings.timeout = g_value_get_uint64 (value);
-    break;
-  case PROP_MAX_AGE:
-    self->settings.max_age = g_value_get_uint64 (value);
-    break;
-  case PROP_MAX_PINNED:
-    self->settings.max_pinned = g_value_get_uint (value);
-    break;
-  case PROP_WAKE:
-    self->settings.wake = g_value_get_enum (value);
-    break;
-  case PROP_POLL_INTERVAL:
-    self->settings.poll_interval = g_value_get_uint64 (value);
-    break;
-  case PROP_TIMESTAMPS:
-    self->settings.timestamps = g_value_get_enum (value);
-    break;
-  case PROP_CONSUMER_NAME:
-    g_free (self->settings.consumer_name);
-    self->settings.consumer_name = g_value_dup_string (value);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    case PROP_DELIVERY:
+      self->settings.delivery = g_value_get_enum (value);
+      break;
+    case PROP_START_AT:
+      self->settings.start_at = g_value_get_enum (value);
+      break;
+    case PROP_ON_DISCONNECT:
+      self->settings.on_disconnect = g_value_get_enum (value);
+      break;
+    case PROP_TIMEOUT:
+      self->settings.timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_AGE:
+      self->settings.max_age = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_PINNED:
+      self->settings.max_pinned = g_value_get_uint (value);
+      break;
+    case PROP_WAKE:
+      self->settings.wake = g_value_get_enum (value);
+      break;
+    case PROP_POLL_INTERVAL:
+      self->settings.poll_interval = g_value_get_uint64 (value);
+      break;
+    case PROP_TIMESTAMPS:
+      self->settings.timestamps = g_value_get_enum (value);
+      break;
+    case PROP_CONSUMER_NAME:
+      g_free (self->settings.consumer_name);
+      self->settings.consumer_name = g_value_dup_string (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
   GST_OBJECT_UNLOCK (self);
 }
@@ -1052,38 +1053,38 @@ gst_datahub_src_get_property (GObject *object, guint id, GValue *value,
   }
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_DELIVERY:
-    g_value_set_enum (value, self->settings.delivery);
-    break;
-  case PROP_START_AT:
-    g_value_set_enum (value, self->settings.start_at);
-    break;
-  case PROP_ON_DISCONNECT:
-    g_value_set_enum (value, self->settings.on_disconnect);
-    break;
-  case PROP_TIMEOUT:
-    g_value_set_uint64 (value, self->settings.timeout);
-    break;
-  case PROP_MAX_AGE:
-    g_value_set_uint64 (value, self->settings.max_age);
-    break;
-  case PROP_MAX_PINNED:
-    g_value_set_uint (value, self->settings.max_pinned);
-    break;
-  case PROP_WAKE:
-    g_value_set_enum (value, self->settings.wake);
-    break;
-  case PROP_POLL_INTERVAL:
-    g_value_set_uint64 (value, self->settings.poll_interval);
-    break;
-  case PROP_TIMESTAMPS:
-    g_value_set_enum (value, self->settings.timestamps);
-    break;
-  case PROP_CONSUMER_NAME:
-    g_value_set_string (value, self->settings.consumer_name);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    case PROP_DELIVERY:
+      g_value_set_enum (value, self->settings.delivery);
+      break;
+    case PROP_START_AT:
+      g_value_set_enum (value, self->settings.start_at);
+      break;
+    case PROP_ON_DISCONNECT:
+      g_value_set_enum (value, self->settings.on_disconnect);
+      break;
+    case PROP_TIMEOUT:
+      g_value_set_uint64 (value, self->settings.timeout);
+      break;
+    case PROP_MAX_AGE:
+      g_value_set_uint64 (value, self->settings.max_age);
+      break;
+    case PROP_MAX_PINNED:
+      g_value_set_uint (value, self->settings.max_pinned);
+      break;
+    case PROP_WAKE:
+      g_value_set_enum (value, self->settings.wake);
+      break;
+    case PROP_POLL_INTERVAL:
+      g_value_set_uint64 (value, self->settings.poll_interval);
+      break;
+    case PROP_TIMESTAMPS:
+      g_value_set_enum (value, self->settings.timestamps);
+      break;
+    case PROP_CONSUMER_NAME:
+      g_value_set_string (value, self->settings.consumer_name);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
   GST_OBJECT_UNLOCK (self);
 }
@@ -1111,10 +1112,10 @@ gst_datahub_src_finalize (GObject *object)
 static void
 install_properties (GObjectClass *klass)
 {
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_READY;
-  const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_PLAYING;
+  const GParamFlags ready =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+  const GParamFlags any =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
   gst_datahub_client_install_properties (klass);
   g_object_class_install_property (klass, PROP_DELIVERY,
       g_param_spec_enum ("delivery", "Delivery",
@@ -1127,8 +1128,7 @@ install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, PROP_ON_DISCONNECT,
       g_param_spec_enum ("on-disconnect", "On disconnect",
           "What to do when the producer dies, or leaves without EOS",
-          GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT,
-          any));
+          GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT, any));
   g_object_class_install_property (klass, PROP_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",
           "How long to wait for a producer, at the start and after a loss, in "
@@ -1149,8 +1149,8 @@ install_properties (GObjectClass *klass)
           GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));
   g_object_class_install_property (klass, PROP_POLL_INTERVAL,
       g_param_spec_uint64 ("poll-interval", "Poll interval",
-          "How often wake=poll looks, in nanoseconds", GST_USECOND,
-          G_MAXINT64, DEFAULT_POLL_INTERVAL, any));
+          "How often wake=poll looks, in nanoseconds", GST_USECOND, G_MAXINT64,
+          DEFAULT_POLL_INTERVAL, any));
   g_object_class_install_property (klass, PROP_TIMESTAMPS,
       g_param_spec_enum ("timestamps", "Timestamps",
           "How the producer's time becomes this pipeline's",

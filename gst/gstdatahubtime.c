@@ -121,8 +121,8 @@ group_running_time (GstDatahubGroup *group, const GstDatahubNow *now,
     group->has_anchor = TRUE;
     group->anchor = MAX (now->running_time, 0) + lead - instant;
   }
-  running_time = live ? instant - now->base + group->shift
-                      : instant + group->anchor;
+  running_time =
+      live ? instant - now->base + group->shift : instant + group->anchor;
   if (running_time < lead) {
     gint64 more = lead - running_time;
     if (live)
@@ -222,7 +222,8 @@ gst_datahub_running_time (const GstSegment *segment, GstClockTime timestamp,
 {
   guint64 distance = 0;
   gint sign;
-  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (timestamp))
+  if (segment->format != GST_FORMAT_TIME
+      || !GST_CLOCK_TIME_IS_VALID (timestamp))
     return FALSE;
   sign = gst_segment_to_running_time_full (segment, GST_FORMAT_TIME, timestamp,
       &distance);
@@ -318,8 +319,8 @@ map_clock (GstDatahubTimeline *timeline, const GstDatahubNow *now,
 {
   use_plain_segment (timeline, 0);
   restamp (stamp,
-      group_running_time (timeline->group, now, stamp->instant,
-          lead_of (stamp), stamp->live));
+      group_running_time (timeline->group, now, stamp->instant, lead_of (stamp),
+          stamp->live));
 }
 
 /* The producer's own timestamps, but its segment is moved so that running times
@@ -377,21 +378,21 @@ gst_datahub_timeline_map (GstDatahubTimeline *timeline,
   gboolean on_clock = timed && now->known && timeline->group
       && stamp->instant != GST_DATAHUB_NO_INSTANT;
   switch (timeline->mode) {
-  case GST_DATAHUB_TIMESTAMPS_PASSTHROUGH:
-    return;
-  case GST_DATAHUB_TIMESTAMPS_RESTART:
-    if (timed)
-      map_restart (timeline, now, stamp, own);
-    return;
-  case GST_DATAHUB_TIMESTAMPS_CLOCK:
-    if (on_clock)
-      map_clock (timeline, now, stamp);
-    return;
-  case GST_DATAHUB_TIMESTAMPS_AUTO:
-    if (on_clock && stamp->live)
-      map_clock (timeline, now, stamp);
-    else if (on_clock)
-      move_segment (timeline, now, stamp, own);
-    return;
+    case GST_DATAHUB_TIMESTAMPS_PASSTHROUGH:
+      return;
+    case GST_DATAHUB_TIMESTAMPS_RESTART:
+      if (timed)
+        map_restart (timeline, now, stamp, own);
+      return;
+    case GST_DATAHUB_TIMESTAMPS_CLOCK:
+      if (on_clock)
+        map_clock (timeline, now, stamp);
+      return;
+    case GST_DATAHUB_TIMESTAMPS_AUTO:
+      if (on_clock && stamp->live)
+        map_clock (timeline, now, stamp);
+      else if (on_clock)
+        move_segment (timeline, now, stamp, own);
+      return;
   }
 }

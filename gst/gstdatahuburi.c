@@ -11,17 +11,16 @@
 
 const gchar *const gst_datahub_uri_protocols[] = { "datahub", NULL };
 
-static gboolean
-refuse (GError **error, GstURIError code, const gchar *format, ...)
-    G_GNUC_PRINTF (3, 4);
+static gboolean refuse (GError **error, GstURIError code, const gchar *format,
+    ...) G_GNUC_PRINTF (3, 4);
 
 static gboolean
 refuse (GError **error, GstURIError code, const gchar *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_propagate_error (error, g_error_new_valist (GST_URI_ERROR, code, format,
-                                args));
+  g_propagate_error (error,
+      g_error_new_valist (GST_URI_ERROR, code, format, args));
   va_end (args);
   return FALSE;
 }

@@ -123,23 +123,23 @@ flow_of (GstDatahubWriter *writer, DatahubResult result,
 {
   GstFlowReturn flow;
   switch (result) {
-  case DATAHUB_OK:
-    return GST_FLOW_OK;
-  case DATAHUB_INTERRUPTED:
-    flow = writer->resume (writer->element);
-    return flow == GST_FLOW_OK ? GST_FLOW_CUSTOM_SUCCESS_1 : flow;
-  case DATAHUB_CLOSED:
-    return GST_FLOW_FLUSHING;
-  case DATAHUB_TIMEOUT:
-  case DATAHUB_DROPPED:
-    warn_room (writer, error);
-    return GST_FLOW_CUSTOM_SUCCESS;
-  default: {
-    DatahubError told = *error;
-    told.code = result;
-    gst_datahub_client_post_error (writer->element, &told, doing);
-    return GST_FLOW_ERROR;
-  }
+    case DATAHUB_OK:
+      return GST_FLOW_OK;
+    case DATAHUB_INTERRUPTED:
+      flow = writer->resume (writer->element);
+      return flow == GST_FLOW_OK ? GST_FLOW_CUSTOM_SUCCESS_1 : flow;
+    case DATAHUB_CLOSED:
+      return GST_FLOW_FLUSHING;
+    case DATAHUB_TIMEOUT:
+    case DATAHUB_DROPPED:
+      warn_room (writer, error);
+      return GST_FLOW_CUSTOM_SUCCESS;
+    default: {
+      DatahubError told = *error;
+      told.code = result;
+      gst_datahub_client_post_error (writer->element, &told, doing);
+      return GST_FLOW_ERROR;
+    }
   }
 }
 
