@@ -73,7 +73,7 @@ add_muxer (GString *text)
   g_string_append (text,
       "mp4mux name=mux fragment-duration=1000 "
       "fragment-mode=first-moov-then-finalise ! "
-      "filesink name=file buffer-mode=unbuffered ");
+      "filesink name=file buffer-mode=unbuffered async=false ");
 }
 
 static gboolean

@@ -150,7 +150,8 @@ on_stop (Worker *worker, gpointer user_data)
 static void
 describe (Worker *worker, GString *text)
 {
-  /* The producer's own times, so that a picture can be told by its PTS. */
+  /* The producer's own times, so that a picture can be told by its PTS. Sinks
+   * with async=false: one stream does not wait for the other to come. */
   const char *source = "datahubsrc name=%s datablock=%s delivery=live "
                        "timestamps=passthrough on-disconnect=eos "
                        "consumer-name=preview ! ";
@@ -160,14 +161,14 @@ describe (Worker *worker, GString *text)
     g_string_append (text,
         "videoconvert ! videoflip video-direction=auto ! videoscale ! "
         "video/x-raw,format=RGB,pixel-aspect-ratio=1/1 ! "
-        "appsink name=frames sync=false  ");
+        "appsink name=frames sync=false async=false  ");
   }
   if (worker_has_audio (worker)) {
     g_autofree gchar *block = worker_block_name (worker, "audio");
     g_string_append_printf (text, source, block, block);
     g_string_append (text,
         "audioconvert ! audio/x-raw,format=F32LE,layout=interleaved ! "
-        "fakesink name=sound sync=false");
+        "fakesink name=sound sync=false async=false");
   }
 }
 

@@ -282,6 +282,20 @@ stream_lost (const Stream *stream)
   return lost;
 }
 
+/* What a sink has put into its block: the buffer it holds back, waiting for
+ * consumers, has passed its pad but is not there yet. */
+static void
+count_committed (Stream *stream)
+{
+  g_autoptr (GstStructure) stats = NULL;
+
+  g_object_get (stream->element, "stats", &stats, NULL);
+  if (stats && gst_structure_has_field (stats, "slots")) {
+    gst_structure_get_uint64 (stats, "buffers", &stream->buffers);
+    gst_structure_get_uint64 (stats, "bytes", &stream->bytes);
+  }
+}
+
 static void
 tell_progress (Worker *worker, const char *key)
 {
@@ -296,6 +310,7 @@ tell_progress (Worker *worker, const char *key)
 
   for (guint i = 0; i < n_streams; i++) {
     guint64 lost = stream_lost (&streams[i]);
+    count_committed (&streams[i]);
     worker_report (worker,
         "%s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
         key, streams[i].name, streams[i].buffers, streams[i].bytes, lost);
