@@ -4,6 +4,7 @@
  * A consumer killed between any two steps leaves at most one pin bit and its
  * gate behind; whoever needs the room cleans the row once the kernel has freed
  * its lock byte. */
+#include "checksum-private.h"
 #include "consumer-private.h"
 #include "result-private.h"
 
@@ -181,6 +182,28 @@ view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
   }
 }
 
+/* A sum over what @view shows against what the producer stamped. */
+static DatahubResult
+verify (DatahubConsumer *consumer, const BlockRecord *record,
+    const DatahubView *view, DatahubError *error)
+{
+  Checksum checksum;
+  uint8_t sum[CHECKSUM_SIZE];
+  if (record->checksum_kind == DATAHUB_CHECKSUM_NONE)
+    return DATAHUB_OK;
+  if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
+    return refuse (consumer, record->seq, "its checksum is of no known kind",
+        error);
+  checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
+  for (uint32_t i = 0; i < view->n_memories; i++)
+    checksum_add (&checksum, view->memories[i].data, view->memories[i].size);
+  checksum_add (&checksum, view->meta, view->meta_size);
+  checksum_end (&checksum, sum);
+  if (sodium_memcmp (sum, record->checksum, sizeof sum) != 0)
+    return refuse (consumer, record->seq, "its checksum does not match", error);
+  return DATAHUB_OK;
+}
+
 /* Checks record @index, which cannot change now, and describes it. Its plain
  * fields are copied once; nothing is used that was not checked. */
 static DatahubResult
@@ -216,6 +239,8 @@ describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
   result = view_memories (consumer, &record, view, error);
   if (result == DATAHUB_OK)
     result = view_meta (consumer, &record, shared, view, error);
+  if (result == DATAHUB_OK)
+    result = verify (consumer, &record, view, error);
   return result;
 }
 

@@ -102,11 +102,13 @@ typedef enum
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 
-/* Where the bytes go that do not fit a record. */
+/* What a commit settles per record before it is filled in: where the bytes go
+ * that do not fit it, and its checksum. */
 typedef struct
 {
   SlotRef slot; /* pool NULL: in the record */
   uint64_t offset;
+  uint8_t checksum[32];
 } Place;
 
 typedef struct _Call Call;

@@ -5,6 +5,7 @@
  * limbo while any row has its bit -> free (A5). A producer killed between any
  * two steps leaves either nothing visible (before A7) or the whole batch (after
  * it): there is no state of several words in shared memory. */
+#include "checksum-private.h"
 #include "producer-private.h"
 #include "result-private.h"
 
@@ -328,6 +329,9 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   record->instant_ns = commit->instant_ns;
   record->flags = commit->flags;
   record->type = commit->type;
+  record->checksum_kind = producer->options.checksum;
+  if (record->checksum_kind)
+    memcpy (record->checksum, call->places[i].checksum, CHECKSUM_SIZE);
   fill_memories (producer, commit, state, record);
   fill_meta (call, i, state, record);
   fill_contexts (producer, commit->type, state, record);
@@ -459,10 +463,37 @@ attempt_commit (DatahubProducer *producer, Call *call)
   return ATTEMPT_DONE;
 }
 
+/* Without the lock: it reads every byte. Loans that are not sound are refused
+ * before, under it. */
+static DatahubResult
+stamp (DatahubProducer *producer, Call *call)
+{
+  bool sound;
+  pthread_mutex_lock (&producer->lock);
+  sound = check_commits (producer, call);
+  pthread_mutex_unlock (&producer->lock);
+  for (uint32_t i = 0; i < call->n_commits && sound; i++) {
+    const DatahubCommit *commit = &call->commits[i];
+    Checksum checksum;
+    checksum_begin (&checksum, producer->options.checksum);
+    for (uint32_t m = 0; m < commit->n_memories; m++)
+      checksum_add (&checksum,
+          commit->memories[m].slot->data + commit->memories[m].offset,
+          commit->memories[m].size);
+    checksum_add (&checksum, commit->meta, commit->meta_size);
+    checksum_end (&checksum, call->places[i].checksum);
+  }
+  return sound ? DATAHUB_OK : call->result;
+}
+
 static DatahubResult
 run_commit (DatahubProducer *producer, Call *call, uint64_t *first_sequence)
 {
-  DatahubResult result = producer_run (producer, call);
+  DatahubResult result = DATAHUB_OK;
+  if (producer->options.checksum)
+    result = stamp (producer, call);
+  if (result == DATAHUB_OK)
+    result = producer_run (producer, call);
   if (result != DATAHUB_OK) {
     pthread_mutex_lock (&producer->lock);
     drop_places (producer, call);

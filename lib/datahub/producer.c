@@ -326,6 +326,9 @@ datahub_producer_create (const char *channel,
   if (options->mode & ~0666u)
     return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
         "File permissions %#o are not possible: at most 0666.", options->mode);
+  if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There is no checksum number %d.", options->checksum);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   made = producer_new (channel, options);
   if (!made)

@@ -75,6 +75,14 @@ typedef enum
   DATAHUB_RECORD_EVENT /* any other serialized event */
 } DatahubRecordType;
 
+/* Stamped on each record at commit, checked before it is delivered. */
+typedef enum
+{
+  DATAHUB_CHECKSUM_NONE = 0,
+  DATAHUB_CHECKSUM_CRC32C,
+  DATAHUB_CHECKSUM_BLAKE2B
+} DatahubChecksum;
+
 /* What a record stands in: the sticky records in force when it was committed.
  */
 typedef enum
@@ -119,6 +127,7 @@ typedef struct
 } DatahubConsumerInfo;
 
 DATAHUB_API const char *datahub_result_name (DatahubResult result);
+DATAHUB_API uint32_t datahub_crc32c (const void *bytes, size_t size);
 
 DATAHUB_END_DECLS
 
