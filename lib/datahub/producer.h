@@ -21,6 +21,7 @@ typedef struct
   uint32_t mode; /* file permissions; auto: 0600 */
   int64_t block_timeout_ns; /* eviction of a reliable consumer; < 0 never */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL */
+  DatahubChecksum checksum; /* of each record; reads every byte once */
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is
