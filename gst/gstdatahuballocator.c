@@ -5,6 +5,8 @@
  * it: it is sealed, and GStreamer then copies where somebody wants to write. */
 #include "gstdatahuballocator.h"
 
+#include <string.h>
+
 /* Alignment of a slot's data that needs no extra room; a power of two. */
 #define SLOT_ALIGN_MASK 63u
 
@@ -122,6 +124,25 @@ share_memory (GstMemory *mem, gssize offset, gssize size)
   return GST_MEMORY_CAST (part);
 }
 
+/* Who copies wants to write, and not necessarily for us: slots are scarce. */
+static GstMemory *
+copy_memory (GstMemory *mem, gssize offset, gssize size)
+{
+  const guint8 *from =
+      ((SlotMemory *) mem)->data + mem->offset + (gsize) offset;
+  GstAllocationParams params = { .align = mem->align };
+  GstMemory *copy;
+  GstMapInfo map;
+  if (size == -1)
+    size = MAX ((gssize) mem->size - offset, 0);
+  copy = gst_allocator_alloc (NULL, (gsize) size, &params);
+  if (copy && gst_memory_map (copy, &map, GST_MAP_WRITE)) {
+    memcpy (map.data, from, (gsize) size);
+    gst_memory_unmap (copy, &map);
+  }
+  return copy;
+}
+
 static gboolean
 is_span (GstMemory *first, GstMemory *second, gsize *offset)
 {
@@ -192,6 +213,7 @@ gst_datahub_allocator_init (GstDatahubAllocator *allocator)
   base->mem_map = map_memory;
   base->mem_unmap = unmap_memory;
   base->mem_share = share_memory;
+  base->mem_copy = copy_memory;
   base->mem_is_span = is_span;
 }
 

@@ -115,7 +115,8 @@ struct _GstDatahubSrc
   guint ring_size;
   gint64 waiting_since; /* for a producer; 0: not waiting */
   gboolean looked; /* at the sticky records */
-  gboolean discont;
+  gboolean discont; /* to be said with the next buffer */
+  guint64 lost; /* likewise */
   gboolean skip_deltas; /* until the next keyframe */
   gboolean takes_video_meta, asked_video_meta;
   gulong segment_probe;
@@ -563,7 +564,7 @@ rejoin (GstDatahubSrc *self)
 /* ---- buffers ---- */
 
 static void
-tell_lost (GstDatahubSrc *self, const DatahubView *view, GstBuffer *buffer)
+tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
 {
   GstBaseSrc *base = GST_BASE_SRC (self);
   GstClockTime pts = GST_BUFFER_PTS (buffer);
@@ -577,7 +578,8 @@ tell_lost (GstDatahubSrc *self, const DatahubView *view, GstBuffer *buffer)
   g_mutex_lock (&self->lock);
   counters = self->counters;
   g_mutex_unlock (&self->lock);
-  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", view->lost);
+  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", self->lost);
+  self->lost = 0;
   message =
       gst_message_new_qos (GST_OBJECT_CAST (self), gst_base_src_is_live (base),
           timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
@@ -718,12 +720,12 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   GstDatahubStamp stamp = map_stamp (self, view);
   GST_BUFFER_PTS (buffer) = stamp.pts;
   GST_BUFFER_DTS (buffer) = stamp.dts;
-  if (self->discont || view->discont)
+  if (self->discont)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
   push_held (self, FALSE);
-  if (view->lost)
-    tell_lost (self, view, buffer);
+  if (self->lost)
+    tell_lost (self, buffer);
   measure_latency (self, view);
   buffer = fit_layout (self, buffer);
   g_mutex_lock (&self->lock);
@@ -738,6 +740,8 @@ take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
   DatahubError error = { 0 };
   GstFlowReturn flow;
   self->looked = TRUE;
+  self->discont |= view->discont;
+  self->lost += view->lost;
   if (view->type == DATAHUB_RECORD_BUFFER && is_expired (self, view)) {
     datahub_consumer_end_read (self->consumer, view);
     return GST_FLOW_OK;
@@ -845,6 +849,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->uuid[0] = '\0';
   self->waiting_since = 0;
+  self->lost = 0;
   self->reader.stats = (GstDatahubReaderStats){ 0 };
   g_mutex_lock (&self->lock);
   self->counters = (Counters){ 0 };
