@@ -39,6 +39,7 @@ struct _DatahubBroker
   void *zmq_context, *router, *zap, *monitor;
   GSource *router_source, *zap_source, *monitor_source;
   GSource *tick_source, *probe_source, *watch_source;
+  gboolean closing;
   gint64 ticked_us;
   gint64 start_us;
   DatahubRegistry registry;
@@ -61,7 +62,7 @@ typedef gboolean (*DatahubHandler) (DatahubCall *call, GError **error);
 
 /* broker.c */
 void datahub_broker_set_embedded (DatahubBroker *broker);
-void datahub_broker_quit (DatahubBroker *broker);
+void datahub_broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
 void datahub_broker_read (gpointer broker);

@@ -14,6 +14,8 @@
 #define PAGE_CAPS 32768
 /* How long clients leave the lock to the broker that asked for it. */
 #define YIELD_HOLD_MS 500
+/* For what was said last to reach everybody before the connections end. */
+#define YIELD_LINGER_MS 60
 
 static gboolean refuse (GError **error, DatahubHubError code,
     const char *format, ...) G_GNUC_PRINTF (3, 4);
@@ -78,6 +80,9 @@ handle_hello (DatahubCall *call, GError **error)
         "this broker has %d clients and takes no more", DATAHUB_MAX_CLIENTS);
   g_autofree char *own_host = datahub_evidence_host ();
   datahub_registry_route (&broker->registry, client, call->routing);
+  /* Who says hello again as another is that one no more. */
+  if (call->client && call->client != client)
+    datahub_registry_drop_idle (&broker->registry, call->client);
   datahub_token_new (client->epoch);
   datahub_message_integer (message, "id", 1, G_MAXINT64, &client->last_id,
       NULL);
@@ -457,8 +462,8 @@ handle_stats (DatahubCall *call, GError **error)
   return TRUE;
 }
 
-/* An embedded broker makes way for a real one; everybody is told to let that
- * one take the lock. */
+/* An embedded broker makes way for a real one, which asks for it; everybody else
+ * is told to let that one take the lock. */
 static gboolean
 handle_yield (DatahubCall *call, GError **error)
 {
@@ -475,8 +480,9 @@ handle_yield (DatahubCall *call, GError **error)
   json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    datahub_broker_send (broker, client, event);
-  datahub_broker_quit (broker);
+    if (client != call->client)
+      datahub_broker_send (broker, client, event);
+  datahub_broker_quit_soon (broker, YIELD_LINGER_MS);
   return TRUE;
 }
 

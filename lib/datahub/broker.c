@@ -150,8 +150,8 @@ clear_source (GSource **source)
 static void
 close_sockets (DatahubBroker *broker)
 {
+  datahub_zmq_monitor_close (broker->router, &broker->monitor);
   datahub_zmq_close (&broker->router);
-  datahub_zmq_close (&broker->monitor);
   datahub_zmq_close (&broker->zap);
   if (broker->zmq_context)
     zmq_ctx_term (broker->zmq_context);
@@ -225,15 +225,24 @@ quit_now (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Ends the thread's loop after what it is doing now. Any thread. */
-void
-datahub_broker_quit (DatahubBroker *broker)
+/* Ends the thread's loop after @ms. Any thread. */
+static void
+quit_after (DatahubBroker *broker, guint ms)
 {
-  GSource *source = g_idle_source_new ();
+  GSource *source = ms ? g_timeout_source_new (ms) : g_idle_source_new ();
 
   g_source_set_callback (source, quit_now, broker, NULL);
   g_source_attach (source, broker->context);
   g_source_unref (source);
+}
+
+/* Takes no new clients from now on, and ends after @ms. The broker's own
+ * thread. */
+void
+datahub_broker_quit_soon (DatahubBroker *broker, guint ms)
+{
+  broker->closing = TRUE;
+  quit_after (broker, ms);
 }
 
 /* A broker that lives in some program and makes way for a standalone one. */
@@ -370,6 +379,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
     return FALSE;
   }
   datahub_registry_init (&broker->registry);
+  broker->closing = FALSE;
   broker->running = TRUE;
   broker->thread = g_thread_new ("datahub-broker", run, broker);
   return TRUE;
@@ -388,7 +398,7 @@ datahub_broker_stop (DatahubBroker *broker)
   g_return_if_fail (DATAHUB_IS_BROKER (broker));
   if (!broker->thread)
     return;
-  datahub_broker_quit (broker);
+  quit_after (broker, 0);
   g_clear_pointer (&broker->thread, g_thread_join);
 }
 

@@ -140,8 +140,8 @@ datahub_hub_link_close (DatahubHubCore *core, int linger_ms)
   datahub_zmq_source_clear (&link->monitor_source);
   if (link->socket)
     zmq_setsockopt (link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+  datahub_zmq_monitor_close (link->socket, &link->monitor);
   datahub_zmq_close (&link->socket);
-  datahub_zmq_close (&link->monitor);
 }
 
 /* Sends @message, or drops it where the queue is full. Never waits. */

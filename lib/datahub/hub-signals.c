@@ -13,7 +13,7 @@ guint datahub_hub_signals[DATAHUB_N_SIGNALS];
 
 typedef struct
 {
-  DatahubHubCore *core; /* owned */
+  GWeakRef hub; /* a hub that is gone tells nothing and is not kept */
   guint signal;
   GQuark detail;
   guint n_values;
@@ -65,34 +65,31 @@ emission_free (gpointer data)
 
   for (guint i = 0; i < emission->n_values; i++)
     g_value_unset (&emission->values[1 + i]);
-  datahub_hub_core_unref (emission->core);
+  g_weak_ref_clear (&emission->hub);
   g_free (emission);
 }
 
-/* In the thread that the signals belong to. A hub that is being freed emits
- * nothing any more. */
-static gboolean
-emit (gpointer data)
+/* In the thread that the signals belong to. */
+static void
+emit (Emission *emission, DatahubHub *hub)
 {
-  Emission *emission = data;
-  g_autoptr (GObject) hub = g_weak_ref_get (&emission->core->object);
-
-  if (!hub)
-    return G_SOURCE_REMOVE;
   g_value_init (&emission->values[0], DATAHUB_TYPE_HUB);
   g_value_set_object (&emission->values[0], hub);
   g_signal_emitv (emission->values, emission->signal, emission->detail, NULL);
   g_value_unset (&emission->values[0]);
-  return G_SOURCE_REMOVE;
 }
 
 static gboolean
 emit_posted (gpointer data)
 {
   Emission *emission = data;
+  g_autoptr (DatahubHub) hub = g_weak_ref_get (&emission->hub);
 
-  g_atomic_int_add (&emission->core->signals_waiting, -1);
-  return emit (data);
+  if (hub) {
+    g_atomic_int_add (&hub->core->signals_waiting, -1);
+    emit (emission, hub);
+  }
+  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -119,9 +116,12 @@ datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
 {
   GSignalQuery query;
   va_list args;
-  Emission *emission = g_new0 (Emission, 1);
+  g_autoptr (DatahubHub) hub = g_weak_ref_get (&core->object);
 
-  emission->core = datahub_hub_core_ref (core);
+  if (!hub)
+    return;
+  Emission *emission = g_new0 (Emission, 1);
+  g_weak_ref_init (&emission->hub, hub);
   emission->signal = datahub_hub_signals[signal];
   /* A name that nobody asked for has no quark, and needs none. */
   emission->detail = detail ? g_quark_try_string (detail) : 0;
@@ -135,7 +135,7 @@ datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
   }
   va_end (args);
   if (core->flags & DATAHUB_HUB_THREAD_SIGNALS) {
-    emit (emission);
+    emit (emission, hub);
     emission_free (emission);
   } else {
     post (core, emission);

@@ -15,6 +15,7 @@ void datahub_zmq_source_clear (GSource **source);
 
 /* Events of a socket, as libzmq's monitor tells them. */
 void *datahub_zmq_monitor_open (void *zmq_context, void *socket, int events);
+void datahub_zmq_monitor_close (void *socket, void **monitor);
 gboolean datahub_zmq_monitor_read (void *monitor, int *event, int *value);
 
 void datahub_zmq_close (void **socket);

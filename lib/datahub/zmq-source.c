@@ -86,13 +86,28 @@ datahub_zmq_monitor_open (void *zmq_context, void *socket, int events)
   g_autofree char *address = g_strdup_printf ("inproc://datahub-monitor-%d",
       g_atomic_int_add (&counter, 1));
   void *monitor;
+  int no_limit = 0;
 
   if (zmq_socket_monitor (socket, address, events) != 0)
     return NULL;
   monitor = zmq_socket (zmq_context, ZMQ_PAIR);
-  if (monitor && zmq_connect (monitor, address) != 0)
+  if (monitor
+      && (zmq_setsockopt (monitor, ZMQ_RCVHWM, &no_limit, sizeof no_limit) != 0
+          || zmq_connect (monitor, address) != 0))
     datahub_zmq_close (&monitor);
+  if (!monitor)
+    zmq_socket_monitor (socket, NULL, 0);
   return monitor;
+}
+
+/* Ends the telling first, the reader second, and both before @socket: libzmq's
+ * own thread would wait for ever to tell something to a reader that is gone. */
+void
+datahub_zmq_monitor_close (void *socket, void **monitor)
+{
+  if (socket && *monitor)
+    zmq_socket_monitor (socket, NULL, 0);
+  datahub_zmq_close (monitor);
 }
 
 /* Takes one event; FALSE when there is none now. */

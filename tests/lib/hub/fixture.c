@@ -258,6 +258,8 @@ fixture_reap (Child *child)
 
   g_output_stream_close (g_subprocess_get_stdin_pipe (child->process), NULL,
       NULL);
+  for (char *line; (line = fixture_read_line (child)); g_free (line))
+    g_test_message ("child %d: %s", child->pid, line);
   g_subprocess_wait (child->process, NULL, NULL);
   if (g_subprocess_get_if_exited (child->process))
     code = g_subprocess_get_exit_status (child->process);

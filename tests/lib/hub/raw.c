@@ -71,8 +71,8 @@ raw_own (void)
 void
 raw_free (Raw *raw)
 {
+  datahub_zmq_monitor_close (raw->socket, &raw->monitor);
   datahub_zmq_close (&raw->socket);
-  datahub_zmq_close (&raw->monitor);
   zmq_ctx_term (raw->context);
   g_free (raw);
 }

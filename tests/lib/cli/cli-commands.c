@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The `datahub` command, as a shell would use it. */
+#include "../hub/fixture.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_ARGUMENTS 12
+
+static const char *command;
+
+typedef struct
+{
+  char *out, *err;
+  int code;
+} Result;
+
+/* Runs the command to its end. */
+static Result
+run (const char *first, ...)
+{
+  va_list args;
+  const char *argv[MAX_ARGUMENTS + 2] = { command, first };
+  Result result = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  va_start (args, first);
+  for (int i = 2; first && argv[i - 1] && i < MAX_ARGUMENTS; i++)
+    argv[i] = va_arg (args, const char *);
+  va_end (args);
+  g_autoptr (GSubprocess) process = g_subprocess_newv (argv,
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
+  g_assert_no_error (error);
+  g_subprocess_communicate_utf8 (process, NULL, NULL, &result.out, &result.err,
+      &error);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_get_if_exited (process));
+  result.code = g_subprocess_get_exit_status (process);
+  return result;
+}
+
+static void
+result_clear (Result *result)
+{
+  g_free (result->out);
+  g_free (result->err);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Result, result_clear)
+
+static void
+assert_says (const char *text, const char *words)
+{
+  if (!strstr (text, words))
+    g_error ("\"%s\" does not say \"%s\"", text, words);
+}
+
+static json_t *
+parse (const Result *result)
+{
+  json_t *json = json_loads (result->out, JSON_REJECT_DUPLICATES, NULL);
+
+  g_assert_nonnull (json);
+  return json;
+}
+
+static DatahubProducer *
+produce (const char *name)
+{
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  DatahubError error;
+
+  datahub_producer_options_init (&options);
+  options.slot_size = 4096;
+  options.slots = 8;
+  g_assert_cmpint (datahub_producer_create (name, &options, &producer, &error),
+      ==, DATAHUB_OK);
+  g_assert_cmpint (datahub_producer_publish (producer, &error), ==, DATAHUB_OK);
+  return producer;
+}
+
+static void
+test_help (void)
+{
+  static const char *const commands[] = { "broker", "list", "inspect",
+    "reclaim", "keygen" };
+  g_auto (Result) help = run ("--help", NULL);
+  g_auto (Result) version = run ("--version", NULL);
+  g_auto (Result) none = run (NULL);
+
+  g_assert_cmpint (help.code, ==, 0);
+  assert_says (help.out, "Example:");
+  g_assert_cmpint (version.code, ==, 0);
+  assert_says (version.out, "datahub ");
+  g_assert_cmpint (none.code, ==, 2);
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    g_auto (Result) own = run (commands[i], "--help", NULL);
+    assert_says (help.out, commands[i]);
+    g_assert_cmpint (own.code, ==, 0);
+    assert_says (own.out, "Example:");
+    assert_says (own.out, "Usage:");
+  }
+}
+
+static void
+test_usage (void)
+{
+  g_auto (Result) unknown = run ("lsit", NULL);
+  g_auto (Result) option = run ("list", "--jsno", NULL);
+  g_auto (Result) missing = run ("inspect", NULL);
+  g_auto (Result) extra = run ("list", "extra", NULL);
+  g_auto (Result) name = run ("inspect", "bad/name", NULL);
+
+  g_assert_cmpint (unknown.code, ==, 2);
+  assert_says (unknown.err, "\"lsit\"");
+  g_assert_cmpint (option.code, ==, 2);
+  assert_says (option.err, "--jsno");
+  assert_says (option.err, "datahub list --help");
+  g_assert_cmpint (missing.code, ==, 2);
+  g_assert_cmpint (extra.code, ==, 2);
+  g_assert_cmpint (name.code, ==, 2);
+  /* What is wrong is said on standard error, and nothing on the other. */
+  g_assert_cmpstr (unknown.out, ==, "");
+  g_assert_cmpstr (option.out, ==, "");
+}
+
+static void
+test_list_nothing (void)
+{
+  g_auto (Result) result = run ("list", NULL);
+
+  g_assert_cmpint (result.code, ==, 0);
+  assert_says (result.out, "No blocks.");
+  assert_says (result.err, "no broker answers");
+  g_assert_false (g_file_test (g_getenv ("DATAHUB_RUNTIME_DIR"),
+      G_FILE_TEST_EXISTS));
+}
+
+static json_t *
+only_block (json_t *json)
+{
+  json_t *blocks = json_object_get (json, "blocks");
+
+  g_assert_cmpuint (json_array_size (blocks), ==, 1);
+  return json_array_get (blocks, 0);
+}
+
+static const char *
+text_of (json_t *json, const char *key)
+{
+  return json_string_value (json_object_get (json, key));
+}
+
+/* A block that no broker knows is found by name, and said to be. */
+static void
+test_list_by_name (void)
+{
+  DatahubProducer *producer = produce ("cam0");
+  g_auto (Result) table = run ("list", "--broker", "none", NULL);
+  g_auto (Result) result = run ("list", "--json", "--broker", "none", NULL);
+  json_t *json = parse (&result);
+  json_t *block = only_block (json);
+
+  g_assert_cmpint (table.code, ==, 0);
+  assert_says (table.out, "cam0");
+  assert_says (table.out, "name only");
+  g_assert_cmpstr (table.err, ==, "");
+  g_assert_cmpstr (text_of (block, "name"), ==, "cam0");
+  g_assert_cmpstr (text_of (block, "state"), ==, "ready");
+  g_assert_true (json_is_false (json_object_get (block, "from-broker")));
+  g_assert_true (json_is_true (json_object_get (block, "from-memory")));
+  g_assert_cmpint (json_integer_value (json_object_get (block, "pid")), ==,
+      getpid ());
+  json_decref (json);
+  datahub_producer_close (producer);
+}
+
+static void
+test_list_by_broker (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+  DatahubProducer *producer = produce ("cam0");
+
+  datahub_hub_register_block (hub, "cam0", datahub_producer_get_uuid (producer),
+      "video/x-raw\x1b[31m", NULL);
+  g_autoptr (DatahubHubBlock) found =
+      datahub_hub_find (hub, "cam0", 10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  g_auto (Result) table = run ("list", NULL);
+  g_auto (Result) result = run ("list", "--json", NULL);
+  json_t *json = parse (&result);
+  json_t *block = only_block (json);
+
+  g_assert_true (json_is_true (json_object_get (json, "broker")));
+  g_assert_true (json_is_true (json_object_get (block, "from-broker")));
+  g_assert_true (json_is_true (json_object_get (block, "from-memory")));
+  g_assert_cmpstr (table.err, ==, "");
+  assert_says (table.out, "broker");
+  /* Nothing that a producer wrote steers the terminal. */
+  assert_says (table.out, "video/x-raw?[31m");
+  g_assert_null (strchr (table.out, '\x1b'));
+  json_decref (json);
+  datahub_producer_close (producer);
+}
+
+static void
+test_list_errors (void)
+{
+  g_auto (Result) endpoint = run ("list", "--broker", "nonsense", NULL);
+  g_auto (Result) key = run ("list", "--broker", "tcp://127.0.0.1:1",
+      "--server-key", "/no/such.pub", NULL);
+
+  g_assert_cmpint (endpoint.code, ==, 1);
+  assert_says (endpoint.err, "nonsense");
+  g_assert_cmpint (key.code, ==, 1);
+  assert_says (key.err, "/no/such.pub");
+
+  g_assert_cmpint (g_mkdir (g_getenv ("DATAHUB_RUNTIME_DIR"), 0700), ==, 0);
+  g_chmod (g_getenv ("DATAHUB_RUNTIME_DIR"), 0777);
+  g_auto (Result) mode = run ("list", NULL);
+  g_assert_cmpint (mode.code, ==, 1);
+  assert_says (mode.err, "chmod 700");
+}
+
+static void
+test_inspect (void)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer;
+  DatahubError error;
+  DatahubProducer *producer = produce ("cam0");
+
+  datahub_consumer_options_init (&options);
+  options.name = "pre\x1bview";
+  options.reliable = true;
+  g_assert_cmpint (datahub_consumer_attach ("cam0", &options, &consumer,
+                       &error),
+      ==, DATAHUB_OK);
+  g_auto (Result) table = run ("inspect", "cam0", NULL);
+  g_auto (Result) result = run ("inspect", "cam0", "--json", NULL);
+  json_t *json = parse (&result);
+  json_t *rows = json_object_get (json, "consumer-list");
+
+  g_assert_cmpint (table.code, ==, 0);
+  assert_says (table.out, datahub_producer_get_uuid (producer));
+  assert_says (table.out, "pre?view");
+  assert_says (table.out, "reliable");
+  assert_says (table.out, "alive");
+  g_assert_null (strchr (table.out, '\x1b'));
+  g_assert_cmpstr (text_of (json, "name"), ==, "cam0");
+  g_assert_cmpstr (text_of (json, "uuid"), ==,
+      datahub_producer_get_uuid (producer));
+  g_assert_cmpstr (text_of (json, "state"), ==, "ready");
+  g_assert_cmpint (json_integer_value (json_object_get (json, "slots")), ==, 8);
+  g_assert_cmpuint (json_array_size (rows), ==, 1);
+  g_assert_cmpstr (text_of (json_array_get (rows, 0), "delivery"), ==,
+      "reliable");
+  json_decref (json);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+
+  g_auto (Result) missing = run ("inspect", "cam0", NULL);
+  g_assert_cmpint (missing.code, ==, 3);
+  g_assert_cmpstr (missing.out, ==, "");
+  assert_says (missing.err, "cam0");
+}
+
+/* A producer that leaves its block behind. */
+static int
+abandon (const char *name)
+{
+  produce (name);
+  fixture_say ("produced");
+  fixture_child_stay ();
+  return 0;
+}
+
+static guint
+count_files (void)
+{
+  guint n = 0;
+  const char *name;
+  g_autoptr (GDir) dir = g_dir_open (g_getenv ("DATAHUB_SHM_DIR"), 0, NULL);
+
+  while ((name = g_dir_read_name (dir)))
+    n += strstr (name, "cam0") != NULL;
+  return n;
+}
+
+static void
+test_reclaim (void)
+{
+  Child *child = fixture_spawn ("abandon", "cam0");
+
+  fixture_expect_line (child, "produced");
+  g_auto (Result) alive = run ("reclaim", "--yes", NULL);
+  g_assert_cmpint (alive.code, ==, 0);
+  assert_says (alive.out, "Nothing to reclaim.");
+  fixture_signal (child, SIGKILL);
+  fixture_reap (child);
+
+  g_auto (Result) dry = run ("reclaim", NULL);
+  g_assert_cmpint (dry.code, ==, 0);
+  assert_says (dry.out, "Nothing was removed");
+  g_assert_cmpuint (count_files (), ==, 1);
+  g_auto (Result) dead = run ("list", "--broker", "none", NULL);
+  assert_says (dead.out, "dead");
+  g_auto (Result) wet = run ("reclaim", "--yes", "--json", NULL);
+  g_assert_cmpint (wet.code, ==, 0);
+  json_t *json = parse (&wet);
+  g_assert_true (json_is_true (json_object_get (json, "removed")));
+  g_assert_cmpuint (json_array_size (json_object_get (json, "files")), >, 0);
+  json_decref (json);
+  g_assert_cmpuint (count_files (), ==, 0);
+}
+
+static void
+test_keygen (void)
+{
+  g_autofree char *name = fixture_file ("client");
+  g_autofree char *file = fixture_file ("client.key");
+  char key[DATAHUB_KEY_TEXT + 1];
+  g_auto (Result) made = run ("keygen", name, NULL);
+  g_auto (Result) again = run ("keygen", name, NULL);
+
+  g_assert_cmpint (made.code, ==, 0);
+  g_assert_true (datahub_keys_load_secret (file, key, NULL));
+  g_assert_null (strstr (made.out, key));
+  g_assert_cmpint (again.code, ==, 1);
+  assert_says (again.err, "exists already");
+}
+
+static Child *
+start_broker (const char *option, const char *value)
+{
+  const char *argv[] = { command, "broker", option, value, NULL };
+
+  return fixture_spawn_argv (argv);
+}
+
+static void
+test_broker_stops (void)
+{
+  static const int signals[] = { SIGTERM, SIGINT };
+  g_autofree char *path = fixture_file ("run/broker.sock");
+
+  for (guint i = 0; i < G_N_ELEMENTS (signals); i++) {
+    Child *broker = start_broker (NULL, NULL);
+    fixture_expect_line (broker, "event=serving");
+    g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+    fixture_signal (broker, signals[i]);
+    fixture_expect_line (broker, "event=stopped");
+    g_assert_cmpint (fixture_reap (broker), ==, 0);
+    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  }
+}
+
+static void
+test_broker_reloads (void)
+{
+  g_autofree char *list = fixture_file ("clients.json");
+
+  fixture_write (list, "{\"clients\":[]}", 0600);
+  Child *broker = start_broker ("--config", list);
+  fixture_expect_line (broker, "event=serving");
+  fixture_signal (broker, SIGHUP);
+  fixture_expect_line (broker, "event=reload ");
+  fixture_write (list, "{\"clients\":[{}]}", 0600);
+  fixture_signal (broker, SIGHUP);
+  fixture_expect_line (broker, "event=reload-failed");
+  fixture_signal (broker, SIGTERM);
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+
+  g_auto (Result) refused = run ("broker", "--config", list, NULL);
+  g_assert_cmpint (refused.code, ==, 1);
+  assert_says (refused.err, list);
+}
+
+static void
+test_broker_refused (void)
+{
+  Child *broker = start_broker (NULL, NULL);
+
+  fixture_expect_line (broker, "event=serving");
+  g_auto (Result) second = run ("broker", NULL);
+  g_assert_cmpint (second.code, ==, 1);
+  g_autofree char *pid = g_strdup_printf ("pid %d", broker->pid);
+  assert_says (second.err, pid);
+
+  /* One that waits takes over when the first is killed. */
+  Child *heir = start_broker ("--wait", NULL);
+  fixture_expect_line (heir, "event=waiting");
+  fixture_signal (broker, SIGKILL);
+  fixture_reap (broker);
+  fixture_expect_line (heir, "event=serving");
+  fixture_signal (heir, SIGTERM);
+  g_assert_cmpint (fixture_reap (heir), ==, 0);
+
+  g_auto (Result) endpoint = run ("broker", "--endpoint", "nonsense", NULL);
+  g_assert_cmpint (endpoint.code, ==, 1);
+  assert_says (endpoint.err, "nonsense");
+}
+
+/* A real broker replaces an embedded one, and its clients move over. */
+static void
+test_broker_takes_over (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+
+  g_assert_true (datahub_hub_is_hosting (hub));
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  Child *broker = start_broker (NULL, NULL);
+  fixture_expect_line (broker, "event=take-over");
+  fixture_expect_line (broker, "event=serving");
+  fixture_wait_until (!datahub_hub_is_hosting (hub));
+  g_autoptr (DatahubHub) other = fixture_hub (DATAHUB_HUB_MONITOR);
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (other, "cam0", 10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_false (datahub_hub_is_hosting (hub));
+  fixture_signal (broker, SIGTERM);
+  fixture_expect_line (broker, "event=stopped");
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/cli/help", test_help);
+  fixture_add ("/cli/usage", test_usage);
+  fixture_add ("/cli/list-nothing", test_list_nothing);
+  fixture_add ("/cli/list-by-name", test_list_by_name);
+  fixture_add ("/cli/list-by-broker", test_list_by_broker);
+  fixture_add ("/cli/list-errors", test_list_errors);
+  fixture_add ("/cli/inspect", test_inspect);
+  fixture_add ("/cli/reclaim", test_reclaim);
+  fixture_add ("/cli/keygen", test_keygen);
+  fixture_add ("/cli/broker-stops", test_broker_stops);
+  fixture_add ("/cli/broker-reloads", test_broker_reloads);
+  fixture_add ("/cli/broker-refused", test_broker_refused);
+  fixture_add ("/cli/broker-takes-over", test_broker_takes_over);
+}
+
+int
+main (int argc, char **argv)
+{
+  command = g_getenv ("DATAHUB_COMMAND");
+  g_assert_nonnull (command);
+  fixture_add_role ("abandon", abandon);
+  return fixture_main (&argc, &argv, add_tests);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One process of the user hosts the broker; when it dies another does, and
+ * everybody is found again. */
+#include "fixture.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_NODES 20
+
+static void
+node_found (DatahubHub *hub, const char *endpoint, gpointer user_data)
+{
+  fixture_say ("found");
+}
+
+/* A process with one block of its own; says when it finds a broker and, asked
+ * by a line on its input, whether it hosts one. */
+static int
+node (const char *name)
+{
+  char byte;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+
+  g_signal_connect (hub, "broker-found", G_CALLBACK (node_found), NULL);
+  datahub_hub_register_block (hub, name, UUID_A, NULL, NULL);
+  if (!datahub_hub_connect_to (hub, "auto", NULL, NULL, &error)) {
+    fixture_say ("cannot connect: %s", error->message);
+    return 1;
+  }
+  while (read (STDIN_FILENO, &byte, 1) == 1)
+    fixture_say ("hosting %d", datahub_hub_is_hosting (hub));
+  return 0;
+}
+
+static gboolean
+is_hosting (Child *child)
+{
+  for (;;) {
+    g_output_stream_write_all (g_subprocess_get_stdin_pipe (child->process),
+        "?", 1, NULL, NULL, NULL);
+    for (;;) {
+      g_autofree char *line = fixture_read_line (child);
+      g_assert_nonnull (line);
+      if (g_str_has_prefix (line, "hosting"))
+        return strcmp (line, "hosting 1") == 0;
+    }
+  }
+}
+
+static int
+find_host (Child **children, int n)
+{
+  int host = -1, hosts = 0;
+
+  for (int i = 0; i < n; i++)
+    if (children[i] && is_hosting (children[i])) {
+      host = i;
+      hosts++;
+    }
+  g_assert_cmpint (hosts, ==, 1);
+  return host;
+}
+
+static void
+find_all (DatahubHub *hub, Child **children, int n)
+{
+  for (int i = 0; i < n; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    if (!children[i])
+      continue;
+    g_autoptr (DatahubHubBlock) block =
+        datahub_hub_find (hub, name, 10 * SECONDS, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (datahub_hub_block_get_pid (block), ==, children[i]->pid);
+  }
+}
+
+static void
+test_twenty_at_once (void)
+{
+  Child *children[N_NODES];
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+
+  for (int i = 0; i < N_NODES; i++) {
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    children[i] = fixture_spawn ("node", name);
+  }
+  for (int i = 0; i < N_NODES; i++)
+    fixture_expect_line (children[i], "found");
+  find_host (children, N_NODES);
+  g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, &error));
+  find_all (hub, children, N_NODES);
+  for (int i = 0; i < N_NODES; i++)
+    g_assert_cmpint (fixture_reap (children[i]), ==, 0);
+}
+
+static void
+mark (DatahubHub *hub, gpointer detail, gboolean *seen)
+{
+  *seen = TRUE;
+}
+
+/* Host after host is killed; each time all others are found again within two
+ * seconds of the death. */
+static void
+test_host_killed (void)
+{
+  enum
+  {
+    N = 6,
+    KILLS = 4
+  };
+  Child *children[N];
+  gboolean lost = FALSE;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+
+  for (int i = 0; i < N; i++) {
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    children[i] = fixture_spawn ("node", name);
+  }
+  g_signal_connect (hub, "broker-lost", G_CALLBACK (mark), &lost);
+  g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
+  find_all (hub, children, N);
+  for (int round = 0; round < KILLS; round++) {
+    int host = find_host (children, N);
+    gint64 started = g_get_monotonic_time ();
+    lost = FALSE;
+    fixture_signal (children[host], SIGKILL);
+    g_assert_cmpint (fixture_reap (children[host]), ==, -1);
+    children[host] = NULL;
+    fixture_wait_until (lost);
+    find_all (hub, children, N);
+    g_test_message ("whole again after %d ms",
+        (int) fixture_ms_since (started));
+    g_assert_cmpint (fixture_ms_since (started), <, 2000);
+  }
+  for (int i = 0; i < N; i++)
+    if (children[i])
+      g_assert_cmpint (fixture_reap (children[i]), ==, 0);
+}
+
+/* The same when the host leaves in peace. */
+static void
+test_host_leaves (void)
+{
+  Child *children[3];
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+  gboolean lost = FALSE;
+
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    children[i] = fixture_spawn ("node", name);
+    fixture_expect_line (children[i], "found");
+  }
+  g_signal_connect (hub, "broker-lost", G_CALLBACK (mark), &lost);
+  g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
+  find_all (hub, children, 3);
+  int host = find_host (children, 3);
+  gint64 started = g_get_monotonic_time ();
+  g_assert_cmpint (fixture_reap (children[host]), ==, 0);
+  children[host] = NULL;
+  fixture_wait_until (lost);
+  find_all (hub, children, 3);
+  g_assert_cmpint (fixture_ms_since (started), <, 2000);
+  for (int i = 0; i < 3; i++)
+    if (children[i])
+      g_assert_cmpint (fixture_reap (children[i]), ==, 0);
+}
+
+/* Who only looks on never hosts. */
+static void
+test_monitor_never_hosts (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) maker = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (DatahubHub) monitor = fixture_hub (DATAHUB_HUB_MONITOR);
+  gboolean lost = FALSE;
+
+  g_assert_true (datahub_hub_is_hosting (maker));
+  g_signal_connect (monitor, "broker-lost", G_CALLBACK (mark), &lost);
+  g_clear_object (&maker);
+  fixture_wait_until (lost);
+  g_assert_false (datahub_hub_wait_connected (monitor, SECONDS, NULL, &error));
+  g_assert_false (datahub_hub_is_hosting (monitor));
+}
+
+static gboolean
+start (DatahubBroker *broker)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean started = datahub_broker_start (broker, &error);
+
+  if (!started)
+    g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
+  return started;
+}
+
+/* An embedded broker makes way for a real one, and everybody moves over. */
+static void
+test_makes_way (void)
+{
+  Child *children[4];
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) hub = NULL;
+  g_autoptr (DatahubBroker) broker = datahub_broker_new ();
+
+  for (int i = 0; i < 4; i++) {
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    children[i] = fixture_spawn ("node", name);
+    fixture_expect_line (children[i], "found");
+  }
+  g_assert_false (start (broker));
+  hub = fixture_hub (DATAHUB_HUB_MONITOR);
+  g_autofree char *answer =
+      datahub_hub_request (hub, "yield", NULL, 10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  fixture_wait_until (start (broker));
+  find_all (hub, children, 4);
+  for (int i = 0; i < 4; i++) {
+    g_assert_false (is_hosting (children[i]));
+    g_assert_cmpint (fixture_reap (children[i]), ==, 0);
+  }
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/hub/election/twenty-at-once", test_twenty_at_once);
+  fixture_add ("/hub/election/host-killed", test_host_killed);
+  fixture_add ("/hub/election/host-leaves", test_host_leaves);
+  fixture_add ("/hub/election/monitor-never-hosts", test_monitor_never_hosts);
+  fixture_add ("/hub/election/makes-way", test_makes_way);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_add_role ("node", node);
+  return fixture_main (&argc, &argv, add_tests);
+}
