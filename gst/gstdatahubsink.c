@@ -579,8 +579,18 @@ take_event (GstDatahubSink *self, GstEvent *event)
   return write_event (self, event);
 }
 
-/* Raw media tell by their caps how big slots should be, so that the pool is
- * there when upstream asks for one. */
+static guint64
+get_slot_size (GstDatahubSink *self)
+{
+  guint64 size;
+  GST_OBJECT_LOCK (self);
+  size = self->settings.slot_size;
+  GST_OBJECT_UNLOCK (self);
+  return size;
+}
+
+/* Raw media tell by their caps how big slots should be, for other media the
+ * user may, so that the pool is there when upstream asks for one. */
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {
@@ -594,6 +604,8 @@ take_caps (GstDatahubSink *self, GstEvent *event)
     return TRUE;
   }
   size = gst_datahub_size_from_caps (caps);
+  if (size.slot_size == 0)
+    size.slot_size = get_slot_size (self);
   return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
 }
 
@@ -744,14 +756,15 @@ propose_pool (GstDatahubSink *self, GstQuery *query, GstAllocator *allocator,
   g_autoptr (GstBufferPool) pool = NULL;
   GstStructure *config;
   GstVideoInfo info;
-  if (!gst_video_info_from_caps (&info, caps) || info.size == 0
-      || info.size > G_MAXUINT)
+  guint64 size =
+      gst_video_info_from_caps (&info, caps) ? info.size : get_slot_size (self);
+  if (size == 0 || size > G_MAXUINT)
     return;
   pool = gst_datahub_pool_new (allocator);
   config = gst_buffer_pool_get_config (pool);
-  gst_buffer_pool_config_set_params (config, caps, (guint) info.size, 0, 0);
+  gst_buffer_pool_config_set_params (config, caps, (guint) size, 0, 0);
   if (gst_buffer_pool_set_config (pool, config))
-    gst_query_add_allocation_pool (query, pool, (guint) info.size, 0, 0);
+    gst_query_add_allocation_pool (query, pool, (guint) size, 0, 0);
 }
 
 static gboolean
