@@ -58,6 +58,8 @@ note (BenchSink *self, uint64_t number, uint64_t sent_ns, uint64_t now)
     received->first_ns = now;
     return;
   }
+  if (number == self->work->warm_up)
+    bench_cpu_mark ();
   if (received->latencies_ns && received->received < self->work->count)
     received->latencies_ns[received->received] = now - sent_ns;
   received->received++;

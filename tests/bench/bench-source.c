@@ -92,6 +92,8 @@ fill (GstPushSrc *base, GstBuffer *buffer)
   GstMapInfo map;
   if (self->sent == work->count)
     return GST_FLOW_EOS;
+  if (self->sent == work->warm_up)
+    bench_cpu_mark ();
   if (!gst_buffer_map (buffer, &map, GST_MAP_WRITE))
     return GST_FLOW_ERROR;
   if (work->every_byte)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 uint64_t
@@ -20,6 +21,30 @@ bench_until (uint64_t instant_ns)
     (long) (instant_ns % 1000000000u) };
   while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
     ;
+}
+
+static double cpu_from = -1;
+
+static double
+cpu_now (void)
+{
+  struct rusage usage;
+  getrusage (RUSAGE_SELF, &usage);
+  return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+void
+bench_cpu_mark (void)
+{
+  if (cpu_from < 0)
+    cpu_from = cpu_now ();
+}
+
+double
+bench_cpu_s (void)
+{
+  return cpu_from < 0 ? 0 : cpu_now () - cpu_from;
 }
 
 static int

@@ -9,6 +9,10 @@
 uint64_t bench_now_ns (void);
 /* Sleeps until an instant of CLOCK_MONOTONIC. */
 void bench_until (uint64_t instant_ns);
+/* Processor time of this process: from the first mark on, so that starting up
+ * does not count. */
+void bench_cpu_mark (void);
+double bench_cpu_s (void);
 /* Sorts the samples; writes the members of a JSON object, in microseconds. */
 void bench_quantiles (uint64_t *samples_ns, uint32_t n, char *text,
     size_t size);
