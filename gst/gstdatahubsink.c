@@ -34,12 +34,10 @@
  * ]| A film at full speed for one consumer, which misses nothing.
  */
 #include "gstdatahubsink.h"
-#include "gstdatahubclient.h"
-#include "gstdatahubenums.h"
-#include "gstdatahubformat.h"
+#include "gstdatahubevents.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubservice.h"
-#include "gstdatahubsize.h"
+#include "gstdatahubsettings.h"
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 #include "gstdatahubwriter.h"
@@ -50,23 +48,11 @@
 GST_DEBUG_CATEGORY_STATIC (datahubsink_debug);
 #define GST_CAT_DEFAULT datahubsink_debug
 
-#define DEFAULT_MAX_CONSUMERS 128
-#define MAX_CONSUMERS 256
-#define DEFAULT_BLOCK_TIMEOUT (5 * GST_SECOND)
-#define DEFAULT_SHM_MODE "0600"
 #define BATCH_MAX 64
 
 enum
 {
-  PROP_SLOTS = GST_DATAHUB_PROP_LAST,
-  PROP_SLOT_SIZE,
-  PROP_MAX_BYTES,
-  PROP_MAX_CONSUMERS,
-  PROP_WAIT_FOR_CONSUMERS,
-  PROP_BLOCK_TIMEOUT,
-  PROP_SHM_MODE,
-  PROP_EVENT_TYPES,
-  PROP_NUM_CONSUMERS,
+  PROP_NUM_CONSUMERS = GST_DATAHUB_SETTING_LAST,
   PROP_STATS
 };
 
@@ -79,25 +65,12 @@ enum
 
 static guint signals[N_SIGNALS];
 
-/* Guarded by the object lock; read once when they are needed. */
-typedef struct
-{
-  guint slots;
-  guint64 slot_size;
-  guint64 max_bytes;
-  guint max_consumers;
-  guint wait_for_consumers;
-  GstClockTime block_timeout;
-  gchar *shm_mode;
-  GstDatahubEvents events;
-} Settings;
-
 struct _GstDatahubSink
 {
   GstBaseSink parent;
 
   GstDatahubClient client;
-  Settings settings; /* object lock */
+  GstDatahubSettings settings; /* object lock */
 
   /* Set by the streaming thread and by stop, read by others: object lock. */
   GstDatahubBlock *block;
@@ -107,7 +80,7 @@ struct _GstDatahubSink
 
   /* The streaming thread's. */
   GQueue pending; /* of GstEvent: sticky ones from before the block */
-  GstTagList *stream_tags, *global_tags;
+  GstDatahubEventState event_state;
   GstDatahubGroup *group;
   GstDatahubClockMap clock_map;
   gboolean live, live_known;
@@ -115,10 +88,8 @@ struct _GstDatahubSink
   GstDatahubService *service;
 };
 
-static void uri_handler_init (gpointer iface, gpointer data);
-
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSink, gst_datahub_sink, GST_TYPE_BASE_SINK,
-    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init))
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, gst_datahub_uri_init_sink))
 GST_ELEMENT_REGISTER_DEFINE (datahubsink, "datahubsink", GST_RANK_NONE,
     GST_TYPE_DATAHUB_SINK)
 
@@ -167,14 +138,14 @@ on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
               NULL)));
 }
 
-static gboolean
-crosses (GstDatahubSink *self, GstDatahubEvents kind)
+static GstDatahubEvents
+wanted_events (GstDatahubSink *self)
 {
-  gboolean yes;
+  GstDatahubEvents wanted;
   GST_OBJECT_LOCK (self);
-  yes = (self->settings.events & kind) != 0;
+  wanted = self->settings.events;
   GST_OBJECT_UNLOCK (self);
-  return yes;
+  return wanted;
 }
 
 /* Service thread. */
@@ -183,13 +154,14 @@ on_requested (gpointer user_data, guint requests)
 {
   GstDatahubSink *self = user_data;
   GstPad *pad = GST_BASE_SINK_PAD (self);
+  GstDatahubEvents wanted = wanted_events (self);
   if ((requests & DATAHUB_REQUEST_KEYFRAME)
-      && crosses (self, GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
+      && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
     gst_pad_push_event (pad,
         gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
             0));
   if ((requests & DATAHUB_REQUEST_RECONFIGURE)
-      && crosses (self, GST_DATAHUB_EVENTS_RECONFIGURE))
+      && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
     gst_pad_push_event (pad, gst_event_new_reconfigure ());
 }
 
@@ -236,118 +208,20 @@ get_now (GstDatahubSink *self)
 }
 
 static GstFlowReturn
-write_tags (GstDatahubSink *self, GstEvent *event)
+write_event (GstDatahubSink *self, GstEvent *event)
 {
-  g_autoptr (GBytes) body = NULL;
-  GstTagList *tags;
-  if (!crosses (self, GST_DATAHUB_EVENTS_TAG))
-    return GST_FLOW_OK;
-  gst_event_parse_tag (event, &tags);
-  if (gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL)
-    gst_tag_list_replace (&self->global_tags, tags);
-  else
-    gst_tag_list_replace (&self->stream_tags, tags);
-  body = gst_datahub_format_encode_tags (self->stream_tags, self->global_tags);
-  return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_TAGS,
-      body);
-}
-
-static GstFlowReturn
-write_other (GstDatahubSink *self, GstEvent *event)
-{
-  GstDatahubEvents kind = GST_DATAHUB_EVENTS_CUSTOM;
-  g_autoptr (GBytes) body = NULL;
-  if (!gst_datahub_format_event_crosses (event))
-    return GST_FLOW_OK;
-  if (GST_EVENT_TYPE (event) == GST_EVENT_PROTECTION)
-    kind = GST_DATAHUB_EVENTS_PROTECTION;
-  else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
-    kind = GST_DATAHUB_EVENTS_STREAM_GROUP_DONE;
-  if (!crosses (self, kind))
-    return GST_FLOW_OK;
-  body = gst_datahub_format_encode_event (event);
-  if (!body) {
-    GST_WARNING_OBJECT (self, "%" GST_PTR_FORMAT " has no text", event);
-    return GST_FLOW_OK;
-  }
-  return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EVENT,
-      body);
-}
-
-static GstFlowReturn
-write_gap (GstDatahubSink *self, GstEvent *event)
-{
+  GstDatahubEvents wanted = wanted_events (self);
   GstDatahubWriterNow now;
-  if (!crosses (self, GST_DATAHUB_EVENTS_GAP))
+  if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
+    return gst_datahub_event_write (event, &self->event_state, wanted,
+        self->writer);
+  if (!(wanted & GST_DATAHUB_EVENTS_GAP))
     return GST_FLOW_OK;
   now = get_now (self);
   return gst_datahub_writer_write_gap (self->writer, &now, event);
 }
 
-static void
-forget_tags (GstDatahubSink *self)
-{
-  gst_clear_tag_list (&self->stream_tags);
-  gst_clear_tag_list (&self->global_tags);
-}
-
-static GstFlowReturn
-write_event (GstDatahubSink *self, GstEvent *event)
-{
-  g_autoptr (GBytes) body = NULL;
-  GstCaps *caps;
-  const GstSegment *segment;
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_STREAM_START:
-      forget_tags (self);
-      body = gst_datahub_format_encode_stream_start (event,
-          gst_datahub_group_get_id (self->group));
-      return gst_datahub_writer_write_body (self->writer,
-          DATAHUB_RECORD_STREAM_START, body);
-    case GST_EVENT_CAPS:
-      gst_event_parse_caps (event, &caps);
-      body = gst_datahub_format_encode_caps (caps);
-      return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_CAPS,
-          body);
-    case GST_EVENT_SEGMENT:
-      gst_event_parse_segment (event, &segment);
-      body = gst_datahub_format_encode_segment (segment);
-      return gst_datahub_writer_write_body (self->writer,
-          DATAHUB_RECORD_SEGMENT, body);
-    case GST_EVENT_TAG:
-      return write_tags (self, event);
-    case GST_EVENT_GAP:
-      return write_gap (self, event);
-    case GST_EVENT_EOS:
-      return gst_datahub_writer_write_body (self->writer, DATAHUB_RECORD_EOS,
-          NULL);
-    default:
-      return write_other (self, event);
-  }
-}
-
 /* ---- making the block ---- */
-
-static void
-fill_options (GstDatahubSink *self, GstDatahubSize size,
-    DatahubProducerOptions *options)
-{
-  datahub_producer_options_init (options);
-  GST_OBJECT_LOCK (self);
-  options->slots = self->settings.slots;
-  options->slot_size =
-      self->settings.slot_size ? self->settings.slot_size : size.slot_size;
-  options->pack = size.pack;
-  options->max_bytes =
-      self->settings.max_bytes == G_MAXUINT64 ? 0 : self->settings.max_bytes;
-  options->max_consumers = self->settings.max_consumers;
-  options->block_timeout_ns =
-      GST_CLOCK_TIME_IS_VALID (self->settings.block_timeout)
-      ? (gint64) MIN (self->settings.block_timeout, (guint64) G_MAXINT64)
-      : -1;
-  options->mode = (guint32) g_ascii_strtoull (self->settings.shm_mode, NULL, 8);
-  GST_OBJECT_UNLOCK (self);
-}
 
 static void
 register_block (GstDatahubSink *self, GstCaps *caps)
@@ -399,7 +273,7 @@ make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   DatahubError error = { 0 };
   GstDatahubBlock *block;
   GstFlowReturn flow;
-  fill_options (self, size, &options);
+  gst_datahub_settings_fill (element, &self->settings, size, &options);
   block = gst_datahub_block_new (self->client.channel, &options, &error);
   if (!block) {
     gst_datahub_client_post_error (element, &error, "creating the block");
@@ -461,12 +335,15 @@ static gboolean
 gst_datahub_sink_start (GstBaseSink *sink)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
+  if (!gst_datahub_settings_check (GST_ELEMENT_CAST (self), &self->settings))
+    return FALSE;
   if (!gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client)
       || !is_name_free (self)) {
     gst_datahub_client_stop (&self->client);
     return FALSE;
   }
   self->group = gst_datahub_group_join (GST_ELEMENT_CAST (self), 0);
+  self->event_state.pipeline = gst_datahub_group_get_id (self->group);
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->live_known = self->waited = FALSE;
   return TRUE;
@@ -501,7 +378,7 @@ gst_datahub_sink_stop (GstBaseSink *sink)
     set_num_consumers (self, 0);
   }
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
-  forget_tags (self);
+  gst_datahub_event_state_clear (&self->event_state);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
   gst_datahub_client_stop (&self->client);
   return TRUE;
@@ -547,27 +424,12 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
       ->change_state (element, change);
 }
 
-/* Whether @event says something that joiners are told again. */
-static gboolean
-is_context (GstEvent *event)
-{
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_STREAM_START:
-    case GST_EVENT_CAPS:
-    case GST_EVENT_SEGMENT:
-    case GST_EVENT_TAG:
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
-
 static GstFlowReturn
 take_event (GstDatahubSink *self, GstEvent *event)
 {
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     self->live_known = FALSE;
-  if (!self->writer && is_context (event)) {
+  if (!self->writer && gst_datahub_event_is_context (event)) {
     g_queue_push_tail (&self->pending, gst_event_ref (event));
     return GST_FLOW_OK;
   }
@@ -824,65 +686,15 @@ get_stats (GstDatahubSink *self)
   return stats;
 }
 
-static gboolean
-is_mode (const gchar *text)
-{
-  gchar *end = NULL;
-  guint64 mode = text ? g_ascii_strtoull (text, &end, 8) : 0;
-  return text && *text && end && *end == '\0' && mode > 0 && mode <= 0666;
-}
-
-static void
-set_mode (GstDatahubSink *self, const gchar *text)
-{
-  if (!is_mode (text)) {
-    g_warning ("datahubsink: \"%s\" is not a file mode such as 0600 or 0660; "
-               "it stays %s",
-        text ? text : "", self->settings.shm_mode);
-    return;
-  }
-  g_free (self->settings.shm_mode);
-  self->settings.shm_mode = g_strdup (text);
-}
-
 static void
 gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
     GParamSpec *spec)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
-  if (gst_datahub_client_set_property (GST_ELEMENT_CAST (self), &self->client,
-          id, value))
-    return;
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_SLOTS:
-      self->settings.slots = g_value_get_uint (value);
-      break;
-    case PROP_SLOT_SIZE:
-      self->settings.slot_size = g_value_get_uint64 (value);
-      break;
-    case PROP_MAX_BYTES:
-      self->settings.max_bytes = g_value_get_uint64 (value);
-      break;
-    case PROP_MAX_CONSUMERS:
-      self->settings.max_consumers = g_value_get_uint (value);
-      break;
-    case PROP_WAIT_FOR_CONSUMERS:
-      self->settings.wait_for_consumers = g_value_get_uint (value);
-      break;
-    case PROP_BLOCK_TIMEOUT:
-      self->settings.block_timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_SHM_MODE:
-      set_mode (self, g_value_get_string (value));
-      break;
-    case PROP_EVENT_TYPES:
-      self->settings.events = g_value_get_flags (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-  }
-  GST_OBJECT_UNLOCK (self);
+  GstElement *element = GST_ELEMENT_CAST (self);
+  if (!gst_datahub_client_set_property (element, &self->client, id, value)
+      && !gst_datahub_settings_set (element, &self->settings, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
 
 static void
@@ -890,46 +702,22 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
     GParamSpec *spec)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
-  if (gst_datahub_client_get_property (GST_ELEMENT_CAST (self), &self->client,
-          id, value))
+  GstElement *element = GST_ELEMENT_CAST (self);
+  if (gst_datahub_client_get_property (element, &self->client, id, value)
+      || gst_datahub_settings_get (element, &self->settings, id, value))
     return;
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, get_stats (self));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
   switch (id) {
-    case PROP_SLOTS:
-      g_value_set_uint (value, self->settings.slots);
-      break;
-    case PROP_SLOT_SIZE:
-      g_value_set_uint64 (value, self->settings.slot_size);
-      break;
-    case PROP_MAX_BYTES:
-      g_value_set_uint64 (value, self->settings.max_bytes);
-      break;
-    case PROP_MAX_CONSUMERS:
-      g_value_set_uint (value, self->settings.max_consumers);
-      break;
-    case PROP_WAIT_FOR_CONSUMERS:
-      g_value_set_uint (value, self->settings.wait_for_consumers);
-      break;
-    case PROP_BLOCK_TIMEOUT:
-      g_value_set_uint64 (value, self->settings.block_timeout);
-      break;
-    case PROP_SHM_MODE:
-      g_value_set_string (value, self->settings.shm_mode);
-      break;
-    case PROP_EVENT_TYPES:
-      g_value_set_flags (value, self->settings.events);
-      break;
-    case PROP_NUM_CONSUMERS:
-      g_value_set_uint (value, self->num_consumers);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  case PROP_NUM_CONSUMERS:
+    GST_OBJECT_LOCK (self);
+    g_value_set_uint (value, self->num_consumers);
+    GST_OBJECT_UNLOCK (self);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed (value, get_stats (self));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
-  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -946,55 +734,16 @@ gst_datahub_sink_finalize (GObject *object)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   gst_datahub_client_clear (&self->client);
-  g_free (self->settings.shm_mode);
+  gst_datahub_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
 }
 
 static void
 install_properties (GObjectClass *klass)
 {
-  const GParamFlags ready =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
   gst_datahub_client_install_properties (klass);
-  g_object_class_install_property (klass, PROP_SLOTS,
-      g_param_spec_uint ("slots", "Slots",
-          "Payload slots of the ring (0 = automatic: 32, fewer if they are "
-          "big)",
-          0, G_MAXUINT16, 0, ready));
-  g_object_class_install_property (klass, PROP_SLOT_SIZE,
-      g_param_spec_uint64 ("slot-size", "Slot size",
-          "Bytes of a slot (0 = automatic: by caps or the first buffer). A "
-          "bigger buffer makes the block grow",
-          0, G_MAXUINT64, 0, ready));
-  g_object_class_install_property (klass, PROP_MAX_BYTES,
-      g_param_spec_uint64 ("max-bytes", "Max bytes",
-          "Limit of the shared memory of this block (0 or -1 = automatic: half "
-          "of the file system)",
-          0, G_MAXUINT64, 0, ready));
-  g_object_class_install_property (klass, PROP_MAX_CONSUMERS,
-      g_param_spec_uint ("max-consumers", "Max consumers",
-          "How many consumers may be attached at once", 1, MAX_CONSUMERS,
-          DEFAULT_MAX_CONSUMERS, ready));
-  g_object_class_install_property (klass, PROP_WAIT_FOR_CONSUMERS,
-      g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
-          "Hold the first buffer until this many consumers are attached; they "
-          "miss nothing",
-          0, MAX_CONSUMERS, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
-  g_object_class_install_property (klass, PROP_BLOCK_TIMEOUT,
-      g_param_spec_uint64 ("block-timeout", "Block timeout",
-          "How long a reliable consumer may make this pipeline wait before it "
-          "is evicted, in nanoseconds (-1 = for ever)",
-          0, G_MAXUINT64, DEFAULT_BLOCK_TIMEOUT, ready));
-  g_object_class_install_property (klass, PROP_SHM_MODE,
-      g_param_spec_string ("shm-mode", "Shared memory mode",
-          "Permissions of the block, in octal digits", DEFAULT_SHM_MODE,
-          ready));
-  g_object_class_install_property (klass, PROP_EVENT_TYPES,
-      g_param_spec_flags ("event-types", "Event types",
-          "Which events cross besides stream-start, caps, segment and EOS",
-          GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
+  gst_datahub_settings_install_properties (klass);
   g_object_class_install_property (klass, PROP_NUM_CONSUMERS,
       g_param_spec_uint ("num-consumers", "Number of consumers",
           "How many consumers are attached", 0, G_MAXUINT, 0, read));
@@ -1073,46 +822,7 @@ gst_datahub_sink_init (GstDatahubSink *self)
 {
   gst_datahub_client_init (&self->client);
   g_queue_init (&self->pending);
-  self->settings = (Settings){ .max_consumers = DEFAULT_MAX_CONSUMERS,
-    .block_timeout = DEFAULT_BLOCK_TIMEOUT,
-    .shm_mode = g_strdup (DEFAULT_SHM_MODE),
-    .events = GST_DATAHUB_EVENTS_ALL };
+  gst_datahub_settings_init (&self->settings);
   /* the last sample would keep a slot on loan for good */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
-}
-
-/* ---- datahub:// ---- */
-
-static GstURIType
-uri_get_type (GType type)
-{
-  return GST_URI_SINK;
-}
-
-static const gchar *const *
-uri_get_protocols (GType type)
-{
-  return gst_datahub_uri_protocols;
-}
-
-static gchar *
-uri_get (GstURIHandler *handler)
-{
-  return gst_datahub_uri_describe (GST_ELEMENT (handler));
-}
-
-static gboolean
-uri_set (GstURIHandler *handler, const gchar *uri, GError **error)
-{
-  return gst_datahub_uri_apply (GST_ELEMENT (handler), uri, error);
-}
-
-static void
-uri_handler_init (gpointer iface, gpointer data)
-{
-  GstURIHandlerInterface *handler = iface;
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get;
-  handler->set_uri = uri_set;
 }

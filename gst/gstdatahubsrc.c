@@ -122,10 +122,8 @@ struct _GstDatahubSrc
   gulong segment_probe;
 };
 
-static void uri_handler_init (gpointer iface, gpointer data);
-
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSrc, gst_datahub_src, GST_TYPE_PUSH_SRC,
-    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init))
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, gst_datahub_uri_init_src))
 GST_ELEMENT_REGISTER_DEFINE (datahubsrc, "datahubsrc", GST_RANK_PRIMARY,
     GST_TYPE_DATAHUB_SRC)
 
@@ -1232,40 +1230,4 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_base_src_set_do_timestamp (base, FALSE);
   /* a segment with a stop is the producer's: only its EOS ends the stream */
   gst_base_src_set_automatic_eos (base, FALSE);
-}
-
-/* ---- datahub:// ---- */
-
-static GstURIType
-uri_get_type (GType type)
-{
-  return GST_URI_SRC;
-}
-
-static const gchar *const *
-uri_get_protocols (GType type)
-{
-  return gst_datahub_uri_protocols;
-}
-
-static gchar *
-uri_get (GstURIHandler *handler)
-{
-  return gst_datahub_uri_describe (GST_ELEMENT (handler));
-}
-
-static gboolean
-uri_set (GstURIHandler *handler, const gchar *uri, GError **error)
-{
-  return gst_datahub_uri_apply (GST_ELEMENT (handler), uri, error);
-}
-
-static void
-uri_handler_init (gpointer iface, gpointer data)
-{
-  GstURIHandlerInterface *handler = iface;
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get;
-  handler->set_uri = uri_set;
 }

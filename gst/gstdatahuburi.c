@@ -9,8 +9,6 @@
 
 #define SCHEME "datahub://"
 
-const gchar *const gst_datahub_uri_protocols[] = { "datahub", NULL };
-
 static gboolean refuse (GError **error, GstURIError code, const gchar *format,
     ...) G_GNUC_PRINTF (3, 4);
 
@@ -78,17 +76,11 @@ apply_query (GstElement *element, const gchar *query, GError **error)
   return TRUE;
 }
 
-/**
- * gst_datahub_uri_apply:
- * @element: an element with a "datablock" property
- * @uri: what to set
- * @error: (out): why it was refused
- *
- * Returns: whether all of @uri was understood
- */
-gboolean
-gst_datahub_uri_apply (GstElement *element, const gchar *uri, GError **error)
+/* Sets what @uri says; all of it must be understood. */
+static gboolean
+set_uri (GstURIHandler *handler, const gchar *uri, GError **error)
 {
+  GstElement *element = GST_ELEMENT (handler);
   g_autofree gchar *name = NULL;
   const gchar *query;
   DatahubError why = { 0 };
@@ -111,16 +103,51 @@ gst_datahub_uri_apply (GstElement *element, const gchar *uri, GError **error)
   return TRUE;
 }
 
-/**
- * gst_datahub_uri_describe:
- * @element: an element with a "datablock" property
- *
- * Returns: (transfer full): its URI
- */
-gchar *
-gst_datahub_uri_describe (GstElement *element)
+static gchar *
+get_uri (GstURIHandler *handler)
 {
   g_autofree gchar *name = NULL;
-  g_object_get (element, "datablock", &name, NULL);
+  g_object_get (handler, "datablock", &name, NULL);
   return g_strconcat (SCHEME, name, NULL);
+}
+
+static const gchar *const *
+get_protocols (GType type)
+{
+  static const gchar *const protocols[] = { "datahub", NULL };
+  return protocols;
+}
+
+static GstURIType
+get_type_sink (GType type)
+{
+  return GST_URI_SINK;
+}
+
+static GstURIType
+get_type_src (GType type)
+{
+  return GST_URI_SRC;
+}
+
+static void
+init_handler (GstURIHandlerInterface *handler)
+{
+  handler->get_protocols = get_protocols;
+  handler->get_uri = get_uri;
+  handler->set_uri = set_uri;
+}
+
+void
+gst_datahub_uri_init_sink (gpointer iface, gpointer data)
+{
+  init_handler (iface);
+  ((GstURIHandlerInterface *) iface)->get_type = get_type_sink;
+}
+
+void
+gst_datahub_uri_init_src (gpointer iface, gpointer data)
+{
+  init_handler (iface);
+  ((GstURIHandlerInterface *) iface)->get_type = get_type_src;
 }

@@ -7,11 +7,9 @@
 
 G_BEGIN_DECLS
 
-extern const gchar *const gst_datahub_uri_protocols[];
-
-gboolean gst_datahub_uri_apply (GstElement *element, const gchar *uri,
-    GError **error);
-gchar *gst_datahub_uri_describe (GstElement *element);
+/* GInterfaceInitFunc of GstURIHandler. */
+void gst_datahub_uri_init_sink (gpointer iface, gpointer data);
+void gst_datahub_uri_init_src (gpointer iface, gpointer data);
 
 G_END_DECLS
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Serialized events -> records. One streaming thread. */
+#ifndef GST_DATAHUB_EVENTS_H
+#define GST_DATAHUB_EVENTS_H
+
+#include "gstdatahubenums.h"
+#include "gstdatahubwriter.h"
+
+G_BEGIN_DECLS
+
+/* What is in force and no single event says. */
+typedef struct
+{
+  guint64 pipeline; /* this run of this pipeline */
+  GstTagList *stream_tags, *global_tags; /* owned */
+} GstDatahubEventState;
+
+void gst_datahub_event_state_clear (GstDatahubEventState *state);
+gboolean gst_datahub_event_is_context (GstEvent *event);
+GstFlowReturn gst_datahub_event_write (GstEvent *event,
+    GstDatahubEventState *state, GstDatahubEvents wanted,
+    GstDatahubWriter *writer);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_EVENTS_H */
