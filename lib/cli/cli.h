@@ -44,6 +44,8 @@ void cli_print_json (json_t *json);
 CliTable *cli_table_new (const char *const *columns);
 void cli_table_add (CliTable *table, ...) G_GNUC_NULL_TERMINATED;
 void cli_table_print (CliTable *table);
+void cli_table_free (CliTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliTable, cli_table_free)
 
 /* log.c */
 void cli_log_to_stderr (void);

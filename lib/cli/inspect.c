@@ -150,7 +150,7 @@ print_consumers (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
 {
   static const char *const columns[] = { "NAME", "PID", "DELIVERY", "STATE",
     "RECEIVED", "LOST", "BEHIND", "PINS", NULL };
-  CliTable *table = cli_table_new (columns);
+  g_autoptr (CliTable) table = cli_table_new (columns);
 
   for (guint i = 0; i < n; i++) {
     const DatahubConsumerInfo *row = &rows[i];

@@ -165,7 +165,7 @@ print_table (GTree *rows)
     g_print ("No blocks.\n");
     return;
   }
-  CliTable *table = cli_table_new (columns);
+  g_autoptr (CliTable) table = cli_table_new (columns);
   g_tree_foreach (rows, add_to_table, table);
   cli_table_print (table);
 }

@@ -88,7 +88,7 @@ column_width (CliTable *table, guint column)
   return (guint) width;
 }
 
-/* Prints the table and frees it. */
+/* Prints the table. */
 void
 cli_table_print (CliTable *table)
 {
@@ -103,6 +103,11 @@ cli_table_print (CliTable *table)
     guint pad = widths[column] - (guint) g_utf8_strlen (cell, -1);
     g_print ("%s%*s%s", cell, last ? 0 : (int) pad + 2, "", last ? "\n" : "");
   }
+}
+
+void
+cli_table_free (CliTable *table)
+{
   g_ptr_array_unref (table->cells);
   g_free (table);
 }

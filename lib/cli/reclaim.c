@@ -33,7 +33,7 @@ report (Found *f, gboolean yes)
   g_autofree char *size = cli_bytes (f->bytes);
 
   if (f->json) {
-    cli_print_json (json_pack ("{s:b, s:o, s:I}", "removed", yes, "files",
+    cli_print_json (json_pack ("{s:b, s:O, s:I}", "removed", yes, "files",
         f->files, "bytes", (json_int_t) f->bytes));
     return;
   }
@@ -72,8 +72,11 @@ cli_reclaim (int argc, char **argv)
   f.files = json_array ();
   f.table = cli_table_new (columns);
   DatahubResult result = datahub_block_reclaim (!yes, found, &f, &error);
-  if (result >= DATAHUB_ERROR_FIRST)
-    return cli_fail (CLI_FAILED, "%s", error.message);
-  report (&f, yes);
-  return CLI_OK;
+  if (result < DATAHUB_ERROR_FIRST)
+    report (&f, yes);
+  json_decref (f.files);
+  cli_table_free (f.table);
+  return result < DATAHUB_ERROR_FIRST
+      ? CLI_OK
+      : cli_fail (CLI_FAILED, "%s", error.message);
 }

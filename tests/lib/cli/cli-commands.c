@@ -186,7 +186,7 @@ test_list_by_broker (void)
 
   datahub_hub_register_block (hub, "cam0", datahub_producer_get_uuid (producer),
       "video/x-raw\x1b[31m", NULL);
-  g_autoptr (DatahubHubBlock) found =
+  g_autoptr (DatahubHubBlock) found G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_auto (Result) table = run ("list", NULL);
@@ -418,7 +418,7 @@ test_broker_takes_over (void)
   fixture_expect_line (broker, "event=serving");
   fixture_wait_until (!datahub_hub_is_hosting (hub));
   g_autoptr (DatahubHub) other = fixture_hub (DATAHUB_HUB_MONITOR);
-  g_autoptr (DatahubHubBlock) block =
+  g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (other, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_assert_false (datahub_hub_is_hosting (hub));

@@ -46,7 +46,7 @@ block (const char *name, const char *uuid)
 static void
 test_own_user (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = raw_own ();
 
   g_assert_cmpint (raw_handshake_event (raw, 10000), ==,
@@ -61,7 +61,7 @@ static void
 test_unknown_key (void)
 {
   Keys keys = new_keys ();
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = connect_with (&keys);
 
   g_assert_cmpint (raw_handshake_event (raw, 10000), ==,
@@ -92,7 +92,7 @@ assert_no_answer (void *context, int mechanism_plain)
 static void
 test_no_curve (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   void *context = zmq_ctx_new ();
 
   assert_no_answer (context, FALSE);
@@ -110,7 +110,7 @@ test_no_curve (void)
 static void
 test_identity (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = raw_own ();
   Keys other = new_keys ();
 
@@ -127,7 +127,7 @@ test_identity (void)
 static void
 test_hello_first (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = raw_own ();
 
   raw_expect_error (raw, "list", NULL, "protocol");
@@ -147,7 +147,7 @@ test_hello_first (void)
 static void
 test_replay (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = raw_own ();
 
   raw_hello (raw, INSTANCE_A);
@@ -298,7 +298,7 @@ test_right_to_administer (void)
 static void
 test_owner_only (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *a = raw_own (), *b = raw_own ();
 
   raw_hello (a, INSTANCE_A);
@@ -325,7 +325,7 @@ test_list_changes (void)
   g_autofree char *list =
       g_strdup_printf ("{\"clients\":[{\"key\":\"%s\",\"observe\":[\"*\"]}]}",
           keys.public_key);
-  g_autoptr (DatahubBroker) broker = fixture_broker (list);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (list);
   g_autofree char *file = fixture_file ("clients.json");
   Raw *own = raw_own (), *raw = connect_with (&keys);
 

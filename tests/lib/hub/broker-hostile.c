@@ -57,7 +57,7 @@ test_nonsense (void)
     "{\"v\":1,\"v\":1}",
     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
   };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
 
   raw_hello (good, INSTANCE_A);
@@ -88,7 +88,7 @@ test_wrong_fields (void)
     "\"\"", "\"x\"", "[]", "{}", "\"../../etc/passwd\"", "\"\\u0000\"" };
   static const char *const fields[] = { "name", "uuid", "caps", "secret",
     "after", "pattern", "consumer", "label", "reason", "topic" };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autoptr (GRand) random = g_rand_new_with_seed (7);
   Raw *bad = raw_own (), *good = raw_own ();
 
@@ -118,7 +118,7 @@ static void
 test_random_bytes (void)
 {
   char bytes[512];
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autoptr (GRand) random = g_rand_new_with_seed (11);
   Raw *bad = raw_own (), *good = raw_own ();
 
@@ -141,7 +141,7 @@ test_random_bytes (void)
 static void
 test_oversized (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
   g_autofree char *large = g_strnfill (1024 * 1024, ' ');
 
@@ -157,7 +157,7 @@ test_oversized (void)
 static void
 test_many_parts (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
 
   raw_hello (good, INSTANCE_A);
@@ -176,7 +176,7 @@ test_many_parts (void)
 static void
 test_no_growth (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
   gint64 before = 0;
 
@@ -201,7 +201,7 @@ test_no_growth (void)
 static void
 test_limits (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *raw = raw_own ();
   int refused = 0;
 
@@ -268,7 +268,7 @@ flood (gpointer data)
 static void
 test_flood (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
   Flood f = { .raw = bad };
   gint64 worst = 0, before;
@@ -300,7 +300,7 @@ test_flood (void)
 static void
 test_budget (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   Raw *bad = raw_own (), *good = raw_own ();
 
   raw_hello (good, INSTANCE_A);

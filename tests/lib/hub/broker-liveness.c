@@ -14,7 +14,8 @@ produce (const char *name)
   DatahubProducerOptions options;
   DatahubProducer *producer;
   DatahubError error;
-  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED =
+      datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
 
   datahub_producer_options_init (&options);
   options.slot_size = 4096;
@@ -47,7 +48,8 @@ consume (const char *name)
   DatahubError error;
   DatahubConsumerInfo rows[16];
   uint32_t n = 0;
-  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED =
+      datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
 
   datahub_consumer_options_init (&options);
   options.name = "preview";
@@ -140,8 +142,8 @@ static void
 test_killed (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *producer = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (producer, "uuid");
@@ -159,8 +161,8 @@ static void
 test_closed (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *producer = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (producer, "uuid");
@@ -186,8 +188,8 @@ static void
 test_stopped (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *producer = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (producer, "uuid");
@@ -208,8 +210,8 @@ static void
 test_restarted (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *first = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (first, "uuid");
@@ -231,8 +233,8 @@ static void
 test_stopped_keeps_name (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   g_autoptr (DatahubHub) rival = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (GError) error = NULL;
   Child *producer = fixture_spawn ("produce", "cam0");
@@ -257,8 +259,8 @@ static void
 test_consumer_killed (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *producer = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (producer, "uuid");
@@ -284,8 +286,8 @@ static void
 test_consumer_stopped (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   Child *producer = fixture_spawn ("produce", "cam0");
 
   fixture_expect_line (producer, "uuid");

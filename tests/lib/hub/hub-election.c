@@ -220,6 +220,7 @@ test_makes_way (void)
   g_autofree char *answer =
       datahub_hub_request (hub, "yield", NULL, 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (answer);
   fixture_wait_until (start (broker));
   find_all (hub, children, 4);
   for (int i = 0; i < 4; i++) {

@@ -105,7 +105,7 @@ test_killed_and_restarted (void)
   fixture_wait_until (heard.found == 2);
   /* What was registered is registered again, by nobody's asking; and listeners
    * see a change of brokers, not of blocks. */
-  g_autoptr (DatahubHubBlock) block =
+  g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpint (heard.added, ==, 1);
@@ -122,7 +122,7 @@ test_stopped (void)
 {
   Heard heard = { 0 };
   Child *broker = start_broker ();
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
 
   fixture_wait_until (heard.found == 1);
   gint64 started = g_get_monotonic_time ();
@@ -212,7 +212,7 @@ test_wrong_server_key (void)
   g_autofree char *secret = fixture_file ("other.key");
   g_autofree char *public = fixture_file ("other.pub");
   g_autofree char *endpoint = raw_endpoint ();
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_DEFAULT);
 
   g_assert_true (datahub_keys_generate (secret, public, NULL));
@@ -234,7 +234,7 @@ test_client_key_refused (void)
   g_autoptr (GError) error = NULL;
   g_autofree char *secret = fixture_file ("other.key");
   g_autofree char *public = fixture_file ("other.pub");
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_DEFAULT);
   g_autofree char *endpoint = raw_endpoint ();
 
@@ -274,7 +274,7 @@ test_listed_key_over_tcp (void)
       &error));
   g_assert_true (datahub_hub_wait_connected (hub, 20 * SECONDS, NULL, &error));
   datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
-  g_autoptr (DatahubHubBlock) block =
+  g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 20 * SECONDS, NULL, &error);
   g_assert_no_error (error);
 }
@@ -296,7 +296,7 @@ test_one_broker (void)
   g_clear_error (&error);
   g_assert_true (datahub_broker_start (second, &error));
   Heard heard = { 0 };
-  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
   fixture_wait_until (heard.found == 1);
 }
 

@@ -126,7 +126,7 @@ test_late_listener (void)
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
 
   datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
-  g_autoptr (DatahubHubBlock) block =
+  g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (producer, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   listen (hub, &heard);
@@ -140,7 +140,7 @@ static void
 test_hub_ends (void)
 {
   Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   DatahubHub *producer = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
 
