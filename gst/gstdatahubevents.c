@@ -19,13 +19,13 @@ gboolean
 gst_datahub_event_is_context (GstEvent *event)
 {
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_STREAM_START:
-  case GST_EVENT_CAPS:
-  case GST_EVENT_SEGMENT:
-  case GST_EVENT_TAG:
-    return TRUE;
-  default:
-    return FALSE;
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_SEGMENT:
+    case GST_EVENT_TAG:
+      return TRUE;
+    default:
+      return FALSE;
   }
 }
 
@@ -69,20 +69,20 @@ static gboolean
 is_wanted (GstEvent *event, GstDatahubEvents wanted)
 {
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_TAG:
-    return (wanted & GST_DATAHUB_EVENTS_TAG) != 0;
-  case GST_EVENT_PROTECTION:
-    return (wanted & GST_DATAHUB_EVENTS_PROTECTION) != 0;
-  case GST_EVENT_STREAM_GROUP_DONE:
-    return (wanted & GST_DATAHUB_EVENTS_STREAM_GROUP_DONE) != 0;
-  case GST_EVENT_STREAM_START:
-  case GST_EVENT_CAPS:
-  case GST_EVENT_SEGMENT:
-  case GST_EVENT_EOS:
-    return TRUE;
-  default:
-    return (wanted & GST_DATAHUB_EVENTS_CUSTOM)
-        && gst_datahub_format_event_crosses (event);
+    case GST_EVENT_TAG:
+      return (wanted & GST_DATAHUB_EVENTS_TAG) != 0;
+    case GST_EVENT_PROTECTION:
+      return (wanted & GST_DATAHUB_EVENTS_PROTECTION) != 0;
+    case GST_EVENT_STREAM_GROUP_DONE:
+      return (wanted & GST_DATAHUB_EVENTS_STREAM_GROUP_DONE) != 0;
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_SEGMENT:
+    case GST_EVENT_EOS:
+      return TRUE;
+    default:
+      return (wanted & GST_DATAHUB_EVENTS_CUSTOM)
+          && gst_datahub_format_event_crosses (event);
   }
 }
 
@@ -115,27 +115,27 @@ gst_datahub_event_write (GstEvent *event, GstDatahubEventState *state,
   if (!is_wanted (event, wanted))
     return GST_FLOW_OK;
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_STREAM_START:
-    type = DATAHUB_RECORD_STREAM_START;
-    body = stream_start_body (event, state);
-    break;
-  case GST_EVENT_CAPS:
-    type = DATAHUB_RECORD_CAPS;
-    body = caps_body (event);
-    break;
-  case GST_EVENT_SEGMENT:
-    type = DATAHUB_RECORD_SEGMENT;
-    body = segment_body (event);
-    break;
-  case GST_EVENT_TAG:
-    type = DATAHUB_RECORD_TAGS;
-    body = tags_body (event, state);
-    break;
-  case GST_EVENT_EOS:
-    type = DATAHUB_RECORD_EOS;
-    break;
-  default:
-    return write_other (event, writer);
+    case GST_EVENT_STREAM_START:
+      type = DATAHUB_RECORD_STREAM_START;
+      body = stream_start_body (event, state);
+      break;
+    case GST_EVENT_CAPS:
+      type = DATAHUB_RECORD_CAPS;
+      body = caps_body (event);
+      break;
+    case GST_EVENT_SEGMENT:
+      type = DATAHUB_RECORD_SEGMENT;
+      body = segment_body (event);
+      break;
+    case GST_EVENT_TAG:
+      type = DATAHUB_RECORD_TAGS;
+      body = tags_body (event, state);
+      break;
+    case GST_EVENT_EOS:
+      type = DATAHUB_RECORD_EOS;
+      break;
+    default:
+      return write_other (event, writer);
   }
   return gst_datahub_writer_write_body (writer, type, body);
 }

@@ -70,31 +70,31 @@ static void
 set_locked (GstDatahubSettings *settings, guint id, const GValue *value)
 {
   switch (id) {
-  case GST_DATAHUB_SETTING_SLOTS:
-    settings->slots = g_value_get_uint (value);
-    break;
-  case GST_DATAHUB_SETTING_SLOT_SIZE:
-    settings->slot_size = g_value_get_uint64 (value);
-    break;
-  case GST_DATAHUB_SETTING_MAX_BYTES:
-    settings->max_bytes = g_value_get_uint64 (value);
-    break;
-  case GST_DATAHUB_SETTING_MAX_CONSUMERS:
-    settings->max_consumers = g_value_get_uint (value);
-    break;
-  case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
-    settings->wait_for_consumers = g_value_get_uint (value);
-    break;
-  case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
-    settings->block_timeout = g_value_get_uint64 (value);
-    break;
-  case GST_DATAHUB_SETTING_SHM_MODE:
-    g_free (settings->shm_mode);
-    settings->shm_mode = g_value_dup_string (value);
-    break;
-  case GST_DATAHUB_SETTING_EVENT_TYPES:
-    settings->events = (GstDatahubEvents) g_value_get_flags (value);
-    break;
+    case GST_DATAHUB_SETTING_SLOTS:
+      settings->slots = g_value_get_uint (value);
+      break;
+    case GST_DATAHUB_SETTING_SLOT_SIZE:
+      settings->slot_size = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SETTING_MAX_BYTES:
+      settings->max_bytes = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SETTING_MAX_CONSUMERS:
+      settings->max_consumers = g_value_get_uint (value);
+      break;
+    case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
+      settings->wait_for_consumers = g_value_get_uint (value);
+      break;
+    case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
+      settings->block_timeout = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SETTING_SHM_MODE:
+      g_free (settings->shm_mode);
+      settings->shm_mode = g_value_dup_string (value);
+      break;
+    case GST_DATAHUB_SETTING_EVENT_TYPES:
+      settings->events = (GstDatahubEvents) g_value_get_flags (value);
+      break;
   }
 }
 
@@ -115,30 +115,30 @@ static void
 get_locked (const GstDatahubSettings *settings, guint id, GValue *value)
 {
   switch (id) {
-  case GST_DATAHUB_SETTING_SLOTS:
-    g_value_set_uint (value, settings->slots);
-    break;
-  case GST_DATAHUB_SETTING_SLOT_SIZE:
-    g_value_set_uint64 (value, settings->slot_size);
-    break;
-  case GST_DATAHUB_SETTING_MAX_BYTES:
-    g_value_set_uint64 (value, settings->max_bytes);
-    break;
-  case GST_DATAHUB_SETTING_MAX_CONSUMERS:
-    g_value_set_uint (value, settings->max_consumers);
-    break;
-  case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
-    g_value_set_uint (value, settings->wait_for_consumers);
-    break;
-  case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
-    g_value_set_uint64 (value, settings->block_timeout);
-    break;
-  case GST_DATAHUB_SETTING_SHM_MODE:
-    g_value_set_string (value, settings->shm_mode);
-    break;
-  case GST_DATAHUB_SETTING_EVENT_TYPES:
-    g_value_set_flags (value, settings->events);
-    break;
+    case GST_DATAHUB_SETTING_SLOTS:
+      g_value_set_uint (value, settings->slots);
+      break;
+    case GST_DATAHUB_SETTING_SLOT_SIZE:
+      g_value_set_uint64 (value, settings->slot_size);
+      break;
+    case GST_DATAHUB_SETTING_MAX_BYTES:
+      g_value_set_uint64 (value, settings->max_bytes);
+      break;
+    case GST_DATAHUB_SETTING_MAX_CONSUMERS:
+      g_value_set_uint (value, settings->max_consumers);
+      break;
+    case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
+      g_value_set_uint (value, settings->wait_for_consumers);
+      break;
+    case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
+      g_value_set_uint64 (value, settings->block_timeout);
+      break;
+    case GST_DATAHUB_SETTING_SHM_MODE:
+      g_value_set_string (value, settings->shm_mode);
+      break;
+    case GST_DATAHUB_SETTING_EVENT_TYPES:
+      g_value_set_flags (value, settings->events);
+      break;
   }
 }
 

@@ -707,16 +707,16 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
       || gst_datahub_settings_get (element, &self->settings, id, value))
     return;
   switch (id) {
-  case PROP_NUM_CONSUMERS:
-    GST_OBJECT_LOCK (self);
-    g_value_set_uint (value, self->num_consumers);
-    GST_OBJECT_UNLOCK (self);
-    break;
-  case PROP_STATS:
-    g_value_take_boxed (value, get_stats (self));
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    case PROP_NUM_CONSUMERS:
+      GST_OBJECT_LOCK (self);
+      g_value_set_uint (value, self->num_consumers);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_STATS:
+      g_value_take_boxed (value, get_stats (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
 }
 

@@ -15,8 +15,9 @@
 static GstHarness *
 new_sink (const gchar *properties)
 {
-  g_autofree gchar *line = g_strdup_printf (
-      "datahubsink datablock=test sync=false async=false %s", properties);
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsink datablock=test sync=false async=false %s",
+          properties);
   GstElement *element = gst_parse_launch (line, NULL);
   GstHarness *h = gst_harness_new_with_element (element, "sink", NULL);
   gst_object_unref (element);
@@ -83,8 +84,7 @@ static GstMessage *
 wait_message (GstElement *element, GstMessageType type)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (element);
-  GstMessage *message =
-      gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND, type);
+  GstMessage *message = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND, type);
   fail_unless (message != NULL);
   return message;
 }
@@ -130,11 +130,12 @@ GST_START_TEST (live_is_told_exactly_what_it_lost)
   fail_unless (discont && got < 1000);
   fail_unless_equals_uint64 (stat_of (src->element, "lost"), 1000 - got);
   fail_unless_equals_uint64 (stat_of (src->element, "received"), 1 + got);
-  message = wait_message (src->element, GST_MESSAGE_QOS);
-  gst_message_parse_qos_stats (message, &format, &processed, &dropped);
-  fail_unless_equals_int (format, GST_FORMAT_BUFFERS);
-  fail_unless_equals_uint64 (dropped, 1000 - got);
-  gst_message_unref (message);
+  do { /* one message for each gap, and the last one tells the sum */
+    message = wait_message (src->element, GST_MESSAGE_QOS);
+    gst_message_parse_qos_stats (message, &format, &processed, &dropped);
+    fail_unless_equals_int (format, GST_FORMAT_BUFFERS);
+    gst_message_unref (message);
+  } while (dropped != 1000 - got);
   gst_harness_teardown (src);
   gst_harness_teardown (sink);
 }
@@ -190,8 +191,7 @@ GST_START_TEST (new_caps_and_bigger_frames_lose_nothing)
     gint size = -1;
     gst_buffer_extract (buffer, 0, &number, sizeof number);
     fail_unless_equals_int (number, i);
-    fail_unless_equals_int (gst_buffer_get_size (buffer),
-        1000 << (i / 20 * 4));
+    fail_unless_equals_int (gst_buffer_get_size (buffer), 1000 << (i / 20 * 4));
     /* caps may be ahead of what was pulled, never behind */
     gst_structure_get_int (gst_caps_get_structure (caps, 0), "size", &size);
     fail_unless (size >= (gint) (i / 20));
@@ -431,8 +431,8 @@ check_stops (GstElement *element)
 {
   gint64 start = g_get_monotonic_time ();
   gst_element_set_state (element, GST_STATE_NULL);
-  fail_unless (g_get_monotonic_time () - start < STOP_LIMIT, "took %" G_GINT64_FORMAT " us",
-      g_get_monotonic_time () - start);
+  fail_unless (g_get_monotonic_time () - start < STOP_LIMIT,
+      "took %" G_GINT64_FORMAT " us", g_get_monotonic_time () - start);
 }
 
 GST_START_TEST (a_source_that_waits_for_a_producer_stops_at_once)
@@ -486,8 +486,7 @@ typedef struct
   GstElement *sink;
 } Producer;
 
-static Producer
-start_producer (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
+static Producer start_producer (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
 
 static Producer
 start_producer (const gchar *format, ...)
@@ -515,9 +514,9 @@ end_producer (Producer *p)
 
 GST_START_TEST (a_sink_that_waits_for_consumers_plays_and_stops_at_once)
 {
-  Producer p = start_producer (
-      "videotestsrc ! datahubsink name=sink datablock=test "
-      "wait-for-consumers=2");
+  Producer p =
+      start_producer ("videotestsrc ! datahubsink name=sink datablock=test "
+                      "wait-for-consumers=2");
   fail_unless_equals_int (gst_element_get_state (p.pipeline, NULL, NULL,
                               10 * GST_SECOND),
       GST_STATE_CHANGE_SUCCESS);
@@ -556,6 +555,7 @@ GST_START_TEST (starting_and_stopping_leaves_nothing)
     GstHarness *sink = new_sink (""), *src = new_src ("");
     push (sink, i);
     fail_unless_equals_int (take (src, NULL), i);
+    gst_element_set_bus (src->element, NULL); /* its messages hold src */
     if (i % 2)
       gst_harness_teardown (src);
     gst_harness_teardown (sink);

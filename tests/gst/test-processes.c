@@ -1,5 +1,323 @@
-int
-main (void)
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pipelines in processes of their own, which are killed and stopped. */
+#include "place.h"
+
+#include <signal.h>
+
+#define TEST_PICTURE                                                           \
+  "videotestsrc pattern=ball ! video/x-raw,width=64,height=64"
+#define FOREVER "block-timeout=18446744073709551615"
+
+static void
+take_buffers (Child *child, guint n)
 {
-  return 0;
+  for (guint i = 0; i < n; i++)
+    child_expect (child, "buffer show");
 }
+
+static int
+stop (Child *child)
+{
+  gint64 start = g_get_monotonic_time ();
+  int status;
+  child_signal (child, SIGINT);
+  status = child_end (child);
+  fail_unless (g_get_monotonic_time () - start < G_USEC_PER_SEC,
+      "it took %.2f s to stop",
+      (gdouble) (g_get_monotonic_time () - start) / G_USEC_PER_SEC);
+  return status;
+}
+
+static guint64
+flag_discont (const gchar *line)
+{
+  g_auto (GStrv) words = g_strsplit (line, " ", -1);
+  return g_ascii_strtoull (words[4], NULL, 16) & GST_BUFFER_FLAG_DISCONT;
+}
+
+GST_START_TEST (producer_first_then_two_consumers)
+{
+  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *live, *reliable;
+  child_expect (producer, "playing");
+  live = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
+  reliable = child_start (
+      "datahubsrc datablock=cam0 delivery=reliable ! fakesink name=show");
+  take_buffers (live, 10);
+  take_buffers (reliable, 10);
+  fail_unless_equals_int (stop (live), 0);
+  fail_unless_equals_int (stop (reliable), 0);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (the_end_of_the_stream_ends_everybody)
+{
+  Child *early = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
+  Child *producer = child_start ("videotestsrc num-buffers=20 ! datahubsink "
+                                 "datablock=cam0 wait-for-consumers=1");
+  guint n = 0;
+  gchar *line;
+  while ((line = child_next (early, "buffer"))) {
+    n++;
+    g_free (line);
+  }
+  fail_unless_equals_int (n, 20);
+  fail_unless_equals_int (child_end (early), 0);
+  fail_unless_equals_int (child_end (producer), 0);
+}
+GST_END_TEST;
+
+/* A camera is killed and comes back, and again. */
+GST_START_TEST (a_killed_producer_is_replaced_without_touching_the_consumer)
+{
+  Child *consumer = child_start (
+      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
+  for (guint round = 0; round < 5; round++) {
+    Child *producer =
+        child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+    gchar *line;
+    do {
+      line = child_next (consumer, "buffer show");
+      fail_unless (line != NULL);
+    } while (!flag_discont (line) && (g_free (line), TRUE));
+    g_free (line);
+    take_buffers (consumer, 3);
+    child_signal (producer, SIGKILL);
+    fail_unless_equals_int (child_end (producer), -SIGKILL);
+  }
+  fail_unless_equals_int (stop (consumer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_killed_reliable_consumer_does_not_hold_the_producer)
+{
+  Child *consumer = child_start ("datahubsrc datablock=cam0 delivery=reliable "
+                                 "! fakesink name=show sync=false");
+  Child *producer = child_start (TEST_PICTURE
+      " ! identity name=show ! datahubsink name=sink datablock=cam0 sync=false "
+      "slots=8 wait-for-consumers=1 " FOREVER);
+  gchar *line;
+  take_buffers (consumer, 5);
+  child_signal (consumer, SIGKILL);
+  fail_unless_equals_int (child_end (consumer), -SIGKILL);
+  child_expect (producer, "message sink consumer-added");
+  line = child_next (producer, "message sink consumer-removed");
+  fail_unless (line && strstr (line, "reason=(string)died"), "%s", line);
+  g_free (line);
+  take_buffers (producer, 100);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_stopped_live_consumer_does_not_slow_the_producer)
+{
+  Child *consumer = child_start ("datahubsrc datablock=cam0 ! "
+                                 "fakesink name=show sync=false");
+  Child *producer = child_start (TEST_PICTURE
+      " ! identity name=show ! datahubsink name=sink datablock=cam0 sync=false "
+      "slots=16 wait-for-consumers=1 " FOREVER);
+  gchar *line;
+  take_buffers (consumer, 1);
+  child_signal (consumer, SIGSTOP);
+  take_buffers (producer, 2000);
+  child_signal (producer, SIGINT);
+  line = child_next (producer, "stats sink");
+  fail_unless_equals_uint64 (child_stat (line, "waits"), 0);
+  fail_unless_equals_uint64 (child_stat (line, "no-room"), 0);
+  g_free (line);
+  fail_unless_equals_int (child_end (producer), 0);
+  child_signal (consumer, SIGCONT);
+  fail_unless_equals_int (stop (consumer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_stopped_reliable_consumer_is_evicted_and_comes_back)
+{
+  Child *consumer =
+      child_start ("datahubsrc name=src datablock=cam0 delivery=reliable ! "
+                   "fakesink name=show sync=false");
+  Child *producer = child_start (TEST_PICTURE
+      " ! identity name=show ! datahubsink name=sink datablock=cam0 slots=8 "
+      "sync=false wait-for-consumers=1 block-timeout=200000000");
+  gchar *line;
+  take_buffers (consumer, 1);
+  child_signal (consumer, SIGSTOP);
+  line = child_next (producer, "message sink consumer-removed");
+  fail_unless (line && strstr (line, "reason=(string)evicted"), "%s", line);
+  g_free (line);
+  take_buffers (producer, 50);
+  child_signal (consumer, SIGCONT);
+  child_expect (producer, "message sink consumer-added");
+  take_buffers (consumer, 10);
+  child_signal (consumer, SIGINT);
+  line = child_next (consumer, "stats src");
+  fail_unless (child_stat (line, "rejoins") >= 1);
+  fail_unless (child_stat (line, "lost") > 0);
+  g_free (line);
+  fail_unless_equals_int (child_end (consumer), 0);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_producer_held_up_by_a_stopped_consumer_stops_at_once)
+{
+  Child *consumer =
+      child_start ("datahubsrc datablock=cam0 delivery=reliable ! "
+                   "fakesink name=show sync=false");
+  Child *producer = child_start (TEST_PICTURE
+      " ! datahubsink name=sink datablock=cam0 slots=8 sync=false "
+      "wait-for-consumers=1 " FOREVER);
+  take_buffers (consumer, 1);
+  child_signal (consumer, SIGSTOP);
+  fail_unless_equals_int (stop (producer), 0);
+  child_signal (consumer, SIGCONT);
+  fail_unless_equals_int (stop (consumer), 0);
+}
+GST_END_TEST;
+
+/* While the producer is stopped the consumer waits; it is not dead. */
+GST_START_TEST (a_stopped_producer_is_waited_for)
+{
+  Child *consumer =
+      child_start ("datahubsrc name=src datablock=cam0 on-disconnect=error ! "
+                   "fakesink name=show sync=false");
+  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  gchar *line;
+  take_buffers (consumer, 3);
+  child_signal (producer, SIGSTOP);
+  g_usleep (300000); /* three times what a consumer sleeps at most */
+  child_signal (producer, SIGCONT);
+  take_buffers (consumer, 30);
+  child_signal (consumer, SIGINT);
+  line = child_next (consumer, "stats src");
+  fail_unless_equals_uint64 (child_stat (line, "producers"), 1);
+  g_free (line);
+  fail_unless_equals_int (child_end (consumer), 0);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_second_live_producer_is_refused_and_disturbs_nobody)
+{
+  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer, *other;
+  gchar *line;
+  child_expect (producer, "playing");
+  consumer = child_start (
+      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
+  take_buffers (consumer, 3);
+  other = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  line = child_next (other, "error");
+  fail_unless (line && strstr (line, "\"cam0\""), "%s", line);
+  g_free (line);
+  fail_unless_equals_int (child_end (other), 1);
+  take_buffers (consumer, 30);
+  child_signal (consumer, SIGINT);
+  line = child_next (consumer, "stats src");
+  fail_unless_equals_uint64 (child_stat (line, "lost"), 0);
+  fail_unless_equals_uint64 (child_stat (line, "producers"), 1);
+  g_free (line);
+  fail_unless_equals_int (child_end (consumer), 0);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+/* Sound and picture of one pipeline, through two blocks. */
+GST_START_TEST (a_live_pair_arrives_whole)
+{
+  Child *consumer =
+      child_start ("datahubsrc datablock=v ! fakesink name=show-v sync=false "
+                   "datahubsrc datablock=a ! fakesink name=show-a sync=false");
+  Child *producer = child_start (
+      "videotestsrc is-live=true num-buffers=30 ! datahubsink datablock=v "
+      "wait-for-consumers=1 "
+      "audiotestsrc is-live=true num-buffers=50 ! datahubsink datablock=a "
+      "wait-for-consumers=1");
+  guint pictures = 0, sounds = 0;
+  gchar *line;
+  while ((line = child_next (consumer, "buffer "))) {
+    pictures += g_str_has_prefix (line, "buffer show-v");
+    sounds += g_str_has_prefix (line, "buffer show-a");
+    g_free (line);
+  }
+  fail_unless_equals_int (pictures, 30);
+  fail_unless_equals_int (sounds, 50);
+  fail_unless_equals_int (child_end (consumer), 0);
+  fail_unless_equals_int (child_end (producer), 0);
+}
+GST_END_TEST;
+
+/* A branch of the producer draws into its frames after they were shared. */
+GST_START_TEST (what_the_producer_draws_later_is_not_seen)
+{
+  Child *consumer = child_start ("datahubsrc datablock=cam0 delivery=reliable "
+                                 "start-at=oldest ! fakesink name=show "
+                                 "sync=false");
+  Child *producer = child_start (
+      "videotestsrc pattern=red num-buffers=60 ! "
+      "video/x-raw,format=RGB,width=64,height=64 ! tee name=t "
+      "t. ! queue ! identity name=show ! datahubsink datablock=cam0 sync=false "
+      "wait-for-consumers=1 "
+      "t. ! queue ! identity sleep-time=2000 ! "
+      "videobalance hue=0.5 contrast=0.2 ! fakesink sync=false");
+  g_autofree gchar *red = NULL;
+  for (guint i = 0; i < 60; i++) {
+    gchar *line = child_next (consumer, "buffer show");
+    g_auto (GStrv) words = g_strsplit (line, " ", -1);
+    if (!red)
+      red = g_strdup (words[5]);
+    fail_unless_equals_string (words[5], red);
+    g_free (line);
+  }
+  fail_unless_equals_int (child_end (producer), 0);
+  fail_unless_equals_int (child_end (consumer), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (consumers_die_and_come_by_the_dozen)
+{
+  Child *producer = child_start (TEST_PICTURE
+      " ! datahubsink name=sink datablock=cam0 max-consumers=4");
+  gchar *line;
+  child_expect (producer, "playing");
+  for (guint i = 0; i < 12; i++) {
+    Child *consumer = child_start (
+        "datahubsrc datablock=cam0 delivery=%s ! fakesink name=show",
+        i % 2 ? "reliable" : "live");
+    take_buffers (consumer, 1);
+    child_signal (consumer, i % 3 ? SIGKILL : SIGINT);
+    child_end (consumer);
+  }
+  child_signal (producer, SIGINT);
+  line = child_next (producer, "stats sink");
+  fail_unless_equals_uint64 (child_stat (line, "evictions"), 0);
+  g_free (line);
+  fail_unless_equals_int (child_end (producer), 0);
+}
+GST_END_TEST;
+
+static Suite *
+datahub_processes_suite (void)
+{
+  Suite *suite = suite_create ("processes");
+  TCase *tc = tcase_create ("processes");
+  suite_add_tcase (suite, tc);
+  tcase_add_checked_fixture (tc, place_setup, place_teardown);
+  tcase_add_test (tc, producer_first_then_two_consumers);
+  tcase_add_test (tc, the_end_of_the_stream_ends_everybody);
+  tcase_add_test (tc,
+      a_killed_producer_is_replaced_without_touching_the_consumer);
+  tcase_add_test (tc, a_killed_reliable_consumer_does_not_hold_the_producer);
+  tcase_add_test (tc, a_stopped_live_consumer_does_not_slow_the_producer);
+  tcase_add_test (tc, a_stopped_reliable_consumer_is_evicted_and_comes_back);
+  tcase_add_test (tc, a_producer_held_up_by_a_stopped_consumer_stops_at_once);
+  tcase_add_test (tc, a_stopped_producer_is_waited_for);
+  tcase_add_test (tc, a_second_live_producer_is_refused_and_disturbs_nobody);
+  tcase_add_test (tc, a_live_pair_arrives_whole);
+  tcase_add_test (tc, what_the_producer_draws_later_is_not_seen);
+  tcase_add_test (tc, consumers_die_and_come_by_the_dozen);
+  return suite;
+}
+
+GST_CHECK_MAIN (datahub_processes)
