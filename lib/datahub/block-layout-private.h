@@ -50,6 +50,7 @@
 
 /* Bytes of the lock file on which kernel locks are taken. */
 #define LOCK_BYTE_PRODUCER 0
+#define LOCK_BYTE_REGISTRY 2
 #define LOCK_BYTE_ROW 16
 
 /* Bits of producer_waiting: what the sleeping producer is short of. */
@@ -64,6 +65,10 @@ typedef enum
   SECTION_RECORDS
 } SectionKind;
 #define N_SECTIONS 4u
+#define N_USER_LOCKS 8u
+/* A reader has the time of two writes to copy one. */
+#define ZONE_COPIES 4u
+#define USER_LOCK_NAME 24
 
 typedef enum
 {
@@ -121,7 +126,11 @@ typedef struct
   uint32_t producer_pid;
   uint32_t lease_budget; /* slots that all quotas together may take */
   uint32_t con_rows_off;
-  uint8_t reserved[40];
+  uint64_t zone_off; /* in ctl: written by the producer */
+  uint64_t zone_size; /* of one copy; 0: none */
+  uint64_t shared_zone_off; /* in con: written by anybody under a lock */
+  uint64_t shared_zone_size;
+  uint8_t reserved[8];
   uint64_t layout_hash;
   uint64_t header_check; /* FNV-1a of the bytes before it */
 } BlockIdentity;
@@ -237,10 +246,26 @@ typedef struct
   shared_u32 requests;
   shared_u32 pools_seen; /* value of pool_changes up to which all are open */
   shared_u64 name[5];
-  shared_u64 reserved1[7];
+  shared_u64 claim; /* incarnation at its claim; a rejoin keeps it */
+  shared_u64 reserved1[6];
   /* 0xc0: one bit per record */
   shared_u64 pins[];
 } ConsumerRow;
+
+/* A user spinlock, on a line of its own. owner: participant:16 |
+ * incarnation:16 | thread:32, 0: free; participant 1 is the producer, 2 + i the
+ * consumer of row i. The other words are the owner's while it owns. */
+typedef struct
+{
+  shared_u64 owner;
+  shared_u32 contended; /* somebody sleeps, or is about to */
+  shared_u32 turn; /* futex, bumped by an unlock that wakes */
+  shared_u32 depth;
+  shared_u32 reclaims; /* taken from the dead */
+  shared_u64 max_hold_ns;
+  shared_u64 acquisitions;
+  shared_u64 name[3]; /* under the registry's lock */
+} UserLock;
 
 /* First page of con. */
 typedef struct
@@ -253,8 +278,9 @@ typedef struct
   uint8_t pad2[60];
   shared_u32 attention; /* 0x100: join_count: joins, leaves, requests */
   uint8_t pad3[60];
-  uint8_t management_mutex[64]; /* 0x140: reserved, no reader touches it */
-  uint8_t user_spinlocks[8][64]; /* 0x180: reserved */
+  shared_u32 registry_dirty; /* 0x140: names of locks are being changed */
+  uint8_t pad_registry[60];
+  UserLock user_locks[N_USER_LOCKS]; /* 0x180 */
   uint8_t pad4[2944];
   uint64_t magic; /* 0xf00 */
   uint8_t uuid[16];
@@ -312,7 +338,9 @@ ASSERT_AT (ConsumerRow, pins, 0xc0);
 ASSERT_AT (BellPage, rows_hwm, 0x80);
 ASSERT_AT (BellPage, room, 0xc0);
 ASSERT_AT (BellPage, attention, 0x100);
-ASSERT_AT (BellPage, user_spinlocks, 0x180);
+ASSERT_AT (BellPage, registry_dirty, 0x140);
+ASSERT_AT (BellPage, user_locks, 0x180);
+_Static_assert(sizeof (UserLock) == 64, "user lock");
 ASSERT_AT (BellPage, magic, 0xf00);
 _Static_assert(sizeof (BellPage) == BLOCK_PAGE, "bell");
 _Static_assert(sizeof (PoolPage) == 48, "pool page");

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A candidate may meet a reclaimer that holds byte 0 for an instant, or a
@@ -96,13 +95,6 @@ block_names_lagging (const Block *block)
   return false;
 }
 
-static void
-pause_for (int64_t ns)
-{
-  struct timespec ts = { 0, (long) ns };
-  nanosleep (&ts, NULL);
-}
-
 static OsLock
 lock_with_patience (int fd)
 {
@@ -111,7 +103,7 @@ lock_with_patience (int fd)
     OsLock got = os_lock_try (fd, LOCK_BYTE_PRODUCER);
     if (got != OS_LOCK_HELD || os_now () > end)
       return got;
-    pause_for (LOCK_RETRY_NS);
+    os_pause (LOCK_RETRY_NS);
   }
 }
 

@@ -65,6 +65,7 @@ occupy_row (DatahubConsumer *consumer, const char *name)
     row_clean (&consumer->block, consumer->row_index);
   consumer->incarnation = load_relaxed (&row->incarnation) + 1;
   store_seq (&row->incarnation, consumer->incarnation);
+  store_seq (&row->claim, consumer->incarnation);
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
   store_relaxed (&row->mode, consumer->reliable);
   store_relaxed (&row->pid, (uint32_t) getpid ());

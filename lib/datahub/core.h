@@ -7,6 +7,8 @@
 #include <datahub/types.h>
 #include <datahub/block.h>
 #include <datahub/consumer.h>
+#include <datahub/lock.h>
 #include <datahub/producer.h>
+#include <datahub/zone.h>
 
 #endif /* DATAHUB_CORE_H */

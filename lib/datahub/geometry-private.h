@@ -34,6 +34,10 @@ typedef struct
   uint64_t ring_off;
   uint64_t records_off;
   uint64_t rows_off;
+  uint64_t zone_off;
+  uint64_t zone_size;
+  uint64_t shared_zone_off;
+  uint64_t shared_zone_size;
   uint64_t ctl_size;
   uint64_t con_size;
   uint32_t lease_budget;
@@ -43,6 +47,14 @@ static inline uint64_t
 round_up (uint64_t value, uint64_t step)
 {
   return (value + step - 1) / step * step;
+}
+
+/* The producer's zone: a sequence on a line of its own, then its copies. */
+static inline uint64_t
+zone_bytes (uint64_t zone_size)
+{
+  return zone_size ? BLOCK_LINE + ZONE_COPIES * round_up (zone_size, BLOCK_LINE)
+                   : 0;
 }
 
 /* Size of the file of a pool, its first page included. */

@@ -105,11 +105,14 @@ place (Geometry *g)
   g->sticky_off = STICKY_OFF;
   g->ring_off = RING_OFF;
   g->records_off = round_up (g->ring_off + g->ring_size * 8, BLOCK_PAGE);
-  g->ctl_size = round_up (g->records_off + (uint64_t) g->n_recs * g->rec_stride,
+  g->zone_off = round_up (g->records_off + (uint64_t) g->n_recs * g->rec_stride,
       BLOCK_PAGE);
+  g->ctl_size = round_up (g->zone_off + zone_bytes (g->zone_size), BLOCK_PAGE);
   g->rows_off = BLOCK_PAGE;
-  g->con_size = round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
-      BLOCK_PAGE);
+  g->shared_zone_off =
+      round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
+          BLOCK_PAGE);
+  g->con_size = round_up (g->shared_zone_off + g->shared_zone_size, BLOCK_PAGE);
   g->lease_budget = geometry_lease_budget (g->n_slots);
 }
 
@@ -166,6 +169,8 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
         (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
             / (g->max_quota + 1)));
   g->n_recs = (uint32_t) records;
+  g->zone_size = options->zone_size;
+  g->shared_zone_size = options->shared_zone_size;
   place (g);
   return DATAHUB_OK;
 }
@@ -252,6 +257,19 @@ take_section (const BlockSection *s, Geometry *g)
 }
 
 static bool
+zones_fit (const BlockIdentity *id, uint64_t ctl_size, uint64_t con_size)
+{
+  return id->zone_size <= UINT32_MAX && id->zone_off % BLOCK_LINE == 0
+      && id->zone_off <= ctl_size
+      && zone_bytes (id->zone_size) <= ctl_size - id->zone_off
+      && (id->zone_size == 0 || id->zone_off >= sizeof (BlockHeader))
+      && id->shared_zone_off % BLOCK_LINE == 0
+      && id->shared_zone_off <= con_size
+      && id->shared_zone_size <= con_size - id->shared_zone_off
+      && (id->shared_zone_size == 0 || id->shared_zone_off >= id->con_rows_off);
+}
+
+static bool
 numbers_agree (const BlockIdentity *id, uint64_t con_size)
 {
   return id->ring_size >= RING_MIN && id->ring_size <= MAX_RING
@@ -283,7 +301,7 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   if (id->header_size != sizeof (BlockHeader) || id->ctl_size != ctl_size
       || id->con_size != con_size)
     return refuse (error, "its files are not as long as its header says");
-  if (!numbers_agree (id, con_size))
+  if (!numbers_agree (id, con_size) || !zones_fit (id, ctl_size, con_size))
     return refuse (error, "the numbers of its header contradict each other");
   g->ring_size = id->ring_size;
   g->n_recs = id->n_recs;
@@ -295,6 +313,10 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   g->n_slots = id->n_slots;
   g->slot_stride = id->slot_stride;
   g->rows_off = id->con_rows_off;
+  g->zone_off = id->zone_off;
+  g->zone_size = id->zone_size;
+  g->shared_zone_off = id->shared_zone_off;
+  g->shared_zone_size = id->shared_zone_size;
   g->lease_budget = id->lease_budget;
   g->ctl_size = ctl_size;
   g->con_size = con_size;

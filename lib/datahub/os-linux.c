@@ -43,6 +43,14 @@ os_now (void)
   return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+/* For polling what cannot be waited for; @ns below a second. */
+void
+os_pause (int64_t ns)
+{
+  struct timespec ts = { 0, (long) ns };
+  nanosleep (&ts, NULL);
+}
+
 uint64_t
 os_wall_clock (void)
 {

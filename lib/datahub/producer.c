@@ -104,6 +104,10 @@ fill_identity (const DatahubProducer *producer, BlockIdentity *id)
     .producer_pid = (uint32_t) getpid (),
     .lease_budget = g->lease_budget,
     .con_rows_off = (uint32_t) g->rows_off,
+    .zone_off = g->zone_off,
+    .zone_size = g->zone_size,
+    .shared_zone_off = g->shared_zone_off,
+    .shared_zone_size = g->shared_zone_size,
     .layout_hash = geometry_layout_hash () };
   memcpy (id->uuid, producer->block.uuid.bytes, 16);
   if (producer->options.secret)

@@ -22,6 +22,8 @@ typedef struct
   int64_t block_timeout_ns; /* eviction of a reliable consumer; < 0 never */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL */
   DatahubChecksum checksum; /* of each record; reads every byte once */
+  uint32_t zone_size; /* flexible zone: bytes only the producer writes */
+  uint32_t shared_zone_size; /* flexible zone: bytes anybody writes, locked */
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is

@@ -19,6 +19,7 @@ static const struct
   { DATAHUB_PRODUCER_LOST, "producer-lost" },
   { DATAHUB_EVICTED, "evicted" },
   { DATAHUB_DROPPED, "dropped" },
+  { DATAHUB_OWNER_DIED, "owner-died" },
   { DATAHUB_ERROR_NAME, "name" },
   { DATAHUB_ERROR_INVALID, "invalid" },
   { DATAHUB_ERROR_NOT_FOUND, "not-found" },

@@ -40,6 +40,7 @@ typedef enum
   DATAHUB_PRODUCER_LOST, /* the producer died; nothing is left to read */
   DATAHUB_EVICTED, /* this reliable consumer held the producer too long */
   DATAHUB_DROPPED, /* no room within max-bytes and nobody to wait for */
+  DATAHUB_OWNER_DIED, /* done, but who had it before died: check the data */
 
   DATAHUB_ERROR_FIRST = 64,
   DATAHUB_ERROR_NAME = 64, /* the channel name is not allowed */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names of user locks, and the management lock that guards them (tier 1 of the
+ * reference's two). It is a kernel lock on a byte of the lock file rather than a
+ * mutex in shared memory: it dies with its owner in any PID namespace, no layout
+ * of a C library leaks into the block, and no peer can corrupt it. What a robust
+ * mutex tells by EOWNERDEAD, the word `registry_dirty` tells: it is set while
+ * names are changed, so whoever finds it set knows that its owner died over it,
+ * checks the names, and only then clears it. */
+#include "lock-private.h"
+#include "result-private.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE_NS (2 * NS_PER_S)
+#define RETRY_NS (100 * 1000)
+
+/* A kernel lock does not exclude threads that share its description; each call
+ * opens its own, and this keeps them from polling each other. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+is_printable (const char *name)
+{
+  for (; *name; name++)
+    if (*name < '!' || *name > '~')
+      return false;
+  return true;
+}
+
+void
+lock_registry_read_name (const UserLock *lock,
+    char name[DATAHUB_SPINLOCK_NAME_MAX])
+{
+  for (uint32_t i = 0; i < 3; i++) {
+    uint64_t word = load_acquire (&lock->name[i]);
+    memcpy (name + i * 8, &word, 8);
+  }
+  name[DATAHUB_SPINLOCK_NAME_MAX - 1] = 0;
+  if (!is_printable (name))
+    name[0] = 0; /* somebody wrote over it: as good as none */
+}
+
+static void
+write_name (UserLock *lock, const char *name)
+{
+  char text[DATAHUB_SPINLOCK_NAME_MAX] = { 0 };
+  memcpy (text, name, strnlen (name, sizeof text - 1));
+  for (uint32_t i = 0; i < 3; i++) {
+    uint64_t word;
+    memcpy (&word, text + i * 8, 8);
+    store_release (&lock->name[i], word);
+  }
+}
+
+/* After a death in here at most one name is half written: drops what is not a
+ * name, and the second of two that are the same. */
+static void
+repair (Block *block)
+{
+  char names[N_USER_LOCKS][DATAHUB_SPINLOCK_NAME_MAX];
+  for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
+    UserLock *lock = &block->bell->user_locks[i];
+    lock_registry_read_name (lock, names[i]);
+    for (uint32_t k = 0; k < i; k++)
+      if (names[i][0] && strcmp (names[i], names[k]) == 0)
+        names[i][0] = 0;
+    if (!names[i][0])
+      write_name (lock, "");
+  }
+}
+
+static DatahubResult
+find_locked (Block *block, const char *name, uint32_t *index,
+    DatahubError *error)
+{
+  uint32_t unnamed = N_USER_LOCKS;
+  for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
+    char known[DATAHUB_SPINLOCK_NAME_MAX];
+    lock_registry_read_name (&block->bell->user_locks[i], known);
+    if (strcmp (known, name) == 0) {
+      *index = i;
+      return DATAHUB_OK;
+    }
+    if (!known[0] && unnamed == N_USER_LOCKS)
+      unnamed = i;
+  }
+  if (unnamed == N_USER_LOCKS)
+    return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+        "All %u user locks have names, none of them \"%s\".", N_USER_LOCKS,
+        name);
+  store_seq (&block->bell->registry_dirty, 1);
+  write_name (&block->bell->user_locks[unnamed], name);
+  store_seq (&block->bell->registry_dirty, 0);
+  *index = unnamed;
+  return DATAHUB_OK;
+}
+
+static int
+lock_management (Block *block, DatahubError *error)
+{
+  FileName name = name_part (block->user, &block->uuid, "lck");
+  int64_t end = os_now () + PATIENCE_NS;
+  int fd = os_open_existing (block->dir, name.text, true);
+  if (fd < 0) {
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The lock file of the block cannot be opened: %s. Its producer is "
+        "gone; use the lock by its index.",
+        strerror (errno));
+    return -1;
+  }
+  while (os_lock_try (fd, LOCK_BYTE_REGISTRY) != OS_LOCK_TAKEN) {
+    if (os_now () > end) {
+      datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+          "The names of the locks are held by another process for over %d s.",
+          (int) (PATIENCE_NS / NS_PER_S));
+      close (fd);
+      return -1;
+    }
+    os_pause (RETRY_NS);
+  }
+  return fd;
+}
+
+/* Takes up to 2 s where another process holds the names. */
+DatahubResult
+lock_registry_find (Block *block, const char *name, uint32_t *index,
+    bool *suspect, DatahubError *error)
+{
+  size_t length = strnlen (name, DATAHUB_SPINLOCK_NAME_MAX);
+  DatahubResult result;
+  int fd;
+  if (length == 0 || length >= DATAHUB_SPINLOCK_NAME_MAX
+      || !is_printable (name))
+    return datahub_fail (error, DATAHUB_ERROR_NAME, 0,
+        "The name of a lock has 1 to %d printable characters.",
+        DATAHUB_SPINLOCK_NAME_MAX - 1);
+  pthread_mutex_lock (&registry_lock);
+  fd = lock_management (block, error);
+  if (fd < 0) {
+    pthread_mutex_unlock (&registry_lock);
+    return error ? error->code : DATAHUB_ERROR_SYSTEM;
+  }
+  *suspect = load_seq (&block->bell->registry_dirty) != 0;
+  if (*suspect) {
+    repair (block);
+    store_seq (&block->bell->registry_dirty, 0);
+  }
+  result = find_locked (block, name, index, error);
+  close (fd);
+  pthread_mutex_unlock (&registry_lock);
+  return result;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* User locks (tier 2 of the reference): spin a little, then sleep on a futex.
+ *
+ * The owner is named by participant, incarnation and thread, never by PID; it is
+ * dead when the kernel has freed its lock byte, or the row was claimed
+ * anew. A dead owner's lock is taken by compare-and-swap on the very word
+ * that names it: exactly one contender gets it, and is told that what the lock
+ * guards may be half changed. Killed between any two steps, an owner leaves
+ * either its name in the word (reclaimed) or zero (free). */
+#include "consumer-private.h"
+#include "lock-private.h"
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PARTICIPANT_PRODUCER 1u
+#define PARTICIPANT_ROW 2u
+#define OWNER_WORD(participant, incarnation, thread)                           \
+  ((uint64_t) (participant) << 48 | ((uint64_t) (incarnation) &0xffff) << 32   \
+      | (uint32_t) (thread))
+#define OWNER_PARTICIPANT(word) ((uint32_t) ((word) >> 48))
+#define OWNER_INCARNATION(word) ((uint32_t) ((word) >> 32) & 0xffff)
+
+/* About the time of a wake-up: longer critical sections are worth a sleep. */
+#define SPIN_NS (20 * 1000)
+#define SPIN_ROUND 32
+/* Sleepers look for dead owners this often. */
+#define LOCK_SLICE_NS ROOM_SLICE_NS
+
+struct _DatahubSpinlock
+{
+  Block *block; /* of the handle that opened it, which outlives it */
+  DatahubProducer *producer;
+  DatahubConsumer *consumer;
+  uint32_t generation;
+  uint32_t index;
+  UserLock *shared;
+  uint32_t participant;
+  shared_u32 interrupted;
+  shared_u32 flush_word;
+  /* the owner's */
+  int64_t locked_at;
+};
+
+static uint64_t
+own_word (const DatahubSpinlock *lock)
+{
+  uint64_t incarnation = lock->consumer
+      ? load_relaxed (&lock->consumer->row->claim)
+      : load_relaxed (&lock->producer->block.header->incarnation);
+  return OWNER_WORD (lock->participant, incarnation, syscall (SYS_gettid));
+}
+
+static bool
+is_dead (const DatahubSpinlock *lock, uint64_t word)
+{
+  const Block *block = lock->block;
+  uint32_t participant = OWNER_PARTICIPANT (word);
+  uint32_t row = participant - PARTICIPANT_ROW;
+  if (participant == lock->participant)
+    return OWNER_INCARNATION (word) != OWNER_INCARNATION (own_word (lock));
+  if (participant == PARTICIPANT_PRODUCER)
+    return os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
+  if (participant < PARTICIPANT_ROW || row >= block->g.max_rows)
+    return true; /* nobody has that name: somebody wrote nonsense */
+  return (load_seq (&block_row (block, row)->claim) & 0xffff)
+      != OWNER_INCARNATION (word)
+      || os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
+}
+
+static DatahubResult
+own (DatahubSpinlock *lock, bool reclaimed)
+{
+  UserLock *shared = lock->shared;
+  store_relaxed (&shared->depth, 1);
+  store_relaxed (&shared->acquisitions,
+      load_relaxed (&shared->acquisitions) + 1);
+  lock->locked_at = os_now ();
+  if (!reclaimed)
+    return DATAHUB_OK;
+  add_relaxed (&shared->reclaims, 1);
+  return DATAHUB_OWNER_DIED;
+}
+
+/* One try. %DATAHUB_TIMEOUT: another has it. @check: look whether it lives. */
+static DatahubResult
+try_lock (DatahubSpinlock *lock, uint64_t me, bool check)
+{
+  UserLock *shared = lock->shared;
+  uint64_t word = load_seq (&shared->owner);
+  if (word == me) {
+    store_relaxed (&shared->depth, load_relaxed (&shared->depth) + 1);
+    return DATAHUB_OK;
+  }
+  if (word == 0)
+    return swap_u64_seq (&shared->owner, 0, me) ? own (lock, false)
+                                                : DATAHUB_TIMEOUT;
+  if (check && is_dead (lock, word) && swap_u64_seq (&shared->owner, word, me))
+    return own (lock, true);
+  return DATAHUB_TIMEOUT;
+}
+
+static DatahubResult
+spin (DatahubSpinlock *lock, uint64_t me, int64_t end)
+{
+  int64_t until = os_now () + SPIN_NS;
+  if (end >= 0 && end < until)
+    until = end;
+  do {
+    for (int i = 0; i < SPIN_ROUND; i++) {
+      if (load_relaxed (&lock->shared->owner) == 0
+          && try_lock (lock, me, false) == DATAHUB_OK)
+        return DATAHUB_OK;
+      spin_pause ();
+    }
+  } while (os_now () < until);
+  return DATAHUB_TIMEOUT;
+}
+
+/* Says that it sleeps, looks once more, sleeps; the owner frees the word, then
+ * looks whether somebody sleeps: one of the two sees the other. */
+static DatahubResult
+sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
+{
+  UserLock *shared = lock->shared;
+  int64_t left = end < 0 ? LOCK_SLICE_NS : end - os_now ();
+  uint32_t flush = load_seq (&lock->flush_word), turn;
+  DatahubResult result;
+  if (left <= 0)
+    return DATAHUB_TIMEOUT;
+  turn = load_seq (&shared->turn);
+  store_seq (&shared->contended, 1);
+  result = try_lock (lock, me, true);
+  if (result != DATAHUB_TIMEOUT || load_seq (&lock->interrupted))
+    return result;
+  os_futex_wait (&shared->turn, turn, &lock->flush_word, flush,
+      left < LOCK_SLICE_NS ? left : LOCK_SLICE_NS);
+  return try_lock (lock, me, true);
+}
+
+/**
+ * datahub_spinlock_lock:
+ * @lock: a lock
+ * @timeout_ns: how long to wait; 0 tries
+ *
+ * Takes the lock; the thread that has it may take it again, and unlocks as
+ * often. Spins some 20 µs, then sleeps. Do not rely on the spin under
+ * SCHED_FIFO: a spinning thread can keep the owner from running.
+ *
+ * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: taken too, but its last owner died
+ *   with it, so what it guards may be half changed; %DATAHUB_TIMEOUT;
+ *   %DATAHUB_INTERRUPTED; %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_spinlock_lock (DatahubSpinlock *lock, int64_t timeout_ns)
+{
+  uint64_t me;
+  int64_t end;
+  DatahubResult result;
+  if (lock->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  me = own_word (lock);
+  result = try_lock (lock, me, timeout_ns == 0);
+  if (result != DATAHUB_TIMEOUT || timeout_ns == 0)
+    return result;
+  end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  result = spin (lock, me, end);
+  while (result == DATAHUB_TIMEOUT) {
+    if (load_seq (&lock->interrupted))
+      return DATAHUB_INTERRUPTED;
+    result = sleep_once (lock, me, end);
+    if (result == DATAHUB_TIMEOUT && end >= 0 && os_now () >= end)
+      return DATAHUB_TIMEOUT;
+  }
+  return result;
+}
+
+/**
+ * datahub_spinlock_unlock:
+ * @lock: a lock
+ *
+ * Gives back one lock of the calling thread. Does not block.
+ *
+ * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_INVALID where another has it
+ */
+DatahubResult
+datahub_spinlock_unlock (DatahubSpinlock *lock)
+{
+  UserLock *shared = lock->shared;
+  uint32_t depth;
+  uint64_t held;
+  if (lock->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  if (load_relaxed (&shared->owner) != own_word (lock))
+    return DATAHUB_ERROR_INVALID;
+  depth = load_relaxed (&shared->depth);
+  if (depth > 1) {
+    store_relaxed (&shared->depth, depth - 1);
+    return DATAHUB_OK;
+  }
+  held = (uint64_t) (os_now () - lock->locked_at);
+  if (held > load_relaxed (&shared->max_hold_ns))
+    store_relaxed (&shared->max_hold_ns, held);
+  store_relaxed (&shared->depth, 0);
+  store_seq (&shared->owner, 0);
+  if (!load_seq (&shared->contended) || !exchange_seq (&shared->contended, 0))
+    return DATAHUB_OK;
+  add_seq (&shared->turn, 1);
+  os_futex_wake (&shared->turn);
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_spinlock_set_interrupted:
+ * @lock: a lock
+ * @interrupted: whether waits of this handle end at once from now on
+ *
+ * Any thread; does not block.
+ */
+void
+datahub_spinlock_set_interrupted (DatahubSpinlock *lock, bool interrupted)
+{
+  store_seq (&lock->interrupted, interrupted);
+  add_seq (&lock->flush_word, 1);
+  os_futex_wake (&lock->flush_word);
+}
+
+/**
+ * datahub_spinlock_get_stats:
+ * @lock: a lock
+ * @stats: (out caller-allocates): what is known of it; all processes together
+ *
+ * Any thread; does not block.
+ */
+void
+datahub_spinlock_get_stats (DatahubSpinlock *lock, DatahubSpinlockStats *stats)
+{
+  const UserLock *shared = lock->shared;
+  memset (stats, 0, sizeof *stats);
+  if (lock->generation != os_generation ())
+    return;
+  stats->index = lock->index;
+  lock_registry_read_name (shared, stats->name);
+  stats->locked = load_relaxed (&shared->owner) != 0;
+  stats->acquisitions = load_relaxed (&shared->acquisitions);
+  stats->reclaims = load_relaxed (&shared->reclaims);
+  stats->max_hold_ns = load_relaxed (&shared->max_hold_ns);
+}
+
+static DatahubResult
+open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
+    DatahubError *error)
+{
+  *lock = NULL;
+  if (index >= N_USER_LOCKS)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There are user locks 0 to %u, no %u.", N_USER_LOCKS - 1, index);
+  *lock = calloc (1, sizeof **lock);
+  if (!*lock)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+  (*lock)->block = block;
+  (*lock)->index = index;
+  (*lock)->shared = &block->bell->user_locks[index];
+  (*lock)->generation = os_generation ();
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_producer_open_spinlock:
+ * @producer: a producer; stays alive as long as the lock is open
+ * @index: 0 to 7
+ * @lock: (out): the lock
+ * @error: (out) (optional): why it failed
+ *
+ * Opens a user lock by index. Does not block.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
+    DatahubSpinlock **lock, DatahubError *error)
+{
+  DatahubResult result;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  result = open_lock (&producer->block, index, lock, error);
+  if (result != DATAHUB_OK)
+    return result;
+  (*lock)->producer = datahub_producer_ref (producer);
+  (*lock)->participant = PARTICIPANT_PRODUCER;
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_consumer_open_spinlock:
+ * @consumer: a consumer; stays attached as long as the lock is open
+ * @index: 0 to 7
+ * @lock: (out): the lock
+ * @error: (out) (optional): why it failed
+ *
+ * Opens a user lock by index. Does not block.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
+    DatahubSpinlock **lock, DatahubError *error)
+{
+  DatahubResult result;
+  if (consumer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This consumer belongs to the parent process.");
+  result = open_lock (&consumer->block, index, lock, error);
+  if (result != DATAHUB_OK)
+    return result;
+  add_seq (&consumer->references, 1);
+  (*lock)->consumer = consumer;
+  (*lock)->participant = PARTICIPANT_ROW + consumer->row_index;
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_producer_open_named_spinlock:
+ * @producer: a published producer
+ * @name: 1 to 23 printable characters
+ * @lock: (out): the lock
+ * @error: (out) (optional): why it failed
+ *
+ * Opens the user lock of that name; the first who asks gives the name to a lock
+ * without one. Takes up to 2 s where another process holds the names.
+ *
+ * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: opened too, but a process died while
+ *   it changed the names, which were checked and repaired; or a failure
+ */
+DatahubResult
+datahub_producer_open_named_spinlock (DatahubProducer *producer,
+    const char *name, DatahubSpinlock **lock, DatahubError *error)
+{
+  uint32_t index = 0;
+  bool suspect = false;
+  DatahubResult result;
+  *lock = NULL;
+  result = lock_registry_find (&producer->block, name, &index, &suspect, error);
+  if (result == DATAHUB_OK)
+    result = datahub_producer_open_spinlock (producer, index, lock, error);
+  return result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result;
+}
+
+/**
+ * datahub_consumer_open_named_spinlock:
+ * @consumer: a consumer
+ * @name: 1 to 23 printable characters
+ * @lock: (out): the lock
+ * @error: (out) (optional): why it failed
+ *
+ * See datahub_producer_open_named_spinlock().
+ *
+ * Returns: as there
+ */
+DatahubResult
+datahub_consumer_open_named_spinlock (DatahubConsumer *consumer,
+    const char *name, DatahubSpinlock **lock, DatahubError *error)
+{
+  uint32_t index = 0;
+  bool suspect = false;
+  DatahubResult result;
+  *lock = NULL;
+  result = lock_registry_find (&consumer->block, name, &index, &suspect, error);
+  if (result == DATAHUB_OK)
+    result = datahub_consumer_open_spinlock (consumer, index, lock, error);
+  return result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result;
+}
+
+/**
+ * datahub_spinlock_close:
+ * @lock: (transfer full) (nullable): a lock
+ *
+ * Closes the handle. A lock it still holds stays held until its participant is
+ * gone: unlock first.
+ */
+void
+datahub_spinlock_close (DatahubSpinlock *lock)
+{
+  if (!lock)
+    return;
+  if (lock->generation == os_generation ()) {
+    if (lock->producer)
+      datahub_producer_unref (lock->producer);
+    if (lock->consumer)
+      consumer_unref (lock->consumer);
+  }
+  free (lock);
+}

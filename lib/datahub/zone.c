@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The flexible zone.
+ *
+ * The producer's part has four copies and a sequence: copy s mod 4 is the one in
+ * force at sequence s. A write fills the next copy and then steps the sequence,
+ * so a producer killed half-way leaves the last whole snapshot, and readers wait
+ * for nobody. A read of sequence s is good if the sequence is at most s + 2
+ * afterwards: the copy is first written to again by the write that makes s + 4,
+ * which begins at s + 3.
+ *
+ * Words are stored with release and loaded with acquire, which orders each
+ * behind the sequence before it, without fences. */
+#include "consumer-private.h"
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <datahub/zone.h>
+
+#include <string.h>
+
+/* A reader that the producer outruns this often is told, not kept. */
+#define READ_TRIES 1000
+
+typedef struct
+{
+  shared_u64 *sequence;
+  shared_u64 *copies[ZONE_COPIES];
+  uint64_t words;
+} Zone;
+
+static Zone
+find_zone (const Block *block)
+{
+  uint8_t *base = (uint8_t *) block->header + block->g.zone_off;
+  uint64_t stride = round_up (block->g.zone_size, BLOCK_LINE);
+  Zone zone = { .sequence = (shared_u64 *) base, .words = stride / 8 };
+  for (uint32_t i = 0; i < ZONE_COPIES; i++)
+    zone.copies[i] = (shared_u64 *) (base + BLOCK_LINE + i * stride);
+  return zone;
+}
+
+static DatahubResult
+check_range (const Block *block, uint64_t offset, uint64_t size,
+    DatahubError *error)
+{
+  if (offset <= block->g.zone_size && size <= block->g.zone_size - offset)
+    return DATAHUB_OK;
+  return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+      "%llu bytes at %llu are outside of the flexible zone of %llu bytes.",
+      (unsigned long long) size, (unsigned long long) offset,
+      (unsigned long long) block->g.zone_size);
+}
+
+/* Replaces part of a word, keeping the rest. */
+static void
+put_bytes (shared_u64 *words, uint64_t offset, const uint8_t *bytes,
+    uint64_t size)
+{
+  while (size > 0) {
+    uint64_t at = offset % 8, n = 8 - at < size ? 8 - at : size;
+    uint64_t word = 0;
+    if (n < 8)
+      word = load_relaxed (&words[offset / 8]);
+    memcpy ((uint8_t *) &word + at, bytes, n);
+    store_release (&words[offset / 8], word);
+    offset += n;
+    bytes += n;
+    size -= n;
+  }
+}
+
+static void
+get_bytes (shared_u64 *words, uint64_t offset, uint8_t *bytes, uint64_t size)
+{
+  while (size > 0) {
+    uint64_t at = offset % 8, n = 8 - at < size ? 8 - at : size;
+    uint64_t word = load_acquire (&words[offset / 8]);
+    memcpy (bytes, (uint8_t *) &word + at, n);
+    offset += n;
+    bytes += n;
+    size -= n;
+  }
+}
+
+/**
+ * datahub_producer_write_zone:
+ * @producer: a producer made with a `zone_size`
+ * @offset: where, in bytes
+ * @bytes: (array length=size): what; copied
+ * @size: how many
+ * @error: (out) (optional): why it failed
+ *
+ * Changes part of the flexible zone; readers see all of the change or none.
+ * Does not wait. Any thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_INVALID outside of the zone,
+ *   %DATAHUB_CLOSED, %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
+    const void *bytes, uint64_t size, DatahubError *error)
+{
+  Zone zone = find_zone (&producer->block);
+  DatahubResult result;
+  uint64_t s;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  result = check_range (&producer->block, offset, size, error);
+  if (result != DATAHUB_OK || size == 0)
+    return result;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->closed)
+    result = DATAHUB_CLOSED;
+  else {
+    s = load_relaxed (zone.sequence); /* ours alone to store */
+    for (uint64_t i = 0; i < zone.words; i++)
+      store_release (&zone.copies[(s + 1) % ZONE_COPIES][i],
+          load_relaxed (&zone.copies[s % ZONE_COPIES][i]));
+    put_bytes (zone.copies[(s + 1) % ZONE_COPIES], offset, bytes, size);
+    store_release (zone.sequence, s + 1);
+  }
+  pthread_mutex_unlock (&producer->lock);
+  return result;
+}
+
+/**
+ * datahub_consumer_read_zone:
+ * @consumer: a consumer
+ * @offset: where, in bytes
+ * @bytes: (array length=size) (out caller-allocates): where to put them
+ * @size: how many
+ * @version: (out) (optional): grows by one with each write
+ * @error: (out) (optional): why it failed
+ *
+ * Copies a coherent snapshot of part of the producer's zone: all of it from one
+ * version. Waits for nobody, not for a producer killed in a write either. Any
+ * thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_INVALID outside of the zone,
+ *   %DATAHUB_TIMEOUT if the producer changed it faster than it can be copied a
+ *   thousand times, %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_consumer_read_zone (DatahubConsumer *consumer, uint64_t offset,
+    void *bytes, uint64_t size, uint64_t *version, DatahubError *error)
+{
+  Zone zone = find_zone (&consumer->block);
+  DatahubResult result;
+  if (consumer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This consumer belongs to the parent process.");
+  result = check_range (&consumer->block, offset, size, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (consumer->block.g.zone_size == 0) {
+    if (version)
+      *version = 0;
+    return DATAHUB_OK;
+  }
+  for (int i = 0; i < READ_TRIES; i++) {
+    uint64_t s = load_acquire (zone.sequence);
+    get_bytes (zone.copies[s % ZONE_COPIES], offset, bytes, size);
+    if (load_acquire (zone.sequence) - s > ZONE_COPIES - 2)
+      continue;
+    if (version)
+      *version = s;
+    return DATAHUB_OK;
+  }
+  return DATAHUB_TIMEOUT;
+}
+
+/**
+ * datahub_consumer_get_zone_size:
+ * @consumer: a consumer
+ *
+ * Returns: bytes of the producer's part of the flexible zone; 0: there is none
+ */
+uint64_t
+datahub_consumer_get_zone_size (DatahubConsumer *consumer)
+{
+  return consumer->block.g.zone_size;
+}
+
+static void *
+shared_zone (const Block *block, uint64_t *size)
+{
+  *size = block->g.shared_zone_size;
+  if (*size == 0)
+    return NULL;
+  return (uint8_t *) block->bell + block->g.shared_zone_off;
+}
+
+/**
+ * datahub_producer_get_shared_zone:
+ * @producer: a producer made with a `shared_zone_size`
+ * @size: (out): its bytes
+ *
+ * Memory that producer and consumers read and write, each under a user lock
+ * they agree on. Whatever is in it was written by another process: check it.
+ *
+ * Returns: (nullable): the memory, 64-byte aligned, until the handle is gone
+ */
+void *
+datahub_producer_get_shared_zone (DatahubProducer *producer, uint64_t *size)
+{
+  return shared_zone (&producer->block, size);
+}
+
+/**
+ * datahub_consumer_get_shared_zone:
+ * @consumer: a consumer
+ * @size: (out): its bytes
+ *
+ * See datahub_producer_get_shared_zone().
+ *
+ * Returns: (nullable): the memory, until the handle is gone
+ */
+void *
+datahub_consumer_get_shared_zone (DatahubConsumer *consumer, uint64_t *size)
+{
+  return shared_zone (&consumer->block, size);
+}
