@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -35,20 +36,29 @@ typedef struct
 /* Space is asked for in pieces so that a signal can get through. */
 #define ALLOCATE_PIECE (UINT64_C (1) << 30)
 
+/* Whether this process may run on more than one processor. */
+bool
+os_is_multiprocessor (void)
+{
+  static shared_u32 answer; /* 0: not asked yet */
+  uint32_t known = load_relaxed (&answer);
+  cpu_set_t set;
+  if (!known) {
+    known =
+        sched_getaffinity (0, sizeof set, &set) == 0 && CPU_COUNT (&set) == 1
+        ? 1
+        : 2;
+    store_relaxed (&answer, known);
+  }
+  return known == 2;
+}
+
 int64_t
 os_now (void)
 {
   struct timespec ts;
   clock_gettime (CLOCK_MONOTONIC, &ts);
   return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
-/* For polling what cannot be waited for; @ns below a second. */
-void
-os_pause (int64_t ns)
-{
-  struct timespec ts = { 0, (long) ns };
-  nanosleep (&ts, NULL);
 }
 
 uint64_t

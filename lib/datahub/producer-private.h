@@ -142,6 +142,7 @@ uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
 bool ring_retire_oldest (DatahubProducer *producer);
 uint32_t ring_reclaim (DatahubProducer *producer);
 void ring_unref (DatahubProducer *producer, uint32_t record);
+uint64_t ring_lowest_gate (const DatahubProducer *producer);
 bool ring_is_gated (const DatahubProducer *producer);
 bool ring_drain_old_pools (DatahubProducer *producer);
 

@@ -28,8 +28,8 @@ ring_is_gated (const DatahubProducer *producer)
 /* The lowest sequence a reliable consumer still needs (A2). The words belong to
  * other processes: a hostile one can hold the producer no longer than
  * block-timeout, like a slow one. */
-static uint64_t
-lowest_gate (const DatahubProducer *producer)
+uint64_t
+ring_lowest_gate (const DatahubProducer *producer)
 {
   uint64_t lowest = GATE_OPEN;
   uint32_t rows = block_rows_in_use (&producer->block);
@@ -57,7 +57,7 @@ claim (DatahubProducer *producer)
   if (target > producer->head)
     target = producer->head;
   store_seq (&header->tail_claim, target); /* A1 */
-  lowest = lowest_gate (producer); /* A2 */
+  lowest = ring_lowest_gate (producer); /* A2 */
   if (lowest >= target) {
     producer->cleared = target;
     return true;

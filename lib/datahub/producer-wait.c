@@ -9,6 +9,8 @@
 /* Rows are tested for dead owners at most this often while the producer is
  * short of room: their pins are back within 10 ms. */
 #define REAP_PAUSE_NS (5 * NS_PER_MS)
+/* A sleep and a wake take about as long. */
+#define SPIN_NS (NS_PER_MS / 50)
 
 static bool
 reap_row (DatahubProducer *producer, uint32_t i)
@@ -173,6 +175,26 @@ relieve (DatahubProducer *producer, Call *call, Attempt attempt)
   return producer_grow (producer, call);
 }
 
+/* Looks for a little while whether a gate opens by itself: reliable consumers
+ * that keep up are only microseconds behind, a sleep and a wake take longer.
+ * Where there is one processor they cannot move meanwhile. */
+static bool
+spin_for_gates (DatahubProducer *producer)
+{
+  int64_t until;
+  if (!os_is_multiprocessor ())
+    return false;
+  until = os_now () + SPIN_NS;
+  do {
+    for (int i = 0; i < 32; i++)
+      spin_pause ();
+    if (ring_lowest_gate (producer)
+        > load_relaxed (&producer->block.header->tail))
+      return true;
+  } while (os_now () < until);
+  return false;
+}
+
 /* Runs @call to its end: try; clean after the dead; grow; wait for reliable
  * consumers. Any thread; the streaming one as a rule. */
 DatahubResult
@@ -195,6 +217,8 @@ producer_run (DatahubProducer *producer, Call *call)
       continue;
     if (result != DATAHUB_TIMEOUT || (end >= 0 && os_now () >= end))
       break;
+    if (!announced && attempt == ATTEMPT_WAIT && spin_for_gates (producer))
+      continue;
     if (announced == waiting_bits (attempt))
       sleep_for_room (producer, room, end, attempt != ATTEMPT_WAIT);
     announce (producer, announced, false);
