@@ -36,6 +36,14 @@ typedef struct
 /* Space is asked for in pieces so that a signal can get through. */
 #define ALLOCATE_PIECE (UINT64_C (1) << 30)
 
+/* For polling what cannot be waited for; @ns below a second. */
+void
+os_pause (int64_t ns)
+{
+  struct timespec ts = { 0, (long) ns };
+  nanosleep (&ts, NULL);
+}
+
 /* Whether this process may run on more than one processor. */
 bool
 os_is_multiprocessor (void)

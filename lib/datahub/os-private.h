@@ -19,6 +19,7 @@ typedef enum
 } OsLock;
 
 int64_t os_now (void);
+void os_pause (int64_t ns);
 bool os_is_multiprocessor (void);
 uint64_t os_wall_clock (void);
 uint32_t os_user (void);
