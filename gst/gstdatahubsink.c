@@ -85,6 +85,7 @@ struct _GstDatahubSink
   GstDatahubClockMap clock_map;
   gboolean live, live_known;
   gboolean waited; /* the consumers have come */
+  gboolean failed; /* there will be no block, and that was said */
   GstDatahubService *service;
 };
 
@@ -266,7 +267,7 @@ install_block (GstDatahubSink *self, GstDatahubBlock *block)
 /* Streaming thread. The block becomes visible with what is known of the stream
  * in it, so nobody meets it half-described. */
 static GstFlowReturn
-make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
+try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
 {
   GstElement *element = GST_ELEMENT_CAST (self);
   DatahubProducerOptions options;
@@ -298,10 +299,22 @@ make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   return GST_FLOW_OK;
 }
 
+/* Upstream tries again after a failure; once is enough for us to say why. */
+static GstFlowReturn
+make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
+{
+  GstFlowReturn flow =
+      self->failed ? GST_FLOW_ERROR : try_make_block (self, size, caps);
+  self->failed |= flow == GST_FLOW_ERROR;
+  return flow;
+}
+
 static GstFlowReturn
 ensure_block (GstDatahubSink *self, GstBuffer *buffer)
 {
   g_autoptr (GstCaps) caps = NULL;
+  if (self->failed)
+    return GST_FLOW_ERROR;
   if (self->writer)
     return GST_FLOW_OK;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
@@ -331,21 +344,21 @@ is_name_free (GstDatahubSink *self)
   return !taken;
 }
 
+/* What can be refused is refused before the base class starts anything. */
 static gboolean
-gst_datahub_sink_start (GstBaseSink *sink)
+prepare (GstDatahubSink *self)
 {
-  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
-  if (!gst_datahub_settings_check (GST_ELEMENT_CAST (self), &self->settings))
-    return FALSE;
-  if (!gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client)
+  GstElement *element = GST_ELEMENT_CAST (self);
+  if (!gst_datahub_settings_check (element, &self->settings)
+      || !gst_datahub_client_start (element, &self->client)
       || !is_name_free (self)) {
     gst_datahub_client_stop (&self->client);
     return FALSE;
   }
-  self->group = gst_datahub_group_join (GST_ELEMENT_CAST (self), 0);
+  self->group = gst_datahub_group_join (element, 0);
   self->event_state.pipeline = gst_datahub_group_get_id (self->group);
   self->clock_map = (GstDatahubClockMap){ 0 };
-  self->live_known = self->waited = FALSE;
+  self->live_known = self->waited = self->failed = FALSE;
   return TRUE;
 }
 
@@ -359,10 +372,9 @@ leave_hub (GstDatahubSink *self)
 }
 
 /* The streaming thread has ended. */
-static gboolean
-gst_datahub_sink_stop (GstBaseSink *sink)
+static void
+finish (GstDatahubSink *self)
 {
-  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   GstDatahubWriter *writer;
   GstDatahubBlock *block;
   leave_hub (self);
@@ -381,7 +393,6 @@ gst_datahub_sink_stop (GstBaseSink *sink)
   gst_datahub_event_state_clear (&self->event_state);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
   gst_datahub_client_stop (&self->client);
-  return TRUE;
 }
 
 static void
@@ -418,10 +429,18 @@ static GstStateChangeReturn
 gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (element);
+  GstStateChangeReturn result;
+  if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
+    return GST_STATE_CHANGE_FAILURE;
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
     interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
-  return GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
-      ->change_state (element, change);
+  result = GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
+               ->change_state (element, change);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_READY
+      || (change == GST_STATE_CHANGE_READY_TO_PAUSED
+          && result == GST_STATE_CHANGE_FAILURE))
+    finish (self);
+  return result;
 }
 
 static GstFlowReturn
@@ -804,8 +823,6 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
       "Shares a stream of any kind with other processes, without a copy",
       "The DataHub developers");
 
-  sink_class->start = gst_datahub_sink_start;
-  sink_class->stop = gst_datahub_sink_stop;
   sink_class->unlock = gst_datahub_sink_unlock;
   sink_class->unlock_stop = gst_datahub_sink_unlock_stop;
   sink_class->event = gst_datahub_sink_event;

@@ -840,10 +840,6 @@ static gboolean
 gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  if (!gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client)) {
-    gst_datahub_client_stop (&self->client);
-    return FALSE;
-  }
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->uuid[0] = '\0';
   self->waiting_since = 0;
@@ -874,7 +870,6 @@ gst_datahub_src_stop (GstBaseSrc *src)
   if (self->segment_probe)
     gst_pad_remove_probe (GST_BASE_SRC_PAD (self), self->segment_probe);
   self->segment_probe = 0;
-  gst_datahub_client_stop (&self->client);
   return TRUE;
 }
 
@@ -894,22 +889,57 @@ gst_datahub_src_unlock_stop (GstBaseSrc *src)
   return TRUE;
 }
 
+static GstStateChangeReturn
+chain_state (GstDatahubSrc *self, GstStateChange change)
+{
+  return GST_ELEMENT_CLASS (gst_datahub_src_parent_class)
+      ->change_state (GST_ELEMENT_CAST (self), change);
+}
+
+/* What can be refused is refused here rather than in start, after which the
+ * base class would post an error of its own. */
+static GstStateChangeReturn
+prepare (GstDatahubSrc *self, GstStateChange change)
+{
+  GstStateChangeReturn result = GST_STATE_CHANGE_FAILURE;
+  if (gst_datahub_client_start (GST_ELEMENT_CAST (self), &self->client))
+    result = chain_state (self, change);
+  if (result == GST_STATE_CHANGE_FAILURE)
+    gst_datahub_client_stop (&self->client);
+  return result;
+}
+
 /* The base class takes the lock that create holds before it pauses, and ends no
  * waits for that, so they are ended here. */
+static GstStateChangeReturn
+pause_stream (GstDatahubSrc *self, GstStateChange change)
+{
+  GstStateChangeReturn result;
+  interrupt (self, &self->pausing, TRUE);
+  result = chain_state (self, change);
+  interrupt (self, &self->pausing, FALSE);
+  return result;
+}
+
 static GstStateChangeReturn
 gst_datahub_src_change_state (GstElement *element, GstStateChange change)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (element);
-  gboolean pauses = change == GST_STATE_CHANGE_PLAYING_TO_PAUSED
-      && gst_base_src_is_live (GST_BASE_SRC (self));
   GstStateChangeReturn result;
-  if (pauses)
-    interrupt (self, &self->pausing, TRUE);
-  result = GST_ELEMENT_CLASS (gst_datahub_src_parent_class)
-               ->change_state (element, change);
-  if (pauses)
-    interrupt (self, &self->pausing, FALSE);
-  return result;
+  switch (change) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      return prepare (self, change);
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      return gst_base_src_is_live (GST_BASE_SRC (self))
+          ? pause_stream (self, change)
+          : chain_state (self, change);
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      result = chain_state (self, change);
+      gst_datahub_client_stop (&self->client);
+      return result;
+    default:
+      return chain_state (self, change);
+  }
 }
 
 static gboolean
