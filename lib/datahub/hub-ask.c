@@ -237,14 +237,10 @@ datahub_hub_list (DatahubHub *hub, gint64 timeout_ns, GCancellable *cancellable,
 static void
 request_done (json_t *reply, const GError *error, gpointer user_data)
 {
-  g_autoptr (GTask) task = user_data;
+  char *text = reply ? json_dumps (reply, JSON_COMPACT) : NULL;
 
-  if (error) {
-    g_task_return_error (task, g_error_copy (error));
-    return;
-  }
-  char *text = json_dumps (reply, JSON_COMPACT);
-  g_task_return_pointer (task, g_strdup (text), g_free);
+  datahub_hub_task_return (user_data, g_strdup (text), g_free,
+      error ? g_error_copy (error) : NULL);
   free (text);
 }
 
@@ -376,5 +372,5 @@ datahub_hub_wait_connected (DatahubHub *hub, gint64 timeout_ns,
           sync_done, &sync),
       question_free);
   g_autoptr (GAsyncResult) result = sync_wait (&sync);
-  return g_task_propagate_boolean (G_TASK (result), error);
+  return g_task_propagate_pointer (G_TASK (result), error) != NULL;
 }

@@ -13,7 +13,7 @@ datahub_hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
   DatahubHubCore *core = g_new0 (DatahubHubCore, 1);
 
   g_atomic_ref_count_init (&core->refs);
-  g_weak_ref_init (&core->object, hub);
+  core->back = datahub_hub_back_new (hub);
   g_mutex_init (&core->ready_lock);
   core->flags = flags;
   core->context = g_main_context_new ();
@@ -45,7 +45,7 @@ datahub_hub_core_unref (DatahubHubCore *core)
 {
   if (!g_atomic_ref_count_dec (&core->refs))
     return;
-  g_weak_ref_clear (&core->object);
+  datahub_hub_back_unref (core->back);
   g_mutex_clear (&core->ready_lock);
   g_hash_table_unref (core->ready);
   g_hash_table_unref (core->calls);

@@ -16,18 +16,12 @@ timeout_us (gint64 timeout_ns)
   return timeout_ns < 0 ? -1 : timeout_ns / 1000;
 }
 
-static void
-task_free (GTask *task)
-{
-  g_object_unref (task);
-}
-
 /* --- find --- */
 
 typedef struct
 {
   DatahubHubWait wait; /* first */
-  GTask *task; /* owned */
+  GTask *task; /* owned until it is answered */
   char *name; /* owned */
   gboolean once, asking, again;
   GError *error; /* the last answer; owned */
@@ -38,7 +32,6 @@ find_free (gpointer data)
 {
   Find *find = data;
 
-  task_free (find->task);
   g_free (find->name);
   g_clear_error (&find->error);
   g_free (find);
@@ -55,11 +48,8 @@ end_find (Find *find, DatahubHubBlock *block, GError *error)
     return;
   }
   core->finds = g_list_remove (core->finds, find);
-  if (block)
-    g_task_return_pointer (find->task, block,
-        (GDestroyNotify) datahub_hub_block_unref);
-  else
-    g_task_return_error (find->task, error);
+  datahub_hub_task_return (find->task, block,
+      (GDestroyNotify) datahub_hub_block_unref, error);
   datahub_hub_wait_unref (find);
 }
 
@@ -199,7 +189,7 @@ datahub_hub_finds_ask (DatahubHubCore *core, const char *name)
 typedef struct
 {
   DatahubHubCore *core; /* owned */
-  GTask *task; /* owned */
+  GTask *task; /* owned until it is answered */
   GPtrArray *blocks; /* owned */
   gint64 deadline_us; /* -1: none */
   guint pages;
@@ -211,12 +201,9 @@ static void
 end_list (List *list, GError *error)
 {
   if (error)
-    g_task_return_error (list->task, error);
-  else
-    g_task_return_pointer (list->task, g_steal_pointer (&list->blocks),
-        (GDestroyNotify) g_ptr_array_unref);
-  g_clear_pointer (&list->blocks, g_ptr_array_unref);
-  task_free (list->task);
+    g_clear_pointer (&list->blocks, g_ptr_array_unref);
+  datahub_hub_task_return (list->task, list->blocks,
+      (GDestroyNotify) g_ptr_array_unref, error);
   datahub_hub_core_unref (list->core);
   g_free (list);
 }
@@ -295,7 +282,7 @@ datahub_hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
 typedef struct
 {
   DatahubHubWait wait; /* first */
-  GTask *task; /* owned */
+  GTask *task; /* owned until it is answered */
 } ConnectWait;
 
 static void
@@ -303,7 +290,6 @@ connect_wait_free (gpointer data)
 {
   ConnectWait *connect_wait = data;
 
-  task_free (connect_wait->task);
   g_free (connect_wait);
 }
 
@@ -317,10 +303,8 @@ end_connect_wait (ConnectWait *connect_wait, GError *error)
     return;
   }
   core->connect_waits = g_list_remove (core->connect_waits, connect_wait);
-  if (error)
-    g_task_return_error (connect_wait->task, error);
-  else
-    g_task_return_boolean (connect_wait->task, TRUE);
+  datahub_hub_task_return (connect_wait->task, GINT_TO_POINTER (TRUE), NULL,
+      error);
   datahub_hub_wait_unref (connect_wait);
 }
 

@@ -37,6 +37,16 @@ typedef struct
 } DatahubHubLink;
 
 typedef struct _DatahubHubCore DatahubHubCore;
+
+/* The way back to the object, for signals that wait in another context: keeps
+ * neither the object nor the core. */
+typedef struct
+{
+  gatomicrefcount refs;
+  GWeakRef hub;
+  int waiting; /* atomic: signals on their way */
+} DatahubHubBack;
+
 typedef struct _DatahubHubWait DatahubHubWait;
 
 /* Something with a deadline that may be cancelled. Embedded first in what it
@@ -74,13 +84,12 @@ extern guint datahub_hub_signals[DATAHUB_N_SIGNALS];
 struct _DatahubHubCore
 {
   gatomicrefcount refs;
-  GWeakRef object; /* the DatahubHub */
+  DatahubHubBack *back; /* owned */
   DatahubHubFlags flags;
   GMainContext *context; /* of the hub's thread */
   GMainContext *signal_context; /* of who made the hub */
   GMainLoop *loop;
   int connected, hosting; /* atomic */
-  int signals_waiting; /* atomic */
   DatahubToken instance;
   GMutex ready_lock; /* guards ready; taken last */
   GHashTable *ready; /* name -> the newest data-ready not sent yet */
@@ -135,6 +144,10 @@ GSource *datahub_hub_core_after (DatahubHubCore *core, guint ms,
 void datahub_hub_clear_source (GSource **source);
 gpointer datahub_hub_core_run (gpointer core);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubCore, datahub_hub_core_unref)
+
+/* hub-task.c */
+void datahub_hub_task_return (GTask *task, gpointer result,
+    GDestroyNotify free_func, GError *error);
 
 /* hub-wait.c */
 void datahub_hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
@@ -229,6 +242,8 @@ void datahub_hub_catalogue_remove (DatahubHubCore *core, const char *name,
 void datahub_hub_event (DatahubHubCore *core, json_t *message);
 
 /* hub-signals.c */
+DatahubHubBack *datahub_hub_back_new (DatahubHub *hub);
+void datahub_hub_back_unref (DatahubHubBack *back);
 void datahub_hub_signals_init (GType type);
 void datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail,
     ...);

@@ -13,12 +13,31 @@ guint datahub_hub_signals[DATAHUB_N_SIGNALS];
 
 typedef struct
 {
-  GWeakRef hub; /* a hub that is gone tells nothing and is not kept */
+  DatahubHubBack *back; /* owned */
   guint signal;
   GQuark detail;
   guint n_values;
   GValue values[1 + MAX_ARGUMENTS]; /* the instance's is filled in last */
 } Emission;
+
+DatahubHubBack *
+datahub_hub_back_new (DatahubHub *hub)
+{
+  DatahubHubBack *back = g_new0 (DatahubHubBack, 1);
+
+  g_atomic_ref_count_init (&back->refs);
+  g_weak_ref_init (&back->hub, hub);
+  return back;
+}
+
+void
+datahub_hub_back_unref (DatahubHubBack *back)
+{
+  if (!g_atomic_ref_count_dec (&back->refs))
+    return;
+  g_weak_ref_clear (&back->hub);
+  g_free (back);
+}
 
 static guint
 add_signal (GType type, const char *name, guint n, ...)
@@ -65,14 +84,19 @@ emission_free (gpointer data)
 
   for (guint i = 0; i < emission->n_values; i++)
     g_value_unset (&emission->values[1 + i]);
-  g_weak_ref_clear (&emission->hub);
+  datahub_hub_back_unref (emission->back);
   g_free (emission);
 }
 
-/* In the thread that the signals belong to. */
+/* In the thread that the signals belong to. A hub that is gone tells nothing.
+ */
 static void
-emit (Emission *emission, DatahubHub *hub)
+emit (Emission *emission)
 {
+  g_autoptr (DatahubHub) hub = g_weak_ref_get (&emission->back->hub);
+
+  if (!hub)
+    return;
   g_value_init (&emission->values[0], DATAHUB_TYPE_HUB);
   g_value_set_object (&emission->values[0], hub);
   g_signal_emitv (emission->values, emission->signal, emission->detail, NULL);
@@ -83,20 +107,17 @@ static gboolean
 emit_posted (gpointer data)
 {
   Emission *emission = data;
-  g_autoptr (DatahubHub) hub = g_weak_ref_get (&emission->hub);
 
-  if (hub) {
-    g_atomic_int_add (&hub->core->signals_waiting, -1);
-    emit (emission, hub);
-  }
+  g_atomic_int_add (&emission->back->waiting, -1);
+  emit (emission);
   return G_SOURCE_REMOVE;
 }
 
 static void
 post (DatahubHubCore *core, Emission *emission)
 {
-  if (g_atomic_int_add (&core->signals_waiting, 1) >= MAX_WAITING) {
-    g_atomic_int_add (&core->signals_waiting, -1);
+  if (g_atomic_int_add (&emission->back->waiting, 1) >= MAX_WAITING) {
+    g_atomic_int_add (&emission->back->waiting, -1);
     datahub_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
         "nobody iterates the context of the hub's signals");
     emission_free (emission);
@@ -116,12 +137,10 @@ datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
 {
   GSignalQuery query;
   va_list args;
-  g_autoptr (DatahubHub) hub = g_weak_ref_get (&core->object);
-
-  if (!hub)
-    return;
   Emission *emission = g_new0 (Emission, 1);
-  g_weak_ref_init (&emission->hub, hub);
+
+  emission->back = core->back;
+  g_atomic_ref_count_inc (&core->back->refs);
   emission->signal = datahub_hub_signals[signal];
   /* A name that nobody asked for has no quark, and needs none. */
   emission->detail = detail ? g_quark_try_string (detail) : 0;
@@ -135,7 +154,7 @@ datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
   }
   va_end (args);
   if (core->flags & DATAHUB_HUB_THREAD_SIGNALS) {
-    emit (emission, hub);
+    emit (emission);
     emission_free (emission);
   } else {
     post (core, emission);

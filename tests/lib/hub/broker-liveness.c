@@ -194,7 +194,7 @@ test_stopped (void)
 
   fixture_expect_line (producer, "uuid");
   fixture_wait_until (heard.added == 1);
-  fixture_signal (producer, SIGSTOP);
+  fixture_stop (producer);
   fixture_wait_until (is_stalled (hub));
   g_assert_cmpint (heard.removed, ==, 0);
   fixture_signal (producer, SIGCONT);
@@ -241,7 +241,7 @@ test_stopped_keeps_name (void)
 
   fixture_expect_line (producer, "uuid");
   fixture_wait_until (heard.added == 1);
-  fixture_signal (producer, SIGSTOP);
+  fixture_stop (producer);
   fixture_wait_until (is_stalled (hub));
   g_autofree char *answer = datahub_hub_request (rival, "register",
       "{\"name\":\"cam0\",\"uuid\":\"" UUID_B "\"}", 10 * SECONDS, NULL,
@@ -293,10 +293,10 @@ test_consumer_stopped (void)
   fixture_expect_line (producer, "uuid");
   Child *consumer = fixture_spawn ("consume", "cam0");
   fixture_wait_until (heard.joined == 1);
-  fixture_signal (consumer, SIGSTOP);
+  fixture_stop (consumer);
   /* Long enough for it to miss its heartbeats: the producer is made to miss
    * them too, and that can be asked for. */
-  fixture_signal (producer, SIGSTOP);
+  fixture_stop (producer);
   fixture_wait_until (is_stalled (hub));
   g_assert_cmpint (heard.left, ==, 0);
   fixture_signal (producer, SIGCONT);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WAIT_LIMIT_US (20 * G_USEC_PER_SEC)
@@ -246,7 +247,18 @@ fixture_expect_line (Child *child, const char *line)
 void
 fixture_signal (Child *child, int number)
 {
-  g_subprocess_send_signal (child->process, number);
+  /* GSubprocess would send it from another thread, some time later. */
+  g_assert_cmpint (kill (child->pid, number), ==, 0);
+}
+
+/* Stops @child; it is stopped when this returns. */
+void
+fixture_stop (Child *child)
+{
+  siginfo_t info;
+
+  fixture_signal (child, SIGSTOP);
+  g_assert_cmpint (waitid (P_PID, (id_t) child->pid, &info, WSTOPPED), ==, 0);
 }
 
 /* Waits for the end of @child, frees it, and returns its exit code; -1 for one

@@ -49,6 +49,7 @@ Child *fixture_spawn_argv (const char *const *argv);
 char *fixture_read_line (Child *child);
 void fixture_expect_line (Child *child, const char *line);
 void fixture_signal (Child *child, int signal);
+void fixture_stop (Child *child);
 int fixture_reap (Child *child);
 void fixture_say (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void fixture_child_stay (void);

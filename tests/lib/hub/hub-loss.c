@@ -126,7 +126,7 @@ test_stopped (void)
 
   fixture_wait_until (heard.found == 1);
   gint64 started = g_get_monotonic_time ();
-  fixture_signal (broker, SIGSTOP);
+  fixture_stop (broker);
   fixture_wait_until (heard.lost == 1);
   g_assert_cmpint (fixture_ms_since (started), <, 2000);
   fixture_signal (broker, SIGCONT);
@@ -158,7 +158,7 @@ test_request_ends (void)
   g_autoptr (DatahubHub) hub = listen (&heard);
 
   fixture_wait_until (heard.found == 1);
-  fixture_signal (broker, SIGSTOP);
+  fixture_stop (broker);
   gint64 started = g_get_monotonic_time ();
   datahub_hub_request_async (hub, "stats", NULL, 60 * SECONDS, NULL, ended,
       &times);
@@ -185,7 +185,7 @@ test_callers_never_wait (void)
   g_autoptr (DatahubHub) hub = listen (&heard);
 
   fixture_wait_until (heard.found == 1);
-  fixture_signal (broker, SIGSTOP);
+  fixture_stop (broker);
   gint64 worst = 0;
   for (int i = 0; i < 2000; i++) {
     gint64 started = g_get_monotonic_time ();
