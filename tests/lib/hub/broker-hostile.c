@@ -243,7 +243,7 @@ typedef struct
 {
   Raw *raw;
   int stop; /* atomic */
-  guint64 sent;
+  int sent; /* atomic */
 } Flood;
 
 /* As fast as it can, reading nothing. */
@@ -258,7 +258,7 @@ flood (gpointer data)
                          "\"epoch\":\"%s\"}",
             (int) ++f->raw->id, f->raw->epoch);
     if (zmq_send (f->raw->socket, text, strlen (text), ZMQ_DONTWAIT) >= 0)
-      f->sent++;
+      g_atomic_int_inc (&f->sent);
     else
       g_thread_yield ();
   }
@@ -277,17 +277,16 @@ test_flood (void)
   raw_hello (bad, INSTANCE_B);
   before = resident_kib ();
   GThread *thread = g_thread_new ("flood", flood, &f);
-  for (int i = 0; i < 300; i++) {
+  for (int i = 0; i < 300 || g_atomic_int_get (&f.sent) < 5000; i++) {
     gint64 started = g_get_monotonic_time ();
     raw_expect_ok (good, "ping", NULL);
     worst = MAX (worst, fixture_ms_since (started));
   }
   g_atomic_int_set (&f.stop, TRUE);
   g_thread_join (thread);
-  g_test_message ("flooded with %" G_GUINT64_FORMAT
-                  " requests; worst answer %" G_GINT64_FORMAT " ms",
+  g_test_message ("flooded with %d requests; worst answer %" G_GINT64_FORMAT
+                  " ms",
       f.sent, worst);
-  g_assert_cmpuint (f.sent, >, 2000);
   g_assert_cmpint (worst, <, 1000);
   if (MEASURED)
     g_assert_cmpint (resident_kib () - before, <, 64 * 1024);

@@ -60,7 +60,7 @@ typedef struct
 {
   void *context, *socket, *monitor;
   char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
-  char epoch[33];
+  char epoch[33], instance[33];
   gint64 id;
 } Raw;
 
