@@ -11,8 +11,9 @@
 
 /* No sleeper sleeps longer without looking at the producer's lock (W3). */
 #define SLEEP_SLICE_NS (100 * NS_PER_MS)
-/* A producer waiting for room retries everything this often (W5). */
-#define ROOM_SLICE_NS (10 * NS_PER_MS)
+/* A producer waiting for room retries everything this often (W5): twice in the
+ * 10 ms within which a killed consumer's slots are to be back. */
+#define ROOM_SLICE_NS (5 * NS_PER_MS)
 
 typedef struct
 {

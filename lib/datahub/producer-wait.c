@@ -8,7 +8,7 @@
 
 /* Rows are tested for dead owners at most this often while the producer is
  * short of room: their pins are back within 10 ms. */
-#define REAP_PAUSE_NS (5 * NS_PER_MS)
+#define REAP_PAUSE_NS (4 * NS_PER_MS)
 /* A sleep and a wake take about as long. */
 #define SPIN_NS (NS_PER_MS / 50)
 
