@@ -595,12 +595,15 @@ tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
 static void
 measure_latency (GstDatahubSrc *self, const DatahubView *view)
 {
-  gint64 age = (gint64) view->commit_ns - view->instant_ns;
+  gint64 age;
   GstClockTime latency, window = GST_CLOCK_TIME_NONE;
   gboolean grown;
   if (!(view->flags & DATAHUB_FLAG_LIVE)
-      || view->instant_ns == GST_DATAHUB_NO_INSTANT || age < 0
-      || age > (gint64) LATENCY_MAX)
+      || !gst_datahub_instant_is_valid (view->instant_ns)
+      || view->commit_ns >= (guint64) GST_DATAHUB_TIME_MAX)
+    return;
+  age = (gint64) view->commit_ns - view->instant_ns;
+  if (age < 0 || age > (gint64) LATENCY_MAX)
     return;
   latency = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
   if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
@@ -626,9 +629,9 @@ is_expired (GstDatahubSrc *self, const DatahubView *view)
 {
   GstClockTime max_age = get_settings (self).max_age;
   gboolean delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
-  gint64 age = gst_datahub_monotonic_now () - (gint64) view->commit_ns;
-  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age) && age > 0
-      && (GstClockTime) age > max_age;
+  GstClockTime now = (GstClockTime) gst_datahub_monotonic_now ();
+  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age)
+      && view->commit_ns < now && now - view->commit_ns > max_age;
   if (!delta)
     self->skip_deltas = FALSE;
   if (expired)

@@ -143,6 +143,13 @@ gst_datahub_monotonic_now (void)
   return (gint64) GST_TIMESPEC_TO_TIME (now);
 }
 
+/* FALSE for no time, and for what cannot be one. */
+gboolean
+gst_datahub_instant_is_valid (gint64 instant)
+{
+  return instant > -GST_DATAHUB_TIME_MAX && instant < GST_DATAHUB_TIME_MAX;
+}
+
 /* Not for subclasses: they report another clock's time. */
 static gboolean
 is_monotonic (GstClock *clock)
@@ -227,8 +234,10 @@ gst_datahub_running_time (const GstSegment *segment, GstClockTime timestamp,
     return FALSE;
   sign = gst_segment_to_running_time_full (segment, GST_FORMAT_TIME, timestamp,
       &distance);
+  if (sign == 0 || distance >= (guint64) GST_DATAHUB_TIME_MAX)
+    return FALSE;
   *running_time = sign < 0 ? -(gint64) distance : (gint64) distance;
-  return sign != 0;
+  return TRUE;
 }
 
 void
@@ -275,29 +284,36 @@ gst_datahub_timeline_set_segment (GstDatahubTimeline *timeline,
   }
 }
 
+/* From the presentation of a buffer to its decoding; negative as a rule. */
+static gint64
+decoding_offset (const GstDatahubStamp *stamp)
+{
+  guint64 ahead = stamp->pts - stamp->dts, behind = stamp->dts - stamp->pts;
+  if (!GST_CLOCK_TIME_IS_VALID (stamp->pts)
+      || !GST_CLOCK_TIME_IS_VALID (stamp->dts))
+    return 0;
+  if (stamp->dts < stamp->pts)
+    return -(gint64) MIN (ahead, (guint64) GST_DATAHUB_TIME_MAX);
+  return (gint64) MIN (behind, (guint64) GST_DATAHUB_TIME_MAX);
+}
+
 /* How far the first timestamp of a buffer is before its presentation. */
 static gint64
 lead_of (const GstDatahubStamp *stamp)
 {
-  if (!GST_CLOCK_TIME_IS_VALID (stamp->pts)
-      || !GST_CLOCK_TIME_IS_VALID (stamp->dts) || stamp->dts > stamp->pts)
-    return 0;
-  return (gint64) (stamp->pts - stamp->dts);
+  return MAX (-decoding_offset (stamp), 0);
 }
 
 /* Gives the buffer the time @time; its DTS keeps its distance. */
 static void
 restamp (GstDatahubStamp *stamp, gint64 time)
 {
-  GstClockTime pts = stamp->pts, dts = stamp->dts;
-  gboolean by_dts = !GST_CLOCK_TIME_IS_VALID (pts);
-  if (by_dts) {
-    stamp->dts = (GstClockTime) MAX (time, 0);
-    return;
-  }
-  stamp->pts = (GstClockTime) MAX (time, 0);
-  if (GST_CLOCK_TIME_IS_VALID (dts))
-    stamp->dts = (GstClockTime) MAX (time + (gint64) (dts - pts), 0);
+  gint64 offset = decoding_offset (stamp);
+  GstClockTime decoded = (GstClockTime) MAX (time + offset, 0);
+  if (GST_CLOCK_TIME_IS_VALID (stamp->dts))
+    stamp->dts = decoded;
+  if (GST_CLOCK_TIME_IS_VALID (stamp->pts))
+    stamp->pts = (GstClockTime) MAX (time, 0);
 }
 
 /* An open segment from 0 on, in which times are running times. */
@@ -349,7 +365,8 @@ map_restart (GstDatahubTimeline *timeline, const GstDatahubNow *now,
     GstDatahubStamp *stamp, gint64 own)
 {
   gint64 lead = lead_of (stamp);
-  gint64 at = stamp->instant != GST_DATAHUB_NO_INSTANT ? stamp->instant : own;
+  gint64 at =
+      gst_datahub_instant_is_valid (stamp->instant) ? stamp->instant : own;
   if (!timeline->started) {
     timeline->started = TRUE;
     timeline->zero = at - lead;
@@ -376,7 +393,7 @@ gst_datahub_timeline_map (GstDatahubTimeline *timeline,
   gboolean timed = gst_datahub_running_time (&timeline->in,
       GST_CLOCK_TIME_IS_VALID (stamp->pts) ? stamp->pts : stamp->dts, &own);
   gboolean on_clock = timed && now->known && timeline->group
-      && stamp->instant != GST_DATAHUB_NO_INSTANT;
+      && gst_datahub_instant_is_valid (stamp->instant);
   switch (timeline->mode) {
     case GST_DATAHUB_TIMESTAMPS_PASSTHROUGH:
       return;

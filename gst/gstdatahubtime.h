@@ -9,6 +9,8 @@ G_BEGIN_DECLS
 
 /* The instant of a record that has no time. */
 #define GST_DATAHUB_NO_INSTANT G_MININT64
+/* Times beyond this, 36 years, are nonsense: sums of a few cannot overflow. */
+#define GST_DATAHUB_TIME_MAX (G_GINT64_CONSTANT (1) << 60)
 
 typedef enum
 {
@@ -35,6 +37,7 @@ typedef struct
 } GstDatahubClockMap;
 
 gint64 gst_datahub_monotonic_now (void);
+gboolean gst_datahub_instant_is_valid (gint64 instant);
 gint64 gst_datahub_clock_map_offset (GstDatahubClockMap *map, GstClock *clock);
 gboolean gst_datahub_running_time (const GstSegment *segment,
     GstClockTime timestamp, gint64 *running_time);

@@ -98,10 +98,10 @@ GST_START_TEST (a_killed_reliable_consumer_does_not_hold_the_producer)
       " ! identity name=show ! datahubsink name=sink datablock=cam0 sync=false "
       "slots=8 wait-for-consumers=1 " FOREVER);
   gchar *line;
+  child_expect (producer, "message sink consumer-added");
   take_buffers (consumer, 5);
   child_signal (consumer, SIGKILL);
   fail_unless_equals_int (child_end (consumer), -SIGKILL);
-  child_expect (producer, "message sink consumer-added");
   line = child_next (producer, "message sink consumer-removed");
   fail_unless (line && strstr (line, "reason=(string)died"), "%s", line);
   g_free (line);
