@@ -21,6 +21,7 @@ struct _SharedMapping
 {
   uint64_t device, inode, size;
   uint32_t users;
+  bool writable;
   void *map;
   SharedMapping *next;
 };
@@ -29,7 +30,7 @@ static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 static SharedMapping *shared_mappings; /* guarded by shared_lock */
 
 static void *
-map_shared_locked (int fd, uint64_t size)
+map_shared_locked (int fd, uint64_t size, bool writable)
 {
   uint64_t device, inode;
   SharedMapping *m;
@@ -37,17 +38,27 @@ map_shared_locked (int fd, uint64_t size)
     return NULL;
   for (m = shared_mappings; m; m = m->next)
     if (m->device == device && m->inode == inode && m->size == size) {
+      /* a reader's becomes writable in its place, for a successor */
+      if (writable && !m->writable) {
+        if (mmap (m->map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                fd, 0)
+            == MAP_FAILED)
+          return NULL;
+        m->writable = true;
+      }
       m->users++;
       return m->map;
     }
   m = calloc (1, sizeof *m);
   if (!m)
     return NULL;
-  *m = (SharedMapping){ device, inode, size, 1,
+  *m = (SharedMapping){ device, inode, size, 1, true,
     mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
     shared_mappings };
-  if (m->map == MAP_FAILED) /* a reader alone in its process */
+  if (m->map == MAP_FAILED) { /* a reader alone in its process */
+    m->writable = false;
     m->map = mmap (NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+  }
   if (m->map == MAP_FAILED) {
     free (m);
     return NULL;
@@ -61,7 +72,7 @@ os_map (int fd, uint64_t size, bool writable)
 {
   void *map;
   pthread_mutex_lock (&shared_lock);
-  map = map_shared_locked (fd, size);
+  map = map_shared_locked (fd, size, writable);
   pthread_mutex_unlock (&shared_lock);
   return map;
 }
