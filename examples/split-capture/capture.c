@@ -221,7 +221,7 @@ build_live (Capture *capture)
   GstElement *pipeline = gst_parse_launch (text, &error);
 
   if (error) {
-    g_printerr ("capture: %s\n", error->message);
+    worker_refuse (capture->worker, error);
     gst_clear_object (&pipeline);
     return NULL;
   }

@@ -86,7 +86,9 @@ add_stream (Worker *worker, GString *text, const char *stream,
       : "audioconvert ! audioresample";
 
   if (!chain) {
-    g_printerr ("encode: this machine has no %s encoder for MP4\n", stream);
+    worker_say (worker,
+        "error: no %s encoder for MP4; `.ci/install-packages run` installs one",
+        stream);
     return FALSE;
   }
   /* Both keep the producer's time, so that they stay together; the second
@@ -120,7 +122,7 @@ build (Worker *worker)
 
   pipeline = gst_parse_launch (text->str, &error);
   if (error) {
-    g_printerr ("encode: %s\n", error->message);
+    worker_refuse (worker, error);
     gst_clear_object (&pipeline);
     return NULL;
   }

@@ -183,7 +183,7 @@ build (Preview *preview)
   describe (preview->worker, text);
   pipeline = gst_parse_launch (text->str, &error);
   if (error) {
-    g_printerr ("preview: %s\n", error->message);
+    worker_refuse (preview->worker, error);
     gst_clear_object (&pipeline);
     return NULL;
   }

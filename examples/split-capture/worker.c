@@ -207,6 +207,16 @@ worker_fail (Worker *worker, const char *format, ...)
   g_main_loop_quit (worker->loop);
 }
 
+void
+worker_refuse (Worker *worker, const GError *error)
+{
+  gboolean missing =
+      g_error_matches (error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT);
+  worker_say (worker, "error: %s%s", error->message,
+      missing ? "; `.ci/install-packages run` installs all that is needed"
+              : "");
+}
+
 /* In the streaming thread. */
 static GstPadProbeReturn
 on_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)

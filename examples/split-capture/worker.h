@@ -40,6 +40,8 @@ guint64 worker_get_buffers (Worker *worker, const char *stream);
 int worker_run (Worker *worker);
 /* Ends worker_run() with a failure. Any thread. */
 void worker_fail (Worker *worker, const char *format, ...) G_GNUC_PRINTF (2, 3);
+/* Says why there is no pipeline, and what to do about it. */
+void worker_refuse (Worker *worker, const GError *error);
 /* A line for the person, or, for the launcher, "KEY value...". */
 void worker_say (Worker *worker, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void worker_report (Worker *worker, const char *format, ...)

@@ -23,7 +23,7 @@ LIMIT = 120  # seconds, of one run
 class Run:
     """One run of the launcher, in folders of its own."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **variables):
         self.shm = tempfile.mkdtemp(prefix="datahub-test-", dir="/dev/shm")
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="datahub-test-"))
         self.out = self.home / "out"
@@ -34,7 +34,7 @@ class Run:
         self.process = subprocess.Popen(
             [LAUNCHER, "--output", self.out, *arguments],
             env={**os.environ, "DATAHUB_SHM_DIR": self.shm,
-                 "DATAHUB_RUNTIME_DIR": str(runtime)},
+                 "DATAHUB_RUNTIME_DIR": str(runtime), **variables},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, bufsize=1)
 
@@ -234,6 +234,22 @@ def unreadable_input():
         check("pid" not in run.text, "nothing was started")
 
 
+def missing_plugins():
+    """What GStreamer does not have is named, with what to do."""
+    with tempfile.TemporaryDirectory() as empty:
+        with Run("--duration", "1", GST_PLUGIN_PATH=empty,
+                 GST_REGISTRY=f"{empty}/registry.bin") as run:
+            check(run.end() == 1, "exit status")
+            check("does not find the datahub elements" in run.text,
+                  "it says that the elements are missing")
+        with Run("--duration", "1", GST_PLUGIN_SYSTEM_PATH=empty,
+                 GST_REGISTRY=f"{empty}/registry2.bin") as run:
+            check(run.end() == 1, "exit status")
+            check(re.search(r'no (element "\w+"|\w+ encoder).*'
+                            "install-packages", run.text),
+                  "it names what is missing, and how to get it")
+
+
 def need_clip():
     if not CLIP:
         print("SKIPPED: the clip is not there "
@@ -243,6 +259,7 @@ def need_clip():
 
 BEHAVIOURS = {f.__name__.replace("_", "-"): f for f in (
     generated_picture, clip, interrupted, interrupted_at_once, interrupted_file, encoder_killed,
-    capture_killed, preview_stopped, unreadable_input)}
+    capture_killed, preview_stopped, unreadable_input,
+    missing_plugins)}
 
 BEHAVIOURS[sys.argv[3]]()
