@@ -37,8 +37,7 @@ map_shared_locked (int fd, uint64_t size, bool writable)
   if (!os_identity (fd, &device, &inode))
     return NULL;
   for (m = shared_mappings; m; m = m->next)
-    if (m->device == device && m->inode == inode && m->size == size
-        && (m->writable || !writable)) {
+    if (m->device == device && m->inode == inode && m->size == size) {
       /* a reader's becomes writable in its place, for a successor */
       if (writable && !m->writable) {
         if (mmap (m->map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
@@ -56,10 +55,6 @@ map_shared_locked (int fd, uint64_t size, bool writable)
   *m = (SharedMapping){ device, inode, size, 1, true,
     mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
     shared_mappings };
-  if (m->map == MAP_FAILED && !writable) { /* a reader alone in its process */
-    m->map = mmap (NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-    m->writable = false;
-  }
   if (m->map == MAP_FAILED) { /* a reader alone in its process */
     m->writable = false;
     m->map = mmap (NULL, size, PROT_READ, MAP_SHARED, fd, 0);
