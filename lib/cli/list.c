@@ -197,7 +197,9 @@ cli_list (int argc, char **argv)
   if (argc != 1)
     return cli_fail (CLI_USAGE, "it takes no arguments");
 
-  gboolean with_broker = g_strcmp0 (target.broker, "none") != 0;
+  const char *broker =
+      target.broker ? target.broker : g_getenv ("DATAHUB_BROKER");
+  gboolean with_broker = g_strcmp0 (broker, "none") != 0;
   if (with_broker)
     connected = ask_broker (&target, rows, &error);
   /* A broker that was named must answer; with "auto" there may be none. */

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of one page of "list": entries, and bytes of caps. */
+/* Of one page of "list": entries, and bytes as they are sent (what a producer
+ * wrote may grow sixfold on the way). */
 #define PAGE_BLOCKS 64
-#define PAGE_CAPS 32768
+#define PAGE_BYTES (DATAHUB_MESSAGE_MAX - 4096)
 /* How long clients leave the lock to the broker that asked for it. */
 #define YIELD_HOLD_MS 500
 /* For what was said last to reach everybody before the connections end. */
@@ -253,7 +254,7 @@ handle_list (DatahubCall *call, GError **error)
   const char *after = datahub_message_string (call->message, "after",
       DATAHUB_CHANNEL_MAX, FALSE, &local);
   json_t *page = json_array ();
-  gsize caps = 0;
+  gsize bytes = 0;
 
   json_object_set_new (call->reply, "blocks", page);
   if (local) {
@@ -266,10 +267,11 @@ handle_list (DatahubCall *call, GError **error)
     DatahubBlockEntry *block = g_tree_node_value (node);
     if (!may (call, DATAHUB_RIGHT_OBSERVE, block->name))
       continue;
-    if (json_array_size (page) >= PAGE_BLOCKS || caps > PAGE_CAPS)
+    g_autoptr (json_t) entry = datahub_block_entry_to_json (block);
+    bytes += json_dumpb (entry, NULL, 0, JSON_COMPACT) + 1;
+    if (json_array_size (page) >= PAGE_BLOCKS || bytes > PAGE_BYTES)
       break;
-    caps += strlen (block->caps);
-    json_array_append_new (page, datahub_block_entry_to_json (block));
+    json_array_append (page, entry);
   }
   json_object_set_new (call->reply, "more", json_boolean (node != NULL));
   return TRUE;

@@ -29,14 +29,16 @@ send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
 {
   json_object_set_new (message, "v", json_integer (DATAHUB_PROTOCOL_VERSION));
   char *text = json_dumps (message, JSON_COMPACT);
-  gboolean sent = text && send_bytes (broker, routing, text);
+  /* A receiver would end the connection over it, and is not to blame. */
+  gboolean fits = text && strlen (text) <= DATAHUB_MESSAGE_MAX;
+  gboolean sent = fits && send_bytes (broker, routing, text);
 
-  if (json_object_get (message, "secret"))
+  if (text && json_object_get (message, "secret"))
     sodium_memzero (text, strlen (text));
   free (text);
   if (!sent)
     broker->stats.unsent++;
-  return sent;
+  return sent || !fits;
 }
 
 /* Sends @message to @client. One that is gone, or does not read what it is

@@ -94,12 +94,6 @@ bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
   char last[256];
   size_t size = sizeof last;
 
-  if (datahub_endpoint_ipc_path (endpoint)) {
-    int lock = datahub_endpoint_lock (endpoint, error);
-    if (lock < 0)
-      return FALSE;
-    g_array_append_val (broker->locks, lock);
-  }
   if (zmq_bind (broker->router, endpoint) != 0) {
     g_autofree char *what = g_strconcat ("cannot bind ", endpoint, NULL);
     return fail_zmq (error, what);
@@ -107,6 +101,22 @@ bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
   if (zmq_getsockopt (broker->router, ZMQ_LAST_ENDPOINT, last, &size) != 0)
     return fail_zmq (error, "cannot learn the endpoint");
   g_ptr_array_add (broker->bound, g_strdup (last));
+  return TRUE;
+}
+
+/* Before anything else: most who try are not the first. */
+static gboolean
+take_locks (DatahubBroker *broker, GError **error)
+{
+  for (guint i = 0; i < broker->endpoints->len; i++) {
+    const char *endpoint = g_ptr_array_index (broker->endpoints, i);
+    if (!datahub_endpoint_ipc_path (endpoint))
+      continue;
+    int lock = datahub_endpoint_lock (endpoint, error);
+    if (lock < 0)
+      return FALSE;
+    g_array_append_val (broker->locks, lock);
+  }
   return TRUE;
 }
 
@@ -374,7 +384,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
           NULL))
     g_ptr_array_insert (broker->endpoints, 0, g_strdup (own));
   g_ptr_array_set_size (broker->bound, 0);
-  if (!open_sockets (broker, error)) {
+  if (!take_locks (broker, error) || !open_sockets (broker, error)) {
     close_sockets (broker);
     return FALSE;
   }

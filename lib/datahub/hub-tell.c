@@ -64,7 +64,7 @@ text_of (const char *text, gsize max)
  * @name: the channel's name
  * @uuid: (nullable): which incarnation it is, as datahub_producer_get_uuid()
  *   says; %NULL announces a name that cannot be attached yet
- * @caps: (nullable): its caps, as text
+ * @caps: (nullable): its caps, as text; left out where they are over 8 KiB
  * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, for those who may consume it
  *
  * Offers a block to everybody, now or when there is a broker, and to every
@@ -84,7 +84,9 @@ datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
 
   offer->name = g_strdup (name);
   offer->uuid = g_strdup (uuid ? uuid : "");
-  offer->caps = caps ? text_of (caps, DATAHUB_CAPS_MAX) : NULL;
+  /* Half a caps string would be a wrong one; the block has it whole. */
+  if (caps && strlen (caps) <= DATAHUB_CAPS_MAX)
+    offer->caps = text_of (caps, DATAHUB_CAPS_MAX);
   offer->has_secret = secret != NULL;
   if (secret)
     memcpy (offer->secret, secret, sizeof offer->secret);

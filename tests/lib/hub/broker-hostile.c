@@ -237,6 +237,41 @@ test_limits (void)
   raw_free (raw);
 }
 
+/* A notification that would be too long for its receivers when it is written
+ * again costs none of them its connection. */
+static void
+test_growing_payload (void)
+{
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  Raw *bad = raw_own (), *good = raw_own ();
+
+  raw_hello (good, INSTANCE_A);
+  raw_hello (bad, INSTANCE_B);
+  raw_expect_ok (good, "subscribe",
+      json_pack ("{s:s, s:b}", "pattern", "*", "notifications", TRUE));
+  raw_expect_ok (bad, "register",
+      json_pack ("{s:s, s:s}", "name", "cam0", "uuid", UUID_A));
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_string_printf (text,
+      "{\"v\":1,\"type\":\"notify\",\"id\":%d,\"epoch\":\"%s\","
+      "\"name\":\"cam0\",\"topic\":\"t\",\"payload\":[1e9",
+      (int) ++bad->id, bad->epoch);
+  while (text->len < 60000)
+    g_string_append (text, ",1e9");
+  g_string_append (text, "]}");
+  raw_send (bad, text->str, text->len);
+  fixture_wait_until (raw_stat (good, "unsent") == 1);
+  raw_expect_ok (bad, "notify",
+      json_pack ("{s:s, s:s}", "name", "cam0", "topic", "short"));
+  json_t *event = raw_event (good, "notification", 10000);
+  g_assert_nonnull (event);
+  g_assert_cmpstr (json_string_value (json_object_get (event, "topic")), ==,
+      "short");
+  json_decref (event);
+  raw_free (bad);
+  raw_free (good);
+}
+
 /* --- a flood --- */
 
 typedef struct
@@ -328,6 +363,7 @@ add_tests (void)
   fixture_add ("/broker/hostile/many-parts", test_many_parts);
   fixture_add ("/broker/hostile/no-growth", test_no_growth);
   fixture_add ("/broker/hostile/limits", test_limits);
+  fixture_add ("/broker/hostile/growing-payload", test_growing_payload);
   fixture_add ("/broker/hostile/flood", test_flood);
   fixture_add ("/broker/hostile/budget", test_budget);
 }

@@ -229,6 +229,30 @@ test_list_pages (void)
   }
 }
 
+/* What a producer wrote grows on the wire: caps of nothing but what must be
+ * escaped. The list comes whole all the same. */
+static void
+test_list_of_escapes (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (DatahubHub) watcher = fixture_hub (DATAHUB_HUB_MONITOR);
+  g_autofree char *caps = g_strnfill (8192, '\1');
+
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *name = g_strdup_printf ("cam%02d", i);
+    datahub_hub_register_block (producer, name, UUID_A, caps, NULL);
+  }
+  g_autoptr (DatahubHubBlock) last =
+      find (watcher, "cam19", 10 * SECONDS, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (datahub_hub_block_get_caps (last), ==, caps);
+  g_autoptr (GPtrArray) blocks =
+      datahub_hub_list (watcher, 10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (blocks->len, ==, 20);
+}
+
 static void
 test_request (void)
 {
@@ -349,6 +373,7 @@ add_tests (void)
   fixture_add ("/hub/no-broker", test_no_broker);
   fixture_add ("/hub/bad-arguments", test_bad_arguments);
   fixture_add ("/hub/list-pages", test_list_pages);
+  fixture_add ("/hub/list-of-escapes", test_list_of_escapes);
   fixture_add ("/hub/request", test_request);
   fixture_add ("/hub/each-ends-once", test_each_ends_once);
   fixture_add ("/hub/shared", test_shared);
