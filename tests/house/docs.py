@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The documents keep up with the tree: docs.py links | tests BUILD_DIR.
 links: every relative link and every path in backquotes leads somewhere.
-tests: every test that docs/testing.md names exists."""
+tests: every test and every behaviour that docs/testing.md names exists."""
 import json
 import pathlib
 import re
@@ -12,8 +12,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:lib|gst|tests|docs|examples|\.ci)/[\w./*-]*)`")
-TEST = re.compile(
-    r"`((?:core|hub|cli|gst|stress|house|example)-[a-z0-9-]+)`")
+SUITES = ("core", "stress", "house", "example")
+TEST = re.compile(r"`((?:%s)-[a-z0-9-]+)`" % "|".join(SUITES))
+BEHAVIOUR = re.compile(r"`([a-z][a-z-]+): ([^`]+)`", re.S)
 
 
 def documents():
@@ -40,10 +41,20 @@ def tests(build):
                                 capture_output=True, text=True, check=True)
     known = {test["name"] for test in json.loads(introspect.stdout)}
     page = ROOT / "docs" / "testing.md"
-    named = TEST.findall(page.read_text())
-    if not named:
-        yield page, "no test at all"
-    for name in named:
+    text = page.read_text()
+    sources = "".join(path.read_text() for path in ROOT.glob("tests/**/*.c"))
+    # A long string may be broken into several in the source.
+    sources = re.sub(r'"\s*\n\s*"', "", sources)
+    behaviours = [(name, " ".join(what.split()))
+                  for name, what in BEHAVIOUR.findall(text)]
+    if not behaviours:
+        yield page, "behaviour at all"
+    for name, what in behaviours:
+        if name not in known:
+            yield page, f"program {name}"
+        if what not in sources:
+            yield page, f"behaviour: {what}"
+    for name in TEST.findall(text):
         if name not in known:
             yield page, name
 
