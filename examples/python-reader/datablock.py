@@ -584,13 +584,14 @@ class Reader:
         barrier()
         return text if self.block.sticky_word(STICKY_CAPS) == word else None
 
-    def ended(self):
-        """'closed', 'died', or None while something may still come."""
+    def over(self):
+        """'closed', 'died', or None while the producer goes on."""
         if self.block.state() in (CLOSED, MOVED):
-            how = "closed"
-        elif not self.block.producer_lives():
-            how = "died"
-        else:
-            return None
+            return "closed"
+        return None if self.block.producer_lives() else "died"
+
+    def ended(self):
+        """As over(), but None while there is something left to read."""
+        how = self.over()
         barrier()
         return how if self.block.ctl.u64(HEAD) <= self.cursor else None

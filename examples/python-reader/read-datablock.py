@@ -97,7 +97,14 @@ class Program:
         self.show_caps(reader.newest_caps())
         asked = time.monotonic()
         while True:
-            record = reader.read()
+            try:
+                record = reader.read()
+            except NotThere as absent:
+                how = reader.over()
+                if not how:
+                    raise
+                say(f"# the rest cannot be read any more: {absent}")
+                return self.end(how, reader)
             if record:
                 self.heard = time.monotonic()
                 if self.take(record):

@@ -6,6 +6,7 @@ import pathlib
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,11 @@ class Place(unittest.TestCase):
 
     def reader(self, *arguments):
         return self.python(READER / "read-datablock.py", *arguments)
+
+    def stop(self, child):
+        """SIGSTOP, and it has taken effect."""
+        child.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def wait_until(self, condition, what):
         deadline = time.monotonic() + LIMIT

@@ -49,7 +49,8 @@ class Programs(Place):
         self.assertEqual(producer.finish(), 0, producer.errors)
         self.assertEqual(consumer.finish(), 0, consumer.errors)
         copied = [line for line in consumer.buffers() if "copied" in line]
-        self.assertGreater(len(copied), 0)
+        self.assertEqual(len(copied), 98)
+        self.assertRegex(consumer.lines[-1], " quota 2 held 2$")
         self.assertEqual([line.replace(" copied", "")
                           for line in consumer.buffers()], producer.buffers())
 

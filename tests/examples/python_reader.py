@@ -67,8 +67,7 @@ class Delivery(Place):
         producer.tell("buffers 1 64 1")
         reader = self.reader("test", "--start", "oldest")
         reader.expect("^buffer ")
-        reader.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, reader.process.pid, os.WSTOPPED | os.WNOWAIT)
+        self.stop(reader)
         producer.tell("buffers 1000 64 1")
         reader.process.send_signal(signal.SIGCONT)
         producer.tell("eos")
@@ -143,6 +142,22 @@ class Life(Place):
         self.assertEqual(reader.finish(), 3, reader.errors)
         self.assertRegex(reader.lines[-1], "^# died at .* read 6 buffers")
         self.assertEqual(reader.buffers(), producer.buffers())
+
+    def test_a_pool_that_went_with_the_block_is_told(self):
+        producer = self.producer()
+        reader = self.reader("test", "--start", "oldest")
+        reader.expect("^# block")
+        producer.tell("buffers 2 64 1")
+        for line in producer.buffers():
+            reader.expect(f"^{line}$")
+        self.stop(reader)
+        producer.tell("buffers 2 200000 1")
+        producer.tell("close")
+        self.nothing_left()
+        reader.process.send_signal(signal.SIGCONT)
+        self.assertEqual(reader.finish(), 0, reader.errors)
+        self.assertRegex(reader.lines[-2], "^# the rest cannot be read .* Pool")
+        self.assertRegex(reader.lines[-1], "^# closed at 2: read 2 buffers")
 
     def test_what_a_dead_producer_left_is_read_only_when_asked_for(self):
         producer = self.producer()
