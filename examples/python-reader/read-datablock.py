@@ -215,7 +215,7 @@ def arguments():
         help="look this often (default: %(default)s)")
     add("--post-mortem", action="store_true",
         help="read also what a dead producer left, from the oldest record on")
-    add("--secret-file", metavar="FILE", help="the secret of the block")
+    add("--secret-file", metavar="FILE", help="refuse a block of another secret")
     add("--verify", action="store_true", help="check the check sums of records "
         "that have one")
     add("--quiet", action="store_true", help="no line for each record")

@@ -201,6 +201,25 @@ class Leases(Place):
         self.assertEqual(caught.exception.code, datahub.ERROR_NOT_FOUND)
         self.assertTrue(str(caught.exception))
 
+    def test_another_secret_is_refused_by_both_readers(self):
+        secret = bytes(range(32))
+        path = f"{self.home}/secret"
+        with datahub.Producer(LIB, "test", 256, secret=secret) as producer:
+            producer.commit(datahub.EOS)
+            for told, is_right in ((secret, True), (bytes(32), False)):
+                with open(path, "wb") as file:
+                    file.write(told)
+                reader = self.reader("test", "--secret-file", path, "--start",
+                                     "oldest")
+                self.assertEqual(reader.finish(), 0 if is_right else 1)
+                if is_right:
+                    datahub.Consumer(LIB, "test", secret=told).close()
+                    continue
+                with self.assertRaises(datahub.Failure) as caught:
+                    datahub.Consumer(LIB, "test", secret=told)
+                self.assertEqual(caught.exception.code,
+                                 datahub.VALUES["DATAHUB_ERROR_DENIED"])
+
     def test_the_context_of_a_lease_is_its_caps(self):
         producer = self.producer()
         consumer = self.attach()
