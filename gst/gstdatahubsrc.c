@@ -630,8 +630,8 @@ is_expired (GstDatahubSrc *self, const DatahubView *view)
   GstClockTime max_age = get_settings (self).max_age;
   gboolean delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
   GstClockTime now = (GstClockTime) gst_datahub_monotonic_now ();
-  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age)
-      && view->commit_ns < now && now - view->commit_ns > max_age;
+  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age) && view->commit_ns < now
+      && now - view->commit_ns > max_age;
   if (!delta)
     self->skip_deltas = FALSE;
   if (expired)

@@ -115,7 +115,6 @@ GST_START_TEST (live_is_told_exactly_what_it_lost)
   GstFormat format;
   push (sink, 0);
   fail_unless_equals_int (take (src, NULL), 0);
-  gst_harness_set_blocking_push_mode (src);
   gst_element_set_state (src->element, GST_STATE_PAUSED);
   for (guint32 i = 1; i <= 1000; i++)
     push (sink, i);
@@ -234,7 +233,6 @@ GST_START_TEST (old_buffers_are_skipped)
   push (sink, 1);
   g_usleep (3000); /* the passing of time itself is what is tested */
   src = new_src ("max-age=1000000");
-  gst_harness_set_blocking_push_mode (src);
   while (stat_of (src->element, "expired") == 0)
     g_thread_yield ();
   gst_harness_teardown (src);
