@@ -4,7 +4,7 @@
 #include "hub-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
-#include "hub.h"
+#include "hub-error-private.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -18,21 +18,6 @@
 /* For what was said last to reach everybody before the connections end. */
 #define YIELD_LINGER_MS 60
 
-static gboolean refuse (GError **error, DatahubHubError code,
-    const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static gboolean
-refuse (GError **error, DatahubHubError code, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, code, text);
-  return FALSE;
-}
-
 static gboolean
 may (DatahubCall *call, DatahubRight right, const char *name)
 {
@@ -44,7 +29,7 @@ need (DatahubCall *call, DatahubRight right, const char *name, GError **error)
 {
   if (may (call, right, name))
     return TRUE;
-  return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+  return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
       "this key has no right to %s %s", datahub_right_word (right), name);
 }
 
@@ -70,14 +55,14 @@ handle_hello (DatahubCall *call, GError **error)
     broker->stats.impersonated++;
     datahub_log (G_LOG_LEVEL_MESSAGE, "impersonation",
         "a client with key %.8s… claimed another's identity", call->key);
-    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "the identity claimed is not that of the connection's key");
   }
 
   DatahubClient *client =
       datahub_registry_get_client (&broker->registry, key, instance);
   if (!client)
-    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "this broker has %d clients and takes no more", DATAHUB_MAX_CLIENTS);
   g_autofree char *own_host = datahub_evidence_host ();
   datahub_registry_route (&broker->registry, client, call->routing);
@@ -136,7 +121,7 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
   DatahubBlockEntry *block = datahub_registry_find (registry, name);
 
   if (block && block->owner != call->client && !may_replace (call, block, uuid))
-    return refuse (error, DATAHUB_HUB_ERROR_BUSY,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "%s (pid %d%s) produces %s and is alive; choose another name, or stop "
         "it",
         block->owner->program, block->owner->pid,
@@ -145,7 +130,7 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
     datahub_broker_remove_block (call->broker, block, "replaced");
   if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
       || datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS)
-    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client may register %d blocks, all together %d",
         DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
   return TRUE;
@@ -203,7 +188,8 @@ get_block (DatahubCall *call, GError **error)
   block = datahub_registry_find (&call->broker->registry, name);
   if (block && strcmp (block->uuid, uuid) == 0)
     return block;
-  refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s", name);
+  datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
+      name);
   return NULL;
 }
 
@@ -216,7 +202,7 @@ handle_unregister (DatahubCall *call, GError **error)
   if (!block)
     return FALSE;
   if (block->owner != call->client)
-    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "block %s is another client's", block->name);
   datahub_broker_remove_block (call->broker, block, "closed");
   return TRUE;
@@ -284,7 +270,7 @@ get_pattern (DatahubCall *call, GError **error)
       DATAHUB_PATTERN_MAX, TRUE, error);
 
   if (pattern && !datahub_pattern_is_valid (pattern)) {
-    refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+    datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "a pattern is made of the characters of names, '*' and '?'");
     return NULL;
   }
@@ -312,7 +298,7 @@ handle_subscribe (DatahubCall *call, GError **error)
     return FALSE;
   forget_subscription (call->client, pattern);
   if (call->client->subscriptions->len >= DATAHUB_MAX_SUBSCRIPTIONS)
-    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client may subscribe to %d patterns", DATAHUB_MAX_SUBSCRIPTIONS);
   DatahubSubscription *subscription = g_new0 (DatahubSubscription, 1);
   subscription->pattern = g_strdup (pattern);
@@ -349,11 +335,11 @@ handle_consumer_joined (DatahubCall *call, GError **error)
   if (joined && joined->client == call->client)
     return TRUE;
   if (joined)
-    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s is another client's", block->name);
   joined = datahub_block_entry_join (block, call->client, id, label);
   if (!joined)
-    return refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "block %s has %d consumers and takes no more", block->name,
         DATAHUB_MAX_CONSUMERS_PER_BLOCK);
   datahub_broker_tell_consumer (call->broker, "consumer-added", block, joined,
@@ -375,10 +361,10 @@ handle_consumer_left (DatahubCall *call, GError **error)
     return FALSE;
   DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
   if (!joined)
-    return refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such consumer of %s",
-        block->name);
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
+        "no such consumer of %s", block->name);
   if (joined->client != call->client && block->owner != call->client)
-    return refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s is another client's", block->name);
   datahub_broker_remove_joined (call->broker, block, joined, reason);
   return TRUE;
@@ -402,8 +388,8 @@ handle_notify (DatahubCall *call, GError **error)
   if (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, name, error))
     return FALSE;
   if (!block)
-    return refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
-        name);
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
+        "no such block: %s", name);
 
   json_t *event = datahub_broker_event_new ("notification");
   json_object_set_new (event, "name", json_string (name));
@@ -476,7 +462,7 @@ handle_yield (DatahubCall *call, GError **error)
   if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
     return FALSE;
   if (!broker->embedded)
-    return refuse (error, DATAHUB_HUB_ERROR_BUSY,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "a standalone broker (pid %d) serves here and stays", (int) getpid ());
   g_autoptr (json_t) event = datahub_broker_event_new ("closing");
   json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));

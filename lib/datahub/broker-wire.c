@@ -3,7 +3,7 @@
  * it new, is it within the sender's budget) before a handler sees it. */
 #include "hub-log-private.h"
 #include "broker-private.h"
-#include "hub.h"
+#include "hub-error-private.h"
 #include "zmq-source-private.h"
 
 #include <errno.h>
@@ -105,13 +105,6 @@ receive (void *router, zmq_msg_t *routing, zmq_msg_t *body)
   return TRUE;
 }
 
-static gboolean
-refuse (GError **error, DatahubHubError code, const char *text)
-{
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, code, text);
-  return FALSE;
-}
-
 /* The id of a request only rises within the epoch of its connection, so that a
  * message that is sent again is seen to be old, whatever clock its sender has.
  */
@@ -124,11 +117,11 @@ check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
   if (!epoch)
     return FALSE;
   if (!client || strcmp (epoch, client->epoch) != 0)
-    return refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
         "say hello first: this connection has no epoch, or another one");
   if (id <= client->last_id) {
     *replayed = TRUE;
-    return refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
   }
   client->last_id = id;
   return TRUE;
@@ -146,7 +139,7 @@ answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
 
   DatahubHandler handler = datahub_broker_find_handler (type);
   if (!handler)
-    return refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "there is no request of this type");
   if (strcmp (type, "hello") != 0
       && !check_session (call, *id, silent, error)) {

@@ -3,7 +3,7 @@
  * of one path would silently steal it, so only the lock's holder binds. */
 #include "hub-log-private.h"
 #include "endpoint-private.h"
-#include "hub.h"
+#include "hub-error-private.h"
 #include "runtime-dir-private.h"
 
 #include <errno.h>
@@ -17,22 +17,6 @@
 /* sun_path without its end. */
 #define IPC_PATH_MAX 107
 
-static gboolean refuse (GError **error, const char *format, ...)
-    G_GNUC_PRINTF (2, 3);
-
-static gboolean
-refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
-      text);
-  return FALSE;
-}
-
 /* The path of an ipc endpoint, or NULL for another kind. */
 const char *
 datahub_endpoint_ipc_path (const char *endpoint)
@@ -45,12 +29,12 @@ static gboolean
 check_ipc (const char *endpoint, const char *path, GError **error)
 {
   if (*path != '/')
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "endpoint %s must name an absolute path, as in "
         "ipc:///run/user/1000/datahub/broker.sock",
         endpoint);
   if (strlen (path) > IPC_PATH_MAX)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "the path of endpoint %s has %zu bytes, a socket's path may have %d; "
         "use a shorter one (DATAHUB_RUNTIME_DIR sets the directory)",
         endpoint, strlen (path), IPC_PATH_MAX);
@@ -66,7 +50,7 @@ check_tcp (const char *endpoint, const char *address, GError **error)
   if (!colon || colon == address
       || (!g_ascii_string_to_unsigned (colon + 1, 10, 1, 65535, &port, NULL)
           && strcmp (colon + 1, "*") != 0))
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "endpoint %s must name a host and a port, as in tcp://studio:5570",
         endpoint);
   return TRUE;
@@ -82,7 +66,7 @@ datahub_endpoint_check (const char *endpoint, GError **error)
     return check_ipc (endpoint, path, error);
   if (g_str_has_prefix (endpoint, "tcp://"))
     return check_tcp (endpoint, endpoint + strlen ("tcp://"), error);
-  return refuse (error,
+  return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
       "endpoint %s is none; use auto, ipc:///path or tcp://host:port",
       endpoint);
 }
@@ -136,14 +120,16 @@ datahub_endpoint_lock (const char *endpoint, GError **error)
   int fd = open (file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0) {
-    refuse (error, "cannot open lock file %s: %s", file, g_strerror (errno));
+    datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+        "cannot open lock file %s: %s", file, g_strerror (errno));
     return -1;
   }
   if (flock (fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
       report_busy (fd, endpoint, error);
     else
-      refuse (error, "cannot lock %s: %s", file, g_strerror (errno));
+      datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS, "cannot lock %s: %s",
+          file, g_strerror (errno));
     close (fd);
     return -1;
   }

@@ -4,7 +4,7 @@
 #include "hub-log-private.h"
 #include "key-file-private.h"
 #include "keys-private.h"
-#include "hub.h"
+#include "hub-error-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,21 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static gboolean refuse (GError **error, const char *format, ...)
-    G_GNUC_PRINTF (2, 3);
-
-static gboolean
-refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY, text);
-  return FALSE;
-}
-
 static gboolean
 check_directory (const char *file, GError **error)
 {
@@ -36,18 +21,31 @@ check_directory (const char *file, GError **error)
   struct stat st;
 
   if (stat (directory, &st) != 0)
-    return refuse (error, "cannot examine the directory of key file %s: %s",
-        file, g_strerror (errno));
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot examine the directory of key file %s: %s", file,
+        g_strerror (errno));
   if (st.st_uid != geteuid ())
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "the directory of secret key file %s belongs to user %u, not to you "
         "(%u); move the key into a directory of your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "the directory of secret key file %s has mode %04o; fix it with: "
         "chmod 700 %s",
         file, (unsigned) st.st_mode & 07777, directory);
+  return TRUE;
+}
+
+static gboolean
+examine (int fd, const char *file, struct stat *st, GError **error)
+{
+  if (fstat (fd, st) != 0)
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot examine key file %s: %s", file, g_strerror (errno));
+  if (!S_ISREG (st->st_mode))
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "key file %s is not a regular file", file);
   return TRUE;
 }
 
@@ -56,18 +54,15 @@ check_secret (int fd, const char *file, GError **error)
 {
   struct stat st;
 
-  if (fstat (fd, &st) != 0)
-    return refuse (error, "cannot examine key file %s: %s", file,
-        g_strerror (errno));
-  if (!S_ISREG (st.st_mode))
-    return refuse (error, "key file %s is not a regular file", file);
+  if (!examine (fd, file, &st, error))
+    return FALSE;
   if (st.st_uid != geteuid ())
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "secret key file %s belongs to user %u, not to you (%u); use a key of "
         "your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "secret key file %s has mode %04o: others can read it; make a new key, "
         "or, if nobody did, fix it with: chmod 600 %s",
         file, (unsigned) st.st_mode & 07777, file);
@@ -81,18 +76,15 @@ check_public (int fd, const char *file, GError **error)
 {
   struct stat st;
 
-  if (fstat (fd, &st) != 0)
-    return refuse (error, "cannot examine key file %s: %s", file,
-        g_strerror (errno));
-  if (!S_ISREG (st.st_mode))
-    return refuse (error, "key file %s is not a regular file", file);
+  if (!examine (fd, file, &st, error))
+    return FALSE;
   if (st.st_uid != geteuid () && st.st_uid != 0)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s belongs to user %u, neither to you (%u) nor to root; copy "
         "the key into a file of your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0022)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s has mode %04o: others can change it; fix it with: "
         "chmod go-w %s",
         file, (unsigned) st.st_mode & 07777, file);
@@ -109,8 +101,8 @@ read_key (int fd, const char *file, char *key, GError **error)
     n = read (fd, text, sizeof text - 1);
   while (n < 0 && errno == EINTR);
   if (n < 0)
-    return refuse (error, "cannot read key file %s: %s", file,
-        g_strerror (errno));
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot read key file %s: %s", file, g_strerror (errno));
   while (n > 0 && g_ascii_isspace (text[n - 1]))
     n--;
   text[n] = '\0';
@@ -119,7 +111,7 @@ read_key (int fd, const char *file, char *key, GError **error)
     memcpy (key, text, DATAHUB_KEY_TEXT + 1);
   sodium_memzero (text, sizeof text);
   if (!valid)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s does not hold a key: it must be %d characters of Z85",
         file, DATAHUB_KEY_TEXT);
   return TRUE;
@@ -134,10 +126,10 @@ datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
 
   if (fd < 0) {
     if (errno == ELOOP)
-      return refuse (error,
+      return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
           "key file %s is a symbolic link; name the file itself", file);
-    return refuse (error, "cannot open key file %s: %s", file,
-        g_strerror (errno));
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot open key file %s: %s", file, g_strerror (errno));
   }
   gboolean done =
       (kind == DATAHUB_KEY_FILE_SECRET ? check_secret (fd, file, error)
@@ -172,8 +164,8 @@ datahub_key_file_write (const char *file, const char *key, GError **error)
       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0)
-    return refuse (error, "cannot create key file %s: %s", file,
-        g_strerror (errno));
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot create key file %s: %s", file, g_strerror (errno));
   gboolean done = write_all (fd, key) && link (temporary, file) == 0;
   int sys_errno = errno;
   close (fd);
@@ -181,8 +173,8 @@ datahub_key_file_write (const char *file, const char *key, GError **error)
   if (done)
     return TRUE;
   if (sys_errno != EEXIST)
-    return refuse (error, "cannot write key file %s: %s", file,
-        g_strerror (sys_errno));
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "cannot write key file %s: %s", file, g_strerror (sys_errno));
   g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
       "key file %s exists already; remove it first if its key is to go", file);
   return FALSE;

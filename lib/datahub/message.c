@@ -4,7 +4,7 @@
 #include "hub-log-private.h"
 #include "message-private.h"
 #include "block.h"
-#include "hub.h"
+#include "hub-error-private.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -25,24 +25,6 @@ static const struct
   { DATAHUB_HUB_ERROR_PROTOCOL, "protocol" },
   { DATAHUB_HUB_ERROR_LIMIT, "limit" },
 };
-
-G_DEFINE_QUARK (datahub - hub - error - quark, datahub_hub_error)
-
-static gboolean refuse (GError **error, const char *format, ...)
-    G_GNUC_PRINTF (2, 3);
-
-static gboolean
-refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
-      text);
-  return FALSE;
-}
 
 /* Nesting is counted before the parser recurses into it. Brackets in strings
  * do not count; a broken string is the parser's to refuse. */
@@ -82,26 +64,28 @@ datahub_message_parse (const void *data, gsize size, GError **error)
   gint64 version;
 
   if (size > DATAHUB_MESSAGE_MAX) {
-    refuse (error, "the message has %zu bytes, the limit is %d", size,
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "the message has %zu bytes, the limit is %d", size,
         DATAHUB_MESSAGE_MAX);
     return NULL;
   }
   if (!depth_is_fine (data, size)) {
-    refuse (error, "the message is nested more than %d deep",
-        DATAHUB_MESSAGE_DEPTH);
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "the message is nested more than %d deep", DATAHUB_MESSAGE_DEPTH);
     return NULL;
   }
   g_autoptr (json_t) message =
       json_loadb (data, size, JSON_REJECT_DUPLICATES, &json_error);
   if (!json_is_object (message)) {
-    refuse (error, "the message is no JSON object: %s",
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "the message is no JSON object: %s",
         message ? "another type" : json_error.text);
     return NULL;
   }
   if (!datahub_message_integer (message, "v", 1, G_MAXINT32, &version, error))
     return NULL;
   if (version != DATAHUB_PROTOCOL_VERSION) {
-    refuse (error,
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the peer speaks version %d of the protocol, this program %d; upgrade "
         "the older of the two",
         (int) version, DATAHUB_PROTOCOL_VERSION);
@@ -150,11 +134,13 @@ datahub_message_string (json_t *message, const char *field, gsize max,
   if (!value && !required)
     return NULL;
   if (!json_is_string (value)) {
-    refuse (error, "field \"%s\" must be a string", field);
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" must be a string", field);
     return NULL;
   }
   if (json_string_length (value) > max) {
-    refuse (error, "field \"%s\" is longer than %zu bytes", field, max);
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" is longer than %zu bytes", field, max);
     return NULL;
   }
   return json_string_value (value);
@@ -167,10 +153,12 @@ datahub_message_integer (json_t *message, const char *field, gint64 min,
   json_t *number = json_object_get (message, field);
 
   if (!json_is_integer (number))
-    return refuse (error, "field \"%s\" must be a whole number", field);
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" must be a whole number", field);
   *value = json_integer_value (number);
   if (*value < min || *value > max)
-    return refuse (error, "field \"%s\" is out of range", field);
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" is out of range", field);
   return TRUE;
 }
 
@@ -184,7 +172,8 @@ datahub_message_u64 (json_t *message, const char *field, guint64 *value,
   if (!text)
     return FALSE;
   if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, value, NULL))
-    return refuse (error, "field \"%s\" must be a number as text", field);
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" must be a number as text", field);
   return TRUE;
 }
 
@@ -199,7 +188,7 @@ datahub_message_name (json_t *message, GError **error)
   if (!name)
     return NULL;
   if (!datahub_channel_is_valid (name, &reason)) {
-    refuse (error, "%s", reason.message);
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "%s", reason.message);
     return NULL;
   }
   return name;
@@ -223,7 +212,8 @@ datahub_message_token (json_t *message, const char *field, GError **error)
       datahub_message_string (message, field, DATAHUB_TOKEN_TEXT, TRUE, error);
 
   if (text && !is_hexadecimal (text, DATAHUB_TOKEN_TEXT)) {
-    refuse (error, "field \"%s\" must be %d hexadecimal digits", field,
+    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"%s\" must be %d hexadecimal digits", field,
         DATAHUB_TOKEN_TEXT);
     return NULL;
   }
@@ -261,7 +251,8 @@ datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
              &size, NULL)
           != 0
       || size != DATAHUB_SECRET_SIZE)
-    return refuse (error, "field \"secret\" must be %d hexadecimal digits",
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+        "field \"secret\" must be %d hexadecimal digits",
         2 * DATAHUB_SECRET_SIZE);
   return TRUE;
 }

@@ -4,7 +4,7 @@
 #include "hub-log-private.h"
 #include "runtime-dir-private.h"
 #include "keys.h"
-#include "hub.h"
+#include "hub-error-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,39 +25,23 @@ datahub_runtime_dir_name (void)
   return g_strdup_printf ("/tmp/datahub-%u", (unsigned) geteuid ());
 }
 
-static gboolean refuse (GError **error, const char *format, ...)
-    G_GNUC_PRINTF (2, 3);
-
-static gboolean
-refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_RUNTIME_DIR,
-      text);
-  return FALSE;
-}
-
 static gboolean
 refuse_unopened (const char *path, int sys_errno, GError **error)
 {
   struct stat st;
 
   if (lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s is a symbolic link, which another user could "
         "have placed; remove it, or set DATAHUB_RUNTIME_DIR to the real "
         "directory",
         path);
   if (sys_errno == ENOTDIR)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s is not a directory; remove it, or set "
         "DATAHUB_RUNTIME_DIR to another place",
         path);
-  return refuse (error,
+  return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
       "cannot open runtime directory %s: %s; create it with: mkdir -m 700 %s",
       path, g_strerror (sys_errno), path);
 }
@@ -71,7 +55,7 @@ datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
   struct stat st;
 
   if (create && mkdir (path, 0700) != 0 && errno != EEXIST)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "cannot create runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
         "directory you may create",
         path, g_strerror (errno));
@@ -83,15 +67,16 @@ datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
   int sys_errno = errno;
   close (fd);
   if (failed)
-    return refuse (error, "cannot examine runtime directory %s: %s", path,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+        "cannot examine runtime directory %s: %s", path,
         g_strerror (sys_errno));
   if (st.st_uid != geteuid ())
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s belongs to user %u, not to you (%u); set "
         "DATAHUB_RUNTIME_DIR to a directory of your own",
         path, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return refuse (error,
+    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s has mode %04o: others can enter it; fix it with: "
         "chmod 700 %s",
         path, (unsigned) st.st_mode & 07777, path);

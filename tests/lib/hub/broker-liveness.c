@@ -131,46 +131,72 @@ listen (Heard *heard)
   return hub;
 }
 
-static void
-heard_clear (Heard *heard)
+/* A broker, a listener, and a producer of "cam0" that both know. */
+typedef struct
 {
-  g_free (heard->reason);
-  g_free (heard->uuid);
+  Heard heard;
+  DatahubBroker *broker;
+  DatahubHub *hub;
+  Child *producer;
+} Scene;
+
+static Scene *
+scene_begin (void)
+{
+  Scene *s = g_new0 (Scene, 1);
+
+  s->broker = fixture_broker (NULL);
+  s->hub = listen (&s->heard);
+  s->producer = fixture_spawn ("produce", "cam0");
+  fixture_expect_line (s->producer, "uuid");
+  fixture_wait_until (s->heard.added == 1);
+  return s;
+}
+
+static void
+scene_end (Scene *s)
+{
+  g_object_unref (s->hub);
+  g_object_unref (s->broker);
+  g_free (s->heard.reason);
+  g_free (s->heard.uuid);
+  g_free (s);
+}
+
+/* The producer leaves in peace, and everybody hears of it. */
+static void
+scene_close (Scene *s)
+{
+  int removed = s->heard.removed;
+
+  g_assert_cmpint (fixture_reap (s->producer), ==, 0);
+  fixture_wait_until (s->heard.removed == removed + 1);
+  scene_end (s);
 }
 
 static void
 test_killed (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *producer = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (producer, "uuid");
-  fixture_wait_until (heard.added == 1);
   gint64 started = g_get_monotonic_time ();
-  fixture_signal (producer, SIGKILL);
-  fixture_wait_until (heard.removed == 1);
-  g_assert_cmpstr (heard.reason, ==, "lost");
+  fixture_signal (s->producer, SIGKILL);
+  fixture_wait_until (s->heard.removed == 1);
+  g_assert_cmpstr (s->heard.reason, ==, "lost");
   g_assert_cmpint (fixture_ms_since (started), <, 2000);
-  g_assert_cmpint (fixture_reap (producer), ==, -1);
-  heard_clear (&heard);
+  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  scene_end (s);
 }
 
 static void
 test_closed (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *producer = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (producer, "uuid");
-  fixture_wait_until (heard.added == 1);
-  g_assert_cmpint (fixture_reap (producer), ==, 0);
-  fixture_wait_until (heard.removed == 1);
-  g_assert_cmpstr (heard.reason, ==, "closed");
-  heard_clear (&heard);
+  g_assert_cmpint (fixture_reap (s->producer), ==, 0);
+  fixture_wait_until (s->heard.removed == 1);
+  g_assert_cmpstr (s->heard.reason, ==, "closed");
+  scene_end (s);
 }
 
 static gboolean
@@ -187,125 +213,97 @@ is_stalled (DatahubHub *hub)
 static void
 test_stopped (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *producer = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (producer, "uuid");
-  fixture_wait_until (heard.added == 1);
-  fixture_stop (producer);
-  fixture_wait_until (is_stalled (hub));
-  g_assert_cmpint (heard.removed, ==, 0);
-  fixture_signal (producer, SIGCONT);
-  fixture_wait_until (!is_stalled (hub));
-  g_assert_cmpint (heard.removed, ==, 0);
-  g_assert_cmpint (fixture_reap (producer), ==, 0);
-  fixture_wait_until (heard.removed == 1);
-  heard_clear (&heard);
+  fixture_stop (s->producer);
+  fixture_wait_until (is_stalled (s->hub));
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  fixture_signal (s->producer, SIGCONT);
+  fixture_wait_until (!is_stalled (s->hub));
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  scene_close (s);
 }
 
 /* A producer that comes back under its name replaces what it left. */
 static void
 test_restarted (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *first = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (first, "uuid");
-  fixture_wait_until (heard.added == 1);
-  g_autofree char *before = g_strdup (heard.uuid);
-  fixture_signal (first, SIGKILL);
-  g_assert_cmpint (fixture_reap (first), ==, -1);
+  g_autofree char *before = g_strdup (s->heard.uuid);
+  fixture_signal (s->producer, SIGKILL);
+  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
   Child *second = fixture_spawn ("produce", "cam0");
   fixture_expect_line (second, "uuid");
-  fixture_wait_until (heard.added == 2);
-  g_assert_cmpint (heard.removed, ==, 1);
-  g_assert_cmpstr (heard.uuid, !=, before);
+  fixture_wait_until (s->heard.added == 2);
+  g_assert_cmpint (s->heard.removed, ==, 1);
+  g_assert_cmpstr (s->heard.uuid, !=, before);
   g_assert_cmpint (fixture_reap (second), ==, 0);
-  heard_clear (&heard);
+  scene_end (s);
 }
 
 /* While its predecessor is stopped, not dead, nobody takes the name. */
 static void
 test_stopped_keeps_name (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
+  Scene *s = scene_begin ();
   g_autoptr (DatahubHub) rival = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (GError) error = NULL;
-  Child *producer = fixture_spawn ("produce", "cam0");
 
-  fixture_expect_line (producer, "uuid");
-  fixture_wait_until (heard.added == 1);
-  fixture_stop (producer);
-  fixture_wait_until (is_stalled (hub));
+  fixture_stop (s->producer);
+  fixture_wait_until (is_stalled (s->hub));
   g_autofree char *answer = datahub_hub_request (rival, "register",
       "{\"name\":\"cam0\",\"uuid\":\"" UUID_B "\"}", 10 * SECONDS, NULL,
       &error);
   g_assert_null (answer);
   g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
-  g_autofree char *pid = g_strdup_printf ("pid %d", producer->pid);
+  g_autofree char *pid = g_strdup_printf ("pid %d", s->producer->pid);
   g_assert_nonnull (strstr (error->message, pid));
-  fixture_signal (producer, SIGKILL);
-  g_assert_cmpint (fixture_reap (producer), ==, -1);
-  heard_clear (&heard);
+  fixture_signal (s->producer, SIGKILL);
+  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  scene_end (s);
 }
 
 static void
 test_consumer_killed (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *producer = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (producer, "uuid");
   Child *consumer = fixture_spawn ("consume", "cam0");
-  fixture_wait_until (heard.joined == 1);
+  fixture_wait_until (s->heard.joined == 1);
   fixture_signal (consumer, SIGKILL);
-  fixture_wait_until (heard.left == 1);
-  g_assert_cmpstr (heard.reason, ==, "lost");
-  g_assert_cmpint (heard.removed, ==, 0);
+  fixture_wait_until (s->heard.left == 1);
+  g_assert_cmpstr (s->heard.reason, ==, "lost");
+  g_assert_cmpint (s->heard.removed, ==, 0);
   g_assert_cmpint (fixture_reap (consumer), ==, -1);
 
   consumer = fixture_spawn ("consume", "cam0");
-  fixture_wait_until (heard.joined == 2);
+  fixture_wait_until (s->heard.joined == 2);
   g_assert_cmpint (fixture_reap (consumer), ==, 0);
-  fixture_wait_until (heard.left == 2);
-  g_assert_cmpstr (heard.reason, ==, "left");
-  g_assert_cmpint (fixture_reap (producer), ==, 0);
-  heard_clear (&heard);
+  fixture_wait_until (s->heard.left == 2);
+  g_assert_cmpstr (s->heard.reason, ==, "left");
+  scene_close (s);
 }
 
 /* A stopped consumer is still a consumer. */
 static void
 test_consumer_stopped (void)
 {
-  Heard heard = { 0 };
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = listen (&heard);
-  Child *producer = fixture_spawn ("produce", "cam0");
+  Scene *s = scene_begin ();
 
-  fixture_expect_line (producer, "uuid");
   Child *consumer = fixture_spawn ("consume", "cam0");
-  fixture_wait_until (heard.joined == 1);
+  fixture_wait_until (s->heard.joined == 1);
   fixture_stop (consumer);
   /* Long enough for it to miss its heartbeats: the producer is made to miss
    * them too, and that can be asked for. */
-  fixture_stop (producer);
-  fixture_wait_until (is_stalled (hub));
-  g_assert_cmpint (heard.left, ==, 0);
-  fixture_signal (producer, SIGCONT);
+  fixture_stop (s->producer);
+  fixture_wait_until (is_stalled (s->hub));
+  g_assert_cmpint (s->heard.left, ==, 0);
+  fixture_signal (s->producer, SIGCONT);
   fixture_signal (consumer, SIGCONT);
-  fixture_wait_until (!is_stalled (hub));
+  fixture_wait_until (!is_stalled (s->hub));
   g_assert_cmpint (fixture_reap (consumer), ==, 0);
-  g_assert_cmpint (fixture_reap (producer), ==, 0);
-  fixture_wait_until (heard.removed == 1);
-  heard_clear (&heard);
+  scene_close (s);
 }
 
 static void

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DATAHUB_HUB_ERROR_PRIVATE_H
+#define DATAHUB_HUB_ERROR_PRIVATE_H
+
+#include "hub.h"
+
+gboolean datahub_refuse (GError **error, DatahubHubError code,
+    const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+#endif /* DATAHUB_HUB_ERROR_PRIVATE_H */
