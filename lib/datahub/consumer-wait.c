@@ -22,15 +22,17 @@ consumer_kick (DatahubConsumer *consumer)
 }
 
 /* The same, for a gate that moved to @to: a producer that waits for gates is
- * woken once there is room worth a context switch, or when this consumer has
- * read everything and will sleep itself. */
+ * woken once, when there is room worth a context switch, or when this consumer
+ * has read everything and will sleep itself. Gates move by one, and the producer
+ * sleeps only after it found this one below what it announced, so none passes
+ * it unseen. */
 void
 consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
 {
   const BlockHeader *header = consumer->block.header;
   if (!(load_seq (&header->producer_waiting) & WAITING_GATE))
     return;
-  if (to >= load_seq (&header->room_wanted)
+  if (to == load_seq (&header->room_wanted)
       || to >= load_acquire (&header->head))
     bump_room (consumer);
 }

@@ -12,6 +12,8 @@
 #define VIDEO_SIZE (1920 * 1080 * 3 / 2)
 /* A measurement that takes longer has failed. */
 #define LONGEST_S 120
+/* The same for every transport; a ring has half as many records as slots. */
+#define MOST_IN_FLIGHT 64
 
 static const char *role = NULL, *transport = NULL, *channel = "bench";
 static const char *size_text = "65536", *board_path = NULL, *touch = "header";
@@ -71,9 +73,9 @@ make_sender (const BenchWork *work)
   if (g_str_equal (transport, "datahub")) {
     GstElement *sink = make ("datahubsink");
     /* bytes of no format say nothing of their size before the first comes */
-    g_object_set (sink, "datablock", channel, "sync", FALSE,
-        "wait-for-consumers", (guint) work->receivers, "slot-size",
-        (guint64) (work->video ? 0 : work->size), NULL);
+    g_object_set (sink, "datablock", channel, "sync", FALSE, "slots",
+        2 * MOST_IN_FLIGHT, "wait-for-consumers", (guint) work->receivers,
+        "slot-size", (guint64) (work->video ? 0 : work->size), NULL);
     gst_util_set_object_arg (G_OBJECT (sink), "broker", "none");
     return sink;
   }
@@ -134,8 +136,8 @@ build (const BenchWork *work, BenchAddress *sent, BenchReceived *received,
         bench_sink_new (work, (uint32_t) receiver, received), NULL);
   } else {
     GstElement *queue = make ("queue");
-    g_object_set (queue, "max-size-buffers", 64, "max-size-bytes", 0,
-        "max-size-time", (guint64) 0, NULL);
+    g_object_set (queue, "max-size-buffers", MOST_IN_FLIGHT, "max-size-bytes",
+        0, "max-size-time", (guint64) 0, NULL);
     link_all (pipeline, bench_source_new (work, sent), queue,
         bench_sink_new (work, 0, received), NULL);
   }
