@@ -379,12 +379,10 @@ publish_batch (DatahubProducer *producer, Call *call)
   store_relaxed (&header->records, producer->head);
   store_relaxed (&header->heartbeat, now);
   store_seq (&header->wake, load_relaxed (&header->wake) + 1); /* A8 */
-  /* Taken, not only looked at: until those who are woken run and take their
-   * bits back, the commits in between need not wake them again. One that sets
-   * its bit after this loads the new `wake` (B7, B8) and sees the new head. */
+  /* Looked at, not taken: a reader that sets its bit between A8 and a taking has
+   * loaded the new `wake`, and would sleep on it with its bit gone. */
   for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
-    if (load_seq (&producer->block.bell->waiters[w]))
-      waiters |= exchange_seq (&producer->block.bell->waiters[w], 0); /* A9 */
+    waiters |= load_seq (&producer->block.bell->waiters[w]); /* A9 */
   call->wake = waiters != 0;
   call->first_sequence = first;
 }
