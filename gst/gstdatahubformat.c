@@ -108,6 +108,33 @@ gst_datahub_format_decode_stream_start (gconstpointer data, gsize size,
 }
 
 /**
+ * gst_datahub_format_local_group:
+ * @start: a stream of a producing pipeline
+ *
+ * Returns: the group id that all streams of its group have in this process
+ */
+guint
+gst_datahub_format_local_group (const GstDatahubStreamStart *start)
+{
+  static GMutex lock;
+  static GHashTable *groups; /* for the life of the process: a few words each */
+  g_autofree gchar *key =
+      g_strdup_printf ("%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x",
+          start->pipeline, start->group);
+  guint id;
+  g_mutex_lock (&lock);
+  if (!groups)
+    groups = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  id = GPOINTER_TO_UINT (g_hash_table_lookup (groups, key));
+  if (id == 0) {
+    id = gst_util_group_id_next ();
+    g_hash_table_insert (groups, g_steal_pointer (&key), GUINT_TO_POINTER (id));
+  }
+  g_mutex_unlock (&lock);
+  return id;
+}
+
+/**
  * gst_datahub_format_encode_caps:
  * @caps: fixed caps
  *

@@ -25,6 +25,8 @@ GBytes *gst_datahub_format_encode_stream_start (GstEvent *event,
 gboolean gst_datahub_format_decode_stream_start (gconstpointer data, gsize size,
     GstDatahubStreamStart *start);
 
+guint gst_datahub_format_local_group (const GstDatahubStreamStart *start);
+
 GBytes *gst_datahub_format_encode_caps (const GstCaps *caps);
 GstCaps *gst_datahub_format_decode_caps (gconstpointer data, gsize size);
 

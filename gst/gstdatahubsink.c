@@ -37,7 +37,7 @@
 #include "gstdatahubevents.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubservice.h"
-#include "gstdatahubsettings.h"
+#include "gstdatahubsinksettings.h"
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 #include "gstdatahubwriter.h"
@@ -52,7 +52,7 @@ GST_DEBUG_CATEGORY_STATIC (datahubsink_debug);
 
 enum
 {
-  PROP_NUM_CONSUMERS = GST_DATAHUB_SETTING_LAST,
+  PROP_NUM_CONSUMERS = GST_DATAHUB_SINK_LAST,
   PROP_STATS
 };
 
@@ -70,7 +70,7 @@ struct _GstDatahubSink
   GstBaseSink parent;
 
   GstDatahubClient client;
-  GstDatahubSettings settings; /* object lock */
+  GstDatahubSinkSettings settings; /* object lock */
 
   /* Set by the streaming thread and by stop, read by others: object lock. */
   GstDatahubBlock *block;
@@ -274,7 +274,7 @@ try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   DatahubError error = { 0 };
   GstDatahubBlock *block;
   GstFlowReturn flow;
-  gst_datahub_settings_fill (element, &self->settings, size, &options);
+  gst_datahub_sink_settings_fill (element, &self->settings, size, &options);
   block = gst_datahub_block_new (self->client.channel, &options, &error);
   if (!block) {
     gst_datahub_client_post_error (element, &error, "creating the block");
@@ -349,7 +349,7 @@ static gboolean
 prepare (GstDatahubSink *self)
 {
   GstElement *element = GST_ELEMENT_CAST (self);
-  if (!gst_datahub_settings_check (element, &self->settings)
+  if (!gst_datahub_sink_settings_check (element, &self->settings)
       || !gst_datahub_client_start (element, &self->client)
       || !is_name_free (self)) {
     gst_datahub_client_stop (&self->client);
@@ -712,7 +712,7 @@ gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   GstElement *element = GST_ELEMENT_CAST (self);
   if (!gst_datahub_client_set_property (element, &self->client, id, value)
-      && !gst_datahub_settings_set (element, &self->settings, id, value))
+      && !gst_datahub_sink_settings_set (element, &self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
 
@@ -723,7 +723,7 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   GstElement *element = GST_ELEMENT_CAST (self);
   if (gst_datahub_client_get_property (element, &self->client, id, value)
-      || gst_datahub_settings_get (element, &self->settings, id, value))
+      || gst_datahub_sink_settings_get (element, &self->settings, id, value))
     return;
   switch (id) {
     case PROP_NUM_CONSUMERS:
@@ -753,7 +753,7 @@ gst_datahub_sink_finalize (GObject *object)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   gst_datahub_client_clear (&self->client);
-  gst_datahub_settings_clear (&self->settings);
+  gst_datahub_sink_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
 }
 
@@ -762,7 +762,7 @@ install_properties (GObjectClass *klass)
 {
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
   gst_datahub_client_install_properties (klass);
-  gst_datahub_settings_install_properties (klass);
+  gst_datahub_sink_settings_install_properties (klass);
   g_object_class_install_property (klass, PROP_NUM_CONSUMERS,
       g_param_spec_uint ("num-consumers", "Number of consumers",
           "How many consumers are attached", 0, G_MAXUINT, 0, read));
@@ -839,7 +839,7 @@ gst_datahub_sink_init (GstDatahubSink *self)
 {
   gst_datahub_client_init (&self->client);
   g_queue_init (&self->pending);
-  gst_datahub_settings_init (&self->settings);
+  gst_datahub_sink_settings_init (&self->settings);
   /* the last sample would keep a slot on loan for good */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }

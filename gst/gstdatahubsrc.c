@@ -27,10 +27,10 @@
  * ]| Records it without a loss.
  */
 #include "gstdatahubsrc.h"
-#include "gstdatahubclient.h"
-#include "gstdatahubenums.h"
+#include "gstdatahublayout.h"
+#include "gstdatahuboutput.h"
 #include "gstdatahubreader.h"
-#include "gstdatahubtime.h"
+#include "gstdatahubsrcsettings.h"
 #include "gstdatahuburi.h"
 
 #include <gst/video/video.h>
@@ -38,8 +38,6 @@
 GST_DEBUG_CATEGORY_STATIC (datahubsrc_debug);
 #define GST_CAT_DEFAULT datahubsrc_debug
 
-#define DEFAULT_MAX_PINNED 8
-#define DEFAULT_POLL_INTERVAL GST_MSECOND
 /* Spinning pays where the next buffer is that near; a futex wake costs about as
  * much. */
 #define SPIN_NS (20 * GST_USECOND)
@@ -50,34 +48,9 @@ GST_DEBUG_CATEGORY_STATIC (datahubsrc_debug);
 
 enum
 {
-  PROP_DELIVERY = GST_DATAHUB_PROP_LAST,
-  PROP_START_AT,
-  PROP_ON_DISCONNECT,
-  PROP_TIMEOUT,
-  PROP_MAX_AGE,
-  PROP_MAX_PINNED,
-  PROP_WAKE,
-  PROP_POLL_INTERVAL,
-  PROP_TIMESTAMPS,
-  PROP_CONSUMER_NAME,
-  PROP_IS_LIVE,
+  PROP_IS_LIVE = GST_DATAHUB_SRC_LAST,
   PROP_STATS
 };
-
-/* Guarded by the object lock. */
-typedef struct
-{
-  GstDatahubDelivery delivery;
-  DatahubStart start_at;
-  GstDatahubOnDisconnect on_disconnect;
-  GstClockTime timeout;
-  GstClockTime max_age;
-  guint max_pinned;
-  GstDatahubWake wake;
-  GstClockTime poll_interval;
-  GstDatahubTimestamps timestamps;
-  gchar *consumer_name;
-} Settings;
 
 /* Written by the streaming thread, under the lock. */
 typedef struct
@@ -93,7 +66,7 @@ struct _GstDatahubSrc
   GstPushSrc parent;
 
   GstDatahubClient client;
-  Settings settings; /* object lock */
+  GstDatahubSrcSettings settings; /* object lock */
 
   /* Guards what follows. Innermost; never held in a wait but that of `wakeup`,
    * which releases it. */
@@ -110,7 +83,6 @@ struct _GstDatahubSrc
   GstDatahubReader reader;
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
-  GQueue held; /* of GstEvent: waiting for a segment to follow */
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
   gint64 waiting_since; /* for a producer; 0: not waiting */
@@ -118,8 +90,8 @@ struct _GstDatahubSrc
   gboolean discont; /* to be said with the next buffer */
   guint64 lost; /* likewise */
   gboolean skip_deltas; /* until the next keyframe */
-  gboolean takes_video_meta, asked_video_meta;
-  gulong segment_probe;
+  GstDatahubLayout layout;
+  GstDatahubOutput output;
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSrc, gst_datahub_src, GST_TYPE_PUSH_SRC,
@@ -130,15 +102,11 @@ GST_ELEMENT_REGISTER_DEFINE (datahubsrc, "datahubsrc", GST_RANK_PRIMARY,
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
     GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
-static Settings
+static GstDatahubSrcSettings
 get_settings (GstDatahubSrc *self)
 {
-  Settings settings;
-  GST_OBJECT_LOCK (self);
-  settings = self->settings;
-  settings.consumer_name = NULL; /* may change: see its reader */
-  GST_OBJECT_UNLOCK (self);
-  return settings;
+  return gst_datahub_src_settings_read (GST_ELEMENT_CAST (self),
+      &self->settings);
 }
 
 /* ---- interrupting ---- */
@@ -211,71 +179,11 @@ get_now (GstDatahubSrc *self)
   return now;
 }
 
-/* The base class sends each new segment itself, before the next buffer. Where
- * events must come between, we sent it already, and this drops its copy. */
-static GstPadProbeReturn
-drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  GstDatahubSrc *self = user_data;
-  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
-    return GST_PAD_PROBE_OK;
-  gst_pad_remove_probe (pad, self->segment_probe);
-  self->segment_probe = 0;
-  /* a dropped sticky event would be sent again with the next buffer */
-  gst_event_unref (GST_PAD_PROBE_INFO_EVENT (info));
-  GST_PAD_PROBE_INFO_DATA (info) = NULL;
-  return GST_PAD_PROBE_HANDLED;
-}
-
-static void
-push_segment (GstDatahubSrc *self, gboolean at_once)
-{
-  GstPad *pad = GST_BASE_SRC_PAD (self);
-  if (!self->timeline.out_changed)
-    return;
-  self->timeline.out_changed = FALSE;
-  gst_base_src_new_segment (GST_BASE_SRC (self), &self->timeline.out);
-  if (self->segment_probe) {
-    gst_pad_remove_probe (pad, self->segment_probe);
-    self->segment_probe = 0;
-  }
-  if (!at_once)
-    return;
-  gst_pad_push_event (pad, gst_event_new_segment (&self->timeline.out));
-  self->segment_probe = gst_pad_add_probe (pad,
-      GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, drop_segment, self, NULL);
-}
-
 /* The segment, then what was held back for it. */
 static void
 push_held (GstDatahubSrc *self, gboolean event_follows)
 {
-  GstEvent *event;
-  push_segment (self, event_follows || !g_queue_is_empty (&self->held));
-  while ((event = g_queue_pop_head (&self->held)))
-    gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
-}
-
-/* One local group for the streams of one group of a producing pipeline. */
-static guint
-local_group (const GstDatahubStreamStart *start)
-{
-  static GMutex lock;
-  static GHashTable *groups; /* for the life of the process: a few words each */
-  g_autofree gchar *key =
-      g_strdup_printf ("%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x",
-          start->pipeline, start->group);
-  guint id;
-  g_mutex_lock (&lock);
-  if (!groups)
-    groups = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  id = GPOINTER_TO_UINT (g_hash_table_lookup (groups, key));
-  if (id == 0) {
-    id = gst_util_group_id_next ();
-    g_hash_table_insert (groups, g_steal_pointer (&key), GUINT_TO_POINTER (id));
-  }
-  g_mutex_unlock (&lock);
-  return id;
+  gst_datahub_output_flush (&self->output, &self->timeline, event_follows);
 }
 
 static GstFlowReturn
@@ -283,7 +191,7 @@ on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
 {
   GstDatahubSrc *self = user_data;
   GstEvent *event = gst_event_new_stream_start (start->stream_id);
-  gst_event_set_group_id (event, local_group (start));
+  gst_event_set_group_id (event, gst_datahub_format_local_group (start));
   gst_event_set_stream_flags (event, start->flags);
   gst_datahub_timeline_set_group (&self->timeline,
       gst_datahub_group_join (GST_ELEMENT_CAST (self), start->pipeline));
@@ -296,7 +204,7 @@ on_caps (gpointer user_data, GstCaps *caps)
 {
   GstDatahubSrc *self = user_data;
   GST_INFO_OBJECT (self, "%" GST_PTR_FORMAT, caps);
-  self->asked_video_meta = FALSE;
+  gst_datahub_layout_reset (&self->layout);
   /* a refusal shows when the next buffer is pushed */
   if (!gst_base_src_set_caps (GST_BASE_SRC (self), caps))
     GST_WARNING_OBJECT (self, "downstream refused %" GST_PTR_FORMAT, caps);
@@ -312,15 +220,11 @@ on_segment (gpointer user_data, const GstSegment *segment)
   return GST_FLOW_OK;
 }
 
-/* Where the segment will be known with the next buffer only, others wait. */
 static GstFlowReturn
 on_event (gpointer user_data, GstEvent *event)
 {
   GstDatahubSrc *self = user_data;
-  if (self->timeline.out_changed)
-    g_queue_push_tail (&self->held, event);
-  else
-    gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
+  gst_datahub_output_push (&self->output, &self->timeline, event);
   return GST_FLOW_OK;
 }
 
@@ -383,7 +287,7 @@ forget_consumer (GstDatahubSrc *self)
 
 static void
 use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
-    const Settings *settings)
+    const GstDatahubSrcSettings *settings)
 {
   datahub_consumer_set_spin (consumer,
       settings->wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
@@ -422,7 +326,8 @@ find_block (GstDatahubSrc *self, DatahubError *error)
 }
 
 static DatahubResult
-try_attach (GstDatahubSrc *self, const Settings *settings, DatahubError *error)
+try_attach (GstDatahubSrc *self, const GstDatahubSrcSettings *settings,
+    DatahubError *error)
 {
   DatahubConsumerOptions options;
   DatahubConsumer *consumer = NULL;
@@ -430,14 +335,8 @@ try_attach (GstDatahubSrc *self, const Settings *settings, DatahubError *error)
   DatahubResult result = find_block (self, error);
   if (result != DATAHUB_OK)
     return result;
-  GST_OBJECT_LOCK (self);
-  name = g_strdup (self->settings.consumer_name);
-  GST_OBJECT_UNLOCK (self);
-  datahub_consumer_options_init (&options);
-  options.name = name && *name ? name : NULL;
-  options.reliable = settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE;
-  options.start = settings->start_at;
-  options.max_pinned = settings->max_pinned;
+  name = gst_datahub_src_settings_fill (GST_ELEMENT_CAST (self),
+      &self->settings, &options);
   result = datahub_consumer_attach (self->client.channel, &options, &consumer,
       error);
   if (result == DATAHUB_OK)
@@ -502,7 +401,7 @@ ensure_watch (GstDatahubSrc *self)
 static GstFlowReturn
 attach (GstDatahubSrc *self)
 {
-  Settings settings = get_settings (self);
+  GstDatahubSrcSettings settings = get_settings (self);
   DatahubError error = { 0 };
   DatahubResult result;
   ensure_watch (self);
@@ -520,7 +419,7 @@ attach (GstDatahubSrc *self)
 static GstFlowReturn
 on_end (GstDatahubSrc *self, DatahubResult result)
 {
-  Settings settings = get_settings (self);
+  GstDatahubSrcSettings settings = get_settings (self);
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
   GST_INFO_OBJECT (self, "the producer %s", how);
@@ -645,74 +544,17 @@ is_expired (GstDatahubSrc *self, const DatahubView *view)
   return TRUE;
 }
 
-static gboolean
-ask_video_meta (GstDatahubSrc *self)
-{
-  GstPad *pad = GST_BASE_SRC_PAD (self);
-  if (!self->asked_video_meta) {
-    g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-    g_autoptr (GstQuery) query = gst_query_new_allocation (caps, FALSE);
-    self->takes_video_meta = gst_pad_peer_query (pad, query)
-        && gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE,
-            NULL);
-    self->asked_video_meta = TRUE;
-  }
-  return self->takes_video_meta;
-}
-
-static gboolean
-has_usual_layout (const GstVideoMeta *meta, const GstVideoInfo *info)
-{
-  for (guint i = 0; i < meta->n_planes; i++)
-    if (meta->offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i)
-        || meta->stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
-copy_frame (GstBuffer *from, GstBuffer *to, const GstVideoInfo *info)
-{
-  GstVideoFrame in, out;
-  gboolean done;
-  if (!gst_video_frame_map (&in, info, from, GST_MAP_READ))
-    return FALSE;
-  if (!gst_video_frame_map (&out, info, to, GST_MAP_WRITE)) {
-    gst_video_frame_unmap (&in);
-    return FALSE;
-  }
-  done = gst_video_frame_copy (&out, &in);
-  gst_video_frame_unmap (&out);
-  gst_video_frame_unmap (&in);
-  return done;
-}
-
-/* Padded pictures make no sense to elements that do not read GstVideoMeta: they
- * get the usual layout, for the price of a copy. Takes @buffer. */
+/* Takes @buffer. */
 static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 {
-  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
-  g_autoptr (GstCaps) caps = NULL;
-  GstVideoInfo info;
-  GstBuffer *plain;
-  if (!meta)
-    return buffer;
-  caps = gst_pad_get_current_caps (GST_BASE_SRC_PAD (self));
-  if (!caps || !gst_video_info_from_caps (&info, caps)
-      || has_usual_layout (meta, &info) || ask_video_meta (self))
-    return buffer;
-  plain = gst_buffer_new_allocate (NULL, info.size, NULL);
-  if (!plain || !copy_frame (buffer, plain, &info)) {
-    gst_clear_buffer (&plain);
-    return buffer;
+  GstBuffer *fit =
+      gst_datahub_layout_fit (&self->layout, GST_BASE_SRC_PAD (self), buffer);
+  if (fit != buffer) {
+    self->reader.stats.copied++;
+    self->reader.stats.zero_copy--;
   }
-  gst_buffer_copy_into (plain, buffer,
-      GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
-  gst_buffer_unref (buffer);
-  self->reader.stats.copied++;
-  self->reader.stats.zero_copy--;
-  return plain;
+  return fit;
 }
 
 static GstBuffer *
@@ -777,7 +619,7 @@ look_at_sticky (GstDatahubSrc *self)
 static DatahubResult
 read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
 {
-  Settings settings = get_settings (self);
+  GstDatahubSrcSettings settings = get_settings (self);
   DatahubResult result;
   if (!self->looked)
     return datahub_consumer_begin_read (self->consumer, 0, view, error);
@@ -868,11 +710,8 @@ gst_datahub_src_stop (GstBaseSrc *src)
   watch = g_steal_pointer (&self->watch);
   g_mutex_unlock (&self->lock);
   datahub_watch_free (watch);
-  g_queue_clear_full (&self->held, (GDestroyNotify) gst_event_unref);
   gst_datahub_timeline_clear (&self->timeline);
-  if (self->segment_probe)
-    gst_pad_remove_probe (GST_BASE_SRC_PAD (self), self->segment_probe);
-  self->segment_probe = 0;
+  gst_datahub_output_clear (&self->output);
   return TRUE;
 }
 
@@ -980,7 +819,7 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE)
-    self->asked_video_meta = FALSE;
+    gst_datahub_layout_reset (&self->layout);
   if (!gst_video_event_is_force_key_unit (event))
     return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
         ->event (src, event);
@@ -1025,50 +864,14 @@ gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
     GParamSpec *spec)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
-  if (gst_datahub_client_set_property (GST_ELEMENT_CAST (self), &self->client,
-          id, value))
+  GstElement *element = GST_ELEMENT_CAST (self);
+  if (gst_datahub_client_set_property (element, &self->client, id, value)
+      || gst_datahub_src_settings_set (element, &self->settings, id, value))
     return;
-  if (id == PROP_IS_LIVE) {
+  if (id == PROP_IS_LIVE)
     gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_DELIVERY:
-      self->settings.delivery = g_value_get_enum (value);
-      break;
-    case PROP_START_AT:
-      self->settings.start_at = g_value_get_enum (value);
-      break;
-    case PROP_ON_DISCONNECT:
-      self->settings.on_disconnect = g_value_get_enum (value);
-      break;
-    case PROP_TIMEOUT:
-      self->settings.timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_MAX_AGE:
-      self->settings.max_age = g_value_get_uint64 (value);
-      break;
-    case PROP_MAX_PINNED:
-      self->settings.max_pinned = g_value_get_uint (value);
-      break;
-    case PROP_WAKE:
-      self->settings.wake = g_value_get_enum (value);
-      break;
-    case PROP_POLL_INTERVAL:
-      self->settings.poll_interval = g_value_get_uint64 (value);
-      break;
-    case PROP_TIMESTAMPS:
-      self->settings.timestamps = g_value_get_enum (value);
-      break;
-    case PROP_CONSUMER_NAME:
-      g_free (self->settings.consumer_name);
-      self->settings.consumer_name = g_value_dup_string (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-  }
-  GST_OBJECT_UNLOCK (self);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
 
 static void
@@ -1076,53 +879,20 @@ gst_datahub_src_get_property (GObject *object, guint id, GValue *value,
     GParamSpec *spec)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
-  if (gst_datahub_client_get_property (GST_ELEMENT_CAST (self), &self->client,
-          id, value))
+  GstElement *element = GST_ELEMENT_CAST (self);
+  if (gst_datahub_client_get_property (element, &self->client, id, value)
+      || gst_datahub_src_settings_get (element, &self->settings, id, value))
     return;
-  if (id == PROP_IS_LIVE) {
-    g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
-    return;
-  }
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, get_stats (self));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
   switch (id) {
-    case PROP_DELIVERY:
-      g_value_set_enum (value, self->settings.delivery);
+    case PROP_IS_LIVE:
+      g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
       break;
-    case PROP_START_AT:
-      g_value_set_enum (value, self->settings.start_at);
-      break;
-    case PROP_ON_DISCONNECT:
-      g_value_set_enum (value, self->settings.on_disconnect);
-      break;
-    case PROP_TIMEOUT:
-      g_value_set_uint64 (value, self->settings.timeout);
-      break;
-    case PROP_MAX_AGE:
-      g_value_set_uint64 (value, self->settings.max_age);
-      break;
-    case PROP_MAX_PINNED:
-      g_value_set_uint (value, self->settings.max_pinned);
-      break;
-    case PROP_WAKE:
-      g_value_set_enum (value, self->settings.wake);
-      break;
-    case PROP_POLL_INTERVAL:
-      g_value_set_uint64 (value, self->settings.poll_interval);
-      break;
-    case PROP_TIMESTAMPS:
-      g_value_set_enum (value, self->settings.timestamps);
-      break;
-    case PROP_CONSUMER_NAME:
-      g_value_set_string (value, self->settings.consumer_name);
+    case PROP_STATS:
+      g_value_take_boxed (value, get_stats (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
-  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -1139,7 +909,7 @@ gst_datahub_src_finalize (GObject *object)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
   gst_datahub_client_clear (&self->client);
-  g_free (self->settings.consumer_name);
+  gst_datahub_src_settings_clear (&self->settings);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->wakeup);
   G_OBJECT_CLASS (gst_datahub_src_parent_class)->finalize (object);
@@ -1150,52 +920,8 @@ install_properties (GObjectClass *klass)
 {
   const GParamFlags ready =
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-  const GParamFlags any =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
   gst_datahub_client_install_properties (klass);
-  g_object_class_install_property (klass, PROP_DELIVERY,
-      g_param_spec_enum ("delivery", "Delivery",
-          "Whether the producer waits for this consumer",
-          GST_TYPE_DATAHUB_DELIVERY, GST_DATAHUB_DELIVERY_LIVE, ready));
-  g_object_class_install_property (klass, PROP_START_AT,
-      g_param_spec_enum ("start-at", "Start at",
-          "Where in the stream this consumer joins", GST_TYPE_DATAHUB_START_AT,
-          DATAHUB_START_KEYFRAME, ready));
-  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
-      g_param_spec_enum ("on-disconnect", "On disconnect",
-          "What to do when the producer dies, or leaves without EOS",
-          GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT, any));
-  g_object_class_install_property (klass, PROP_TIMEOUT,
-      g_param_spec_uint64 ("timeout", "Timeout",
-          "How long to wait for a producer, at the start and after a loss, in "
-          "nanoseconds (-1 = for ever)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
-  g_object_class_install_property (klass, PROP_MAX_AGE,
-      g_param_spec_uint64 ("max-age", "Max age",
-          "Skip buffers committed longer ago than this, in nanoseconds (-1 = "
-          "none)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
-  g_object_class_install_property (klass, PROP_MAX_PINNED,
-      g_param_spec_uint ("max-pinned", "Max pinned",
-          "Buffers used without a copy at once, as far as the producer grants "
-          "it (0 = as many as it grants); beyond it they are copied",
-          0, G_MAXUINT16, DEFAULT_MAX_PINNED, ready));
-  g_object_class_install_property (klass, PROP_WAKE,
-      g_param_spec_enum ("wake", "Wake", "How to wait for buffers",
-          GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));
-  g_object_class_install_property (klass, PROP_POLL_INTERVAL,
-      g_param_spec_uint64 ("poll-interval", "Poll interval",
-          "How often wake=poll looks, in nanoseconds", GST_USECOND, G_MAXINT64,
-          DEFAULT_POLL_INTERVAL, any));
-  g_object_class_install_property (klass, PROP_TIMESTAMPS,
-      g_param_spec_enum ("timestamps", "Timestamps",
-          "How the producer's time becomes this pipeline's",
-          GST_TYPE_DATAHUB_TIMESTAMPS, GST_DATAHUB_TIMESTAMPS_AUTO, ready));
-  g_object_class_install_property (klass, PROP_CONSUMER_NAME,
-      g_param_spec_string ("consumer-name", "Consumer name",
-          "How this consumer appears to the producer and in tools (none = the "
-          "program's name)",
-          NULL, ready));
+  gst_datahub_src_settings_install_properties (klass);
   g_object_class_install_property (klass, PROP_IS_LIVE,
       g_param_spec_boolean ("is-live", "Is live",
           "Whether this is a live source: no preroll, data in PLAYING only",
@@ -1250,12 +976,8 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_client_init (&self->client);
   g_mutex_init (&self->lock);
   g_cond_init (&self->wakeup);
-  g_queue_init (&self->held);
-  self->settings = (Settings){ .start_at = DATAHUB_START_KEYFRAME,
-    .timeout = GST_CLOCK_TIME_NONE,
-    .max_age = GST_CLOCK_TIME_NONE,
-    .max_pinned = DEFAULT_MAX_PINNED,
-    .poll_interval = DEFAULT_POLL_INTERVAL };
+  gst_datahub_output_init (&self->output, base);
+  gst_datahub_src_settings_init (&self->settings);
   self->latency_max = GST_CLOCK_TIME_NONE;
   gst_datahub_timeline_init (&self->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
   gst_base_src_set_live (base, TRUE);

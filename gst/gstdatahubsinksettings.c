@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstdatahubsettings.h"
+#include "gstdatahubsinksettings.h"
 
 #define DEFAULT_MAX_CONSUMERS 128
 #define MAX_CONSUMERS 256
@@ -7,92 +7,91 @@
 #define DEFAULT_SHM_MODE "0600"
 
 void
-gst_datahub_settings_init (GstDatahubSettings *settings)
+gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings)
 {
-  *settings = (GstDatahubSettings){ .max_consumers = DEFAULT_MAX_CONSUMERS,
+  *settings = (GstDatahubSinkSettings){ .max_consumers = DEFAULT_MAX_CONSUMERS,
     .block_timeout = DEFAULT_BLOCK_TIMEOUT,
     .shm_mode = g_strdup (DEFAULT_SHM_MODE),
     .events = GST_DATAHUB_EVENTS_ALL };
 }
 
 void
-gst_datahub_settings_clear (GstDatahubSettings *settings)
+gst_datahub_sink_settings_clear (GstDatahubSinkSettings *settings)
 {
   g_clear_pointer (&settings->shm_mode, g_free);
 }
 
 void
-gst_datahub_settings_install_properties (GObjectClass *klass)
+gst_datahub_sink_settings_install_properties (GObjectClass *klass)
 {
   const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
   const GParamFlags ready = any | GST_PARAM_MUTABLE_READY;
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_SLOTS,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_SLOTS,
       g_param_spec_uint ("slots", "Slots",
           "Payload slots of the ring (0 = automatic: 32, fewer if they are "
           "big)",
           0, G_MAXUINT16, 0, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_SLOT_SIZE,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_SLOT_SIZE,
       g_param_spec_uint64 ("slot-size", "Slot size",
           "Bytes of a slot (0 = automatic: by caps or the first buffer). A "
           "bigger buffer makes the block grow",
           0, G_MAXUINT64, 0, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_MAX_BYTES,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_BYTES,
       g_param_spec_uint64 ("max-bytes", "Max bytes",
           "Limit of the shared memory of this block (0 or -1 = automatic: half "
           "of the file system)",
           0, G_MAXUINT64, 0, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_MAX_CONSUMERS,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_CONSUMERS,
       g_param_spec_uint ("max-consumers", "Max consumers",
           "How many consumers may be attached at once", 1, MAX_CONSUMERS,
           DEFAULT_MAX_CONSUMERS, ready));
-  g_object_class_install_property (klass,
-      GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
       g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
           "Hold the first buffer until this many consumers are attached; they "
           "miss nothing",
           0, MAX_CONSUMERS, 0, any));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_BLOCK_TIMEOUT,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_BLOCK_TIMEOUT,
       g_param_spec_uint64 ("block-timeout", "Block timeout",
           "How long a reliable consumer may make this pipeline wait before it "
           "is evicted, in nanoseconds (-1 = for ever)",
           0, G_MAXUINT64, DEFAULT_BLOCK_TIMEOUT, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_SHM_MODE,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_SHM_MODE,
       g_param_spec_string ("shm-mode", "Shared memory mode",
           "Permissions of the block, in octal digits", DEFAULT_SHM_MODE,
           ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SETTING_EVENT_TYPES,
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_EVENT_TYPES,
       g_param_spec_flags ("event-types", "Event types",
           "Which events cross besides stream-start, caps, segment and EOS",
           GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL, any));
 }
 
 static void
-set_locked (GstDatahubSettings *settings, guint id, const GValue *value)
+set_locked (GstDatahubSinkSettings *settings, guint id, const GValue *value)
 {
   switch (id) {
-    case GST_DATAHUB_SETTING_SLOTS:
+    case GST_DATAHUB_SINK_SLOTS:
       settings->slots = g_value_get_uint (value);
       break;
-    case GST_DATAHUB_SETTING_SLOT_SIZE:
+    case GST_DATAHUB_SINK_SLOT_SIZE:
       settings->slot_size = g_value_get_uint64 (value);
       break;
-    case GST_DATAHUB_SETTING_MAX_BYTES:
+    case GST_DATAHUB_SINK_MAX_BYTES:
       settings->max_bytes = g_value_get_uint64 (value);
       break;
-    case GST_DATAHUB_SETTING_MAX_CONSUMERS:
+    case GST_DATAHUB_SINK_MAX_CONSUMERS:
       settings->max_consumers = g_value_get_uint (value);
       break;
-    case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
+    case GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS:
       settings->wait_for_consumers = g_value_get_uint (value);
       break;
-    case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
+    case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
       settings->block_timeout = g_value_get_uint64 (value);
       break;
-    case GST_DATAHUB_SETTING_SHM_MODE:
+    case GST_DATAHUB_SINK_SHM_MODE:
       g_free (settings->shm_mode);
       settings->shm_mode = g_value_dup_string (value);
       break;
-    case GST_DATAHUB_SETTING_EVENT_TYPES:
+    case GST_DATAHUB_SINK_EVENT_TYPES:
       settings->events = (GstDatahubEvents) g_value_get_flags (value);
       break;
   }
@@ -100,10 +99,10 @@ set_locked (GstDatahubSettings *settings, guint id, const GValue *value)
 
 /* Returns FALSE where @id is not one of these properties. */
 gboolean
-gst_datahub_settings_set (GstElement *element, GstDatahubSettings *settings,
-    guint id, const GValue *value)
+gst_datahub_sink_settings_set (GstElement *element,
+    GstDatahubSinkSettings *settings, guint id, const GValue *value)
 {
-  if (id < GST_DATAHUB_SETTING_SLOTS || id >= GST_DATAHUB_SETTING_LAST)
+  if (id < GST_DATAHUB_SINK_SLOTS || id >= GST_DATAHUB_SINK_LAST)
     return FALSE;
   GST_OBJECT_LOCK (element);
   set_locked (settings, id, value);
@@ -112,31 +111,31 @@ gst_datahub_settings_set (GstElement *element, GstDatahubSettings *settings,
 }
 
 static void
-get_locked (const GstDatahubSettings *settings, guint id, GValue *value)
+get_locked (const GstDatahubSinkSettings *settings, guint id, GValue *value)
 {
   switch (id) {
-    case GST_DATAHUB_SETTING_SLOTS:
+    case GST_DATAHUB_SINK_SLOTS:
       g_value_set_uint (value, settings->slots);
       break;
-    case GST_DATAHUB_SETTING_SLOT_SIZE:
+    case GST_DATAHUB_SINK_SLOT_SIZE:
       g_value_set_uint64 (value, settings->slot_size);
       break;
-    case GST_DATAHUB_SETTING_MAX_BYTES:
+    case GST_DATAHUB_SINK_MAX_BYTES:
       g_value_set_uint64 (value, settings->max_bytes);
       break;
-    case GST_DATAHUB_SETTING_MAX_CONSUMERS:
+    case GST_DATAHUB_SINK_MAX_CONSUMERS:
       g_value_set_uint (value, settings->max_consumers);
       break;
-    case GST_DATAHUB_SETTING_WAIT_FOR_CONSUMERS:
+    case GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS:
       g_value_set_uint (value, settings->wait_for_consumers);
       break;
-    case GST_DATAHUB_SETTING_BLOCK_TIMEOUT:
+    case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
       g_value_set_uint64 (value, settings->block_timeout);
       break;
-    case GST_DATAHUB_SETTING_SHM_MODE:
+    case GST_DATAHUB_SINK_SHM_MODE:
       g_value_set_string (value, settings->shm_mode);
       break;
-    case GST_DATAHUB_SETTING_EVENT_TYPES:
+    case GST_DATAHUB_SINK_EVENT_TYPES:
       g_value_set_flags (value, settings->events);
       break;
   }
@@ -144,10 +143,10 @@ get_locked (const GstDatahubSettings *settings, guint id, GValue *value)
 
 /* Returns FALSE where @id is not one of these properties. */
 gboolean
-gst_datahub_settings_get (GstElement *element, GstDatahubSettings *settings,
-    guint id, GValue *value)
+gst_datahub_sink_settings_get (GstElement *element,
+    GstDatahubSinkSettings *settings, guint id, GValue *value)
 {
-  if (id < GST_DATAHUB_SETTING_SLOTS || id >= GST_DATAHUB_SETTING_LAST)
+  if (id < GST_DATAHUB_SINK_SLOTS || id >= GST_DATAHUB_SINK_LAST)
     return FALSE;
   GST_OBJECT_LOCK (element);
   get_locked (settings, id, value);
@@ -166,7 +165,7 @@ parse_mode (const gchar *text, guint32 *mode)
 }
 
 /**
- * gst_datahub_settings_check:
+ * gst_datahub_sink_settings_check:
  * @element: the element
  * @settings: its settings
  *
@@ -175,7 +174,8 @@ parse_mode (const gchar *text, guint32 *mode)
  * Returns: whether all do
  */
 gboolean
-gst_datahub_settings_check (GstElement *element, GstDatahubSettings *settings)
+gst_datahub_sink_settings_check (GstElement *element,
+    GstDatahubSinkSettings *settings)
 {
   g_autofree gchar *text = NULL;
   guint32 mode;
@@ -192,15 +192,16 @@ gst_datahub_settings_check (GstElement *element, GstDatahubSettings *settings)
 }
 
 /**
- * gst_datahub_settings_fill:
+ * gst_datahub_sink_settings_fill:
  * @element: the element
  * @settings: its settings, checked
  * @size: the slots that the stream asks for
  * @options: (out): what to create
  */
 void
-gst_datahub_settings_fill (GstElement *element, GstDatahubSettings *settings,
-    GstDatahubSize size, DatahubProducerOptions *options)
+gst_datahub_sink_settings_fill (GstElement *element,
+    GstDatahubSinkSettings *settings, GstDatahubSize size,
+    DatahubProducerOptions *options)
 {
   datahub_producer_options_init (options);
   options->pack = size.pack;

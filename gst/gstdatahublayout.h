@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pictures as downstream understands them. One streaming thread. */
+#ifndef GST_DATAHUB_LAYOUT_H
+#define GST_DATAHUB_LAYOUT_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* What downstream said; zero-initialised. */
+typedef struct
+{
+  gint asked; /* atomic: another thread may reset it */
+  gboolean takes_video_meta;
+} GstDatahubLayout;
+
+void gst_datahub_layout_reset (GstDatahubLayout *layout);
+GstBuffer *gst_datahub_layout_fit (GstDatahubLayout *layout, GstPad *pad,
+    GstBuffer *buffer);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_LAYOUT_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The settings of datahubsink: properties <-> options of a producer. */
+#ifndef GST_DATAHUB_SINK_SETTINGS_H
+#define GST_DATAHUB_SINK_SETTINGS_H
+
+#include "gstdatahubclient.h"
+#include "gstdatahubenums.h"
+#include "gstdatahubsize.h"
+
+G_BEGIN_DECLS
+
+/* Numbers of its properties. */
+enum
+{
+  GST_DATAHUB_SINK_SLOTS = GST_DATAHUB_PROP_LAST,
+  GST_DATAHUB_SINK_SLOT_SIZE,
+  GST_DATAHUB_SINK_MAX_BYTES,
+  GST_DATAHUB_SINK_MAX_CONSUMERS,
+  GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
+  GST_DATAHUB_SINK_BLOCK_TIMEOUT,
+  GST_DATAHUB_SINK_SHM_MODE,
+  GST_DATAHUB_SINK_EVENT_TYPES,
+  GST_DATAHUB_SINK_LAST
+};
+
+/* Guarded by the element's object lock. */
+typedef struct
+{
+  guint slots;
+  guint64 slot_size;
+  guint64 max_bytes;
+  guint max_consumers;
+  guint wait_for_consumers;
+  GstClockTime block_timeout;
+  gchar *shm_mode; /* owned */
+  GstDatahubEvents events;
+} GstDatahubSinkSettings;
+
+void gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings);
+void gst_datahub_sink_settings_clear (GstDatahubSinkSettings *settings);
+void gst_datahub_sink_settings_install_properties (GObjectClass *klass);
+gboolean gst_datahub_sink_settings_set (GstElement *element,
+    GstDatahubSinkSettings *settings, guint id, const GValue *value);
+gboolean gst_datahub_sink_settings_get (GstElement *element,
+    GstDatahubSinkSettings *settings, guint id, GValue *value);
+gboolean gst_datahub_sink_settings_check (GstElement *element,
+    GstDatahubSinkSettings *settings);
+void gst_datahub_sink_settings_fill (GstElement *element,
+    GstDatahubSinkSettings *settings, GstDatahubSize size,
+    DatahubProducerOptions *options);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_SINK_SETTINGS_H */

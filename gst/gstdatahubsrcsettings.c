@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstdatahubsrcsettings.h"
+
+#define DEFAULT_MAX_PINNED 8
+#define DEFAULT_POLL_INTERVAL GST_MSECOND
+
+void
+gst_datahub_src_settings_init (GstDatahubSrcSettings *settings)
+{
+  *settings = (GstDatahubSrcSettings){ .start_at = DATAHUB_START_KEYFRAME,
+    .timeout = GST_CLOCK_TIME_NONE,
+    .max_age = GST_CLOCK_TIME_NONE,
+    .max_pinned = DEFAULT_MAX_PINNED,
+    .poll_interval = DEFAULT_POLL_INTERVAL };
+}
+
+void
+gst_datahub_src_settings_clear (GstDatahubSrcSettings *settings)
+{
+  g_clear_pointer (&settings->consumer_name, g_free);
+}
+
+void
+gst_datahub_src_settings_install_properties (GObjectClass *klass)
+{
+  const GParamFlags ready =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+  const GParamFlags any =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_DELIVERY,
+      g_param_spec_enum ("delivery", "Delivery",
+          "Whether the producer waits for this consumer",
+          GST_TYPE_DATAHUB_DELIVERY, GST_DATAHUB_DELIVERY_LIVE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_START_AT,
+      g_param_spec_enum ("start-at", "Start at",
+          "Where in the stream this consumer joins", GST_TYPE_DATAHUB_START_AT,
+          DATAHUB_START_KEYFRAME, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_ON_DISCONNECT,
+      g_param_spec_enum ("on-disconnect", "On disconnect",
+          "What to do when the producer dies, or leaves without EOS",
+          GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT, any));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "How long to wait for a producer, at the start and after a loss, in "
+          "nanoseconds (-1 = for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_MAX_AGE,
+      g_param_spec_uint64 ("max-age", "Max age",
+          "Skip buffers committed longer ago than this, in nanoseconds (-1 = "
+          "none)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_MAX_PINNED,
+      g_param_spec_uint ("max-pinned", "Max pinned",
+          "Buffers used without a copy at once, as far as the producer grants "
+          "it (0 = as many as it grants); beyond it they are copied",
+          0, G_MAXUINT16, DEFAULT_MAX_PINNED, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_WAKE,
+      g_param_spec_enum ("wake", "Wake", "How to wait for buffers",
+          GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_POLL_INTERVAL,
+      g_param_spec_uint64 ("poll-interval", "Poll interval",
+          "How often wake=poll looks, in nanoseconds", GST_USECOND, G_MAXINT64,
+          DEFAULT_POLL_INTERVAL, any));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_TIMESTAMPS,
+      g_param_spec_enum ("timestamps", "Timestamps",
+          "How the producer's time becomes this pipeline's",
+          GST_TYPE_DATAHUB_TIMESTAMPS, GST_DATAHUB_TIMESTAMPS_AUTO, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_CONSUMER_NAME,
+      g_param_spec_string ("consumer-name", "Consumer name",
+          "How this consumer appears to the producer and in tools (none = the "
+          "program's name)",
+          NULL, ready));
+}
+
+static void
+set_locked (GstDatahubSrcSettings *settings, guint id, const GValue *value)
+{
+  switch (id) {
+    case GST_DATAHUB_SRC_DELIVERY:
+      settings->delivery = (GstDatahubDelivery) g_value_get_enum (value);
+      break;
+    case GST_DATAHUB_SRC_START_AT:
+      settings->start_at = (DatahubStart) g_value_get_enum (value);
+      break;
+    case GST_DATAHUB_SRC_ON_DISCONNECT:
+      settings->on_disconnect =
+          (GstDatahubOnDisconnect) g_value_get_enum (value);
+      break;
+    case GST_DATAHUB_SRC_TIMEOUT:
+      settings->timeout = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SRC_MAX_AGE:
+      settings->max_age = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SRC_MAX_PINNED:
+      settings->max_pinned = g_value_get_uint (value);
+      break;
+    case GST_DATAHUB_SRC_WAKE:
+      settings->wake = (GstDatahubWake) g_value_get_enum (value);
+      break;
+    case GST_DATAHUB_SRC_POLL_INTERVAL:
+      settings->poll_interval = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SRC_TIMESTAMPS:
+      settings->timestamps = (GstDatahubTimestamps) g_value_get_enum (value);
+      break;
+    case GST_DATAHUB_SRC_CONSUMER_NAME:
+      g_free (settings->consumer_name);
+      settings->consumer_name = g_value_dup_string (value);
+      break;
+  }
+}
+
+/* Returns FALSE where @id is not one of these properties. */
+gboolean
+gst_datahub_src_settings_set (GstElement *element,
+    GstDatahubSrcSettings *settings, guint id, const GValue *value)
+{
+  if (id < GST_DATAHUB_SRC_DELIVERY || id >= GST_DATAHUB_SRC_LAST)
+    return FALSE;
+  GST_OBJECT_LOCK (element);
+  set_locked (settings, id, value);
+  GST_OBJECT_UNLOCK (element);
+  return TRUE;
+}
+
+static void
+get_locked (const GstDatahubSrcSettings *settings, guint id, GValue *value)
+{
+  switch (id) {
+    case GST_DATAHUB_SRC_DELIVERY:
+      g_value_set_enum (value, settings->delivery);
+      break;
+    case GST_DATAHUB_SRC_START_AT:
+      g_value_set_enum (value, settings->start_at);
+      break;
+    case GST_DATAHUB_SRC_ON_DISCONNECT:
+      g_value_set_enum (value, settings->on_disconnect);
+      break;
+    case GST_DATAHUB_SRC_TIMEOUT:
+      g_value_set_uint64 (value, settings->timeout);
+      break;
+    case GST_DATAHUB_SRC_MAX_AGE:
+      g_value_set_uint64 (value, settings->max_age);
+      break;
+    case GST_DATAHUB_SRC_MAX_PINNED:
+      g_value_set_uint (value, settings->max_pinned);
+      break;
+    case GST_DATAHUB_SRC_WAKE:
+      g_value_set_enum (value, settings->wake);
+      break;
+    case GST_DATAHUB_SRC_POLL_INTERVAL:
+      g_value_set_uint64 (value, settings->poll_interval);
+      break;
+    case GST_DATAHUB_SRC_TIMESTAMPS:
+      g_value_set_enum (value, settings->timestamps);
+      break;
+    case GST_DATAHUB_SRC_CONSUMER_NAME:
+      g_value_set_string (value, settings->consumer_name);
+      break;
+  }
+}
+
+/* Returns FALSE where @id is not one of these properties. */
+gboolean
+gst_datahub_src_settings_get (GstElement *element,
+    GstDatahubSrcSettings *settings, guint id, GValue *value)
+{
+  if (id < GST_DATAHUB_SRC_DELIVERY || id >= GST_DATAHUB_SRC_LAST)
+    return FALSE;
+  GST_OBJECT_LOCK (element);
+  get_locked (settings, id, value);
+  GST_OBJECT_UNLOCK (element);
+  return TRUE;
+}
+
+/* A copy to work with, without the name, which may change meanwhile. */
+GstDatahubSrcSettings
+gst_datahub_src_settings_read (GstElement *element,
+    const GstDatahubSrcSettings *settings)
+{
+  GstDatahubSrcSettings copy;
+  GST_OBJECT_LOCK (element);
+  copy = *settings;
+  GST_OBJECT_UNLOCK (element);
+  copy.consumer_name = NULL;
+  return copy;
+}
+
+/**
+ * gst_datahub_src_settings_fill:
+ * @element: the element
+ * @settings: its settings
+ * @options: (out): how to attach
+ *
+ * Returns: (transfer full) (nullable): what @options point to; to be freed after
+ *   their use
+ */
+gchar *
+gst_datahub_src_settings_fill (GstElement *element,
+    const GstDatahubSrcSettings *settings, DatahubConsumerOptions *options)
+{
+  gchar *name;
+  datahub_consumer_options_init (options);
+  GST_OBJECT_LOCK (element);
+  name = g_strdup (settings->consumer_name);
+  options->reliable = settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE;
+  options->start = settings->start_at;
+  options->max_pinned = settings->max_pinned;
+  GST_OBJECT_UNLOCK (element);
+  options->name = name && *name ? name : NULL;
+  return name;
+}
