@@ -114,7 +114,7 @@ close_for_the_dead (const char *channel, const Uuid *uuid)
 {
   Block block;
   bool lagging = false;
-  if (block_open (&block, channel, true, NULL) != DATAHUB_OK)
+  if (block_open (&block, channel, ACCESS_PRODUCE, NULL) != DATAHUB_OK)
     return false; /* damaged: nobody can be reading it */
   if (memcmp (&block.uuid, uuid, sizeof *uuid) == 0) {
     store_seq (&block.header->state, DATAHUB_STATE_CLOSED);

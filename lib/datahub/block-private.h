@@ -74,8 +74,8 @@ block_rows_in_use (const Block *block)
 
 DatahubResult block_init_library (DatahubError *error);
 void block_reset (Block *block);
-DatahubResult block_open (Block *block, const char *channel,
-    bool writable_control, DatahubError *error);
+DatahubResult block_open (Block *block, const char *channel, BlockAccess access,
+    DatahubError *error);
 void block_release (Block *block);
 bool block_is_writer_alive (const Block *block);
 void block_attend (Block *block);

@@ -162,7 +162,7 @@ open_entry (Block *block, DatahubError *error)
  * size are true of the file. */
 static DatahubResult
 map_control (Block *block, int ctl, uint64_t ctl_size, int con,
-    uint64_t con_size, bool writable, DatahubError *error)
+    uint64_t con_size, BlockAccess access, DatahubError *error)
 {
   uint8_t copy[sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection)];
   BlockIdentity id;
@@ -174,8 +174,8 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
         block->channel);
   memcpy (&id, copy, sizeof id);
   memcpy (sections, copy + sizeof (BlockHeader), sizeof sections);
-  result =
-      geometry_validate (&id, sections, ctl_size, con_size, &block->g, error);
+  result = geometry_validate (&id, sections, access, ctl_size, con_size,
+      &block->g, error);
   if (result != DATAHUB_OK)
     return result;
   if (id.section_off != sizeof (BlockHeader)
@@ -184,7 +184,7 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
         "The DataBlock \"%s\" is damaged: its files belong to different "
         "blocks.",
         block->channel);
-  block->header = os_map (ctl, ctl_size, writable);
+  block->header = os_map (ctl, ctl_size, access == ACCESS_PRODUCE);
   block->bell = os_map (con, con_size, true);
   if (!block->header || !block->bell)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
@@ -205,16 +205,18 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
 }
 
 static DatahubResult
-open_parts (Block *block, bool writable, DatahubError *error)
+open_parts (Block *block, BlockAccess access, DatahubError *error)
 {
   uint64_t ctl_size = 0, con_size = 0;
   DatahubResult result = DATAHUB_OK;
-  int con, ctl = open_part (block, "ctl", writable, &ctl_size, &result, error);
+  int con,
+      ctl = open_part (block, "ctl", access == ACCESS_PRODUCE, &ctl_size,
+          &result, error);
   if (ctl < 0)
     return result;
   con = open_part (block, "con", true, &con_size, &result, error);
   if (con >= 0) {
-    result = map_control (block, ctl, ctl_size, con, con_size, writable, error);
+    result = map_control (block, ctl, ctl_size, con, con_size, access, error);
     close (con);
   }
   close (ctl);
@@ -222,7 +224,7 @@ open_parts (Block *block, bool writable, DatahubError *error)
 }
 
 static DatahubResult
-open_once (Block *block, const char *channel, bool writable,
+open_once (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
   DatahubResult result;
@@ -234,7 +236,7 @@ open_once (Block *block, const char *channel, bool writable,
     return DATAHUB_ERROR_SYSTEM;
   result = open_entry (block, error);
   if (result == DATAHUB_OK)
-    result = open_parts (block, writable, error);
+    result = open_parts (block, access, error);
   if (result != DATAHUB_OK)
     block_release (block);
   return result;
@@ -242,7 +244,7 @@ open_once (Block *block, const char *channel, bool writable,
 
 /* Opens the block that @channel names now. On failure @block is released. */
 DatahubResult
-block_open (Block *block, const char *channel, bool writable_control,
+block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
   DatahubResult result = block_init_library (error);
@@ -252,7 +254,7 @@ block_open (Block *block, const char *channel, bool writable_control,
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
   for (int i = 0; i < OPEN_TRIES; i++) {
-    result = open_once (block, channel, writable_control, error);
+    result = open_once (block, channel, access, error);
     /* not found although the entry was there: a successor replaces it */
     if (result != DATAHUB_ERROR_NOT_FOUND)
       break;

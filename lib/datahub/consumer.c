@@ -235,7 +235,7 @@ open_block (DatahubConsumer *consumer, const char *channel,
     const DatahubConsumerOptions *options, DatahubError *error)
 {
   Block *block = &consumer->block;
-  DatahubResult result = block_open (block, channel, false, error);
+  DatahubResult result = block_open (block, channel, ACCESS_CONSUME, error);
   uint32_t state;
   if (result != DATAHUB_OK)
     return result;

@@ -57,6 +57,15 @@ zone_bytes (uint64_t zone_size)
                    : 0;
 }
 
+/* What a process wants of a block: an observer takes no row and stores nothing,
+ * so it may also look at blocks with features it does not know. */
+typedef enum
+{
+  ACCESS_OBSERVE,
+  ACCESS_CONSUME,
+  ACCESS_PRODUCE /* ctl is mapped writable */
+} BlockAccess;
+
 /* Size of the file of a pool, its first page included. */
 static inline uint64_t
 pool_size (uint32_t n_slots, uint64_t stride)
@@ -67,8 +76,8 @@ pool_size (uint32_t n_slots, uint64_t stride)
 DatahubResult geometry_compute (const DatahubProducerOptions *options,
     uint64_t space, Geometry *geometry, DatahubError *error);
 DatahubResult geometry_validate (const BlockIdentity *identity,
-    const BlockSection *sections, uint64_t ctl_size, uint64_t con_size,
-    Geometry *geometry, DatahubError *error);
+    const BlockSection *sections, BlockAccess access, uint64_t ctl_size,
+    uint64_t con_size, Geometry *geometry, DatahubError *error);
 void geometry_sections (const Geometry *geometry,
     BlockSection sections[N_SECTIONS]);
 uint32_t geometry_lease_budget (uint32_t n_slots);

@@ -197,7 +197,7 @@ refuse (DatahubError *error, const char *what)
 }
 
 static DatahubResult
-check_version (const BlockIdentity *id, DatahubError *error)
+check_version (const BlockIdentity *id, BlockAccess access, DatahubError *error)
 {
   if (id->magic != BLOCK_MAGIC)
     return refuse (error, "its first bytes are not a DataBlock's");
@@ -214,7 +214,8 @@ check_version (const BlockIdentity *id, DatahubError *error)
         "The block uses features (%#llx) this program does not know: upgrade "
         "the consumer.",
         (unsigned long long) (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN));
-  if (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN)
+  if (access != ACCESS_OBSERVE
+      && (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN))
     return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block uses features (%#llx) that only let this program observe: "
         "upgrade the consumer.",
@@ -291,10 +292,11 @@ numbers_agree (const BlockIdentity *id, uint64_t con_size)
  * used before it was checked. */
 DatahubResult
 geometry_validate (const BlockIdentity *id, const BlockSection *sections,
-    uint64_t ctl_size, uint64_t con_size, Geometry *g, DatahubError *error)
+    BlockAccess access, uint64_t ctl_size, uint64_t con_size, Geometry *g,
+    DatahubError *error)
 {
   uint32_t seen = 0;
-  DatahubResult result = check_version (id, error);
+  DatahubResult result = check_version (id, access, error);
   memset (g, 0, sizeof *g);
   if (result != DATAHUB_OK)
     return result;

@@ -122,7 +122,7 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
 {
   Block block;
   BlockHeader *header;
-  DatahubResult result = block_open (&block, channel, false, error);
+  DatahubResult result = block_open (&block, channel, ACCESS_OBSERVE, error);
   memset (info, 0, sizeof *info);
   if (result != DATAHUB_OK)
     return result;
@@ -171,7 +171,7 @@ datahub_block_inspect_consumers (const char *channel,
     DatahubError *error)
 {
   Block block;
-  DatahubResult result = block_open (&block, channel, false, error);
+  DatahubResult result = block_open (&block, channel, ACCESS_OBSERVE, error);
   *n_infos = 0;
   if (result != DATAHUB_OK)
     return result;

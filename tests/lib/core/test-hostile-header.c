@@ -147,6 +147,31 @@ later_minor (void)
   intrusion_end (&ctl);
 }
 
+/* A feature that only lets observe: no row is taken, a look is possible. */
+static void
+observe_only (void)
+{
+  DatahubBlockInfo info;
+  DatahubProducer *producer;
+  leave_dead_block ();
+  Intrusion ctl = intrude (".ctl");
+  BlockIdentity *id = (BlockIdentity *) ctl.bytes;
+  id->feat_ro_compat = UINT64_C (1) << 5;
+  renew_header_check (id);
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_VERSION);
+  CHECK_CONTAINS (err.message, "observe");
+  CHECK_OK (datahub_block_inspect ("cam0", &info, &err));
+  CHECK_INT (info.buffers, ==, 8);
+  id->feat_incompat = 1;
+  renew_header_check (id);
+  CHECK_RESULT (datahub_block_inspect ("cam0", &info, &err),
+      DATAHUB_ERROR_VERSION);
+  intrusion_end (&ctl);
+  /* A name whose dead block nobody here understands is free all the same. */
+  CHECK_OK (producer_try ("cam0", NULL, &producer));
+  datahub_producer_close (producer);
+}
+
 static void
 flipped_bits (void)
 {
@@ -333,6 +358,7 @@ static const CheckTest tests[] = {
   { "directories, pipes and links under the name are refused", not_a_file },
   { "another version is refused and says what to upgrade", other_version },
   { "a later minor version is accepted", later_minor },
+  { "an unknown feature may let observe, and no more", observe_only },
   { "a flipped bit anywhere in the header is found", flipped_bits },
   { "impossible numbers in the header never crash", impossible_numbers },
   { "files of two blocks do not mix", files_of_two_blocks },
