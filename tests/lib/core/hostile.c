@@ -77,4 +77,5 @@ touch (const DatahubView *view)
       sum += view->memories[i].data[j];
   for (uint32_t j = 0; j < view->meta_size; j++)
     sum += ((const uint8_t *) view->meta)[j];
+  (void) sum;
 }
