@@ -25,7 +25,7 @@ void intrusion_end (Intrusion *intrusion);
 /* The header after a change, so that only the change is wrong. */
 void renew_header_check (BlockIdentity *identity);
 
-/* Leaves a block with eight buffers and its caps, its producer dead. */
+/* Leaves a block with its caps and seven buffers, its producer dead. */
 void leave_dead_block (void);
 /* Reads all bytes that a lease shows, as a consumer would. */
 void touch (const DatahubView *view);

@@ -161,7 +161,7 @@ observe_only (void)
   CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_VERSION);
   CHECK_CONTAINS (err.message, "observe");
   CHECK_OK (datahub_block_inspect ("cam0", &info, &err));
-  CHECK_INT (info.buffers, ==, 8);
+  CHECK_INT (info.buffers, ==, 7);
   id->feat_incompat = 1;
   renew_header_check (id);
   CHECK_RESULT (datahub_block_inspect ("cam0", &info, &err),
