@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documents keep up with the tree: docs.py links | tests BUILD_DIR.
+"""The documents keep up with the tree: docs.py links | names |
+tests BUILD_DIR.
+names: docs/environment.md has every outcome of the library and every variable.
 links: every relative link and every path in backquotes leads somewhere.
 tests: every test and every behaviour that docs/testing.md names exists."""
 import json
@@ -59,9 +61,29 @@ def tests(build):
             yield page, name
 
 
+def names():
+    page = ROOT / "docs" / "environment.md"
+    text = page.read_text()
+    outcomes = re.findall(r'\{ DATAHUB_\w+, "([a-z-]+)" \}',
+                          (ROOT / "lib/datahub/result.c").read_text())
+    variables = set()
+    for folder in ("lib", "gst"):
+        for path in (ROOT / folder).rglob("*.c"):
+            variables |= set(re.findall(r'getenv \("(DATAHUB_\w+)"\)',
+                                        path.read_text()))
+    if not outcomes or not variables:
+        yield page, "outcome or variable in the sources"
+    for name in [*outcomes, *sorted(variables)]:
+        if f"| `{name}` |" not in text:
+            yield page, f"row for {name}"
+
+
+CHECKS = {"links": links, "names": names, "tests": tests}
+
+
 def main():
     print(__doc__)
-    missing = list({"links": links, "tests": tests}[sys.argv[1]](*sys.argv[2:]))
+    missing = list(CHECKS[sys.argv[1]](*sys.argv[2:]))
     for page, name in missing:
         print(f"{page.relative_to(ROOT)}: there is no {name}")
     sys.exit(1 if missing else 0)
