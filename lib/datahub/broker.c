@@ -10,6 +10,7 @@
 #include "zap-private.h"
 #include "zmq-source-private.h"
 
+#include <sodium.h>
 #include <unistd.h>
 
 #define SEND_QUEUE 256 /* messages waiting for one client */
@@ -462,6 +463,8 @@ datahub_broker_finalize (GObject *object)
 static void
 datahub_broker_class_init (DatahubBrokerClass *klass)
 {
+  if (sodium_init () < 0)
+    g_error ("libsodium found no source of random numbers");
   G_OBJECT_CLASS (klass)->finalize = datahub_broker_finalize;
 }
 

@@ -45,6 +45,10 @@ datahub_hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
 {
   Answer *answer = g_new0 (Answer, 1);
   GSource *source = g_idle_source_new ();
+  /* The asker may be answered and gone, its context with it, before the last
+   * line here, which still needs that. */
+  g_autoptr (GMainContext) context =
+      g_main_context_ref (g_task_get_context (task));
 
   answer->task = task;
   answer->result = result;
@@ -52,6 +56,6 @@ datahub_hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
   answer->error = error;
   g_source_set_priority (source, g_task_get_priority (task));
   g_source_set_callback (source, give, answer, answer_free);
-  g_source_attach (source, g_task_get_context (task));
+  g_source_attach (source, context);
   g_source_unref (source);
 }

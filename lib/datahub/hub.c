@@ -7,6 +7,7 @@
 #include "endpoint-private.h"
 #include "runtime-dir-private.h"
 
+#include <sodium.h>
 #include <string.h>
 
 enum
@@ -237,6 +238,8 @@ datahub_hub_class_init (DatahubHubClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  if (sodium_init () < 0)
+    g_error ("libsodium found no source of random numbers");
   object_class->constructed = datahub_hub_constructed;
   object_class->finalize = datahub_hub_finalize;
   object_class->set_property = datahub_hub_set_property;

@@ -128,6 +128,7 @@ listen (Heard *heard)
   g_signal_connect (hub, "consumer-removed::cam0",
       G_CALLBACK (consumer_removed), heard);
   datahub_hub_subscribe (hub, "cam0");
+  fixture_round_trip (hub);
   return hub;
 }
 

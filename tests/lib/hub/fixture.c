@@ -196,6 +196,18 @@ fixture_hub (DatahubHubFlags flags)
   return hub;
 }
 
+/* The broker has heard everything that @hub was told before. */
+void
+fixture_round_trip (DatahubHub *hub)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *answer =
+      datahub_hub_request (hub, "ping", NULL, 10 * SECONDS, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (answer);
+}
+
 /* --- children --- */
 
 Child *

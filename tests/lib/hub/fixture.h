@@ -33,6 +33,7 @@ gint64 fixture_ms_since (gint64 started_us);
 
 DatahubBroker *fixture_broker (const char *config);
 DatahubHub *fixture_hub (DatahubHubFlags flags);
+void fixture_round_trip (DatahubHub *hub);
 
 /* A child: this program again, as @role. It says lines and listens to none. */
 typedef struct

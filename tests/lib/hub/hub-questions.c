@@ -321,6 +321,31 @@ test_each_ends_once (void)
   g_assert_cmpint (count.ended, ==, N);
 }
 
+static gpointer
+ask_often (gpointer hub)
+{
+  for (int i = 0; i < 400; i++) {
+    g_autoptr (GError) error = NULL;
+    g_assert_null (datahub_hub_find (hub, "nobody", 0, NULL, &error));
+    g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_NOT_FOUND);
+  }
+  return NULL;
+}
+
+/* Whoever waits is gone the moment it is answered, with all that it waited in:
+ * the thread that answers must not look back. */
+static void
+test_many_askers (void)
+{
+  GThread *threads[4];
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("asker", ask_often, hub);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+}
+
 static void
 test_shared (void)
 {
@@ -376,6 +401,7 @@ add_tests (void)
   fixture_add ("/hub/list-of-escapes", test_list_of_escapes);
   fixture_add ("/hub/request", test_request);
   fixture_add ("/hub/each-ends-once", test_each_ends_once);
+  fixture_add ("/hub/many-askers", test_many_askers);
   fixture_add ("/hub/shared", test_shared);
   fixture_add ("/hub/told-before-connected", test_told_before_connected);
 }

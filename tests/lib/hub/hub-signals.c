@@ -166,6 +166,7 @@ test_consumers (void)
   listen (producer, &heard);
   listen (watcher, &other);
   datahub_hub_subscribe (watcher, "cam*");
+  fixture_round_trip (watcher);
   /* Told before the block is there, and kept until it is. */
   datahub_hub_consumer_joined (consumer, "cam0", UUID_A, id, "preview");
   datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
@@ -190,6 +191,7 @@ test_notifications (void)
   listen (consumer, &down);
   listen (bystander, &deaf);
   datahub_hub_subscribe (consumer, "cam0");
+  fixture_round_trip (consumer);
   datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
   fixture_wait_until (down.added == 1 && deaf.added == 1);
 
@@ -227,6 +229,7 @@ test_data_ready (void)
 
   listen (consumer, &heard);
   datahub_hub_subscribe (consumer, "*");
+  fixture_round_trip (consumer);
   datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
   fixture_wait_until (heard.added == 1);
   for (int i = 0; i < N; i++) {
