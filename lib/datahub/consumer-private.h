@@ -54,6 +54,7 @@ struct _DatahubConsumer
   uint32_t pools_seen;
   int64_t last_alive_check;
   uint64_t spin_ns;
+  int64_t last_sleep_ns;
 
   /* Any thread. */
   shared_u32 references; /* the caller's one, and one a lease */

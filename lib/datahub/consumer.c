@@ -404,8 +404,10 @@ datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
  * @consumer: a consumer
  * @spin_ns: how long to look for new data before sleeping, in nanoseconds
  *
- * Trades processor time for latency. 0, the default, never spins. Do not spin
- * under SCHED_FIFO on the producer's core. The reading thread.
+ * Trades processor time for latency. A consumer whose last sleep was long, ten
+ * times this or more, does not spin: a paced stream just sleeps. 0, the default,
+ * never spins. Do not spin under SCHED_FIFO on the producer's core. The reading
+ * thread.
  */
 void
 datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)

@@ -196,7 +196,6 @@ child_of (void (*run) (void *), void *data)
 typedef struct
 {
   const char *bench;
-  uint64_t spin_ns;
   _Atomic uint32_t bell; /* the futex floor's word */
   _Atomic uint64_t sent_ns;
 } Wake;
@@ -215,7 +214,6 @@ receive_wakes (void *data)
   const Wake *wake = data;
   uint64_t *samples = calloc (N_WAKES, sizeof *samples);
   DatahubConsumer *consumer = consumer_new (true);
-  datahub_consumer_set_spin (consumer, wake->spin_ns);
   for (uint32_t i = 0; i < N_WAKES; i++) {
     DatahubView view;
     must (datahub_consumer_begin_read (consumer, DATAHUB_FOREVER, &view,
@@ -232,9 +230,9 @@ receive_wakes (void *data)
 }
 
 static void
-wake_latency (const char *bench, uint64_t spin_ns)
+wake_latency (const char *bench)
 {
-  Wake wake = { .bench = bench, .spin_ns = spin_ns };
+  Wake wake = { .bench = bench };
   DatahubProducer *producer = producer_new (4096);
   pid_t pid = child_of (receive_wakes, &wake);
   must (datahub_producer_wait_consumers (producer, 1, DATAHUB_FOREVER),
@@ -349,8 +347,7 @@ main (void)
   copy_cost (65536);
   copy_cost (1920 * 1080 * 3 / 2);
   futex_floor ();
-  wake_latency ("core-wake", 0);
-  wake_latency ("core-wake-spin-50us", 50000);
+  wake_latency ("core-wake");
   recovery ();
   return 0;
 }
