@@ -495,12 +495,13 @@ wait_for_consumers (GstDatahubSink *self)
 {
   DatahubResult result = DATAHUB_OK;
   guint wanted;
+  if (self->waited)
+    return GST_FLOW_OK;
   GST_OBJECT_LOCK (self);
   wanted = self->settings.wait_for_consumers;
   GST_OBJECT_UNLOCK (self);
-  if (self->waited || wanted == 0)
-    return GST_FLOW_OK;
-  GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
+  if (wanted)
+    GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
   while ((result = datahub_producer_wait_consumers (
               gst_datahub_writer_get_producer (self->writer), wanted,
               DATAHUB_FOREVER))

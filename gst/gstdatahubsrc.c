@@ -86,6 +86,7 @@ struct _GstDatahubSrc
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
   gint64 waiting_since; /* for a producer; 0: not waiting */
+  gboolean polls; /* wake=poll */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be said with the next buffer */
   guint64 lost; /* likewise */
@@ -235,7 +236,9 @@ map_stamp (GstDatahubSrc *self, const DatahubView *view)
     .dts = view->dts,
     .instant = view->instant_ns,
     .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
-  GstDatahubNow now = get_now (self);
+  GstDatahubNow now = { 0 };
+  if (self->timeline.mode != GST_DATAHUB_TIMESTAMPS_PASSTHROUGH)
+    now = get_now (self);
   gst_datahub_timeline_map (&self->timeline, &now, &stamp);
   return stamp;
 }
@@ -291,6 +294,7 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
 {
   datahub_consumer_set_spin (consumer,
       settings->wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
+  self->polls = settings->wake == GST_DATAHUB_WAKE_POLL;
   g_strlcpy (self->uuid, datahub_consumer_get_uuid (consumer),
       sizeof self->uuid);
   gst_datahub_reader_init (&self->reader, consumer, &reader_funcs, self);
@@ -521,16 +525,23 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
         gst_message_new_latency (GST_OBJECT_CAST (self)));
 }
 
+static gboolean
+is_too_old (GstClockTime max_age, const DatahubView *view)
+{
+  GstClockTime now;
+  if (!GST_CLOCK_TIME_IS_VALID (max_age))
+    return FALSE;
+  now = (GstClockTime) gst_datahub_monotonic_now ();
+  return view->commit_ns < now && now - view->commit_ns > max_age;
+}
+
 /* Whether the buffer is to be passed over: too old, or depending on one that
  * was. */
 static gboolean
 is_expired (GstDatahubSrc *self, const DatahubView *view)
 {
-  GstClockTime max_age = get_settings (self).max_age;
   gboolean delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
-  GstClockTime now = (GstClockTime) gst_datahub_monotonic_now ();
-  gboolean expired = GST_CLOCK_TIME_IS_VALID (max_age) && view->commit_ns < now
-      && now - view->commit_ns > max_age;
+  gboolean expired = is_too_old (get_settings (self).max_age, view);
   if (!delta)
     self->skip_deltas = FALSE;
   if (expired)
@@ -619,16 +630,16 @@ look_at_sticky (GstDatahubSrc *self)
 static DatahubResult
 read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
 {
-  GstDatahubSrcSettings settings = get_settings (self);
   DatahubResult result;
   if (!self->looked)
     return datahub_consumer_begin_read (self->consumer, 0, view, error);
-  if (settings.wake != GST_DATAHUB_WAKE_POLL)
+  if (!self->polls)
     return datahub_consumer_begin_read (self->consumer, DATAHUB_FOREVER, view,
         error);
   result = datahub_consumer_begin_read (self->consumer, 0, view, error);
-  return result == DATAHUB_TIMEOUT ? doze (self, settings.poll_interval)
-                                   : result;
+  return result == DATAHUB_TIMEOUT
+      ? doze (self, get_settings (self).poll_interval)
+      : result;
 }
 
 static GstFlowReturn
