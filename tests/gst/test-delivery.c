@@ -3,11 +3,8 @@
  * is said about it. Producer and consumer are pipelines of this process. */
 #include "place.h"
 
-#include <errno.h>
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #define STOP_LIMIT (G_USEC_PER_SEC)
 #define CAPS_TEST "application/x-test"
@@ -668,27 +665,6 @@ GST_START_TEST (what_does_not_fit_max_bytes_is_dropped_or_refused)
 }
 GST_END_TEST;
 
-/* In a tmpfs of this process alone. */
-GST_START_TEST (full_shared_memory_is_said_with_the_numbers)
-{
-  Producer p;
-  if (unshare (CLONE_NEWNS) != 0
-      || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
-      || mount ("tmpfs", place_directory (), "tmpfs", 0, "size=1m") != 0) {
-    g_print ("# skipped: a small tmpfs cannot be mounted here: %s\n",
-        g_strerror (errno));
-    return;
-  }
-  p = start_producer ("videotestsrc ! video/x-raw,width=1920,height=1080 ! "
-                      "datahubsink name=sink datablock=test");
-  expect_error (p.pipeline, GST_RESOURCE_ERROR,
-      GST_RESOURCE_ERROR_NO_SPACE_LEFT, "MiB");
-  end_producer (&p);
-  fail_unless_equals_int (place_count_files (), 0);
-  umount (place_directory ());
-}
-GST_END_TEST;
-
 /* ---- time ---- */
 
 static void
@@ -833,7 +809,6 @@ datahub_delivery_suite (void)
   tcase_add_test (tc, of_two_that_start_at_once_one_is_refused);
   tcase_add_test (tc, the_consumer_table_can_be_full);
   tcase_add_test (tc, what_does_not_fit_max_bytes_is_dropped_or_refused);
-  tcase_add_test (tc, full_shared_memory_is_said_with_the_numbers);
   tcase_add_test (tc, live_frames_have_the_same_instant_everywhere);
   tcase_add_test (tc, a_late_viewer_of_a_film_sees_it_now);
   tcase_add_test (tc, latency_is_answered);
