@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The gate of reliable consumers: joining against claims of several sequences,
+ * eviction by compare-and-swap, rejoining, death, cleaning, a new owner of the
+ * row. lib/datahub/producer-ring.c (claim), producer-wait.c (charge_blockers),
+ * consumer.c (join, rejoin), consumer-read.c (advance, on_mismatch), rows.c.
+ *
+ * @covers A0 A1 A2 A3, B5 B10 B11, gate, incarnation, rows_hwm, the lock byte
+ * @also TWO_ROWS | two consumers, none dies or joins again
+ * @mutant A1_RELEASE | A1 | claim by a release store
+ * @mutant A0_ACQUIRE | A0 | rows_hwm loaded with acquire
+ * @mutant A0_A2_ACQUIRE | A0, A2 | rows_hwm and gates loaded with acquire
+ * @mutant B11_RELEASE | B11 | gate by a release store
+ * @mutant RECHECK_ACQUIRE | B10 | the claim is looked at again with acquire
+ * @mutant SCAN_FIRST | A1, A2 | gates scanned before the claim
+ * @mutant NO_RECHECK | B10, B11 | the joiner does not look at the claim again
+ * @mutant CACHED_MINIMUM | A1 | retires up to the scanned minimum, not the claim
+ * @mutant NOT_GIVEN_BACK | A1 | what a gate forbids is retired later unscanned
+ * @mutant EVICT_BY_STORE | evict | a plain store instead of compare-and-swap
+ * @mutant ADVANCE_BY_STORE | B5 | a plain store instead of compare-and-swap
+ * @mutant ADVANCE_FIRST | B5 | the gate moves before the record is held
+ * @mutant START_BY_STORE | join | the start stored, not swapped in
+ * @mutant NO_INCARNATION | gate | the word does not say whose it is
+ * @mutant ACTIVE_GATES | A2 | only rows in state ACTIVE gate
+ * @mutant CLEAN_UNLOCKED | claim | the row is written before its lock is held
+ * @mutant HWM_LATE | rows_hwm | raised after the join
+ * @mutant NO_REAP | reap | a dead consumer's gate stays closed
+ * @equivalent SAME_INCARNATION | rejoin | keeps the incarnation that was evicted |
+ *   one thread at a time evicts: nobody else can between its look and its swap
+ * @equivalent A2_ACQUIRE | A2 | gates loaded with acquire | A0 between A1 and A2
+ *   is a seq_cst load and waits for A1 already; C11 alone does not promise it
+ * @equivalent B10_ACQUIRE | B10 | the first look at the claim with acquire | the
+ *   look after B11 decides
+ */
+#define RING 2
+#define STEP 2 /* a claim's sequences; ring_size / 4 in the code */
+#ifdef CLEAN_UNLOCKED
+#define TWO_ROWS
+#endif
+#ifdef TWO_ROWS
+#define ROWS 2
+#define COMMITS 3
+#define LIVES 0
+#define REJOINS 0
+#else
+#define ROWS 1
+#define COMMITS 4
+#define LIVES 1 /* deaths with a successor in the row */
+#define REJOINS 1
+#endif
+
+#define PROCS (1 + ROWS) /* 0 producer, 1 + i the consumer of row i */
+#define DEPTH 1
+#define CLAIM 0
+#define HWM 1
+#define GATE(i) (2 + (i))
+#define WORDS 4
+#include "memory.pml"
+
+#define EVICTED 14
+#define OPEN 15
+#ifdef NO_INCARNATION
+#define WORD(inc, s) (s)
+#else
+#define WORD(inc, s) (((inc) % 8) * 16 + (s))
+#endif
+#define NEEDED(w) ((w) % 16)
+#define INCARNATION(w) ((w) / 16)
+
+#ifdef A1_RELEASE
+#define A1_ORDER RELEASE
+#else
+#define A1_ORDER SEQ
+#endif
+#if defined (A0_ACQUIRE) || defined (A0_A2_ACQUIRE)
+#define A0_ORDER RELEASE
+#else
+#define A0_ORDER SEQ
+#endif
+#if defined (A2_ACQUIRE) || defined (A0_A2_ACQUIRE)
+#define A2_ORDER RELEASE
+#else
+#define A2_ORDER SEQ
+#endif
+#ifdef B11_RELEASE
+#define B11_ORDER RELEASE
+#else
+#define B11_ORDER SEQ
+#endif
+#ifdef B10_ACQUIRE
+#define B10_ORDER RELEASE
+#else
+#define B10_ORDER SEQ
+#endif
+#ifdef RECHECK_ACQUIRE
+#define RECHECK_ORDER RELEASE
+#else
+#define RECHECK_ORDER SEQ
+#endif
+
+hidden byte I5_nothing_lost, I2_evicts_whom_it_saw;
+
+byte head, retired; /* the ring: [retired, head) can be read */
+byte incarnation[2], owner[2]; /* owner: counts joins; what the test knows */
+bool locked[2], killed[2], joined[2];
+byte lives = LIVES;
+byte gone;
+
+inline scan(i)
+{
+  if
+  :: rows >> (i) & 1 ->
+     atomic {
+       load (0, A2_ORDER, GATE (i), w); /* A2 */
+#ifdef ACTIVE_GATES
+       w = (joined[i] -> w : OPEN);
+#endif
+       lowest = (NEEDED (w) < EVICTED && NEEDED (w) < lowest -> NEEDED (w) :
+         lowest);
+       w = 0
+     }
+  :: else
+  fi
+}
+
+inline scan_all()
+{
+  load (0, A0_ORDER, HWM, rows); /* A0 */
+  scan (0);
+#ifdef TWO_ROWS
+  scan (1)
+#endif
+}
+
+/* target: tail + STEP, at most head */
+inline claim()
+{
+  atomic { target = (tail + STEP < head -> tail + STEP : head); lowest = OPEN }
+#ifdef SCAN_FIRST
+  scan_all ();
+  store (0, A1_ORDER, CLAIM, target);
+#else
+  store (0, A1_ORDER, CLAIM, target); /* A1 */
+  scan_all ();
+#endif
+  if
+  :: lowest >= target -> cleared = target
+#ifdef CACHED_MINIMUM
+     ; cleared = lowest
+#endif
+  :: else ->
+     cleared = (lowest > tail -> lowest : tail);
+     store (0, SEQ, CLAIM, cleared);
+#ifdef NOT_GIVEN_BACK
+     if
+     :: cleared > tail -> cleared = target
+     :: else
+     fi
+#endif
+  fi;
+  atomic { target = 0; rows = 0; lowest = 0 }
+}
+
+inline evict(i)
+{
+  atomic { load (0, SEQ, GATE (i), w); seen = owner[i] }
+  if
+  :: NEEDED (w) <= tail && NEEDED (w) < head ->
+     atomic {
+#ifdef EVICT_BY_STORE
+       mem[GATE (i)] = WORD (INCARNATION (w), EVICTED);
+       ok = true;
+#else
+       swap (0, GATE (i), w, WORD (INCARNATION (w), EVICTED), ok);
+#endif
+       assert (I2_evicts_whom_it_saw || !ok || seen == owner[i])
+     }
+  :: else
+  fi;
+  atomic { w = 0; seen = 0; ok = 0 }
+}
+
+proctype producer()
+{
+  byte tail, cleared, target, lowest, rows, w, seen;
+  bool ok;
+  do
+  :: head < COMMITS && head - tail < RING -> head++ /* A7 */
+  :: tail < head && (head - tail == RING || head == COMMITS) ->
+     if
+     :: tail >= cleared -> claim ()
+     :: else
+     fi;
+     if
+     :: cleared > tail -> atomic { tail++; retired = tail } /* A3 */
+     :: else ->
+        if
+        :: evict (0)
+#ifdef TWO_ROWS
+        :: evict (1)
+#endif
+        :: skip /* waits */
+        fi
+     fi
+  :: head == COMMITS && (tail == head || gone == ROWS) -> break
+  od;
+  /* all are gone: their gates get opened, or this is stuck */
+  gone == ROWS && IS_SEEN (0) && NEEDED (mem[GATE (0)]) == OPEN
+}
+
+inline join(p, i)
+{
+  atomic { owner[i]++; told = false }
+retry:
+  load (p, B10_ORDER, CLAIM, oldest); /* B10 */
+  store (p, B11_ORDER, GATE (i), WORD (inc, oldest)); /* B11 */
+#ifndef NO_RECHECK
+  load (p, RECHECK_ORDER, CLAIM, w);
+  if
+  :: w > oldest -> atomic { w = 0; goto retry }
+  :: else -> w = 0
+  fi;
+#endif
+  if
+  :: cursor = oldest /* start: oldest */
+  :: cursor = (head > oldest -> head : oldest) /* latest */
+  fi;
+#ifdef START_BY_STORE
+  store (p, SEQ, GATE (i), WORD (inc, cursor));
+#else
+  atomic { swap (p, GATE (i), WORD (inc, oldest), WORD (inc, cursor), ok);
+    ok = false }
+#endif
+  oldest = 0;
+  joined[i] = true
+}
+
+inline advance(p, i)
+{
+#ifdef ADVANCE_BY_STORE
+  store (p, SEQ, GATE (i), WORD (inc, cursor + 1));
+#else
+  atomic {
+    swap (p, GATE (i), WORD (inc, cursor), WORD (inc, cursor + 1), ok); /* B5 */
+    told = !ok;
+    ok = false
+  }
+#endif
+}
+
+inline look(p, i)
+{
+  if
+  :: retired > cursor ->
+     atomic {
+       load (p, SEQ, GATE (i), w);
+       told = true;
+       assert (I5_nothing_lost || NEEDED (w) == EVICTED);
+       w = 0
+     }
+  :: else
+  fi
+}
+
+inline read_one(p, i)
+{
+#ifdef ADVANCE_FIRST
+  advance (p, i);
+  look (p, i);
+#else
+  look (p, i);
+  if
+  :: !told -> advance (p, i)
+  :: else
+  fi;
+#endif
+  cursor++
+}
+
+inline live(p, i)
+{
+  /* clean, if the last owner did not; both under the lock */
+  if
+  :: NEEDED (mem[GATE (i)]) != OPEN ->
+     store (p, SEQ, GATE (i), WORD (incarnation[i], OPEN))
+  :: else
+  fi;
+  atomic { incarnation[i]++; inc = incarnation[i] }
+  store (p, SEQ, GATE (i), WORD (inc, OPEN));
+#ifndef HWM_LATE
+  d_step { IS_SEEN (p); mem[HWM] = mem[HWM] | ((1 << ((i) + 1)) - 1) }
+#endif
+again:
+  join (p, i);
+#ifdef HWM_LATE
+  d_step { IS_SEEN (p); mem[HWM] = mem[HWM] | ((1 << ((i) + 1)) - 1) }
+#endif
+  do
+  :: !told && cursor < head -> read_one (p, i)
+  :: told && rejoins < REJOINS ->
+     atomic {
+       rejoins++;
+#ifndef SAME_INCARNATION
+       incarnation[i]++;
+#endif
+       inc = incarnation[i]
+     }
+     goto again
+  :: told && rejoins == REJOINS -> break
+  :: cursor == COMMITS -> break
+  :: !told -> break /* leaves when it likes */
+  od;
+  store (p, SEQ, GATE (i), WORD (inc, OPEN));
+  joined[i] = false
+}
+
+proctype consumer(byte i)
+{
+  byte cursor, oldest, w, inc, rejoins;
+  bool ok, told;
+  do
+  :: true ->
+#ifdef CLEAN_UNLOCKED
+     store (1 + i, SEQ, GATE (0), WORD (incarnation[0], OPEN));
+#endif
+     atomic { !locked[i]; locked[i] = true }
+     { live (1 + i, i) } unless { killed[i] };
+     d_step { IS_SEEN (1 + i); locked[i] = false; joined[i] = false }
+     if
+     :: atomic { killed[i] && lives > 0 -> killed[i] = false; lives--;
+          cursor = 0; oldest = 0; w = 0; inc = 0; rejoins = 0; ok = 0;
+          told = 0 }
+     :: true -> break /* nobody takes the row again */
+     fi
+  od;
+  gone++
+}
+
+proctype killer()
+{
+  do
+  :: lives > 0 && !killed[0] -> killed[0] = true
+  :: break
+  od
+}
+
+/* One step: nobody else writes the row whose lock he holds, but a producer that
+ * evicts, by compare-and-swap. */
+proctype reaper()
+{
+end:
+#ifndef NO_REAP
+  do
+  :: d_step { !locked[0] && NEEDED (mem[GATE (0)]) != OPEN ->
+       mem[GATE (0)] = WORD (incarnation[0], OPEN) }
+  od
+#endif
+}
+
+#ifdef TWO_ROWS
+MEMORY (DRAIN (0) DRAIN (1) DRAIN (2))
+#else
+MEMORY (DRAIN (0) DRAIN (1))
+#endif
+
+init {
+  atomic {
+    mem[GATE (0)] = WORD (0, OPEN);
+    mem[GATE (1)] = WORD (0, OPEN);
+    run producer ();
+    run consumer (0);
+#ifdef TWO_ROWS
+    run consumer (1);
+#endif
+    run killer ();
+    run reaper ()
+  }
+}

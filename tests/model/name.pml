@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The name of a channel: the entry is a hard link to the lock file of a block;
+ * byte 0 of that file belongs to the living producer. Two candidates, killed
+ * anywhere, one of them closing, and a reclaimer that looks for the dead.
+ * lib/datahub/block-names.c (block_take_over, block_reclaim_dead), producer.c
+ * (publish, unlink_names).
+ *
+ * @covers byte 0, the entry, lck; what is linked and unlinked in which order
+ * @mutant NO_RECHECK | takeover | the entry is not compared after the lock
+ * @mutant UNLOCK_FIRST | takeover | byte 0 is dropped before the unlink
+ * @mutant UNLINK_UNLOCKED | takeover | the entry is removed without byte 0
+ * @mutant LOCK_LATE | create | byte 0 is locked after the entry is made
+ * @mutant RENAME_OVER | publish | replaces the entry instead of linking it
+ * @mutant CLOSE_NO_CHECK | close | removes an entry that leads elsewhere
+ * @mutant RECLAIM_UNLOCKED | reclaim | removes without byte 0
+ * @mutant RECLAIM_BY_NAME | reclaim | removes the entry it saw, not its own
+ * @mutant LCK_BEFORE_ENTRY | reclaim | lck is removed before the entry
+ */
+#define CANDIDATES 2
+#define FILES 4 /* lock files: 1 is the dead predecessor's, 0 is no file */
+#define NOBODY 0
+#define RECLAIMER 3
+
+hidden byte N1_the_living_keep_their_name, N1_one_living_producer,
+    N1_nothing_is_left;
+
+byte entry = 1; /* the file that the name leads to */
+bool lck[FILES + 1]; /* whether the file has its own name too */
+byte byte_0[FILES + 1]; /* who has it */
+byte made = 1;
+bool killed[CANDIDATES], live[CANDIDATES];
+byte kills = 1;
+byte own[CANDIDATES];
+byte over;
+
+/* An open description gives its locks back when it is closed or its process
+ * dies. */
+inline drop(who)
+{
+  d_step {
+    byte_0[1] = (byte_0[1] == who -> NOBODY : byte_0[1]);
+    byte_0[2] = (byte_0[2] == who -> NOBODY : byte_0[2]);
+    byte_0[3] = (byte_0[3] == who -> NOBODY : byte_0[3]);
+    byte_0[4] = (byte_0[4] == who -> NOBODY : byte_0[4])
+  }
+}
+
+inline drop_one(file, who)
+{
+  d_step { byte_0[file] = (byte_0[file] == who -> NOBODY : byte_0[file]) }
+}
+
+inline remove_dead()
+{
+#ifdef LCK_BEFORE_ENTRY
+  lck[found] = false;
+  entry = 0
+#else
+  entry = 0;
+  lck[found] = false
+#endif
+}
+
+/* Ends at done with the name free, or at busy. */
+inline take_over(i)
+{
+  do
+  :: entry == 0 -> break
+  :: atomic { entry != 0 -> found = entry } /* opened */
+#ifdef UNLINK_UNLOCKED
+     if
+     :: byte_0[found] == NOBODY -> remove_dead ()
+     :: else -> goto busy
+     fi
+#else
+     if
+     :: atomic { byte_0[found] == NOBODY -> byte_0[found] = 1 + i }
+#ifdef NO_RECHECK
+        if
+        :: true ->
+#else
+        if
+        :: entry != found /* another replaced it: again */
+        :: entry == found ->
+#endif
+#ifdef UNLOCK_FIRST
+           drop_one (found, 1 + i);
+#endif
+           remove_dead ()
+        fi;
+        drop_one (found, 1 + i)
+     :: byte_0[found] != NOBODY -> goto busy /* patience is over */
+     fi
+#endif
+  od;
+  found = 0
+}
+
+inline produce(i)
+{
+  atomic {
+    made++;
+    own[i] = made;
+#ifndef LOCK_LATE
+    byte_0[made] = 1 + i
+#endif
+  }
+  lck[own[i]] = true;
+again:
+  take_over (i);
+#ifdef RENAME_OVER
+  atomic { entry = own[i]; live[i] = true }
+#else
+  if
+  :: atomic { entry == 0 -> entry = own[i]; live[i] = true } /* linked */
+  :: entry != 0 -> goto again /* EEXIST */
+  fi;
+#endif
+#ifdef LOCK_LATE
+  atomic { byte_0[own[i]] == NOBODY -> byte_0[own[i]] = 1 + i }
+#endif
+  if
+  :: skip /* closes: its names are its own to remove, byte 0 is held */
+     live[i] = false;
+busy:
+     if
+#ifdef CLOSE_NO_CHECK
+     :: true -> entry = 0
+#else
+     :: entry == own[i] -> entry = 0
+     :: else
+#endif
+     fi;
+     lck[own[i]] = false
+  :: skip ->
+     false /* lives on, to be killed or not */
+  fi
+}
+
+proctype candidate(byte i)
+{
+  byte found;
+  { produce (i) } unless { killed[i] || over == 1 };
+  atomic {
+    live[i] = false;
+    drop (1 + i);
+    found = 0
+  }
+}
+
+/* Removes what is left of blocks that nobody holds; killed, it drops its lock. */
+inline reclaim(file)
+{
+  if
+  :: lck[file] ->
+     if
+#ifdef RECLAIM_UNLOCKED
+     :: byte_0[file] == NOBODY ->
+#else
+     :: atomic { byte_0[file] == NOBODY -> byte_0[file] = RECLAIMER }
+#endif
+#ifdef RECLAIM_BY_NAME
+        if
+        :: seen == file -> entry = 0
+        :: else
+        fi;
+#else
+        if
+        :: entry == file -> entry = 0
+        :: else
+        fi;
+#endif
+        lck[file] = false;
+        drop_one (file, RECLAIMER)
+     :: byte_0[file] != NOBODY
+     fi
+  :: else
+  fi
+}
+
+proctype reclaimer()
+{
+  byte seen;
+  seen = entry;
+  reclaim (1);
+  reclaim (2);
+  reclaim (3);
+  /* when all are gone, once more: nothing may be left */
+  over == 2;
+  reclaim (1);
+  reclaim (2);
+  reclaim (3);
+  assert (N1_nothing_is_left
+    || (entry == 0 && !lck[1] && !lck[2] && !lck[3]))
+}
+
+proctype killer()
+{
+  if
+  :: killed[0] = true
+  :: killed[1] = true
+  :: skip
+  fi;
+  /* what holds for as long as anybody lives */
+}
+
+active proctype watch()
+{
+  do
+  :: d_step { live[0] && entry != own[0] ->
+       assert (N1_the_living_keep_their_name) }
+  :: d_step { live[1] && entry != own[1] ->
+       assert (N1_the_living_keep_their_name) }
+  :: d_step { live[0] && live[1] -> assert (N1_one_living_producer) }
+  :: timeout -> break
+  od;
+  over = 1;
+  timeout -> over = 2
+}
+
+init {
+  atomic {
+    lck[1] = true;
+    run candidate (0);
+    run candidate (1);
+    run reclaimer ();
+    run killer ()
+  }
+}
