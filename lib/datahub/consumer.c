@@ -256,6 +256,18 @@ open_block (DatahubConsumer *consumer, const char *channel,
   return DATAHUB_OK;
 }
 
+/* Whoever closed or reclaimed the block before our row stood did not wait for
+ * us, and pools may be gone. The entry is the first name to go: while it leads to
+ * our block after the pools were opened, none was missed. */
+static bool
+is_forsaken (const DatahubConsumer *consumer)
+{
+  const Block *block = &consumer->block;
+  FileName entry = name_entry (block->user, block->channel);
+  return load_seq (&block->header->state) == DATAHUB_STATE_CLOSED
+      || !os_same_file (block->lck, block->dir, entry.text);
+}
+
 /**
  * datahub_consumer_attach:
  * @channel: the name of the block
@@ -294,8 +306,7 @@ datahub_consumer_attach (const char *channel,
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
   join (made);
-  /* who closed it before our gate stood may not have waited for us */
-  if (load_seq (&made->block.header->state) == DATAHUB_STATE_CLOSED) {
+  if (is_forsaken (made)) {
     datahub_consumer_close (made);
     return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was closed just now.", channel);
