@@ -57,6 +57,7 @@ struct _DatahubProducer
   uint32_t references; /* the caller's one, and one a loan */
   bool published;
   bool closed;
+  bool keeps_parts; /* at close, for consumers that lag */
   bool growing; /* some thread creates a pool, unlocked */
   bool has_idle_pools;
   int64_t no_growth_until;

@@ -244,10 +244,14 @@ close_fd (int *fd)
   *fd = -1;
 }
 
-/* The last reference is gone: no call and no loan is left. */
+/* The last reference is gone: no call and no loan is left. Files that were left
+ * to the consumers may have lost the last of them meanwhile. */
 static void
 producer_free (DatahubProducer *producer)
 {
+  Uuid uuid = producer->block.uuid;
+  uint32_t user = producer->block.user;
+  int dir = -1;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i])
       pool_free (producer, producer->pools[i], false);
@@ -255,7 +259,15 @@ producer_free (DatahubProducer *producer)
   close_fd (&producer->con_fd);
   if (producer->reap_fd >= 0)
     os_close_lock_fd (producer->reap_fd);
+  if (producer->keeps_parts) {
+    dir = producer->block.dir;
+    producer->block.dir = -1;
+  }
   block_release (&producer->block);
+  if (dir >= 0) {
+    block_reclaim_dead (dir, user, &uuid);
+    close (dir);
+  }
   free (producer->records);
   free (producer->free_recs);
   free (producer->limbo);
@@ -464,6 +476,7 @@ unlink_names (DatahubProducer *producer, bool keep_parts)
   FileName entry = name_entry (block->user, block->channel);
   if (os_same_file (block->lck, block->dir, entry.text))
     os_unlink (block->dir, entry.text);
+  producer->keeps_parts = keep_parts;
   if (!keep_parts)
     block_unlink_parts (block->dir, block->user, &block->uuid);
 }
