@@ -58,7 +58,7 @@ static bool
 has_news (const DatahubConsumer *consumer)
 {
   const BlockHeader *header = consumer->block.header;
-  return load_acquire (&header->head) > consumer->cursor
+  return load_seq (&header->head) > consumer->cursor
       || load_seq (&header->state) == DATAHUB_STATE_CLOSED
       || load_seq (&consumer->interrupted);
 }
@@ -88,10 +88,11 @@ is_spin_worth_it (const DatahubConsumer *consumer)
 }
 
 /* Sleeps until something may have come, at most a slice, at most until @end
- * (< 0: no end). The waiter bit is stored before the last look (B7, B8), the
- * producer stores `wake` before it looks at the bits (A8, A9): one of the two
- * sees the other. The private word lets an interrupt wake this thread alone; it
- * was loaded before the flag was tested (W2). Models: m2_wake. */
+ * (< 0: no end). Loads `wake` (B8), sets the waiter bit (B7), then looks a last
+ * time; the producer stores head (A7), then takes the bits (A9) and steps `wake`
+ * (A8) if there were any. Either the look sees the head, or the producer sees the
+ * bit and the value slept on is old. The private word lets an interrupt wake this
+ * thread alone; it was loaded before the flag was tested (W2). Models: wake.pml. */
 DatahubResult
 consumer_sleep (DatahubConsumer *consumer, int64_t end)
 {
@@ -108,8 +109,8 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   if (left > SLEEP_SLICE_NS)
     left = SLEEP_SLICE_NS;
   flush = load_seq (&consumer->flush_word);
-  or_seq (waiters, bit); /* B7 */
   seen = load_seq (wake); /* B8 */
+  or_seq (waiters, bit); /* B7 */
   if (!has_news (consumer)) {
     add_relaxed (&consumer->n_waits, 1);
     os_futex_wait (wake, seen, &consumer->flush_word, flush, left);

@@ -356,11 +356,32 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     store_relaxed (&header->last_key_seq, sequence);
 }
 
+/* Whether somebody sleeps and is to be woken. The bits are taken (A9), so that
+ * one sleep costs one wake however long the sleeper takes to run; `wake` steps
+ * after that (A8) and only then. A sleeper loads `wake` first (B8), then sets its
+ * bit (B7), then looks at the head: if its bit was taken, the value it sleeps on
+ * is old and the kernel refuses; if it was not, it sees the head or the next
+ * commit sees the bit. */
+static bool
+take_waiters (DatahubProducer *producer)
+{
+  shared_u32 *wake = &producer->block.header->wake;
+  uint64_t taken = 0;
+  for (uint32_t w = 0; w < N_WAITER_WORDS; w++) {
+    shared_u64 *word = &producer->block.bell->waiters[w];
+    if (load_seq (word))
+      taken |= exchange_seq (word, 0); /* A9 */
+  }
+  if (taken)
+    store_seq (wake, load_relaxed (wake) + 1); /* A8 */
+  return taken != 0;
+}
+
 static void
 publish_batch (DatahubProducer *producer, Call *call)
 {
   BlockHeader *header = producer->block.header;
-  uint64_t first = producer->head, now = (uint64_t) os_now (), waiters = 0;
+  uint64_t first = producer->head, now = (uint64_t) os_now ();
   uint32_t taken;
   for (uint32_t i = 0; i < call->n_commits; i++) {
     taken = producer->free_recs[--producer->n_free_recs];
@@ -373,17 +394,12 @@ publish_batch (DatahubProducer *producer, Call *call)
   }
   call->n_places = 0;
   producer->head = first + call->n_commits;
-  store_release (&header->head, producer->head); /* A7: all or nothing */
+  store_seq (&header->head, producer->head); /* A7: all or nothing */
   /* after A7: a process killed before it leaves nothing of the batch visible */
   publish_sticky (producer);
   store_relaxed (&header->records, producer->head);
   store_relaxed (&header->heartbeat, now);
-  store_seq (&header->wake, load_relaxed (&header->wake) + 1); /* A8 */
-  /* Looked at, not taken: a reader that sets its bit between A8 and a taking has
-   * loaded the new `wake`, and would sleep on it with its bit gone. */
-  for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
-    waiters |= load_seq (&producer->block.bell->waiters[w]); /* A9 */
-  call->wake = waiters != 0;
+  call->wake = take_waiters (producer);
   call->first_sequence = first;
 }
 

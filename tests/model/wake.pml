@@ -5,31 +5,32 @@
  * lib/datahub/consumer-wait.c, producer-ring.c (publish_batch), producer.c
  * (close), os-linux.c (futex).
  *
- * @covers A7 A8 A9, B7 B8 B9, interrupted, flush_word, the slice
+ * @covers A7 A9 A8, B8 B7 B9, interrupted, flush_word, the slice
  * @also TWO_COMMITS | two commits, one behind the other
  * @also INTERRUPT | one commit, and an interrupt
  * @also KILL | one commit; the producer is killed anywhere
- * @mutant A8_RELEASE | A8 | wake by a release store
+ * @mutant A7_RELEASE | A7 | head by a release store
  * @mutant A9_ACQUIRE | A9 | waiters loaded with acquire
- * @mutant A8_BEFORE_A7 | A7, A8 | wake bumped before head
- * @mutant A7_RELAXED_AFTER | A7 | head may be seen after wake
- * @mutant A9_BEFORE_A8 | A8, A9 | waiters looked at before wake is bumped
- * @mutant WAITERS_TAKEN | A9 | the bits are taken, not looked at
+ * @mutant A9_BEFORE_A7 | A7, A9 | waiters looked at before head is stored
+ * @mutant A8_BEFORE_A9 | A8, A9 | wake steps before the bits are taken
+ * @mutant NO_A8 | A8 | wake does not step
  * @mutant WAKE_IS_HEAD | A8 | wake derived from head, bumped for the state
  * @mutant NO_B7 | B7 | no waiter bit
  * @mutant B7_LOAD_STORE | B7 | the bit set by a load and a store
- * @mutant NEWS_BEFORE_B8 | B8 | head and state looked at before wake
- * @mutant NO_LAST_LOOK | B8 | no look between wake and the sleep
+ * @mutant B7_RELAXED | B7 | the bit by a relaxed RMW
+ * @mutant B7_BEFORE_B8 | B7, B8 | the bit is set before wake is loaded
+ * @mutant LOOK_ACQUIRE | the look | head loaded with acquire after the bit
+ * @mutant LOOK_BEFORE_B7 | the look | head and state looked at before the bit
+ * @mutant NO_LAST_LOOK | the look | no look between the bit and the sleep
  * @mutant FLUSH_WORD_LATE | interrupt | its word loaded after its flag
  * @mutant FLAG_AFTER_WORD | interrupt | the flag is set after its word
  * @mutant WAKE_SHARED | interrupt | wakes the shared word without changing it
  * @mutant SHARED_BIT | busy | two threads wait on one bit
  * @mutant CLOSE_NO_BUMP | close | state changes, wake does not
  * @mutant KILL_NO_SLICE | slice | readers sleep without end
- * @equivalent B7_RELAXED | B7 | the bit by a relaxed RMW | FUTEX_WAIT is a barrier:
- *   the bit is seen before the kernel compares wake
- * @equivalent B8_RELAXED | B8 | wake loaded relaxed, after the bit or before |
- *   FUTEX_WAIT compares it again behind a barrier
+ * @equivalent A8_RELEASE | A8 | wake by a release store | FUTEX_WAKE is a barrier:
+ *   wake has stepped before anybody is woken, and who is not asleep yet compares
+ *   it behind a barrier of its own
  */
 #ifdef KILL_NO_SLICE
 #define KILL
@@ -37,10 +38,11 @@
 #if defined (FLUSH_WORD_LATE) || defined (FLAG_AFTER_WORD) || defined (WAKE_SHARED)
 #define INTERRUPT
 #endif
-#ifdef WAITERS_TAKEN
+#if defined (B7_BEFORE_B8) || defined (A8_BEFORE_A9)
 #define TWO_COMMITS
 #endif
-#ifdef TWO_COMMITS
+#if defined (TWO_COMMITS) || defined (A8_BEFORE_A9) || defined (B7_BEFORE_B8) \
+  || defined (SHARED_BIT) || defined (WAKE_IS_HEAD)
 #define COMMITS 2
 #else
 #define COMMITS 1
@@ -52,17 +54,23 @@
 #define STATE 2
 #define WAITERS 3
 #define WORDS 4
-#ifdef A7_RELAXED_AFTER
-#define DEPTH 2
-#else
 #define DEPTH 1
-#endif
 #include "memory.pml"
 
 #ifdef SHARED_BIT
 #define BIT(i) 1
 #else
 #define BIT(i) (1 << (i))
+#endif
+#ifdef A7_RELEASE
+#define A7_ORDER RELEASE
+#else
+#define A7_ORDER SEQ
+#endif
+#ifdef A7_RELEASE
+#define A7_ORDER RELEASE
+#else
+#define A7_ORDER SEQ
 #endif
 #ifdef A8_RELEASE
 #define A8_ORDER RELEASE
@@ -79,10 +87,10 @@
 #else
 #define B7_ORDER SEQ
 #endif
-#ifdef B8_RELAXED
-#define B8_ORDER RELAXED
+#ifdef LOOK_ACQUIRE
+#define LOOK_ORDER RELEASE
 #else
-#define B8_ORDER SEQ
+#define LOOK_ORDER SEQ
 #endif
 
 hidden byte I7_no_lost_wake_up;
@@ -99,25 +107,40 @@ inline bump()
   store (0, A8_ORDER, WAKE, mem[WAKE] + 1) /* A8 */
 }
 
-inline wake_waiters()
+/* A9, A8 and FUTEX_WAKE. */
+/* What a commit steps: with the mutant, a word that says how much there is. */
+inline step()
 {
-#ifdef A9_BEFORE_A8
-  load (0, SEQ, WAITERS, w);
-  bump ();
-#else
 #ifdef WAKE_IS_HEAD
-  store (0, A8_ORDER, WAKE, head);
+  store (0, A8_ORDER, WAKE, head)
 #else
-  bump ();
+  bump ()
 #endif
-#ifdef WAITERS_TAKEN
-  d_step { IS_SEEN (0); w = mem[WAITERS]; mem[WAITERS] = 0 }
-#else
-  load (0, A9_ORDER, WAITERS, w); /* A9 */
+}
+
+inline look_at_waiters()
+{
+  load (0, A9_ORDER, WAITERS, w)
+}
+
+/* The bits that were seen are taken by one exchange, those that came meanwhile
+ * too; then wake steps, then the kernel is asked. */
+inline take_waiters()
+{
+#ifdef A8_BEFORE_A9
+  step ();
 #endif
+#ifndef A9_BEFORE_A7
+  look_at_waiters (); /* A9 */
 #endif
   if
-  :: w -> WAKE_ALL /* FUTEX_WAKE */
+  :: w ->
+     d_step { IS_SEEN (0); w = mem[WAITERS]; mem[WAITERS] = 0 } /* A9 */
+#if !defined (A8_BEFORE_A9) && !defined (NO_A8)
+     step (); /* A8 */
+#endif
+     IS_SEEN (0); /* a system call */
+     WAKE_ALL
   :: else
   fi;
   w = 0
@@ -128,27 +151,15 @@ inline produce()
   do
   :: head < COMMITS ->
      head++;
-#ifdef A8_BEFORE_A7
-     wake_waiters ();
-     d_step { IS_SEEN (0); mem[HEAD] = head }
-#else
-#ifdef A7_RELAXED_AFTER
-     store (0, RELAXED, HEAD, head);
-     store (0, RELAXED, WAKE, mem[WAKE] + 1);
-     load (0, SEQ, WAITERS, w);
-     if
-     :: w -> WAKE_ALL
-     :: else
-     fi;
-     w = 0
-#else
-     d_step { IS_SEEN (0); mem[HEAD] = head } /* A7 */
-     wake_waiters ()
+#ifdef A9_BEFORE_A7
+     look_at_waiters ();
 #endif
-#endif
+     store (0, A7_ORDER, HEAD, head); /* A7 */
+     take_waiters ()
 #ifdef WAKE_IS_HEAD
   :: head < COMMITS && !bumped -> bumped = true;
      bump ();
+     IS_SEEN (0);
      WAKE_ALL /* such as a flush */
 #endif
   :: break
@@ -213,26 +224,35 @@ endsleep:
   !asleep[i]
 }
 
+/* Three loads; the first must not pass the bit. */
+inline look(p, i)
+{
+  load (p, LOOK_ORDER, HEAD, h);
+  news = (h > cursor[i]);
+  news = news || mem[STATE];
+  news = news || interrupted;
+  h = 0
+}
+
 inline wait_for_news(p, i)
 {
 #ifndef FLUSH_WORD_LATE
   flush = flush_word;
 #endif
-#ifndef NO_B7
+#ifdef B7_BEFORE_B8
   raise (p, i);
+  load (p, SEQ, WAKE, seen);
+  look (p, i);
+#else
+  load (p, SEQ, WAKE, seen); /* B8 */
+#ifdef LOOK_BEFORE_B7
+  look (p, i);
 #endif
-#ifdef NEWS_BEFORE_B8
-  news = NEWS;
-  load (p, B8_ORDER, WAKE, seen);
-#else
-  load (p, B8_ORDER, WAKE, seen); /* B8 */
-#ifdef NO_LAST_LOOK
-  news = false;
-#else
-  /* three loads; acquire is enough, they follow B8 */
-  news = (mem[HEAD] > cursor[i]);
-  news = news || mem[STATE];
-  news = news || interrupted;
+#ifndef NO_B7
+  raise (p, i); /* B7 */
+#endif
+#if !defined (NO_LAST_LOOK) && !defined (LOOK_BEFORE_B7)
+  look (p, i);
 #endif
 #endif
 #ifdef FLUSH_WORD_LATE
@@ -248,7 +268,7 @@ inline wait_for_news(p, i)
 
 proctype reader(byte i)
 {
-  byte seen, flush, w;
+  byte seen, flush, w, h;
   bool news, closed;
   do
   :: interrupted -> break
