@@ -159,7 +159,7 @@ remove_dead (int dir, const char *channel, int fd)
 }
 
 /* Makes the name free for a new block, or says who has it. Takes up to 0.2 s.
- * Models: m9_name (name takeover). */
+ * Models: tests/model/name.pml. */
 DatahubResult
 block_take_over (int dir, const char *channel, DatahubError *error)
 {

@@ -92,7 +92,8 @@ is_spin_worth_it (const DatahubConsumer *consumer)
  * time; the producer stores head (A7), then takes the bits (A9) and steps `wake`
  * (A8) if there were any. Either the look sees the head, or the producer sees the
  * bit and the value slept on is old. The private word lets an interrupt wake this
- * thread alone; it was loaded before the flag was tested (W2). Models: wake.pml. */
+ * thread alone; it was loaded before the flag was tested (W2). Models:
+ * tests/model/wake.pml. */
 DatahubResult
 consumer_sleep (DatahubConsumer *consumer, int64_t end)
 {

@@ -175,7 +175,7 @@ start_counting (DatahubConsumer *consumer)
 
 /* Joins the stream: publishes the gate, then checks that the producer did not
  * claim past it meanwhile (B10, B11); the producer claims, then scans gates
- * (A1, A2). Models: m1_gate. */
+ * (A1, A2). Models: tests/model/gate.pml. */
 static void
 join (DatahubConsumer *consumer)
 {

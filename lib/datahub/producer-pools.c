@@ -3,7 +3,7 @@
  * (protocol, section 3a): ring, rows, sequences, gates and pins stay as they
  * are, so nothing is lost. Only the newest pool of a kind is allocated from; an
  * older one goes when no loan and no record, in the ring or in limbo, refers to
- * it. Models: m5_pool. */
+ * it. Models: tests/model/pool.pml. */
 #include "producer-private.h"
 #include "result-private.h"
 

@@ -45,7 +45,7 @@ ring_lowest_gate (const DatahubProducer *producer)
 /* Claims a few sequences at once, so that the rows are scanned once for all of
  * them: claim first (A1), then scan (A2); what a gate forbids is given back. A
  * joiner stores its gate, then loads the claim (B10, B11): one of the two sees
- * the other. Models: m1_gate. */
+ * the other. Models: tests/model/gate.pml. */
 static bool
 claim (DatahubProducer *producer)
 {

@@ -64,7 +64,8 @@ is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
  * before, and evicts those over block-timeout (L5). Counted in time this
  * producer really slept, at most a slice at once: one that was itself stopped
  * evicts nobody on waking. The compare-and-swap fails where the row moved on or
- * changed hands (the gate carries the incarnation). Models: m1b_evict. */
+ * changed hands (the gate carries the incarnation). Models:
+ * tests/model/gate.pml. */
 static void
 charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
 {
@@ -101,7 +102,7 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
 
 /* Announces the sleep before the last retry of everything (W5): a consumer that
  * frees something after that retry sees the bits and bumps `room`. Models:
- * m3_room.
+ * tests/model/room.pml.
  *
  * A producer that waits for gates is not woken for every record read, which
  * would be two context switches a buffer, but when half of the ring is free; the
