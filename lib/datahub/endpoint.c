@@ -67,7 +67,7 @@ datahub_endpoint_check (const char *endpoint, GError **error)
   if (g_str_has_prefix (endpoint, "tcp://"))
     return check_tcp (endpoint, endpoint + strlen ("tcp://"), error);
   return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-      "endpoint %s is none; use auto, ipc:///path or tcp://host:port",
+      "\"%s\" is no endpoint; use auto, ipc:///path or tcp://host:port",
       endpoint);
 }
 
