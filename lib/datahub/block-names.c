@@ -139,23 +139,23 @@ fail_busy (const char *channel, int fd, DatahubError *error)
       page.producer_pid);
 }
 
-/* Removes the dead block that @fd, the entry, leads to. Byte 0 is held. */
-static void
-remove_dead (int dir, const char *channel, int fd)
+/* Removes the dead block that @fd, the entry, leads to. Byte 0 is held. Returns
+ * whether its other files stay for a consumer that still needs them. */
+static bool
+remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
 {
   uint32_t user = os_user ();
   LockPage page;
-  Uuid uuid;
   bool known = os_read_all (fd, &page, sizeof page) && page.magic == LOCK_MAGIC;
   bool keep = false;
   if (known) {
-    memcpy (uuid.bytes, page.uuid, sizeof uuid.bytes);
-    keep = close_for_the_dead (channel, &uuid);
+    memcpy (uuid->bytes, page.uuid, sizeof uuid->bytes);
+    keep = close_for_the_dead (channel, uuid);
   }
   os_unlink (dir, name_entry (user, channel).text);
-  /* what stays is reclaimed when the last consumer leaves */
   if (known && !keep)
-    block_unlink_parts (dir, user, &uuid);
+    block_unlink_parts (dir, user, uuid);
+  return keep;
 }
 
 /* Makes the name free for a new block, or says who has it. Takes up to 0.2 s.
@@ -169,7 +169,8 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     DatahubResult result = DATAHUB_OK;
     uint64_t size;
     uint32_t owner;
-    bool done = true;
+    bool done = true, kept = false;
+    Uuid uuid = { { 0 } };
     int fd = os_open_existing (dir, name.text, true);
     if (fd < 0 && errno == ENOENT)
       return DATAHUB_OK;
@@ -184,10 +185,13 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     else if (lock_with_patience (fd) != OS_LOCK_TAKEN)
       result = fail_busy (channel, fd, error);
     else if (os_same_file (fd, dir, name.text))
-      remove_dead (dir, channel, fd);
+      kept = remove_dead (dir, channel, fd, &uuid);
     else
       done = false; /* another candidate replaced it: look again */
     close (fd);
+    /* the consumer they stayed for may have left while byte 0 was ours */
+    if (kept)
+      block_reclaim_dead (dir, os_user (), &uuid);
     if (done)
       return result;
   }

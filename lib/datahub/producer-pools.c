@@ -207,7 +207,7 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
     .stride = stride,
     .size = pool_size (n_slots, stride) };
   Pool *pool;
-  bool linked = true;
+  bool linked = true, closed;
   int entry;
   pthread_mutex_lock (&producer->lock);
   shape.gen = (uint32_t) add_seq (&producer->block.header->next_gen, 1) + 1;
@@ -216,8 +216,10 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   if (!pool)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   pthread_mutex_lock (&producer->lock);
-  entry = free_entry (producer);
-  if (producer->published)
+  /* after a close nothing is linked: nobody would remove it */
+  closed = producer->closed;
+  entry = closed ? -1 : free_entry (producer);
+  if (producer->published && entry >= 0)
     linked = pool_link (producer, pool);
   if (entry >= 0 && linked) {
     if (kind == POOL_PAYLOAD)
@@ -227,7 +229,9 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   pthread_mutex_unlock (&producer->lock);
   if (entry >= 0 && linked)
     return DATAHUB_OK;
-  pool_free (producer, pool, linked && producer->published);
+  pool_free (producer, pool, linked && !closed && producer->published);
+  if (closed)
+    return DATAHUB_CLOSED;
   return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "A pool could not be added to the block.");
 }
