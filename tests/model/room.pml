@@ -28,7 +28,7 @@
  * @mutant KILL_NO_SLICE | slice | the producer sleeps without end
  * @finding PIN_BEHIND_A_GATE | waiting | short of a slot while a gate forbids to
  *   retire, the code announces gates alone: an unpin then kicks nobody, and the
- *   producer sleeps its slice of 10 ms out
+ *   producer sleeps its slice of 5 ms out
  * @equivalent NO_KICK_AT_HEAD | kick | who has read everything kicks nobody | his
  *   gate has come by room_wanted, which is at most head
  * @equivalent RETRY_ACQUIRE | retry | gates loaded with acquire | room is loaded
