@@ -62,8 +62,10 @@ unlink_pool_of (int dir, const char *file, void *data)
   const char *channel, *part;
   Uuid uuid;
   if (name_parse (filter->user, file, &channel, &uuid, &part) == NAME_PART
-      && memcmp (&uuid, &filter->uuid, sizeof uuid) == 0 && part[0] == 'd')
+      && memcmp (&uuid, &filter->uuid, sizeof uuid) == 0 && part[0] == 'd') {
     os_unlink (dir, file);
+    STEP (UNLINK_POOL);
+  }
 }
 
 /* Removes every file of a block but its entry, lck last. The caller holds
@@ -73,9 +75,12 @@ block_unlink_parts (int dir, uint32_t user, const Uuid *uuid)
 {
   PartFilter filter = { user, *uuid };
   os_unlink (dir, name_part (user, uuid, "ctl").text);
+  STEP (UNLINK_CTL);
   os_unlink (dir, name_part (user, uuid, "con").text);
+  STEP (UNLINK_CON);
   for_each_name (dir, unlink_pool_of, &filter);
   os_unlink (dir, name_part (user, uuid, "lck").text);
+  STEP (UNLINK_LCK);
 }
 
 /* Whether a living consumer has not opened every pool yet: the files must stay
@@ -103,6 +108,7 @@ lock_with_patience (int fd)
   int64_t end = os_now () + LOCK_PATIENCE_NS;
   for (;;) {
     OsLock got = os_lock_try (fd, LOCK_BYTE_PRODUCER);
+    STEP (TAKEOVER_LOCK_TRIED);
     if (got != OS_LOCK_HELD || os_now () > end)
       return got;
     os_pause (LOCK_RETRY_NS);
@@ -120,8 +126,11 @@ close_for_the_dead (const char *channel, const Uuid *uuid)
     return false; /* damaged: nobody can be reading it */
   if (memcmp (&block.uuid, uuid, sizeof *uuid) == 0) {
     store_seq (&block.header->state, DATAHUB_STATE_CLOSED);
+    STEP (TAKEOVER_STATE_STORED);
     store_seq (&block.header->wake, load_relaxed (&block.header->wake) + 1);
+    STEP (TAKEOVER_WAKE_STEPPED);
     os_futex_wake (&block.header->wake);
+    STEP (TAKEOVER_WOKE);
     lagging = block_names_lagging (&block);
   }
   block_release (&block);
@@ -153,6 +162,7 @@ remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
     keep = close_for_the_dead (channel, uuid);
   }
   os_unlink (dir, name_entry (user, channel).text);
+  STEP (TAKEOVER_ENTRY_UNLINKED);
   if (known && !keep)
     block_unlink_parts (dir, user, uuid);
   return keep;
@@ -178,6 +188,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
       return datahub_fail (error, DATAHUB_ERROR_DENIED, errno,
           "The name %s in %s is taken by a file that may not be opened: %s.",
           name.text, datahub_shm_directory (), strerror (errno));
+    STEP (TAKEOVER_ENTRY_OPENED);
     if (!os_file_size (fd, &size, &owner) || owner != os_user ())
       result = datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
           "The name %s in %s is taken by a file that is not ours.", name.text,
@@ -189,6 +200,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     else
       done = false; /* another candidate replaced it: look again */
     close (fd);
+    STEP (TAKEOVER_UNLOCKED);
     /* the consumer they stayed for may have left while byte 0 was ours */
     if (kept)
       block_reclaim_dead (dir, os_user (), &uuid);
@@ -221,8 +233,10 @@ unlink_entry_of (int dir, const char *file, void *data)
   const char *channel, *part;
   Uuid uuid;
   if (name_parse (filter->user, file, &channel, &uuid, &part) == NAME_ENTRY
-      && os_same_file (filter->fd, dir, file))
+      && os_same_file (filter->fd, dir, file)) {
     os_unlink (dir, file);
+    STEP (RECLAIM_ENTRY_UNLINKED);
+  }
 }
 
 static bool
@@ -251,11 +265,13 @@ reclaim_once (int dir, uint32_t user, const Uuid *uuid)
   }
   dead = os_lock_try (filter.fd, LOCK_BYTE_PRODUCER) == OS_LOCK_TAKEN
       && all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);
+  STEP (RECLAIM_LOCK_TRIED);
   if (dead) {
     for_each_name (dir, unlink_entry_of, &filter);
     block_unlink_parts (dir, user, uuid);
   }
   close (filter.fd);
+  STEP (RECLAIM_UNLOCKED);
   return dead;
 }
 

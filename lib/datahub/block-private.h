@@ -6,6 +6,7 @@
 #include "geometry-private.h"
 #include "names-private.h"
 #include "os-private.h"
+#include "steps-private.h"
 
 #include <datahub/block.h>
 

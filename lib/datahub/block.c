@@ -68,9 +68,12 @@ void
 block_attend (Block *block)
 {
   add_seq (&block->bell->attention, 1);
+  STEP (ATTENTION_BUMPED);
   os_futex_wake (&block->bell->attention);
+  STEP (ATTENTION_WOKE);
   if (load_seq (&block->header->producer_waiting)) {
     add_seq (&block->bell->room, 1);
+    STEP (ATTENTION_ROOM_BUMPED);
     os_futex_wake (&block->bell->room);
   }
 }

@@ -47,6 +47,7 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
   pthread_mutex_lock (&consumer->lock);
   consumer->pools[consumer->n_pools++] = pool;
   pthread_mutex_unlock (&consumer->lock);
+  STEP (P3_POOL_MAPPED);
   return true;
 }
 
@@ -77,6 +78,7 @@ drop_absent (DatahubConsumer *consumer)
     pthread_mutex_unlock (&consumer->lock);
     if (unmap)
       consumer_free_pool (consumer, pool);
+    STEP (P3_POOL_DROPPED);
   }
 }
 
@@ -98,6 +100,7 @@ consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error)
   }
   consumer->pools_seen = changes;
   store_seq (&consumer->row->pools_seen, changes);
+  STEP (P3_POOLS_SEEN);
   consumer_kick (consumer); /* a closing producer may wait for this */
   return complete;
 }

@@ -23,6 +23,7 @@ consumer_pin (DatahubConsumer *consumer, uint32_t record)
   if (consumer->held[record].leases++ == 0)
     or_seq (&consumer->row->pins[record >> 6],
         UINT64_C (1) << (record & 63)); /* B3 */
+  STEP (B3_PINNED);
   pthread_mutex_unlock (&consumer->lock);
 }
 
@@ -37,6 +38,7 @@ drop_lease (DatahubConsumer *consumer, uint32_t record)
   held->n_slots = 0;
   and_seq (&consumer->row->pins[record >> 6],
       ~(UINT64_C (1) << (record & 63))); /* B6 */
+  STEP (B6_UNPINNED);
   return true;
 }
 
@@ -260,6 +262,7 @@ lend (DatahubConsumer *consumer, DatahubView *view)
       ((ConsumerPool *) view->pools[i])->leases++;
   pthread_mutex_unlock (&consumer->lock);
   add_seq (&consumer->references, 1);
+  STEP (LEASE_LENT);
   if (view->must_copy)
     add_relaxed (&consumer->n_over_quota, 1);
 }
@@ -272,11 +275,13 @@ advance (DatahubConsumer *consumer, uint64_t from, uint64_t to)
   ConsumerRow *row = consumer->row;
   consumer->cursor = to;
   store_relaxed (&row->cursor, to);
+  STEP (CURSOR_STORED);
   if (!consumer->reliable)
     return;
   if (!swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, from),
           GATE_WORD (consumer->incarnation, to))) /* B5 */
     consumer->evicted = true; /* this record is still good: told next time */
+  STEP (B5_GATE_MOVED);
   consumer_kick_gate (consumer, to);
 }
 
@@ -305,6 +310,7 @@ resync (DatahubConsumer *consumer)
   consumer->cursor = to > s ? to : s + 1;
   consumer->discont = true;
   store_relaxed (&consumer->row->cursor, consumer->cursor);
+  STEP (RESYNCED);
 }
 
 static void
@@ -321,6 +327,7 @@ note_flush (DatahubConsumer *consumer)
   /* flushed, not lost */
   consumer->next_ordinal = consumer_ordinal_at (consumer, flush);
   store_relaxed (&consumer->row->cursor, flush);
+  STEP (FLUSH_FOLLOWED);
 }
 
 static DatahubResult
@@ -373,6 +380,7 @@ account (DatahubConsumer *consumer, DatahubView *view)
   store_relaxed (&consumer->row->received,
       load_relaxed (&consumer->n_received));
   store_relaxed (&consumer->row->lost, load_relaxed (&consumer->n_lost));
+  STEP (RECORD_ACCOUNTED);
 }
 
 /* The record at the cursor is pinned: delivers it, or says why not. Returns
@@ -384,6 +392,7 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   uint64_t s = consumer->cursor;
   DatahubResult result =
       describe (consumer, index, s & SEQUENCE_MASK, view, error);
+  STEP (RECORD_DESCRIBED);
   if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
     consumer_unpin (consumer, index); /* its pool is gone: lost, like a lap */
     resync (consumer);
@@ -425,10 +434,12 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
       return DATAHUB_EVICTED;
     note_flush (consumer);
     head = load_acquire (&header->head); /* B1 */
+    STEP (B1_HEAD_LOADED);
     s = consumer->cursor;
     if (s >= head)
       return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
     word = load_acquire (block_ring_word (&consumer->block, s)); /* B2 */
+    STEP (B2_WORD_LOADED);
     index = RING_RECORD (word);
     if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK) || index == RECORD_NONE) {
       result = on_mismatch (consumer, error);
@@ -448,6 +459,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
         return result;
       continue;
     }
+    STEP (B4_WORD_STANDS);
     result = take_pinned (consumer, index, view, error);
     if (result != DATAHUB_TIMEOUT)
       return result;

@@ -11,6 +11,7 @@ bump_room (DatahubConsumer *consumer)
 {
   BellPage *bell = consumer->block.bell;
   add_seq (&bell->room, 1);
+  STEP (KICK_ROOM_BUMPED);
   os_futex_wake (&bell->room);
 }
 
@@ -111,13 +112,17 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
     left = SLEEP_SLICE_NS;
   flush = load_seq (&consumer->flush_word);
   seen = load_seq (wake); /* B8 */
+  STEP (B8_WAKE_LOADED);
   or_seq (waiters, bit); /* B7 */
+  STEP (B7_WAITER_SET);
   if (!has_news (consumer)) {
     add_relaxed (&consumer->n_waits, 1);
     os_futex_wait (wake, seen, &consumer->flush_word, flush, left);
+    STEP (READER_SLEPT);
     consumer->last_sleep_ns = os_now () - start;
   }
   and_seq (waiters, ~bit); /* B9 */
+  STEP (B9_WAITER_CLEARED);
   return DATAHUB_OK;
 }
 

@@ -65,16 +65,22 @@ occupy_row (DatahubConsumer *consumer, const char *name)
     row_clean (&consumer->block, consumer->row_index);
   consumer->incarnation = load_relaxed (&row->incarnation) + 1;
   store_seq (&row->incarnation, consumer->incarnation);
+  STEP (ROW_INCARNATION_STORED);
   store_seq (&row->claim, consumer->incarnation);
+  STEP (ROW_CLAIM_STORED);
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
+  STEP (ROW_GATE_STORED);
   store_relaxed (&row->mode, consumer->reliable);
   store_relaxed (&row->pid, (uint32_t) getpid ());
   store_seq (&row->pools_seen, 0); /* the table has changed at least once */
   store_relaxed (&row->received, 0);
   store_relaxed (&row->lost, 0);
   write_name (row, name);
+  STEP (ROW_FIELDS_STORED);
   store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
+  STEP (ROW_STATE_STORED);
   raise_u32_seq (&consumer->block.bell->rows_hwm, consumer->row_index + 1);
+  STEP (ROWS_HWM_RAISED);
 }
 
 static DatahubResult
@@ -85,6 +91,7 @@ claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
     for (uint32_t i = 0; i < block->g.max_rows; i++) {
       if (os_lock_try (block->lck, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
         continue;
+      STEP (ROW_LOCKED);
       consumer->row_index = i;
       consumer->row = block_row (block, i);
       occupy_row (consumer, name);
@@ -121,11 +128,13 @@ grant_quota (DatahubConsumer *consumer, uint32_t asked)
   uint64_t total;
   uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
   store_seq (&consumer->row->quota, quota);
+  STEP (QUOTA_ASKED);
   total = granted_to_all (consumer);
   if (total > g->lease_budget) {
     uint64_t excess = total - g->lease_budget;
     quota = excess < quota ? quota - (uint32_t) excess : 0;
     store_seq (&consumer->row->quota, quota);
+    STEP (QUOTA_GIVEN_BACK);
   }
   consumer->quota = quota;
 }
@@ -185,8 +194,10 @@ join (DatahubConsumer *consumer)
   if (consumer->reliable) {
     do {
       oldest = load_seq (&header->tail_claim); /* B10 */
+      STEP (B10_CLAIM_LOADED);
       store_seq (&row->gate,
           GATE_WORD (consumer->incarnation, oldest)); /* B11 */
+      STEP (B11_GATE_STORED);
     } while (load_seq (&header->tail_claim) > oldest);
   } else
     oldest = load_acquire (&header->tail);
@@ -195,12 +206,15 @@ join (DatahubConsumer *consumer)
   if (consumer->reliable)
     swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
         GATE_WORD (consumer->incarnation, consumer->cursor));
+  STEP (JOIN_START_STORED);
   store_relaxed (&row->cursor, consumer->cursor);
   consumer->flush_mark = load_acquire (&header->flush_seq);
   consumer->flush_pending = false;
   consumer->evicted = false;
   store_seq (&row->state, DATAHUB_CONSUMER_ACTIVE);
+  STEP (JOIN_ACTIVE_STORED);
   block_attend (&consumer->block);
+  STEP (JOINED);
 }
 
 static void
@@ -297,6 +311,7 @@ datahub_consumer_attach (const char *channel,
   if (!made)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   result = open_block (made, channel, options, error);
+  STEP (ATTACH_OPENED);
   if (result == DATAHUB_OK)
     result = claim_row (made, options->name, error);
   if (result != DATAHUB_OK) {
@@ -334,6 +349,7 @@ datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
   /* another incarnation: an eviction meant for the old one fails */
   consumer->incarnation++;
   store_seq (&consumer->row->incarnation, consumer->incarnation);
+  STEP (REJOIN_INCARNATION_STORED);
   join (consumer);
   consumer->discont = true;
   return DATAHUB_OK;
@@ -352,6 +368,7 @@ remove_if_last (DatahubConsumer *consumer)
       || !block_is_writer_alive (block);
   block->dir = -1;
   consumer_free (consumer);
+  STEP (LEAVE_ROW_FREE);
   if (over)
     block_reclaim_dead (dir, user, &uuid);
   close (dir);
@@ -365,6 +382,7 @@ consumer_unref (DatahubConsumer *consumer)
   if (add_seq (&consumer->references, UINT32_MAX) != 1)
     return;
   row_clean (&consumer->block, consumer->row_index);
+  STEP (LEAVE_ROW_CLEAN);
   block_attend (&consumer->block);
   remove_if_last (consumer);
 }
@@ -387,8 +405,11 @@ datahub_consumer_close (DatahubConsumer *consumer)
   row = consumer->row;
   i = consumer->row_index;
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
+  STEP (LEAVE_GATE_OPEN);
   and_seq (&consumer->block.bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  STEP (LEAVE_WAITER_CLEARED);
   store_seq (&row->state, DATAHUB_CONSUMER_LEAVING);
+  STEP (LEAVE_STATE_STORED);
   block_attend (&consumer->block);
   consumer_unref (consumer);
 }
@@ -407,6 +428,7 @@ datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
   if (consumer->generation != os_generation ())
     return;
   or_seq (&consumer->row->requests, requests);
+  STEP (REQUEST_STORED);
   block_attend (&consumer->block);
 }
 

@@ -52,6 +52,7 @@ write_name (UserLock *lock, const char *name)
     uint64_t word;
     memcpy (&word, text + i * 8, 8);
     store_release (&lock->name[i], word);
+    STEP (REGISTRY_NAME_WORD);
   }
 }
 
@@ -92,8 +93,10 @@ find_locked (Block *block, const char *name, uint32_t *index,
         "All %u user locks have names, none of them \"%s\".", N_USER_LOCKS,
         name);
   store_seq (&block->bell->registry_dirty, 1);
+  STEP (REGISTRY_DIRTY_STORED);
   write_name (&block->bell->user_locks[unnamed], name);
   store_seq (&block->bell->registry_dirty, 0);
+  STEP (REGISTRY_CLEAN_STORED);
   *index = unnamed;
   return DATAHUB_OK;
 }
@@ -143,9 +146,11 @@ lock_registry_find (Block *block, const char *name, uint32_t *index,
     pthread_mutex_unlock (&registry_lock);
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   }
+  STEP (REGISTRY_LOCKED);
   *suspect = load_seq (&block->bell->registry_dirty) != 0;
   if (*suspect) {
     repair (block);
+    STEP (REGISTRY_REPAIRED);
     store_seq (&block->bell->registry_dirty, 0);
   }
   result = find_locked (block, name, index, error);

@@ -76,13 +76,16 @@ static DatahubResult
 own (DatahubSpinlock *lock, bool reclaimed)
 {
   UserLock *shared = lock->shared;
+  STEP (LOCK_OWNER_STORED);
   store_relaxed (&shared->depth, 1);
   store_relaxed (&shared->acquisitions,
       load_relaxed (&shared->acquisitions) + 1);
+  STEP (LOCK_OWNED);
   lock->locked_at = os_now ();
   if (!reclaimed)
     return DATAHUB_OK;
   add_relaxed (&shared->reclaims, 1);
+  STEP (LOCK_RECLAIMED);
   return DATAHUB_OWNER_DIED;
 }
 
@@ -94,6 +97,7 @@ try_lock (DatahubSpinlock *lock, uint64_t me, bool check)
   uint64_t word = load_seq (&shared->owner);
   if (word == me) {
     store_relaxed (&shared->depth, load_relaxed (&shared->depth) + 1);
+    STEP (LOCK_DEPTH_RAISED);
     return DATAHUB_OK;
   }
   if (word == 0)
@@ -134,11 +138,13 @@ sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
     return DATAHUB_TIMEOUT;
   turn = load_seq (&shared->turn);
   store_seq (&shared->contended, 1);
+  STEP (LOCK_CONTENDED_STORED);
   result = try_lock (lock, me, true);
   if (result != DATAHUB_TIMEOUT || load_seq (&lock->interrupted))
     return result;
   os_futex_wait (&shared->turn, turn, &lock->flush_word, flush,
       left < LOCK_SLICE_NS ? left : LOCK_SLICE_NS);
+  STEP (LOCK_SLEPT);
   return try_lock (lock, me, true);
 }
 
@@ -200,16 +206,21 @@ datahub_spinlock_unlock (DatahubSpinlock *lock)
   depth = load_relaxed (&shared->depth);
   if (depth > 1) {
     store_relaxed (&shared->depth, depth - 1);
+    STEP (UNLOCK_DEPTH_LOWERED);
     return DATAHUB_OK;
   }
   held = (uint64_t) (os_now () - lock->locked_at);
   if (held > load_relaxed (&shared->max_hold_ns))
     store_relaxed (&shared->max_hold_ns, held);
   store_relaxed (&shared->depth, 0);
+  STEP (UNLOCK_DEPTH_CLEARED);
   store_seq (&shared->owner, 0);
+  STEP (UNLOCK_OWNER_CLEARED);
   if (!load_seq (&shared->contended) || !exchange_seq (&shared->contended, 0))
     return DATAHUB_OK;
+  STEP (UNLOCK_CONTENDED_TAKEN);
   add_seq (&shared->turn, 1);
+  STEP (UNLOCK_TURN_STEPPED);
   os_futex_wake (&shared->turn);
   return DATAHUB_OK;
 }

@@ -143,6 +143,7 @@ datahub_producer_take_requests (DatahubProducer *producer)
     ConsumerRow *row = block_row (&producer->block, i);
     if (load_relaxed (&row->requests))
       requests |= exchange_seq (&row->requests, 0);
+    STEP (REQUESTS_TAKEN);
   }
   return requests & (DATAHUB_REQUEST_KEYFRAME | DATAHUB_REQUEST_RECONFIGURE);
 }

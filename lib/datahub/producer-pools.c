@@ -58,6 +58,7 @@ slot_unref (DatahubProducer *producer, SlotRef slot)
     return;
   os_punch (pool->fd, BLOCK_PAGE + slot.slot * pool->shape.stride,
       pool->shape.stride);
+  STEP (SLOT_PUNCHED);
   if (pool->n_free == pool->shape.n_slots)
     producer->has_idle_pools = true;
 }
@@ -66,12 +67,14 @@ slot_unref (DatahubProducer *producer, SlotRef slot)
 void
 pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
 {
-  if (unlink_it)
+  if (unlink_it) {
     os_unlink (producer->block.dir,
         name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
             .text);
-  if (unlink_it)
+    STEP (P2_FILE_UNLINKED);
     os_punch (pool->fd, 0, pool->shape.size);
+    STEP (P2_FILE_PUNCHED);
+  }
   if (pool->map)
     os_unmap (pool->map, pool->shape.size);
   if (pool->fd >= 0)
@@ -84,9 +87,11 @@ pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
 bool
 pool_link (DatahubProducer *producer, Pool *pool)
 {
-  return os_link (pool->fd, producer->block.dir,
+  bool linked = os_link (pool->fd, producer->block.dir,
       name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
           .text);
+  STEP (P1_FILE_LINKED);
+  return linked;
 }
 
 /* P2: the table entry goes first, so that no reader looks for a file that is
@@ -104,7 +109,9 @@ producer_tidy (DatahubProducer *producer)
         continue;
       idle = pool;
       store_seq (&producer->block.pools[pool->entry].gen, 0);
+      STEP (P2_ENTRY_FREED);
       add_seq (&producer->block.header->pool_changes, 1);
+      STEP (P2_CHANGES_COUNTED);
       producer->pools[i] = NULL;
       producer->bytes_used -= counted_bytes (&pool->shape);
       break;
@@ -182,8 +189,11 @@ pool_install (DatahubProducer *producer, Pool *pool, uint32_t entry)
   store_release (&shared->n_slots, pool->shape.n_slots);
   store_release (&shared->stride, pool->shape.stride);
   store_release (&shared->size, pool->shape.size);
+  STEP (P1_ENTRY_FILLED);
   store_seq (&shared->gen, pool->shape.gen);
+  STEP (P1_ENTRY_GEN_STORED);
   add_seq (&producer->block.header->pool_changes, 1);
+  STEP (P1_CHANGES_COUNTED);
 }
 
 /* Drops the packing slot: what is behind it in the pool is never used. */
@@ -212,9 +222,11 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   pthread_mutex_lock (&producer->lock);
   shape.gen = (uint32_t) add_seq (&producer->block.header->next_gen, 1) + 1;
   pthread_mutex_unlock (&producer->lock);
+  STEP (P1_GEN_COUNTED);
   pool = pool_allocate (producer, &shape, error);
   if (!pool)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
+  STEP (P1_FILE_MADE);
   pthread_mutex_lock (&producer->lock);
   /* after a close nothing is linked: nobody would remove it */
   closed = producer->closed;
@@ -368,6 +380,7 @@ producer_grow (DatahubProducer *producer, Call *call)
     result = cannot_grow (producer, call);
   pthread_mutex_unlock (&producer->lock);
   add_seq (&producer->block.bell->room, 1); /* others waited for this pool */
+  STEP (P1_ROOM_BUMPED);
   os_futex_wake (&producer->block.bell->room);
   producer_tidy (producer);
   return result;

@@ -57,13 +57,16 @@ claim (DatahubProducer *producer)
   if (target > producer->head)
     target = producer->head;
   store_seq (&header->tail_claim, target); /* A1 */
+  STEP (A1_CLAIMED);
   lowest = ring_lowest_gate (producer); /* A2 */
+  STEP (A2_SCANNED);
   if (lowest >= target) {
     producer->cleared = target;
     return true;
   }
   producer->cleared = lowest > s ? lowest : s;
   store_seq (&header->tail_claim, producer->cleared);
+  STEP (A1_GIVEN_BACK);
   return producer->cleared > s;
 }
 
@@ -79,8 +82,10 @@ ring_retire_oldest (DatahubProducer *producer)
     return false;
   record = RING_RECORD (load_relaxed (word)); /* our own store */
   store_seq (word, RING_WORD (s, RECORD_NONE)); /* A3 */
+  STEP (A3_RETIRED);
   producer->tail = s + 1;
   store_release (&producer->block.header->tail, s + 1);
+  STEP (TAIL_STORED);
   ring_unref (producer, record);
   return true;
 }
@@ -122,6 +127,7 @@ ring_reclaim (DatahubProducer *producer)
     ConsumerRow *row = block_row (block, i);
     for (uint32_t w = 0; w < words; w++)
       busy[w] |= load_seq (&row->pins[w]); /* A5 */
+    STEP (A5_ROW_SCANNED);
   }
   for (uint32_t i = 0; i < producer->n_limbo; i++) {
     uint32_t record = producer->limbo[i];
@@ -133,6 +139,7 @@ ring_reclaim (DatahubProducer *producer)
     freed++;
   }
   producer->n_limbo = kept;
+  STEP (RECLAIMED);
   return freed;
 }
 
@@ -285,8 +292,10 @@ static void
 publish_sticky (DatahubProducer *producer)
 {
   for (uint32_t i = 0; i < N_STICKY; i++)
-    if (producer->sticky_changed >> i & 1)
+    if (producer->sticky_changed >> i & 1) {
       store_seq (&producer->block.sticky[i], producer->sticky_words[i]);
+      STEP (STICKY_STORED);
+    }
   producer->sticky_changed = 0;
 }
 
@@ -319,6 +328,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   state->refs = 1; /* the ring's */
   state->n_slots = 0;
   record->seq = sequence;
+  STEP (RECORD_BEGUN);
   record->ordinal = producer->ordinal;
   record->commit_ns = now;
   record->pts = commit->pts;
@@ -335,6 +345,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   fill_memories (producer, commit, state, record);
   fill_meta (call, i, state, record);
   fill_contexts (producer, commit->type, state, record);
+  STEP (RECORD_FILLED);
 }
 
 /* Telemetry, and where joiners start; stored before A7 makes them true. */
@@ -354,6 +365,7 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
   store_relaxed (&header->last_buffer_seq, sequence);
   if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT))
     store_relaxed (&header->last_key_seq, sequence);
+  STEP (BUFFER_NOTED);
 }
 
 /* Whether somebody sleeps and is to be woken. The bits are taken (A9), so that
@@ -372,9 +384,12 @@ take_waiters (DatahubProducer *producer)
     if (load_seq (word))
       taken |= exchange_seq (word, 0); /* A9 */
   }
-  if (taken)
-    store_seq (wake, load_relaxed (wake) + 1); /* A8 */
-  return taken != 0;
+  if (!taken)
+    return false;
+  STEP (A9_WAITERS_TAKEN);
+  store_seq (wake, load_relaxed (wake) + 1); /* A8 */
+  STEP (A8_WAKE_STEPPED);
+  return true;
 }
 
 static void
@@ -389,16 +404,19 @@ publish_batch (DatahubProducer *producer, Call *call)
     note_buffer (producer, &call->commits[i], first + i);
     store_release (block_ring_word (&producer->block, first + i),
         RING_WORD (first + i, taken)); /* A6 */
+    STEP (A6_WORD_STORED);
     /* later ones of the batch stand in this one */
     update_sticky (producer, call->commits[i].type, first + i, taken);
   }
   call->n_places = 0;
   producer->head = first + call->n_commits;
   store_seq (&header->head, producer->head); /* A7: all or nothing */
+  STEP (A7_HEAD_STORED);
   /* after A7: a process killed before it leaves nothing of the batch visible */
   publish_sticky (producer);
   store_relaxed (&header->records, producer->head);
   store_relaxed (&header->heartbeat, now);
+  STEP (HEARTBEAT_STORED);
   call->wake = take_waiters (producer);
   call->first_sequence = first;
 }
@@ -477,6 +495,7 @@ attempt_commit (DatahubProducer *producer, Call *call)
   }
   publish_batch (producer, call);
   end_loans (producer, call);
+  STEP (LOANS_ENDED);
   call->result = DATAHUB_OK;
   return ATTEMPT_DONE;
 }
@@ -520,6 +539,7 @@ run_commit (DatahubProducer *producer, Call *call, uint64_t *first_sequence)
   }
   if (call->wake) {
     os_futex_wake (&producer->block.header->wake);
+    STEP (COMMIT_WOKE);
     add_relaxed (&producer->n_wakes, 1);
   }
   if (first_sequence)
@@ -608,6 +628,7 @@ datahub_producer_flush (DatahubProducer *producer)
     return DATAHUB_ERROR_FORKED;
   pthread_mutex_lock (&producer->lock);
   store_release (&header->flush_seq, producer->head);
+  STEP (FLUSH_SEQ_STORED);
   if (producer->sticky[STICKY_EOS] != RECORD_NONE)
     replace_sticky (producer, STICKY_EOS, producer->head, RECORD_NONE);
   if (producer->sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
@@ -615,7 +636,9 @@ datahub_producer_flush (DatahubProducer *producer)
         RECORD_NONE);
   publish_sticky (producer);
   store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  STEP (FLUSH_WAKE_STEPPED);
   pthread_mutex_unlock (&producer->lock);
   os_futex_wake (&header->wake);
+  STEP (FLUSH_WOKE);
   return DATAHUB_OK;
 }

@@ -17,6 +17,7 @@ lend (DatahubProducer *producer, Call *call, SlotRef slot, uint64_t offset,
     .pool = slot.pool->shape.gen,
     .slot = slot.slot };
   producer->references++;
+  STEP (SLOT_LENT);
   call->result = DATAHUB_OK;
 }
 
@@ -39,6 +40,7 @@ attempt_pack (DatahubProducer *producer, Call *call)
     offset = 0;
   }
   producer->pack_used = offset + call->size;
+  STEP (SLOT_PACKED);
   slot_ref (*pack);
   lend (producer, call, *pack, offset, call->size);
   return ATTEMPT_DONE;
@@ -119,6 +121,7 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
   pool = pool_find (producer, slot->pool);
   if (pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0)
     slot_unref (producer, (SlotRef){ pool, slot->slot });
+  STEP (LOAN_ABORTED);
   tidy = producer->has_idle_pools;
   waited = producer->n_waiting[1] > 0;
   pthread_mutex_unlock (&producer->lock);
@@ -126,6 +129,7 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
     producer_tidy (producer);
   if (waited) {
     add_seq (&producer->block.bell->room, 1);
+    STEP (ABORT_ROOM_BUMPED);
     os_futex_wake (&producer->block.bell->room);
   }
   producer_unref (producer);

@@ -19,8 +19,11 @@ reap_row (DatahubProducer *producer, uint32_t i)
     return false;
   if (os_lock_try (producer->reap_fd, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
     return false; /* alive, or another cleans it */
+  STEP (REAP_LOCKED);
   row_clean (&producer->block, i);
+  STEP (REAP_CLEANED);
   os_lock_drop (producer->reap_fd, LOCK_BYTE_ROW + i);
+  STEP (REAP_UNLOCKED);
   return true;
 }
 
@@ -91,10 +94,13 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
       continue;
     if (swap_u64_seq (&row->gate, gate,
             GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
+      STEP (EVICT_SWAPPED);
       producer->n_evictions++;
       add_relaxed (&block->header->evictions, 1);
+      STEP (EVICT_COUNTED);
       add_seq (&block->bell->attention, 1);
       os_futex_wake (&block->bell->attention);
+      STEP (EVICT_TOLD);
     }
     *blocker = (Blocker){ 0, 0 };
   }
@@ -115,12 +121,15 @@ announce (DatahubProducer *producer, uint32_t bits, bool waiting)
   for (uint32_t i = 0; i < N_WAITING_BITS; i++)
     if (bits >> i & 1)
       producer->n_waiting[i] += waiting ? 1 : UINT32_MAX;
-  if (waiting)
+  if (waiting) {
     store_seq (&header->room_wanted,
         producer->tail + (producer->head - producer->tail + 1) / 2);
+    STEP (W5_WANTED_STORED);
+  }
   store_seq (&header->producer_waiting,
       (producer->n_waiting[0] ? WAITING_GATE : 0)
           | (producer->n_waiting[1] ? WAITING_SLOT : 0));
+  STEP (W5_BITS_STORED);
   pthread_mutex_unlock (&producer->lock);
 }
 
@@ -158,6 +167,7 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
   if (end >= 0 && end - start < slice)
     slice = end > start ? end - start : 0;
   os_futex_wait (&producer->block.bell->room, room, NULL, 0, slice);
+  STEP (W5_SLEPT);
   pthread_mutex_lock (&producer->lock);
   producer->n_waits++;
   charge_blockers (producer, os_now () - start, starved);
@@ -226,6 +236,7 @@ producer_run (DatahubProducer *producer, Call *call)
     announced = waiting_bits (attempt);
     announce (producer, announced, true);
     room = load_seq (&producer->block.bell->room);
+    STEP (W5_ROOM_LOADED);
   }
   if (announced)
     announce (producer, announced, false);
@@ -252,7 +263,9 @@ datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
     or_seq (&producer->interrupted, waits);
   else
     and_seq (&producer->interrupted, ~waits);
+  STEP (INTERRUPT_STORED);
   add_seq (&bell->room, 1);
+  STEP (INTERRUPT_ROOM_BUMPED);
   os_futex_wake (&bell->room);
   add_seq (&bell->attention, 1);
   os_futex_wake (&bell->attention);

@@ -66,11 +66,13 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   }
   block->lck = fd;
+  STEP (CREATE_LOCK_FILE_MADE);
   if (!os_write_all (fd, &page, sizeof page)
       || os_lock_try (fd, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file in %s cannot be written and locked: %s.",
         datahub_shm_directory (), strerror (errno));
+  STEP (CREATE_BYTE_0_LOCKED);
   return DATAHUB_OK;
 }
 
@@ -128,6 +130,7 @@ fill_control (DatahubProducer *producer)
   store_release (&header->state, DATAHUB_STATE_UNINITIALISED);
   fill_identity (producer, &id);
   memcpy (&header->identity, &id, sizeof id);
+  STEP (CREATE_IDENTITY_WRITTEN);
   geometry_sections (&block->g, sections);
   memcpy ((uint8_t *) header + sizeof *header, sections, sizeof sections);
   for (uint32_t i = 0; i < N_STICKY_WORDS; i++)
@@ -142,6 +145,7 @@ fill_control (DatahubProducer *producer)
   block->bell->magic = BLOCK_MAGIC;
   memcpy (block->bell->uuid, block->uuid.bytes, 16);
   store_release (&header->state, DATAHUB_STATE_MUTEX_READY);
+  STEP (CREATE_CONTROL_FILLED);
 }
 
 static DatahubResult
@@ -166,6 +170,7 @@ make_control (DatahubProducer *producer, DatahubError *error)
   block->ring = (shared_u64 *) ((uint8_t *) block->header + g->ring_off);
   block->records = (uint8_t *) block->header + g->records_off;
   block->rows = (uint8_t *) block->bell + g->rows_off;
+  STEP (CREATE_CONTROL_MAPPED);
   fill_control (producer);
   return DATAHUB_OK;
 }
@@ -233,6 +238,7 @@ build (DatahubProducer *producer, DatahubError *error)
         block->g.slot_stride, error);
   if (result == DATAHUB_OK)
     store_seq (&block->header->state, DATAHUB_STATE_READY);
+  STEP (CREATE_READY);
   return result;
 }
 
@@ -264,6 +270,7 @@ producer_free (DatahubProducer *producer)
     producer->block.dir = -1;
   }
   block_release (&producer->block);
+  STEP (CLOSE_BYTE_0_FREE);
   if (dir >= 0) {
     block_reclaim_dead (dir, user, &uuid);
     close (dir);
@@ -368,13 +375,19 @@ link_parts (DatahubProducer *producer)
   if (!os_link (block->lck, block->dir,
           name_part (block->user, &block->uuid, "lck").text))
     return false;
+  STEP (PUBLISH_LCK_LINKED);
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
       return false;
-  return os_link (producer->con_fd, block->dir,
-             name_part (block->user, &block->uuid, "con").text)
-      && os_link (producer->ctl_fd, block->dir,
-          name_part (block->user, &block->uuid, "ctl").text);
+  if (!os_link (producer->con_fd, block->dir,
+          name_part (block->user, &block->uuid, "con").text))
+    return false;
+  STEP (PUBLISH_CON_LINKED);
+  if (!os_link (producer->ctl_fd, block->dir,
+          name_part (block->user, &block->uuid, "ctl").text))
+    return false;
+  STEP (PUBLISH_CTL_LINKED);
+  return true;
 }
 
 static DatahubResult
@@ -386,8 +399,11 @@ link_entry (Block *block, DatahubError *error)
     DatahubResult result = block_take_over (block->dir, block->channel, error);
     if (result != DATAHUB_OK)
       return result;
-    if (os_link_again (block->dir, lck.text, entry.text))
+    STEP (PUBLISH_NAME_FREE);
+    if (os_link_again (block->dir, lck.text, entry.text)) {
+      STEP (PUBLISH_ENTRY_LINKED);
       return DATAHUB_OK;
+    }
     if (errno != EEXIST)
       break;
   }
@@ -456,14 +472,17 @@ wait_for_laggards (DatahubProducer *producer)
   int64_t end = os_now () + CLOSE_PATIENCE_NS;
   bool lagging;
   store_seq (&producer->block.header->producer_waiting, WAITING_SLOT);
+  STEP (CLOSE_WAITING_STORED);
   for (;;) {
     uint32_t room = load_seq (&bell->room);
     lagging = block_names_lagging (&producer->block);
+    STEP (CLOSE_LAGGARDS_LOOKED);
     if (!lagging || os_now () > end)
       break;
     os_futex_wait (&bell->room, room, NULL, 0, ROOM_SLICE_NS);
   }
   store_seq (&producer->block.header->producer_waiting, 0);
+  STEP (CLOSE_WAITING_TAKEN_BACK);
   return lagging;
 }
 
@@ -476,9 +495,11 @@ unlink_names (DatahubProducer *producer, bool keep_parts)
   FileName entry = name_entry (block->user, block->channel);
   if (os_same_file (block->lck, block->dir, entry.text))
     os_unlink (block->dir, entry.text);
+  STEP (CLOSE_ENTRY_UNLINKED);
   producer->keeps_parts = keep_parts;
   if (!keep_parts)
     block_unlink_parts (block->dir, block->user, &block->uuid);
+  STEP (CLOSE_NAMES_DONE);
 }
 
 /**
@@ -502,9 +523,12 @@ datahub_producer_close (DatahubProducer *producer)
   producer->closed = true;
   published = producer->published;
   store_seq (&header->state, DATAHUB_STATE_CLOSED);
+  STEP (CLOSE_STATE_STORED);
   store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  STEP (CLOSE_WAKE_STEPPED);
   pthread_mutex_unlock (&producer->lock);
   os_futex_wake (&header->wake);
+  STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
   if (published)
     unlink_names (producer, wait_for_laggards (producer));

@@ -34,15 +34,21 @@ void
 row_clean (Block *block, uint32_t i)
 {
   ConsumerRow *row = block_row (block, i);
-  for (uint32_t w = 0; w < block->g.pin_words; w++)
+  for (uint32_t w = 0; w < block->g.pin_words; w++) {
     exchange_seq (&row->pins[w], 0);
+    STEP (CLEAN_PINS_WORD);
+  }
   store_seq (&row->gate,
       GATE_WORD (load_relaxed (&row->incarnation), GATE_OPEN));
+  STEP (CLEAN_GATE);
   and_seq (&block->bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  STEP (CLEAN_WAITER);
   store_relaxed (&row->requests, 0);
   store_relaxed (&row->quota, 0);
   store_relaxed (&row->mode, 0);
+  STEP (CLEAN_HINTS);
   store_seq (&row->state, DATAHUB_CONSUMER_FREE);
+  STEP (CLEAN_STATE);
 }
 
 static uint32_t

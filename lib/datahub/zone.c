@@ -114,11 +114,15 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
     result = DATAHUB_CLOSED;
   else {
     s = load_relaxed (zone.sequence); /* ours alone to store */
-    for (uint64_t i = 0; i < zone.words; i++)
+    for (uint64_t i = 0; i < zone.words; i++) {
       store_release (&zone.copies[(s + 1) % ZONE_COPIES][i],
           load_relaxed (&zone.copies[s % ZONE_COPIES][i]));
+      STEP (ZONE_WORD_COPIED);
+    }
     put_bytes (zone.copies[(s + 1) % ZONE_COPIES], offset, bytes, size);
+    STEP (ZONE_BYTES_PUT);
     store_release (zone.sequence, s + 1);
+    STEP (ZONE_STEPPED);
   }
   pthread_mutex_unlock (&producer->lock);
   return result;

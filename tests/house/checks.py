@@ -192,6 +192,21 @@ def core_links_without_glib(archive):
 
 
 @check
+def steps_are_nothing(archive, archive_with_steps):
+    """The places where the sweep kills processes leave no trace in the library
+    that is installed: its object code calls nothing there."""
+    called = {}
+    for each in (archive, archive_with_steps):
+        nm = subprocess.run(["nm", each], capture_output=True, text=True,
+                            check=True)
+        called[each] = re.findall(r"\bstep_\w+", nm.stdout)
+    for symbol in called[archive]:
+        yield pathlib.Path(archive), 0, f"it has the symbol {symbol}"
+    if "step_reached" not in called[archive_with_steps]:
+        yield pathlib.Path(archive_with_steps), 0, "it calls no step either"
+
+
+@check
 def format(clang_format):
     """Sources are formatted as .clang-format says."""
     need(clang_format)
