@@ -26,6 +26,12 @@ static const GFlagsValue events_values[] = { { GST_DATAHUB_EVENTS_TAG, "Tags",
   { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: renegotiate", "reconfigure" },
   { 0, NULL, NULL } };
 
+static const GEnumValue checksum_values[] = { { DATAHUB_CHECKSUM_NONE, "None",
+                                                  "none" },
+  { DATAHUB_CHECKSUM_CRC32C, "CRC-32C: finds accidents, fast", "crc32c" },
+  { DATAHUB_CHECKSUM_BLAKE2B, "BLAKE2b-256: finds any change", "blake2b" },
+  { 0, NULL, NULL } };
+
 static const GEnumValue delivery_values[] = {
   { GST_DATAHUB_DELIVERY_LIVE, "Never slows the producer; loss is told exactly",
       "live" },
@@ -68,6 +74,7 @@ static const GEnumValue timestamps_values[] = {
   { GST_DATAHUB_TIMESTAMPS_RESTART, "From zero", "restart" }, { 0, NULL, NULL }
 };
 
+DEFINE_TYPE (checksum, Checksum, g_enum_register_static)
 DEFINE_TYPE (events, Events, g_flags_register_static)
 DEFINE_TYPE (delivery, Delivery, g_enum_register_static)
 DEFINE_TYPE (start_at, StartAt, g_enum_register_static)

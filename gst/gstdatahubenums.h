@@ -40,6 +40,7 @@ typedef enum
   GST_DATAHUB_WAKE_POLL
 } GstDatahubWake;
 
+#define GST_TYPE_DATAHUB_CHECKSUM (gst_datahub_checksum_get_type ())
 #define GST_TYPE_DATAHUB_EVENTS (gst_datahub_events_get_type ())
 #define GST_TYPE_DATAHUB_DELIVERY (gst_datahub_delivery_get_type ())
 #define GST_TYPE_DATAHUB_START_AT (gst_datahub_start_at_get_type ())
@@ -47,6 +48,7 @@ typedef enum
 #define GST_TYPE_DATAHUB_WAKE (gst_datahub_wake_get_type ())
 #define GST_TYPE_DATAHUB_TIMESTAMPS (gst_datahub_timestamps_get_type ())
 
+GType gst_datahub_checksum_get_type (void);
 GType gst_datahub_events_get_type (void);
 GType gst_datahub_delivery_get_type (void);
 GType gst_datahub_start_at_get_type (void);

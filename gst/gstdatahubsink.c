@@ -832,6 +832,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   sink_class->render_list = gst_datahub_sink_render_list;
   sink_class->propose_allocation = gst_datahub_sink_propose_allocation;
 
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_CHECKSUM, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_EVENTS, 0);
 }
 

@@ -55,6 +55,11 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
           "How long a reliable consumer may make this pipeline wait before it "
           "is evicted, in nanoseconds (-1 = for ever)",
           0, G_MAXUINT64, DEFAULT_BLOCK_TIMEOUT, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_CHECKSUM,
+      g_param_spec_enum ("checksum", "Checksum",
+          "Stamped on each record, checked by consumers before they use it; "
+          "reads every byte once on each side",
+          GST_TYPE_DATAHUB_CHECKSUM, DATAHUB_CHECKSUM_NONE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SHM_MODE,
       g_param_spec_string ("shm-mode", "Shared memory mode",
           "Permissions of the block, in octal digits", DEFAULT_SHM_MODE,
@@ -86,6 +91,9 @@ set_locked (GstDatahubSinkSettings *settings, guint id, const GValue *value)
       break;
     case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
       settings->block_timeout = g_value_get_uint64 (value);
+      break;
+    case GST_DATAHUB_SINK_CHECKSUM:
+      settings->checksum = (DatahubChecksum) g_value_get_enum (value);
       break;
     case GST_DATAHUB_SINK_SHM_MODE:
       g_free (settings->shm_mode);
@@ -131,6 +139,9 @@ get_locked (const GstDatahubSinkSettings *settings, guint id, GValue *value)
       break;
     case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
       g_value_set_uint64 (value, settings->block_timeout);
+      break;
+    case GST_DATAHUB_SINK_CHECKSUM:
+      g_value_set_enum (value, (gint) settings->checksum);
       break;
     case GST_DATAHUB_SINK_SHM_MODE:
       g_value_set_string (value, settings->shm_mode);
@@ -215,6 +226,7 @@ gst_datahub_sink_settings_fill (GstElement *element,
   options->block_timeout_ns = settings->block_timeout <= (guint64) G_MAXINT64
       ? (gint64) settings->block_timeout
       : DATAHUB_FOREVER;
+  options->checksum = settings->checksum;
   parse_mode (settings->shm_mode, &options->mode);
   GST_OBJECT_UNLOCK (element);
 }

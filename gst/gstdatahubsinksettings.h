@@ -18,6 +18,7 @@ enum
   GST_DATAHUB_SINK_MAX_CONSUMERS,
   GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
   GST_DATAHUB_SINK_BLOCK_TIMEOUT,
+  GST_DATAHUB_SINK_CHECKSUM,
   GST_DATAHUB_SINK_SHM_MODE,
   GST_DATAHUB_SINK_EVENT_TYPES,
   GST_DATAHUB_SINK_LAST
@@ -32,6 +33,7 @@ typedef struct
   guint max_consumers;
   guint wait_for_consumers;
   GstClockTime block_timeout;
+  DatahubChecksum checksum;
   gchar *shm_mode; /* owned */
   GstDatahubEvents events;
 } GstDatahubSinkSettings;

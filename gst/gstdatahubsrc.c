@@ -55,7 +55,7 @@ enum
 /* Written by the streaming thread, under the lock. */
 typedef struct
 {
-  guint64 received, lost; /* of producers before this one */
+  guint64 received, lost, damaged; /* of producers before this one */
   guint64 expired;
   guint64 rejoins;
   guint64 producers;
@@ -90,6 +90,7 @@ struct _GstDatahubSrc
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be said with the next buffer */
   guint64 lost; /* likewise */
+  gboolean told_damaged; /* once for each producer */
   gboolean skip_deltas; /* until the next keyframe */
   GstDatahubLayout layout;
   GstDatahubOutput output;
@@ -281,6 +282,7 @@ forget_consumer (GstDatahubSrc *self)
     datahub_consumer_get_stats (consumer, &stats);
     self->counters.received += stats.received;
     self->counters.lost += stats.lost;
+    self->counters.damaged += stats.damaged;
   }
   g_mutex_unlock (&self->lock);
   if (consumer)
@@ -302,6 +304,7 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
   gst_datahub_timeline_init (&self->timeline, settings->timestamps);
   self->looked = FALSE;
   self->discont = TRUE;
+  self->told_damaged = FALSE;
   self->skip_deltas = FALSE;
   self->waiting_since = 0;
   g_mutex_lock (&self->lock);
@@ -642,6 +645,22 @@ read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
       : result;
 }
 
+/* The library has passed the record over, and counts it. Told once: a memory
+ * that fails may fail for every buffer. */
+static GstFlowReturn
+on_damaged (GstDatahubSrc *self, const DatahubError *error)
+{
+  GST_WARNING_OBJECT (self, "%s", error->message);
+  if (!self->told_damaged)
+    GST_ELEMENT_WARNING (self, STREAM, FORMAT,
+        ("%s It was skipped, as others like it will be; `damaged` in the "
+         "statistics counts them.",
+            error->message),
+        ("block %s", self->uuid));
+  self->told_damaged = TRUE;
+  return GST_FLOW_OK;
+}
+
 static GstFlowReturn
 read_one (GstDatahubSrc *self, GstBuffer **buffer)
 {
@@ -660,6 +679,8 @@ read_one (GstDatahubSrc *self, GstBuffer **buffer)
       return on_end (self, result);
     case DATAHUB_EVICTED:
       return rejoin (self);
+    case DATAHUB_ERROR_CHECKSUM:
+      return on_damaged (self, &error);
     default:
       error.code = result;
       gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
@@ -859,15 +880,16 @@ get_stats (GstDatahubSrc *self)
   g_mutex_unlock (&self->lock);
   return gst_structure_new ("application/x-datahub-src-stats", "received",
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
-      counters.lost + now.lost, "expired", G_TYPE_UINT64, counters.expired,
-      "zero-copy", G_TYPE_UINT64, reader.zero_copy, "copied", G_TYPE_UINT64,
-      reader.copied, "metas-refused", G_TYPE_UINT64, reader.metas_refused,
-      "quota", G_TYPE_UINT, now.quota, "pinned", G_TYPE_UINT, now.pinned,
-      "waits", G_TYPE_UINT64, now.waits, "lag", G_TYPE_UINT64,
-      now.head - MIN (now.cursor, now.head), "bytes-mapped", G_TYPE_UINT64,
-      now.bytes_mapped, "producers", G_TYPE_UINT64, counters.producers,
-      "rejoins", G_TYPE_UINT64, counters.rejoins, "latency", G_TYPE_UINT64,
-      latency, NULL);
+      counters.lost + now.lost, "damaged", G_TYPE_UINT64,
+      counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
+      counters.expired, "zero-copy", G_TYPE_UINT64, reader.zero_copy, "copied",
+      G_TYPE_UINT64, reader.copied, "metas-refused", G_TYPE_UINT64,
+      reader.metas_refused, "quota", G_TYPE_UINT, now.quota, "pinned",
+      G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag",
+      G_TYPE_UINT64, now.head - MIN (now.cursor, now.head), "bytes-mapped",
+      G_TYPE_UINT64, now.bytes_mapped, "producers", G_TYPE_UINT64,
+      counters.producers, "rejoins", G_TYPE_UINT64, counters.rejoins, "latency",
+      G_TYPE_UINT64, latency, NULL);
 }
 
 static void

@@ -25,7 +25,7 @@ ENUMS = {
     "DATAHUB_": ("OK TIMEOUT INTERRUPTED CLOSED PRODUCER_LOST EVICTED DROPPED "
                  "OWNER_DIED", 0),
     "DATAHUB_ERROR_": ("NAME INVALID NOT_FOUND BUSY DENIED NO_SPACE VERSION "
-                       "CORRUPT TOO_BIG FULL FORKED SYSTEM", 64),
+                       "CORRUPT TOO_BIG FULL FORKED SYSTEM CHECKSUM", 64),
     "DATAHUB_RECORD_": ("BUFFER STREAM_START CAPS SEGMENT TAGS GAP EOS EVENT",
                         1),
     "DATAHUB_CONTEXT_": ("STREAM_START CAPS SEGMENT TAGS", 0),
@@ -84,10 +84,10 @@ class DatahubView(Structure):
 
 class DatahubConsumerStats(Structure):
     _fields_ = [("received", c_uint64), ("lost", c_uint64),
-                ("over_quota", c_uint64), ("waits", c_uint64),
-                ("quota", c_uint32), ("pinned", c_uint32),
-                ("cursor", c_uint64), ("head", c_uint64),
-                ("bytes_mapped", c_uint64)]
+                ("damaged", c_uint64), ("over_quota", c_uint64),
+                ("waits", c_uint64), ("quota", c_uint32),
+                ("pinned", c_uint32), ("cursor", c_uint64),
+                ("head", c_uint64), ("bytes_mapped", c_uint64)]
 
 
 class DatahubProducerOptions(Structure):

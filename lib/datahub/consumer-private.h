@@ -60,7 +60,7 @@ struct _DatahubConsumer
   shared_u32 references; /* the caller's one, and one a lease */
   shared_u32 interrupted;
   shared_u32 flush_word; /* futex; bumped by interrupts */
-  shared_u64 n_received, n_lost, n_over_quota, n_waits;
+  shared_u64 n_received, n_lost, n_damaged, n_over_quota, n_waits;
 };
 
 /* Attaching. */

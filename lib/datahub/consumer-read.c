@@ -202,7 +202,9 @@ verify (DatahubConsumer *consumer, const BlockRecord *record,
   checksum_add (&checksum, view->meta, view->meta_size);
   checksum_end (&checksum, sum);
   if (sodium_memcmp (sum, record->checksum, sizeof sum) != 0)
-    return refuse (consumer, record->seq, "its checksum does not match", error);
+    return datahub_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
+        "Record %llu of the DataBlock \"%s\" does not match its checksum.",
+        (unsigned long long) record->seq, consumer->block.channel);
   return DATAHUB_OK;
 }
 
@@ -410,6 +412,10 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   if (result == DATAHUB_OK)
     lend (consumer, view);
   advance (consumer, s, s + 1);
+  if (result == DATAHUB_ERROR_CHECKSUM) {
+    add_relaxed (&consumer->n_damaged, 1);
+    consumer->discont = true;
+  }
   if (result != DATAHUB_OK) {
     consumer_unpin (consumer, index);
     return result;
@@ -522,8 +528,9 @@ enter (DatahubConsumer *consumer, DatahubError *error)
  * datahub_consumer_end_read(). One thread reads; a second one is
  * %DATAHUB_ERROR_BUSY.
  *
- * A damaged record is %DATAHUB_ERROR_CORRUPT once; the next call goes on behind
- * it.
+ * A record that does not match its checksum is %DATAHUB_ERROR_CHECKSUM, one that
+ * makes no sense %DATAHUB_ERROR_CORRUPT; each is told once and passed over: the
+ * next call goes on behind it, and a buffer counts as lost.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
  *   %DATAHUB_CLOSED, %DATAHUB_PRODUCER_LOST, %DATAHUB_EVICTED or a failure

@@ -481,6 +481,7 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
   pthread_mutex_unlock (&consumer->lock);
   stats->received = load_relaxed (&consumer->n_received);
   stats->lost = load_relaxed (&consumer->n_lost);
+  stats->damaged = load_relaxed (&consumer->n_damaged);
   stats->over_quota = load_relaxed (&consumer->n_over_quota);
   stats->waits = load_relaxed (&consumer->n_waits);
   stats->quota = consumer->quota;

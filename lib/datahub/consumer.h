@@ -61,6 +61,7 @@ typedef struct
 {
   uint64_t received; /* buffers */
   uint64_t lost; /* buffers, exact */
+  uint64_t damaged; /* records with a wrong checksum; buffers are lost too */
   uint64_t over_quota;
   uint64_t waits; /* times the consumer slept */
   uint32_t quota; /* slots granted */

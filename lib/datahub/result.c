@@ -32,6 +32,7 @@ static const struct
   { DATAHUB_ERROR_FULL, "full" },
   { DATAHUB_ERROR_FORKED, "forked" },
   { DATAHUB_ERROR_SYSTEM, "system" },
+  { DATAHUB_ERROR_CHECKSUM, "checksum" },
 };
 
 /**

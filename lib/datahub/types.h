@@ -54,7 +54,8 @@ typedef enum
   DATAHUB_ERROR_TOO_BIG, /* cannot fit even when everything is free */
   DATAHUB_ERROR_FULL, /* the consumer table is full */
   DATAHUB_ERROR_FORKED, /* the handle belongs to the parent process */
-  DATAHUB_ERROR_SYSTEM /* a system call failed; see sys_errno */
+  DATAHUB_ERROR_SYSTEM, /* a system call failed; see sys_errno */
+  DATAHUB_ERROR_CHECKSUM /* a record does not match what was stamped on it */
 } DatahubResult;
 
 typedef struct

@@ -6,6 +6,11 @@
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #define STOP_LIMIT (G_USEC_PER_SEC)
 #define CAPS_TEST "application/x-test"
 
@@ -221,6 +226,86 @@ GST_START_TEST (who_joins_at_a_keyframe_gets_one)
   fail_unless_equals_int (take (src, NULL), 0);
   gst_harness_teardown (src);
   gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* Flips a bit of the only place in the pools that has these bytes. */
+static void
+damage (guint32 number)
+{
+  g_autoptr (GDir) dir = g_dir_open (place_directory (), 0, NULL);
+  const gchar *name;
+  guint found = 0;
+  while ((name = g_dir_read_name (dir))) {
+    g_autofree gchar *path = g_build_filename (place_directory (), name, NULL);
+    g_autoptr (GMappedFile) file = NULL;
+    gchar *bytes;
+    if (!strstr (name, ".d"))
+      continue;
+    file = g_mapped_file_new (path, FALSE, NULL);
+    bytes = g_mapped_file_get_contents (file);
+    for (gsize at = 4096; at < g_mapped_file_get_length (file); at += 64)
+      if (memcmp (bytes + at, &number, sizeof number) == 0) {
+        int fd = g_open (path, O_RDWR | O_CLOEXEC);
+        guint8 byte = bytes[at + 63] ^ 0x20;
+        fail_unless (fd >= 0);
+        fail_unless_equals_int (pwrite (fd, &byte, 1, (off_t) at + 63), 1);
+        close (fd);
+        found++;
+      }
+  }
+  fail_unless_equals_int (found, 1);
+}
+
+static void
+skips_damaged (const gchar *checksum)
+{
+  g_autofree gchar *properties = g_strdup_printf ("checksum=%s", checksum);
+  GstHarness *sink = new_sink (properties), *src;
+  g_autoptr (GstMessage) message = NULL;
+  g_autoptr (GError) warning = NULL;
+  gboolean discont;
+  for (guint32 i = 0; i < 5; i++)
+    push (sink, 0xda7a0000 + i);
+  damage (0xda7a0001);
+  damage (0xda7a0003);
+  src = new_src ("delivery=reliable start-at=oldest");
+  fail_unless_equals_int (take (src, NULL), 0xda7a0000);
+  fail_unless_equals_int (take (src, &discont), 0xda7a0002);
+  fail_unless (discont);
+  fail_unless_equals_int (take (src, &discont), 0xda7a0004);
+  fail_unless (discont);
+  push (sink, 5);
+  fail_unless_equals_int (take (src, &discont), 5);
+  fail_if (discont);
+  fail_unless_equals_uint64 (stat_of (src->element, "damaged"), 2);
+  fail_unless_equals_uint64 (stat_of (src->element, "lost"), 2);
+  fail_unless_equals_uint64 (stat_of (src->element, "received"), 4);
+  message = wait_message (src->element, GST_MESSAGE_WARNING);
+  gst_message_parse_warning (message, &warning, NULL);
+  fail_unless (g_error_matches (warning, GST_STREAM_ERROR,
+      GST_STREAM_ERROR_FORMAT));
+  fail_unless (strstr (warning->message, "checksum") != NULL);
+  /* once */
+  {
+    g_autoptr (GstBus) bus = gst_element_get_bus (src->element);
+    fail_unless (gst_bus_pop_filtered (bus,
+                     GST_MESSAGE_WARNING | GST_MESSAGE_ERROR)
+        == NULL);
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+
+GST_START_TEST (a_buffer_with_a_wrong_crc_is_told_once_and_skipped)
+{
+  skips_damaged ("crc32c");
+}
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_with_a_wrong_blake2b_is_told_once_and_skipped)
+{
+  skips_damaged ("blake2b");
 }
 GST_END_TEST;
 
@@ -787,6 +872,8 @@ datahub_delivery_suite (void)
   tcase_add_test (tc, reliable_loses_nothing);
   tcase_add_test (tc, new_caps_and_bigger_frames_lose_nothing);
   tcase_add_test (tc, who_joins_at_a_keyframe_gets_one);
+  tcase_add_test (tc, a_buffer_with_a_wrong_crc_is_told_once_and_skipped);
+  tcase_add_test (tc, a_buffer_with_a_wrong_blake2b_is_told_once_and_skipped);
   tcase_add_test (tc, old_buffers_are_skipped);
   tcase_add_test (tc,
       who_holds_the_producer_too_long_is_evicted_and_comes_back);

@@ -110,22 +110,23 @@ GST_START_TEST (defaults_are_as_documented)
   gchar *name, *broker, *mode;
   guint slots, max_consumers, wait, pinned;
   guint64 slot_size, block_timeout, timeout, max_age;
-  gint delivery, start_at, on_disconnect, wake, timestamps;
+  gint checksum, delivery, start_at, on_disconnect, wake, timestamps;
   gboolean sync, last_sample, live;
   g_unsetenv ("DATAHUB_BROKER");
   sink = gst_element_factory_make ("datahubsink", NULL);
   src = gst_element_factory_make ("datahubsrc", NULL);
   g_object_get (sink, "datablock", &name, "broker", &broker, "shm-mode", &mode,
       "slots", &slots, "max-consumers", &max_consumers, "wait-for-consumers",
-      &wait, "slot-size", &slot_size, "block-timeout", &block_timeout, "sync",
-      &sync, "enable-last-sample", &last_sample, NULL);
+      &wait, "slot-size", &slot_size, "block-timeout", &block_timeout,
+      "checksum", &checksum, "sync", &sync, "enable-last-sample", &last_sample,
+      NULL);
   fail_unless_equals_string (name, "default");
   fail_unless_equals_string (broker, "auto");
   fail_unless_equals_string (mode, "0600");
   fail_unless (slots == 0 && slot_size == 0 && max_consumers == 128
       && wait == 0);
   fail_unless_equals_uint64 (block_timeout, 5 * GST_SECOND);
-  fail_unless (sync && !last_sample);
+  fail_unless (checksum == 0 && sync && !last_sample);
   g_object_get (src, "delivery", &delivery, "start-at", &start_at,
       "on-disconnect", &on_disconnect, "wake", &wake, "timestamps", &timestamps,
       "max-pinned", &pinned, "timeout", &timeout, "max-age", &max_age,

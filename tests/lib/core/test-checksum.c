@@ -83,11 +83,13 @@ bad_payload (DatahubChecksum checksum)
   slot.data[999] ^= 0x10;
   DatahubView view;
   CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
-      DATAHUB_ERROR_CORRUPT);
+      DATAHUB_ERROR_CHECKSUM);
   CHECK_CONTAINS (err.message, "checksum");
   /* told once; the next ones are fine, and it counts as lost */
   view = read_record (consumer);
   CHECK_INT (view.lost, ==, 1);
+  CHECK (view.discont);
+  CHECK_INT (consumer_stats (consumer).damaged, ==, 1);
   check_buffer (&view, 1, 1000);
   datahub_consumer_end_read (consumer, &view);
   expect_buffer (consumer, 2, 1000);
@@ -133,7 +135,7 @@ covers_bodies (void)
   record_of (&ctl, DATAHUB_RECORD_CAPS)->inline_bytes[21] = '9';
   DatahubView view;
   CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
-      DATAHUB_ERROR_CORRUPT);
+      DATAHUB_ERROR_CHECKSUM);
   intrusion_end (&ctl);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
