@@ -31,6 +31,7 @@ ENUMS = {
     "DATAHUB_CONTEXT_": ("STREAM_START CAPS SEGMENT TAGS", 0),
     "DATAHUB_START_": ("LATEST OLDEST KEYFRAME", 0),
     "DATAHUB_CHECKSUM_": ("NONE CRC32C BLAKE2B", 0),
+    "DATAHUB_HUGEPAGES_": ("ADVISE NEVER 2M 1G", 0),
     "DATAHUB_CONSUMER_": ("FREE CLAIMED ACTIVE EVICTED LEAVING", 0),
 }
 VALUES = {prefix + word: first + i
@@ -97,7 +98,7 @@ class DatahubProducerOptions(Structure):
                 ("pack", c_bool), ("mode", c_uint32),
                 ("block_timeout_ns", c_int64), ("secret", POINTER(c_uint8)),
                 ("checksum", c_uint), ("zone_size", c_uint32),
-                ("shared_zone_size", c_uint32)]
+                ("shared_zone_size", c_uint32), ("hugepages", c_uint)]
 
 
 class DatahubSlot(Structure):
@@ -128,7 +129,7 @@ class DatahubProducerStats(Structure):
                 ("growths", c_uint64), ("bytes_used", c_uint64),
                 ("max_bytes", c_uint64), ("slot_size", c_uint64),
                 ("slots", c_uint32), ("free_slots", c_uint32),
-                ("ring_size", c_uint32)]
+                ("ring_size", c_uint32), ("page_size", c_uint64)]
 
 
 _ERROR = POINTER(DatahubError)

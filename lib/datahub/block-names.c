@@ -96,7 +96,7 @@ block_names_lagging (const Block *block)
     uint32_t state = load_seq (&row->state);
     if ((state == DATAHUB_CONSUMER_CLAIMED || state == DATAHUB_CONSUMER_ACTIVE)
         && load_acquire (&row->pools_seen) != changes
-        && !os_lock_is_free (block->lck, LOCK_BYTE_ROW + i))
+        && block_row_is_alive (block, block->lck, i))
       return true;
   }
   return false;

@@ -34,6 +34,7 @@ typedef struct
   shared_u64 *ring;
   uint8_t *records;
   uint8_t *rows;
+  shared_u32 *rows_hwm; /* rows ever used */
 } Block;
 
 /* A private, checked copy of an entry of the pool table. */
@@ -69,7 +70,7 @@ block_ring_word (const Block *block, uint64_t sequence)
 static inline uint32_t
 block_rows_in_use (const Block *block)
 {
-  uint32_t rows = load_seq (&block->bell->rows_hwm); /* A0, A4 */
+  uint32_t rows = load_seq (block->rows_hwm); /* A0, A4 */
   return rows < block->g.max_rows ? rows : block->g.max_rows;
 }
 
@@ -79,6 +80,8 @@ DatahubResult block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error);
 void block_release (Block *block);
 bool block_is_writer_alive (const Block *block);
+bool block_row_is_alive (const Block *block, int lock_fd, uint32_t row);
+void block_place (Block *block);
 void block_attend (Block *block);
 
 bool pool_shape_read (const PoolEntry *entry, PoolShape *shape);

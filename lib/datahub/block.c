@@ -63,6 +63,30 @@ block_is_writer_alive (const Block *block)
   return !os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
 }
 
+/* The same of the consumer in row @i. @lock_fd is a description that does not
+ * hold that row's lock. */
+bool
+block_row_is_alive (const Block *block, int lock_fd, uint32_t i)
+{
+  (void) block;
+  return !os_lock_is_free (lock_fd, LOCK_BYTE_ROW + i);
+}
+
+/* Finds what is inside the mappings of the control file and the consumer
+ * table. */
+void
+block_place (Block *block)
+{
+  const Geometry *g = &block->g;
+  uint8_t *ctl = (uint8_t *) block->header;
+  block->pools = (PoolEntry *) (ctl + g->pools_off);
+  block->sticky = (shared_u64 *) (ctl + g->sticky_off);
+  block->ring = (shared_u64 *) (ctl + g->ring_off);
+  block->records = ctl + g->records_off;
+  block->rows = (uint8_t *) block->bell + g->rows_off;
+  block->rows_hwm = &block->bell->rows_hwm;
+}
+
 /* Tells the producer's side that a row changed or asks for something. */
 void
 block_attend (Block *block)
@@ -198,12 +222,7 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
     return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
         block->channel);
-  block->pools = (PoolEntry *) ((uint8_t *) block->header + block->g.pools_off);
-  block->sticky =
-      (shared_u64 *) ((uint8_t *) block->header + block->g.sticky_off);
-  block->ring = (shared_u64 *) ((uint8_t *) block->header + block->g.ring_off);
-  block->records = (uint8_t *) block->header + block->g.records_off;
-  block->rows = (uint8_t *) block->bell + block->g.rows_off;
+  block_place (block);
   return DATAHUB_OK;
 }
 

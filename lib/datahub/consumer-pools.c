@@ -42,7 +42,7 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
       os_unmap (map, shape->size);
     return false;
   }
-  os_prefault (map, shape->size, false);
+  os_prefault (map, shape->size, false, true);
   *pool = (ConsumerPool){ .shape = *shape, .map = map };
   pthread_mutex_lock (&consumer->lock);
   consumer->pools[consumer->n_pools++] = pool;

@@ -69,7 +69,7 @@ is_dead (const DatahubSpinlock *lock, uint64_t word)
     return true; /* nobody has that name: somebody wrote nonsense */
   return (load_seq (&block_row (block, row)->claim) & 0xffff)
       != OWNER_INCARNATION (word)
-      || os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
+      || !block_row_is_alive (block, block->lck, row);
 }
 
 static DatahubResult

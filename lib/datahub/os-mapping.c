@@ -4,7 +4,12 @@
  * cannot see that two addresses are one page. */
 #include "os-private.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE_2M (UINT64_C (1) << 21)
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -119,10 +124,53 @@ os_unmap (void *map, uint64_t size)
 #endif
 
 /* Fills in the page tables now rather than fault by fault on the streaming
- * path; a kernel that cannot only makes the first pass slower. */
+ * path; a kernel that cannot only makes the first pass slower. @huge: on
+ * transparent huge pages if the system has any. */
 void
-os_prefault (void *map, uint64_t size, bool writable)
+os_prefault (void *map, uint64_t size, bool writable, bool huge)
 {
-  madvise (map, size, MADV_HUGEPAGE);
+  madvise (map, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   madvise (map, size, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
+#define KIB 1024
+
+/* The head of a mapping in smaps: "begin-end perms ...". */
+static bool
+is_mapping_of (const char *line, uintptr_t at, bool *head)
+{
+  uintptr_t begin, end;
+  *head = sscanf (line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2;
+  return *head && at >= begin && at < end;
+}
+
+/* Size of the pages that most of the mapping at @map is on, by the kernel's own
+ * word: whoever asked for huge ones may not have got them. The kernel walks the
+ * mappings before it to tell, so this is for the time of creation. */
+uint64_t
+os_page_size_of (const void *map)
+{
+  FILE *smaps = fopen ("/proc/self/smaps", "re");
+  uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), rss = 0, kib;
+  bool inside = false, head;
+  char line[512];
+  while (smaps && fgets (line, sizeof line, smaps)) {
+    bool ours = is_mapping_of (line, (uintptr_t) map, &head);
+    if (head && inside)
+      break;
+    inside = inside || ours;
+    if (!inside)
+      continue;
+    if (sscanf (line, "KernelPageSize: %" SCNu64, &kib) == 1)
+      page = kib * KIB;
+    else if (sscanf (line, "Rss: %" SCNu64, &kib) == 1)
+      rss = kib;
+    else if ((sscanf (line, "ShmemPmdMapped: %" SCNu64, &kib) == 1
+                 || sscanf (line, "FilePmdMapped: %" SCNu64, &kib) == 1)
+        && kib > rss / 2 && kib > 0)
+      page = HUGE_PAGE_2M; /* what a page table's middle level maps */
+  }
+  if (smaps)
+    fclose (smaps);
+  return page;
 }

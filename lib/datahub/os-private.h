@@ -42,7 +42,8 @@ bool os_read_all (int fd, void *bytes, size_t size);
 
 void *os_map (int fd, uint64_t size, bool writable);
 void os_unmap (void *map, uint64_t size);
-void os_prefault (void *map, uint64_t size, bool writable);
+void os_prefault (void *map, uint64_t size, bool writable, bool huge);
+uint64_t os_page_size_of (const void *map);
 
 /* Kernel locks of one open file description; gone with its last close. */
 OsLock os_lock_try (int fd, uint64_t byte);

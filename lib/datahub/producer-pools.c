@@ -154,7 +154,9 @@ pool_allocate (DatahubProducer *producer, const PoolShape *shape,
     pool_free (producer, pool, false);
     return NULL;
   }
-  os_prefault (pool->map, shape->size, true);
+  os_prefault (pool->map, shape->size, true,
+      producer->options.hugepages != DATAHUB_HUGEPAGES_NEVER);
+  pool->page_size = os_page_size_of (pool->map);
   memcpy (page.uuid, producer->block.uuid.bytes, 16);
   memcpy (pool->map, &page, sizeof page);
   for (uint32_t i = 0; i < shape->n_slots; i++)

@@ -17,6 +17,7 @@ typedef struct
   uint32_t entry; /* of the pool table */
   int fd;
   uint8_t *map;
+  uint64_t page_size; /* of the memory it is really on */
   uint32_t *refs; /* per slot: records and loans */
   uint32_t *free; /* stack */
   uint32_t n_free;

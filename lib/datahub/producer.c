@@ -165,11 +165,7 @@ make_control (DatahubProducer *producer, DatahubError *error)
   if (!block->header || !block->bell)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The block cannot be mapped: %s.", strerror (errno));
-  block->pools = (PoolEntry *) ((uint8_t *) block->header + g->pools_off);
-  block->sticky = (shared_u64 *) ((uint8_t *) block->header + g->sticky_off);
-  block->ring = (shared_u64 *) ((uint8_t *) block->header + g->ring_off);
-  block->records = (uint8_t *) block->header + g->records_off;
-  block->rows = (uint8_t *) block->bell + g->rows_off;
+  block_place (block);
   STEP (CREATE_CONTROL_MAPPED);
   fill_control (producer);
   return DATAHUB_OK;
@@ -352,6 +348,9 @@ datahub_producer_create (const char *channel,
   if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
     return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There is no checksum number %d.", options->checksum);
+  if ((unsigned) options->hugepages > DATAHUB_HUGEPAGES_1G)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There is no choice of huge pages number %d.", options->hugepages);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   made = producer_new (channel, options);
   if (!made)
@@ -652,6 +651,7 @@ datahub_producer_get_stats (DatahubProducer *producer,
     .slot_size = pool->shape.stride,
     .slots = pool->shape.n_slots,
     .free_slots = pool->n_free,
-    .ring_size = producer->block.g.ring_size };
+    .ring_size = producer->block.g.ring_size,
+    .page_size = pool->page_size };
   pthread_mutex_unlock (&producer->lock);
 }

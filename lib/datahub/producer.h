@@ -8,6 +8,15 @@ DATAHUB_BEGIN_DECLS
 
 typedef struct _DatahubProducer DatahubProducer;
 
+/* What pages payload is to be on. Whether it is: page_size of the statistics. */
+typedef enum
+{
+  DATAHUB_HUGEPAGES_ADVISE = 0, /* transparent ones, where the system has any */
+  DATAHUB_HUGEPAGES_NEVER,
+  DATAHUB_HUGEPAGES_2M, /* reserved ones; else as ADVISE */
+  DATAHUB_HUGEPAGES_1G
+} DatahubHugePages;
+
 /* Set up by datahub_producer_options_init(); 0 means "automatic" throughout. */
 typedef struct
 {
@@ -24,6 +33,7 @@ typedef struct
   DatahubChecksum checksum; /* of each record; reads every byte once */
   uint32_t zone_size; /* flexible zone: bytes only the producer writes */
   uint32_t shared_zone_size; /* flexible zone: bytes anybody writes, locked */
+  DatahubHugePages hugepages;
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is
@@ -92,6 +102,7 @@ typedef struct
   uint32_t slots;
   uint32_t free_slots;
   uint32_t ring_size;
+  uint64_t page_size; /* bytes of the pages most of the newest pool is on */
 } DatahubProducerStats;
 
 DATAHUB_API void datahub_producer_options_init (DatahubProducerOptions

@@ -91,7 +91,7 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->state = (DatahubConsumerState) state;
   if (GATE_SEQUENCE (load_relaxed (&row->gate)) == GATE_EVICTED)
     info->state = DATAHUB_CONSUMER_EVICTED;
-  info->alive = !os_lock_is_free (lock_fd, LOCK_BYTE_ROW + i);
+  info->alive = block_row_is_alive (block, lock_fd, i);
   info->reliable = load_relaxed (&row->mode) == 1;
   info->pid = (int32_t) load_relaxed (&row->pid);
   info->received = load_relaxed (&row->received);

@@ -59,30 +59,51 @@ full_of_dead (void)
   datahub_producer_close (producer);
 }
 
-#define MANY 128
+#define MOST 256
 
 static void
-many (void)
+serve_many (uint32_t max_consumers, int n_consumers)
 {
   DatahubProducerOptions options = small_options ();
   options.slots = 0;
   options.ring_size = 0;
+  options.max_consumers = max_consumers;
   DatahubProducer *producer = producer_new ("cam0", &options);
-  DatahubConsumer *consumers[MANY];
-  for (int i = 0; i < MANY; i++)
+  DatahubConsumer *consumers[MOST];
+  for (int i = 0; i < n_consumers; i++)
     consumers[i] = consumer_new ("cam0", i % 2, DATAHUB_START_OLDEST);
-  CHECK_OK (datahub_producer_wait_consumers (producer, MANY, 0));
+  CHECK_OK (datahub_producer_wait_consumers (producer, (uint32_t) n_consumers,
+      0));
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_FULL);
   for (uint64_t n = 0; n < 50; n++) {
     commit_buffer (producer, n, 1000);
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < n_consumers; i++)
       expect_buffer (consumers[i], n, 1000);
   }
-  for (int i = 0; i < MANY; i++) {
+  for (int i = 0; i < n_consumers; i++) {
     CHECK_INT (consumer_stats (consumers[i]).lost, ==, 0);
     datahub_consumer_close (consumers[i]);
   }
   CHECK_INT (producer_stats (producer).dropped, ==, 0);
   datahub_producer_close (producer);
+}
+
+static void
+many (void)
+{
+  serve_many (0, 128);
+}
+
+static void
+most (void)
+{
+  serve_many (MOST, MOST);
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer;
+  options.max_consumers = MOST + 1;
+  CHECK_RESULT (producer_try ("cam0", &options, &producer),
+      DATAHUB_ERROR_INVALID);
+  CHECK_CONTAINS (err.message, "256");
 }
 
 static void
@@ -249,6 +270,7 @@ static const CheckTest tests[] = {
   { "a full table refuses with its size and takes again after a leave", full },
   { "rows of the dead are taken over", full_of_dead },
   { "128 consumers get every buffer", many },
+  { "256 consumers by configuration get every buffer, and no more fit", most },
   { "the producer lists its consumers", listed },
   { "joining and leaving call for the producer's attention", attention },
   { "a killed consumer is not listed as alive", dead_not_listed },

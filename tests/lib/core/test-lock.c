@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define N_ROUNDS 20000u
-#define N_CONTENDERS 4
+#define N_CONTENDERS 10
 
 static DatahubProducer *
 zoned_producer (void)
