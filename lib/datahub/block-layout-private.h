@@ -48,6 +48,17 @@
       | ((uint64_t) (sequence) &SEQUENCE_MASK))
 #define GATE_SEQUENCE(word) ((uint64_t) (word) &SEQUENCE_MASK)
 
+/* Owner word of a user lock: participant:16 | incarnation:16 | thread:32. */
+#define PARTICIPANT_PRODUCER 1u
+#define PARTICIPANT_ROW 2u
+#define PARTICIPANT_ABANDONED 0xffffu /* taken from the dead, had by nobody */
+#define OWNER_WORD(participant, incarnation, thread)                           \
+  ((uint64_t) (participant) << 48 | ((uint64_t) (incarnation) &0xffff) << 32   \
+      | (uint32_t) (thread))
+#define OWNER_PARTICIPANT(word) ((uint32_t) ((word) >> 48))
+#define OWNER_INCARNATION(word) ((uint32_t) ((word) >> 32) & 0xffff)
+#define OWNER_THREAD(word) ((uint32_t) (word))
+
 /* Bytes of the lock file on which kernel locks are taken. */
 #define LOCK_BYTE_PRODUCER 0
 #define LOCK_BYTE_REGISTRY 2

@@ -31,10 +31,9 @@
 /* ctl, con, lck, the entry, and as many pools as a table has, twice over. */
 #define N_FILES_TOLD (4 + 2 * MAX_POOLS)
 
-typedef void (*NameFunc) (int dir, const char *file, void *data);
-
-static void
-for_each_name (int dir, NameFunc func, void *data)
+/* Calls @func with every name in the directory. */
+void
+block_for_each_name (int dir, NameFunc func, void *data)
 {
   int copy = openat (dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *stream = copy >= 0 ? fdopendir (copy) : NULL;
@@ -78,7 +77,7 @@ block_unlink_parts (int dir, uint32_t user, const Uuid *uuid)
   STEP (UNLINK_CTL);
   os_unlink (dir, name_part (user, uuid, "con").text);
   STEP (UNLINK_CON);
-  for_each_name (dir, unlink_pool_of, &filter);
+  block_for_each_name (dir, unlink_pool_of, &filter);
   os_unlink (dir, name_part (user, uuid, "lck").text);
   STEP (UNLINK_LCK);
 }
@@ -267,7 +266,7 @@ reclaim_once (int dir, uint32_t user, const Uuid *uuid)
       && all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);
   STEP (RECLAIM_LOCK_TRIED);
   if (dead) {
-    for_each_name (dir, unlink_entry_of, &filter);
+    block_for_each_name (dir, unlink_entry_of, &filter);
     block_unlink_parts (dir, user, uuid);
   }
   close (filter.fd);
@@ -325,7 +324,7 @@ datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
   int dir = os_open_directory (error);
   if (dir < 0)
     return DATAHUB_ERROR_SYSTEM;
-  for_each_name (dir, list_entry, &call);
+  block_for_each_name (dir, list_entry, &call);
   close (dir);
   return DATAHUB_OK;
 }
@@ -405,7 +404,7 @@ reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
   list->filter = (PartFilter){ call->user, *uuid };
   list->lck =
       os_open_existing (dir, name_part (call->user, uuid, "lck").text, false);
-  for_each_name (dir, list_file, list);
+  block_for_each_name (dir, list_file, list);
   dead = call->dry_run ? is_dead (dir, call->user, uuid)
                        : block_reclaim_dead (dir, call->user, uuid);
   for (size_t i = 0; i < list->n && dead && call->func; i++)
@@ -439,7 +438,7 @@ datahub_block_reclaim (bool dry_run, DatahubReclaimFunc func, void *user_data,
   int dir = os_open_directory (error);
   if (dir < 0)
     return DATAHUB_ERROR_SYSTEM;
-  for_each_name (dir, collect_part, &call);
+  block_for_each_name (dir, collect_part, &call);
   for (size_t i = 0; i < call.n_seen; i++)
     reclaim_one (dir, &call, &call.seen[i]);
   free (call.seen);

@@ -88,6 +88,9 @@ bool pool_shape_read (const PoolEntry *entry, PoolShape *shape);
 void *pool_open (const Block *block, const PoolShape *shape, int *fd,
     bool writable, DatahubError *error);
 
+typedef void (*NameFunc) (int dir, const char *file, void *data);
+void block_for_each_name (int dir, NameFunc func, void *data);
+
 /* Names: who may unlink what, and in which order (rule N1). */
 DatahubResult block_take_over (int dir, const char *channel,
     DatahubError *error);

@@ -7,6 +7,7 @@
 #include <datahub/types.h>
 #include <datahub/block.h>
 #include <datahub/consumer.h>
+#include <datahub/integrity.h>
 #include <datahub/lock.h>
 #include <datahub/producer.h>
 #include <datahub/zone.h>

@@ -17,14 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PARTICIPANT_PRODUCER 1u
-#define PARTICIPANT_ROW 2u
-#define OWNER_WORD(participant, incarnation, thread)                           \
-  ((uint64_t) (participant) << 48 | ((uint64_t) (incarnation) &0xffff) << 32   \
-      | (uint32_t) (thread))
-#define OWNER_PARTICIPANT(word) ((uint32_t) ((word) >> 48))
-#define OWNER_INCARNATION(word) ((uint32_t) ((word) >> 32) & 0xffff)
-
 /* About the time of a wake-up: longer critical sections are worth a sleep. */
 #define SPIN_NS (20 * 1000)
 #define SPIN_ROUND 32
@@ -55,21 +47,37 @@ own_word (const DatahubSpinlock *lock)
   return OWNER_WORD (lock->participant, incarnation, syscall (SYS_gettid));
 }
 
+/* @block's own description of the lock file must not be what keeps the owner's
+ * byte: a lock of one's own looks free. */
+LockOwner
+lock_owner_of (const Block *block, uint64_t word)
+{
+  uint32_t participant = OWNER_PARTICIPANT (word);
+  uint32_t row = participant - PARTICIPANT_ROW;
+  bool dead;
+  if (word == 0)
+    return LOCK_OWNER_NONE;
+  if (participant == PARTICIPANT_ABANDONED)
+    return LOCK_OWNER_ABANDONED;
+  if (participant == PARTICIPANT_PRODUCER)
+    dead = (load_seq (&block->header->incarnation) & 0xffff)
+            != OWNER_INCARNATION (word)
+        || os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
+  else if (participant < PARTICIPANT_ROW || row >= block->g.max_rows)
+    return LOCK_OWNER_NOBODY;
+  else
+    dead = (load_seq (&block_row (block, row)->claim) & 0xffff)
+            != OWNER_INCARNATION (word)
+        || !block_row_is_alive (block, block->lck, row);
+  return dead ? LOCK_OWNER_DEAD : LOCK_OWNER_ALIVE;
+}
+
 static bool
 is_dead (const DatahubSpinlock *lock, uint64_t word)
 {
-  const Block *block = lock->block;
-  uint32_t participant = OWNER_PARTICIPANT (word);
-  uint32_t row = participant - PARTICIPANT_ROW;
-  if (participant == lock->participant)
+  if (OWNER_PARTICIPANT (word) == lock->participant)
     return OWNER_INCARNATION (word) != OWNER_INCARNATION (own_word (lock));
-  if (participant == PARTICIPANT_PRODUCER)
-    return os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
-  if (participant < PARTICIPANT_ROW || row >= block->g.max_rows)
-    return true; /* nobody has that name: somebody wrote nonsense */
-  return (load_seq (&block_row (block, row)->claim) & 0xffff)
-      != OWNER_INCARNATION (word)
-      || !block_row_is_alive (block, block->lck, row);
+  return lock_owner_of (lock->block, word) != LOCK_OWNER_ALIVE;
 }
 
 static DatahubResult

@@ -254,6 +254,21 @@ os_read_all (int fd, void *bytes, size_t size)
   return pread (fd, bytes, size, 0) == (ssize_t) size;
 }
 
+bool
+os_read_at (int fd, void *bytes, size_t size, uint64_t offset)
+{
+  uint8_t *at = bytes;
+  while (size > 0) {
+    ssize_t n = pread (fd, at, size, (off_t) offset);
+    if (n <= 0)
+      return false;
+    at += n;
+    offset += (uint64_t) n;
+    size -= (size_t) n;
+  }
+  return true;
+}
+
 OsLock
 os_lock_try (int fd, uint64_t byte)
 {

@@ -39,6 +39,7 @@ void os_punch (int fd, uint64_t offset, uint64_t size);
 bool os_space (int dir, uint64_t *total, uint64_t *available);
 bool os_write_all (int fd, const void *bytes, size_t size);
 bool os_read_all (int fd, void *bytes, size_t size);
+bool os_read_at (int fd, void *bytes, size_t size, uint64_t offset);
 
 void *os_map (int fd, uint64_t size, bool writable);
 void os_unmap (void *map, uint64_t size);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Validating the pools: the table, and the files it names or does not name. */
+#include "integrity-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool
+check_shape (Look *look, uint32_t i, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  const PoolEntry *entry = &block->pools[i];
+  PoolShape shape;
+  uint32_t gen = load_seq (&entry->gen), newest;
+  if (gen == 0)
+    return false;
+  if (!pool_shape_read (entry, &shape))
+    return load_seq (&entry->gen) == gen
+        && doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
+            "Entry %u of the pool table, pool %u, has impossible numbers.", i,
+            gen);
+  newest = load_seq (&block->header->next_gen);
+  if (gen > newest && load_seq (&entry->gen) == gen)
+    return doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
+        "The table has a pool %u; the newest is said to be %u.", gen, newest);
+  for (uint32_t k = 0; k < i; k++)
+    if (load_seq (&block->pools[k].gen) == gen && load_seq (&entry->gen) == gen)
+      return doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
+          "Pool %u is in the table twice.", gen);
+  return false;
+}
+
+/* What is wrong with the file of a pool. A copy of errno in *@number. */
+static const char *
+fault_of_file (const Block *block, const PoolShape *shape, int *number)
+{
+  PoolPage page;
+  uint64_t size;
+  uint32_t owner;
+  const char *fault = NULL;
+  int fd = os_open_existing (block->dir,
+      name_pool (block->user, &block->uuid, shape->gen).text, false);
+  *number = fd < 0 ? errno : 0;
+  if (fd < 0)
+    return errno == ENOENT ? "is missing" : "cannot be opened";
+  if (!os_file_size (fd, &size, &owner))
+    fault = "is not a plain file";
+  else if (owner != block->user)
+    fault = "belongs to another user";
+  else if (size != shape->size)
+    fault = "is not as long as the table says";
+  else if (!os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
+      || page.gen != shape->gen || page.kind != shape->kind
+      || page.n_slots != shape->n_slots || page.stride != shape->stride
+      || memcmp (page.uuid, block->uuid.bytes, sizeof page.uuid) != 0)
+    fault = "has a first page that contradicts the table";
+  close (fd);
+  return fault;
+}
+
+/* The file of a pool has its name from before the entry until after it; only who
+ * closes or removes the block takes it away first. */
+static bool
+check_file (Look *look, uint32_t i, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  PoolShape shape;
+  int number;
+  const char *fault;
+  if (!pool_shape_read (&block->pools[i], &shape))
+    return false;
+  look->report->n_pools += look->first;
+  fault = fault_of_file (block, &shape, &number);
+  if (!fault || load_seq (&block->pools[i].gen) != shape.gen
+      || load_seq (&block->header->state) >= DATAHUB_STATE_CLOSED
+      || !os_same_file (block->lck, block->dir,
+          name_entry (block->user, block->channel).text))
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_POOL, i,
+      shape.gen ^ fnv1a (fault, strlen (fault)), "The file of pool %u %s%s%s.",
+      shape.gen, fault, number ? ": " : "", number ? strerror (number) : "");
+}
+
+static void
+note_pool_file (int dir, const char *file, void *data)
+{
+  Look *look = data;
+  const char *channel, *part;
+  Uuid uuid;
+  if (name_parse (look->block.user, file, &channel, &uuid, &part) != NAME_PART
+      || part[0] != 'd' || memcmp (&uuid, &look->block.uuid, sizeof uuid) != 0)
+    return;
+  if (look->n_leftovers < SUSPECTS_MAX)
+    look->leftovers[look->n_leftovers++] =
+        (uint32_t) strtoul (part + 1, NULL, 10);
+}
+
+/* A living producer makes the file of a pool before its entry, and removes it
+ * behind it, so only a dead one's is left over. */
+static bool
+check_leftover (Look *look, uint32_t i, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  uint32_t gen = look->leftovers[i];
+  FileName name = name_pool (block->user, &block->uuid, gen);
+  uint64_t size = 0;
+  uint32_t owner;
+  int fd;
+  if (block_is_writer_alive (block))
+    return false;
+  for (uint32_t k = 0; k < MAX_POOLS; k++)
+    if (load_seq (&block->pools[k].gen) == gen)
+      return false;
+  fd = os_open_existing (block->dir, name.text, false);
+  if (fd < 0)
+    return false;
+  os_file_size (fd, &size, &owner);
+  close (fd);
+  return doubt_set (doubt, DATAHUB_FINDING_POOL_LEFTOVER, gen, gen,
+      "The producer died while it added or removed pool %u: its file, %llu "
+      "bytes, is in no table.",
+      gen, (unsigned long long) size);
+}
+
+void
+look_at_files (Look *look)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    look_examine (look, check_shape, i);
+    look_examine (look, check_file, i);
+  }
+  block_for_each_name (look->block.dir, note_pool_file, look);
+  for (uint32_t i = 0; i < look->n_leftovers; i++)
+    look_examine (look, check_leftover, i);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Between the files that look at a block.
+ *
+ * Everything here races with programs at work. A check copies what it judges and
+ * then looks whether the word that led to it still stands: only what is wrong in
+ * one instant is a doubt. A doubt becomes a finding when the same evidence stands
+ * at every look of datahub_block_validate(). */
+#ifndef DATAHUB_INTEGRITY_PRIVATE_H
+#define DATAHUB_INTEGRITY_PRIVATE_H
+
+#include "block-private.h"
+
+#include <datahub/integrity.h>
+
+/* So that a block that is wrong everywhere costs little memory and time. */
+#define SUSPECTS_MAX 256u
+#define TOLD_MAX 8u
+
+typedef struct
+{
+  DatahubFinding finding;
+  uint64_t evidence; /* the words it rests on: others, other doubt */
+} Doubt;
+
+typedef struct _Look Look;
+/* Returns whether thing number @index looks wrong, and fills in @doubt. */
+typedef bool (*CheckFunc) (Look *look, uint32_t index, Doubt *doubt);
+
+typedef struct
+{
+  CheckFunc check;
+  uint32_t index;
+  uint64_t evidence;
+} Suspect;
+
+struct _Look
+{
+  Block block;
+  uint32_t flags;
+  DatahubFindingFunc func;
+  void *user_data;
+  DatahubIntegrityReport *report;
+  bool first; /* of the looks: it alone counts */
+  uint32_t *where; /* per record: 1 + the ring word that names it */
+  Suspect suspects[SUSPECTS_MAX];
+  uint32_t n_suspects;
+  uint32_t n_told[DATAHUB_N_FINDINGS];
+  PoolShape pools[MAX_POOLS]; /* shapes seen; those of a gen never change */
+  uint32_t n_pools;
+  uint32_t leftovers[SUSPECTS_MAX]; /* generations of pool files found */
+  uint32_t n_leftovers;
+};
+
+bool doubt_set (Doubt *doubt, DatahubFindingKind kind, uint32_t index,
+    uint64_t evidence, const char *format, ...)
+    __attribute__ ((format (printf, 5, 6)));
+void look_examine (Look *look, CheckFunc check, uint32_t index);
+void look_tell (Look *look, DatahubFinding *finding);
+bool look_find_pool (Look *look, uint32_t gen, PoolShape *shape);
+int64_t block_age_of (const Block *block, uint64_t sequence);
+
+void look_at_ring (Look *look);
+void look_at_rows (Look *look);
+void look_at_locks (Look *look);
+void look_at_files (Look *look);
+
+#endif /* DATAHUB_INTEGRITY_PRIVATE_H */

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Validating the ring: its counters, its words, and every record that can be
+ * reached through them. The producer may be at work, or dead between any two
+ * steps: what those leave is right (rule D2 of the protocol). */
+#include "checksum-private.h"
+#include "integrity-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHUNK 65536u
+/* Records of a batch that is being published lie this far ahead at most. */
+#define AHEAD(g) ((g)->ring_size)
+
+static const char *const record_types[] = { "0", "buffer", "stream-start",
+  "caps", "segment", "tags", "gap", "EOS", "event" };
+
+static uint64_t
+distance (uint64_t from, uint64_t to)
+{
+  return (to - from) & SEQUENCE_MASK;
+}
+
+/* A shape once seen stays true for its generation: those are never used again.
+ * So the copy is asked first, and the table only where it does not know. */
+bool
+look_find_pool (Look *look, uint32_t gen, PoolShape *shape)
+{
+  if (gen == 0)
+    return false;
+  for (int pass = 0; pass < 2; pass++) {
+    for (uint32_t i = 0; i < look->n_pools; i++)
+      if (look->pools[i].gen == gen) {
+        *shape = look->pools[i];
+        return true;
+      }
+    look->n_pools = 0;
+    for (uint32_t i = 0; i < MAX_POOLS; i++)
+      if (pool_shape_read (&look->block.pools[i], &look->pools[look->n_pools]))
+        look->n_pools++;
+  }
+  return false;
+}
+
+typedef enum
+{
+  COUNTERS_ORDER,
+  COUNTERS_CLAIM,
+  COUNTERS_KEY,
+  COUNTERS_BUFFER,
+  COUNTERS_FLUSH,
+  COUNTERS_WAITING,
+  COUNTERS_INCARNATION,
+  N_COUNTERS
+} Counters;
+
+/* Each pair is loaded in the order that makes the one a bound of the other
+ * whatever the producer does meanwhile. */
+static bool
+check_order (const Block *block, Doubt *doubt)
+{
+  const BlockHeader *header = block->header;
+  uint64_t before = load_seq (&header->tail);
+  uint64_t head = load_seq (&header->head);
+  uint64_t tail = load_seq (&header->tail);
+  if (head >= before && (tail >= head || head - tail <= block->g.ring_size))
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_COUNTERS, COUNTERS_ORDER,
+      head ^ tail << 1,
+      "The ring has %u words, and goes from record %llu to %llu.",
+      block->g.ring_size, (unsigned long long) tail, (unsigned long long) head);
+}
+
+static bool
+check_claim (const Block *block, Doubt *doubt)
+{
+  const BlockHeader *header = block->header;
+  uint64_t tail = load_seq (&header->tail);
+  uint64_t claim = load_seq (&header->tail_claim);
+  uint64_t head = load_seq (&header->head);
+  if (tail > head)
+    return false; /* of wrong ends check_order() tells */
+  /* below the tail is where a successor killed in its first steps leaves it */
+  if (claim <= head && (claim >= tail || !block_is_writer_alive (block)))
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_COUNTERS, COUNTERS_CLAIM, claim,
+      "tail_claim is %llu, outside of the ring from %llu to %llu.",
+      (unsigned long long) claim, (unsigned long long) tail,
+      (unsigned long long) head);
+}
+
+static bool
+check_newest (const Block *block, Counters which, Doubt *doubt)
+{
+  const BlockHeader *header = block->header;
+  bool key = which == COUNTERS_KEY;
+  uint64_t newest =
+      load_seq (key ? &header->last_key_seq : &header->last_buffer_seq);
+  uint64_t head = load_seq (&header->head);
+  if (newest == DATAHUB_NONE || newest < head
+      || newest - head < AHEAD (&block->g))
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, newest,
+      "The newest %s is said to be record %llu; the ring ends before %llu.",
+      key ? "key frame" : "buffer", (unsigned long long) newest,
+      (unsigned long long) head);
+}
+
+static bool
+check_counters (Look *look, uint32_t which, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  const BlockHeader *header = block->header;
+  uint64_t flush, head;
+  uint32_t waiting;
+  switch (which) {
+    case COUNTERS_ORDER:
+      return check_order (block, doubt);
+    case COUNTERS_CLAIM:
+      return check_claim (block, doubt);
+    case COUNTERS_KEY:
+    case COUNTERS_BUFFER:
+      return check_newest (block, which, doubt);
+    case COUNTERS_FLUSH:
+      flush = load_seq (&header->flush_seq);
+      head = load_seq (&header->head);
+      return flush > head
+          && doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, flush,
+              "flush_seq is %llu, behind the end of the ring, %llu: live "
+              "consumers skip what comes.",
+              (unsigned long long) flush, (unsigned long long) head);
+    case COUNTERS_WAITING:
+      waiting = load_seq (&header->producer_waiting);
+      return waiting > (WAITING_GATE | WAITING_SLOT)
+          && doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, waiting,
+              "producer_waiting is %#x, which has unknown bits.", waiting);
+    case COUNTERS_INCARNATION:
+      return load_seq (&header->incarnation) == 0
+          && doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, 0,
+              "The incarnation of the producer is 0.");
+  }
+  return false;
+}
+
+static bool
+is_inside (Look *look, uint32_t gen, uint32_t slot, uint64_t offset,
+    uint64_t size)
+{
+  PoolShape shape;
+  return look_find_pool (look, gen, &shape) && slot < shape.n_slots
+      && offset <= shape.stride && size <= shape.stride - offset;
+}
+
+static const char *
+fault_of_numbers (Look *look, const BlockRecord *record)
+{
+  if (record->type < DATAHUB_RECORD_BUFFER
+      || record->type > DATAHUB_RECORD_EVENT)
+    return "its type is unknown";
+  if (record->n_mem > MEMORIES_MAX)
+    return "it has too many memories";
+  for (uint32_t i = 0; i < record->n_mem; i++)
+    if (!is_inside (look, record->mem[i].gen, record->mem[i].slot,
+            record->mem[i].offset, record->mem[i].size))
+      return "a memory reaches outside of its slot, or is in no pool";
+  if (record->meta_gen == 0 && record->meta_size > RECORD_INLINE)
+    return "its body does not fit it";
+  if (record->meta_gen
+      && !is_inside (look, record->meta_gen, record->meta_slot,
+          record->meta_offset, record->meta_size))
+    return "its body reaches outside of its slot, or is in no pool";
+  if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
+    return "its checksum is of no known kind";
+  return NULL;
+}
+
+/* What a record stands in is kept for it by the producer, so it must be there
+ * for as long as the word that leads to the record stands. */
+static const char *
+fault_of_contexts (Look *look, const BlockRecord *record)
+{
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    BlockRecord context;
+    if (record->ctx[i] == RECORD_NONE)
+      continue;
+    if (record->ctx[i] >= look->block.g.n_recs)
+      return "the number of a record it stands in is impossible";
+    copy_unpinned (&context, block_record (&look->block, record->ctx[i]),
+        offsetof (BlockRecord, inline_bytes));
+    if (context.seq != record->ctx_seq[i]
+        || context.type != DATAHUB_RECORD_STREAM_START + i)
+      return "what it stands in is another record by now";
+    if (fault_of_numbers (look, &context))
+      return "what it stands in is damaged";
+  }
+  return NULL;
+}
+
+/* @word, which was loaded from @at, leads to a record: copies it, judges the
+ * copy, and looks whether the word still stands. */
+static bool
+check_record (Look *look, shared_u64 *at, uint64_t word, uint32_t type,
+    DatahubFindingKind kind, uint32_t index, Doubt *doubt)
+{
+  BlockRecord record;
+  const char *fault = NULL;
+  uint64_t sequence = RING_SEQUENCE (word);
+  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+      offsetof (BlockRecord, inline_bytes));
+  if ((record.seq & SEQUENCE_MASK) != sequence)
+    fault = "it has another number";
+  else if (type && record.type != type)
+    fault = "it is of another type";
+  if (!fault)
+    fault = fault_of_numbers (look, &record);
+  if (!fault)
+    fault = fault_of_contexts (look, &record);
+  if (!fault || load_seq (at) != word)
+    return false;
+  return doubt_set (doubt, kind, index,
+      word ^ fnv1a (&record, offsetof (BlockRecord, inline_bytes)),
+      "Record %llu (%s, place %u) is damaged: %s.",
+      (unsigned long long) sequence,
+      record.type <= DATAHUB_RECORD_EVENT ? record_types[record.type] : "?",
+      RING_RECORD (word), fault);
+}
+
+typedef enum
+{
+  WORD_IDLE, /* leads nowhere, as it may */
+  WORD_COMMITTED, /* leads to a record that can be read */
+  WORD_WRONG
+} WordKind;
+
+/* What word @i may be. Head is loaded before it and tail behind it, so a
+ * sequence between the two was in the ring when the word was loaded. At the very
+ * tail there may be none: retired a moment ago, or when the producer was killed.
+ * Beyond head is a batch that is not published yet. */
+static WordKind
+judge_word (Look *look, uint32_t i, uint64_t *word, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  const BlockHeader *header = block->header;
+  uint64_t before = load_seq (&header->tail);
+  uint64_t head = load_seq (&header->head), tail, s, ahead;
+  uint32_t record;
+  *word = load_seq (&block->ring[i]);
+  tail = load_seq (&header->tail);
+  s = tail + ((i - tail) & (block->g.ring_size - 1));
+  record = RING_RECORD (*word);
+  if (s < head && (record != RECORD_NONE || s != tail)) {
+    if (record >= block->g.n_recs
+        || RING_SEQUENCE (*word) != (s & SEQUENCE_MASK)) {
+      doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, *word,
+          "Ring word %u should lead to record %llu; it says record %llu at "
+          "place %u of %u.",
+          i, (unsigned long long) s, (unsigned long long) RING_SEQUENCE (*word),
+          record, block->g.n_recs);
+      return WORD_WRONG;
+    }
+    return WORD_COMMITTED;
+  }
+  if (record == RECORD_NONE)
+    return WORD_IDLE;
+  ahead = distance (before, load_seq (&header->head)) + AHEAD (&block->g);
+  if (record < block->g.n_recs
+      && RING_SEQUENCE (*word) % block->g.ring_size == i
+      && distance (before, RING_SEQUENCE (*word)) < ahead)
+    return WORD_IDLE;
+  doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, *word,
+      "Ring word %u leads to record %llu at place %u, which is not in the ring "
+      "from %llu to %llu.",
+      i, (unsigned long long) RING_SEQUENCE (*word), record,
+      (unsigned long long) tail, (unsigned long long) head);
+  return WORD_WRONG;
+}
+
+/* No record is in the ring twice at once: the other word stands before and
+ * behind this one. */
+static bool
+check_twice (Look *look, uint32_t i, uint64_t word, Doubt *doubt)
+{
+  shared_u64 *ring = look->block.ring;
+  uint32_t record = RING_RECORD (word), other = look->where[record];
+  uint64_t there;
+  if (look->first && other == 0) {
+    look->where[record] = i + 1;
+    return false;
+  }
+  if (other == 0 || other == i + 1)
+    return false;
+  there = load_seq (&ring[other - 1]);
+  if (RING_RECORD (there) != record || load_seq (&ring[i]) != word
+      || load_seq (&ring[other - 1]) != there)
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, word ^ there,
+      "Ring words %u and %u lead to the same place, %u, as records %llu and "
+      "%llu.",
+      other - 1, i, record, (unsigned long long) RING_SEQUENCE (there),
+      (unsigned long long) RING_SEQUENCE (word));
+}
+
+static bool
+check_ring_word (Look *look, uint32_t i, Doubt *doubt)
+{
+  uint64_t word;
+  shared_u64 *at = &look->block.ring[i];
+  WordKind kind = judge_word (look, i, &word, doubt);
+  if (kind != WORD_COMMITTED) {
+    /* a lie of the counters is told as such, and not again by every word */
+    Doubt unused;
+    return kind == WORD_WRONG && load_seq (at) == word
+        && !check_order (&look->block, &unused);
+  }
+  look->report->n_words += look->first;
+  return check_record (look, at, word, 0, DATAHUB_FINDING_RECORD, i, doubt)
+      || check_twice (look, i, word, doubt);
+}
+
+static bool
+check_sticky_word (Look *look, uint32_t i, Doubt *doubt)
+{
+  shared_u64 *at = &look->block.sticky[i];
+  uint64_t word = load_seq (at);
+  uint32_t type = i == STICKY_EOS ? (uint32_t) DATAHUB_RECORD_EOS
+                                  : DATAHUB_RECORD_STREAM_START + i;
+  if (RING_RECORD (word) == RECORD_NONE)
+    return false;
+  if (RING_RECORD (word) >= look->block.g.n_recs)
+    return load_seq (at) == word
+        && doubt_set (doubt, DATAHUB_FINDING_STICKY_WORD, i, word,
+            "The word of the %s in force names place %u of %u.",
+            record_types[type], RING_RECORD (word), look->block.g.n_recs);
+  look->report->n_words += look->first;
+  return check_record (look, at, word, type, DATAHUB_FINDING_STICKY_WORD, i,
+      doubt);
+}
+
+/* Read, not mapped: a file that somebody cuts short is an error then, not a
+ * signal. */
+static bool
+sum_piece (Look *look, Checksum *sum, uint32_t gen, uint32_t slot,
+    uint64_t offset, uint64_t size)
+{
+  static const uint64_t first = BLOCK_PAGE;
+  PoolShape shape;
+  uint8_t *chunk;
+  bool whole;
+  int fd;
+  if (!look_find_pool (look, gen, &shape)
+      || !is_inside (look, gen, slot, offset, size))
+    return false;
+  fd = os_open_existing (look->block.dir,
+      name_pool (look->block.user, &look->block.uuid, gen).text, false);
+  chunk = malloc (CHUNK);
+  whole = fd >= 0 && chunk;
+  offset += first + slot * shape.stride;
+  while (whole && size > 0) {
+    size_t n = size < CHUNK ? (size_t) size : CHUNK;
+    whole = os_read_at (fd, chunk, n, offset);
+    checksum_add (sum, chunk, n);
+    offset += n;
+    size -= n;
+  }
+  free (chunk);
+  if (fd >= 0)
+    close (fd);
+  return whole;
+}
+
+/* Returns whether all bytes could be read. */
+static bool
+sum_record (Look *look, const BlockRecord *record, uint8_t sum[CHECKSUM_SIZE])
+{
+  Checksum checksum;
+  checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
+  for (uint32_t i = 0; i < record->n_mem; i++)
+    if (!sum_piece (look, &checksum, record->mem[i].gen, record->mem[i].slot,
+            record->mem[i].offset, record->mem[i].size))
+      return false;
+  if (record->meta_gen == 0)
+    checksum_add (&checksum, record->inline_bytes, record->meta_size);
+  else if (!sum_piece (look, &checksum, record->meta_gen, record->meta_slot,
+               record->meta_offset, record->meta_size))
+    return false;
+  checksum_end (&checksum, sum);
+  return true;
+}
+
+static bool
+check_checksum (Look *look, uint32_t i, Doubt *doubt)
+{
+  shared_u64 *at = &look->block.ring[i];
+  BlockRecord record;
+  uint8_t sum[CHECKSUM_SIZE];
+  uint64_t word;
+  if (judge_word (look, i, &word, doubt) != WORD_COMMITTED)
+    return false;
+  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+      sizeof record);
+  if (record.checksum_kind == DATAHUB_CHECKSUM_NONE
+      || fault_of_numbers (look, &record) || !sum_record (look, &record, sum))
+    return false;
+  /* its fence keeps the reads above before the last look at the word */
+  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+      sizeof record);
+  if (load_seq (at) != word)
+    return false;
+  look->report->n_checksums += look->first;
+  if (memcmp (sum, record.checksum, sizeof sum) == 0)
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_CHECKSUM, i,
+      word ^ fnv1a (sum, sizeof sum),
+      "The bytes of record %llu do not match its checksum: they were changed "
+      "after its commit.",
+      (unsigned long long) RING_SEQUENCE (word));
+}
+
+void
+look_at_ring (Look *look)
+{
+  for (uint32_t i = 0; i < N_COUNTERS; i++)
+    look_examine (look, check_counters, i);
+  for (uint32_t i = 0; i < N_STICKY; i++)
+    look_examine (look, check_sticky_word, i);
+  for (uint32_t i = 0; i < look->block.g.ring_size; i++)
+    look_examine (look, check_ring_word, i);
+  if (look->flags & DATAHUB_VALIDATE_CHECKSUMS)
+    for (uint32_t i = 0; i < look->block.g.ring_size; i++)
+      look_examine (look, check_checksum, i);
+}

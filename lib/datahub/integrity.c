@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Validating a block as an observer: how doubts are gathered, looked at again
+ * and told. What is wrong with what is in the files beside this one. */
+#include "integrity-private.h"
+#include "result-private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A doubt must stand for this long at every look. A process that was stopped
+ * between two steps stays so for longer: no check may depend on the pause. */
+#define LOOKS_AGAIN 3
+#define PAUSE_NS (2 * NS_PER_MS)
+
+static const struct
+{
+  const char *name;
+  DatahubSeverity severity;
+} kinds[DATAHUB_N_FINDINGS] = {
+  [DATAHUB_FINDING_HEADER] = { "header", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_STATE] = { "state", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_COUNTERS] = { "counters", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_RING_WORD] = { "ring-word", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_RECORD] = { "record", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_CHECKSUM] = { "checksum", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_STICKY_WORD] = { "sticky-word", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_POOL] = { "pool", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_BELL] = { "bell", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_ROW] = { "row", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_GATE] = { "gate", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_PINS] = { "pins", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_LOCK_WORD] = { "lock-word", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_LOCK_NAME] = { "lock-name", DATAHUB_SEVERITY_DAMAGE },
+  [DATAHUB_FINDING_PRODUCER_DEAD] = { "producer-dead",
+      DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_BLOCK_LEFTOVER] = { "block-leftover",
+      DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_CONSUMER_DEAD] = { "consumer-dead",
+      DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_LOCK_OWNER_DEAD] = { "lock-owner-dead",
+      DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_NAMES_DIRTY] = { "names-dirty", DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_POOL_LEFTOVER] = { "pool-leftover",
+      DATAHUB_SEVERITY_LEFTOVER },
+};
+
+/**
+ * datahub_finding_name:
+ * @kind: a kind of finding
+ *
+ * Returns: its name for logs and scripts, as "ring-word"; "unknown" for a kind
+ *   of a later version
+ */
+const char *
+datahub_finding_name (DatahubFindingKind kind)
+{
+  return (unsigned) kind < DATAHUB_N_FINDINGS ? kinds[kind].name : "unknown";
+}
+
+/* Fills in @doubt; returns true, so that a check can end with it. */
+bool
+doubt_set (Doubt *doubt, DatahubFindingKind kind, uint32_t index,
+    uint64_t evidence, const char *format, ...)
+{
+  va_list args;
+  doubt->finding = (DatahubFinding){ .kind = kind,
+    .severity = kinds[kind].severity,
+    .index = index,
+    .for_ns = -1 };
+  doubt->evidence = evidence;
+  va_start (args, format);
+  vsnprintf (doubt->finding.message, sizeof doubt->finding.message, format,
+      args);
+  va_end (args);
+  return true;
+}
+
+/* For how long record number @sequence has been there, in nanoseconds: since its
+ * commit. Of one that is gone: at least as long as the oldest that is not. < 0:
+ * nobody can tell. */
+int64_t
+block_age_of (const Block *block, uint64_t sequence)
+{
+  uint64_t tail = load_acquire (&block->header->tail);
+  uint64_t head = load_acquire (&block->header->head);
+  uint64_t s = sequence > tail ? sequence : tail;
+  shared_u64 *at = block_ring_word (block, s);
+  uint64_t word = load_acquire (at);
+  BlockRecord record;
+  int64_t age;
+  if (s >= head || RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
+      || RING_RECORD (word) >= block->g.n_recs)
+    return -1;
+  copy_unpinned (&record, block_record (block, RING_RECORD (word)),
+      offsetof (BlockRecord, pts));
+  age = os_now () - (int64_t) record.commit_ns;
+  return load_seq (at) == word && age >= 0 ? age : -1;
+}
+
+/* Remembers what looks wrong, to look again. */
+void
+look_examine (Look *look, CheckFunc check, uint32_t index)
+{
+  Doubt doubt;
+  if (!check (look, index, &doubt))
+    return;
+  if (look->n_suspects < SUSPECTS_MAX)
+    look->suspects[look->n_suspects++] =
+        (Suspect){ check, index, doubt.evidence };
+  else
+    look->report->truncated = true;
+}
+
+void
+look_tell (Look *look, DatahubFinding *finding)
+{
+  DatahubIntegrityReport *report = look->report;
+  report->n_found[finding->severity]++;
+  if (look->n_told[finding->kind]++ >= TOLD_MAX)
+    report->n_untold++;
+  else if (look->func)
+    look->func (finding, look->user_data);
+}
+
+/* Keeps the suspects whose evidence stands. */
+static void
+look_again (Look *look)
+{
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < look->n_suspects; i++) {
+    Suspect *suspect = &look->suspects[i];
+    Doubt doubt;
+    if (suspect->check (look, suspect->index, &doubt)
+        && doubt.evidence == suspect->evidence)
+      look->suspects[kept++] = *suspect;
+  }
+  look->n_suspects = kept;
+}
+
+static void
+tell_suspects (Look *look)
+{
+  for (uint32_t i = 0; i < look->n_suspects; i++) {
+    Suspect *suspect = &look->suspects[i];
+    Doubt doubt;
+    if (suspect->check (look, suspect->index, &doubt)
+        && doubt.evidence == suspect->evidence)
+      look_tell (look, &doubt.finding);
+  }
+}
+
+static bool
+check_state (Look *look, uint32_t index, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  uint32_t state = load_seq (&block->header->state);
+  uint64_t heartbeat = load_relaxed (&block->header->heartbeat);
+  if (state > DATAHUB_STATE_MOVED)
+    return doubt_set (doubt, DATAHUB_FINDING_STATE, 0, state,
+        "The state word is %u, which is no state.", state);
+  if (state < DATAHUB_STATE_READY)
+    return doubt_set (doubt, DATAHUB_FINDING_STATE, 0, state,
+        "The block has a name, but its state word, %u, says that it is not "
+        "finished: nobody can attach.",
+        state);
+  if (block_is_writer_alive (block))
+    return false;
+  if (state == DATAHUB_STATE_READY || state == DATAHUB_STATE_DRAINING) {
+    /* a clean close stores the state before it lets the lock go */
+    if (load_seq (&block->header->state) != state)
+      return false;
+    doubt_set (doubt, DATAHUB_FINDING_PRODUCER_DEAD, 0, state,
+        "The producer is dead: its lock is free, and the block was not "
+        "closed.");
+    if (heartbeat && os_now () > (int64_t) heartbeat)
+      doubt->finding.for_ns = os_now () - (int64_t) heartbeat;
+    return true;
+  }
+  for (uint32_t i = 0; i < block->g.max_rows; i++)
+    if (block_row_is_alive (block, block->lck, i))
+      return false;
+  if (!os_same_file (block->lck, block->dir,
+          name_entry (block->user, block->channel).text))
+    return false;
+  return doubt_set (doubt, DATAHUB_FINDING_BLOCK_LEFTOVER, 0, state,
+      "The block is closed and nobody has it open, but its files are still "
+      "there.");
+}
+
+/* The header as it is mapped now: block_open() checked a copy of the file. The
+ * tag of the secret is under the same check sum. */
+static bool
+check_header (Look *look, uint32_t index, Doubt *doubt)
+{
+  const Block *block = &look->block;
+  BlockIdentity id;
+  LockPage page;
+  uint64_t sum;
+  copy_unpinned (&id, &block->header->identity, sizeof id);
+  sum = fnv1a (&id, offsetof (BlockIdentity, header_check));
+  if (id.header_check != sum)
+    return doubt_set (doubt, DATAHUB_FINDING_HEADER, 0, sum,
+        "The header was written to after the block was made: its check sum "
+        "does not match.");
+  if (!os_read_all (block->lck, &page, sizeof page)
+      || page.max_rows != block->g.max_rows)
+    return doubt_set (doubt, DATAHUB_FINDING_HEADER, 1, page.max_rows,
+        "The lock file speaks of %u rows, the header of %u.", page.max_rows,
+        block->g.max_rows);
+  return false;
+}
+
+static void
+look_at_everything (Look *look)
+{
+  look->first = true;
+  look_examine (look, check_header, 0);
+  look_examine (look, check_state, 0);
+  look_at_files (look);
+  look_at_ring (look);
+  look_at_rows (look);
+  look_at_locks (look);
+  look->first = false;
+  for (int i = 0; i < LOOKS_AGAIN && look->n_suspects > 0; i++) {
+    os_pause (PAUSE_NS);
+    look_again (look);
+  }
+  tell_suspects (look);
+}
+
+/* What cannot be opened because it is damaged is a finding, too. */
+static void
+tell_unreadable (Look *look, const DatahubError *error)
+{
+  Doubt doubt;
+  doubt_set (&doubt, DATAHUB_FINDING_HEADER, 0, 0, "%s", error->message);
+  look_tell (look, &doubt.finding);
+}
+
+/**
+ * datahub_block_validate:
+ * @channel: the name of a block
+ * @flags: #DatahubValidateFlags
+ * @func: (nullable): called for each finding
+ * @user_data: passed to @func
+ * @report: (out caller-allocates): how many there were, and what was looked at
+ * @error: (out) (optional): why it failed
+ *
+ * Checks a block against the rules of its layout, as an observer: takes no row
+ * and no lock, writes nothing, and may run beside programs at full speed, which
+ * it does not slow down. What is wrong is looked at again before it is told, so
+ * that a program between two steps is no finding. Of one kind at most 8 findings
+ * are told, the others counted.
+ *
+ * Takes a few milliseconds; with %DATAHUB_VALIDATE_CHECKSUMS as long as it takes
+ * to read the payload. Not for a streaming thread. Any thread.
+ *
+ * Returns: %DATAHUB_OK where the block could be looked at, whatever was found; a
+ *   damaged header is a finding. Else a failure
+ */
+DatahubResult
+datahub_block_validate (const char *channel, uint32_t flags,
+    DatahubFindingFunc func, void *user_data, DatahubIntegrityReport *report,
+    DatahubError *error)
+{
+  DatahubError local;
+  DatahubResult result;
+  Look *look = calloc (1, sizeof *look);
+  error = error ? error : &local;
+  memset (report, 0, sizeof *report);
+  if (!look)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+  look->flags = flags;
+  look->func = func;
+  look->user_data = user_data;
+  look->report = report;
+  result = block_open (&look->block, channel, ACCESS_OBSERVE, error);
+  if (result == DATAHUB_OK) {
+    look->where = calloc (look->block.g.n_recs, sizeof *look->where);
+    if (look->where)
+      look_at_everything (look);
+    else
+      result = datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+    free (look->where);
+    block_release (&look->block);
+  } else if (result == DATAHUB_ERROR_CORRUPT) {
+    tell_unreadable (look, error);
+    result = DATAHUB_OK;
+  }
+  free (look);
+  return result;
+}

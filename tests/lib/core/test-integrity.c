@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Validating a block: each kind of damage is found by its name, what the dead
+ * left is, and a block in order has no finding whatever its programs do. */
+#include "findings.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define N_RECORDS 6 /* the caps, and five buffers */
+
+/* A block with caps, five buffers, a reliable consumer that holds the first
+ * buffer, and a live one that has read nothing. */
+typedef struct
+{
+  DatahubProducer *producer;
+  DatahubConsumer *reliable, *live;
+  DatahubView held;
+  Intrusion ctl, con;
+  BlockHeader *header;
+  BellPage *bell;
+} Scene;
+
+static Scene
+scene_new (void)
+{
+  Scene scene;
+  DatahubProducerOptions options = small_options ();
+  options.checksum = DATAHUB_CHECKSUM_CRC32C;
+  options.max_consumers = 100;
+  memset (&scene, 0, sizeof scene);
+  scene.producer = producer_new ("cam0", &options);
+  scene.reliable = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  scene.live = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  commit_event (scene.producer, DATAHUB_RECORD_CAPS, "caps");
+  commit_buffers (scene.producer, 0, N_RECORDS - 1);
+  expect_event (scene.reliable, DATAHUB_RECORD_CAPS, "caps");
+  scene.held = read_record (scene.reliable);
+  scene.ctl = intrude (".ctl");
+  scene.con = intrude (".con");
+  scene.header = (BlockHeader *) scene.ctl.bytes;
+  scene.bell = (BellPage *) scene.con.bytes;
+  check_healthy ();
+  return scene;
+}
+
+static void
+scene_end (Scene *scene)
+{
+  check_healthy ();
+  datahub_consumer_end_read (scene->reliable, &scene->held);
+  datahub_consumer_close (scene->reliable);
+  datahub_consumer_close (scene->live);
+  check_healthy ();
+  datahub_producer_close (scene->producer);
+  intrusion_end (&scene->ctl);
+  intrusion_end (&scene->con);
+}
+
+static void
+mend (Scene *scene)
+{
+  intrusion_restore (&scene->ctl);
+  intrusion_restore (&scene->con);
+}
+
+/* Sets one thing, and expects one kind of finding that says so. */
+#define FINDS(scene, lvalue, value, kind, words)                               \
+  do {                                                                         \
+    (lvalue) = (value);                                                        \
+    check_found (DATAHUB_FINDING_##kind, words);                               \
+    mend (scene);                                                              \
+  } while (0)
+
+static void
+header (void)
+{
+  Scene scene = scene_new ();
+  BlockIdentity *id = &scene.header->identity;
+  FINDS (&scene, id->secret_tag[5], 1, HEADER, "check sum");
+  FINDS (&scene, id->n_recs, 1, HEADER, "check sum");
+  FINDS (&scene, scene.header->state, 6, STATE, "no state");
+  FINDS (&scene, scene.header->state, DATAHUB_STATE_MUTEX_READY, STATE,
+      "not finished");
+  id->max_rows--;
+  renew_header_check (id);
+  check_found (DATAHUB_FINDING_HEADER, "100 rows, the header of 99");
+  mend (&scene);
+  scene_end (&scene);
+}
+
+static void
+counters (void)
+{
+  Scene scene = scene_new ();
+  BlockHeader *h = scene.header;
+  FINDS (&scene, h->head, 9, COUNTERS, "from record 0 to 9");
+  FINDS (&scene, h->tail, 7, COUNTERS, "from record 7 to 6");
+  FINDS (&scene, h->tail_claim, 7, COUNTERS, "tail_claim is 7");
+  FINDS (&scene, h->last_key_seq, 100, COUNTERS, "key frame");
+  FINDS (&scene, h->last_buffer_seq, 100, COUNTERS, "newest buffer");
+  FINDS (&scene, h->flush_seq, 7, COUNTERS, "flush_seq is 7");
+  FINDS (&scene, h->producer_waiting, 8, COUNTERS, "0x8");
+  FINDS (&scene, h->incarnation, 0, COUNTERS, "incarnation");
+  scene_end (&scene);
+}
+
+static void
+ring_words (void)
+{
+  Scene scene = scene_new ();
+  uint32_t n = scene.header->identity.n_recs;
+  uint64_t first = *ring_word_of (&scene.ctl, 1);
+  FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (2, n), RING_WORD,
+      "should lead to record 2");
+  FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (2, RECORD_NONE),
+      RING_WORD, "should lead to record 2");
+  FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (10, 2), RING_WORD,
+      "says record 10");
+  FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (7, n), RING_WORD,
+      "which is not in the ring");
+  FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (6, 0), RING_WORD,
+      "which is not in the ring");
+  FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (47, 0), RING_WORD,
+      "which is not in the ring");
+  *ring_word_of (&scene.ctl, 2) = RING_WORD (2, RING_RECORD (first));
+  record_at (&scene.ctl, 1)->seq = 2;
+  check_found (DATAHUB_FINDING_RECORD, "another number");
+  mend (&scene);
+  scene_end (&scene);
+}
+
+/* What a producer leaves that is killed between two steps is no damage. */
+static void
+between_steps (void)
+{
+  Scene scene = scene_new ();
+  *ring_word_of (&scene.ctl, 0) = RING_WORD (0, RECORD_NONE); /* A3 */
+  scene.header->tail_claim = 2; /* A1 */
+  *ring_word_of (&scene.ctl, 6) = RING_WORD (6, 9); /* A6 */
+  scene.header->last_buffer_seq = 6;
+  check_healthy ();
+  mend (&scene);
+  scene_end (&scene);
+}
+
+static void
+records (void)
+{
+  Scene scene = scene_new ();
+  BlockRecord *r = record_at (&scene.ctl, 2);
+  const BlockRecord *caps = record_at (&scene.ctl, 0);
+  FINDS (&scene, r->seq, 3, RECORD, "another number");
+  FINDS (&scene, r->type, 0, RECORD, "type");
+  FINDS (&scene, r->type, 9, RECORD, "type");
+  FINDS (&scene, r->n_mem, 5, RECORD, "too many memories");
+  FINDS (&scene, r->mem[0].gen, 99, RECORD, "in no pool");
+  FINDS (&scene, r->mem[0].slot, 16, RECORD, "outside of its slot");
+  FINDS (&scene, r->mem[0].offset, 4097, RECORD, "outside of its slot");
+  FINDS (&scene, r->mem[0].size, UINT64_MAX, RECORD, "outside of its slot");
+  FINDS (&scene, r->meta_size, RECORD_INLINE + 1, RECORD, "does not fit");
+  FINDS (&scene, r->meta_gen, 77, RECORD, "its body");
+  FINDS (&scene, r->checksum_kind, 3, RECORD, "no known kind");
+  FINDS (&scene, r->ctx[DATAHUB_CONTEXT_CAPS], 60000, RECORD, "stands in");
+  FINDS (&scene, r->ctx_seq[DATAHUB_CONTEXT_CAPS], 77, RECORD, "stands in");
+  FINDS (&scene, ((BlockRecord *) caps)->n_mem, 9, RECORD, "damaged");
+  scene_end (&scene);
+}
+
+static void
+checksums (void)
+{
+  Scene scene = scene_new ();
+  Findings found = findings_of (DATAHUB_VALIDATE_CHECKSUMS);
+  CHECK_INT (found.report.n_checksums, ==, N_RECORDS);
+  FINDS (&scene, record_at (&scene.ctl, 2)->checksum[1],
+      record_at (&scene.ctl, 2)->checksum[1] ^ 1, CHECKSUM, "record 2");
+  FINDS (&scene, record_at (&scene.ctl, 0)->inline_bytes[1], 'A', CHECKSUM,
+      "record 0");
+  Intrusion pool = intrude (".d2");
+  const RecordMemory *m = &record_at (&scene.ctl, 3)->mem[0];
+  pool.bytes[BLOCK_PAGE + m->slot * 4096 + m->offset + 999] ^= 4;
+  check_found (DATAHUB_FINDING_CHECKSUM, "record 3");
+  /* not asked for: not read */
+  found = findings_of (0);
+  CHECK_INT (found.n, ==, 0);
+  CHECK_INT (found.report.n_checksums, ==, 0);
+  intrusion_restore (&pool);
+  intrusion_end (&pool);
+  scene_end (&scene);
+}
+
+static void
+sticky_words (void)
+{
+  Scene scene = scene_new ();
+  uint64_t *sticky = section_of (&scene.ctl, SECTION_STICKY);
+  uint64_t buffer = *ring_word_of (&scene.ctl, 1);
+  FINDS (&scene, sticky[DATAHUB_CONTEXT_CAPS], RING_WORD (0, 60000),
+      STICKY_WORD, "caps in force");
+  FINDS (&scene, sticky[DATAHUB_CONTEXT_CAPS], buffer, STICKY_WORD,
+      "another type");
+  FINDS (&scene, sticky[STICKY_EOS], RING_WORD (3, 500), STICKY_WORD,
+      "another number");
+  scene_end (&scene);
+}
+
+static void
+pools (void)
+{
+  Scene scene = scene_new ();
+  PoolEntry *entries = section_of (&scene.ctl, SECTION_POOLS);
+  FINDS (&scene, entries[1].stride, 4095, POOL, "impossible numbers");
+  FINDS (&scene, entries[1].kind, 7, POOL, "impossible numbers");
+  FINDS (&scene, entries[1].n_slots, 0, POOL, "impossible numbers");
+  FINDS (&scene, scene.header->next_gen, 1, POOL, "newest is said to be 1");
+  entries[5] = entries[1];
+  check_found (DATAHUB_FINDING_POOL, "twice");
+  mend (&scene);
+  entries[1].n_slots = 32;
+  entries[1].size = BLOCK_PAGE + 32 * 4096;
+  check_found (DATAHUB_FINDING_POOL, "not as long");
+  mend (&scene);
+  Intrusion pool = intrude (".d2");
+  FINDS (&scene, ((PoolPage *) pool.bytes)->gen, 3, POOL, "first page");
+  intrusion_restore (&pool);
+  CHECK (ftruncate (pool.fd, 5000) == 0);
+  check_found (DATAHUB_FINDING_POOL, "not as long");
+  intrusion_restore (&pool);
+  intrusion_end (&pool);
+  char path[256], away[256];
+  snprintf (path, sizeof path, "%s", check_find_file (".d2"));
+  snprintf (away, sizeof away, "%s/away", check_directory ());
+  CHECK (rename (path, away) == 0);
+  check_found (DATAHUB_FINDING_POOL, "is missing");
+  CHECK (rename (away, path) == 0);
+  scene_end (&scene);
+}
+
+static void
+rows (void)
+{
+  Scene scene = scene_new ();
+  ConsumerRow *reliable = row_at (&scene.con, 0);
+  ConsumerRow *live = row_at (&scene.con, 1);
+  uint32_t n = scene.header->identity.n_recs;
+  FINDS (&scene, scene.bell->rows_hwm, 101, BELL, "rows_hwm is 101");
+  FINDS (&scene, scene.bell->waiters[1], UINT64_C (1) << 36, BELL, "Row 100");
+  FINDS (&scene, live->state, 5, ROW, "state of row 1 is 5");
+  FINDS (&scene, live->mode, 2, ROW, "mode of row 1 is 2");
+  FINDS (&scene, live->quota, 9, ROW, "quota of 9");
+  FINDS (&scene, live->claim, 9, ROW, "claimed by incarnation 9");
+  FINDS (&scene, live->cursor, 7, ROW, "Row 1 reads record 7");
+  FINDS (&scene, live->gate, GATE_WORD (1, 3), GATE, "live consumer's");
+  FINDS (&scene, reliable->gate, GATE_WORD (2, 2), GATE, "incarnation 2");
+  FINDS (&scene, reliable->gate, GATE_WORD (1, 7), GATE, "needs record 7");
+  CHECK_INT (n & 63, !=, 0);
+  FINDS (&scene, live->pins[n / 64], UINT64_C (1) << (n & 63), PINS, "beyond");
+  scene_end (&scene);
+}
+
+static void
+behind_the_ring (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  commit_buffers (producer, 0, 8);
+  expect_buffers (consumer, 0, 8);
+  commit_buffers (producer, 8, 8);
+  check_healthy ();
+  Intrusion con = intrude (".con");
+  row_at (&con, 0)->gate = GATE_WORD (1, 2);
+  check_found (DATAHUB_FINDING_GATE, "needs record 2");
+  intrusion_restore (&con);
+  intrusion_end (&con);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+locks (void)
+{
+  Scene scene = scene_new ();
+  UserLock *user = scene.bell->user_locks;
+  DatahubSpinlock *lock = NULL;
+  FINDS (&scene, user[3].owner, UINT64_C (300) << 48 | 5, LOCK_WORD,
+      "participant 300");
+  FINDS (&scene, user[3].owner, 5, LOCK_WORD, "participant 0");
+  FINDS (&scene, user[3].contended, 2, LOCK_WORD, "contended");
+  FINDS (&scene, user[2].name[0], 0x0101, LOCK_NAME, "name of user lock 2");
+  CHECK_OK (datahub_producer_open_named_spinlock (scene.producer, "meta", &lock,
+      &err));
+  CHECK_OK (datahub_spinlock_lock (lock, 0));
+  check_healthy ();
+  uint64_t name = user[0].name[0];
+  user[4].name[0] = name;
+  check_found (DATAHUB_FINDING_LOCK_NAME, "0 and 4 have the same name, meta");
+  user[4].name[0] = 0;
+  /* a name being written is none of our business while its lock is held */
+  scene.bell->registry_dirty = 1;
+  check_found (DATAHUB_FINDING_NAMES_DIRTY, "died");
+  scene.bell->registry_dirty = 0;
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  datahub_spinlock_close (lock);
+  scene_end (&scene);
+}
+
+static void
+unreadable (void)
+{
+  leave_dead_block ();
+  Intrusion ctl = intrude (".ctl");
+  memset (ctl.bytes, 0x5a, ctl.size);
+  check_found (DATAHUB_FINDING_HEADER, "damaged");
+  CHECK (ftruncate (ctl.fd, 100) == 0);
+  check_found (DATAHUB_FINDING_HEADER, "truncated");
+  intrusion_restore (&ctl);
+  intrusion_end (&ctl);
+  datahub_block_reclaim (false, NULL, NULL, NULL);
+  DatahubIntegrityReport report;
+  CHECK_RESULT (datahub_block_validate ("cam0", 0, NULL, NULL, &report, &err),
+      DATAHUB_ERROR_NOT_FOUND);
+  CHECK_RESULT (datahub_block_validate ("../x", 0, NULL, NULL, &report, &err),
+      DATAHUB_ERROR_NAME);
+}
+
+/* Everything wrong at once: few are told, all are counted, soon. */
+static void
+all_at_once (void)
+{
+  Scene scene = scene_new ();
+  uint64_t start = check_now_ns ();
+  for (uint32_t i = 0; i < 100; i++)
+    row_at (&scene.con, i)->state = 77;
+  for (uint64_t s = 0; s < 8; s++)
+    *ring_word_of (&scene.ctl, s) = RING_WORD (s, 60000);
+  Findings found = findings_of (0);
+  CHECK_INT (found.of_kind[DATAHUB_FINDING_ROW], ==, 8);
+  CHECK_INT (found.of_kind[DATAHUB_FINDING_RING_WORD], ==, 8);
+  CHECK_INT (found.report.n_untold, >=, 92);
+  CHECK_INT (found.report.n_found[DATAHUB_SEVERITY_DAMAGE], >=, 108);
+  CHECK_INT (check_now_ns () - start, <, (uint64_t) SOON);
+  mend (&scene);
+  scene_end (&scene);
+}
+
+/* What the dead leave. */
+
+static void
+hold_and_stay (CheckParent *parent)
+{
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubSpinlock *lock = NULL;
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 5, &lock, &err));
+  CHECK_OK (datahub_spinlock_lock (lock, 0));
+  read_record (consumer);
+  read_record (consumer);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+static void
+dead_consumer (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_buffers (producer, 0, 6);
+  CheckChild child = check_fork (hold_and_stay, NULL);
+  CHECK_HEAR (child.from, 1);
+  check_healthy ();
+  check_stop (&child);
+  check_healthy ();
+  check_kill (&child);
+  Findings found = findings_of (0);
+  check_found_in (&found, DATAHUB_FINDING_CONSUMER_DEAD, "holds 2 records");
+  check_found_in (&found, DATAHUB_FINDING_LOCK_OWNER_DEAD,
+      "User lock 5 is still held by the consumer of row 0");
+  CHECK_INT (found.n, ==, 2);
+  CHECK_INT (found.report.n_found[DATAHUB_SEVERITY_LEFTOVER], ==, 2);
+  /* its next record was committed before it died, and waits since then */
+  CHECK_INT (found.last[DATAHUB_FINDING_CONSUMER_DEAD].for_ns, >, 0);
+  datahub_producer_close (producer);
+}
+
+static void
+dead_producer (void)
+{
+  leave_dead_block ();
+  Findings found = findings_of (0);
+  check_found_in (&found, DATAHUB_FINDING_PRODUCER_DEAD, "lock is free");
+  CHECK_INT (found.n, ==, 1);
+  CHECK_INT (found.last[DATAHUB_FINDING_PRODUCER_DEAD].for_ns, >, 0);
+  /* the file of a pool that was never named by the table */
+  char path[256];
+  snprintf (path, sizeof path, "%s", check_find_file (".d2"));
+  path[strlen (path) - 1] = '9';
+  int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  CHECK (fd >= 0 && ftruncate (fd, 4096) == 0);
+  close (fd);
+  check_found (DATAHUB_FINDING_POOL_LEFTOVER, "pool 9");
+  /* the same, closed on its behalf, with nobody left */
+  Intrusion ctl = intrude (".ctl");
+  ((BlockHeader *) ctl.bytes)->state = DATAHUB_STATE_CLOSED;
+  check_found (DATAHUB_FINDING_BLOCK_LEFTOVER, "nobody has it open");
+  intrusion_end (&ctl);
+  datahub_block_reclaim (false, NULL, NULL, NULL);
+}
+
+/* Blocks in order, at work. */
+
+static void
+idle (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  check_healthy ();
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  check_healthy ();
+  commit_event (producer, DATAHUB_RECORD_EOS, NULL);
+  check_healthy ();
+  datahub_consumer_close (consumer);
+  datahub_producer_flush (producer);
+  check_healthy ();
+  datahub_producer_close (producer);
+}
+
+static void
+evicted (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.block_timeout_ns = 10 * CHECK_MS;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubView view;
+  commit_buffers (producer, 0, 20);
+  CHECK_INT (producer_stats (producer).evictions, ==, 1);
+  check_healthy ();
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
+      DATAHUB_EVICTED);
+  CHECK_OK (datahub_consumer_rejoin (consumer, &err));
+  check_healthy ();
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+draining (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubIntegrityReport report;
+  commit_buffers (producer, 0, 5);
+  Intrusion ctl = intrude (".ctl");
+  BlockHeader *header = (BlockHeader *) ctl.bytes;
+  /* from here until the name is gone */
+  header->state = DATAHUB_STATE_CLOSED;
+  check_healthy ();
+  header->state = DATAHUB_STATE_DRAINING;
+  check_healthy ();
+  intrusion_end (&ctl);
+  datahub_producer_close (producer);
+  CHECK_RESULT (datahub_block_validate ("cam0", 0, NULL, NULL, &report, &err),
+      DATAHUB_ERROR_NOT_FOUND);
+  expect_buffers (consumer, 0, 5);
+  datahub_consumer_close (consumer);
+}
+
+/* A producer at full speed: batches, events, bodies too big for a record,
+ * frames that make it grow and shrink back, flushes. Until a word comes. */
+static void
+produce_fast (CheckParent *parent)
+{
+  DatahubProducerOptions options = small_options ();
+  options.checksum = DATAHUB_CHECKSUM_CRC32C;
+  options.block_timeout_ns = 5 * CHECK_MS;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  char body[1000];
+  memset (body, 'x', sizeof body - 1);
+  body[sizeof body - 1] = 0;
+  check_tell (parent->out, 1);
+  for (uint64_t i = 0; !check_has_word (parent->in); i++) {
+    DatahubSlot slots[3];
+    DatahubCommit commits[3];
+    uint64_t size = i % 1000 > 900 ? 4000 + 100 * (i / 1000 % 50) : 500;
+    for (int k = 0; k < 3; k++) {
+      fill_slot (producer, i, size, &slots[k]);
+      commits[k] = buffer_record (&slots[k], i, size);
+    }
+    DatahubResult result =
+        datahub_producer_commit_batch (producer, commits, 3, SOON, NULL, &err);
+    for (int k = 0; k < 3 && result != DATAHUB_OK; k++)
+      datahub_producer_abort (producer, &slots[k]);
+    if (i % 50 == 0)
+      commit_event (producer, DATAHUB_RECORD_CAPS, i % 100 ? "caps" : body);
+    if (i % 70 == 0)
+      commit_event (producer, DATAHUB_RECORD_STREAM_START, "stream");
+    if (i % 90 == 0)
+      commit_event (producer, DATAHUB_RECORD_SEGMENT, "segment");
+    if (i % 300 == 0)
+      datahub_producer_flush (producer);
+    if (i % 200 == 0)
+      commit_event (producer, DATAHUB_RECORD_EOS, NULL);
+  }
+  datahub_producer_close (producer);
+}
+
+/* Consumers that come, read, hold, are evicted, rejoin and leave. */
+static void
+consume_fast (CheckParent *parent)
+{
+  const bool *reliable = parent->data;
+  for (uint32_t n = 0; !check_has_word (parent->in); n++) {
+    DatahubConsumer *consumer =
+        consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
+    DatahubView held = { 0 }, view;
+    bool holds = false;
+    DatahubSpinlock *lock = NULL;
+    DatahubResult result = datahub_consumer_open_named_spinlock (consumer,
+        n % 2 ? "odd" : "even", &lock, &err);
+    CHECK (result < DATAHUB_ERROR_FIRST);
+    for (int i = 0; i < 300; i++) {
+      result = datahub_consumer_begin_read (consumer, 0, &view, &err);
+      if (result == DATAHUB_EVICTED)
+        CHECK_OK (datahub_consumer_rejoin (consumer, &err));
+      if (result != DATAHUB_OK)
+        continue;
+      if (holds)
+        datahub_consumer_end_read (consumer, &held);
+      held = view;
+      holds = true;
+      if (i % 16 == 0 && datahub_spinlock_lock (lock, 0) == DATAHUB_OK)
+        datahub_spinlock_unlock (lock);
+    }
+    if (holds)
+      datahub_consumer_end_read (consumer, &held);
+    datahub_spinlock_close (lock);
+    datahub_consumer_close (consumer);
+  }
+}
+
+static void
+no_false_alarm (void)
+{
+  static const bool reliable = true, live = false;
+  CheckChild producer = check_fork (produce_fast, NULL), consumers[3];
+  uint64_t words = 0, sums = 0, end;
+  CHECK_HEAR (producer.from, 1);
+  consumers[0] = check_fork (consume_fast, &reliable);
+  consumers[1] = check_fork (consume_fast, &live);
+  consumers[2] = check_fork (consume_fast, &live);
+  end = check_now_ns () + (uint64_t) check_scaled_ns (3 * CHECK_S);
+  for (int i = 0; i < 200 || check_now_ns () < end; i++) {
+    Findings found = findings_of (i % 2 ? DATAHUB_VALIDATE_CHECKSUMS : 0);
+    if (found.n)
+      check_healthy (); /* says what, if it is there still */
+    CHECK_INT (found.n, ==, 0);
+    words += found.report.n_words;
+    sums += found.report.n_checksums;
+  }
+  check_note ("%llu words and %llu checksums looked at",
+      (unsigned long long) words, (unsigned long long) sums);
+  CHECK_INT (words, >, 500);
+  CHECK_INT (sums, >, 50);
+  for (int i = 0; i < 3; i++) {
+    check_tell (consumers[i].to, 1);
+    check_join (&consumers[i]);
+  }
+  check_tell (producer.to, 1);
+  check_join (&producer);
+}
+
+/* Blocks that come and go under one name. */
+static void
+come_and_go (CheckParent *parent)
+{
+  for (uint64_t i = 0; !check_has_word (parent->in); i++) {
+    DatahubProducer *producer = producer_new ("cam0", NULL);
+    commit_buffers (producer, 0, 10);
+    datahub_producer_close (producer);
+  }
+  check_tell (parent->out, 1);
+}
+
+static void
+no_false_alarm_in_passing (void)
+{
+  CheckChild child = check_fork (come_and_go, NULL);
+  uint32_t seen = 0;
+  uint64_t end = check_now_ns () + (uint64_t) SOON;
+  while (seen < 100) {
+    Findings found;
+    memset (&found, 0, sizeof found);
+    DatahubResult result = datahub_block_validate ("cam0",
+        DATAHUB_VALIDATE_CHECKSUMS, findings_note, &found, &found.report, &err);
+    if (result != DATAHUB_OK && result != DATAHUB_ERROR_NOT_FOUND)
+      check_fail (__FILE__, __LINE__, "%s: %s", datahub_result_name (result),
+          err.message);
+    for (int k = 0; k < DATAHUB_N_FINDINGS; k++)
+      if (found.of_kind[k])
+        check_fail (__FILE__, __LINE__, "%s", found.last[k].message);
+    seen += result == DATAHUB_OK;
+    CHECK_INT (check_now_ns (), <, end);
+  }
+  check_tell (child.to, 1);
+  CHECK_HEAR (child.from, 1);
+  check_join (&child);
+}
+
+static void
+observes_only (void)
+{
+  Scene scene = scene_new ();
+  uint8_t *ctl = malloc (scene.ctl.size), *con = malloc (scene.con.size);
+  CHECK (ctl && con);
+  memcpy (ctl, scene.ctl.bytes, scene.ctl.size);
+  memcpy (con, scene.con.bytes, scene.con.size);
+  uint32_t fds = check_count_fds ();
+  Findings found = findings_of (DATAHUB_VALIDATE_CHECKSUMS);
+  CHECK_INT (found.report.n_rows, ==, 2);
+  CHECK_INT (found.report.n_pools, ==, 2);
+  CHECK_INT (found.report.n_words, ==, N_RECORDS + 1); /* and the caps */
+  CHECK_INT (check_count_fds (), ==, fds);
+  CHECK (memcmp (ctl, scene.ctl.bytes, scene.ctl.size) == 0);
+  CHECK (memcmp (con, scene.con.bytes, scene.con.size) == 0);
+  free (ctl);
+  free (con);
+  CHECK_STR (datahub_finding_name (DATAHUB_FINDING_RING_WORD), "ring-word");
+  CHECK_STR (datahub_finding_name (DATAHUB_N_FINDINGS), "unknown");
+  scene_end (&scene);
+}
+
+static const CheckTest tests[] = {
+  { "a changed header or state is found", header },
+  { "impossible counters are found", counters },
+  { "a wrong ring word is found", ring_words },
+  { "what a kill leaves between two steps is no damage", between_steps },
+  { "a damaged record that can be reached is found", records },
+  { "bytes that do not match their checksum are found", checksums },
+  { "a wrong sticky word is found", sticky_words },
+  { "a wrong pool or pool file is found", pools },
+  { "a wrong bell page or row is found", rows },
+  { "a gate behind the ring is found", behind_the_ring },
+  { "wrong user locks and names are found", locks },
+  { "a block that cannot be opened is a finding", unreadable },
+  { "many findings are counted, few are told", all_at_once },
+  { "a dead consumer's row and locks are found, a stopped one's are not",
+      dead_consumer },
+  { "a dead producer and what it left are found", dead_producer },
+  { "an idle block has no findings", idle },
+  { "an evicted consumer is no finding", evicted },
+  { "a closing block has no findings", draining },
+  { "a block at full speed has no findings", no_false_alarm },
+  { "blocks that come and go have no findings", no_false_alarm_in_passing },
+  { "validating changes nothing", observes_only },
+};
+CHECK_MAIN (tests)
