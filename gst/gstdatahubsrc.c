@@ -55,8 +55,8 @@ enum
 /* Written by the streaming thread, under the lock. */
 typedef struct
 {
-  guint64 received, lost, damaged; /* of producers before this one */
-  guint64 expired;
+  /* of producers before this one */
+  guint64 received, lost, expired, damaged;
   guint64 rejoins;
   guint64 producers;
 } Counters;
@@ -91,7 +91,6 @@ struct _GstDatahubSrc
   gboolean discont; /* to be said with the next buffer */
   guint64 lost; /* likewise */
   gboolean told_damaged; /* once for each producer */
-  gboolean skip_deltas; /* until the next keyframe */
   GstDatahubLayout layout;
   GstDatahubOutput output;
 };
@@ -282,6 +281,7 @@ forget_consumer (GstDatahubSrc *self)
     datahub_consumer_get_stats (consumer, &stats);
     self->counters.received += stats.received;
     self->counters.lost += stats.lost;
+    self->counters.expired += stats.expired;
     self->counters.damaged += stats.damaged;
   }
   g_mutex_unlock (&self->lock);
@@ -305,7 +305,6 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
   self->looked = FALSE;
   self->discont = TRUE;
   self->told_damaged = FALSE;
-  self->skip_deltas = FALSE;
   self->waiting_since = 0;
   g_mutex_lock (&self->lock);
   self->consumer = consumer;
@@ -528,36 +527,6 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
         gst_message_new_latency (GST_OBJECT_CAST (self)));
 }
 
-static gboolean
-is_too_old (GstClockTime max_age, const DatahubView *view)
-{
-  GstClockTime now;
-  if (!GST_CLOCK_TIME_IS_VALID (max_age))
-    return FALSE;
-  now = (GstClockTime) gst_datahub_monotonic_now ();
-  return view->commit_ns < now && now - view->commit_ns > max_age;
-}
-
-/* Whether the buffer is to be passed over: too old, or depending on one that
- * was. */
-static gboolean
-is_expired (GstDatahubSrc *self, const DatahubView *view)
-{
-  gboolean delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
-  gboolean expired = is_too_old (get_settings (self).max_age, view);
-  if (!delta)
-    self->skip_deltas = FALSE;
-  if (expired)
-    self->skip_deltas = TRUE;
-  if (!expired && !(self->skip_deltas && delta))
-    return FALSE;
-  self->discont = TRUE;
-  g_mutex_lock (&self->lock);
-  self->counters.expired++;
-  g_mutex_unlock (&self->lock);
-  return TRUE;
-}
-
 /* Takes @buffer. */
 static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
@@ -599,10 +568,6 @@ take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
   self->looked = TRUE;
   self->discont |= view->discont;
   self->lost += view->lost;
-  if (view->type == DATAHUB_RECORD_BUFFER && is_expired (self, view)) {
-    datahub_consumer_end_read (self->consumer, view);
-    return GST_FLOW_OK;
-  }
   flow = gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
   if (error.code)
     gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
@@ -882,14 +847,26 @@ get_stats (GstDatahubSrc *self)
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
       counters.lost + now.lost, "damaged", G_TYPE_UINT64,
       counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
-      counters.expired, "zero-copy", G_TYPE_UINT64, reader.zero_copy, "copied",
-      G_TYPE_UINT64, reader.copied, "metas-refused", G_TYPE_UINT64,
-      reader.metas_refused, "quota", G_TYPE_UINT, now.quota, "pinned",
-      G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag",
-      G_TYPE_UINT64, now.head - MIN (now.cursor, now.head), "bytes-mapped",
-      G_TYPE_UINT64, now.bytes_mapped, "producers", G_TYPE_UINT64,
-      counters.producers, "rejoins", G_TYPE_UINT64, counters.rejoins, "latency",
-      G_TYPE_UINT64, latency, NULL);
+      counters.expired + now.expired, "zero-copy", G_TYPE_UINT64,
+      reader.zero_copy, "copied", G_TYPE_UINT64, reader.copied, "metas-refused",
+      G_TYPE_UINT64, reader.metas_refused, "quota", G_TYPE_UINT, now.quota,
+      "pinned", G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits,
+      "lag", G_TYPE_UINT64, now.head - MIN (now.cursor, now.head),
+      "bytes-mapped", G_TYPE_UINT64, now.bytes_mapped, "producers",
+      G_TYPE_UINT64, counters.producers, "rejoins", G_TYPE_UINT64,
+      counters.rejoins, "latency", G_TYPE_UINT64, latency, NULL);
+}
+
+/* It may change while the stream flows. */
+static void
+apply_max_age (GstDatahubSrc *self)
+{
+  gint64 max_age =
+      gst_datahub_src_settings_max_age (get_settings (self).max_age);
+  g_mutex_lock (&self->lock);
+  if (self->consumer)
+    datahub_consumer_set_max_age (self->consumer, max_age);
+  g_mutex_unlock (&self->lock);
 }
 
 static void
@@ -898,9 +875,13 @@ gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
   GstElement *element = GST_ELEMENT_CAST (self);
-  if (gst_datahub_client_set_property (element, &self->client, id, value)
-      || gst_datahub_src_settings_set (element, &self->settings, id, value))
+  if (gst_datahub_client_set_property (element, &self->client, id, value))
     return;
+  if (gst_datahub_src_settings_set (element, &self->settings, id, value)) {
+    if (id == GST_DATAHUB_SRC_MAX_AGE)
+      apply_max_age (self);
+    return;
+  }
   if (id == PROP_IS_LIVE)
     gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
   else

@@ -187,6 +187,15 @@ gst_datahub_src_settings_read (GstElement *element,
   return copy;
 }
 
+/* The library's word for it: 0 is no limit there, but an impossible one here. */
+gint64
+gst_datahub_src_settings_max_age (GstClockTime max_age)
+{
+  if (max_age > (guint64) G_MAXINT64)
+    return 0;
+  return max_age ? (gint64) max_age : 1;
+}
+
 /**
  * gst_datahub_src_settings_fill:
  * @element: the element
@@ -207,6 +216,7 @@ gst_datahub_src_settings_fill (GstElement *element,
   options->reliable = settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE;
   options->start = settings->start_at;
   options->max_pinned = settings->max_pinned;
+  options->max_age_ns = gst_datahub_src_settings_max_age (settings->max_age);
   GST_OBJECT_UNLOCK (element);
   options->name = name && *name ? name : NULL;
   return name;

@@ -49,6 +49,7 @@ gboolean gst_datahub_src_settings_get (GstElement *element,
     GstDatahubSrcSettings *settings, guint id, GValue *value);
 GstDatahubSrcSettings gst_datahub_src_settings_read (GstElement *element,
     const GstDatahubSrcSettings *settings);
+gint64 gst_datahub_src_settings_max_age (GstClockTime max_age);
 gchar *gst_datahub_src_settings_fill (GstElement *element,
     const GstDatahubSrcSettings *settings, DatahubConsumerOptions *options);
 

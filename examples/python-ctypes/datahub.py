@@ -54,13 +54,14 @@ class DatahubConsumerInfo(Structure):
     _fields_ = [("row", c_uint32), ("id", c_uint64), ("state", c_uint),
                 ("alive", c_bool), ("reliable", c_bool), ("pid", c_int32),
                 ("name", c_char * CONSUMER_NAME_MAX), ("received", c_uint64),
-                ("lost", c_uint64), ("cursor", c_uint64), ("pins", c_uint32),
-                ("quota", c_uint32)]
+                ("lost", c_uint64), ("expired", c_uint64),
+                ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32)]
 
 
 class DatahubConsumerOptions(Structure):
     _fields_ = [("name", c_char_p), ("reliable", c_bool), ("start", c_uint),
-                ("max_pinned", c_uint32), ("secret", POINTER(c_uint8))]
+                ("max_pinned", c_uint32), ("max_age_ns", c_int64),
+                ("secret", POINTER(c_uint8))]
 
 
 class DatahubViewMemory(Structure):
@@ -73,7 +74,8 @@ class DatahubView(Structure):
                 ("dts", c_uint64), ("duration", c_uint64),
                 ("offset", c_uint64), ("offset_end", c_uint64),
                 ("instant_ns", c_int64), ("commit_ns", c_uint64),
-                ("lost", c_uint64), ("discont", c_bool), ("flushed", c_bool),
+                ("lost", c_uint64), ("expired", c_uint64),
+                ("discont", c_bool), ("flushed", c_bool),
                 ("must_copy", c_bool), ("n_memories", c_uint32),
                 ("memories", DatahubViewMemory * MAX_MEMORIES),
                 ("meta", c_void_p), ("meta_size", c_uint32),
@@ -85,7 +87,8 @@ class DatahubView(Structure):
 
 class DatahubConsumerStats(Structure):
     _fields_ = [("received", c_uint64), ("lost", c_uint64),
-                ("damaged", c_uint64), ("over_quota", c_uint64),
+                ("expired", c_uint64), ("damaged", c_uint64),
+                ("over_quota", c_uint64),
                 ("waits", c_uint64), ("quota", c_uint32),
                 ("pinned", c_uint32), ("cursor", c_uint64),
                 ("head", c_uint64), ("bytes_mapped", c_uint64)]
@@ -152,6 +155,7 @@ PROTOTYPES = {
     "consumer_set_interrupted": (None, [c_void_p, c_bool]),
     "consumer_request": (None, [c_void_p, c_uint32]),
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
+    "consumer_set_max_age": (None, [c_void_p, c_int64]),
     "consumer_get_uuid": (c_char_p, [c_void_p]),
     "consumer_get_stats": (None, [c_void_p, POINTER(DatahubConsumerStats)]),
     "producer_options_init": (None, [POINTER(DatahubProducerOptions)]),

@@ -247,7 +247,8 @@ typedef struct
   shared_u64 received;
   shared_u64 lost;
   shared_u64 heartbeat;
-  shared_u64 reserved0[3];
+  shared_u64 expired;
+  shared_u64 reserved0[2];
   /* 0x40: claim and telemetry */
   shared_u64 incarnation;
   shared_u32 state;

@@ -48,6 +48,9 @@ struct _DatahubConsumer
   bool flush_pending;
   bool discont;
   bool need_key;
+  bool expiring; /* delta units depend on a buffer that was too old */
+  bool expiring_told; /* and the producer was asked for a keyframe */
+  uint64_t pending_lost, pending_expired; /* to be told with the next view */
   bool evicted;
   ConsumerPool *pools[2 * MAX_POOLS];
   uint32_t n_pools;
@@ -60,7 +63,8 @@ struct _DatahubConsumer
   shared_u32 references; /* the caller's one, and one a lease */
   shared_u32 interrupted;
   shared_u32 flush_word; /* futex; bumped by interrupts */
-  shared_u64 n_received, n_lost, n_damaged, n_over_quota, n_waits;
+  shared_u64 max_age_ns; /* 0: none */
+  shared_u64 n_received, n_lost, n_expired, n_damaged, n_over_quota, n_waits;
 };
 
 /* Attaching. */

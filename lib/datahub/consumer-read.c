@@ -361,28 +361,87 @@ is_waiting_for_key (DatahubConsumer *consumer, const DatahubView *view)
   return false;
 }
 
+/* Buffers between the record before and this one were lost. */
+static void
+note_gap (DatahubConsumer *consumer, const DatahubView *view)
+{
+  if (consumer->next_ordinal != DATAHUB_NONE
+      && view->ordinal > consumer->next_ordinal) {
+    uint64_t lost = view->ordinal - consumer->next_ordinal;
+    consumer->pending_lost += lost;
+    add_relaxed (&consumer->n_lost, lost);
+  }
+  consumer->next_ordinal =
+      view->ordinal + (view->type == DATAHUB_RECORD_BUFFER);
+}
+
+static void
+publish_counts (DatahubConsumer *consumer)
+{
+  ConsumerRow *row = consumer->row;
+  store_relaxed (&row->received, load_relaxed (&consumer->n_received));
+  store_relaxed (&row->lost, load_relaxed (&consumer->n_lost));
+  store_relaxed (&row->expired, load_relaxed (&consumer->n_expired));
+  STEP (RECORD_ACCOUNTED);
+}
+
+static bool
+is_too_old (DatahubConsumer *consumer, const DatahubView *view)
+{
+  uint64_t max_age = load_relaxed (&consumer->max_age_ns), now;
+  if (max_age == 0)
+    return false;
+  now = (uint64_t) os_now ();
+  return view->commit_ns < now && now - view->commit_ns > max_age;
+}
+
+/* Whether the buffer is passed over for its age: it is too old, or depends on
+ * one that was. Where only the latter is why, a keyframe is asked for, once. */
+static bool
+is_expired (DatahubConsumer *consumer, const DatahubView *view)
+{
+  bool delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
+  if (view->type != DATAHUB_RECORD_BUFFER)
+    return false;
+  if (!delta)
+    consumer->expiring = consumer->expiring_told = false;
+  if (is_too_old (consumer, view)) {
+    consumer->expiring = true;
+    return true;
+  }
+  if (!consumer->expiring)
+    return false;
+  if (!consumer->expiring_told)
+    datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  consumer->expiring_told = true;
+  return true;
+}
+
+static void
+expire (DatahubConsumer *consumer, const DatahubView *view)
+{
+  note_gap (consumer, view);
+  consumer->pending_expired++;
+  add_relaxed (&consumer->n_expired, 1);
+  publish_counts (consumer);
+}
+
 static void
 account (DatahubConsumer *consumer, DatahubView *view)
 {
-  bool buffer = view->type == DATAHUB_RECORD_BUFFER;
-  if (consumer->next_ordinal != DATAHUB_NONE
-      && view->ordinal > consumer->next_ordinal)
-    view->lost = view->ordinal - consumer->next_ordinal;
-  consumer->next_ordinal = view->ordinal + buffer;
-  view->discont = consumer->discont || view->lost > 0;
+  note_gap (consumer, view);
+  view->lost = consumer->pending_lost;
+  view->expired = consumer->pending_expired;
+  consumer->pending_lost = consumer->pending_expired = 0;
+  view->discont = consumer->discont || view->lost > 0 || view->expired > 0;
   if (consumer->flush_pending && view->sequence >= consumer->flush_mark) {
     consumer->flush_pending = false;
     view->flushed = view->discont = true;
   }
   consumer->discont = false;
-  if (buffer)
+  if (view->type == DATAHUB_RECORD_BUFFER)
     add_relaxed (&consumer->n_received, 1);
-  if (view->lost)
-    add_relaxed (&consumer->n_lost, view->lost);
-  store_relaxed (&consumer->row->received,
-      load_relaxed (&consumer->n_received));
-  store_relaxed (&consumer->row->lost, load_relaxed (&consumer->n_lost));
-  STEP (RECORD_ACCOUNTED);
+  publish_counts (consumer);
 }
 
 /* The record at the cursor is pinned: delivers it, or says why not. Returns
@@ -406,6 +465,12 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   }
   if (result == DATAHUB_OK && is_waiting_for_key (consumer, view)) {
     consumer_unpin (consumer, index);
+    advance (consumer, s, s + 1);
+    return DATAHUB_TIMEOUT;
+  }
+  if (result == DATAHUB_OK && is_expired (consumer, view)) {
+    consumer_unpin (consumer, index);
+    expire (consumer, view);
     advance (consumer, s, s + 1);
     return DATAHUB_TIMEOUT;
   }
@@ -524,7 +589,8 @@ enter (DatahubConsumer *consumer, DatahubError *error)
  *
  * Delivers the next record in order. A live consumer that was lapped goes on
  * with the newest, and `lost` says exactly how many buffers it missed; a
- * reliable one misses nothing unless it is evicted. End the lease with
+ * reliable one misses nothing unless it is evicted. Buffers older than the
+ * largest age are passed over and counted in `expired`. End the lease with
  * datahub_consumer_end_read(). One thread reads; a second one is
  * %DATAHUB_ERROR_BUSY.
  *

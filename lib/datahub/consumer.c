@@ -75,6 +75,7 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   store_seq (&row->pools_seen, 0); /* the table has changed at least once */
   store_relaxed (&row->received, 0);
   store_relaxed (&row->lost, 0);
+  store_relaxed (&row->expired, 0);
   write_name (row, name);
   STEP (ROW_FIELDS_STORED);
   store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
@@ -241,6 +242,7 @@ consumer_new (const DatahubConsumerOptions *options)
   consumer->start = options->start;
   store_relaxed (&consumer->references, 1);
   consumer->next_ordinal = DATAHUB_NONE;
+  datahub_consumer_set_max_age (consumer, options->max_age_ns);
   return consumer;
 }
 
@@ -449,6 +451,24 @@ datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)
 }
 
 /**
+ * datahub_consumer_set_max_age:
+ * @consumer: a consumer
+ * @max_age_ns: the largest age, in nanoseconds since the commit; 0 or less:
+ *   none is too old
+ *
+ * A buffer that is older when its turn comes is passed over, and so are the
+ * delta units behind it, up to the next keyframe that is fresh. They are counted
+ * as `expired`, not as lost. Reliable consumers too: the producer does not wait
+ * for what nobody wants. Events are never too old. Any thread; does not block.
+ */
+void
+datahub_consumer_set_max_age (DatahubConsumer *consumer, int64_t max_age_ns)
+{
+  store_relaxed (&consumer->max_age_ns,
+      max_age_ns > 0 ? (uint64_t) max_age_ns : 0);
+}
+
+/**
  * datahub_consumer_get_uuid:
  * @consumer: a consumer
  *
@@ -481,6 +501,7 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
   pthread_mutex_unlock (&consumer->lock);
   stats->received = load_relaxed (&consumer->n_received);
   stats->lost = load_relaxed (&consumer->n_lost);
+  stats->expired = load_relaxed (&consumer->n_expired);
   stats->damaged = load_relaxed (&consumer->n_damaged);
   stats->over_quota = load_relaxed (&consumer->n_over_quota);
   stats->waits = load_relaxed (&consumer->n_waits);

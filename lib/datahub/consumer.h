@@ -21,6 +21,7 @@ typedef struct
   bool reliable; /* the producer waits for this consumer */
   DatahubStart start;
   uint32_t max_pinned; /* slots held without a copy; 0: automatic, 8 */
+  int64_t max_age_ns; /* older buffers are skipped; 0: none is too old */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */
 } DatahubConsumerOptions;
 
@@ -42,6 +43,7 @@ typedef struct
   int64_t instant_ns;
   uint64_t commit_ns; /* CLOCK_MONOTONIC at commit */
   uint64_t lost; /* buffers lost since the one delivered before */
+  uint64_t expired; /* buffers skipped for their age since then */
   bool discont; /* something was skipped, or a flush passed */
   bool flushed; /* a flush of the producer passed just before */
   bool must_copy; /* over the quota: copy, and end the lease at once */
@@ -61,6 +63,7 @@ typedef struct
 {
   uint64_t received; /* buffers */
   uint64_t lost; /* buffers, exact */
+  uint64_t expired; /* buffers skipped for their age, exact; not lost */
   uint64_t damaged; /* records with a wrong checksum; buffers are lost too */
   uint64_t over_quota;
   uint64_t waits; /* times the consumer slept */
@@ -105,6 +108,10 @@ DATAHUB_API void datahub_consumer_request (DatahubConsumer *consumer,
 /* Spins this long for new data before it sleeps; 0 never spins. */
 DATAHUB_API void datahub_consumer_set_spin (DatahubConsumer *consumer,
     uint64_t spin_ns);
+
+/* Skips buffers committed longer ago than this; 0: none is too old. */
+DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
+    int64_t max_age_ns);
 
 DATAHUB_API const char *datahub_consumer_get_uuid (DatahubConsumer *consumer);
 DATAHUB_API void datahub_consumer_get_stats (DatahubConsumer *consumer,

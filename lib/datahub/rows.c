@@ -96,6 +96,7 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->pid = (int32_t) load_relaxed (&row->pid);
   info->received = load_relaxed (&row->received);
   info->lost = load_relaxed (&row->lost);
+  info->expired = load_relaxed (&row->expired);
   info->cursor = load_relaxed (&row->cursor);
   info->quota = load_relaxed (&row->quota);
   info->pins = count_pins (block, row);

@@ -123,6 +123,7 @@ typedef struct
   char name[DATAHUB_CONSUMER_NAME_MAX];
   uint64_t received;
   uint64_t lost;
+  uint64_t expired; /* skipped for their age */
   uint64_t cursor; /* next sequence it will read */
   uint32_t pins; /* records it holds */
   uint32_t quota; /* slots it may hold without a copy */

@@ -312,11 +312,19 @@ GST_END_TEST;
 GST_START_TEST (old_buffers_are_skipped)
 {
   GstHarness *sink = new_sink (""), *src;
+  gboolean discont;
   push (sink, 1);
   g_usleep (3000); /* the passing of time itself is what is tested */
   src = new_src ("max-age=1000000");
   while (stat_of (src->element, "expired") == 0)
     g_thread_yield ();
+  /* it can be changed while the stream flows */
+  g_object_set (src->element, "max-age", GST_CLOCK_TIME_NONE, NULL);
+  push (sink, 2);
+  fail_unless_equals_int (take (src, &discont), 2);
+  fail_unless (discont);
+  fail_unless_equals_uint64 (stat_of (src->element, "expired"), 1);
+  fail_unless_equals_uint64 (stat_of (src->element, "lost"), 0);
   gst_harness_teardown (src);
   gst_harness_teardown (sink);
 }
