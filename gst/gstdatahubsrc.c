@@ -29,6 +29,7 @@
 #include "gstdatahubsrc.h"
 #include "gstdatahublayout.h"
 #include "gstdatahuboutput.h"
+#include "gstdatahubpulse.h"
 #include "gstdatahubreader.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahuburi.h"
@@ -81,6 +82,7 @@ struct _GstDatahubSrc
 
   /* The streaming thread's. */
   GstDatahubReader reader;
+  GstDatahubPulse *pulse; /* owned; while there is a consumer */
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
@@ -285,6 +287,7 @@ forget_consumer (GstDatahubSrc *self)
     self->counters.damaged += stats.damaged;
   }
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&self->pulse, gst_datahub_pulse_stop);
   if (consumer)
     datahub_consumer_close (consumer);
   self->reader.consumer = NULL;
@@ -302,6 +305,7 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
   gst_datahub_reader_init (&self->reader, consumer, &reader_funcs, self);
   gst_datahub_timeline_clear (&self->timeline);
   gst_datahub_timeline_init (&self->timeline, settings->timestamps);
+  self->pulse = gst_datahub_pulse_new (consumer);
   self->looked = FALSE;
   self->discont = TRUE;
   self->told_damaged = FALSE;

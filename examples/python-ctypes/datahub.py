@@ -52,10 +52,12 @@ class DatahubError(Structure):
 
 class DatahubConsumerInfo(Structure):
     _fields_ = [("row", c_uint32), ("id", c_uint64), ("state", c_uint),
-                ("alive", c_bool), ("reliable", c_bool), ("pid", c_int32),
+                ("alive", c_bool), ("reliable", c_bool),
+                ("stalled", c_bool), ("pid", c_int32),
                 ("name", c_char * CONSUMER_NAME_MAX), ("received", c_uint64),
                 ("lost", c_uint64), ("expired", c_uint64),
-                ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32)]
+                ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32),
+                ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64)]
 
 
 class DatahubConsumerOptions(Structure):
@@ -154,6 +156,7 @@ PROTOTYPES = {
     "consumer_wait": (c_uint, [c_void_p, c_int64]),
     "consumer_set_interrupted": (None, [c_void_p, c_bool]),
     "consumer_request": (None, [c_void_p, c_uint32]),
+    "consumer_beat": (None, [c_void_p]),
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
     "consumer_set_max_age": (None, [c_void_p, c_int64]),
     "consumer_get_uuid": (c_char_p, [c_void_p]),

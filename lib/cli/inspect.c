@@ -33,7 +33,7 @@ block_json (const DatahubBlockInfo *info)
 
   return json_pack (
       "{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i,"
-      " s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:s}",
+      " s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:I, s:s}",
       "name", info->channel, "uuid", info->uuid, "state", state_word (info),
       "producer-alive", info->producer_alive, "pid", info->producer_pid,
       "major", (int) info->major, "minor", (int) info->minor, "created-ns",
@@ -46,7 +46,8 @@ block_json (const DatahubBlockInfo *info)
       (json_int_t) info->pool_bytes, "control-bytes",
       (json_int_t) info->control_bytes, "slot-size",
       (json_int_t) info->slot_size, "slots", (int) info->slots, "consumers",
-      (int) info->n_consumers, "caps", caps);
+      (int) info->n_consumers, "silent-ms",
+      (json_int_t) (info->silent_ns / 1000000), "caps", caps);
 }
 
 static const char *
@@ -69,14 +70,15 @@ consumer_json (const DatahubConsumerInfo *row)
   g_autofree char *name = cli_safe (row->name);
   g_autofree char *id = g_strdup_printf ("%" G_GUINT64_FORMAT, row->id);
 
-  return json_pack ("{s:s, s:i, s:s, s:s, s:b, s:s, s:i, s:I, s:I, s:I, s:i,"
-                    " s:i}",
+  return json_pack ("{s:s, s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:I, s:I, s:I,"
+                    " s:I, s:i, s:i, s:I}",
       "id", id, "row", (int) row->row, "name", name, "state",
-      consumer_state_word (row->state), "alive", row->alive, "delivery",
-      row->reliable ? "reliable" : "live", "pid", row->pid, "received",
-      (json_int_t) row->received, "lost", (json_int_t) row->lost, "cursor",
+      consumer_state_word (row->state), "alive", row->alive, "stalled",
+      row->stalled, "delivery", row->reliable ? "reliable" : "live", "pid",
+      row->pid, "received", (json_int_t) row->received, "lost",
+      (json_int_t) row->lost, "expired", (json_int_t) row->expired, "cursor",
       (json_int_t) row->cursor, "pins", (int) row->pins, "quota",
-      (int) row->quota);
+      (int) row->quota, "silent-ms", (json_int_t) (row->silent_ns / 1000000));
 }
 
 static void
@@ -123,8 +125,9 @@ print_block (const DatahubBlockInfo *info)
   print_line ("Block", "%s (%s)", info->channel, info->uuid);
   print_line ("State", "%s, layout %u.%u, since %s", state_word (info),
       info->major, info->minor, since);
-  print_line ("Producer", "pid %d, %s", info->producer_pid,
-      info->producer_alive ? "alive" : "gone");
+  print_line ("Producer", "pid %d, %s; its last sign of life was %.1f s ago",
+      info->producer_pid, info->producer_alive ? "alive" : "gone",
+      (double) info->silent_ns / 1e9);
   print_line ("Caps", "%s", *info->caps ? info->caps : "none yet");
   print_line ("Sent",
       "%" G_GUINT64_FORMAT " buffers, %s, %" G_GUINT64_FORMAT " dropped",
@@ -162,8 +165,10 @@ print_consumers (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
     g_autofree char *pins = g_strdup_printf ("%u/%u", row->pins, row->quota);
     cli_table_add (table, *row->name ? row->name : "?", pid,
         row->reliable ? "reliable" : "live",
-        row->alive ? consumer_state_word (row->state) : "dead", received, lost,
-        behind, pins, NULL);
+        !row->alive        ? "dead"
+            : row->stalled ? "stalled"
+                           : consumer_state_word (row->state),
+        received, lost, behind, pins, NULL);
   }
   g_print ("\n");
   cli_table_print (table);

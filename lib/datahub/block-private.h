@@ -74,6 +74,15 @@ block_rows_in_use (const Block *block)
   return rows < block->g.max_rows ? rows : block->g.max_rows;
 }
 
+/* How long ago a sign of life was. The word is its owner's claim: one that is
+ * ahead of us counts as new. */
+static inline uint64_t
+silence_since (uint64_t heartbeat)
+{
+  uint64_t now = (uint64_t) os_now ();
+  return heartbeat && heartbeat < now ? now - heartbeat : 0;
+}
+
 DatahubResult block_init_library (DatahubError *error);
 void block_reset (Block *block);
 DatahubResult block_open (Block *block, const char *channel, BlockAccess access,

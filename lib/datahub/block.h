@@ -36,6 +36,9 @@ typedef struct
   uint64_t slot_size; /* of the newest payload pool */
   uint32_t slots;
   uint32_t n_consumers; /* active ones */
+  uint64_t
+      heartbeat_ns; /* CLOCK_MONOTONIC of the producer's last sign of life */
+  uint64_t silent_ns; /* passed since then */
   char caps[1024]; /* the caps in force; empty: none yet; cut if long */
 } DatahubBlockInfo;
 

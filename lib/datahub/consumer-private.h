@@ -84,6 +84,7 @@ void consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool);
 /* Waiting; the reading thread. */
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
 bool consumer_is_orphaned (DatahubConsumer *consumer);
+void consumer_beat (DatahubConsumer *consumer); /* any thread */
 void consumer_kick (DatahubConsumer *consumer);
 void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);
 

@@ -577,6 +577,7 @@ enter (DatahubConsumer *consumer, DatahubError *error)
   if (exchange_seq (&consumer->busy, 1))
     return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
         "Another thread reads from this consumer.");
+  consumer_beat (consumer);
   return DATAHUB_OK;
 }
 

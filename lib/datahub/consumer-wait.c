@@ -6,6 +6,31 @@
  * the wake. */
 #define NEAR_SPINS 10
 
+/* A sign of life: that this process runs, no more. Tools show who gives none;
+ * nothing is ever taken from anybody, or kept, because of it. */
+void
+consumer_beat (DatahubConsumer *consumer)
+{
+  store_relaxed (&consumer->row->heartbeat, (uint64_t) os_now_coarse ());
+  STEP (BEAT_STORED);
+}
+
+/**
+ * datahub_consumer_beat:
+ * @consumer: a consumer
+ *
+ * A sign of life from a program that does not read for a while, because it is
+ * paused or busy: calls that read or wait give one by themselves. Without any for
+ * %DATAHUB_STALLED_NS tools show the consumer as stalled, and that is all: it
+ * loses nothing. Any thread; does not block.
+ */
+void
+datahub_consumer_beat (DatahubConsumer *consumer)
+{
+  if (consumer->generation == os_generation ())
+    consumer_beat (consumer);
+}
+
 static void
 bump_room (DatahubConsumer *consumer)
 {
@@ -106,6 +131,7 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   int64_t start = os_now (), left = end < 0 ? SLEEP_SLICE_NS : end - start;
   if (left <= 0)
     return DATAHUB_TIMEOUT;
+  consumer_beat (consumer);
   if (is_spin_worth_it (consumer) && spin (consumer, end))
     return DATAHUB_OK;
   if (left > SLEEP_SLICE_NS)

@@ -76,6 +76,7 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   store_relaxed (&row->received, 0);
   store_relaxed (&row->lost, 0);
   store_relaxed (&row->expired, 0);
+  store_relaxed (&row->heartbeat, (uint64_t) os_now_coarse ());
   write_name (row, name);
   STEP (ROW_FIELDS_STORED);
   store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);

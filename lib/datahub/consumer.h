@@ -109,6 +109,8 @@ DATAHUB_API void datahub_consumer_request (DatahubConsumer *consumer,
 DATAHUB_API void datahub_consumer_set_spin (DatahubConsumer *consumer,
     uint64_t spin_ns);
 
+/* A sign of life, where nothing is read for a while. */
+DATAHUB_API void datahub_consumer_beat (DatahubConsumer *consumer);
 /* Skips buffers committed longer ago than this; 0: none is too old. */
 DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
     int64_t max_age_ns);

@@ -140,6 +140,8 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
   info->buffers = load_relaxed (&header->buffers);
   info->bytes = load_relaxed (&header->bytes);
   info->dropped = load_relaxed (&header->dropped);
+  info->heartbeat_ns = load_relaxed (&header->heartbeat);
+  info->silent_ns = silence_since (info->heartbeat_ns);
   info->ring_size = block.g.ring_size;
   info->n_records = block.g.n_recs;
   info->max_consumers = block.g.max_rows;

@@ -69,6 +69,14 @@ os_now (void)
   return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+int64_t
+os_now_coarse (void)
+{
+  struct timespec ts;
+  clock_gettime (CLOCK_MONOTONIC_COARSE, &ts);
+  return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
 uint64_t
 os_wall_clock (void)
 {

@@ -19,6 +19,8 @@ typedef enum
 } OsLock;
 
 int64_t os_now (void);
+int64_t os_now_coarse (void); /* some milliseconds late, for next to nothing */
+int64_t os_now_coarse (void);
 void os_pause (int64_t ns);
 bool os_is_multiprocessor (void);
 uint64_t os_wall_clock (void);

@@ -51,6 +51,7 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
     return DATAHUB_ERROR_FORKED;
   for (;;) {
     uint32_t seen = load_seq (&bell->attention);
+    producer_beat (producer);
     if (load_seq (&producer->interrupted) & DATAHUB_WAIT_CONSUMERS)
       return DATAHUB_INTERRUPTED;
     if (count_started (producer) >= n_consumers)
@@ -70,7 +71,7 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
  *
  * For a service thread: returns when consumers joined, left or asked for
  * something. At least once a second the rows of dead consumers are cleaned,
- * which counts as a change. Ended by %DATAHUB_WAIT_ATTENTION.
+ * which counts as a change; ten times a second the producer gives a sign of life. Ended by %DATAHUB_WAIT_ATTENTION.
  *
  * Returns: %DATAHUB_OK with @seen renewed, %DATAHUB_TIMEOUT,
  *   %DATAHUB_INTERRUPTED, %DATAHUB_ERROR_FORKED
@@ -85,6 +86,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     return DATAHUB_ERROR_FORKED;
   for (;;) {
     uint32_t now = load_seq (&bell->attention);
+    producer_beat (producer);
     if (load_seq (&producer->interrupted) & DATAHUB_WAIT_ATTENTION)
       return DATAHUB_INTERRUPTED;
     if (now != *seen) {

@@ -137,6 +137,14 @@ struct _Call
   bool wake;
 };
 
+/* A sign of life: that this process runs. */
+static inline void
+producer_beat (DatahubProducer *producer)
+{
+  store_relaxed (&producer->block.header->heartbeat, (uint64_t) os_now ());
+  STEP (HEARTBEAT_STORED);
+}
+
 DatahubResult producer_run (DatahubProducer *producer, Call *call);
 uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
 

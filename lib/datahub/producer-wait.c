@@ -168,6 +168,7 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
     slice = end > start ? end - start : 0;
   os_futex_wait (&producer->block.bell->room, room, NULL, 0, slice);
   STEP (W5_SLEPT);
+  producer_beat (producer);
   pthread_mutex_lock (&producer->lock);
   producer->n_waits++;
   charge_blockers (producer, os_now () - start, starved);

@@ -100,6 +100,10 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->cursor = load_relaxed (&row->cursor);
   info->quota = load_relaxed (&row->quota);
   info->pins = count_pins (block, row);
+  info->heartbeat_ns = load_relaxed (&row->heartbeat);
+  info->silent_ns = silence_since (info->heartbeat_ns);
+  info->stalled = info->alive && state != DATAHUB_CONSUMER_LEAVING
+      && info->silent_ns > (uint64_t) DATAHUB_STALLED_NS;
   read_name (row, info->name);
   return true;
 }

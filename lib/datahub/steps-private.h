@@ -159,7 +159,8 @@
   step (B9_WAITER_CLEARED) \
   step (P3_POOL_MAPPED) \
   step (P3_POOL_DROPPED) \
-  step (P3_POOLS_SEEN)
+  step (P3_POOLS_SEEN) \
+  step (BEAT_STORED)
 
 #define STEPS_OF_LOCKS(step) \
   step (LOCK_OWNER_STORED) \

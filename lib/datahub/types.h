@@ -26,6 +26,8 @@
 #define DATAHUB_CHANNEL_MAX 64
 #define DATAHUB_UUID_TEXT 33 /* 32 hexadecimal digits and the end */
 #define DATAHUB_CONSUMER_NAME_MAX 40
+/* A live consumer without a sign of life for so long shows as stalled. */
+#define DATAHUB_STALLED_NS INT64_C (3000000000)
 
 DATAHUB_BEGIN_DECLS
 
@@ -119,6 +121,7 @@ typedef struct
   DatahubConsumerState state;
   bool alive; /* by the kernel's lock, not by a timeout */
   bool reliable;
+  bool stalled; /* alive, but no sign of life for DATAHUB_STALLED_NS */
   int32_t pid; /* as the consumer says; in its own PID namespace */
   char name[DATAHUB_CONSUMER_NAME_MAX];
   uint64_t received;
@@ -127,6 +130,8 @@ typedef struct
   uint64_t cursor; /* next sequence it will read */
   uint32_t pins; /* records it holds */
   uint32_t quota; /* slots it may hold without a copy */
+  uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of its last sign of life */
+  uint64_t silent_ns; /* passed since then */
 } DatahubConsumerInfo;
 
 DATAHUB_API const char *datahub_result_name (DatahubResult result);

@@ -6,6 +6,7 @@
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
+#include <datahub/block.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -568,6 +569,36 @@ GST_START_TEST (a_source_pauses_and_goes_on)
 }
 GST_END_TEST;
 
+static guint64
+heartbeat_of_the_consumer (void)
+{
+  DatahubConsumerInfo info;
+  uint32_t n;
+  fail_unless_equals_int (datahub_block_inspect_consumers ("test", &info, 1, &n,
+                              NULL),
+      DATAHUB_OK);
+  fail_unless_equals_int (n, 1);
+  return info.heartbeat_ns;
+}
+
+GST_START_TEST (a_paused_source_gives_signs_of_life)
+{
+  GstHarness *sink = new_sink (""), *src = new_src ("");
+  guint64 last;
+  push (sink, 1);
+  fail_unless_equals_int (take (src, NULL), 1);
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  /* whatever was on its way has passed when two more came */
+  for (guint i = 0; i < 3; i++) {
+    last = heartbeat_of_the_consumer ();
+    while (heartbeat_of_the_consumer () == last)
+      g_thread_yield ();
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 typedef struct
 {
   GstElement *pipeline;
@@ -895,6 +926,7 @@ datahub_delivery_suite (void)
   tcase_add_test (tc, a_source_that_waits_for_a_producer_stops_at_once);
   tcase_add_test (tc, a_source_that_waits_for_buffers_stops_at_once);
   tcase_add_test (tc, a_source_pauses_and_goes_on);
+  tcase_add_test (tc, a_paused_source_gives_signs_of_life);
   tcase_add_test (tc, a_sink_that_waits_for_consumers_plays_and_stops_at_once);
   tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
   tcase_add_test (tc, starting_and_stopping_leaves_nothing);

@@ -225,6 +225,23 @@ test_list_errors (void)
   assert_says (mode.err, "chmod 700");
 }
 
+/* Waits until the only consumer shows so. */
+static gboolean
+shows_stalled (const char *name, gboolean wanted)
+{
+  gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  gboolean is = !wanted;
+
+  while (is != wanted && g_get_monotonic_time () < end) {
+    g_auto (Result) result = run ("inspect", name, "--json", NULL);
+    json_t *json = parse (&result);
+    json_t *row = json_array_get (json_object_get (json, "consumer-list"), 0);
+    is = json_is_true (json_object_get (row, "stalled"));
+    json_decref (json);
+  }
+  return is == wanted;
+}
+
 static void
 test_inspect (void)
 {
@@ -258,7 +275,15 @@ test_inspect (void)
   g_assert_cmpuint (json_array_size (rows), ==, 1);
   g_assert_cmpstr (text_of (json_array_get (rows, 0), "delivery"), ==,
       "reliable");
+  g_assert_true (json_is_false (json_object_get (json_array_get (rows, 0),
+      "stalled")));
   json_decref (json);
+  /* nobody reads: after a while that shows, and is undone by a sign of life */
+  g_assert_true (shows_stalled ("cam0", TRUE));
+  g_auto (Result) stalled = run ("inspect", "cam0", NULL);
+  assert_says (stalled.out, "stalled");
+  datahub_consumer_beat (consumer);
+  g_assert_true (shows_stalled ("cam0", FALSE));
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 

@@ -266,6 +266,124 @@ inspected_all_the_time (void)
   check_join (&child);
 }
 
+static void
+reads_until_told (CheckParent *parent)
+{
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  check_tell (parent->out, 1);
+  expect_buffers (consumer, 0, 4);
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
+  expect_buffers (consumer, 4, 8);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  datahub_consumer_close (consumer);
+}
+
+static DatahubConsumerInfo
+only_consumer (void)
+{
+  DatahubConsumerInfo info;
+  uint32_t n;
+  CHECK_OK (datahub_block_inspect_consumers ("cam0", &info, 1, &n, &err));
+  CHECK_INT (n, ==, 1);
+  return info;
+}
+
+static void
+until_stalled (bool wanted)
+{
+  while (only_consumer ().stalled != wanted)
+    ;
+}
+
+/* Stopped is not dead: it is shown, and keeps its place and its gate. */
+static void
+stalled (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.block_timeout_ns = DATAHUB_FOREVER;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  CheckChild child = check_fork (reads_until_told, NULL);
+  CHECK_HEAR (child.from, 1);
+  CHECK (!only_consumer ().stalled);
+  CHECK_INT (only_consumer ().heartbeat_ns, >, 0);
+  commit_buffers (producer, 0, 4);
+  CHECK_HEAR (child.from, 2);
+  check_stop (&child);
+  commit_buffers (producer, 4, 8);
+  until_stalled (true);
+  DatahubConsumerInfo info = only_consumer ();
+  CHECK (info.alive);
+  CHECK_INT (info.silent_ns, >, DATAHUB_STALLED_NS);
+  CHECK_RESULT (try_commit (producer, 12, 1000, 0), DATAHUB_TIMEOUT);
+  CHECK_INT (producer_stats (producer).evictions, ==, 0);
+  CHECK_INT (producer_stats (producer).reaped, ==, 0);
+  DatahubConsumerInfo listed;
+  CHECK_INT (datahub_producer_list_consumers (producer, &listed, 1), ==, 1);
+  CHECK (listed.stalled);
+  check_continue (&child);
+  check_tell (child.to, 1);
+  check_join (&child);
+  datahub_producer_close (producer);
+}
+
+/* A program may give signs of life without reading. */
+static void
+beats (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  until_stalled (true);
+  datahub_consumer_beat (consumer);
+  CHECK (!only_consumer ().stalled);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void *
+beat_on (void *consumer)
+{
+  for (;;) {
+    DatahubConsumerStats stats = consumer_stats (consumer);
+    datahub_consumer_beat (consumer);
+    if (stats.head >= 20)
+      return NULL;
+  }
+}
+
+/* Signs of life do not buy time: it is reading that counts. */
+static void
+beating_is_not_reading (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.block_timeout_ns = 50 * CHECK_MS;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  CheckThread *thread = check_thread (beat_on, consumer);
+  commit_buffers (producer, 0, 20);
+  check_thread_join (thread);
+  CHECK_INT (producer_stats (producer).evictions, ==, 1);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* A producer that waits for its consumers gives signs of life too. */
+static void
+idle_producer_beats (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubBlockInfo before, after;
+  uint32_t seen = 0;
+  CHECK_OK (datahub_block_inspect ("cam0", &before, &err));
+  while (datahub_producer_wait_attention (producer, &seen, 0) == DATAHUB_OK)
+    ;
+  CHECK_OK (datahub_block_inspect ("cam0", &after, &err));
+  CHECK_INT (after.heartbeat_ns, >, before.heartbeat_ns);
+  CHECK_INT (after.head, ==, before.head);
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "a full table refuses with its size and takes again after a leave", full },
   { "rows of the dead are taken over", full_of_dead },
@@ -276,5 +394,11 @@ static const CheckTest tests[] = {
   { "a killed consumer is not listed as alive", dead_not_listed },
   { "an inspector sees the block without touching it", inspected },
   { "inspecting all the time disturbs nobody", inspected_all_the_time },
+  { "a stopped consumer shows as stalled, and keeps its place and its gate",
+      stalled },
+  { "a sign of life ends it", beats },
+  { "signs of life do not keep who does not read from being evicted",
+      beating_is_not_reading },
+  { "an idle producer gives signs of life", idle_producer_beats },
 };
 CHECK_MAIN (tests)
