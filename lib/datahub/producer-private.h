@@ -42,7 +42,9 @@ typedef struct
 typedef struct
 {
   uint64_t gate; /* the gate word seen blocking */
-  int64_t slept_ns;
+  int64_t slept_ns; /* at that gate */
+  uint64_t tail;
+  int64_t stuck_ns; /* at that tail, whatever the gate did */
 } Blocker;
 
 struct _DatahubProducer
@@ -65,6 +67,9 @@ struct _DatahubProducer
 
   uint64_t head, tail, ordinal;
   uint64_t cleared; /* retire below this without a scan */
+  /* The record of each sequence in the ring, as RecordState kept privately: an
+   * index that comes back from shared memory is somebody else's word. */
+  uint16_t *ring;
   RecordState *records;
   uint16_t *free_recs;
   uint32_t n_free_recs;
@@ -83,6 +88,8 @@ struct _DatahubProducer
 
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
   Blocker blockers[MAX_ROWS];
+  /* Bits of rows whose gate is not believed any more, see row_needs(). */
+  shared_u64 distrusted[N_WAITER_WORDS];
   uint64_t n_evictions, n_waits, n_growths;
   uint32_t batch_max; /* unchanged after creation */
 
@@ -152,8 +159,9 @@ uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
 bool ring_retire_oldest (DatahubProducer *producer);
 uint32_t ring_reclaim (DatahubProducer *producer);
 void ring_unref (DatahubProducer *producer, uint32_t record);
-uint64_t ring_lowest_gate (const DatahubProducer *producer);
-bool ring_is_gated (const DatahubProducer *producer);
+uint64_t ring_lowest_gate (DatahubProducer *producer);
+bool ring_is_distrusted (const DatahubProducer *producer, uint32_t row);
+bool ring_is_gated (DatahubProducer *producer);
 bool ring_drain_old_pools (DatahubProducer *producer);
 
 /* Pools; the lock is held except where said. */

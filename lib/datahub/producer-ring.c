@@ -13,29 +13,57 @@
 
 #define META_ALIGN 16
 
+static uint16_t *
+ring_private (const DatahubProducer *producer, uint64_t sequence)
+{
+  return &producer->ring[sequence & (producer->block.g.ring_size - 1)];
+}
+
+bool
+ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
+{
+  return load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1;
+}
+
+/* The sequence that row @i still needs, as its gate says; at or above
+ * GATE_EVICTED: none. A gate that was found to move on and back while the
+ * producer waited for it is not believed until it is open again: whoever writes
+ * to it faster than a compare-and-swap could hold the producer for ever. */
+static uint64_t
+row_needs (DatahubProducer *producer, uint32_t i)
+{
+  shared_u64 *gate = &block_row (&producer->block, i)->gate;
+  uint64_t word = load_seq (gate), needed = GATE_SEQUENCE (word);
+  if (needed == GATE_EVICTED || !ring_is_distrusted (producer, i))
+    return needed;
+  if (needed == GATE_OPEN)
+    and_seq (&producer->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  else
+    store_seq (gate, GATE_WORD (word >> SEQUENCE_BITS, GATE_EVICTED));
+  return GATE_EVICTED;
+}
+
 /* Whether any consumer that the stream waits for is attached. */
 bool
-ring_is_gated (const DatahubProducer *producer)
+ring_is_gated (DatahubProducer *producer)
 {
   uint32_t rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows; i++)
-    if (GATE_SEQUENCE (load_seq (&block_row (&producer->block, i)->gate))
-        < GATE_EVICTED)
+    if (row_needs (producer, i) < GATE_EVICTED)
       return true;
   return false;
 }
 
 /* The lowest sequence a reliable consumer still needs (A2). The words belong to
- * other processes: a hostile one can hold the producer no longer than
- * block-timeout, like a slow one. */
+ * other processes: a hostile one can hold the producer no longer than a few
+ * times block-timeout, like a slow one. */
 uint64_t
-ring_lowest_gate (const DatahubProducer *producer)
+ring_lowest_gate (DatahubProducer *producer)
 {
   uint64_t lowest = GATE_OPEN;
   uint32_t rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows; i++) {
-    uint64_t needed =
-        GATE_SEQUENCE (load_seq (&block_row (&producer->block, i)->gate));
+    uint64_t needed = row_needs (producer, i);
     if (needed < GATE_EVICTED && needed < lowest)
       lowest = needed;
   }
@@ -76,17 +104,15 @@ bool
 ring_retire_oldest (DatahubProducer *producer)
 {
   uint64_t s = producer->tail;
-  shared_u64 *word = block_ring_word (&producer->block, s);
-  uint32_t record;
   if (s >= producer->cleared && !claim (producer))
     return false;
-  record = RING_RECORD (load_relaxed (word)); /* our own store */
-  store_seq (word, RING_WORD (s, RECORD_NONE)); /* A3 */
+  store_seq (block_ring_word (&producer->block, s),
+      RING_WORD (s, RECORD_NONE)); /* A3 */
   STEP (A3_RETIRED);
   producer->tail = s + 1;
   store_release (&producer->block.header->tail, s + 1);
   STEP (TAIL_STORED);
-  ring_unref (producer, record);
+  ring_unref (producer, *ring_private (producer, s));
   return true;
 }
 
@@ -402,6 +428,7 @@ publish_batch (DatahubProducer *producer, Call *call)
     taken = producer->free_recs[--producer->n_free_recs];
     fill_record (producer, call, i, first + i, taken, now);
     note_buffer (producer, &call->commits[i], first + i);
+    *ring_private (producer, first + i) = (uint16_t) taken;
     store_release (block_ring_word (&producer->block, first + i),
         RING_WORD (first + i, taken)); /* A6 */
     STEP (A6_WORD_STORED);

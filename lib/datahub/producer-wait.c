@@ -11,6 +11,10 @@
 #define REAP_PAUSE_NS (4 * NS_PER_MS)
 /* A sleep and a wake take about as long. */
 #define SPIN_NS (NS_PER_MS / 50)
+/* While the ring stands still a sound row can be in the way at three gates: at
+ * each of the records that are kept (RING_MIN_KEPT), and behind them with a
+ * pin. A word that moves on and back is nobody's progress. */
+#define GATES_AT_ONE_TAIL 4
 
 static bool
 reap_row (DatahubProducer *producer, uint32_t i)
@@ -63,6 +67,34 @@ is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
       && (needed < producer->head || row_holds_pins (&producer->block, row));
 }
 
+static bool
+is_wobbling (const DatahubProducer *producer, const Blocker *blocker)
+{
+  return blocker->stuck_ns / GATES_AT_ONE_TAIL
+      >= producer->options.block_timeout_ns;
+}
+
+/* Adds @slept_ns to the account of a row that is in the way. Returns whether it
+ * was there for too long. */
+static bool
+is_overdue (const DatahubProducer *producer, Blocker *blocker, uint64_t gate,
+    int64_t slept_ns)
+{
+  int64_t timeout = producer->options.block_timeout_ns;
+  if (blocker->gate != gate) {
+    blocker->gate = gate;
+    blocker->slept_ns = 0;
+  }
+  if (blocker->tail != producer->tail) {
+    blocker->tail = producer->tail;
+    blocker->stuck_ns = 0;
+  }
+  blocker->slept_ns += slept_ns;
+  blocker->stuck_ns += slept_ns;
+  return timeout >= 0
+      && (blocker->slept_ns >= timeout || is_wobbling (producer, blocker));
+}
+
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
  * before, and evicts those over block-timeout (L5). Counted in time this
  * producer really slept, at most a slice at once: one that was itself stopped
@@ -81,17 +113,15 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
     Blocker *blocker = &producer->blockers[i];
     uint64_t gate = load_seq (&row->gate);
     uint64_t needed = GATE_SEQUENCE (gate);
-    if (needed >= GATE_EVICTED
+    if (needed >= GATE_EVICTED || ring_is_distrusted (producer, i)
         || !is_in_the_way (producer, row, needed, starved)) {
-      *blocker = (Blocker){ 0, 0 };
+      *blocker = (Blocker){ 0 };
       continue;
     }
-    if (blocker->gate != gate)
-      *blocker = (Blocker){ gate, 0 };
-    blocker->slept_ns += slept_ns;
-    if (producer->options.block_timeout_ns < 0
-        || blocker->slept_ns < producer->options.block_timeout_ns)
+    if (!is_overdue (producer, blocker, gate, slept_ns))
       continue;
+    if (is_wobbling (producer, blocker))
+      or_seq (&producer->distrusted[i >> 6], UINT64_C (1) << (i & 63));
     if (swap_u64_seq (&row->gate, gate,
             GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
       STEP (EVICT_SWAPPED);
@@ -102,7 +132,7 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
       os_futex_wake (&block->bell->attention);
       STEP (EVICT_TOLD);
     }
-    *blocker = (Blocker){ 0, 0 };
+    *blocker = (Blocker){ 0 };
   }
 }
 

@@ -175,10 +175,12 @@ static DatahubResult
 make_private_state (DatahubProducer *producer, DatahubError *error)
 {
   uint32_t n = producer->block.g.n_recs;
+  producer->ring = calloc (producer->block.g.ring_size, sizeof *producer->ring);
   producer->records = calloc (n, sizeof *producer->records);
   producer->free_recs = calloc (n, sizeof *producer->free_recs);
   producer->limbo = calloc (n, sizeof *producer->limbo);
-  if (!producer->records || !producer->free_recs || !producer->limbo)
+  if (!producer->ring || !producer->records || !producer->free_recs
+      || !producer->limbo)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   for (uint32_t i = 0; i < n; i++)
     producer->free_recs[i] = (uint16_t) (n - 1 - i);
@@ -271,6 +273,7 @@ producer_free (DatahubProducer *producer)
     block_reclaim_dead (dir, user, &uuid);
     close (dir);
   }
+  free (producer->ring);
   free (producer->records);
   free (producer->free_recs);
   free (producer->limbo);
