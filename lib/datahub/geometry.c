@@ -167,7 +167,7 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
                 / g->max_rows
             - 1),
         (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
-            / (g->max_quota + 1)));
+            / ((uint64_t) g->max_quota + 1)));
   g->n_recs = (uint32_t) records;
   g->zone_size = options->zone_size;
   g->shared_zone_size = options->shared_zone_size;
