@@ -310,7 +310,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
     bool writable, DatahubError *error)
 {
   PoolPage page;
-  uint64_t size;
+  uint64_t size, total = UINT64_MAX, available;
   uint32_t owner;
   void *map = NULL;
   FileName name = name_pool (block->user, &block->uuid, shape->gen);
@@ -321,9 +321,13 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
         block->channel, strerror (errno));
     return NULL;
   }
+  /* a file longer than its file system is mostly holes: reading it would not
+   * end before all memory is gone */
+  os_space (block->dir, &total, &available);
   if (!os_file_size (fd, &size, &owner) || owner != block->user
-      || size != shape->size || !os_read_all (fd, &page, sizeof page)
-      || page.magic != POOL_MAGIC || page.gen != shape->gen
+      || size != shape->size || size > total
+      || !os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
+      || page.gen != shape->gen
       || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
     datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,

@@ -5,12 +5,24 @@
 #include "result-private.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 void
-consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool)
+consumer_free_pool (ConsumerPool *pool)
 {
   os_unmap ((void *) pool->map, pool->shape.size);
   free (pool);
+}
+
+/* Ends a lease; the lock is held. Returns whether the caller frees the pool, once
+ * the lock is not. */
+bool
+consumer_drop_pool (DatahubConsumer *consumer, ConsumerPool *pool)
+{
+  if (--pool->leases > 0 || !pool->stale)
+    return false;
+  consumer->mapped[pool->id] = NULL;
+  return true;
 }
 
 ConsumerPool *
@@ -22,29 +34,48 @@ consumer_find_pool (DatahubConsumer *consumer, uint32_t gen)
   return NULL;
 }
 
+/* The reading thread alone adds; others only remove. */
+static uint32_t
+free_id (DatahubConsumer *consumer)
+{
+  uint32_t id = 0;
+  pthread_mutex_lock (&consumer->lock);
+  while (id < MAPPED_MAX && consumer->mapped[id])
+    id++;
+  pthread_mutex_unlock (&consumer->lock);
+  return id;
+}
+
 static bool
 map_pool (DatahubConsumer *consumer, const PoolShape *shape,
     DatahubError *error)
 {
   ConsumerPool *pool;
   void *map;
-  if (consumer->n_pools == 2 * MAX_POOLS) {
+  int fd = -1;
+  uint32_t id = free_id (consumer);
+  if (consumer->n_pools == 2 * MAX_POOLS || id == MAPPED_MAX) {
     datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" changes its pools while this consumer holds %u "
-        "old ones.",
-        consumer->block.channel, MAX_POOLS);
+        "The DataBlock \"%s\" changes its pools while leases of this consumer "
+        "hold old ones: %u are mapped.",
+        consumer->block.channel, id);
     return false;
   }
-  map = pool_open (&consumer->block, shape, NULL, false, error);
-  pool = map ? calloc (1, sizeof *pool) : NULL;
+  map = pool_open (&consumer->block, shape, &fd, false, error);
+  if (!map)
+    return false;
+  /* a look at every page would fill the holes of an old pool again */
+  if (os_is_whole (fd))
+    os_prefault (map, shape->size, false, true);
+  close (fd);
+  pool = calloc (1, sizeof *pool);
   if (!pool) {
-    if (map)
-      os_unmap (map, shape->size);
+    os_unmap (map, shape->size);
     return false;
   }
-  os_prefault (map, shape->size, false, true);
-  *pool = (ConsumerPool){ .shape = *shape, .map = map };
+  *pool = (ConsumerPool){ .shape = *shape, .map = map, .id = id };
   pthread_mutex_lock (&consumer->lock);
+  consumer->mapped[id] = pool;
   consumer->pools[consumer->n_pools++] = pool;
   pthread_mutex_unlock (&consumer->lock);
   STEP (P3_POOL_MAPPED);
@@ -74,10 +105,12 @@ drop_absent (DatahubConsumer *consumer)
     pthread_mutex_lock (&consumer->lock);
     pool->stale = true;
     unmap = pool->leases == 0;
+    if (unmap)
+      consumer->mapped[pool->id] = NULL;
     consumer->pools[i] = consumer->pools[--consumer->n_pools];
     pthread_mutex_unlock (&consumer->lock);
     if (unmap)
-      consumer_free_pool (consumer, pool);
+      consumer_free_pool (pool);
     STEP (P3_POOL_DROPPED);
   }
 }

@@ -8,11 +8,15 @@
 
 #include <pthread.h>
 
+/* Pools of the table, and old ones that leases keep mapped: one bit each. */
+#define MAPPED_MAX 64u
+
 /* A mapped pool, cached by generation, never by its place in the table (P3). */
 typedef struct
 {
   PoolShape shape;
   const uint8_t *map;
+  uint32_t id; /* index in mapped[] */
   uint32_t leases; /* guarded by the consumer's lock, as stale */
   bool stale; /* gone from the table: unmap with the last lease */
 } ConsumerPool;
@@ -21,6 +25,9 @@ typedef struct
 {
   uint32_t leases;
   uint32_t n_slots; /* counted against the quota */
+  /* Pools that contexts of this record were shown from, by id: they stay
+   * mapped as long as its lease, whatever the table says. */
+  uint64_t context_pools;
 } HeldRecord;
 
 struct _DatahubConsumer
@@ -33,11 +40,12 @@ struct _DatahubConsumer
   DatahubStart start;
   uint32_t quota;
 
-  /* Guards held[], pinned and the counts of leases; innermost, never held
-   * across a system call. */
+  /* Guards held[], pinned, mapped[] and the counts of leases; innermost, never
+   * held across a system call. */
   pthread_mutex_t lock;
   HeldRecord *held; /* per record: the same one may be read twice */
   uint32_t pinned; /* slots */
+  ConsumerPool *mapped[MAPPED_MAX]; /* every pool that is mapped, by id */
 
   /* The reading thread's own; `busy` refuses a second one. */
   shared_u32 busy;
@@ -79,7 +87,9 @@ void consumer_unpin (DatahubConsumer *consumer, uint32_t record);
 /* Pools; the reading thread. */
 bool consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error);
 ConsumerPool *consumer_find_pool (DatahubConsumer *consumer, uint32_t gen);
-void consumer_free_pool (DatahubConsumer *consumer, ConsumerPool *pool);
+void consumer_free_pool (ConsumerPool *pool);
+bool consumer_drop_pool (DatahubConsumer *consumer,
+    ConsumerPool *pool); /* the lock is held */
 
 /* Waiting; the reading thread. */
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);

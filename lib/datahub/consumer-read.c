@@ -27,15 +27,39 @@ consumer_pin (DatahubConsumer *consumer, uint32_t record)
   pthread_mutex_unlock (&consumer->lock);
 }
 
+/* Pools that nothing needs any more, to be freed without the lock. */
+typedef struct
+{
+  ConsumerPool *pools[DATAHUB_MAX_MEMORIES + 1 + MAPPED_MAX];
+  uint32_t n;
+} Garbage;
+
+static void
+drop_pool (DatahubConsumer *consumer, ConsumerPool *pool, Garbage *garbage)
+{
+  if (consumer_drop_pool (consumer, pool))
+    garbage->pools[garbage->n++] = pool;
+}
+
+static void
+free_garbage (Garbage *garbage)
+{
+  while (garbage->n > 0)
+    consumer_free_pool (garbage->pools[--garbage->n]);
+}
+
 /* Drops one lease; the lock is held. Returns whether it was the last. */
 static bool
-drop_lease (DatahubConsumer *consumer, uint32_t record)
+drop_lease (DatahubConsumer *consumer, uint32_t record, Garbage *garbage)
 {
   HeldRecord *held = &consumer->held[record];
   if (--held->leases > 0)
     return false;
   consumer->pinned -= held->n_slots;
   held->n_slots = 0;
+  for (uint64_t left = held->context_pools; left; left &= left - 1)
+    drop_pool (consumer, consumer->mapped[__builtin_ctzll (left)], garbage);
+  held->context_pools = 0;
   and_seq (&consumer->row->pins[record >> 6],
       ~(UINT64_C (1) << (record & 63))); /* B6 */
   STEP (B6_UNPINNED);
@@ -45,12 +69,15 @@ drop_lease (DatahubConsumer *consumer, uint32_t record)
 void
 consumer_unpin (DatahubConsumer *consumer, uint32_t record)
 {
+  Garbage garbage;
   bool last;
+  garbage.n = 0;
   pthread_mutex_lock (&consumer->lock);
-  last = drop_lease (consumer, record);
+  last = drop_lease (consumer, record, &garbage);
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_kick (consumer);
+  free_garbage (&garbage);
 }
 
 /* How many buffers come before the record @s, or before the one behind it.
@@ -105,14 +132,18 @@ locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
   return pool->map + BLOCK_PAGE + slot * shape->stride + offset;
 }
 
-static ConsumerPool *
-need_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
+/* Opens what @record needs, before anything points into a pool: a look at the
+ * table also lets go of the pools that have left it. */
+static void
+open_pools (DatahubConsumer *consumer, const BlockRecord *record,
+    DatahubError *error)
 {
-  ConsumerPool *pool = consumer_find_pool (consumer, gen);
-  if (pool)
-    return pool;
-  consumer_refresh_pools (consumer, error);
-  return consumer_find_pool (consumer, gen);
+  bool known =
+      record->meta_gen == 0 || consumer_find_pool (consumer, record->meta_gen);
+  for (uint32_t i = 0; i < record->n_mem && known; i++)
+    known = consumer_find_pool (consumer, record->mem[i].gen) != NULL;
+  if (!known)
+    consumer_refresh_pools (consumer, error);
 }
 
 static DatahubResult
@@ -130,7 +161,7 @@ view_memories (DatahubConsumer *consumer, const BlockRecord *record,
 {
   for (uint32_t i = 0; i < record->n_mem; i++) {
     const RecordMemory *m = &record->mem[i];
-    ConsumerPool *pool = need_pool (consumer, m->gen, error);
+    ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
     if (!pool)
       return fail_pool (consumer, m->gen, error);
     view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
@@ -155,7 +186,7 @@ view_meta (DatahubConsumer *consumer, const BlockRecord *record,
       return refuse (consumer, record->seq, "its body does not fit it", error);
     return DATAHUB_OK;
   }
-  pool = need_pool (consumer, record->meta_gen, error);
+  pool = consumer_find_pool (consumer, record->meta_gen);
   if (!pool)
     return fail_pool (consumer, record->meta_gen, error);
   view->meta =
@@ -240,6 +271,7 @@ describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
   view->record = index;
   view->n_slots = record.n_mem ? record.n_mem : 1;
   view_contexts (&record, index, consumer->block.g.n_recs, view);
+  open_pools (consumer, &record, error);
   result = view_memories (consumer, &record, view, error);
   if (result == DATAHUB_OK)
     result = view_meta (consumer, &record, shared, view, error);
@@ -686,24 +718,39 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
 void
 datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
 {
-  ConsumerPool *unmap[DATAHUB_MAX_MEMORIES + 1];
-  uint32_t n = 0;
+  Garbage garbage;
   bool last;
   if (consumer->generation != os_generation ())
     return;
+  garbage.n = 0;
   pthread_mutex_lock (&consumer->lock);
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
-    ConsumerPool *pool = view->pools[i];
-    if (pool && --pool->leases == 0 && pool->stale)
-      unmap[n++] = pool;
-  }
-  last = drop_lease (consumer, view->record);
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
+    if (view->pools[i])
+      drop_pool (consumer, view->pools[i], &garbage);
+  last = drop_lease (consumer, view->record, &garbage);
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_kick (consumer);
-  while (n > 0)
-    consumer_free_pool (consumer, unmap[--n]);
+  free_garbage (&garbage);
   consumer_unref (consumer);
+}
+
+/* Ties the pools that @context points into to the lease of @record. A sound
+ * producer keeps them as long by itself. */
+static void
+keep_context_pools (DatahubConsumer *consumer, uint32_t record,
+    const DatahubView *context)
+{
+  HeldRecord *held = &consumer->held[record];
+  pthread_mutex_lock (&consumer->lock);
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
+    ConsumerPool *pool = context->pools[i];
+    if (!pool || (held->context_pools >> pool->id & 1))
+      continue;
+    held->context_pools |= UINT64_C (1) << pool->id;
+    pool->leases++;
+  }
+  pthread_mutex_unlock (&consumer->lock);
 }
 
 /**
@@ -724,6 +771,7 @@ DatahubResult
 datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
     DatahubContext context, DatahubView *view, DatahubError *error)
 {
+  DatahubResult result;
   uint32_t index;
   if (consumer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
@@ -732,8 +780,11 @@ datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
   index = of->context_records[context];
   if (index >= consumer->block.g.n_recs)
     return DATAHUB_ERROR_NOT_FOUND;
-  return describe (consumer, index, of->context[context] & SEQUENCE_MASK, view,
-      error);
+  result = describe (consumer, index, of->context[context] & SEQUENCE_MASK,
+      view, error);
+  if (result == DATAHUB_OK)
+    keep_context_pools (consumer, of->record, view);
+  return result;
 }
 
 /**

@@ -19,6 +19,9 @@
 #define CLAIM_PASSES 2
 /* A producer at full speed may lap a joiner while it joins. */
 #define JOIN_TRIES 20
+/* A producer that claims past a gate that stands is none that anybody can join;
+ * a sound one moves on only between our look and our store. */
+#define GATE_TRIES 1000
 
 /**
  * datahub_consumer_options_init:
@@ -184,25 +187,40 @@ start_counting (DatahubConsumer *consumer)
   }
 }
 
-/* Joins the stream: publishes the gate, then checks that the producer did not
- * claim past it meanwhile (B10, B11); the producer claims, then scans gates
- * (A1, A2). Models: tests/model/gate.pml. */
-static void
-join (DatahubConsumer *consumer)
+/* Publishes the gate, then checks that the producer did not claim past it
+ * meanwhile (B10, B11); the producer claims, then scans gates (A1, A2). Models:
+ * tests/model/gate.pml. */
+static DatahubResult
+shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
+{
+  shared_u64 *claim = &consumer->block.header->tail_claim;
+  for (int i = 0; i < GATE_TRIES; i++) {
+    *oldest = load_seq (claim); /* B10 */
+    STEP (B10_CLAIM_LOADED);
+    store_seq (&consumer->row->gate,
+        GATE_WORD (consumer->incarnation, *oldest)); /* B11 */
+    STEP (B11_GATE_STORED);
+    if (load_seq (claim) <= *oldest)
+      return DATAHUB_OK;
+  }
+  store_seq (&consumer->row->gate,
+      GATE_WORD (consumer->incarnation, GATE_OPEN));
+  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+      "The DataBlock \"%s\" is damaged: its oldest record keeps changing.",
+      consumer->block.channel);
+}
+
+/* Joins the stream. */
+static DatahubResult
+join (DatahubConsumer *consumer, DatahubError *error)
 {
   BlockHeader *header = consumer->block.header;
   ConsumerRow *row = consumer->row;
   uint64_t oldest;
-  if (consumer->reliable) {
-    do {
-      oldest = load_seq (&header->tail_claim); /* B10 */
-      STEP (B10_CLAIM_LOADED);
-      store_seq (&row->gate,
-          GATE_WORD (consumer->incarnation, oldest)); /* B11 */
-      STEP (B11_GATE_STORED);
-    } while (load_seq (&header->tail_claim) > oldest);
-  } else
+  if (!consumer->reliable)
     oldest = load_acquire (&header->tail);
+  else if (shut_gate (consumer, &oldest, error) != DATAHUB_OK)
+    return DATAHUB_ERROR_CORRUPT;
   consumer_choose_start (consumer, oldest);
   start_counting (consumer);
   if (consumer->reliable)
@@ -217,13 +235,14 @@ join (DatahubConsumer *consumer)
   STEP (JOIN_ACTIVE_STORED);
   block_attend (&consumer->block);
   STEP (JOINED);
+  return DATAHUB_OK;
 }
 
 static void
 consumer_free (DatahubConsumer *consumer)
 {
   for (uint32_t i = 0; i < consumer->n_pools; i++)
-    consumer_free_pool (consumer, consumer->pools[i]);
+    consumer_free_pool (consumer->pools[i]);
   block_release (&consumer->block);
   pthread_mutex_destroy (&consumer->lock);
   free (consumer->held);
@@ -323,11 +342,13 @@ datahub_consumer_attach (const char *channel,
   }
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
-  join (made);
-  if (is_forsaken (made)) {
-    datahub_consumer_close (made);
-    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+  result = join (made, error);
+  if (result == DATAHUB_OK && is_forsaken (made))
+    result = datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was closed just now.", channel);
+  if (result != DATAHUB_OK) {
+    datahub_consumer_close (made);
+    return result;
   }
   *consumer = made;
   return DATAHUB_OK;
@@ -353,9 +374,8 @@ datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
   consumer->incarnation++;
   store_seq (&consumer->row->incarnation, consumer->incarnation);
   STEP (REJOIN_INCARNATION_STORED);
-  join (consumer);
   consumer->discont = true;
-  return DATAHUB_OK;
+  return join (consumer, error);
 }
 
 /* What a block's last reader leaves behind is removed by it, where the producer
@@ -497,8 +517,9 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
     return;
   pthread_mutex_lock (&consumer->lock);
   stats->pinned = consumer->pinned;
-  for (uint32_t i = 0; i < consumer->n_pools; i++)
-    stats->bytes_mapped += consumer->pools[i]->shape.size;
+  for (uint32_t i = 0; i < MAPPED_MAX; i++)
+    if (consumer->mapped[i])
+      stats->bytes_mapped += consumer->mapped[i]->shape.size;
   pthread_mutex_unlock (&consumer->lock);
   stats->received = load_relaxed (&consumer->n_received);
   stats->lost = load_relaxed (&consumer->n_lost);

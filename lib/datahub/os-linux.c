@@ -230,6 +230,15 @@ os_file_size (int fd, uint64_t *size, uint32_t *owner)
   return true;
 }
 
+/* Whether every page of the file is allocated. */
+bool
+os_is_whole (int fd)
+{
+  struct stat st;
+  return fstat (fd, &st) == 0
+      && (uint64_t) st.st_blocks * 512 >= (uint64_t) st.st_size;
+}
+
 bool
 os_identity (int fd, uint64_t *device, uint64_t *inode)
 {

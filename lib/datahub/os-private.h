@@ -36,6 +36,7 @@ bool os_link_again (int dir, const char *from, const char *to);
 bool os_unlink (int dir, const char *name);
 bool os_same_file (int fd, int dir, const char *name);
 bool os_file_size (int fd, uint64_t *size, uint32_t *owner);
+bool os_is_whole (int fd);
 bool os_identity (int fd, uint64_t *device, uint64_t *inode);
 void os_punch (int fd, uint64_t offset, uint64_t size);
 bool os_space (int dir, uint64_t *total, uint64_t *available);
