@@ -347,13 +347,6 @@ pool_files (void)
   }
 }
 
-static uint64_t
-noise (uint64_t *state)
-{
-  *state = *state * UINT64_C (6364136223846793005) + 1442695040888963407u;
-  return *state ^ *state >> 29;
-}
-
 /* The whole table of consumers written over, again and again, by a consumer
  * that is not one: the producer goes on. */
 static void
@@ -367,11 +360,11 @@ consumer_table (void)
   DatahubConsumerInfo infos[8];
   for (int round = 0; round < 300; round++) {
     for (uint64_t at = round % 2 ? 0 : BLOCK_PAGE; at + 8 <= con.size;
-         at += 8 + 8 * (noise (&state) % 16)) {
-      uint64_t word = noise (&state);
-      if (noise (&state) % 4 == 0)
+         at += 8 + 8 * (check_noise (&state) % 16)) {
+      uint64_t word = check_noise (&state);
+      if (check_noise (&state) % 4 == 0)
         word = GATE_WORD (1, round);
-      if (noise (&state) % 4 == 0)
+      if (check_noise (&state) % 4 == 0)
         word = UINT64_MAX;
       if (at < 0xf00 || at >= BLOCK_PAGE)
         memcpy (con.bytes + at, &word, 8);
@@ -429,12 +422,13 @@ at_random (void)
   for (uint64_t round = 0; round < 20000; round++) {
     DatahubView view;
     DatahubBlockInfo info;
-    uint64_t at = begin + noise (&state) % (left - 8), word = noise (&state);
+    uint64_t at = begin + check_noise (&state) % (left - 8),
+             word = check_noise (&state);
     if (at >= sizeof (BlockHeader)
         && at < sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection))
       continue;
     if (round % 3 == 0)
-      word >>= noise (&state) % 64;
+      word >>= check_noise (&state) % 64;
     memcpy (scene.ctl.bytes + at, &word, round % 2 ? 8 : 2);
     for (int i = 0; i < 4; i++)
       if (datahub_consumer_begin_read (scene.consumer, 0, &view, &err)
