@@ -129,6 +129,7 @@
   FIELD (ConsumerRow, received)                                                \
   FIELD (ConsumerRow, lost)                                                    \
   FIELD (ConsumerRow, heartbeat)                                               \
+  FIELD (ConsumerRow, expired)                                                 \
   ARRAY (ConsumerRow, reserved0)                                               \
   FIELD (ConsumerRow, incarnation)                                             \
   FIELD (ConsumerRow, state)                                                   \
