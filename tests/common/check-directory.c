@@ -39,14 +39,21 @@ check_directory_make (void)
   setenv ("DATAHUB_RUNTIME_DIR", runtime_directory, 1);
 }
 
+/* With the directories in it, where a test made some. */
 static void
 empty_directory (const char *path)
 {
   DIR *dir = opendir (path);
   if (!dir)
     return;
-  for (struct dirent *entry; (entry = readdir (dir));)
-    unlinkat (dirfd (dir), entry->d_name, 0);
+  for (struct dirent *entry; (entry = readdir (dir));) {
+    char below[PATH_MAX];
+    if (entry->d_name[0] == '.'
+        || unlinkat (dirfd (dir), entry->d_name, 0) == 0)
+      continue;
+    snprintf (below, sizeof below, "%s/%s", path, entry->d_name);
+    empty_directory (below);
+  }
   closedir (dir);
   rmdir (path);
 }

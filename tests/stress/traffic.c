@@ -38,6 +38,14 @@ seed_of (uint64_t epoch, uint64_t number, uint32_t part)
   return (epoch << 40) ^ (number << 3) ^ part;
 }
 
+static Shape
+growing_shape (uint64_t number)
+{
+  bool bigger = number % 8 == 7 && number < 48;
+  return (Shape){ .n_memories = 1,
+    .sizes = { bigger ? SLOT_SIZE * (2 + number / 8) : 256 } };
+}
+
 /* Mostly one small memory; now and then several, metas, a frame that makes the
  * block grow, or nothing at all. */
 static Shape
@@ -46,6 +54,8 @@ shape_of (uint64_t epoch, uint64_t number)
   Random random = { seed_of (epoch, number, 7) };
   Shape shape = { .n_memories = 1 };
   uint32_t kind = random_below (&random, 512);
+  if (epoch & TRAFFIC_GROWING)
+    return growing_shape (number);
   if (kind == 0)
     shape.sizes[0] = SLOT_SIZE + random_below (&random, BIG_SIZE);
   else if (kind == 1)
@@ -146,9 +156,9 @@ traffic_send (DatahubProducer *producer, uint64_t epoch, uint64_t first,
   return result;
 }
 
-static DatahubResult
-send_event (DatahubProducer *producer, DatahubRecordType type, uint64_t epoch,
-    int64_t timeout_ns, DatahubError *error)
+DatahubResult
+traffic_send_event (DatahubProducer *producer, DatahubRecordType type,
+    uint64_t epoch, int64_t timeout_ns, DatahubError *error)
 {
   DatahubCommit record = { .type = type,
     .pts = epoch,
@@ -165,14 +175,16 @@ DatahubResult
 traffic_send_caps (DatahubProducer *producer, uint64_t epoch,
     int64_t timeout_ns, DatahubError *error)
 {
-  return send_event (producer, DATAHUB_RECORD_CAPS, epoch, timeout_ns, error);
+  return traffic_send_event (producer, DATAHUB_RECORD_CAPS, epoch, timeout_ns,
+      error);
 }
 
 DatahubResult
 traffic_send_tags (DatahubProducer *producer, uint64_t epoch,
     int64_t timeout_ns, DatahubError *error)
 {
-  return send_event (producer, DATAHUB_RECORD_TAGS, epoch, timeout_ns, error);
+  return traffic_send_event (producer, DATAHUB_RECORD_TAGS, epoch, timeout_ns,
+      error);
 }
 
 void
@@ -243,6 +255,12 @@ follow_any (TrafficReader *reader, const DatahubView *view)
     reader->first = reader->next = view->ordinal - view->lost;
   }
   CHECK_INT (view->pts, ==, reader->epoch);
+  if (view->flushed && !reader->reliable) {
+    /* What the producer took back is no loss, but it is gone. */
+    CHECK_INT (view->ordinal, >=, reader->next + view->lost);
+    reader->flushed += view->ordinal - view->lost - reader->next;
+    reader->next = view->ordinal - view->lost;
+  }
   CHECK_INT (view->ordinal, ==, reader->next + view->lost);
   if (reader->reliable)
     CHECK_INT (view->lost, ==, 0);
@@ -326,6 +344,6 @@ traffic_check_counts (TrafficReader *reader)
   CHECK_INT (stats.received, ==, reader->received);
   CHECK_INT (stats.lost, ==, reader->lost);
   if (reader->started)
-    CHECK_INT (reader->received + reader->lost, ==,
+    CHECK_INT (reader->received + reader->lost + reader->flushed, ==,
         reader->next - reader->first);
 }

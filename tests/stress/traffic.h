@@ -10,6 +10,8 @@
 
 #define TRAFFIC_MAX_HELD 16
 #define TRAFFIC_MAX_BATCH 4
+/* In an epoch with this bit every eighth frame makes the block grow. */
+#define TRAFFIC_GROWING (UINT64_C (1) << 20)
 
 typedef struct
 {
@@ -24,6 +26,9 @@ uint32_t random_below (Random *random, uint32_t limit);
 DatahubResult traffic_send (DatahubProducer *producer, uint64_t epoch,
     uint64_t first, uint32_t n, int64_t timeout_ns, DatahubError *error);
 /* One sticky event that names the epoch. */
+DatahubResult traffic_send_event (DatahubProducer *producer,
+    DatahubRecordType type, uint64_t epoch, int64_t timeout_ns,
+    DatahubError *error);
 DatahubResult traffic_send_caps (DatahubProducer *producer, uint64_t epoch,
     int64_t timeout_ns, DatahubError *error);
 DatahubResult traffic_send_tags (DatahubProducer *producer, uint64_t epoch,
@@ -44,6 +49,7 @@ typedef struct
   uint64_t first; /* number of the first buffer */
   uint64_t next; /* number after the newest buffer */
   uint64_t received, lost, copies;
+  uint64_t flushed; /* skipped at flushes of the producer */
   uint32_t n_held;
   DatahubView held[TRAFFIC_MAX_HELD];
 } TrafficReader;

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "census.h"
+
+#include <datahub/producer-private.h>
+
+#include <stdlib.h>
+
+typedef struct
+{
+  const DatahubProducer *producer;
+  uint32_t n_recs;
+  uint8_t *loose; /* per record: times in free_recs or limbo */
+  uint8_t *is_free;
+  uint32_t *refs; /* per record: references found */
+} Census;
+
+static void
+note_loose (Census *census)
+{
+  const DatahubProducer *p = census->producer;
+  CHECK_INT (p->n_free_recs + p->n_limbo, <=, census->n_recs);
+  for (uint32_t i = 0; i < p->n_free_recs; i++) {
+    CHECK_INT (p->free_recs[i], <, census->n_recs);
+    census->loose[p->free_recs[i]]++;
+    census->is_free[p->free_recs[i]] = 1;
+  }
+  for (uint32_t i = 0; i < p->n_limbo; i++) {
+    CHECK_INT (p->limbo[i], <, census->n_recs);
+    census->loose[p->limbo[i]]++;
+  }
+}
+
+static void
+note_references (Census *census)
+{
+  const DatahubProducer *p = census->producer;
+  for (uint64_t s = p->tail; s < p->head; s++) {
+    uint64_t word = load_relaxed (block_ring_word (&p->block, s));
+    CHECK_INT (RING_SEQUENCE (word), ==, s);
+    CHECK_INT (RING_RECORD (word), <, census->n_recs);
+    census->refs[RING_RECORD (word)]++;
+  }
+  for (uint32_t i = 0; i < N_STICKY; i++)
+    if (p->sticky[i] != RECORD_NONE)
+      census->refs[p->sticky[i]]++;
+  for (uint32_t r = 0; r < census->n_recs; r++)
+    for (uint32_t i = 0; !census->is_free[r] && i < DATAHUB_N_CONTEXTS; i++)
+      if (p->records[r].ctx[i] != RECORD_NONE)
+        census->refs[p->records[r].ctx[i]]++;
+}
+
+static void
+check_records (Census *census)
+{
+  for (uint32_t r = 0; r < census->n_recs; r++) {
+    CHECK_INT (census->producer->records[r].refs, ==, census->refs[r]);
+    CHECK_INT (census->loose[r], ==, census->refs[r] == 0);
+  }
+}
+
+/* References that records and the packing slot have to slots of @pool. */
+static uint64_t
+known_references (const Census *census, const Pool *pool)
+{
+  const DatahubProducer *p = census->producer;
+  uint64_t n = p->pack.pool == pool;
+  for (uint32_t r = 0; r < census->n_recs; r++)
+    for (uint32_t i = 0; !census->is_free[r] && i < p->records[r].n_slots; i++)
+      n += p->records[r].slots[i].pool == pool;
+  return n;
+}
+
+/* Returns how many references nobody but a loan can account for. */
+static uint64_t
+check_slots (const Census *census, const Pool *pool)
+{
+  uint64_t total = 0, used = 0;
+  for (uint32_t i = 0; i < pool->shape.n_slots; i++) {
+    total += pool->refs[i];
+    used += pool->refs[i] > 0;
+  }
+  for (uint32_t i = 0; i < pool->n_free; i++)
+    CHECK_INT (pool->refs[pool->free[i]], ==, 0);
+  CHECK_INT (used + pool->n_free, ==, pool->shape.n_slots);
+  CHECK_INT (total, >=, known_references (census, pool));
+  return total - known_references (census, pool);
+}
+
+static void
+check_locked (DatahubProducer *producer, uint32_t n_loans)
+{
+  Census census = { .producer = producer, .n_recs = producer->block.g.n_recs };
+  uint64_t loans = 0;
+  census.loose = calloc (census.n_recs, 1);
+  census.is_free = calloc (census.n_recs, 1);
+  census.refs = calloc (census.n_recs, sizeof *census.refs);
+  CHECK (census.loose && census.is_free && census.refs);
+  note_loose (&census);
+  note_references (&census);
+  check_records (&census);
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i])
+      loans += check_slots (&census, producer->pools[i]);
+  CHECK_INT (loans, ==, n_loans);
+  free (census.loose);
+  free (census.is_free);
+  free (census.refs);
+}
+
+void
+census_check (DatahubProducer *producer, uint32_t n_loans)
+{
+  pthread_mutex_lock (&producer->lock);
+  check_locked (producer, n_loans);
+  pthread_mutex_unlock (&producer->lock);
+}
+
+static void
+check_nobody_attached (DatahubProducer *producer)
+{
+  const Block *block = &producer->block;
+  for (uint32_t i = 0; i < block->g.max_rows; i++)
+    CHECK (row_is_neutral (block, i));
+  for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
+    CHECK_INT (load_seq (&block->bell->waiters[w]), ==, 0);
+}
+
+void
+census_check_all_back (DatahubProducer *producer, uint32_t n_loans)
+{
+  uint32_t pools = 0;
+  producer_reap (producer, 0);
+  check_nobody_attached (producer);
+  pthread_mutex_lock (&producer->lock);
+  while (producer->tail < producer->head)
+    CHECK (ring_retire_oldest (producer));
+  while (producer->n_limbo)
+    CHECK_INT (ring_reclaim (producer), >, 0);
+  check_locked (producer, n_loans);
+  pthread_mutex_unlock (&producer->lock);
+  producer_tidy (producer);
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    pools += producer->pools[i] != NULL;
+  if (n_loans == 0)
+    CHECK_INT (pools, ==, N_POOL_KINDS);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+DatahubError stage_error;
+
+void
+stage_must (DatahubResult result, DatahubResult wanted, const char *file,
+    int line)
+{
+  if (result != wanted)
+    check_fail (file, line, "%s (%s), wanted %s", datahub_result_name (result),
+        stage_error.message, datahub_result_name (wanted));
+}
+
+DatahubProducerOptions
+stage_options (uint64_t epoch)
+{
+  DatahubProducerOptions options = traffic_options (epoch);
+  options.slots = 32;
+  options.max_consumers = MAX_CONSUMERS;
+  options.max_bytes = 16 << 20;
+  options.zone_size = ZONE_SIZE;
+  return options;
+}
+
+/* Created, with caps, and published. */
+DatahubProducer *
+stage_new_producer (uint64_t epoch)
+{
+  DatahubProducerOptions options = stage_options (epoch);
+  DatahubProducer *producer = NULL;
+  options.block_timeout_ns = BLOCK_TIMEOUT_NS;
+  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
+  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  MUST (datahub_producer_publish (producer, &stage_error));
+  return producer;
+}
+
+bool
+stage_attach (TrafficReader *reader, bool reliable, Random *random)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  datahub_consumer_options_init (&options);
+  options.reliable = reliable;
+  options.start = DATAHUB_START_OLDEST;
+  DatahubResult result =
+      datahub_consumer_attach (CHANNEL, &options, &consumer, &stage_error);
+  if (result == DATAHUB_ERROR_NOT_FOUND)
+    return false;
+  MUST (result);
+  *reader = (TrafficReader){ .consumer = consumer,
+    .reliable = reliable,
+    .random = random };
+  return true;
+}
+
+void
+stage_detach (TrafficReader *reader)
+{
+  if (!reader->consumer)
+    return;
+  traffic_check_counts (reader);
+  traffic_release_all (reader);
+  datahub_consumer_close (reader->consumer);
+  reader->consumer = NULL;
+}
+
+/* Keeps no lease, so that who waits for this process's consumers waits for
+ * their reading alone. */
+DatahubResult
+stage_read_all (TrafficReader *reader)
+{
+  DatahubResult result;
+  /* The next read then asks the kernel whether the producer lives. */
+  datahub_consumer_wait (reader->consumer, 0);
+  while ((result = traffic_read (reader, 0)) == DATAHUB_OK)
+    traffic_release_all (reader);
+  return result;
+}
+
+DatahubResult
+stage_commit (Board *board, DatahubProducer *producer, uint64_t epoch,
+    uint32_t n, int64_t timeout_ns)
+{
+  uint64_t first = atomic_load (&board->committed);
+  atomic_store (&board->attempted, first + n);
+  DatahubResult result =
+      traffic_send (producer, epoch, first, n, timeout_ns, &stage_error);
+  atomic_store (result == DATAHUB_OK ? &board->committed : &board->attempted,
+      result == DATAHUB_OK ? first + n : first);
+  return result;
+}
+
+/* Every byte of version n of the zone is n. */
+void
+stage_write_zone (Board *board, DatahubProducer *producer)
+{
+  uint8_t bytes[ZONE_SIZE];
+  uint64_t version = atomic_load (&board->zone) + 1;
+  memset (bytes, (int) version, sizeof bytes);
+  MUST (datahub_producer_write_zone (producer, 0, bytes, sizeof bytes,
+      &stage_error));
+  atomic_store (&board->zone, version);
+}
+
+Stage *
+stage_of (const CheckParent *parent)
+{
+  return (Stage *) parent->data;
+}
+
+/* Which of the two victims this process is. */
+static Victim *own_victim;
+
+void
+part_begins (CheckParent *parent)
+{
+  (void) parent;
+  if (own_victim)
+    steps_watch (own_victim->counts, &own_victim->trap);
+}
+
+void
+part_ends (void)
+{
+  steps_ignore ();
+}
+
+uint64_t
+part_asks (CheckParent *parent, uint64_t word)
+{
+  check_tell (parent->out, word);
+  return check_hear (parent->in);
+}
+
+typedef struct
+{
+  Stage *stage;
+  Victim *victim;
+  void (*part) (CheckParent *parent);
+} Casting;
+
+static void
+play_part (CheckParent *parent)
+{
+  const Casting *casting = parent->data;
+  CheckParent as = { parent->in, parent->out, casting->stage };
+  own_victim = casting->victim;
+  casting->part (&as);
+  part_ends ();
+}
+
+static void
+start (Stage *stage, Victim *victim, void (*part) (CheckParent *parent))
+{
+  Casting casting = { stage, victim, part };
+  victim->state = VICTIM_RUNS;
+  victim->child = check_fork (play_part, &casting);
+}
+
+void
+stage_start_second (Stage *stage, void (*part) (CheckParent *parent))
+{
+  start (stage, &stage->second, part);
+}
+
+static void
+end_victim (Victim *victim, int status)
+{
+  bool killed = WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL
+      && atomic_load (&victim->counts->sprung);
+  if (!killed && status != 0)
+    check_fail (__FILE__, __LINE__, "the victim ended with status 0x%x",
+        (unsigned) status);
+  victim->state = killed ? VICTIM_DEAD : VICTIM_DONE;
+  close (victim->child.to);
+  close (victim->child.from);
+}
+
+/* Takes a word of the victim if there is one. */
+static void
+listen_to (Stage *stage, Victim *victim)
+{
+  uint64_t word;
+  if (!check_has_word (victim->child.from)
+      || read (victim->child.from, &word, sizeof word) != sizeof word)
+    return;
+  stage->scenario->hear (stage, victim, word);
+}
+
+static void
+look_at (Stage *stage, Victim *victim)
+{
+  int status;
+  if (victim->state != VICTIM_RUNS)
+    return;
+  pid_t pid = waitpid (victim->child.pid, &status, WNOHANG | WUNTRACED);
+  CHECK (pid >= 0);
+  if (pid == 0)
+    listen_to (stage, victim);
+  else if (WIFSTOPPED (status))
+    victim->state = VICTIM_STANDS;
+  else
+    end_victim (victim, status);
+}
+
+void
+stage_attend (Stage *stage, Victim *victim)
+{
+  uint64_t give_up =
+      check_now_ns () + (uint64_t) check_scaled_ns (20 * CHECK_S);
+  for (;;) {
+    look_at (stage, &stage->victim);
+    look_at (stage, &stage->second);
+    if (victim->state != VICTIM_RUNS)
+      return;
+    if (check_now_ns () > give_up)
+      check_fail (__FILE__, __LINE__, "the victim never ends");
+    stage->scenario->go_on (stage);
+  }
+}
+
+static void
+check_no_file (void)
+{
+  DIR *dir = opendir (datahub_shm_directory ());
+  CHECK (dir != NULL);
+  for (struct dirent *entry; (entry = readdir (dir));)
+    if (entry->d_name[0] != '.')
+      check_fail (__FILE__, __LINE__, "%s is left", entry->d_name);
+  closedir (dir);
+}
+
+static Scenario
+complete (const Scenario *scenario)
+{
+  const Scenario *like = scenario->like;
+  Scenario full = *scenario;
+  full.epoch = full.epoch ? full.epoch : like->epoch;
+  full.prepare = full.prepare ? full.prepare : like->prepare;
+  full.go_on = full.go_on ? full.go_on : like->go_on;
+  full.hear = full.hear ? full.hear : like->hear;
+  full.beside = full.beside ? full.beside : like->beside;
+  full.after = full.after ? full.after : like->after;
+  return full;
+}
+
+void
+stage_play (const Scenario *named, Board *board, const StepTrap *trap,
+    SecondRole role, const StepTrap *trap_of_second)
+{
+  Scenario full = complete (named);
+  const Scenario *scenario = &full;
+  Stage stage = { .scenario = scenario,
+    .board = board,
+    .victim = { .counts = &board->steps, .trap = *trap, .state = VICTIM_DONE },
+    .second = { .counts = &board->steps_of_second,
+        .trap = *trap_of_second,
+        .state = VICTIM_DONE },
+    .role = role,
+    .random = { 1 } };
+  uint32_t fds = check_count_fds ();
+  memset (board, 0, sizeof *board);
+  scenario->prepare (&stage);
+  start (&stage, &stage.victim, scenario->part);
+  stage_attend (&stage, &stage.victim);
+  if (stage.victim.state == VICTIM_STANDS) {
+    scenario->beside (&stage);
+    check_continue (&stage.victim.child);
+    stage.victim.state = VICTIM_RUNS;
+    stage_attend (&stage, &stage.victim);
+  }
+  scenario->after (&stage);
+  check_no_file ();
+  CHECK_INT (check_count_fds (), ==, fds);
+}

@@ -1,0 +1,710 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Parts of the sweep in which the victim is a producer. This process holds the
+ * consumers: a live and a reliable one that read all the time, and where the
+ * part needs it one that does not. */
+#include "stage.h"
+
+#include "lib/core/census.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OTHER_CHANNEL "other"
+#define EPOCH_BEFORE (EPOCH + 6) /* of a predecessor that died */
+#define N_BEFORE 9
+
+/* What a victim asks for. */
+enum
+{
+  PUBLISHED = 1, /* consumers may come */
+  PAUSE, /* the reliable one reads no more */
+  GO_ON,
+  CATCH_UP, /* the reliable one reads all there is */
+  IDLE, /* a reliable consumer that does not read */
+  DEAD_CONSUMER, /* with pins and a gate */
+};
+
+static DatahubProducer *
+create (CheckParent *parent, const DatahubProducerOptions *options)
+{
+  DatahubProducer *producer = NULL;
+  uint64_t epoch = stage_of (parent)->scenario->epoch;
+  MUST (datahub_producer_create (CHANNEL, options, &producer, &stage_error));
+  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  return producer;
+}
+
+static void
+publish (CheckParent *parent, DatahubProducer *producer)
+{
+  MUST (datahub_producer_publish (producer, &stage_error));
+  atomic_store (&stage_of (parent)->board->published, 1);
+  part_asks (parent, PUBLISHED);
+}
+
+static DatahubProducer *
+open_producer (CheckParent *parent)
+{
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  return producer;
+}
+
+static void
+commit (CheckParent *parent, DatahubProducer *producer, uint32_t n)
+{
+  Stage *stage = stage_of (parent);
+  MUST (stage_commit (stage->board, producer, stage->scenario->epoch, n,
+      DATAHUB_FOREVER));
+}
+
+static void
+commit_many (CheckParent *parent, DatahubProducer *producer, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++)
+    commit (parent, producer, 1);
+}
+
+static void
+send (CheckParent *parent, DatahubProducer *producer, DatahubRecordType type)
+{
+  MUST (traffic_send_event (producer, type, stage_of (parent)->scenario->epoch,
+      DATAHUB_FOREVER, &stage_error));
+}
+
+static void
+close_producer (CheckParent *parent, DatahubProducer *producer)
+{
+  atomic_store (&stage_of (parent)->board->closing, 1);
+  datahub_producer_close (producer);
+}
+
+static void
+end_part (CheckParent *parent, DatahubProducer *producer)
+{
+  part_ends ();
+  close_producer (parent, producer);
+}
+
+/* Parts. */
+
+static void
+begins (CheckParent *parent)
+{
+  part_begins (parent);
+  DatahubProducer *producer = open_producer (parent);
+  commit (parent, producer, 1);
+  end_part (parent, producer);
+}
+
+static void
+commits (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubSlot slot;
+  part_begins (parent);
+  for (uint32_t i = 0; i < 24; i++) {
+    commit (parent, producer, 1 + i % TRAFFIC_MAX_BATCH);
+    if (i % 8 == 1)
+      send (parent, producer, DATAHUB_RECORD_TAGS);
+    if (i % 8 == 3)
+      stage_write_zone (stage_of (parent)->board, producer);
+    if (i % 8 == 5)
+      datahub_producer_take_requests (producer);
+  }
+  send (parent, producer, DATAHUB_RECORD_EOS);
+  send (parent, producer, DATAHUB_RECORD_STREAM_START);
+  send (parent, producer, DATAHUB_RECORD_CAPS);
+  MUST (datahub_producer_acquire_slot (producer, 8192, DATAHUB_FOREVER, &slot,
+      &stage_error));
+  datahub_producer_abort (producer, &slot);
+  commit_many (parent, producer, 3);
+  end_part (parent, producer);
+}
+
+static void
+flushes (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  for (uint32_t i = 0; i < 3; i++) {
+    commit_many (parent, producer, 4);
+    send (parent, producer, DATAHUB_RECORD_SEGMENT);
+    atomic_store (&stage_of (parent)->board->flushed, 1);
+    MUST (datahub_producer_flush (producer));
+  }
+  commit (parent, producer, 1);
+  end_part (parent, producer);
+}
+
+typedef struct
+{
+  DatahubProducer *producer;
+  DatahubSlot slot;
+} Borrower;
+
+static void *
+borrow (void *data)
+{
+  Borrower *borrower = data;
+  MUST (datahub_producer_acquire_slot (borrower->producer, 8192,
+      DATAHUB_FOREVER, &borrower->slot, &stage_error));
+  return NULL;
+}
+
+/* Every slot is lent but those of a ring that can be no shorter; a thread waits
+ * for one, another gives one back. */
+static void
+wait_for_a_loan (DatahubProducer *producer)
+{
+  DatahubSlot slots[64];
+  uint32_t n = 0;
+  Borrower borrower = { .producer = producer };
+  while (datahub_producer_acquire_slot (producer, 8192, 0, &slots[n],
+             &stage_error)
+      == DATAHUB_OK)
+    n++;
+  CHECK (n > 0);
+  CheckThread *thread = check_thread (borrow, &borrower);
+  check_until_asleep (thread);
+  datahub_producer_abort (producer, &slots[--n]);
+  check_thread_join (thread);
+  datahub_producer_abort (producer, &borrower.slot);
+  while (n > 0)
+    datahub_producer_abort (producer, &slots[--n]);
+}
+
+static void
+waits_for_room (CheckParent *parent)
+{
+  Stage *stage = stage_of (parent);
+  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  DatahubResult result;
+  options.max_bytes = options.slots * 8192;
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  part_begins (parent);
+  part_asks (parent, PAUSE);
+  do
+    result = stage_commit (stage->board, producer, stage->scenario->epoch, 1,
+        12 * CHECK_MS);
+  while (result == DATAHUB_OK);
+  MUST_BE (result, DATAHUB_TIMEOUT);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, false);
+  part_asks (parent, GO_ON);
+  commit_many (parent, producer, 20);
+  part_asks (parent, CATCH_UP);
+  wait_for_a_loan (producer);
+  commit_many (parent, producer, 4);
+  end_part (parent, producer);
+}
+
+static void
+evicts (CheckParent *parent)
+{
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  options.block_timeout_ns = BLOCK_TIMEOUT_NS;
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  part_begins (parent);
+  commit_many (parent, producer, 40);
+  end_part (parent, producer);
+}
+
+static void
+cleans_after_the_dead (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  for (uint32_t i = 0; i < 3; i++) {
+    commit_many (parent, producer, 4);
+    part_asks (parent, DEAD_CONSUMER);
+    commit_many (parent, producer, 20);
+  }
+  end_part (parent, producer);
+}
+
+static void
+grows (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  commit_many (parent, producer, 64);
+  end_part (parent, producer);
+}
+
+/* Behind a growth that the others have not seen. */
+static void
+closes (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  commit_many (parent, producer, 8);
+  part_begins (parent);
+  close_producer (parent, producer);
+}
+
+static void
+locks (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubSpinlock *lock;
+  part_begins (parent);
+  MUST (datahub_producer_open_named_spinlock (producer, "one", &lock,
+      &stage_error));
+  for (uint32_t i = 0; i < 3; i++) {
+    MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
+    MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
+    MUST (datahub_spinlock_unlock (lock));
+    MUST (datahub_spinlock_unlock (lock));
+  }
+  datahub_spinlock_close (lock);
+  MUST (datahub_producer_open_named_spinlock (producer, "two", &lock,
+      &stage_error));
+  datahub_spinlock_close (lock);
+  end_part (parent, producer);
+}
+
+/* Scenery. */
+
+static void
+idle_consumer (CheckParent *parent)
+{
+  Random random = { 3 };
+  TrafficReader reader;
+  CHECK (stage_attach (&reader, true, &random));
+  while (reader.n_held < 3)
+    MUST (traffic_read (&reader, 10 * CHECK_S));
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+static void
+kill_a_consumer (void)
+{
+  CheckChild child = check_fork (idle_consumer, NULL);
+  check_hear (child.from);
+  check_kill (&child);
+}
+
+/* A block of somebody who will die. */
+static void
+predecessor (CheckParent *parent)
+{
+  const char *channel = parent->data;
+  uint64_t epoch = EPOCH_BEFORE | TRAFFIC_GROWING;
+  DatahubProducerOptions options = stage_options (epoch);
+  DatahubProducer *producer = NULL;
+  MUST (datahub_producer_create (channel, &options, &producer, &stage_error));
+  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  MUST (datahub_producer_publish (producer, &stage_error));
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  for (uint32_t i = 0; i < N_BEFORE; i++)
+    MUST (traffic_send (producer, epoch, i, 1, DATAHUB_FOREVER, &stage_error));
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
+}
+
+static CheckChild
+start_predecessor (const char *channel)
+{
+  CheckChild child = check_fork (predecessor, channel);
+  CHECK_HEAR (child.from, 1);
+  return child;
+}
+
+static void
+let_it_commit_and_die (CheckChild *child)
+{
+  check_tell (child->to, 1);
+  CHECK_HEAR (child->from, 2);
+  check_kill (child);
+}
+
+static void
+prepare_nothing (Stage *stage)
+{
+  (void) stage;
+}
+
+/* Two dead blocks: one that nobody has, one that a consumer still reads, which
+ * has (or not) seen all of its pools. */
+static void
+prepare_dead (Stage *stage, bool lagging)
+{
+  CheckChild child = start_predecessor (OTHER_CHANNEL);
+  let_it_commit_and_die (&child);
+  child = start_predecessor (CHANNEL);
+  CHECK (stage_attach (&stage->idle, false, &stage->random));
+  check_tell (child.to, 1);
+  CHECK_HEAR (child.from, 2);
+  if (!lagging)
+    MUST_BE (stage_read_all (&stage->idle), DATAHUB_TIMEOUT);
+  check_kill (&child);
+}
+
+static void
+prepare_dead_block (Stage *stage)
+{
+  prepare_dead (stage, false);
+}
+
+static void
+prepare_lagging_reader (Stage *stage)
+{
+  prepare_dead (stage, true);
+}
+
+/* While the victim runs. */
+
+static void
+pause_shortly (void)
+{
+  nanosleep (&(struct timespec){ 0, 200 * 1000 }, NULL);
+}
+
+static bool
+is_end (DatahubResult result)
+{
+  return result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST;
+}
+
+/* The live one sleeps now and then, so that there is somebody to wake. */
+static void
+consumers_read (Stage *stage)
+{
+  DatahubResult result = DATAHUB_CLOSED;
+  if (stage->reliable.consumer && !stage->reliable_pauses)
+    stage_read_all (&stage->reliable);
+  if (stage->live.consumer)
+    result = traffic_read (&stage->live, CHECK_MS);
+  CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT || is_end (result));
+  traffic_release_all (&stage->live);
+  if (is_end (result))
+    pause_shortly ();
+}
+
+static void
+read_on_while (Stage *stage, void (*what) (void))
+{
+  MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+  what ();
+}
+
+static void
+let_consumers_in (Stage *stage)
+{
+  bool idles = stage->scenario->part == evicts || stage->scenario->is_slow;
+  CHECK (stage_attach (&stage->live, false, &stage->random));
+  CHECK (stage_attach (idles ? &stage->idle : &stage->reliable, true,
+      &stage->random));
+  if (stage->role == SECOND_CONSUMER)
+    stage_start_second (stage, reliable_part);
+}
+
+static void
+answer (Stage *stage, Victim *victim, uint64_t word)
+{
+  if (word == PUBLISHED && victim == &stage->victim)
+    let_consumers_in (stage);
+  if (word == PAUSE || word == GO_ON)
+    stage->reliable_pauses = word == PAUSE;
+  if (word == CATCH_UP)
+    MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+  if (word == DEAD_CONSUMER)
+    read_on_while (stage, kill_a_consumer);
+  check_tell (victim->child.to, 1);
+}
+
+/* What is left of a producer. */
+
+static void
+check_locks_are_had (const TrafficReader *reader, int64_t timeout_ns)
+{
+  DatahubSpinlock *lock;
+  if (!reader->consumer)
+    return;
+  for (uint32_t i = 0; i < 2; i++) {
+    MUST (datahub_consumer_open_spinlock (reader->consumer, i, &lock,
+        &stage_error));
+    DatahubResult result = datahub_spinlock_lock (lock, timeout_ns);
+    /* The one who has it may only stand still. */
+    if (timeout_ns > 0 || result != DATAHUB_TIMEOUT) {
+      CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
+      MUST (datahub_spinlock_unlock (lock));
+    }
+    datahub_spinlock_close (lock);
+  }
+}
+
+static void
+check_names_of_locks (const Stage *stage)
+{
+  static const char *const names[] = { "one", "two", "three" };
+  DatahubSpinlock *lock;
+  if (!stage->live.consumer || atomic_load (&stage->board->closing))
+    return;
+  for (uint32_t i = 0; i < 3; i++) {
+    DatahubResult result =
+        datahub_consumer_open_named_spinlock (stage->live.consumer, names[i],
+            &lock, &stage_error);
+    CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
+    datahub_spinlock_close (lock);
+  }
+}
+
+static void
+check_zone (const Stage *stage)
+{
+  uint8_t bytes[ZONE_SIZE];
+  uint64_t version, written = atomic_load (&stage->board->zone);
+  if (!stage->live.consumer)
+    return;
+  MUST (datahub_consumer_read_zone (stage->live.consumer, 0, bytes,
+      sizeof bytes, &version, &stage_error));
+  CHECK_INT (version, >=, written);
+  CHECK_INT (version, <=, written + 1);
+  for (uint32_t i = 0; i < sizeof bytes; i++)
+    CHECK_INT (bytes[i], ==, (uint8_t) version);
+}
+
+/* All that was committed came or is counted as lost; nothing else came. */
+static void
+drain (const Stage *stage, TrafficReader *reader)
+{
+  const Board *board = stage->board;
+  if (!reader->consumer)
+    return;
+  DatahubResult result = stage_read_all (reader);
+  if (result == DATAHUB_EVICTED) {
+    CHECK (stage->scenario->part == evicts);
+    MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
+    reader->reliable = false;
+    result = stage_read_all (reader);
+  }
+  if (!is_end (result))
+    check_fail (__FILE__, __LINE__, "the end is %s (%s)",
+        datahub_result_name (result), stage_error.message);
+  CHECK_INT (reader->next, <=, atomic_load (&board->attempted));
+  if (reader->reliable || !atomic_load (&board->flushed))
+    CHECK_INT (reader->next, >=, atomic_load (&board->committed));
+}
+
+/* Somebody who comes after the death finds what was committed. */
+static void
+come_late (Stage *stage)
+{
+  TrafficReader reader;
+  bool must = atomic_load (&stage->board->published)
+      && !atomic_load (&stage->board->closing);
+  /* A reliable one would begin behind what the dead had claimed to retire. */
+  if (!stage_attach (&reader, false, &stage->random)) {
+    CHECK (!must);
+    return;
+  }
+  drain (stage, &reader);
+  stage_detach (&reader);
+}
+
+/* The name is free, and a new block under it is whole. */
+static void
+succeed (Stage *stage)
+{
+  TrafficReader live, reliable;
+  uint64_t epoch = stage->scenario->epoch + 1;
+  DatahubProducer *producer = stage_new_producer (epoch);
+  CHECK (stage_attach (&live, false, &stage->random));
+  CHECK (stage_attach (&reliable, true, &stage->random));
+  for (uint32_t i = 0; i < 20; i++) {
+    MUST (traffic_send (producer, epoch, i, 1, 10 * CHECK_S, &stage_error));
+    MUST_BE (stage_read_all (&live), DATAHUB_TIMEOUT);
+    MUST_BE (stage_read_all (&reliable), DATAHUB_TIMEOUT);
+  }
+  CHECK_INT (live.received, ==, 20);
+  CHECK_INT (reliable.received, ==, 20);
+  census_check (producer, 0);
+  stage_detach (&live);
+  stage_detach (&reliable);
+  census_check_all_back (producer, 0);
+  datahub_producer_close (producer);
+}
+
+static void
+check_what_is_left (Stage *stage)
+{
+  check_locks_are_had (&stage->live, 10 * CHECK_S);
+  check_names_of_locks (stage);
+  check_zone (stage);
+  drain (stage, &stage->live);
+  drain (stage, &stage->reliable);
+  drain (stage, &stage->idle);
+  come_late (stage);
+}
+
+/* The name's next owner dies too; what it committed is there, like its
+ * predecessor's. */
+static void
+let_an_heir_die (Stage *stage)
+{
+  Board *board = stage->board;
+  atomic_store (&board->attempted, 0);
+  atomic_store (&board->committed, 0);
+  atomic_store (&board->published, 0);
+  atomic_store (&board->closing, 0);
+  stage_start_second (stage, begins);
+  stage_attend (stage, &stage->second);
+  /* Before that the name may still be the first one's. */
+  if (atomic_load (&board->published))
+    come_late (stage);
+}
+
+static void
+after_producer (Stage *stage)
+{
+  stage_attend (stage, &stage->second);
+  check_what_is_left (stage);
+  if (stage->role == SECOND_HEIR)
+    let_an_heir_die (stage);
+  succeed (stage);
+  stage_detach (&stage->live);
+  stage_detach (&stage->reliable);
+  stage_detach (&stage->idle);
+}
+
+/* Of the predecessor all is read, whatever became of its name. */
+static void
+after_takeover (Stage *stage)
+{
+  DatahubResult result = stage_read_all (&stage->idle);
+  CHECK (is_end (result));
+  CHECK_INT (stage->idle.next, ==, N_BEFORE);
+  CHECK_INT (stage->idle.received + stage->idle.lost, ==, N_BEFORE);
+  stage_detach (&stage->idle);
+  after_producer (stage);
+}
+
+/* Another candidate: refused, or the name is its own for a while. */
+static void
+try_the_name (const Stage *stage)
+{
+  DatahubProducerOptions options = stage_options (EPOCH);
+  DatahubProducer *producer = NULL;
+  bool taken = atomic_load (&stage->board->published)
+      && !atomic_load (&stage->board->closing);
+  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
+  DatahubResult result = datahub_producer_publish (producer, &stage_error);
+  CHECK (result == DATAHUB_ERROR_BUSY || (result == DATAHUB_OK && !taken));
+  datahub_producer_close (producer);
+}
+
+static void
+wait_beside (const Stage *stage, TrafficReader *reader)
+{
+  if (!reader->consumer)
+    return;
+  DatahubResult result = stage_read_all (reader);
+  CHECK (result == DATAHUB_TIMEOUT
+      || (atomic_load (&stage->board->closing) && result == DATAHUB_CLOSED));
+}
+
+/* A producer that stands still is alive: nobody gives it up. */
+static void
+beside_producer (Stage *stage)
+{
+  TrafficReader late;
+  wait_beside (stage, &stage->live);
+  if (!stage->reliable_pauses)
+    wait_beside (stage, &stage->reliable);
+  check_locks_are_had (&stage->live, 0);
+  if (atomic_load (&stage->board->published)
+      && !atomic_load (&stage->board->closing)) {
+    CHECK (stage_attach (&late, false, &stage->random));
+    MUST_BE (stage_read_all (&late), DATAHUB_TIMEOUT);
+    stage_detach (&late);
+  }
+}
+
+static void
+beside_candidate (Stage *stage)
+{
+  beside_producer (stage);
+  try_the_name (stage);
+}
+
+static const Scenario producer_dies = { .epoch = EPOCH,
+  .prepare = prepare_nothing,
+  .go_on = consumers_read,
+  .hear = answer,
+  .beside = beside_producer,
+  .after = after_producer };
+
+const Scenario producer_scenarios[] = {
+  { .like = &producer_dies,
+      .name = "a producer begins",
+      .part = begins,
+      .beside = beside_candidate },
+  { .like = &producer_dies,
+      .name = "a producer takes a dead one's name",
+      .part = begins,
+      .prepare = prepare_dead_block,
+      .beside = beside_candidate,
+      .after = after_takeover },
+  { .like = &producer_dies,
+      .name = "a producer takes the name of a block in use",
+      .part = begins,
+      .prepare = prepare_lagging_reader,
+      .beside = beside_candidate,
+      .after = after_takeover },
+  { .like = &producer_dies,
+      .name = "a producer commits",
+      .part = commits,
+      .has_consumer = true,
+      .has_heir = true },
+  { .like = &producer_dies,
+      .name = "a producer packs and commits",
+      .part = commits,
+      .epoch = EPOCH + 1 },
+  { .like = &producer_dies,
+      .name = "a producer flushes",
+      .part = flushes,
+      .has_consumer = true,
+      .has_heir = true },
+  { .like = &producer_dies,
+      .name = "a producer waits for room",
+      .part = waits_for_room,
+      .has_consumer = true,
+      .has_heir = true },
+  { .like = &producer_dies, .name = "a producer evicts", .part = evicts },
+  { .like = &producer_dies,
+      .name = "a producer cleans after the dead",
+      .part = cleans_after_the_dead },
+  { .like = &producer_dies,
+      .name = "a producer grows",
+      .part = grows,
+      .epoch = EPOCH | TRAFFIC_GROWING,
+      .has_consumer = true,
+      .has_heir = true },
+  { .like = &producer_dies,
+      .name = "a producer has user locks",
+      .part = locks },
+  { .like = &producer_dies,
+      .name = "a producer closes",
+      .part = closes,
+      .epoch = EPOCH | TRAFFIC_GROWING,
+      .beside = beside_candidate,
+      .has_consumer = true,
+      .has_heir = true },
+  { .like = &producer_dies,
+      .name = "a producer closes beside a laggard",
+      .part = closes,
+      .epoch = EPOCH | TRAFFIC_GROWING,
+      .is_slow = true },
+};
+const uint32_t n_producer_scenarios =
+    sizeof producer_scenarios / sizeof producer_scenarios[0];
