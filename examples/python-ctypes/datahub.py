@@ -76,7 +76,8 @@ class DatahubView(Structure):
                 ("dts", c_uint64), ("duration", c_uint64),
                 ("offset", c_uint64), ("offset_end", c_uint64),
                 ("instant_ns", c_int64), ("commit_ns", c_uint64),
-                ("lost", c_uint64), ("expired", c_uint64),
+                ("incarnation", c_uint64), ("lost", c_uint64),
+                ("expired", c_uint64),
                 ("discont", c_bool), ("flushed", c_bool),
                 ("must_copy", c_bool), ("n_memories", c_uint32),
                 ("memories", DatahubViewMemory * MAX_MEMORIES),
@@ -103,7 +104,8 @@ class DatahubProducerOptions(Structure):
                 ("pack", c_bool), ("mode", c_uint32),
                 ("block_timeout_ns", c_int64), ("secret", POINTER(c_uint8)),
                 ("checksum", c_uint), ("zone_size", c_uint32),
-                ("shared_zone_size", c_uint32), ("hugepages", c_uint)]
+                ("shared_zone_size", c_uint32), ("hugepages", c_uint),
+                ("adopt", c_bool)]
 
 
 class DatahubSlot(Structure):
@@ -134,7 +136,8 @@ class DatahubProducerStats(Structure):
                 ("growths", c_uint64), ("bytes_used", c_uint64),
                 ("max_bytes", c_uint64), ("slot_size", c_uint64),
                 ("slots", c_uint32), ("free_slots", c_uint32),
-                ("ring_size", c_uint32), ("page_size", c_uint64)]
+                ("ring_size", c_uint32), ("page_size", c_uint64),
+                ("adopted", c_bool), ("incarnation", c_uint64)]
 
 
 _ERROR = POINTER(DatahubError)

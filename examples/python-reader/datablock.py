@@ -76,8 +76,8 @@ INLINE_SIZE = RECORD_SIZE - INLINE_AT
 FLOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux
 
 # What layout_hash is made of, in the order of the page.
-LAYOUT = (0x400, 32, 32, 512, 4096, 48, 40, 0x108, 0x1a0, 0x218, 104, 184, 320,
-          0xc0, 0x100, 0x40, 0x60, 0xc0)
+LAYOUT = (0x400, 32, 32, 512, 4096, 48, 40, 0x108, 0x1a0, 0x218, 104, 184, 312,
+          320, 0xc0, 0x100, 0x40, 0x60, 0xc0)
 
 CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 assert IDENTITY.size == 0x100 and RECORD.size == CONTEXT_AT

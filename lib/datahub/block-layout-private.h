@@ -232,7 +232,7 @@ typedef struct
   uint32_t reserved0;
   uint8_t checksum[32];
   RecordMemory mem[4];
-  uint64_t reserved1;
+  uint64_t incarnation; /* of the producer that committed it */
   uint8_t inline_bytes[RECORD_INLINE];
 } BlockRecord;
 
@@ -317,7 +317,7 @@ typedef struct
   uint64_t magic;
   uint8_t uuid[16];
   uint32_t major;
-  uint32_t producer_pid;
+  uint32_t producer_pid; /* of now: an adopter writes its own */
   uint32_t max_rows;
   uint32_t reserved;
 } LockPage;
@@ -342,6 +342,7 @@ _Static_assert(sizeof (RecordMemory) == 32, "memory");
 ASSERT_AT (BlockRecord, flags, 72);
 ASSERT_AT (BlockRecord, ctx, 104);
 ASSERT_AT (BlockRecord, mem, 184);
+ASSERT_AT (BlockRecord, incarnation, 312);
 ASSERT_AT (BlockRecord, inline_bytes, 320);
 _Static_assert(sizeof (BlockRecord) == 512, "record");
 ASSERT_AT (ConsumerRow, incarnation, 0x40);

@@ -67,6 +67,42 @@ unlink_pool_of (int dir, const char *file, void *data)
   }
 }
 
+typedef struct
+{
+  PartFilter filter;
+  const uint32_t *gens;
+  uint32_t n_gens;
+} StrayFilter;
+
+static void
+unlink_stray_pool_of (int dir, const char *file, void *data)
+{
+  const StrayFilter *stray = data;
+  const char *channel, *part;
+  Uuid uuid;
+  uint32_t gen;
+  if (name_parse (stray->filter.user, file, &channel, &uuid, &part) != NAME_PART
+      || memcmp (&uuid, &stray->filter.uuid, sizeof uuid) != 0
+      || part[0] != 'd')
+    return;
+  gen = (uint32_t) strtoul (part + 1, NULL, 10);
+  for (uint32_t i = 0; i < stray->n_gens; i++)
+    if (stray->gens[i] == gen)
+      return;
+  os_unlink (dir, file);
+  STEP (UNLINK_POOL);
+}
+
+/* Removes the pool files of @block whose generation is not in @gens (P4).
+ * The caller holds byte 0. */
+void
+block_unlink_stray_pools (const Block *block, const uint32_t *gens,
+    uint32_t n_gens)
+{
+  StrayFilter stray = { { block->user, block->uuid }, gens, n_gens };
+  block_for_each_name (block->dir, unlink_stray_pool_of, &stray);
+}
+
 /* Removes every file of a block but its entry, lck last. The caller holds
  * byte 0 of that block. */
 void
@@ -101,8 +137,9 @@ block_names_lagging (const Block *block)
   return false;
 }
 
-static OsLock
-lock_with_patience (int fd)
+/* Takes byte 0 of a lock file, in at most 0.2 s. */
+OsLock
+block_lock_for_producer (int fd)
 {
   int64_t end = os_now () + LOCK_PATIENCE_NS;
   for (;;) {
@@ -192,7 +229,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
       result = datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
           "The name %s in %s is taken by a file that is not ours.", name.text,
           datahub_shm_directory ());
-    else if (lock_with_patience (fd) != OS_LOCK_TAKEN)
+    else if (block_lock_for_producer (fd) != OS_LOCK_TAKEN)
       result = fail_busy (channel, fd, error);
     else if (os_same_file (fd, dir, name.text))
       kept = remove_dead (dir, channel, fd, &uuid);

@@ -23,6 +23,7 @@ typedef struct
   uint32_t user;
   Uuid uuid;
   char uuid_text[DATAHUB_UUID_TEXT];
+  uint32_t producer_pid; /* as lck says it; for people */
   char channel[DATAHUB_CHANNEL_MAX + 1];
   Geometry g;
   /* mappings; ctl is read-only except for the producer */
@@ -103,6 +104,9 @@ void block_for_each_name (int dir, NameFunc func, void *data);
 /* Names: who may unlink what, and in which order (rule N1). */
 DatahubResult block_take_over (int dir, const char *channel,
     DatahubError *error);
+OsLock block_lock_for_producer (int fd);
+void block_unlink_stray_pools (const Block *block, const uint32_t *gens,
+    uint32_t n_gens);
 bool block_names_lagging (const Block *block);
 void block_unlink_parts (int dir, uint32_t user, const Uuid *uuid);
 bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);

@@ -181,6 +181,7 @@ open_entry (Block *block, DatahubError *error)
         block->channel, page.major, BLOCK_MAJOR,
         page.major > BLOCK_MAJOR ? "consumer" : "producer");
   memcpy (block->uuid.bytes, page.uuid, sizeof page.uuid);
+  block->producer_pid = page.producer_pid;
   uuid_to_text (&block->uuid, block->uuid_text);
   return DATAHUB_OK;
 }
@@ -327,7 +328,8 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   if (!os_file_size (fd, &size, &owner) || owner != block->user
       || size != shape->size || size > total
       || !os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
-      || page.gen != shape->gen
+      || page.gen != shape->gen || page.kind != shape->kind
+      || page.n_slots != shape->n_slots || page.stride != shape->stride
       || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
     datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,

@@ -52,6 +52,8 @@ struct _DatahubConsumer
   uint64_t incarnation;
   uint64_t cursor;
   uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
+  uint64_t seen_incarnation; /* of the record before; NONE: there was none */
+  uint64_t mourned; /* incarnation whose death was told; NONE: none was */
   uint64_t flush_mark; /* records from here on follow a flush */
   bool flush_pending;
   bool discont;
@@ -64,6 +66,7 @@ struct _DatahubConsumer
   uint32_t n_pools;
   uint32_t pools_seen;
   int64_t last_alive_check;
+  uint64_t asked_incarnation; /* of the producer, before that check */
   uint64_t spin_ns;
   int64_t last_sleep_ns;
 
@@ -95,6 +98,7 @@ bool consumer_drop_pool (DatahubConsumer *consumer,
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
 bool consumer_is_orphaned (DatahubConsumer *consumer);
 void consumer_beat (DatahubConsumer *consumer); /* any thread */
+bool consumer_is_forsaken (const DatahubConsumer *consumer);
 void consumer_kick (DatahubConsumer *consumer);
 void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);
 

@@ -267,6 +267,7 @@ describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
   view->offset_end = record.offset_end;
   view->instant_ns = record.instant_ns;
   view->commit_ns = record.commit_ns;
+  view->incarnation = record.incarnation;
   view->n_memories = record.n_mem;
   view->record = index;
   view->n_slots = record.n_mem ? record.n_mem : 1;
@@ -465,6 +466,10 @@ account (DatahubConsumer *consumer, DatahubView *view)
   view->lost = consumer->pending_lost;
   view->expired = consumer->pending_expired;
   consumer->pending_lost = consumer->pending_expired = 0;
+  if (consumer->seen_incarnation != DATAHUB_NONE
+      && consumer->seen_incarnation != view->incarnation)
+    consumer->discont = true;
+  consumer->seen_incarnation = view->incarnation;
   view->discont = consumer->discont || view->lost > 0 || view->expired > 0;
   if (consumer->flush_pending && view->sequence >= consumer->flush_mark) {
     consumer->flush_pending = false;
@@ -570,6 +575,24 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
   return DATAHUB_TIMEOUT;
 }
 
+/* The producer is dead; that was asked before this look, so an empty ring now is
+ * all it left. Its death is told once. From then on only a successor can bring
+ * something, or take away the name: then the block is over. */
+static DatahubResult
+read_last (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
+{
+  bool over = consumer_is_forsaken (consumer);
+  DatahubResult result = try_read (consumer, view, error);
+  uint64_t incarnation = consumer->asked_incarnation;
+  if (result != DATAHUB_TIMEOUT)
+    return result;
+  if (consumer->mourned != incarnation) {
+    consumer->mourned = incarnation;
+    return DATAHUB_PRODUCER_LOST;
+  }
+  return over ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
+}
+
 static DatahubResult
 read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
     DatahubError *error)
@@ -577,20 +600,14 @@ read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
   int64_t end = timeout_ns > 0 ? os_now () + timeout_ns : timeout_ns;
   for (;;) {
     DatahubResult result;
-    bool orphaned = false;
     if (load_relaxed (&consumer->block.header->pool_changes)
         != consumer->pools_seen)
       consumer_refresh_pools (consumer, NULL);
     result = try_read (consumer, view, error);
-    if (result == DATAHUB_TIMEOUT && consumer_is_orphaned (consumer)) {
-      /* asked before this look, so an empty ring now is the end */
-      orphaned = true;
-      result = try_read (consumer, view, error);
-    }
+    if (result == DATAHUB_TIMEOUT && consumer_is_orphaned (consumer))
+      result = read_last (consumer, view, error);
     if (result != DATAHUB_TIMEOUT)
       return result;
-    if (orphaned)
-      return DATAHUB_PRODUCER_LOST;
     if (timeout_ns == 0)
       return DATAHUB_TIMEOUT;
     if (load_seq (&consumer->interrupted))
@@ -631,6 +648,12 @@ enter (DatahubConsumer *consumer, DatahubError *error)
  * makes no sense %DATAHUB_ERROR_CORRUPT; each is told once and passed over: the
  * next call goes on behind it, and a buffer counts as lost.
  *
+ * The death of the producer is %DATAHUB_PRODUCER_LOST once, when all it left was
+ * read. The consumer may stay: gate, pins and leases do, and further calls wait
+ * for a successor. One that adopts the block brings records with another
+ * `incarnation`, the first of them marked `discont`; one that replaces it, or
+ * closes it, is %DATAHUB_CLOSED. To wait for either, call again.
+ *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
  *   %DATAHUB_CLOSED, %DATAHUB_PRODUCER_LOST, %DATAHUB_EVICTED or a failure
  */
@@ -647,6 +670,14 @@ datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
     result = read_until (consumer, timeout_ns, view, error);
   store_release (&consumer->busy, 0);
   return result;
+}
+
+static bool
+has_end_to_tell (DatahubConsumer *consumer)
+{
+  return consumer_is_orphaned (consumer)
+      && (consumer->mourned != consumer->asked_incarnation
+          || consumer_is_forsaken (consumer));
 }
 
 /**
@@ -675,7 +706,7 @@ datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
     }
     if (consumer->evicted || load_acquire (&header->head) > consumer->cursor
         || load_seq (&header->state) == DATAHUB_STATE_CLOSED
-        || consumer_is_orphaned (consumer))
+        || has_end_to_tell (consumer))
       break;
     result = consumer_sleep (consumer, end);
     if (result == DATAHUB_TIMEOUT)

@@ -77,6 +77,8 @@ consumer_is_orphaned (DatahubConsumer *consumer)
       && now - consumer->last_alive_check < SLEEP_SLICE_NS * 9 / 10)
     return false;
   consumer->last_alive_check = now;
+  /* before: a successor that comes in between is not taken for the dead one */
+  consumer->asked_incarnation = load_seq (&consumer->block.header->incarnation);
   return !block_is_writer_alive (&consumer->block);
 }
 

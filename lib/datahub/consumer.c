@@ -263,6 +263,7 @@ consumer_new (const DatahubConsumerOptions *options)
   store_relaxed (&consumer->references, 1);
   consumer->next_ordinal = DATAHUB_NONE;
   datahub_consumer_set_max_age (consumer, options->max_age_ns);
+  consumer->seen_incarnation = consumer->mourned = DATAHUB_NONE;
   return consumer;
 }
 
@@ -292,11 +293,11 @@ open_block (DatahubConsumer *consumer, const char *channel,
   return DATAHUB_OK;
 }
 
-/* Whoever closed or reclaimed the block before our row stood did not wait for
- * us, and pools may be gone. The entry is the first name to go: while it leads to
- * our block after the pools were opened, none was missed. */
-static bool
-is_forsaken (const DatahubConsumer *consumer)
+/* Whether the block is over. The entry is the first name to go: while it leads
+ * to our block, a producer may still adopt it; and whoever closed or reclaimed the
+ * block before our row stood, and did not wait for us, took no pool away yet. */
+bool
+consumer_is_forsaken (const DatahubConsumer *consumer)
 {
   const Block *block = &consumer->block;
   FileName entry = name_entry (block->user, block->channel);
@@ -343,7 +344,7 @@ datahub_consumer_attach (const char *channel,
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
   result = join (made, error);
-  if (result == DATAHUB_OK && is_forsaken (made))
+  if (result == DATAHUB_OK && consumer_is_forsaken (made))
     result = datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was closed just now.", channel);
   if (result != DATAHUB_OK) {

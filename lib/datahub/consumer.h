@@ -42,9 +42,10 @@ typedef struct
   uint64_t pts, dts, duration, offset, offset_end;
   int64_t instant_ns;
   uint64_t commit_ns; /* CLOCK_MONOTONIC at commit */
+  uint64_t incarnation; /* of the producer; another one: it was restarted */
   uint64_t lost; /* buffers lost since the one delivered before */
   uint64_t expired; /* buffers skipped for their age since then */
-  bool discont; /* something was skipped, or a flush passed */
+  bool discont; /* skipped something, a flush, or another producer */
   bool flushed; /* a flush of the producer passed just before */
   bool must_copy; /* over the quota: copy, and end the lease at once */
   uint32_t n_memories;

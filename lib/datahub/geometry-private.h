@@ -78,6 +78,7 @@ DatahubResult geometry_compute (const DatahubProducerOptions *options,
 DatahubResult geometry_validate (const BlockIdentity *identity,
     const BlockSection *sections, BlockAccess access, uint64_t ctl_size,
     uint64_t con_size, Geometry *geometry, DatahubError *error);
+bool geometry_is_ours (const Geometry *geometry);
 void geometry_sections (const Geometry *geometry,
     BlockSection sections[N_SECTIONS]);
 uint32_t geometry_lease_budget (uint32_t n_slots);

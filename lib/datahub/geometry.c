@@ -42,9 +42,10 @@ geometry_layout_hash (void)
     sizeof (PoolPage), sizeof (LockPage), offsetof (BlockHeader, wake),
     offsetof (BlockHeader, flush_seq), offsetof (BlockHeader, pool_changes),
     offsetof (BlockRecord, ctx), offsetof (BlockRecord, mem),
-    offsetof (BlockRecord, inline_bytes), offsetof (BellPage, room),
-    offsetof (BellPage, attention), offsetof (ConsumerRow, incarnation),
-    offsetof (ConsumerRow, name), offsetof (ConsumerRow, pins) };
+    offsetof (BlockRecord, incarnation), offsetof (BlockRecord, inline_bytes),
+    offsetof (BellPage, room), offsetof (BellPage, attention),
+    offsetof (ConsumerRow, incarnation), offsetof (ConsumerRow, name),
+    offsetof (ConsumerRow, pins) };
   return fnv1a (numbers, sizeof numbers);
 }
 
@@ -173,6 +174,19 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
   g->shared_zone_size = options->shared_zone_size;
   place (g);
   return DATAHUB_OK;
+}
+
+/* Whether @g is what this build would make of the same numbers. Who writes to a
+ * block that another made has to be sure that its parts do not overlap, and that
+ * it has the records that a stream needs. */
+bool
+geometry_is_ours (const Geometry *g)
+{
+  Geometry ours;
+  memcpy (&ours, g, sizeof ours);
+  place (&ours);
+  return g->n_recs == records_needed (g->ring_size, g->max_rows, g->max_quota)
+      && memcmp (&ours, g, sizeof ours) == 0;
 }
 
 void

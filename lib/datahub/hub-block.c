@@ -64,11 +64,13 @@ datahub_hub_block_set_secret (DatahubHubBlock *block,
   block->has_secret = TRUE;
 }
 
-/* Whether nothing that matters to a listener differs. */
+/* Whether nothing that matters to a listener differs: a block that was adopted
+ * from a dead producer is another process's. */
 gboolean
 datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b)
 {
-  return strcmp (a->uuid, b->uuid) == 0 && strcmp (a->caps, b->caps) == 0;
+  return strcmp (a->uuid, b->uuid) == 0 && strcmp (a->caps, b->caps) == 0
+      && a->pid == b->pid;
 }
 
 /**

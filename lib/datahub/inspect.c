@@ -131,7 +131,7 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
   memcpy (info->uuid, block.uuid_text, sizeof info->uuid);
   info->state = (DatahubBlockState) load_seq (&header->state);
   info->producer_alive = block_is_writer_alive (&block);
-  info->producer_pid = (int32_t) header->identity.producer_pid;
+  info->producer_pid = (int32_t) block.producer_pid;
   info->major = header->identity.major;
   info->minor = header->identity.minor;
   info->created_ns = header->identity.created_ns;

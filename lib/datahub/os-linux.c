@@ -183,6 +183,13 @@ os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
   return -1;
 }
 
+/* Allocates what was punched out of a file of @size bytes. */
+bool
+os_reserve (int fd, uint64_t size)
+{
+  return allocate (fd, size) == 0;
+}
+
 int
 os_open_existing (int dir, const char *name, bool writable)
 {
@@ -237,6 +244,17 @@ os_is_whole (int fd)
   struct stat st;
   return fstat (fd, &st) == 0
       && (uint64_t) st.st_blocks * 512 >= (uint64_t) st.st_size;
+}
+
+/* Permissions of a plain file, or -1. */
+int
+os_file_mode (int dir, const char *name)
+{
+  struct stat st;
+  if (fstatat (dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0
+      || !S_ISREG (st.st_mode))
+    return -1;
+  return (int) (st.st_mode & 07777);
 }
 
 bool

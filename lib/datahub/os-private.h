@@ -38,6 +38,8 @@ bool os_same_file (int fd, int dir, const char *name);
 bool os_file_size (int fd, uint64_t *size, uint32_t *owner);
 bool os_is_whole (int fd);
 bool os_identity (int fd, uint64_t *device, uint64_t *inode);
+bool os_reserve (int fd, uint64_t size);
+int os_file_mode (int dir, const char *name);
 void os_punch (int fd, uint64_t offset, uint64_t size);
 bool os_space (int dir, uint64_t *total, uint64_t *available);
 bool os_write_all (int fd, const void *bytes, size_t size);

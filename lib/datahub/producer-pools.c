@@ -39,8 +39,8 @@ slot_ref (SlotRef slot)
 }
 
 /* max-bytes is about payload: the small pool of events is bounded by itself. */
-static uint64_t
-counted_bytes (const PoolShape *shape)
+uint64_t
+pool_counted_bytes (const PoolShape *shape)
 {
   return shape->kind == POOL_PAYLOAD ? shape->n_slots * shape->stride : 0;
 }
@@ -113,7 +113,7 @@ producer_tidy (DatahubProducer *producer)
       add_seq (&producer->block.header->pool_changes, 1);
       STEP (P2_CHANGES_COUNTED);
       producer->pools[i] = NULL;
-      producer->bytes_used -= counted_bytes (&pool->shape);
+      producer->bytes_used -= pool_counted_bytes (&pool->shape);
       break;
     }
     if (!idle)
@@ -143,7 +143,7 @@ pool_allocate (DatahubProducer *producer, const PoolShape *shape,
   pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
   pool->free = calloc (shape->n_slots, sizeof *pool->free);
   pool->fd = os_create_unnamed (producer->block.dir, shape->size,
-      producer->options.mode & ~0133u, pool_kind_names[shape->kind], error);
+      producer_private_mode (producer), pool_kind_names[shape->kind], error);
   if (pool->fd >= 0)
     pool->map = os_map (pool->fd, shape->size, true);
   if (!pool->refs || !pool->free || !pool->map) {
@@ -184,7 +184,7 @@ pool_install (DatahubProducer *producer, Pool *pool, uint32_t entry)
   pool->entry = entry;
   producer->pools[entry] = pool;
   producer->newest[pool->shape.kind] = pool;
-  producer->bytes_used += counted_bytes (&pool->shape);
+  producer->bytes_used += pool_counted_bytes (&pool->shape);
   if (old && old->n_free == old->shape.n_slots)
     producer->has_idle_pools = true;
   store_release (&shared->kind, pool->shape.kind);

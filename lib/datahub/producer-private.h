@@ -33,7 +33,7 @@ typedef struct
  * can a peer that writes to the shared copy. */
 typedef struct
 {
-  uint32_t refs; /* ring, sticky word, contexts of other records */
+  uint32_t refs; /* ring, sticky (here and shown), contexts of other records */
   uint32_t n_slots;
   SlotRef slots[MEMORIES_MAX + 1];
   uint16_t ctx[DATAHUB_N_CONTEXTS];
@@ -52,20 +52,24 @@ struct _DatahubProducer
   Block block; /* unchanged after creation */
   DatahubProducerOptions options;
   uint32_t generation; /* os_generation() of the owner */
+  uint64_t incarnation; /* unchanged after creation, like `adopted` */
+  bool adopted;
   int ctl_fd, con_fd; /* until they have names */
 
   /* Guards everything below but the atomics. Innermost; never held across a
    * sleep, a system call that can wait, or a payload copy. */
   pthread_mutex_t lock;
   uint32_t references; /* the caller's one, and one a loan */
-  bool published;
+  bool published; /* has names */
+  bool held_back; /* adopted, not published: head is not stored */
   bool closed;
-  bool keeps_parts; /* at close, for consumers that lag */
+  bool keeps_parts; /* at close, for consumers that lag or a successor */
   bool growing; /* some thread creates a pool, unlocked */
   bool has_idle_pools;
   int64_t no_growth_until;
 
   uint64_t head, tail, ordinal;
+  uint64_t shown_head; /* as stored: below head while held back */
   uint64_t cleared; /* retire below this without a scan */
   /* The record of each sequence in the ring, as RecordState kept privately: an
    * index that comes back from shared memory is somebody else's word. */
@@ -78,6 +82,7 @@ struct _DatahubProducer
   uint16_t sticky[N_STICKY]; /* record, or RECORD_NONE */
   uint64_t sticky_words[N_STICKY];
   uint32_t sticky_changed; /* bits: words to store after A7 */
+  uint16_t shown[N_STICKY]; /* records that the stored words lead to */
 
   Pool *pools[MAX_POOLS];
   Pool *newest[N_POOL_KINDS];
@@ -101,6 +106,21 @@ struct _DatahubProducer
   int reap_fd;
   int64_t last_reap;
 };
+
+/* Permissions of what only the producer writes. */
+static inline uint32_t
+producer_private_mode (const DatahubProducer *producer)
+{
+  return producer->options.mode & 0644;
+}
+
+/* Whoever may read a block must be able to lock and to write its row. */
+static inline uint32_t
+producer_shared_mode (const DatahubProducer *producer)
+{
+  uint32_t mode = producer->options.mode;
+  return (mode | (mode & 0444) >> 1) & 0666;
+}
 
 /* What an attempt under the lock came to. */
 typedef enum
@@ -155,7 +175,22 @@ producer_beat (DatahubProducer *producer)
 DatahubResult producer_run (DatahubProducer *producer, Call *call);
 uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
 
+/* What a record of some type does to a sticky word. */
+typedef enum
+{
+  STICKY_KEPT,
+  STICKY_REPLACED, /* leads to the record */
+  STICKY_DROPPED /* leads to none */
+} StickyChange;
+
+/* Creation; no other thread knows the producer yet. */
+bool producer_adopt (DatahubProducer *producer);
+bool producer_make_private_state (DatahubProducer *producer);
+bool producer_open_reaper (DatahubProducer *producer);
+
 /* Ring; the lock is held. */
+bool ring_show (DatahubProducer *producer, uint64_t now);
+StickyChange ring_sticky_change (DatahubRecordType type, uint32_t which);
 bool ring_retire_oldest (DatahubProducer *producer);
 uint32_t ring_reclaim (DatahubProducer *producer);
 void ring_unref (DatahubProducer *producer, uint32_t record);
@@ -175,6 +210,7 @@ DatahubResult pool_create (DatahubProducer *producer, PoolKind kind,
 DatahubResult producer_grow (DatahubProducer *producer,
     Call *call); /* unlocked */
 void producer_tidy (DatahubProducer *producer); /* unlocked */
+uint64_t pool_counted_bytes (const PoolShape *shape);
 bool pool_link (DatahubProducer *producer, Pool *pool);
 void pool_free (DatahubProducer *producer, Pool *pool, bool unlink);
 

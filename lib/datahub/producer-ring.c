@@ -312,36 +312,55 @@ replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
 }
 
 /* Stores the sticky words that changed; each store retires the old record for
- * those who come through that word, as A3 does for the ring. No reclaim can run
- * between replace_sticky() and this: the lock is held throughout. */
+ * those who come through that word, as A3 does for the ring. Until then that
+ * record has a reference for being shown. */
 static void
 publish_sticky (DatahubProducer *producer)
 {
   for (uint32_t i = 0; i < N_STICKY; i++)
     if (producer->sticky_changed >> i & 1) {
+      uint32_t old = producer->shown[i], now = producer->sticky[i];
       store_seq (&producer->block.sticky[i], producer->sticky_words[i]);
       STEP (STICKY_STORED);
+      producer->shown[i] = (uint16_t) now;
+      if (now != RECORD_NONE)
+        producer->records[now].refs++;
+      if (old != RECORD_NONE)
+        ring_unref (producer, old);
     }
   producer->sticky_changed = 0;
 }
 
 /* Sticky records follow GstPad's rules: a new stream drops tags and EOS, more
  * data after EOS drops EOS. */
+StickyChange
+ring_sticky_change (DatahubRecordType type, uint32_t which)
+{
+  if (which == STICKY_EOS) {
+    if (type == DATAHUB_RECORD_EOS)
+      return STICKY_REPLACED;
+    return type == DATAHUB_RECORD_EVENT || type == DATAHUB_RECORD_TAGS
+        ? STICKY_KEPT
+        : STICKY_DROPPED;
+  }
+  if (type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + which))
+    return STICKY_REPLACED;
+  return type == DATAHUB_RECORD_STREAM_START && which == DATAHUB_CONTEXT_TAGS
+      ? STICKY_DROPPED
+      : STICKY_KEPT;
+}
+
 static void
 update_sticky (DatahubProducer *producer, DatahubRecordType type,
     uint64_t sequence, uint32_t record)
 {
-  if (type >= DATAHUB_RECORD_STREAM_START && type <= DATAHUB_RECORD_TAGS)
-    replace_sticky (producer, (uint32_t) (type - DATAHUB_RECORD_STREAM_START),
-        sequence, record);
-  if (type == DATAHUB_RECORD_EOS)
-    replace_sticky (producer, STICKY_EOS, sequence, record);
-  else if (producer->sticky[STICKY_EOS] != RECORD_NONE
-      && type != DATAHUB_RECORD_EVENT && type != DATAHUB_RECORD_TAGS)
-    replace_sticky (producer, STICKY_EOS, sequence, RECORD_NONE);
-  if (type == DATAHUB_RECORD_STREAM_START
-      && producer->sticky[DATAHUB_CONTEXT_TAGS] != RECORD_NONE)
-    replace_sticky (producer, DATAHUB_CONTEXT_TAGS, sequence, RECORD_NONE);
+  for (uint32_t i = 0; i < N_STICKY; i++) {
+    StickyChange change = ring_sticky_change (type, i);
+    if (change == STICKY_REPLACED)
+      replace_sticky (producer, i, sequence, record);
+    else if (change == STICKY_DROPPED && producer->sticky[i] != RECORD_NONE)
+      replace_sticky (producer, i, sequence, RECORD_NONE);
+  }
 }
 
 static void
@@ -364,6 +383,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   record->offset_end = commit->offset_end;
   record->instant_ns = commit->instant_ns;
   record->flags = commit->flags;
+  record->incarnation = producer->incarnation;
   record->type = commit->type;
   record->checksum_kind = producer->options.checksum;
   if (record->checksum_kind)
@@ -374,7 +394,8 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   STEP (RECORD_FILLED);
 }
 
-/* Telemetry, and where joiners start; stored before A7 makes them true. */
+/* Telemetry, and where joiners start; stored before A7 makes them true. The
+ * count of buffers comes after it: an adopter relies on it (C11). */
 static void
 note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     uint64_t sequence)
@@ -386,7 +407,6 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
   for (uint32_t i = 0; i < commit->n_memories; i++)
     bytes += commit->memories[i].size;
   producer->ordinal++;
-  store_relaxed (&header->buffers, producer->ordinal);
   store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
   store_relaxed (&header->last_buffer_seq, sequence);
   if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT))
@@ -418,10 +438,27 @@ take_waiters (DatahubProducer *producer)
   return true;
 }
 
+/* Makes everything that was committed visible. Returns whether somebody sleeps
+ * and is to be woken. */
+bool
+ring_show (DatahubProducer *producer, uint64_t now)
+{
+  BlockHeader *header = producer->block.header;
+  producer->shown_head = producer->head;
+  store_seq (&header->head, producer->head); /* A7: all or nothing */
+  STEP (A7_HEAD_STORED);
+  /* after A7: a process killed before it leaves nothing of the batch visible */
+  publish_sticky (producer);
+  store_relaxed (&header->records, producer->head);
+  store_relaxed (&header->buffers, producer->ordinal);
+  store_relaxed (&header->heartbeat, now);
+  STEP (HEARTBEAT_STORED);
+  return take_waiters (producer);
+}
+
 static void
 publish_batch (DatahubProducer *producer, Call *call)
 {
-  BlockHeader *header = producer->block.header;
   uint64_t first = producer->head, now = (uint64_t) os_now ();
   uint32_t taken;
   for (uint32_t i = 0; i < call->n_commits; i++) {
@@ -437,15 +474,25 @@ publish_batch (DatahubProducer *producer, Call *call)
   }
   call->n_places = 0;
   producer->head = first + call->n_commits;
-  store_seq (&header->head, producer->head); /* A7: all or nothing */
-  STEP (A7_HEAD_STORED);
-  /* after A7: a process killed before it leaves nothing of the batch visible */
-  publish_sticky (producer);
-  store_relaxed (&header->records, producer->head);
-  store_relaxed (&header->heartbeat, now);
-  STEP (HEARTBEAT_STORED);
-  call->wake = take_waiters (producer);
+  if (!producer->held_back)
+    call->wake = ring_show (producer, now);
   call->first_sequence = first;
+}
+
+/* A block that was adopted shows what is committed when it is published; or
+ * sooner, where the ring would be full of what nobody can see. */
+static void
+stop_holding_back (DatahubProducer *producer, uint32_t n)
+{
+  if (!producer->held_back
+      || producer->head + n - producer->shown_head
+          <= producer->block.g.ring_size)
+    return;
+  producer->held_back = false;
+  ring_show (producer, (uint64_t) os_now ());
+  /* at once: to make room they have to read */
+  os_futex_wake (&producer->block.header->wake);
+  STEP (COMMIT_WOKE);
 }
 
 static void
@@ -504,6 +551,7 @@ attempt_commit (DatahubProducer *producer, Call *call)
   uint32_t n = call->n_commits;
   if (!call->checked && !check_commits (producer, call))
     return ATTEMPT_DONE;
+  stop_holding_back (producer, n);
   while (producer->head + n - producer->tail > producer->block.g.ring_size)
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT;
@@ -654,6 +702,9 @@ datahub_producer_flush (DatahubProducer *producer)
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   pthread_mutex_lock (&producer->lock);
+  if (producer->held_back)
+    ring_show (producer, (uint64_t) os_now ());
+  producer->held_back = false;
   store_release (&header->flush_seq, producer->head);
   STEP (FLUSH_SEQ_STORED);
   if (producer->sticky[STICKY_EOS] != RECORD_NONE)

@@ -61,10 +61,11 @@ static bool
 is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
     uint64_t needed, bool starved)
 {
-  if (needed <= producer->tail && needed < producer->head)
+  if (needed <= producer->tail && needed < producer->shown_head)
     return true;
   return starved
-      && (needed < producer->head || row_holds_pins (&producer->block, row));
+      && (needed < producer->shown_head
+          || row_holds_pins (&producer->block, row));
 }
 
 static bool

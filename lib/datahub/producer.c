@@ -34,19 +34,17 @@ datahub_producer_options_init (DatahubProducerOptions *options)
 {
   memset (options, 0, sizeof *options);
   options->block_timeout_ns = DEFAULT_BLOCK_TIMEOUT_NS;
+  options->adopt = true;
 }
 
 static int
 create_file (DatahubProducer *producer, uint64_t size, const char *what,
     DatahubError *error)
 {
-  /* whoever may read a block must be able to lock and to write its row */
-  uint32_t mode = producer->options.mode;
-  uint32_t shared = mode | (mode & 0444) >> 1;
-  if (strcmp (what, "control file") == 0)
-    shared = mode & ~0133u;
-  return os_create_unnamed (producer->block.dir, size, shared & 0666, what,
-      error);
+  uint32_t mode = strcmp (what, "control file") == 0
+      ? producer_private_mode (producer)
+      : producer_shared_mode (producer);
+  return os_create_unnamed (producer->block.dir, size, mode, what, error);
 }
 
 static DatahubResult
@@ -171,8 +169,9 @@ make_control (DatahubProducer *producer, DatahubError *error)
   return DATAHUB_OK;
 }
 
-static DatahubResult
-make_private_state (DatahubProducer *producer, DatahubError *error)
+/* What a crash cannot corrupt; all records are free. False: out of memory. */
+bool
+producer_make_private_state (DatahubProducer *producer)
 {
   uint32_t n = producer->block.g.n_recs;
   producer->ring = calloc (producer->block.g.ring_size, sizeof *producer->ring);
@@ -181,16 +180,16 @@ make_private_state (DatahubProducer *producer, DatahubError *error)
   producer->limbo = calloc (n, sizeof *producer->limbo);
   if (!producer->ring || !producer->records || !producer->free_recs
       || !producer->limbo)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return false;
   for (uint32_t i = 0; i < n; i++)
     producer->free_recs[i] = (uint16_t) (n - 1 - i);
   producer->n_free_recs = n;
   for (uint32_t i = 0; i < N_STICKY; i++)
-    producer->sticky[i] = RECORD_NONE;
+    producer->sticky[i] = producer->shown[i] = RECORD_NONE;
   producer->batch_max = producer->block.g.ring_size / 2;
   if (producer->batch_max > BATCH_MAX)
     producer->batch_max = BATCH_MAX;
-  return DATAHUB_OK;
+  return true;
 }
 
 static DatahubResult
@@ -222,8 +221,9 @@ build (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
   DatahubResult result = choose_sizes (producer, error);
-  if (result == DATAHUB_OK)
-    result = make_private_state (producer, error);
+  if (result == DATAHUB_OK && !producer_make_private_state (producer))
+    result =
+        datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   if (result == DATAHUB_OK)
     result = make_lock_file (producer, error);
   if (result == DATAHUB_OK)
@@ -309,10 +309,23 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
     producer->options.mode = DEFAULT_MODE;
   producer->generation = os_generation ();
   producer->references = 1;
+  producer->incarnation = 1;
   producer->ctl_fd = producer->con_fd = producer->reap_fd = -1;
   pthread_mutex_init (&producer->lock, NULL);
   pthread_mutex_init (&producer->reap_lock, NULL);
   return producer;
+}
+
+/* Options that make no sense are refused before a dead block is looked at, and
+ * that before the dead are cleared away: it is one of them. */
+static DatahubResult
+adopt_or_build (DatahubProducer *producer, DatahubError *error)
+{
+  DatahubResult result = choose_sizes (producer, error);
+  bool adopted = result == DATAHUB_OK && producer->options.adopt
+      && producer_adopt (producer);
+  datahub_block_reclaim (false, NULL, NULL, NULL);
+  return adopted || result != DATAHUB_OK ? result : build (producer, error);
 }
 
 /**
@@ -325,8 +338,15 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
  * Builds a block that nobody can see yet; commits are possible at once, and
  * consumers attach after datahub_producer_publish(). All memory is allocated
  * here: a full file system is %DATAHUB_ERROR_NO_SPACE with the numbers, never a
- * SIGBUS later. What dead processes of this user left is removed first. Does
- * not wait.
+ * SIGBUS later. What dead processes of this user left is removed first.
+ *
+ * With `adopt` the block that a dead producer left under the name is taken over
+ * here instead, where it is whole and has the sizes, zones, mode and secret that
+ * @options ask for, or leave to the library: its consumers stay attached, and
+ * sequences and counts go on. What is committed is seen from
+ * datahub_producer_publish() on, or when it would fill the ring. A producer
+ * closed before that leaves the block as dead as it was. Whether it did so is in
+ * datahub_producer_get_stats(). Takes up to 0.2 s where the name is taken.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -354,12 +374,12 @@ datahub_producer_create (const char *channel,
   if ((unsigned) options->hugepages > DATAHUB_HUGEPAGES_1G)
     return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There is no choice of huge pages number %d.", options->hugepages);
-  datahub_block_reclaim (false, NULL, NULL, NULL);
   made = producer_new (channel, options);
   if (!made)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   made->block.dir = os_open_directory (error);
-  result = made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : build (made, error);
+  result =
+      made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
   made->options.secret = NULL;
   if (result != DATAHUB_OK) {
     producer_free (made);
@@ -415,8 +435,8 @@ link_entry (Block *block, DatahubError *error)
 }
 
 /* A description of its own, by way of the name, for the reaper. */
-static bool
-open_reaper (DatahubProducer *producer)
+bool
+producer_open_reaper (DatahubProducer *producer)
 {
   Block *block = &producer->block;
   int fd = os_open_existing (block->dir,
@@ -427,14 +447,30 @@ open_reaper (DatahubProducer *producer)
   return fd >= 0;
 }
 
+/* An adopted block has its names; C11 is what is left. */
+static DatahubResult
+publish_adopted (DatahubProducer *producer)
+{
+  bool wake = false;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->held_back)
+    wake = ring_show (producer, (uint64_t) os_now ());
+  producer->held_back = false;
+  pthread_mutex_unlock (&producer->lock);
+  if (wake)
+    os_futex_wake (&producer->block.header->wake);
+  STEP (C11_PUBLISHED);
+  return DATAHUB_OK;
+}
+
 /**
  * datahub_producer_publish:
  * @producer: a producer
  * @error: (out) (optional): why it failed
  *
- * Makes the block attachable under its name. A dead predecessor's block is
- * closed on its behalf and removed; a live one is %DATAHUB_ERROR_BUSY. Takes up
- * to 0.2 s where the name is taken. Once.
+ * Makes the block attachable under its name. A dead predecessor's block that was
+ * not adopted is closed on its behalf and removed; a live one is
+ * %DATAHUB_ERROR_BUSY. Takes up to 0.2 s where the name is taken. Once.
  *
  * Returns: %DATAHUB_OK or a failure; the producer can then only be closed
  */
@@ -448,11 +484,13 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   if (producer->generation != os_generation ())
     return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
+  if (producer->adopted)
+    return publish_adopted (producer);
   pthread_mutex_lock (&producer->lock);
   linked = !producer->published && !producer->closed;
   if (linked) {
     producer->published = true;
-    linked = link_parts (producer) && open_reaper (producer);
+    linked = link_parts (producer) && producer_open_reaper (producer);
   }
   pthread_mutex_unlock (&producer->lock);
   if (!linked)
@@ -504,12 +542,22 @@ unlink_names (DatahubProducer *producer, bool keep_parts)
   STEP (CLOSE_NAMES_DONE);
 }
 
+static void
+mark_closed (BlockHeader *header)
+{
+  store_seq (&header->state, DATAHUB_STATE_CLOSED);
+  STEP (CLOSE_STATE_STORED);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  STEP (CLOSE_WAKE_STEPPED);
+}
+
 /**
  * datahub_producer_close:
  * @producer: (transfer full) (nullable): a producer
  *
  * Marks the block closed, wakes everybody, ends every wait of other threads and
- * removes the names. Consumers read what was committed to its end. Loans stay
+ * removes the names; a block that was adopted and not published stays, for the
+ * next producer. Consumers read what was committed to its end. Loans stay
  * valid until datahub_producer_abort(). Takes up to 0.3 s where a living
  * consumer has not seen the newest pool; the last one then removes the files.
  */
@@ -517,22 +565,22 @@ void
 datahub_producer_close (DatahubProducer *producer)
 {
   BlockHeader *header;
-  bool published;
+  bool published, left;
   if (!producer || producer->generation != os_generation ())
     return;
   header = producer->block.header;
   pthread_mutex_lock (&producer->lock);
   producer->closed = true;
   published = producer->published;
-  store_seq (&header->state, DATAHUB_STATE_CLOSED);
-  STEP (CLOSE_STATE_STORED);
-  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
-  STEP (CLOSE_WAKE_STEPPED);
+  left = producer->held_back;
+  if (!left)
+    mark_closed (header);
   pthread_mutex_unlock (&producer->lock);
   os_futex_wake (&header->wake);
   STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
-  if (published)
+  producer->keeps_parts = left;
+  if (published && !left)
     unlink_names (producer, wait_for_laggards (producer));
   producer_unref (producer);
 }
@@ -655,6 +703,8 @@ datahub_producer_get_stats (DatahubProducer *producer,
     .slots = pool->shape.n_slots,
     .free_slots = pool->n_free,
     .ring_size = producer->block.g.ring_size,
-    .page_size = pool->page_size };
+    .page_size = pool->page_size,
+    .adopted = producer->adopted,
+    .incarnation = producer->incarnation };
   pthread_mutex_unlock (&producer->lock);
 }

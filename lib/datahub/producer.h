@@ -34,6 +34,7 @@ typedef struct
   uint32_t zone_size; /* flexible zone: bytes only the producer writes */
   uint32_t shared_zone_size; /* flexible zone: bytes anybody writes, locked */
   DatahubHugePages hugepages;
+  bool adopt; /* go on with a dead predecessor's block if it fits; init: true */
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is
@@ -103,6 +104,8 @@ typedef struct
   uint32_t free_slots;
   uint32_t ring_size;
   uint64_t page_size; /* bytes of the pages most of the newest pool is on */
+  bool adopted; /* the block was a dead predecessor's; counters go on */
+  uint64_t incarnation; /* 1, and one more for each adoption */
 } DatahubProducerStats;
 
 DATAHUB_API void datahub_producer_options_init (DatahubProducerOptions

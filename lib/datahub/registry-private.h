@@ -89,6 +89,8 @@ DatahubBlockEntry *datahub_registry_add (DatahubRegistry *registry,
     DatahubClient *owner, const char *name, const char *uuid, const char *caps);
 void datahub_registry_remove (DatahubRegistry *registry,
     DatahubBlockEntry *block);
+void datahub_registry_hand_over (DatahubBlockEntry *block,
+    DatahubClient *owner);
 guint datahub_registry_n_blocks (DatahubRegistry *registry);
 DatahubJoined *datahub_block_entry_join (DatahubBlockEntry *block,
     DatahubClient *client, guint64 id, const char *label);

@@ -199,6 +199,15 @@ datahub_registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block)
   g_tree_remove (registry->blocks, block->name);
 }
 
+/* The block, with all who joined it, is @owner's from now on. */
+void
+datahub_registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
+{
+  block->owner->n_blocks--;
+  block->owner = owner;
+  owner->n_blocks++;
+}
+
 guint
 datahub_registry_n_blocks (DatahubRegistry *registry)
 {

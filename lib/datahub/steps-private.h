@@ -98,6 +98,23 @@
   step (CLOSE_NAMES_DONE) \
   step (CLOSE_BYTE_0_FREE)
 
+#define STEPS_OF_ADOPTION(step) \
+  step (C0_BYTE_0_LOCKED) \
+  step (C1_WORD_DROPPED) \
+  step (C2_STICKY_STORED) \
+  step (C3_TAIL_STORED) \
+  step (C4_CLAIM_STORED) \
+  step (C5_WAITING_CLEARED) \
+  step (C6_NEWEST_FORGOTTEN) \
+  step (C7_INCARNATION_STORED) \
+  step (C8_WAKE_STEPPED) \
+  step (C8_WOKE) \
+  step (C9_STRAYS_UNLINKED) \
+  step (C9_LCK_SIGNED) \
+  step (C10_REAPED) \
+  step (C10_ATTENTION_BUMPED) \
+  step (C11_PUBLISHED)
+
 #define STEPS_OF_NAMES(step) \
   step (UNLINK_CTL) \
   step (UNLINK_CON) \
@@ -191,6 +208,7 @@
   STEPS_OF_WAITING_FOR_ROOM (step) \
   STEPS_OF_ROWS (step) \
   STEPS_OF_A_PRODUCERS_LIFE (step) \
+  STEPS_OF_ADOPTION (step) \
   STEPS_OF_NAMES (step) \
   STEPS_OF_A_CONSUMERS_LIFE (step) \
   STEPS_OF_READING (step) \

@@ -45,7 +45,7 @@ datahub_watch_new (const char *channel)
   watch->notify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   if (watch->notify >= 0
       && inotify_add_watch (watch->notify, datahub_shm_directory (),
-             IN_CREATE | IN_MOVED_TO | IN_DELETE)
+             IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MODIFY)
           < 0) {
     close (watch->notify);
     watch->notify = -1;
@@ -88,7 +88,7 @@ poll_slice_ms (int64_t end, int64_t rescan)
  * @watch: a watch
  * @timeout_ns: how long
  *
- * Returns when the entry was made, replaced or removed, and once a second to
+ * Returns when the entry was made, replaced, removed or adopted, and once a second to
  * let the caller look itself. One thread waits.
  *
  * Returns: %DATAHUB_OK to look again, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED

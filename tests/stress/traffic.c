@@ -80,6 +80,7 @@ traffic_options (uint64_t epoch)
   options.ring_size = 16;
   options.max_consumers = 16;
   options.pack = epoch % 2;
+  options.adopt = false; /* an epoch is a block */
   options.max_bytes = 32 << 20;
   /* Nobody here is slow for that long unless something is wrong. */
   options.block_timeout_ns = check_scaled_ns (20 * CHECK_S);

@@ -122,7 +122,7 @@
   FIELD (BlockRecord, reserved0)                                               \
   ARRAY (BlockRecord, checksum)                                                \
   HOLE (BlockRecord, mem)                                                      \
-  FIELD (BlockRecord, reserved1)                                               \
+  FIELD (BlockRecord, incarnation)                                             \
   ARRAY (BlockRecord, inline_bytes)                                            \
   FIELD (ConsumerRow, gate)                                                    \
   FIELD (ConsumerRow, cursor)                                                  \

@@ -93,7 +93,10 @@ replaced (void)
   DatahubView view, held = read_record (old);
   check_kill (&child);
 
-  DatahubProducer *producer = producer_new ("cam0", NULL);
+  /* By one that does not go on with the block. */
+  DatahubProducerOptions options = small_options ();
+  options.adopt = false;
+  DatahubProducer *producer = producer_new ("cam0", &options);
   commit_buffers (producer, 100, 3);
   expect_buffers (old, 1, 4);
   DatahubResult result = datahub_consumer_begin_read (old, SOON, &view, &err);

@@ -9,7 +9,7 @@
 
 /* A child with a real block: says its uuid once it is registered. */
 static int
-produce (const char *name)
+produce_as (const char *name, bool adopt)
 {
   DatahubProducerOptions options;
   DatahubProducer *producer;
@@ -19,6 +19,7 @@ produce (const char *name)
 
   datahub_producer_options_init (&options);
   options.slot_size = 4096;
+  options.adopt = adopt;
   if (datahub_producer_create (name, &options, &producer, &error)
       || datahub_producer_publish (producer, &error)) {
     fixture_say ("cannot produce: %s", error.message);
@@ -37,6 +38,19 @@ produce (const char *name)
       datahub_producer_get_uuid (producer));
   datahub_producer_close (producer);
   return 0;
+}
+
+static int
+produce (const char *name)
+{
+  return produce_as (name, true);
+}
+
+/* Leaves a dead one's block to its end. */
+static int
+produce_anew (const char *name)
+{
+  return produce_as (name, false);
 }
 
 /* A child that joins a real block. */
@@ -234,12 +248,61 @@ test_restarted (void)
   g_autofree char *before = g_strdup (s->heard.uuid);
   fixture_signal (s->producer, SIGKILL);
   g_assert_cmpint (fixture_reap (s->producer), ==, -1);
-  Child *second = fixture_spawn ("produce", "cam0");
+  Child *second = fixture_spawn ("produce-anew", "cam0");
   fixture_expect_line (second, "uuid");
   fixture_wait_until (s->heard.added == 2);
   g_assert_cmpint (s->heard.removed, ==, 1);
   g_assert_cmpstr (s->heard.uuid, !=, before);
   g_assert_cmpint (fixture_reap (second), ==, 0);
+  scene_end (s);
+}
+
+/* One that adopts the block registers it again under the same uuid. Whether the
+ * broker saw the lock free in between is a matter of milliseconds. */
+static void
+test_adopted (void)
+{
+  Scene *s = scene_begin ();
+
+  g_autofree char *before = g_strdup (s->heard.uuid);
+  fixture_signal (s->producer, SIGKILL);
+  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  Child *second = fixture_spawn ("produce", "cam0");
+  fixture_expect_line (second, "uuid");
+  fixture_wait_until (s->heard.added == 2);
+  g_assert_cmpint (s->heard.removed, <=, 1);
+  g_assert_cmpstr (s->heard.uuid, ==, before);
+  s->producer = second;
+  scene_close (s);
+}
+
+/* The entry goes to whoever registers the uuid that holds the lock, with all who
+ * joined; the end of the client that had it before takes nothing away. */
+static void
+test_handed_over (void)
+{
+  Scene *s = scene_begin ();
+  g_autoptr (DatahubHub) heir = fixture_hub (DATAHUB_HUB_DEFAULT);
+  Child *consumer = fixture_spawn ("consume", "cam0");
+
+  fixture_wait_until (s->heard.joined == 1);
+  fixture_stop (s->producer);
+  datahub_hub_register_block (heir, "cam0", s->heard.uuid, "video/x-raw", NULL);
+  fixture_wait_until (s->heard.added == 2);
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  g_assert_cmpint (s->heard.left, ==, 0);
+  fixture_signal (s->producer, SIGKILL);
+  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  fixture_round_trip (heir);
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (s->hub, "cam0", 0, NULL, NULL);
+  g_assert_nonnull (block);
+  g_assert_cmpint (datahub_hub_block_get_n_consumers (block), ==, 1);
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  datahub_hub_unregister_block (heir, "cam0", s->heard.uuid);
+  fixture_wait_until (s->heard.removed == 1);
+  g_assert_cmpstr (s->heard.reason, ==, "closed");
+  g_assert_cmpint (fixture_reap (consumer), ==, 0);
   scene_end (s);
 }
 
@@ -314,6 +377,8 @@ add_tests (void)
   fixture_add ("/broker/liveness/closed", test_closed);
   fixture_add ("/broker/liveness/stopped", test_stopped);
   fixture_add ("/broker/liveness/restarted", test_restarted);
+  fixture_add ("/broker/liveness/adopted", test_adopted);
+  fixture_add ("/broker/liveness/handed-over", test_handed_over);
   fixture_add ("/broker/liveness/stopped-keeps-name", test_stopped_keeps_name);
   fixture_add ("/broker/liveness/consumer-killed", test_consumer_killed);
   fixture_add ("/broker/liveness/consumer-stopped", test_consumer_stopped);
@@ -323,6 +388,7 @@ int
 main (int argc, char **argv)
 {
   fixture_add_role ("produce", produce);
+  fixture_add_role ("produce-anew", produce_anew);
   fixture_add_role ("consume", consume);
   return fixture_main (&argc, &argv, add_tests);
 }
