@@ -12,7 +12,8 @@ enum
   CLI_OK = 0,
   CLI_FAILED = 1, /* it was tried and did not work */
   CLI_USAGE = 2, /* the command line makes no sense */
-  CLI_NOT_FOUND = 3 /* there is no such block */
+  CLI_NOT_FOUND = 3, /* there is no such block */
+  CLI_PROBLEMS = 4 /* the doctor found something */
 };
 
 /* Where the broker is, for the subcommands that ask it. */
@@ -24,6 +25,7 @@ typedef struct
 int cli_broker (int argc, char **argv);
 int cli_list (int argc, char **argv);
 int cli_inspect (int argc, char **argv);
+int cli_doctor (int argc, char **argv);
 int cli_reclaim (int argc, char **argv);
 int cli_keygen (int argc, char **argv);
 
@@ -46,6 +48,10 @@ void cli_table_add (CliTable *table, ...) G_GNUC_NULL_TERMINATED;
 void cli_table_print (CliTable *table);
 void cli_table_free (CliTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliTable, cli_table_free)
+
+/* inspect-places.c */
+void cli_print_places (const DatahubDiagnosis *diagnosis);
+void cli_add_places (json_t *json, const DatahubDiagnosis *diagnosis);
 
 /* log.c */
 void cli_log_to_stderr (void);

@@ -4,6 +4,8 @@
 #include "cli.h"
 
 #define MAX_ROWS 256
+/* How long --slots looks at who holds what. */
+#define WATCH_US (G_USEC_PER_SEC / 5)
 
 static const char *const state_words[] = {
   [DATAHUB_STATE_UNINITIALISED] = "uninitialised",
@@ -83,7 +85,7 @@ consumer_json (const DatahubConsumerInfo *row)
 
 static void
 print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
-    guint n)
+    guint n, const DatahubDiagnosis *diagnosis)
 {
   json_t *list = json_array ();
   json_t *json = block_json (info);
@@ -91,6 +93,8 @@ print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
   for (guint i = 0; i < n; i++)
     json_array_append_new (list, consumer_json (&rows[i]));
   json_object_set_new (json, "consumer-list", list);
+  if (diagnosis)
+    cli_add_places (json, diagnosis);
   cli_print_json (json);
 }
 
@@ -174,14 +178,35 @@ print_consumers (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
   cli_table_print (table);
 }
 
+/* Two looks, so that there is something to say about how long. */
+static DatahubResult
+look_twice (const char *channel, DatahubDiagnosis **diagnosis,
+    DatahubError *error)
+{
+  DatahubDiagnosis *before = NULL;
+  DatahubResult result =
+      datahub_block_diagnose (channel, NULL, NULL, NULL, &before, error);
+
+  if (result != DATAHUB_OK)
+    return result;
+  g_usleep (WATCH_US);
+  result =
+      datahub_block_diagnose (channel, before, NULL, NULL, diagnosis, error);
+  datahub_diagnosis_free (before);
+  return result;
+}
+
 int
 cli_inspect (int argc, char **argv)
 {
-  gboolean json = FALSE;
+  gboolean json = FALSE, slots = FALSE;
   DatahubError error = { 0 };
+  DatahubDiagnosis *diagnosis = NULL;
   uint32_t n = 0;
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "slots", 's', 0, G_OPTION_ARG_NONE, &slots,
+        "Also every slot, record, row and user lock, and who holds it", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -200,17 +225,22 @@ cli_inspect (int argc, char **argv)
   if (result == DATAHUB_OK)
     result =
         datahub_block_inspect_consumers (argv[1], rows, MAX_ROWS, &n, &error);
+  if (result == DATAHUB_OK && slots)
+    result = look_twice (argv[1], &diagnosis, &error);
   if (result != DATAHUB_OK)
     return cli_fail (result == DATAHUB_ERROR_NOT_FOUND ? CLI_NOT_FOUND
                                                        : CLI_FAILED,
         "%s", error.message);
   n = MIN (n, MAX_ROWS);
   if (json) {
-    print_json (info, rows, n);
-    return CLI_OK;
+    print_json (info, rows, n, diagnosis);
+  } else {
+    print_block (info);
+    if (n)
+      print_consumers (info, rows, n);
+    if (diagnosis)
+      cli_print_places (diagnosis);
   }
-  print_block (info);
-  if (n)
-    print_consumers (info, rows, n);
+  datahub_diagnosis_free (diagnosis);
   return CLI_OK;
 }

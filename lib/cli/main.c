@@ -17,6 +17,7 @@ static const Command commands[] = {
   { "broker", cli_broker, "run the broker as a daemon" },
   { "list", cli_list, "list the blocks there are" },
   { "inspect", cli_inspect, "show one block and its consumers" },
+  { "doctor", cli_doctor, "say what is wrong, and what to do" },
   { "reclaim", cli_reclaim, "remove what dead processes left behind" },
   { "keygen", cli_keygen, "make a pair of keys" },
 };
@@ -28,10 +29,11 @@ print_help (void)
            "Live media between processes over shared memory.\n\nCommands:\n");
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     g_print ("  %-10s %s\n", commands[i].name, commands[i].help);
-  g_print ("\nOptions:\n  --help     this text; after a command, its own\n"
-           "  --version  the version\n\nExit codes:\n"
-           "  0 done, 1 failed, 2 wrong usage, 3 no such block\n\n"
-           "Example:\n  datahub list --json\n");
+  g_print (
+      "\nOptions:\n  --help     this text; after a command, its own\n"
+      "  --version  the version\n\nExit codes:\n"
+      "  0 done, 1 failed, 2 wrong usage, 3 no such block, 4 problems found\n\n"
+      "Example:\n  datahub list --json\n");
 }
 
 static const Command *

@@ -32,9 +32,10 @@ check_shape (Look *look, uint32_t i, Doubt *doubt)
   return false;
 }
 
-/* What is wrong with the file of a pool. A copy of errno in *@number. */
-static const char *
-fault_of_file (const Block *block, const PoolShape *shape, int *number)
+/* What is wrong with the file of a pool. NULL: nothing. *@number: errno, or
+ * 0. */
+const char *
+pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
 {
   PoolPage page;
   uint64_t size;
@@ -72,7 +73,7 @@ check_file (Look *look, uint32_t i, Doubt *doubt)
   if (!pool_shape_read (&block->pools[i], &shape))
     return false;
   look->report->n_pools += look->first;
-  fault = fault_of_file (block, &shape, &number);
+  fault = pool_fault_of_file (block, &shape, &number);
   if (!fault || load_seq (&block->pools[i].gen) != shape.gen
       || load_seq (&block->header->state) >= DATAHUB_STATE_CLOSED
       || !os_same_file (block->lck, block->dir,

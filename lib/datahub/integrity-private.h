@@ -59,6 +59,13 @@ void look_tell (Look *look, DatahubFinding *finding);
 bool look_find_pool (Look *look, uint32_t gen, PoolShape *shape);
 int64_t block_age_of (const Block *block, uint64_t sequence);
 
+const char *pool_fault_of_file (const Block *block, const PoolShape *shape,
+    int *number);
+
+void diagnosis_compare (DatahubDiagnosis *now, const DatahubDiagnosis *before);
+void diagnosis_tell (const DatahubDiagnosis *now,
+    const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data);
+
 void look_at_ring (Look *look);
 void look_at_rows (Look *look);
 void look_at_locks (Look *look);

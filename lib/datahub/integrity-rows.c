@@ -158,8 +158,8 @@ check_dead_row (Look *look, uint32_t i, Doubt *doubt)
         "Row %u has no owner, and is not clean.", i);
   }
   doubt_set (doubt, DATAHUB_FINDING_CONSUMER_DEAD, i, incarnation,
-      "The consumer \"%s\" (process %d, row %u) is dead; its row still holds "
-      "%u records.",
+      "The consumer \"%s\" (process %d, row %u) is dead; its row is not clean "
+      "(records it holds: %u).",
       info.name, info.pid, i, info.pins);
   doubt->finding.for_ns = block_age_of (block, info.cursor);
   return true;

@@ -44,6 +44,22 @@ static const struct
   [DATAHUB_FINDING_NAMES_DIRTY] = { "names-dirty", DATAHUB_SEVERITY_LEFTOVER },
   [DATAHUB_FINDING_POOL_LEFTOVER] = { "pool-leftover",
       DATAHUB_SEVERITY_LEFTOVER },
+  [DATAHUB_FINDING_PRODUCER_WAITS] = { "producer-waits",
+      DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_PRODUCER_DROPS] = { "producer-drops",
+      DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_PRODUCER_SILENT] = { "producer-silent",
+      DATAHUB_SEVERITY_NOTE },
+  [DATAHUB_FINDING_CONSUMER_STALLED] = { "consumer-stalled",
+      DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_CONSUMER_EVICTED] = { "consumer-evicted",
+      DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_CONSUMER_LOSES] = { "consumer-loses",
+      DATAHUB_SEVERITY_NOTE },
+  [DATAHUB_FINDING_LEASES_KEPT] = { "leases-kept", DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_TABLE_FULL] = { "table-full", DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_LOCK_HELD] = { "lock-held", DATAHUB_SEVERITY_WARNING },
+  [DATAHUB_FINDING_LOCK_SLOW] = { "lock-slow", DATAHUB_SEVERITY_WARNING },
 };
 
 /**
@@ -174,8 +190,8 @@ check_state (Look *look, uint32_t index, Doubt *doubt)
     doubt_set (doubt, DATAHUB_FINDING_PRODUCER_DEAD, 0, state,
         "The producer is dead: its lock is free, and the block was not "
         "closed.");
-    if (heartbeat && os_now () > (int64_t) heartbeat)
-      doubt->finding.for_ns = os_now () - (int64_t) heartbeat;
+    if (heartbeat)
+      doubt->finding.for_ns = (int64_t) silence_since (heartbeat);
     return true;
   }
   for (uint32_t i = 0; i < block->g.max_rows; i++)

@@ -3,7 +3,7 @@
 #ifndef DATAHUB_INTEGRITY_H
 #define DATAHUB_INTEGRITY_H
 
-#include <datahub/types.h>
+#include <datahub/lock.h>
 
 DATAHUB_BEGIN_DECLS
 
@@ -33,6 +33,17 @@ typedef enum
   DATAHUB_FINDING_LOCK_OWNER_DEAD,
   DATAHUB_FINDING_NAMES_DIRTY,
   DATAHUB_FINDING_POOL_LEFTOVER,
+  /* the living, held up: datahub_block_diagnose() */
+  DATAHUB_FINDING_PRODUCER_WAITS,
+  DATAHUB_FINDING_PRODUCER_DROPS,
+  DATAHUB_FINDING_PRODUCER_SILENT,
+  DATAHUB_FINDING_CONSUMER_STALLED,
+  DATAHUB_FINDING_CONSUMER_EVICTED,
+  DATAHUB_FINDING_CONSUMER_LOSES,
+  DATAHUB_FINDING_LEASES_KEPT,
+  DATAHUB_FINDING_TABLE_FULL,
+  DATAHUB_FINDING_LOCK_HELD,
+  DATAHUB_FINDING_LOCK_SLOW,
   DATAHUB_N_FINDINGS
 } DatahubFindingKind;
 
@@ -79,10 +90,109 @@ typedef enum
   DATAHUB_VALIDATE_CHECKSUMS = 1 << 0 /* read every byte that has a sum */
 } DatahubValidateFlags;
 
+/* What a record or a slot is, as far as can be seen from outside. */
+typedef enum
+{
+  DATAHUB_PLACE_UNSEEN, /* free, lent to the producing program, or waiting to be
+                           used again: its producer alone knows */
+  DATAHUB_PLACE_RING, /* can be read */
+  DATAHUB_PLACE_CONTEXT, /* out of the ring, but what others stand in, or in
+                            force */
+  DATAHUB_PLACE_HELD /* out of the ring, kept by consumers that hold it */
+} DatahubPlaceState;
+
+#define DATAHUB_NO_ROW UINT32_MAX
+
+typedef struct
+{
+  uint32_t record;
+  DatahubPlaceState state;
+  uint64_t sequence;
+  DatahubRecordType type;
+  uint32_t n_holders; /* rows that pin it */
+  uint32_t holder; /* the first of them, or DATAHUB_NO_ROW */
+  int64_t age_ns; /* since its commit, so nobody holds it for longer; < 0: not
+                     known */
+  int64_t held_ns; /* the same holder at every look since then */
+} DatahubRecordInfo;
+
+typedef struct
+{
+  uint32_t pool; /* generation */
+  uint32_t slot;
+  DatahubPlaceState state;
+  uint32_t n_records; /* that have bytes in it */
+  uint64_t sequence; /* of the newest of them */
+  uint32_t holder; /* a row that holds one of them, or DATAHUB_NO_ROW */
+  int64_t age_ns, held_ns; /* of that one, as in DatahubRecordInfo */
+} DatahubSlotInfo;
+
+/* A row in use, or left in use by the dead. */
+typedef struct
+{
+  DatahubConsumerInfo info;
+  bool sleeps; /* for new records */
+  uint64_t behind; /* records it has not read */
+  int64_t waiting_ns; /* for how long the next of them is there; < 0: it has
+                         read all, or nobody can tell */
+  int64_t still_ns; /* could have read, and has not, at every look since then */
+  int64_t held_ns; /* the oldest of what it holds, at every look since then */
+} DatahubRowInfo;
+
+typedef enum
+{
+  DATAHUB_HOLDER_NONE,
+  DATAHUB_HOLDER_PRODUCER,
+  DATAHUB_HOLDER_CONSUMER,
+  DATAHUB_HOLDER_ABANDONED, /* there to be taken; its last owner died */
+  DATAHUB_HOLDER_UNKNOWN /* the word names nobody */
+} DatahubHolder;
+
+typedef struct
+{
+  DatahubSpinlockStats stats;
+  DatahubHolder holder;
+  uint32_t row; /* of a consumer, else DATAHUB_NO_ROW */
+  uint32_t thread; /* in the holder's PID namespace */
+  bool alive;
+  int64_t held_ns; /* by the same one at every look since then */
+  uint64_t owner; /* the word itself */
+} DatahubLockInfo;
+
+/* One look at everything in a block. */
+typedef struct
+{
+  char channel[DATAHUB_CHANNEL_MAX + 1];
+  char uuid[DATAHUB_UUID_TEXT];
+  int64_t at_ns; /* of this look, CLOCK_MONOTONIC */
+  int64_t watched_ns; /* since the look it was compared with; 0: none */
+  uint32_t state; /* DatahubBlockState, as it stands there */
+  bool producer_alive;
+  uint32_t producer_waits; /* for room: 1 until consumers read on, 2 until
+                              anything is let go; 3 both */
+  int64_t silent_ns; /* since its last sign of life; < 0: there was none */
+  int64_t idle_ns; /* since its last commit; < 0: there was none */
+  uint64_t head, tail;
+  uint64_t buffers, dropped;
+  uint32_t max_rows;
+  DatahubRowInfo *rows;
+  uint32_t n_rows;
+  DatahubRecordInfo *records; /* all that there are */
+  uint32_t n_records;
+  DatahubSlotInfo *slots; /* of all pools, by generation */
+  uint32_t n_slots;
+  uint32_t n_slots_omitted; /* there are more than anybody would list */
+  DatahubLockInfo locks[DATAHUB_N_SPINLOCKS];
+} DatahubDiagnosis;
+
 DATAHUB_API const char *datahub_finding_name (DatahubFindingKind kind);
 DATAHUB_API DatahubResult datahub_block_validate (const char *channel,
     uint32_t flags, DatahubFindingFunc func, void *user_data,
     DatahubIntegrityReport *report, DatahubError *error);
+DATAHUB_API DatahubResult datahub_block_diagnose (const char *channel,
+    const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data,
+    DatahubDiagnosis **diagnosis, DatahubError *error);
+DATAHUB_API void datahub_diagnosis_free (DatahubDiagnosis *diagnosis);
 
 DATAHUB_END_DECLS
 

@@ -248,6 +248,21 @@ datahub_spinlock_set_interrupted (DatahubSpinlock *lock, bool interrupted)
   os_futex_wake (&lock->flush_word);
 }
 
+void
+lock_read_stats (const UserLock *shared, uint32_t index,
+    DatahubSpinlockStats *stats)
+{
+  uint64_t owner = load_relaxed (&shared->owner);
+  memset (stats, 0, sizeof *stats);
+  stats->index = index;
+  lock_registry_read_name (shared, stats->name);
+  stats->locked =
+      owner != 0 && OWNER_PARTICIPANT (owner) != PARTICIPANT_ABANDONED;
+  stats->acquisitions = load_relaxed (&shared->acquisitions);
+  stats->reclaims = load_relaxed (&shared->reclaims);
+  stats->max_hold_ns = load_relaxed (&shared->max_hold_ns);
+}
+
 /**
  * datahub_spinlock_get_stats:
  * @lock: a lock
@@ -258,16 +273,9 @@ datahub_spinlock_set_interrupted (DatahubSpinlock *lock, bool interrupted)
 void
 datahub_spinlock_get_stats (DatahubSpinlock *lock, DatahubSpinlockStats *stats)
 {
-  const UserLock *shared = lock->shared;
   memset (stats, 0, sizeof *stats);
-  if (lock->generation != os_generation ())
-    return;
-  stats->index = lock->index;
-  lock_registry_read_name (shared, stats->name);
-  stats->locked = load_relaxed (&shared->owner) != 0;
-  stats->acquisitions = load_relaxed (&shared->acquisitions);
-  stats->reclaims = load_relaxed (&shared->reclaims);
-  stats->max_hold_ns = load_relaxed (&shared->max_hold_ns);
+  if (lock->generation == os_generation ())
+    lock_read_stats (lock->shared, lock->index, stats);
 }
 
 static DatahubResult

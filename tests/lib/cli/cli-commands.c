@@ -1,90 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The `datahub` command, as a shell would use it. */
-#include "../hub/fixture.h"
+#include "cli-fixture.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_ARGUMENTS 12
-
-static const char *command;
-
-typedef struct
-{
-  char *out, *err;
-  int code;
-} Result;
-
-/* Runs the command to its end. */
-static Result
-run (const char *first, ...)
-{
-  va_list args;
-  const char *argv[MAX_ARGUMENTS + 2] = { command, first };
-  Result result = { 0 };
-  g_autoptr (GError) error = NULL;
-
-  va_start (args, first);
-  for (int i = 2; first && argv[i - 1] && i < MAX_ARGUMENTS; i++)
-    argv[i] = va_arg (args, const char *);
-  va_end (args);
-  g_autoptr (GSubprocess) process = g_subprocess_newv (argv,
-      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-  g_assert_no_error (error);
-  g_subprocess_communicate_utf8 (process, NULL, NULL, &result.out, &result.err,
-      &error);
-  g_assert_no_error (error);
-  g_assert_true (g_subprocess_get_if_exited (process));
-  result.code = g_subprocess_get_exit_status (process);
-  return result;
-}
-
-static void
-result_clear (Result *result)
-{
-  g_free (result->out);
-  g_free (result->err);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Result, result_clear)
-
-static void
-assert_says (const char *text, const char *words)
-{
-  if (!strstr (text, words))
-    g_error ("\"%s\" does not say \"%s\"", text, words);
-}
-
-static json_t *
-parse (const Result *result)
-{
-  json_t *json = json_loads (result->out, JSON_REJECT_DUPLICATES, NULL);
-
-  g_assert_nonnull (json);
-  return json;
-}
-
-static DatahubProducer *
-produce (const char *name)
-{
-  DatahubProducerOptions options;
-  DatahubProducer *producer;
-  DatahubError error;
-
-  datahub_producer_options_init (&options);
-  options.slot_size = 4096;
-  options.slots = 8;
-  g_assert_cmpint (datahub_producer_create (name, &options, &producer, &error),
-      ==, DATAHUB_OK);
-  g_assert_cmpint (datahub_producer_publish (producer, &error), ==, DATAHUB_OK);
-  return producer;
-}
-
 static void
 test_help (void)
 {
-  static const char *const commands[] = { "broker", "list", "inspect",
+  static const char *const commands[] = { "broker", "list", "inspect", "doctor",
     "reclaim", "keygen" };
   g_auto (Result) help = run ("--help", NULL);
   g_auto (Result) version = run ("--version", NULL);
@@ -145,12 +71,6 @@ only_block (json_t *json)
 
   g_assert_cmpuint (json_array_size (blocks), ==, 1);
   return json_array_get (blocks, 0);
-}
-
-static const char *
-text_of (json_t *json, const char *key)
-{
-  return json_string_value (json_object_get (json, key));
 }
 
 /* A block that no broker knows is found by name, and said to be. */
@@ -361,7 +281,7 @@ test_keygen (void)
 static Child *
 start_broker (const char *option, const char *value)
 {
-  const char *argv[] = { command, "broker", option, value, NULL };
+  const char *argv[] = { cli_command (), "broker", option, value, NULL };
 
   return fixture_spawn_argv (argv);
 }
@@ -473,8 +393,7 @@ add_tests (void)
 int
 main (int argc, char **argv)
 {
-  command = g_getenv ("DATAHUB_COMMAND");
-  g_assert_nonnull (command);
+  cli_init ();
   fixture_add_role ("abandon", abandon);
   return fixture_main (&argc, &argv, add_tests);
 }

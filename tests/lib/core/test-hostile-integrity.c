@@ -32,12 +32,17 @@ look_at_it (Attack *attack)
   DatahubIntegrityReport report;
   DatahubBlockInfo info;
   DatahubConsumerInfo infos[8];
+  DatahubDiagnosis *before = NULL, *after = NULL;
   uint32_t n;
   uint64_t start = check_now_ns (), took;
   datahub_block_validate ("cam0", DATAHUB_VALIDATE_CHECKSUMS, ignore, NULL,
       &report, &err);
   datahub_block_inspect ("cam0", &info, &err);
   datahub_block_inspect_consumers ("cam0", infos, 8, &n, &err);
+  datahub_block_diagnose ("cam0", NULL, ignore, NULL, &before, &err);
+  datahub_block_diagnose ("cam0", before, ignore, NULL, &after, &err);
+  datahub_diagnosis_free (before);
+  datahub_diagnosis_free (after);
   took = check_now_ns () - start;
   CHECK_INT (took, <, (uint64_t) LOOK_NS);
   if (took > attack->slowest_ns)

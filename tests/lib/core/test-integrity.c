@@ -375,7 +375,7 @@ dead_consumer (void)
   check_healthy ();
   check_kill (&child);
   Findings found = findings_of (0);
-  check_found_in (&found, DATAHUB_FINDING_CONSUMER_DEAD, "holds 2 records");
+  check_found_in (&found, DATAHUB_FINDING_CONSUMER_DEAD, "records it holds: 2");
   check_found_in (&found, DATAHUB_FINDING_LOCK_OWNER_DEAD,
       "User lock 5 is still held by the consumer of row 0");
   CHECK_INT (found.n, ==, 2);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* `datahub doctor`: what is wrong with the blocks of this user, for how long,
+ * and what to do about it. */
+#include "doctor.h"
+
+#include <string.h>
+
+#define WATCH_DEFAULT 1.0
+#define WATCH_MAX 3600.0
+
+/* One block on its way through the examination. */
+typedef struct
+{
+  Patient *patient;
+  char *channel;
+  DatahubDiagnosis *before;
+} Case;
+
+static void
+case_free (gpointer data)
+{
+  Case *one = data;
+
+  g_free (one->channel);
+  datahub_diagnosis_free (one->before);
+  g_free (one);
+}
+
+static void
+add_case (const char *channel, void *user_data)
+{
+  Case *one = g_new0 (Case, 1);
+
+  one->channel = g_strdup (channel);
+  g_ptr_array_add (user_data, one);
+}
+
+static int
+by_name (gconstpointer a, gconstpointer b)
+{
+  const Case *const *x = a, *const *y = b;
+
+  return strcmp ((*x)->channel, (*y)->channel);
+}
+
+static void
+note_finding (const DatahubFinding *finding, void *user_data)
+{
+  Patient *patient = user_data;
+
+  patient_add (patient, finding->severity, datahub_finding_name (finding->kind),
+      finding->for_ns, g_strdup (finding->message),
+      doctor_advice (finding->kind, patient->title));
+}
+
+static const char *
+producer_word (const DatahubDiagnosis *diagnosis)
+{
+  if (diagnosis->state == DATAHUB_STATE_CLOSED)
+    return "closed";
+  return diagnosis->producer_alive ? "producer alive" : "producer dead";
+}
+
+/* One line that says how the block is. */
+static void
+summarise (Patient *patient, const DatahubDiagnosis *diagnosis)
+{
+  guint consumers = 0;
+
+  for (guint i = 0; i < diagnosis->n_rows; i++)
+    consumers += diagnosis->rows[i].info.alive;
+  g_free (patient->summary);
+  patient->summary =
+      g_strdup_printf ("%s, %u consumer%s, %" G_GUINT64_FORMAT " buffers",
+          producer_word (diagnosis), consumers, consumers == 1 ? "" : "s",
+          (guint64) diagnosis->buffers);
+  json_object_update_new (patient->json,
+      json_pack ("{s:s, s:s, s:b, s:i, s:I}", "name", diagnosis->channel,
+          "uuid", diagnosis->uuid, "producer-alive", diagnosis->producer_alive,
+          "consumers", (int) consumers, "buffers",
+          (json_int_t) diagnosis->buffers));
+  if (diagnosis->silent_ns >= 0)
+    json_object_set_new (patient->json, "silent-ns",
+        json_integer ((json_int_t) diagnosis->silent_ns));
+  if (diagnosis->idle_ns >= 0)
+    json_object_set_new (patient->json, "idle-ns",
+        json_integer ((json_int_t) diagnosis->idle_ns));
+}
+
+static void
+note_process (Patient *patient, int pid, const char *uuid, const char *whose)
+{
+  char *what_to_do;
+  g_autofree char *word = doctor_process_word (pid, uuid, &what_to_do);
+
+  if (word)
+    patient_add (patient, DATAHUB_SEVERITY_WARNING, "process", -1,
+        g_strdup_printf ("The process of the %s, %d, %s.", whose, pid, word),
+        what_to_do);
+}
+
+/* Processes that the kernel keeps from running explain what seems stuck. */
+static void
+note_processes (Patient *patient, const DatahubDiagnosis *diagnosis)
+{
+  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+
+  if (diagnosis->producer_alive
+      && datahub_block_inspect (diagnosis->channel, info, NULL) == DATAHUB_OK)
+    note_process (patient, info->producer_pid, diagnosis->uuid, "producer");
+  for (guint i = 0; i < diagnosis->n_rows; i++) {
+    const DatahubConsumerInfo *row = &diagnosis->rows[i].info;
+    g_autofree char *whose = g_strdup_printf ("consumer \"%s\"", row->name);
+    if (row->alive)
+      note_process (patient, row->pid, diagnosis->uuid, whose);
+  }
+}
+
+static void
+note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
+{
+  DatahubSeverity severity = result == DATAHUB_ERROR_NOT_FOUND
+      ? DATAHUB_SEVERITY_NOTE
+      : DATAHUB_SEVERITY_WARNING;
+
+  patient_add (patient, severity, datahub_result_name (result), -1,
+      g_strdup (result == DATAHUB_ERROR_NOT_FOUND ? "It is gone by now."
+                                                  : error->message),
+      NULL);
+}
+
+/* The second look, with what the first one saw. */
+static Patient *
+examine (const Case *one, gboolean checksums)
+{
+  Patient *patient = patient_new (one->channel);
+  DatahubIntegrityReport report;
+  DatahubDiagnosis *diagnosis = NULL;
+  DatahubError error = { 0 };
+  DatahubResult result;
+
+  json_object_set_new (patient->json, "name", json_string (one->channel));
+  result = datahub_block_validate (one->channel,
+      checksums ? DATAHUB_VALIDATE_CHECKSUMS : 0, note_finding, patient,
+      &report, &error);
+  if (result == DATAHUB_OK && report.n_untold)
+    patient_add (patient, DATAHUB_SEVERITY_NOTE, "more", -1,
+        g_strdup_printf ("%u more findings like these.", report.n_untold),
+        NULL);
+  if (result == DATAHUB_OK)
+    result = datahub_block_diagnose (one->channel, one->before, note_finding,
+        patient, &diagnosis, &error);
+  if (diagnosis) {
+    summarise (patient, diagnosis);
+    note_processes (patient, diagnosis);
+  } else if (result != DATAHUB_ERROR_CORRUPT) /* told as a finding already */
+    note_failure (patient, result, &error);
+  datahub_diagnosis_free (diagnosis);
+  return patient;
+}
+
+typedef struct
+{
+  guint n;
+  guint64 bytes;
+} Leftovers;
+
+static void
+count_leftover (const char *file, uint64_t bytes, void *user_data)
+{
+  Leftovers *leftovers = user_data;
+
+  leftovers->n++;
+  leftovers->bytes += bytes;
+}
+
+static void
+note_leftovers (Patient *environment)
+{
+  Leftovers leftovers = { 0 };
+
+  if (datahub_block_reclaim (true, count_leftover, &leftovers, NULL)
+          >= DATAHUB_ERROR_FIRST
+      || leftovers.n == 0)
+    return;
+  g_autofree char *size = cli_bytes (leftovers.bytes);
+  patient_add (environment, DATAHUB_SEVERITY_LEFTOVER, "files", -1,
+      g_strdup_printf ("%u files of dead programs take %s.", leftovers.n, size),
+      g_strdup ("datahub reclaim --yes; the next producer of any name removes "
+                "them, too."));
+}
+
+static void
+first_looks (GPtrArray *cases, double watch)
+{
+  for (guint i = 0; i < cases->len && watch > 0; i++) {
+    Case *one = g_ptr_array_index (cases, i);
+    datahub_block_diagnose (one->channel, NULL, NULL, NULL, &one->before, NULL);
+  }
+  if (cases->len > 0 && watch > 0)
+    g_usleep ((gulong) (watch * G_USEC_PER_SEC));
+}
+
+/* Fills @cases with the one block that was named, or all there are. Returns an
+ * exit code. */
+static int
+find_cases (const char *channel, GPtrArray *cases)
+{
+  DatahubError error = { 0 };
+  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+
+  if (!channel) {
+    /* without the folder there are none; the environment tells of it */
+    datahub_block_list (add_case, cases, &error);
+    g_ptr_array_sort (cases, by_name);
+    return CLI_OK;
+  }
+  if (!datahub_channel_is_valid (channel, &error))
+    return cli_fail (CLI_USAGE, "%s", error.message);
+  if (datahub_block_inspect (channel, info, &error) == DATAHUB_ERROR_NOT_FOUND)
+    return cli_fail (CLI_NOT_FOUND, "%s", error.message);
+  add_case (channel, cases);
+  return CLI_OK;
+}
+
+int
+cli_doctor (int argc, char **argv)
+{
+  gboolean json = FALSE, checksums = TRUE;
+  double watch = WATCH_DEFAULT;
+  g_auto (CliTarget) target = { 0 };
+  g_autoptr (GPtrArray) cases = g_ptr_array_new_with_free_func (case_free);
+  g_autoptr (GPtrArray) patients =
+      g_ptr_array_new_with_free_func (patient_free);
+  const GOptionEntry entries[] = {
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "watch", 'w', 0, G_OPTION_ARG_DOUBLE, &watch,
+        "Look twice, so long apart, to see who does not move (1)", "SECONDS" },
+    { "no-checksums", 0, G_OPTION_FLAG_REVERSE, G_OPTION_ARG_NONE, &checksums,
+        "Do not read all payload to verify its checksums", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  if (!cli_parse (&argc, &argv, "[NAME]",
+          "Says what is wrong with a block of this user, or with all of them, "
+          "for how\nlong, and what to do. Looks only; disturbs nobody. Exits "
+          "with 4 where there is\na problem.",
+          "datahub doctor cam0", entries, &target))
+    return CLI_USAGE;
+  if (argc > 2)
+    return cli_fail (CLI_USAGE, "name one block, or none for all");
+  if (!(watch >= 0 && watch <= WATCH_MAX))
+    return cli_fail (CLI_USAGE, "--watch takes 0 to %.0f seconds", WATCH_MAX);
+  int code = find_cases (argc == 2 ? argv[1] : NULL, cases);
+  if (code != CLI_OK)
+    return code;
+  g_ptr_array_add (patients, doctor_environment (&target));
+  note_leftovers (g_ptr_array_index (patients, 0));
+  first_looks (cases, watch);
+  for (guint i = 0; i < cases->len; i++)
+    g_ptr_array_add (patients,
+        examine (g_ptr_array_index (cases, i), checksums));
+  if (json)
+    doctor_print_json (patients, FALSE);
+  else
+    doctor_print (patients, FALSE);
+  return doctor_count (patients) ? CLI_PROBLEMS : CLI_OK;
+}

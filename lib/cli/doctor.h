@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of `datahub doctor` share: problems, and where they are. */
+#ifndef DATAHUB_CLI_DOCTOR_H
+#define DATAHUB_CLI_DOCTOR_H
+
+#include "cli.h"
+
+typedef struct
+{
+  DatahubSeverity severity;
+  char *name; /* of the kind, as "ring-word"; owned, as the others */
+  char *message;
+  char *advice; /* what to do; NULL: nothing */
+  gint64 for_ns; /* < 0: not known */
+} Problem;
+
+/* One thing that was examined: the environment, or a block. */
+typedef struct
+{
+  char *title;
+  char *summary;
+  GPtrArray *problems; /* of Problem */
+  GPtrArray *actions; /* of char *: what was repaired, or would be */
+  json_t *json; /* more about it, for machines; owned */
+} Patient;
+
+Patient *patient_new (const char *title);
+void patient_free (gpointer patient);
+void patient_add (Patient *patient, DatahubSeverity severity, const char *name,
+    gint64 for_ns, char *message, char *advice);
+
+/* doctor-environment.c */
+Patient *doctor_environment (const CliTarget *target);
+
+/* doctor-advice.c */
+char *doctor_advice (DatahubFindingKind kind, const char *channel);
+char *doctor_process_word (int pid, const char *uuid, char **what_to_do);
+
+/* doctor-report.c */
+guint doctor_count (GPtrArray *patients);
+void doctor_print (GPtrArray *patients, gboolean repair);
+void doctor_print_json (GPtrArray *patients, gboolean repair);
+
+#endif /* DATAHUB_CLI_DOCTOR_H */

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* `datahub doctor` and the deep view of `datahub inspect`: what is wrong is said
+ * with what to do, and only that. */
+#include "cli-fixture.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Offsets in the control file, from docs/memory-layout.md. */
+#define AT_FLUSH_SEQ 0x1a0
+
+static void
+commit (DatahubProducer *producer, guint n)
+{
+  DatahubSlot slot;
+  DatahubError error;
+
+  while (n-- > 0) {
+    g_assert_cmpint (datahub_producer_acquire_slot (producer, 100, -1, &slot,
+                         &error),
+        ==, DATAHUB_OK);
+    DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
+      .n_memories = 1,
+      .memories = { { .slot = &slot, .size = 100 } },
+      .release = true };
+    g_assert_cmpint (datahub_producer_commit (producer, &record, -1, NULL,
+                         &error),
+        ==, DATAHUB_OK);
+  }
+}
+
+static DatahubConsumer *
+consume (const char *name, gboolean reliable)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer;
+  DatahubError error;
+
+  datahub_consumer_options_init (&options);
+  options.name = "pre\x1bview";
+  options.reliable = reliable;
+  options.start = DATAHUB_START_OLDEST;
+  g_assert_cmpint (datahub_consumer_attach (name, &options, &consumer, &error),
+      ==, DATAHUB_OK);
+  return consumer;
+}
+
+static DatahubView
+read_one (DatahubConsumer *consumer)
+{
+  DatahubView view;
+  DatahubError error;
+
+  g_assert_cmpint (datahub_consumer_begin_read (consumer, SECONDS, &view,
+                       &error),
+      ==, DATAHUB_OK);
+  return view;
+}
+
+static json_t *
+only (json_t *json, const char *key)
+{
+  json_t *list = json_object_get (json, key);
+
+  g_assert_cmpuint (json_array_size (list), ==, 1);
+  return json_array_get (list, 0);
+}
+
+/* The problem of that name of the one block. */
+static json_t *
+problem_of (json_t *json, const char *name)
+{
+  json_t *problems = json_object_get (only (json, "blocks"), "problems");
+  json_t *problem;
+  size_t i;
+
+  json_array_foreach (problems, i, problem)
+  {
+    if (g_strcmp0 (text_of (problem, "name"), name) == 0)
+      return problem;
+  }
+  g_error ("there is no problem \"%s\"", name);
+}
+
+static void
+test_healthy (void)
+{
+  g_auto (Result) nothing = run ("doctor", "--broker", "none", NULL);
+  DatahubProducer *producer = produce ("cam0");
+  DatahubConsumer *consumer = consume ("cam0", TRUE);
+
+  g_assert_cmpint (nothing.code, ==, 0);
+  assert_says (nothing.out, "No blocks.");
+  assert_says (nothing.out, "No problems.");
+  commit (producer, 3);
+  for (guint i = 0; i < 3; i++) {
+    DatahubView view = read_one (consumer);
+    datahub_consumer_end_read (consumer, &view);
+  }
+  g_auto (Result) text =
+      run ("doctor", "cam0", "--broker", "none", "--watch", "0.1", NULL);
+  g_assert_cmpint (text.code, ==, 0);
+  assert_says (text.out, "cam0 - producer alive, 1 consumer, 3 buffers: ok");
+  assert_says (text.out, "No problems.");
+  g_assert_cmpstr (text.err, ==, "");
+  g_auto (Result) result = run ("doctor", "--json", "--watch", "0", NULL);
+  json_t *json = parse (&result);
+  g_assert_cmpint (result.code, ==, 0);
+  g_assert_true (json_is_true (json_object_get (json, "healthy")));
+  g_assert_cmpstr (text_of (only (json, "blocks"), "uuid"), ==,
+      datahub_producer_get_uuid (producer));
+  g_assert_cmpuint (json_array_size (json_object_get (only (json, "blocks"),
+                        "problems")),
+      ==, 0);
+  json_decref (json);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* One word of the control file changed by somebody. */
+static void
+test_damage (void)
+{
+  DatahubProducer *producer = produce ("cam0");
+  guint64 wrong = 1000, right = 0;
+  g_autofree char *name = g_strdup_printf ("datahub-%u-%s.ctl", getuid (),
+      datahub_producer_get_uuid (producer));
+  g_autofree char *path =
+      g_build_filename (g_getenv ("DATAHUB_SHM_DIR"), name, NULL);
+  int fd = g_open (path, O_RDWR | O_CLOEXEC);
+
+  g_assert_cmpint (pwrite (fd, &wrong, 8, AT_FLUSH_SEQ), ==, 8);
+  g_auto (Result) text =
+      run ("doctor", "--watch", "0", "--broker", "none", NULL);
+  g_assert_cmpint (text.code, ==, 4);
+  assert_says (text.out, "damage (counters): flush_seq is 1000");
+  assert_says (text.out, "-> A program is faulty");
+  assert_says (text.out, "1 problem.");
+  g_auto (Result) result = run ("doctor", "cam0", "--json", "--watch", "0",
+      "--broker", "none", NULL);
+  json_t *json = parse (&result);
+  g_assert_cmpint (result.code, ==, 4);
+  g_assert_true (json_is_false (json_object_get (json, "healthy")));
+  g_assert_cmpstr (text_of (problem_of (json, "counters"), "severity"), ==,
+      "damage");
+  json_decref (json);
+  g_assert_cmpint (pwrite (fd, &right, 8, AT_FLUSH_SEQ), ==, 8);
+  g_auto (Result) mended =
+      run ("doctor", "--watch", "0", "--broker", "none", NULL);
+  g_assert_cmpint (mended.code, ==, 0);
+  close (fd);
+  datahub_producer_close (producer);
+}
+
+/* A producer, or a consumer that holds one record, that never ends by itself. */
+static int
+abandon (const char *name)
+{
+  commit (produce (name), 3);
+  fixture_say ("produced");
+  fixture_child_stay ();
+  return 0;
+}
+
+static int
+hold (const char *name)
+{
+  read_one (consume (name, TRUE));
+  fixture_say ("holds");
+  fixture_child_stay ();
+  return 0;
+}
+
+static void
+test_dead (void)
+{
+  Child *producer = fixture_spawn ("abandon", "cam0");
+  fixture_expect_line (producer, "produced");
+  Child *consumer = fixture_spawn ("hold", "cam0");
+  fixture_expect_line (consumer, "holds");
+
+  fixture_signal (consumer, SIGKILL);
+  fixture_reap (consumer);
+  g_auto (Result) one =
+      run ("doctor", "--watch", "0", "--broker", "none", NULL);
+  g_assert_cmpint (one.code, ==, 4);
+  assert_says (one.out, "producer alive, 0 consumers");
+  assert_says (one.out, "leftover (consumer-dead");
+  /* Nothing that a consumer wrote steers the terminal. */
+  assert_says (one.out, "\"pre?view\"");
+  g_assert_null (strchr (one.out, '\x1b'));
+
+  fixture_signal (producer, SIGKILL);
+  fixture_reap (producer);
+  g_auto (Result) two =
+      run ("doctor", "cam0", "--watch", "0", "--broker", "none", NULL);
+  g_assert_cmpint (two.code, ==, 4);
+  assert_says (two.out, "producer dead");
+  assert_says (two.out, "leftover (producer-dead, ");
+  assert_says (two.out, "Start the producer again");
+  assert_says (two.out, "leftover (files): ");
+  assert_says (two.out, "datahub reclaim --yes");
+  g_auto (Result) reclaimed = run ("reclaim", "--yes", NULL);
+  g_auto (Result) gone = run ("doctor", "cam0", NULL);
+  g_assert_cmpint (gone.code, ==, 3);
+  assert_says (gone.err, "cam0");
+}
+
+static void
+test_stopped (void)
+{
+  Child *producer = fixture_spawn ("abandon", "cam0");
+  fixture_expect_line (producer, "produced");
+  Child *consumer = fixture_spawn ("hold", "cam0");
+  fixture_expect_line (consumer, "holds");
+  g_autofree char *first = g_strdup_printf ("kill -CONT %d", producer->pid);
+  g_autofree char *second = g_strdup_printf ("kill -CONT %d", consumer->pid);
+
+  fixture_stop (producer);
+  fixture_stop (consumer);
+  g_auto (Result) text = run ("doctor", "--broker", "none", NULL);
+  g_assert_cmpint (text.code, ==, 4);
+  assert_says (text.out, first);
+  assert_says (text.out, second);
+  assert_says (text.out, "warning (consumer-stalled, ");
+  assert_silent (text.out, "leftover");
+  fixture_signal (producer, SIGKILL);
+  fixture_signal (consumer, SIGKILL);
+  fixture_reap (producer);
+  fixture_reap (consumer);
+  g_auto (Result) reclaimed = run ("reclaim", "--yes", NULL);
+}
+
+static void
+test_environment (void)
+{
+  g_autofree char *dir = g_strdup (g_getenv ("DATAHUB_SHM_DIR"));
+  g_autofree char *open_dir = fixture_file ("open");
+
+  g_setenv ("DATAHUB_SHM_DIR", "/no/such/folder", TRUE);
+  g_auto (Result) missing = run ("doctor", "--broker", "none", NULL);
+  g_assert_cmpint (missing.code, ==, 4);
+  assert_says (missing.out, "/no/such/folder");
+  assert_says (missing.out, "damage (shm-missing)");
+  assert_says (missing.out, "mount -t tmpfs");
+  g_assert_cmpint (g_mkdir (open_dir, 0700), ==, 0);
+  g_assert_cmpint (g_chmod (open_dir, 0777), ==, 0);
+  g_setenv ("DATAHUB_SHM_DIR", open_dir, TRUE);
+  g_auto (Result) open_mode = run ("doctor", "--broker", "none", NULL);
+  g_assert_cmpint (open_mode.code, ==, 4);
+  assert_says (open_mode.out, "chmod +t");
+  g_setenv ("DATAHUB_SHM_DIR", dir, TRUE);
+
+  /* no broker is worth a note; a runtime directory open to all is a problem */
+  g_auto (Result) none = run ("doctor", NULL);
+  g_assert_cmpint (none.code, ==, 0);
+  assert_says (none.out, "note (broker): no broker answers");
+  g_assert_cmpint (g_mkdir (g_getenv ("DATAHUB_RUNTIME_DIR"), 0700), ==, 0);
+  g_chmod (g_getenv ("DATAHUB_RUNTIME_DIR"), 0777);
+  g_auto (Result) mode = run ("doctor", NULL);
+  g_assert_cmpint (mode.code, ==, 4);
+  assert_says (mode.out, "warning (runtime-directory): ");
+  assert_says (mode.out, "chmod 700");
+}
+
+static void
+test_usage (void)
+{
+  g_auto (Result) name = run ("doctor", "bad/name", NULL);
+  g_auto (Result) extra = run ("doctor", "a", "b", NULL);
+  g_auto (Result) watch = run ("doctor", "--watch", "-1", NULL);
+  g_auto (Result) missing = run ("doctor", "nobody", NULL);
+
+  g_assert_cmpint (name.code, ==, 2);
+  g_assert_cmpint (extra.code, ==, 2);
+  g_assert_cmpint (watch.code, ==, 2);
+  assert_says (watch.err, "--watch");
+  g_assert_cmpint (missing.code, ==, 3);
+  g_assert_cmpstr (missing.out, ==, "");
+}
+
+static void
+test_slots (void)
+{
+  DatahubProducer *producer = produce ("cam0");
+  DatahubConsumer *consumer = consume ("cam0", FALSE);
+  DatahubSpinlock *lock = NULL;
+  DatahubError error;
+
+  commit (producer, 1);
+  DatahubView view = read_one (consumer);
+  commit (producer, 9);
+  g_assert_cmpint (datahub_consumer_open_named_spinlock (consumer, "meta",
+                       &lock, &error),
+      ==, DATAHUB_OK);
+  g_assert_cmpint (datahub_spinlock_lock (lock, 0), ==, DATAHUB_OK);
+  g_auto (Result) text = run ("inspect", "cam0", "--slots", NULL);
+  g_auto (Result) result = run ("inspect", "cam0", "--slots", "--json", NULL);
+  json_t *json = parse (&result);
+  json_t *locks = only (json, "lock-list"), *rows = only (json, "row-list");
+  json_t *slot, *held = NULL;
+  size_t i;
+
+  g_assert_cmpint (text.code, ==, 0);
+  assert_says (text.out, "4 in the ring, 0 in force, 1 held");
+  assert_says (text.out, "pre?view (row 0)");
+  assert_says (text.out, "meta");
+  g_assert_null (strchr (text.out, '\x1b'));
+  json_array_foreach (json_object_get (json, "slot-list"), i, slot)
+  {
+    if (g_strcmp0 (text_of (slot, "state"), "held") == 0)
+      held = slot;
+  }
+  g_assert_nonnull (held);
+  g_assert_cmpint (json_integer_value (json_object_get (held, "holder")), ==,
+      0);
+  g_assert_cmpint (json_integer_value (json_object_get (held, "held-ns")), >,
+      0);
+  g_assert_cmpint (json_integer_value (json_object_get (rows, "behind")), ==,
+      9);
+  g_assert_true (json_is_true (json_object_get (locks, "locked")));
+  assert_says (text_of (locks, "held-by"), "pre?view (row 0), thread");
+  json_decref (json);
+  datahub_spinlock_unlock (lock);
+  datahub_spinlock_close (lock);
+  datahub_consumer_end_read (consumer, &view);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/doctor/healthy", test_healthy);
+  fixture_add ("/doctor/damage", test_damage);
+  fixture_add ("/doctor/dead", test_dead);
+  fixture_add ("/doctor/stopped", test_stopped);
+  fixture_add ("/doctor/environment", test_environment);
+  fixture_add ("/doctor/usage", test_usage);
+  fixture_add ("/doctor/slots", test_slots);
+}
+
+int
+main (int argc, char **argv)
+{
+  cli_init ();
+  fixture_add_role ("abandon", abandon);
+  fixture_add_role ("hold", hold);
+  return fixture_main (&argc, &argv, add_tests);
+}
