@@ -22,6 +22,18 @@ gst_datahub_reader_init (GstDatahubReader *reader, DatahubConsumer *consumer,
     .funcs = funcs,
     .user_data = user_data,
     .stats = stats };
+  gst_datahub_reader_start_over (reader);
+}
+
+/**
+ * gst_datahub_reader_start_over:
+ * @reader: a reader
+ *
+ * What the records stand in is told again, as to one who joins.
+ */
+void
+gst_datahub_reader_start_over (GstDatahubReader *reader)
+{
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
 }

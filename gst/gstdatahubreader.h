@@ -40,6 +40,7 @@ typedef struct
 void gst_datahub_reader_init (GstDatahubReader *reader,
     DatahubConsumer *consumer, const GstDatahubReaderFuncs *funcs,
     gpointer user_data);
+void gst_datahub_reader_start_over (GstDatahubReader *reader);
 GstFlowReturn gst_datahub_reader_take_view (GstDatahubReader *reader,
     const DatahubView *view, GstBuffer **buffer, DatahubError *error);
 GstFlowReturn gst_datahub_reader_take_sticky (GstDatahubReader *reader,

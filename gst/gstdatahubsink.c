@@ -702,7 +702,8 @@ get_stats (GstDatahubSink *self)
       block.bytes_used, "max-bytes", G_TYPE_UINT64, block.max_bytes,
       "slot-size", G_TYPE_UINT64, block.slot_size, "slots", G_TYPE_UINT,
       block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
-      G_TYPE_UINT, block.ring_size, NULL);
+      G_TYPE_UINT, block.ring_size, "adopted", G_TYPE_BOOLEAN, block.adopted,
+      "incarnation", G_TYPE_UINT64, block.incarnation, NULL);
   return stats;
 }
 

@@ -216,7 +216,6 @@ gst_datahub_sink_settings_fill (GstElement *element,
 {
   datahub_producer_options_init (options);
   options->pack = size.pack;
-  options->adopt = false; /* datahubsrc does not wait for it yet */
   GST_OBJECT_LOCK (element);
   options->slots = settings->slots;
   options->slot_size =

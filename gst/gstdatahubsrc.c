@@ -7,7 +7,8 @@
  * datahubsrc reads the DataBlock that a datahubsink in another process, or in
  * this one, publishes under the name in #GstDatahubSrc:datablock. It may be
  * started first: it waits for a producer, at most #GstDatahubSrc:timeout. When
- * the producer goes without EOS and comes again, it carries on with a DISCONT.
+ * the producer goes without EOS and comes again, it carries on with a DISCONT; one
+ * that was killed is succeeded in the same block, without a new attachment.
  *
  * Buffers are read-only views of the shared memory, without a copy, at most
  * #GstDatahubSrc:max-pinned at once; beyond that they are copied, so that a
@@ -59,7 +60,7 @@ typedef struct
   /* of producers before this one */
   guint64 received, lost, expired, damaged;
   guint64 rejoins;
-  guint64 producers;
+  guint64 producers, attachments;
 } Counters;
 
 struct _GstDatahubSrc
@@ -87,6 +88,7 @@ struct _GstDatahubSrc
   GstDatahubClockMap clock_map;
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
+  guint64 incarnation; /* of the producer in that block; 0: no record yet */
   gint64 waiting_since; /* for a producer; 0: not waiting */
   gboolean polls; /* wake=poll */
   gboolean looked; /* at the sticky records */
@@ -293,6 +295,17 @@ forget_consumer (GstDatahubSrc *self)
   self->reader.consumer = NULL;
 }
 
+/* Its time has nothing to do with that of the one before. */
+static void
+begin_producer (GstDatahubSrc *self, const GstDatahubSrcSettings *settings)
+{
+  gst_datahub_timeline_clear (&self->timeline);
+  gst_datahub_timeline_init (&self->timeline, settings->timestamps);
+  self->discont = TRUE;
+  self->told_damaged = FALSE;
+  self->waiting_since = 0;
+}
+
 static void
 use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
     const GstDatahubSrcSettings *settings)
@@ -303,16 +316,14 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
   g_strlcpy (self->uuid, datahub_consumer_get_uuid (consumer),
       sizeof self->uuid);
   gst_datahub_reader_init (&self->reader, consumer, &reader_funcs, self);
-  gst_datahub_timeline_clear (&self->timeline);
-  gst_datahub_timeline_init (&self->timeline, settings->timestamps);
+  begin_producer (self, settings);
   self->pulse = gst_datahub_pulse_new (consumer);
   self->looked = FALSE;
-  self->discont = TRUE;
-  self->told_damaged = FALSE;
-  self->waiting_since = 0;
+  self->incarnation = 0;
   g_mutex_lock (&self->lock);
   self->consumer = consumer;
   self->counters.producers++;
+  self->counters.attachments++;
   apply_interrupt (self);
   g_mutex_unlock (&self->lock);
   GST_INFO_OBJECT (self, "attached to %s, block %s", self->client.channel,
@@ -366,23 +377,41 @@ fail_timeout (GstDatahubSrc *self, GstClockTime timeout)
   return GST_FLOW_ERROR;
 }
 
+static void
+begin_waiting (GstDatahubSrc *self)
+{
+  if (self->waiting_since)
+    return;
+  self->waiting_since = gst_datahub_monotonic_now ();
+  GST_INFO_OBJECT (self, "waiting for a producer of %s", self->client.channel);
+}
+
+/* How long a producer may still keep us waiting; 0: no longer. */
+static gint64
+patience (GstDatahubSrc *self)
+{
+  GstClockTime timeout;
+  gint64 left;
+  if (!self->waiting_since)
+    return DATAHUB_FOREVER;
+  timeout = get_settings (self).timeout;
+  if (!GST_CLOCK_TIME_IS_VALID (timeout) || timeout > (guint64) G_MAXINT64)
+    return DATAHUB_FOREVER;
+  left =
+      (gint64) timeout - (gst_datahub_monotonic_now () - self->waiting_since);
+  return MAX (left, 0);
+}
+
 /* Waits for the name to change. */
 static GstFlowReturn
 wait_for_producer (GstDatahubSrc *self, GstClockTime timeout)
 {
-  gint64 left = DATAHUB_FOREVER;
+  gint64 left;
   DatahubResult result;
-  gint64 now = gst_datahub_monotonic_now ();
-  if (self->waiting_since == 0) {
-    self->waiting_since = now;
-    GST_INFO_OBJECT (self, "waiting for a producer of %s",
-        self->client.channel);
-  }
-  if (GST_CLOCK_TIME_IS_VALID (timeout) && timeout <= (guint64) G_MAXINT64) {
-    left = (gint64) timeout - (now - self->waiting_since);
-    if (left <= 0)
-      return fail_timeout (self, timeout);
-  }
+  begin_waiting (self);
+  left = patience (self);
+  if (left == 0)
+    return fail_timeout (self, timeout);
   if (self->watch)
     result = datahub_watch_wait (self->watch, left);
   else /* out of descriptors: look again, now and then */
@@ -425,6 +454,24 @@ attach (GstDatahubSrc *self)
   return GST_FLOW_ERROR;
 }
 
+/* While its producer is dead a consumer stays: a successor goes on with the
+ * block, and then there are records to read; or replaces it, and then it is
+ * closed. One that adopted it and has nothing to say yet has come all the same.
+ */
+static GstFlowReturn
+on_silence (GstDatahubSrc *self)
+{
+  g_autofree DatahubBlockInfo *info = NULL;
+  if (patience (self) != 0)
+    return GST_FLOW_OK;
+  info = g_new0 (DatahubBlockInfo, 1);
+  if (datahub_block_inspect (self->client.channel, info, NULL) != DATAHUB_OK
+      || !info->producer_alive)
+    return fail_timeout (self, get_settings (self).timeout);
+  self->waiting_since = 0;
+  return GST_FLOW_OK;
+}
+
 /* The producer is gone and all it left has been read. */
 static GstFlowReturn
 on_end (GstDatahubSrc *self, DatahubResult result)
@@ -433,6 +480,11 @@ on_end (GstDatahubSrc *self, DatahubResult result)
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
   GST_INFO_OBJECT (self, "the producer %s", how);
+  if (result == DATAHUB_PRODUCER_LOST
+      && settings.on_disconnect == GST_DATAHUB_ON_DISCONNECT_WAIT) {
+    begin_waiting (self);
+    return GST_FLOW_OK;
+  }
   forget_consumer (self);
   switch (settings.on_disconnect) {
     case GST_DATAHUB_ON_DISCONNECT_EOS:
@@ -564,12 +616,32 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   return buffer;
 }
 
+/* A record of a producer that adopted the block: another stream, as if it were
+ * another block. */
+static void
+meet_producer (GstDatahubSrc *self, guint64 incarnation)
+{
+  gboolean another = self->incarnation && self->incarnation != incarnation;
+  self->waiting_since = 0;
+  self->incarnation = incarnation;
+  if (!another)
+    return;
+  GST_INFO_OBJECT (self, "a successor goes on with block %s", self->uuid);
+  GstDatahubSrcSettings settings = get_settings (self);
+  begin_producer (self, &settings);
+  gst_datahub_reader_start_over (&self->reader);
+  g_mutex_lock (&self->lock);
+  self->counters.producers++;
+  g_mutex_unlock (&self->lock);
+}
+
 static GstFlowReturn
 take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
 {
   DatahubError error = { 0 };
   GstFlowReturn flow;
   self->looked = TRUE;
+  meet_producer (self, view->incarnation);
   self->discont |= view->discont;
   self->lost += view->lost;
   flow = gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
@@ -606,7 +678,7 @@ read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
   if (!self->looked)
     return datahub_consumer_begin_read (self->consumer, 0, view, error);
   if (!self->polls)
-    return datahub_consumer_begin_read (self->consumer, DATAHUB_FOREVER, view,
+    return datahub_consumer_begin_read (self->consumer, patience (self), view,
         error);
   result = datahub_consumer_begin_read (self->consumer, 0, view, error);
   return result == DATAHUB_TIMEOUT
@@ -640,7 +712,7 @@ read_one (GstDatahubSrc *self, GstBuffer **buffer)
     case DATAHUB_OK:
       return take_view (self, &view, buffer);
     case DATAHUB_TIMEOUT:
-      return self->looked ? GST_FLOW_OK : look_at_sticky (self);
+      return self->looked ? on_silence (self) : look_at_sticky (self);
     case DATAHUB_INTERRUPTED:
       return on_interrupted (self);
     case DATAHUB_CLOSED:
@@ -857,8 +929,9 @@ get_stats (GstDatahubSrc *self)
       "pinned", G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits,
       "lag", G_TYPE_UINT64, now.head - MIN (now.cursor, now.head),
       "bytes-mapped", G_TYPE_UINT64, now.bytes_mapped, "producers",
-      G_TYPE_UINT64, counters.producers, "rejoins", G_TYPE_UINT64,
-      counters.rejoins, "latency", G_TYPE_UINT64, latency, NULL);
+      G_TYPE_UINT64, counters.producers, "attachments", G_TYPE_UINT64,
+      counters.attachments, "rejoins", G_TYPE_UINT64, counters.rejoins,
+      "latency", G_TYPE_UINT64, latency, NULL);
 }
 
 /* It may change while the stream flows. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SIGKILL at random: a producer and its consumers, live and reliable, die in
  * any instruction, thousands of times, while every payload is verified by every
- * reader, at its arrival and again when its lease ends.
+ * reader, at its arrival and again when its lease ends. Most producers adopt the
+ * block of the one before, and most consumers stay attached through it.
  *
  * DATAHUB_STRESS_ROUNDS deaths (2000 by default; a long run is 100000 with
  * CHECK_TIMEOUT=36000), DATAHUB_STRESS_SEED to repeat a schedule's choices. */
@@ -31,11 +32,13 @@ typedef struct
 {
   _Atomic uint64_t attempted; /* buffers whose commit was begun */
   _Atomic uint64_t committed; /* buffers whose commit returned */
+  _Atomic uint64_t base; /* buffers in the block before the epoch */
 } Epoch;
 
 typedef struct
 {
   _Atomic uint64_t delivered, lost, copies, attachments, drained, suicides;
+  _Atomic uint64_t adoptions, followed;
   _Atomic uint32_t stopping;
   Epoch epochs[MAX_EPOCHS];
 } Board;
@@ -114,8 +117,13 @@ produce (CheckParent *parent)
   DatahubError error = { 0 };
   DatahubProducerOptions options = traffic_options (life->epoch);
   DatahubProducer *producer = NULL;
+  DatahubProducerStats stats;
+  options.adopt = random_below (&random, 8) != 0;
   must (datahub_producer_create (CHANNEL, &options, &producer, &error), &error,
       "create");
+  datahub_producer_get_stats (producer, &stats);
+  atomic_store (&board->epochs[life->epoch].base, stats.commits);
+  atomic_fetch_add (&board->adoptions, stats.adopted);
   must (traffic_send_caps (producer, life->epoch, DATAHUB_FOREVER, &error),
       &error, "first caps");
   must (datahub_producer_publish (producer, &error), &error, "publish");
@@ -175,8 +183,9 @@ check_drained (const TrafficReader *reader)
   if (!reader->started)
     return;
   const Epoch *epoch = &board->epochs[reader->epoch];
-  CHECK_INT (reader->next, >=, atomic_load (&epoch->committed));
-  CHECK_INT (reader->next, <=, atomic_load (&epoch->attempted));
+  uint64_t base = atomic_load (&epoch->base);
+  CHECK_INT (reader->next, >=, base + atomic_load (&epoch->committed));
+  CHECK_INT (reader->next, <=, base + atomic_load (&epoch->attempted));
   atomic_fetch_add (&board->drained, 1);
 }
 
@@ -194,19 +203,33 @@ consume_block (DatahubConsumer *consumer, bool reliable, Random *random)
 {
   TrafficReader reader = { .consumer = consumer,
     .reliable = reliable,
+    .adopts = true,
     .random = random };
+  uint64_t incarnation = 0;
   uint32_t stay =
       random_below (random, 8) == 0 ? random_below (random, 3000) : UINT32_MAX;
   DatahubResult result = DATAHUB_OK;
   for (uint32_t i = 0; i < stay && !atomic_load (&board->stopping); i++) {
     result = traffic_read (&reader, 50 * CHECK_MS);
+    if (reader.based)
+      CHECK_INT (reader.base, ==,
+          atomic_load (&board->epochs[reader.epoch].base));
+    if (incarnation && reader.incarnation != incarnation)
+      atomic_fetch_add (&board->followed, 1);
+    incarnation = reader.incarnation;
+    if (result == DATAHUB_PRODUCER_LOST)
+      check_drained (&reader);
+    /* Most wait for a successor. */
+    if (result == DATAHUB_PRODUCER_LOST && random_below (random, 8) != 0)
+      continue;
     if (result != DATAHUB_OK && result != DATAHUB_TIMEOUT)
       break;
   }
-  if (result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST)
+  if (result == DATAHUB_CLOSED)
     check_drained (&reader);
   else
-    CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
+    CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
+        || result == DATAHUB_PRODUCER_LOST);
   traffic_check_counts (&reader);
   add_up (&reader);
   datahub_consumer_close (consumer);
@@ -392,6 +415,9 @@ deaths (void)
       (unsigned long long) atomic_load (&board->suicides),
       (unsigned long long) atomic_load (&board->attachments),
       (unsigned long long) atomic_load (&board->drained));
+  check_note ("%llu adoptions, consumers went on with a successor %llu times",
+      (unsigned long long) atomic_load (&board->adoptions),
+      (unsigned long long) atomic_load (&board->followed));
   check_note ("%llu buffers verified, %llu lost by live consumers, %llu over "
               "quota, at most %llu KiB of shared memory",
       (unsigned long long) atomic_load (&board->delivered),
@@ -400,6 +426,7 @@ deaths (void)
       (unsigned long long) most / 1024);
   CHECK_INT (atomic_load (&board->delivered), >, rounds);
   CHECK_INT (atomic_load (&board->drained), >, rounds / 20);
+  CHECK_INT (atomic_load (&board->followed), >, rounds / 20);
   /* Dead blocks do not pile up. */
   CHECK_INT (most, <, 64 << 20);
   close (scene.signals);

@@ -84,7 +84,9 @@ stage_read_all (TrafficReader *reader)
   datahub_consumer_wait (reader->consumer, 0);
   while ((result = traffic_read (reader, 0)) == DATAHUB_OK)
     traffic_release_all (reader);
-  return result;
+  /* a death is told once */
+  return result == DATAHUB_TIMEOUT && reader->orphaned ? DATAHUB_PRODUCER_LOST
+                                                       : result;
 }
 
 DatahubResult

@@ -29,6 +29,8 @@ typedef struct
   _Atomic uint32_t flushed; /* a flush was begun */
   _Atomic uint32_t published; /* publish returned */
   _Atomic uint32_t closing; /* a close was begun */
+  _Atomic uint32_t adopted; /* a block that had N buffers in it before: */
+  _Atomic uint64_t base;
 } Board;
 
 typedef enum

@@ -47,7 +47,7 @@ is_too_late (CheckParent *parent)
 static void
 read_some (TrafficReader *reader, uint32_t n)
 {
-  for (uint32_t i = 0; i < n; i++) {
+  for (uint32_t i = 0; i < n && !reader->orphaned; i++) {
     DatahubResult result =
         traffic_read (reader, check_scaled_ns (10 * CHECK_S));
     if (result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST)

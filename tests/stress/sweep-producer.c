@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +99,24 @@ begins (CheckParent *parent)
   part_begins (parent);
   DatahubProducer *producer = open_producer (parent);
   commit (parent, producer, 1);
+  end_part (parent, producer);
+}
+
+static void
+adopts (CheckParent *parent)
+{
+  Board *board = stage_of (parent)->board;
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  DatahubProducerStats stats;
+  options.adopt = true;
+  part_begins (parent);
+  DatahubProducer *producer = create (parent, &options);
+  datahub_producer_get_stats (producer, &stats);
+  atomic_store (&board->base, stats.commits);
+  atomic_store (&board->adopted, stats.adopted);
+  publish (parent, producer);
+  commit_many (parent, producer, 2);
   end_part (parent, producer);
 }
 
@@ -327,6 +346,38 @@ let_it_commit_and_die (CheckChild *child)
   check_kill (child);
 }
 
+/* Dies when half of a batch is in the ring, behind an end of its stream. */
+static void
+dies_half_way (CheckParent *parent)
+{
+  static StepCounts counts;
+  StepTrap trap = { steps_find ("A6_WORD_STORED"), 2, SIGKILL };
+  uint64_t epoch = EPOCH_BEFORE | TRAFFIC_GROWING;
+  DatahubProducer *producer = stage_new_producer (epoch);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  for (uint32_t i = 0; i < N_BEFORE; i++)
+    MUST (traffic_send (producer, epoch, i, 1, DATAHUB_FOREVER, &stage_error));
+  MUST (traffic_send_event (producer, DATAHUB_RECORD_EOS, epoch,
+      DATAHUB_FOREVER, &stage_error));
+  steps_watch (&counts, &trap);
+  traffic_send (producer, epoch, N_BEFORE, 3, DATAHUB_FOREVER, &stage_error);
+  check_fail (__FILE__, __LINE__, "it was to die");
+}
+
+static void
+prepare_half_batch (Stage *stage)
+{
+  siginfo_t info;
+  CheckChild child = check_fork (dies_half_way, NULL);
+  CHECK_HEAR (child.from, 1);
+  CHECK (stage_attach (&stage->idle, false, &stage->random));
+  stage->idle.adopts = true;
+  check_tell (child.to, 1);
+  CHECK (waitid (P_PID, (id_t) child.pid, &info, WEXITED | WNOWAIT) == 0);
+  check_kill (&child);
+}
+
 static void
 prepare_nothing (Stage *stage)
 {
@@ -404,6 +455,7 @@ let_consumers_in (Stage *stage)
   CHECK (stage_attach (&stage->live, false, &stage->random));
   CHECK (stage_attach (idles ? &stage->idle : &stage->reliable, true,
       &stage->random));
+  stage->live.adopts = stage->reliable.adopts = stage->scenario->part == adopts;
   if (stage->role == SECOND_CONSUMER)
     stage_start_second (stage, reliable_part);
 }
@@ -589,6 +641,74 @@ after_takeover (Stage *stage)
   after_producer (stage);
 }
 
+/* What the dead one had committed, and what its heir had, whatever became of it.
+ */
+static void
+drain_inherited (const Stage *stage, TrafficReader *reader)
+{
+  const Board *board = stage->board;
+  uint64_t base = atomic_load (&board->base);
+  if (!reader->consumer)
+    return;
+  CHECK (is_end (stage_read_all (reader)));
+  if (reader == &stage->idle && !atomic_load (&board->adopted)) {
+    CHECK_INT (reader->next, ==, N_BEFORE);
+    return;
+  }
+  CHECK_INT (reader->next, >=, base + atomic_load (&board->committed));
+  CHECK_INT (reader->next, <=, base + atomic_load (&board->attempted));
+  CHECK_INT (reader->received + reader->lost, ==, reader->next - reader->first);
+}
+
+/* Goes on in the block if it is still there: whoever is attached to it stays. */
+static void
+read_on_with (DatahubProducer *producer, TrafficReader *reader)
+{
+  DatahubProducerStats stats;
+  if (!reader->consumer
+      || strcmp (datahub_consumer_get_uuid (reader->consumer),
+          datahub_producer_get_uuid (producer)))
+    return;
+  datahub_producer_get_stats (producer, &stats);
+  MUST_BE (stage_read_all (reader), DATAHUB_TIMEOUT);
+  CHECK_INT (reader->next, ==, stats.commits);
+}
+
+static void
+succeed_by_adoption (Stage *stage)
+{
+  uint64_t epoch = stage->scenario->epoch + 1;
+  DatahubProducerOptions options = stage_options (epoch);
+  DatahubProducer *producer = NULL;
+  options.adopt = true;
+  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
+  census_check (producer, 0);
+  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  MUST (datahub_producer_publish (producer, &stage_error));
+  for (uint32_t i = 0; i < 20; i++) {
+    MUST (traffic_send (producer, epoch, i, 1, 10 * CHECK_S, &stage_error));
+    read_on_with (producer, &stage->idle);
+    read_on_with (producer, &stage->live);
+    read_on_with (producer, &stage->reliable);
+  }
+  census_check (producer, 0);
+  stage_detach (&stage->live);
+  stage_detach (&stage->reliable);
+  stage_detach (&stage->idle);
+  census_check_all_back (producer, 0);
+  datahub_producer_close (producer);
+}
+
+static void
+after_adoption (Stage *stage)
+{
+  check_locks_are_had (&stage->live, 10 * CHECK_S);
+  drain_inherited (stage, &stage->idle);
+  drain_inherited (stage, &stage->live);
+  drain_inherited (stage, &stage->reliable);
+  succeed_by_adoption (stage);
+}
+
 /* Another candidate: refused, or the name is its own for a while. */
 static void
 try_the_name (const Stage *stage)
@@ -625,6 +745,7 @@ beside_producer (Stage *stage)
   if (atomic_load (&stage->board->published)
       && !atomic_load (&stage->board->closing)) {
     CHECK (stage_attach (&late, false, &stage->random));
+    late.adopts = stage->scenario->part == adopts;
     MUST_BE (stage_read_all (&late), DATAHUB_TIMEOUT);
     stage_detach (&late);
   }
@@ -661,6 +782,12 @@ const Scenario producer_scenarios[] = {
       .prepare = prepare_lagging_reader,
       .beside = beside_candidate,
       .after = after_takeover },
+  { .like = &producer_dies,
+      .name = "a producer adopts a dead one's block",
+      .part = adopts,
+      .prepare = prepare_half_batch,
+      .beside = beside_candidate,
+      .after = after_adoption },
   { .like = &producer_dies,
       .name = "a producer commits",
       .part = commits,

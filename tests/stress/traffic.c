@@ -80,7 +80,7 @@ traffic_options (uint64_t epoch)
   options.ring_size = 16;
   options.max_consumers = 16;
   options.pack = epoch % 2;
-  options.adopt = false; /* an epoch is a block */
+  options.adopt = false; /* an epoch is a block, unless a test wants more */
   options.max_bytes = 32 << 20;
   /* Nobody here is slow for that long unless something is wrong. */
   options.block_timeout_ns = check_scaled_ns (20 * CHECK_S);
@@ -215,7 +215,6 @@ check_view (const DatahubView *view)
 {
   uint64_t epoch = view->pts, number = view->offset;
   Shape shape = shape_of (epoch, number);
-  CHECK_INT (view->ordinal, ==, number);
   CHECK_INT (view->dts, ==, ~epoch);
   CHECK_INT (view->offset_end, ==, number + 1);
   CHECK_INT (view->instant_ns, ==, -(int64_t) number);
@@ -245,6 +244,19 @@ check_caps (TrafficReader *reader, const DatahubView *view)
   CHECK (memcmp (caps.meta, &view->pts, sizeof (uint64_t)) == 0);
 }
 
+/* A producer that adopted the block: another epoch, but no other count. */
+static void
+follow_successor (TrafficReader *reader, const DatahubView *view)
+{
+  CHECK (reader->adopts);
+  CHECK (view->discont);
+  CHECK_INT (view->incarnation, >, reader->incarnation);
+  CHECK_INT (view->pts, !=, reader->epoch);
+  reader->incarnation = view->incarnation;
+  reader->epoch = view->pts;
+  reader->based = false;
+}
+
 /* Order and loss: what came and what is said to be lost is all there was. An
  * event stands before the buffer of its ordinal and may tell a loss too. */
 static void
@@ -253,8 +265,11 @@ follow_any (TrafficReader *reader, const DatahubView *view)
   if (!reader->started) {
     reader->started = true;
     reader->epoch = view->pts;
+    reader->incarnation = view->incarnation;
     reader->first = reader->next = view->ordinal - view->lost;
   }
+  if (view->incarnation != reader->incarnation)
+    follow_successor (reader, view);
   CHECK_INT (view->pts, ==, reader->epoch);
   if (view->flushed && !reader->reliable) {
     /* What the producer took back is no loss, but it is gone. */
@@ -280,8 +295,13 @@ follow_event (TrafficReader *reader, const DatahubView *view)
 static void
 follow (TrafficReader *reader, const DatahubView *view)
 {
-  CHECK_INT (view->offset, ==, view->ordinal);
   follow_any (reader, view);
+  if (!reader->based)
+    reader->base = view->ordinal - view->offset;
+  reader->based = true;
+  CHECK_INT (view->ordinal, ==, reader->base + view->offset);
+  if (!reader->adopts)
+    CHECK_INT (reader->base, ==, 0);
   reader->next++;
   reader->received++;
 }
@@ -315,6 +335,8 @@ traffic_read (TrafficReader *reader, int64_t timeout_ns)
       datahub_consumer_begin_read (reader->consumer, timeout_ns, &view, &error);
   if (result >= DATAHUB_ERROR_FIRST)
     check_note ("begin_read: %s", error.message);
+  reader->orphaned = result == DATAHUB_PRODUCER_LOST
+      || (result == DATAHUB_TIMEOUT && reader->orphaned);
   if (result != DATAHUB_OK)
     return result;
   if (view.type != DATAHUB_RECORD_BUFFER) {

@@ -44,8 +44,13 @@ typedef struct
   DatahubConsumer *consumer;
   bool reliable;
   Random *random;
-  bool started; /* a buffer came */
-  uint64_t epoch; /* of the first buffer */
+  bool adopts; /* may follow one producer after the other in its block */
+  bool orphaned; /* told that the producer died, and nothing came since */
+  bool started; /* a record came */
+  uint64_t incarnation; /* of the newest record */
+  bool based; /* a buffer of the epoch came: */
+  uint64_t base; /* buffers of the block before the epoch */
+  uint64_t epoch; /* of the newest record */
   uint64_t first; /* number of the first buffer */
   uint64_t next; /* number after the newest buffer */
   uint64_t received, lost, copies;

@@ -40,9 +40,14 @@ note_references (Census *census)
     CHECK_INT (RING_RECORD (word), <, census->n_recs);
     census->refs[RING_RECORD (word)]++;
   }
-  for (uint32_t i = 0; i < N_STICKY; i++)
+  for (uint32_t i = 0; i < N_STICKY; i++) {
+    uint64_t word = load_relaxed (&p->block.sticky[i]);
+    CHECK_INT (p->shown[i], ==, RING_RECORD (word));
     if (p->sticky[i] != RECORD_NONE)
       census->refs[p->sticky[i]]++;
+    if (p->shown[i] != RECORD_NONE)
+      census->refs[p->shown[i]]++;
+  }
   for (uint32_t r = 0; r < census->n_recs; r++)
     for (uint32_t i = 0; !census->is_free[r] && i < DATAHUB_N_CONTEXTS; i++)
       if (p->records[r].ctx[i] != RECORD_NONE)
