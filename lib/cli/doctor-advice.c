@@ -14,6 +14,7 @@ static const char restart[] =
     "A program is faulty or somebody wrote to the files. Consumers refuse what "
     "is damaged. Stop the producer and start it again: that makes a new block.";
 
+/* %s stands for the name of the block. */
 static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_HEADER] = restart,
   [DATAHUB_FINDING_STATE] =
@@ -45,18 +46,19 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_LOCK_NAME] = "Open the lock by its index instead.",
   [DATAHUB_FINDING_PRODUCER_DEAD] =
       "Start the producer again: it goes on with the block, and consumers stay "
-      "attached. What was committed can still be read.",
+      "attached. If it will not come back: datahub doctor %s --close",
   [DATAHUB_FINDING_BLOCK_LEFTOVER] = "datahub reclaim --yes",
   [DATAHUB_FINDING_CONSUMER_DEAD] =
-      "Nothing needs to be done: the producer cleans the row when it needs the "
-      "room.",
+      "The producer cleans the row when it needs the room; at once: datahub "
+      "doctor %s --repair",
   [DATAHUB_FINDING_LOCK_OWNER_DEAD] =
-      "Nothing needs to be done: who takes the lock next gets it, and is told "
-      "that what it guards may be half changed.",
+      "Who takes the lock next gets it, and is told that what it guards may be "
+      "half changed: check that.",
   [DATAHUB_FINDING_NAMES_DIRTY] =
       "Nothing needs to be done: who opens a lock by name next repairs them.",
   [DATAHUB_FINDING_POOL_LEFTOVER] =
-      "It takes memory until the block is removed.",
+      "It takes memory until the block is removed; now: datahub doctor %s "
+      "--repair",
   [DATAHUB_FINDING_PRODUCER_WAITS] =
       "Make that consumer faster, or live instead of reliable; block-timeout "
       "of the producer bounds the wait.",
@@ -88,11 +90,16 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
       "lock only to store the result.",
 };
 
-/* What to do about a finding; NULL where there is nothing to say. */
+/* What to do about a finding of the block @channel; NULL where there is nothing to say. */
 char *
 doctor_advice (DatahubFindingKind kind, const char *channel)
 {
-  return (guint) kind < DATAHUB_N_FINDINGS ? g_strdup (advice[kind]) : NULL;
+  g_auto (GStrv) parts = NULL;
+
+  if ((guint) kind >= DATAHUB_N_FINDINGS || !advice[kind])
+    return NULL;
+  parts = g_strsplit (advice[kind], "%s", -1);
+  return g_strjoinv (channel, parts);
 }
 
 /* Whether process @pid has the control file of the block mapped. Its name in the

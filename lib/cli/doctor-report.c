@@ -149,7 +149,7 @@ worst_first (gconstpointer a, gconstpointer b)
 }
 
 static void
-print_patient (Patient *patient, gboolean repair)
+print_patient (Patient *patient, gboolean repaired)
 {
   guint n = count_of (patient);
 
@@ -163,17 +163,17 @@ print_patient (Patient *patient, gboolean repair)
   for (guint i = 0; i < patient->problems->len; i++)
     print_problem (g_ptr_array_index (patient->problems, i));
   for (guint i = 0; i < patient->actions->len; i++)
-    print_wrapped (repair ? "  repaired: " : "  --repair would: ", INDENT,
+    print_wrapped (repaired ? "  repaired: " : "  --repair would: ", INDENT,
         g_ptr_array_index (patient->actions, i));
 }
 
 void
-doctor_print (GPtrArray *patients, gboolean repair)
+doctor_print (GPtrArray *patients, gboolean repaired)
 {
   guint n = doctor_count (patients);
 
   for (guint i = 0; i < patients->len; i++)
-    print_patient (g_ptr_array_index (patients, i), repair);
+    print_patient (g_ptr_array_index (patients, i), repaired);
   if (patients->len == 1)
     g_print ("No blocks.\n");
   if (n)
@@ -217,7 +217,7 @@ patient_json (Patient *patient)
 
 /* The first of @patients is the environment, the others are blocks. */
 void
-doctor_print_json (GPtrArray *patients, gboolean repair)
+doctor_print_json (GPtrArray *patients, gboolean repaired)
 {
   json_t *blocks = json_array ();
 
@@ -225,6 +225,6 @@ doctor_print_json (GPtrArray *patients, gboolean repair)
     json_array_append_new (blocks,
         patient_json (g_ptr_array_index (patients, i)));
   cli_print_json (json_pack ("{s:b, s:b, s:o, s:o}", "healthy",
-      doctor_count (patients) == 0, "repaired", repair, "environment",
+      doctor_count (patients) == 0, "repaired", repaired, "environment",
       patient_json (g_ptr_array_index (patients, 0)), "blocks", blocks));
 }

@@ -7,11 +7,13 @@
 
 #define WATCH_DEFAULT 1.0
 #define WATCH_MAX 3600.0
+/* How long to wait for another repairer. */
+#define REPAIR_NS (2 * G_GINT64_CONSTANT (1000000000))
 
 /* One block on its way through the examination. */
 typedef struct
 {
-  Patient *patient;
+  Patient *patient; /* borrowed */
   char *channel;
   DatahubDiagnosis *before;
 } Case;
@@ -129,17 +131,38 @@ note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
       NULL);
 }
 
+static void
+note_action (const DatahubRepair *action, void *user_data)
+{
+  Patient *patient = user_data;
+
+  g_ptr_array_add (patient->actions, cli_safe (action->message));
+}
+
+/* What would be repaired, or was. */
+static void
+repair (Patient *patient, guint flags)
+{
+  DatahubError error = { 0 };
+  guint32 n;
+  DatahubResult result = datahub_block_repair (patient->title, flags, REPAIR_NS,
+      note_action, patient, &n, &error);
+
+  /* what cannot be opened is told by the examination */
+  if (result == DATAHUB_ERROR_BUSY)
+    note_failure (patient, result, &error);
+}
+
 /* The second look, with what the first one saw. */
-static Patient *
+static void
 examine (const Case *one, gboolean checksums)
 {
-  Patient *patient = patient_new (one->channel);
+  Patient *patient = one->patient;
   DatahubIntegrityReport report;
   DatahubDiagnosis *diagnosis = NULL;
   DatahubError error = { 0 };
   DatahubResult result;
 
-  json_object_set_new (patient->json, "name", json_string (one->channel));
   result = datahub_block_validate (one->channel,
       checksums ? DATAHUB_VALIDATE_CHECKSUMS : 0, note_finding, patient,
       &report, &error);
@@ -156,7 +179,6 @@ examine (const Case *one, gboolean checksums)
   } else if (result != DATAHUB_ERROR_CORRUPT) /* told as a finding already */
     note_failure (patient, result, &error);
   datahub_diagnosis_free (diagnosis);
-  return patient;
 }
 
 typedef struct
@@ -188,6 +210,21 @@ note_leftovers (Patient *environment)
       g_strdup_printf ("%u files of dead programs take %s.", leftovers.n, size),
       g_strdup ("datahub reclaim --yes; the next producer of any name removes "
                 "them, too."));
+}
+
+/* Makes a patient of each case, and repairs it before it is examined: what is
+ * told is what is left. */
+static void
+admit (GPtrArray *cases, GPtrArray *patients, guint flags)
+{
+  for (guint i = 0; i < cases->len; i++) {
+    Case *one = g_ptr_array_index (cases, i);
+    one->patient = patient_new (one->channel);
+    json_object_set_new (one->patient->json, "name",
+        json_string (one->channel));
+    g_ptr_array_add (patients, one->patient);
+    repair (one->patient, flags);
+  }
 }
 
 static void
@@ -226,7 +263,9 @@ find_cases (const char *channel, GPtrArray *cases)
 int
 cli_doctor (int argc, char **argv)
 {
-  gboolean json = FALSE, checksums = TRUE;
+  gboolean json = FALSE, checksums = TRUE, repair_it = FALSE;
+  gboolean close_it = FALSE;
+  g_autofree char *thing = NULL;
   double watch = WATCH_DEFAULT;
   g_auto (CliTarget) target = { 0 };
   g_autoptr (GPtrArray) cases = g_ptr_array_new_with_free_func (case_free);
@@ -236,6 +275,16 @@ cli_doctor (int argc, char **argv)
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "watch", 'w', 0, G_OPTION_ARG_DOUBLE, &watch,
         "Look twice, so long apart, to see who does not move (1)", "SECONDS" },
+    { "repair", 'r', 0, G_OPTION_ARG_NONE, &repair_it,
+        "Clean up what the dead left; without, only say what would be done",
+        NULL },
+    { "close", 0, 0, G_OPTION_ARG_NONE, &close_it,
+        "And close blocks of dead producers for good: none goes on with them",
+        NULL },
+    { "release", 0, 0, G_OPTION_ARG_STRING, &thing,
+        "Take one thing from a dead holder: row:ROW, record:ROW/PLACE, "
+        "slot:POOL/SLOT, lock:LOCK",
+        "THING" },
     { "no-checksums", 0, G_OPTION_FLAG_REVERSE, G_OPTION_ARG_NONE, &checksums,
         "Do not read all payload to verify its checksums", NULL },
     G_OPTION_ENTRY_NULL,
@@ -243,26 +292,33 @@ cli_doctor (int argc, char **argv)
 
   if (!cli_parse (&argc, &argv, "[NAME]",
           "Says what is wrong with a block of this user, or with all of them, "
-          "for how\nlong, and what to do. Looks only; disturbs nobody. Exits "
-          "with 4 where there is\na problem.",
+          "for how\nlong, and what to do. Disturbs nobody, and changes nothing "
+          "unless told to. Exits\nwith 4 where there is a problem.",
           "datahub doctor cam0", entries, &target))
     return CLI_USAGE;
   if (argc > 2)
     return cli_fail (CLI_USAGE, "name one block, or none for all");
   if (!(watch >= 0 && watch <= WATCH_MAX))
     return cli_fail (CLI_USAGE, "--watch takes 0 to %.0f seconds", WATCH_MAX);
+  if ((close_it || thing) && argc != 2)
+    return cli_fail (CLI_USAGE, "name the block for that");
   int code = find_cases (argc == 2 ? argv[1] : NULL, cases);
   if (code != CLI_OK)
     return code;
+  if (thing)
+    return doctor_release (argv[1], thing);
+  repair_it |= close_it;
   g_ptr_array_add (patients, doctor_environment (&target));
+  admit (cases, patients,
+      (repair_it ? 0 : DATAHUB_REPAIR_DRY_RUN)
+          | (close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0));
   note_leftovers (g_ptr_array_index (patients, 0));
   first_looks (cases, watch);
   for (guint i = 0; i < cases->len; i++)
-    g_ptr_array_add (patients,
-        examine (g_ptr_array_index (cases, i), checksums));
+    examine (g_ptr_array_index (cases, i), checksums);
   if (json)
-    doctor_print_json (patients, FALSE);
+    doctor_print_json (patients, repair_it);
   else
-    doctor_print (patients, FALSE);
+    doctor_print (patients, repair_it);
   return doctor_count (patients) ? CLI_PROBLEMS : CLI_OK;
 }

@@ -36,9 +36,12 @@ Patient *doctor_environment (const CliTarget *target);
 char *doctor_advice (DatahubFindingKind kind, const char *channel);
 char *doctor_process_word (int pid, const char *uuid, char **what_to_do);
 
+/* doctor-release.c */
+int doctor_release (const char *channel, const char *text);
+
 /* doctor-report.c */
 guint doctor_count (GPtrArray *patients);
-void doctor_print (GPtrArray *patients, gboolean repair);
-void doctor_print_json (GPtrArray *patients, gboolean repair);
+void doctor_print (GPtrArray *patients, gboolean repaired);
+void doctor_print_json (GPtrArray *patients, gboolean repaired);
 
 #endif /* DATAHUB_CLI_DOCTOR_H */

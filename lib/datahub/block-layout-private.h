@@ -61,6 +61,7 @@
 
 /* Bytes of the lock file on which kernel locks are taken. */
 #define LOCK_BYTE_PRODUCER 0
+#define LOCK_BYTE_JANITOR 1 /* who repairs the block */
 #define LOCK_BYTE_REGISTRY 2
 #define LOCK_BYTE_ROW 16
 

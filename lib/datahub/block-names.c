@@ -72,12 +72,14 @@ typedef struct
   PartFilter filter;
   const uint32_t *gens;
   uint32_t n_gens;
+  bool unlink_it;
+  uint32_t n_found;
 } StrayFilter;
 
 static void
-unlink_stray_pool_of (int dir, const char *file, void *data)
+visit_stray_pool_of (int dir, const char *file, void *data)
 {
-  const StrayFilter *stray = data;
+  StrayFilter *stray = data;
   const char *channel, *part;
   Uuid uuid;
   uint32_t gen;
@@ -89,8 +91,21 @@ unlink_stray_pool_of (int dir, const char *file, void *data)
   for (uint32_t i = 0; i < stray->n_gens; i++)
     if (stray->gens[i] == gen)
       return;
+  stray->n_found++;
+  if (!stray->unlink_it)
+    return;
   os_unlink (dir, file);
   STEP (UNLINK_POOL);
+}
+
+/* How many pool files of @block there are whose generation is not in @gens. */
+uint32_t
+block_count_stray_pools (const Block *block, const uint32_t *gens,
+    uint32_t n_gens)
+{
+  StrayFilter stray = { { block->user, block->uuid }, gens, n_gens, false, 0 };
+  block_for_each_name (block->dir, visit_stray_pool_of, &stray);
+  return stray.n_found;
 }
 
 /* Removes the pool files of @block whose generation is not in @gens (P4).
@@ -99,8 +114,8 @@ void
 block_unlink_stray_pools (const Block *block, const uint32_t *gens,
     uint32_t n_gens)
 {
-  StrayFilter stray = { { block->user, block->uuid }, gens, n_gens };
-  block_for_each_name (block->dir, unlink_stray_pool_of, &stray);
+  StrayFilter stray = { { block->user, block->uuid }, gens, n_gens, true, 0 };
+  block_for_each_name (block->dir, visit_stray_pool_of, &stray);
 }
 
 /* Removes every file of a block but its entry, lck last. The caller holds
@@ -152,9 +167,10 @@ block_lock_for_producer (int fd)
 }
 
 /* Closes the block of a dead producer on its behalf: its consumers drain what
- * was committed and look for the successor by name. */
-static bool
-close_for_the_dead (const char *channel, const Uuid *uuid)
+ * was committed and look for the successor by name. The caller holds byte 0.
+ * Returns whether one of them still needs the files. */
+bool
+block_close_for_the_dead (const char *channel, const Uuid *uuid)
 {
   Block block;
   bool lagging = false;
@@ -195,7 +211,7 @@ remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
   bool keep = false;
   if (known) {
     memcpy (uuid->bytes, page.uuid, sizeof uuid->bytes);
-    keep = close_for_the_dead (channel, uuid);
+    keep = block_close_for_the_dead (channel, uuid);
   }
   os_unlink (dir, name_entry (user, channel).text);
   STEP (TAKEOVER_ENTRY_UNLINKED);

@@ -105,8 +105,11 @@ void block_for_each_name (int dir, NameFunc func, void *data);
 DatahubResult block_take_over (int dir, const char *channel,
     DatahubError *error);
 OsLock block_lock_for_producer (int fd);
+uint32_t block_count_stray_pools (const Block *block, const uint32_t *gens,
+    uint32_t n_gens);
 void block_unlink_stray_pools (const Block *block, const uint32_t *gens,
     uint32_t n_gens);
+bool block_close_for_the_dead (const char *channel, const Uuid *uuid);
 bool block_names_lagging (const Block *block);
 void block_unlink_parts (int dir, uint32_t user, const Uuid *uuid);
 bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);

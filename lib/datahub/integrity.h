@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Looking at a block for what is wrong with it. */
+/* Looking at a block for what is wrong with it, and putting right what can be. */
 #ifndef DATAHUB_INTEGRITY_H
 #define DATAHUB_INTEGRITY_H
 
@@ -185,6 +185,52 @@ typedef struct
   DatahubLockInfo locks[DATAHUB_N_SPINLOCKS];
 } DatahubDiagnosis;
 
+/* What is cleaned up after the dead. */
+typedef enum
+{
+  DATAHUB_REPAIR_ROW,
+  DATAHUB_REPAIR_LOCK,
+  DATAHUB_REPAIR_NAMES,
+  DATAHUB_REPAIR_POOL_FILES,
+  DATAHUB_REPAIR_CLOSE,
+  DATAHUB_N_REPAIRS
+} DatahubRepairKind;
+
+typedef enum
+{
+  DATAHUB_REPAIR_DRY_RUN = 1 << 0, /* only say what would be done */
+  DATAHUB_REPAIR_CLOSE_DEAD = 1 << 1 /* close a dead producer's block for good:
+                                        no successor goes on with it */
+} DatahubRepairFlags;
+
+typedef struct
+{
+  DatahubRepairKind kind;
+  uint32_t index; /* of the row or lock; how many files */
+  char message[256]; /* a sentence for a person */
+} DatahubRepair;
+
+/* Called once per action. */
+typedef void (*DatahubRepairFunc) (const DatahubRepair *action,
+    void *user_data);
+
+/* One thing that somebody holds. */
+typedef enum
+{
+  DATAHUB_HELD_ROW, /* row: all that a consumer has */
+  DATAHUB_HELD_RECORD, /* row, record: one record that a row holds */
+  DATAHUB_HELD_SLOT, /* pool, slot: whatever consumers hold in it */
+  DATAHUB_HELD_LOCK /* lock */
+} DatahubHeldKind;
+
+typedef struct
+{
+  DatahubHeldKind kind;
+  uint32_t row, record, pool, slot, lock; /* as the kind says */
+  uint64_t holder; /* who is meant: id of a consumer, owner word of a lock; 0:
+                      whoever holds it */
+} DatahubHeldThing;
+
 DATAHUB_API const char *datahub_finding_name (DatahubFindingKind kind);
 DATAHUB_API DatahubResult datahub_block_validate (const char *channel,
     uint32_t flags, DatahubFindingFunc func, void *user_data,
@@ -193,6 +239,14 @@ DATAHUB_API DatahubResult datahub_block_diagnose (const char *channel,
     const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data,
     DatahubDiagnosis **diagnosis, DatahubError *error);
 DATAHUB_API void datahub_diagnosis_free (DatahubDiagnosis *diagnosis);
+
+/* These change a block; but never what somebody alive has. */
+DATAHUB_API const char *datahub_repair_name (DatahubRepairKind kind);
+DATAHUB_API DatahubResult datahub_block_repair (const char *channel,
+    uint32_t flags, int64_t timeout_ns, DatahubRepairFunc func, void *user_data,
+    uint32_t *n_done, DatahubError *error);
+DATAHUB_API DatahubResult datahub_block_release (const char *channel,
+    const DatahubHeldThing *thing, DatahubError *error);
 
 DATAHUB_END_DECLS
 

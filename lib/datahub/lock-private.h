@@ -21,6 +21,9 @@ LockOwner lock_owner_of (const Block *block, uint64_t word);
  * last who changed the names died over it; they were checked. */
 DatahubResult lock_registry_find (Block *block, const char *name,
     uint32_t *index, bool *suspect, DatahubError *error);
+/* Only repairs the names, if *@suspect comes out true. */
+DatahubResult lock_registry_repair (Block *block, bool *suspect,
+    DatahubError *error);
 void lock_read_stats (const UserLock *shared, uint32_t index,
     DatahubSpinlockStats *stats);
 void lock_registry_read_name (const UserLock *lock,

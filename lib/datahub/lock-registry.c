@@ -127,6 +127,35 @@ lock_management (Block *block, DatahubError *error)
   return fd;
 }
 
+/* Takes the management lock and repairs what the last one died over. Returns the
+ * descriptor that holds it, or -1. */
+static int
+enter_registry (Block *block, bool *suspect, DatahubError *error)
+{
+  int fd;
+  pthread_mutex_lock (&registry_lock);
+  fd = lock_management (block, error);
+  if (fd < 0) {
+    pthread_mutex_unlock (&registry_lock);
+    return -1;
+  }
+  STEP (REGISTRY_LOCKED);
+  *suspect = load_seq (&block->bell->registry_dirty) != 0;
+  if (*suspect) {
+    repair (block);
+    STEP (REGISTRY_REPAIRED);
+    store_seq (&block->bell->registry_dirty, 0);
+  }
+  return fd;
+}
+
+static void
+leave_registry (int fd)
+{
+  close (fd);
+  pthread_mutex_unlock (&registry_lock);
+}
+
 /* Takes up to 2 s where another process holds the names. */
 DatahubResult
 lock_registry_find (Block *block, const char *name, uint32_t *index,
@@ -140,21 +169,21 @@ lock_registry_find (Block *block, const char *name, uint32_t *index,
     return datahub_fail (error, DATAHUB_ERROR_NAME, 0,
         "The name of a lock has 1 to %d printable characters.",
         DATAHUB_SPINLOCK_NAME_MAX - 1);
-  pthread_mutex_lock (&registry_lock);
-  fd = lock_management (block, error);
-  if (fd < 0) {
-    pthread_mutex_unlock (&registry_lock);
+  fd = enter_registry (block, suspect, error);
+  if (fd < 0)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
-  }
-  STEP (REGISTRY_LOCKED);
-  *suspect = load_seq (&block->bell->registry_dirty) != 0;
-  if (*suspect) {
-    repair (block);
-    STEP (REGISTRY_REPAIRED);
-    store_seq (&block->bell->registry_dirty, 0);
-  }
   result = find_locked (block, name, index, error);
-  close (fd);
-  pthread_mutex_unlock (&registry_lock);
+  leave_registry (fd);
   return result;
+}
+
+/* Takes up to 2 s where another process holds the names. */
+DatahubResult
+lock_registry_repair (Block *block, bool *suspect, DatahubError *error)
+{
+  int fd = enter_registry (block, suspect, error);
+  if (fd < 0)
+    return error ? error->code : DATAHUB_ERROR_SYSTEM;
+  leave_registry (fd);
+  return DATAHUB_OK;
 }

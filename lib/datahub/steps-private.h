@@ -202,6 +202,16 @@
   step (ZONE_BYTES_PUT) \
   step (ZONE_STEPPED)
 
+#define STEPS_OF_REPAIRS(step) \
+  step (REPAIR_LOCKED) \
+  step (REPAIR_ROW_LOCKED) \
+  step (REPAIR_ROW_UNLOCKED) \
+  step (REPAIR_LOCK_ABANDONED) \
+  step (REPAIR_BYTE_0_TRIED) \
+  step (REPAIR_UNLOCKED) \
+  step (RELEASE_ROW_TRIED) \
+  step (RELEASE_PIN_CLEARED)
+
 #define STEPS(step) \
   STEPS_OF_THE_RING (step) \
   STEPS_OF_SLOTS (step) \
@@ -213,7 +223,8 @@
   STEPS_OF_A_CONSUMERS_LIFE (step) \
   STEPS_OF_READING (step) \
   STEPS_OF_LOCKS (step) \
-  STEPS_OF_THE_ZONE (step)
+  STEPS_OF_THE_ZONE (step) \
+  STEPS_OF_REPAIRS (step)
 /* clang-format on */
 
 #ifdef DATAHUB_STEPS

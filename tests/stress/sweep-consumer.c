@@ -176,6 +176,56 @@ reclaims (CheckParent *parent)
   MUST (datahub_block_reclaim (false, NULL, NULL, &stage_error));
 }
 
+/* A record that the dead consumer holds. */
+static bool
+find_held (DatahubHeldThing *thing)
+{
+  DatahubDiagnosis *diagnosis = NULL;
+  bool found = false;
+  MUST (datahub_block_diagnose (CHANNEL, NULL, NULL, NULL, &diagnosis,
+      &stage_error));
+  for (uint32_t r = 0; r < diagnosis->n_rows && !found; r++)
+    for (uint32_t i = 0; i < diagnosis->n_records && !found; i++) {
+      found = !diagnosis->rows[r].info.alive
+          && diagnosis->records[i].holder == diagnosis->rows[r].info.row;
+      *thing = (DatahubHeldThing){ .kind = DATAHUB_HELD_RECORD,
+        .row = diagnosis->rows[r].info.row,
+        .record = diagnosis->records[i].record,
+        .holder = diagnosis->rows[r].info.id };
+    }
+  datahub_diagnosis_free (diagnosis);
+  return found;
+}
+
+static void
+repairs (CheckParent *parent)
+{
+  DatahubHeldThing thing;
+  DatahubResult result;
+  uint32_t n;
+  CHECK (find_held (&thing));
+  part_begins (parent);
+  result = datahub_block_release (CHANNEL, &thing, &stage_error);
+  /* while it stood still the producer may have cleaned the row */
+  CHECK (result == DATAHUB_OK || result == DATAHUB_ERROR_NOT_FOUND);
+  MUST (datahub_block_repair (CHANNEL, 0, 10 * CHECK_S, NULL, NULL, &n,
+      &stage_error));
+  CHECK_INT (n, <=, 3); /* the row, its lock, the names */
+}
+
+static void
+repairs_for_good (CheckParent *parent)
+{
+  DatahubResult result;
+  uint32_t n;
+  part_begins (parent);
+  result = datahub_block_repair (CHANNEL, DATAHUB_REPAIR_CLOSE_DEAD,
+      10 * CHECK_S, NULL, NULL, &n, &stage_error);
+  /* while it stood still somebody may have removed the block */
+  CHECK (result == DATAHUB_OK || result == DATAHUB_ERROR_NOT_FOUND);
+  CHECK_INT (n, <=, 1);
+}
+
 static void
 lock (DatahubSpinlock *lock_, DatahubResult wanted)
 {
@@ -363,6 +413,38 @@ dead_namer (CheckParent *parent)
   steps_watch (&counts, &trap);
   datahub_consumer_open_named_spinlock (reader.consumer, "three", &named,
       &stage_error);
+}
+
+static void
+dead_holder_of_all (CheckParent *parent)
+{
+  TrafficReader reader;
+  DatahubSpinlock *two;
+  attach (parent, &reader, false);
+  MUST (datahub_consumer_open_spinlock (reader.consumer, 2, &two,
+      &stage_error));
+  lock (two, DATAHUB_OK);
+  while (reader.n_held < 3)
+    read_some (&reader, 1);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+/* A dead row with pins and a user lock, and names that somebody died over. */
+static void
+prepare_wreck (Stage *stage)
+{
+  prepare_stream (stage);
+  commit_many (stage, 10);
+  CheckChild child = check_fork (dead_namer, stage);
+  wait_for_death (&child);
+  kill_a (stage, dead_holder_of_all);
+}
+
+static void
+prepare_dead_producer (Stage *stage)
+{
+  kill_a (stage, lone_producer);
 }
 
 static void *
@@ -575,6 +657,22 @@ after_consumer (Stage *stage)
   datahub_producer_close (stage->producer);
 }
 
+/* The next repair does what is left of the one that was killed, and no more. */
+static void
+after_repair (Stage *stage)
+{
+  DatahubIntegrityReport report;
+  uint32_t n;
+  for (int i = 0; i < 2; i++)
+    MUST (datahub_block_repair (CHANNEL, 0, 10 * CHECK_S, NULL, NULL, &n,
+        &stage_error));
+  CHECK_INT (n, ==, 0);
+  MUST (datahub_block_validate (CHANNEL, 0, NULL, NULL, &report, &stage_error));
+  for (int i = 0; i < DATAHUB_N_SEVERITIES; i++)
+    CHECK_INT (report.n_found[i], ==, 0);
+  after_consumer (stage);
+}
+
 /* Whoever comes next removes what the dead left. */
 static void
 after_the_last (Stage *stage)
@@ -661,6 +759,19 @@ const Scenario consumer_scenarios[] = {
       .name = "somebody reclaims",
       .part = reclaims,
       .prepare = prepare_garbage,
+      .go_on = only_wait,
+      .beside = beside_nothing,
+      .after = after_the_last },
+  { .like = &consumer_dies,
+      .name = "somebody repairs",
+      .part = repairs,
+      .prepare = prepare_wreck,
+      .go_on = only_wait,
+      .after = after_repair },
+  { .like = &consumer_dies,
+      .name = "somebody repairs a dead producer's block",
+      .part = repairs_for_good,
+      .prepare = prepare_dead_producer,
       .go_on = only_wait,
       .beside = beside_nothing,
       .after = after_the_last },

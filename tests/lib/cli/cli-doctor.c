@@ -209,6 +209,85 @@ test_dead (void)
   assert_says (gone.err, "cam0");
 }
 
+/* What the dead left is cleaned when that is asked for, and not before. */
+static void
+test_repair (void)
+{
+  Child *producer = fixture_spawn ("abandon", "cam0");
+  fixture_expect_line (producer, "produced");
+  Child *consumer = fixture_spawn ("hold", "cam0");
+  fixture_expect_line (consumer, "holds");
+  g_autofree char *end = g_strdup_printf ("End process %d", consumer->pid);
+
+  g_auto (Result) living = run ("doctor", "cam0", "--release", "row:0", NULL);
+  g_assert_cmpint (living.code, ==, 1);
+  assert_says (living.err, end);
+  fixture_signal (consumer, SIGKILL);
+  fixture_reap (consumer);
+  g_auto (Result) dry =
+      run ("doctor", "cam0", "--watch", "0", "--broker", "none", NULL);
+  g_assert_cmpint (dry.code, ==, 4);
+  assert_says (dry.out, "--repair would: The row of the dead consumer");
+  assert_says (dry.out, "leftover (consumer-dead");
+  g_auto (Result) wet = run ("doctor", "cam0", "--watch", "0", "--broker",
+      "none", "--repair", "--json", NULL);
+  json_t *json = parse (&wet);
+  g_assert_cmpint (wet.code, ==, 0);
+  g_assert_true (json_is_true (json_object_get (json, "repaired")));
+  g_assert_cmpuint (json_array_size (json_object_get (only (json, "blocks"),
+                        "actions")),
+      ==, 1);
+  json_decref (json);
+  g_auto (Result) again = run ("doctor", "cam0", "--watch", "0", "--broker",
+      "none", "--repair", NULL);
+  g_assert_cmpint (again.code, ==, 0);
+  assert_silent (again.out, "repaired:");
+
+  fixture_signal (producer, SIGKILL);
+  fixture_reap (producer);
+  g_auto (Result) kept = run ("doctor", "cam0", "--watch", "0", "--broker",
+      "none", "--repair", NULL);
+  g_assert_cmpint (kept.code, ==, 4);
+  assert_says (kept.out, "datahub doctor cam0 --close");
+  g_auto (Result) closed = run ("doctor", "cam0", "--watch", "0", "--broker",
+      "none", "--close", NULL);
+  g_assert_cmpint (closed.code, ==, 0);
+  assert_says (closed.out, "repaired: The block is closed");
+  g_auto (Result) gone = run ("doctor", "cam0", NULL);
+  g_assert_cmpint (gone.code, ==, 3);
+}
+
+static void
+test_release (void)
+{
+  static const char *const wrong[] = { "row", "row:", "row:x", "record:1",
+    "slot:1/", "slot:1/2/3", "lock:nobody", "row:4294967296" };
+  DatahubProducer *producer = produce ("cam0");
+  Child *consumer = fixture_spawn ("hold", "cam0");
+
+  commit (producer, 3);
+  fixture_expect_line (consumer, "holds");
+  fixture_signal (consumer, SIGKILL);
+  fixture_reap (consumer);
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_auto (Result) usage = run ("doctor", "cam0", "--release", wrong[i], NULL);
+    g_assert_cmpint (usage.code, ==, 2);
+    assert_says (usage.err, "names nothing");
+  }
+  g_auto (Result) slot = run ("doctor", "cam0", "--release", "slot:2/7", NULL);
+  g_assert_cmpint (slot.code, ==, 1);
+  assert_says (slot.err, "No consumer holds slot 7");
+  g_auto (Result) row = run ("doctor", "cam0", "--release", "row:0", NULL);
+  g_assert_cmpint (row.code, ==, 0);
+  assert_says (row.out, "Released: row:0.");
+  g_auto (Result) twice = run ("doctor", "cam0", "--release", "row:0", NULL);
+  g_assert_cmpint (twice.code, ==, 1);
+  g_auto (Result) all = run ("doctor", "--release", "row:0", NULL);
+  g_assert_cmpint (all.code, ==, 2);
+  commit (producer, 20);
+  datahub_producer_close (producer);
+}
+
 static void
 test_stopped (void)
 {
@@ -337,6 +416,8 @@ add_tests (void)
   fixture_add ("/doctor/healthy", test_healthy);
   fixture_add ("/doctor/damage", test_damage);
   fixture_add ("/doctor/dead", test_dead);
+  fixture_add ("/doctor/repair", test_repair);
+  fixture_add ("/doctor/release", test_release);
   fixture_add ("/doctor/stopped", test_stopped);
   fixture_add ("/doctor/environment", test_environment);
   fixture_add ("/doctor/usage", test_usage);

@@ -43,6 +43,10 @@ look_at_it (Attack *attack)
   datahub_block_diagnose ("cam0", before, ignore, NULL, &after, &err);
   datahub_diagnosis_free (before);
   datahub_diagnosis_free (after);
+  datahub_block_repair ("cam0", 0, SOON, NULL, NULL, &n, &err);
+  datahub_block_repair ("cam0",
+      DATAHUB_REPAIR_DRY_RUN | DATAHUB_REPAIR_CLOSE_DEAD, 0, NULL, NULL, &n,
+      &err);
   took = check_now_ns () - start;
   CHECK_INT (took, <, (uint64_t) LOOK_NS);
   if (took > attack->slowest_ns)
