@@ -260,8 +260,10 @@ huge_pool (void)
   PoolPage *page = (PoolPage *) pool.bytes;
   for (uint32_t i = 0; i < 2; i++)
     if (entries[i].gen == 2) {
-      page->n_slots = entries[i].n_slots = 0xffffffff;
-      page->stride = entries[i].stride = 64;
+      page->n_slots = 0xffffffff;
+      page->stride = 64;
+      entries[i].n_slots = 0xffffffff;
+      entries[i].stride = 64;
       entries[i].size = BLOCK_PAGE + UINT64_C (0xffffffff) * 64;
     }
   CHECK (ftruncate (pool.fd, (off_t) (BLOCK_PAGE + UINT64_C (0xffffffff) * 64))
