@@ -195,17 +195,21 @@ publish_and_wait (CheckParent *parent)
   check_hear (parent->in);
 }
 
-static void *
-read_to_the_end (void *data)
+/* Attaches, reads until the stream is over, and says how it ended. */
+static void
+read_to_the_end (CheckParent *parent)
 {
-  static DatahubResult result;
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubResult result;
   DatahubView view;
+  check_tell (parent->out, 1);
   do {
-    result = datahub_consumer_begin_read (data, SOON, &view, &err);
+    result = datahub_consumer_begin_read (consumer, SOON, &view, &err);
     if (result == DATAHUB_OK)
-      datahub_consumer_end_read (data, &view);
+      datahub_consumer_end_read (consumer, &view);
   } while (result == DATAHUB_OK || result == DATAHUB_PRODUCER_LOST);
-  return &result;
+  check_tell (parent->out, result);
+  datahub_consumer_close (consumer);
 }
 
 static void
@@ -214,6 +218,8 @@ dead_producer (void)
   DatahubIntegrityReport report;
   CheckChild child = check_fork (publish_and_wait, NULL);
   CHECK_HEAR (child.from, 1);
+  CheckChild reader = check_fork (read_to_the_end, NULL);
+  CHECK_HEAR (reader.from, 1);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   /* never from a living one, stopped or not */
   CHECK_INT (repair (DATAHUB_REPAIR_CLOSE_DEAD).n, ==, 0);
@@ -227,11 +233,12 @@ dead_producer (void)
                  .of_kind[DATAHUB_REPAIR_CLOSE],
       ==, 1);
   check_found (DATAHUB_FINDING_PRODUCER_DEAD, "dead");
-  CheckThread *thread = check_thread (read_to_the_end, consumer);
   Repairs done = repair (DATAHUB_REPAIR_CLOSE_DEAD);
   CHECK_INT (done.of_kind[DATAHUB_REPAIR_CLOSE], ==, 1);
   /* readers are woken, read to the end, and are told */
-  CHECK_INT (*(DatahubResult *) check_thread_join (thread), ==, DATAHUB_CLOSED);
+  CHECK_HEAR (reader.from, DATAHUB_CLOSED);
+  check_join (&reader);
+  expect_buffers (consumer, 0, 5);
   check_healthy ();
   CHECK_INT (repair (DATAHUB_REPAIR_CLOSE_DEAD).n, ==, 0);
   CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_NOT_FOUND);
