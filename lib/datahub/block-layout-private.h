@@ -289,8 +289,9 @@ typedef struct
   uint8_t pad1[60];
   shared_u32 room; /* 0xc0: futex of a producer that waits for room */
   uint8_t pad2[60];
-  shared_u32 attention; /* 0x100: join_count: joins, leaves, requests */
-  uint8_t pad3[60];
+  shared_u32 attention; /* 0x100: joins, leaves, requests */
+  shared_u32 joins; /* gates of reliable consumers that came */
+  uint8_t pad3[56];
   shared_u32 registry_dirty; /* 0x140: names of locks are being changed */
   uint8_t pad_registry[60];
   UserLock user_locks[N_USER_LOCKS]; /* 0x180 */
@@ -352,6 +353,7 @@ ASSERT_AT (ConsumerRow, pins, 0xc0);
 ASSERT_AT (BellPage, rows_hwm, 0x80);
 ASSERT_AT (BellPage, room, 0xc0);
 ASSERT_AT (BellPage, attention, 0x100);
+ASSERT_AT (BellPage, joins, 0x104);
 ASSERT_AT (BellPage, registry_dirty, 0x140);
 ASSERT_AT (BellPage, user_locks, 0x180);
 _Static_assert(sizeof (UserLock) == 64, "user lock");

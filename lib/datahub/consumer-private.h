@@ -40,9 +40,10 @@ struct _DatahubConsumer
   DatahubStart start;
   uint32_t quota;
 
-  /* Guards held[], pinned, mapped[] and the counts of leases; innermost, never
-   * held across a system call. */
+  /* Guards held[], pinned, references, mapped[] and the counts of leases;
+   * innermost, never held across a system call. */
   pthread_mutex_t lock;
+  uint32_t references; /* the caller's one, and one a lease */
   HeldRecord *held; /* per record: the same one may be read twice */
   uint32_t pinned; /* slots */
   ConsumerPool *mapped[MAPPED_MAX]; /* every pool that is mapped, by id */
@@ -71,7 +72,6 @@ struct _DatahubConsumer
   int64_t last_sleep_ns;
 
   /* Any thread. */
-  shared_u32 references; /* the caller's one, and one a lease */
   shared_u32 interrupted;
   shared_u32 flush_word; /* futex; bumped by interrupts */
   shared_u64 max_age_ns; /* 0: none */
@@ -81,7 +81,9 @@ struct _DatahubConsumer
 /* Attaching. */
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
+void consumer_ref (DatahubConsumer *consumer);
 void consumer_unref (DatahubConsumer *consumer);
+void consumer_end (DatahubConsumer *consumer);
 
 /* Pins: B3 and B6. Any thread. */
 void consumer_pin (DatahubConsumer *consumer, uint32_t record);
@@ -99,6 +101,8 @@ DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
 bool consumer_is_orphaned (DatahubConsumer *consumer);
 void consumer_beat (DatahubConsumer *consumer); /* any thread */
 bool consumer_is_forsaken (const DatahubConsumer *consumer);
+bool consumer_is_room_wanted (const DatahubConsumer *consumer);
+void consumer_bump_room (DatahubConsumer *consumer);
 void consumer_kick (DatahubConsumer *consumer);
 void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);
 

@@ -295,8 +295,8 @@ lend (DatahubConsumer *consumer, DatahubView *view)
   for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
     if (view->pools[i])
       ((ConsumerPool *) view->pools[i])->leases++;
+  consumer->references++;
   pthread_mutex_unlock (&consumer->lock);
-  add_seq (&consumer->references, 1);
   STEP (LEASE_LENT);
   if (view->must_copy)
     add_relaxed (&consumer->n_over_quota, 1);
@@ -476,8 +476,10 @@ account (DatahubConsumer *consumer, DatahubView *view)
     view->flushed = view->discont = true;
   }
   consumer->discont = false;
+  /* only this thread adds to it */
   if (view->type == DATAHUB_RECORD_BUFFER)
-    add_relaxed (&consumer->n_received, 1);
+    store_relaxed (&consumer->n_received,
+        load_relaxed (&consumer->n_received) + 1);
   publish_counts (consumer);
 }
 
@@ -735,8 +737,8 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
   for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
     if (view->pools[i])
       ((ConsumerPool *) view->pools[i])->leases++;
+  consumer->references++;
   pthread_mutex_unlock (&consumer->lock);
-  add_seq (&consumer->references, 1);
 }
 
 /**
@@ -750,7 +752,7 @@ void
 datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
 {
   Garbage garbage;
-  bool last;
+  bool kick, done, last = false;
   if (consumer->generation != os_generation ())
     return;
   garbage.n = 0;
@@ -758,12 +760,20 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
   for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
     if (view->pools[i])
       drop_pool (consumer, view->pools[i], &garbage);
-  last = drop_lease (consumer, view->record, &garbage);
+  kick = drop_lease (consumer, view->record, &garbage)
+      && consumer_is_room_wanted (consumer);
+  /* what is still to be done needs the handle, and so the reference */
+  done = !kick && garbage.n == 0;
+  if (done)
+    last = --consumer->references == 0;
   pthread_mutex_unlock (&consumer->lock);
-  if (last)
-    consumer_kick (consumer);
+  if (kick)
+    consumer_bump_room (consumer);
   free_garbage (&garbage);
-  consumer_unref (consumer);
+  if (!done)
+    consumer_unref (consumer);
+  else if (last)
+    consumer_end (consumer);
 }
 
 /* Ties the pools that @context points into to the lease of @record. A sound

@@ -31,8 +31,9 @@ datahub_consumer_beat (DatahubConsumer *consumer)
     consumer_beat (consumer);
 }
 
-static void
-bump_room (DatahubConsumer *consumer)
+/* Wakes a producer that sleeps for room. */
+void
+consumer_bump_room (DatahubConsumer *consumer)
 {
   BellPage *bell = consumer->block.bell;
   add_seq (&bell->room, 1);
@@ -40,15 +41,21 @@ bump_room (DatahubConsumer *consumer)
   os_futex_wake (&bell->room);
 }
 
-/* Tells a producer that sleeps for room that there may be some. The load is
- * seq_cst and follows the seq_cst store or RMW that made the room (W5): either
- * it sees the producer's bits, or the producer's last retry sees the room. In
- * the common case it is the only cost. */
+/* Whether a producer sleeps for anything that is let go. The load is seq_cst and
+ * follows the seq_cst store or RMW that made the room (W5): either it sees the
+ * producer's bits, or the producer's last retry sees the room. In the common
+ * case it is the only cost. */
+bool
+consumer_is_room_wanted (const DatahubConsumer *consumer)
+{
+  return load_seq (&consumer->block.header->producer_waiting) & WAITING_SLOT;
+}
+
 void
 consumer_kick (DatahubConsumer *consumer)
 {
-  if (load_seq (&consumer->block.header->producer_waiting) & WAITING_SLOT)
-    bump_room (consumer);
+  if (consumer_is_room_wanted (consumer))
+    consumer_bump_room (consumer);
 }
 
 /* The same, for a gate that moved to @to: a producer that waits for gates is
@@ -64,7 +71,7 @@ consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
     return;
   if (to == load_seq (&header->room_wanted)
       || to >= load_acquire (&header->head))
-    bump_room (consumer);
+    consumer_bump_room (consumer);
 }
 
 /* Whether the producer is dead. Asks the kernel at most once a slice: idle is

@@ -187,8 +187,9 @@ start_counting (DatahubConsumer *consumer)
   }
 }
 
-/* Publishes the gate, then checks that the producer did not claim past it
- * meanwhile (B10, B11); the producer claims, then scans gates (A1, A2). Models:
+/* Publishes the gate (B11), counts itself (B12), then checks that the producer
+ * did not claim past it meanwhile (B10). The producer claims (A1), then looks
+ * whether anybody was counted, and scans the gates if so (A2). Models:
  * tests/model/gate.pml. */
 static DatahubResult
 shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
@@ -200,6 +201,8 @@ shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
     store_seq (&consumer->row->gate,
         GATE_WORD (consumer->incarnation, *oldest)); /* B11 */
     STEP (B11_GATE_STORED);
+    add_seq (&consumer->block.bell->joins, 1); /* B12 */
+    STEP (B12_JOIN_COUNTED);
     if (load_seq (claim) <= *oldest)
       return DATAHUB_OK;
   }
@@ -260,7 +263,7 @@ consumer_new (const DatahubConsumerOptions *options)
   consumer->generation = os_generation ();
   consumer->reliable = options->reliable;
   consumer->start = options->start;
-  store_relaxed (&consumer->references, 1);
+  consumer->references = 1;
   consumer->next_ordinal = DATAHUB_NONE;
   datahub_consumer_set_max_age (consumer, options->max_age_ns);
   consumer->seen_incarnation = consumer->mourned = DATAHUB_NONE;
@@ -401,14 +404,31 @@ remove_if_last (DatahubConsumer *consumer)
 /* The caller and all leases are gone: the row goes neutral, its state last,
  * then the lock byte with the descriptor. */
 void
-consumer_unref (DatahubConsumer *consumer)
+consumer_end (DatahubConsumer *consumer)
 {
-  if (add_seq (&consumer->references, UINT32_MAX) != 1)
-    return;
   row_clean (&consumer->block, consumer->row_index);
   STEP (LEAVE_ROW_CLEAN);
   block_attend (&consumer->block);
   remove_if_last (consumer);
+}
+
+void
+consumer_ref (DatahubConsumer *consumer)
+{
+  pthread_mutex_lock (&consumer->lock);
+  consumer->references++;
+  pthread_mutex_unlock (&consumer->lock);
+}
+
+void
+consumer_unref (DatahubConsumer *consumer)
+{
+  bool last;
+  pthread_mutex_lock (&consumer->lock);
+  last = --consumer->references == 0;
+  pthread_mutex_unlock (&consumer->lock);
+  if (last)
+    consumer_end (consumer);
 }
 
 /**

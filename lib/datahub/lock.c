@@ -345,7 +345,7 @@ datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
   result = open_lock (&consumer->block, index, lock, error);
   if (result != DATAHUB_OK)
     return result;
-  add_seq (&consumer->references, 1);
+  consumer_ref (consumer);
   (*lock)->consumer = consumer;
   (*lock)->participant = PARTICIPANT_ROW + consumer->row_index;
   return DATAHUB_OK;

@@ -14,7 +14,8 @@ static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER;
 /* guarded by fork_lock */
 static int *lock_fds;
 static size_t n_lock_fds, room_lock_fds;
-static _Atomic uint32_t generation;
+
+shared_u32 os_forks;
 
 static void
 before_fork (void)
@@ -34,7 +35,7 @@ after_fork_child (void)
   for (size_t i = 0; i < n_lock_fds; i++)
     close (lock_fds[i]);
   n_lock_fds = 0;
-  add_relaxed (&generation, 1);
+  add_relaxed (&os_forks, 1);
   pthread_mutex_unlock (&fork_lock);
 }
 
@@ -42,13 +43,6 @@ static void
 install (void)
 {
   pthread_atfork (before_fork, after_fork_parent, after_fork_child);
-}
-
-uint32_t
-os_generation (void)
-{
-  pthread_once (&fork_once, install);
-  return load_relaxed (&generation);
 }
 
 /* Returns false, with @fd not registered, when memory is out. */

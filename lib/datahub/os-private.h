@@ -63,8 +63,14 @@ void os_futex_wake (shared_u32 *word);
 
 /* Fork safety: a handle remembers os_generation() and is refused in a child;
  * descriptors registered here are closed in the child at once, so that it does
- * not keep its parent's locks alive. */
-uint32_t os_generation (void);
+ * not keep its parent's locks alive. Forks are counted from the first such
+ * descriptor on, and every handle has one. */
+extern shared_u32 os_forks;
+static inline uint32_t
+os_generation (void)
+{
+  return load_relaxed (&os_forks);
+}
 bool os_register_lock_fd (int fd);
 void os_close_lock_fd (int fd);
 

@@ -26,6 +26,9 @@ static const char *const pool_kind_names[N_POOL_KINDS] = { "payload pool",
 Pool *
 pool_find (const DatahubProducer *producer, uint32_t gen)
 {
+  Pool *newest = producer->newest[POOL_PAYLOAD];
+  if (newest && newest->shape.gen == gen)
+    return newest;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i] && producer->pools[i]->shape.gen == gen)
       return producer->pools[i];

@@ -70,7 +70,9 @@ struct _DatahubProducer
 
   uint64_t head, tail, ordinal;
   uint64_t shown_head; /* as stored: below head while held back */
-  uint64_t cleared; /* retire below this without a scan */
+  uint64_t cleared; /* retire below this without a claim */
+  uint64_t lowest; /* no gate is below this, */
+  uint32_t joins; /* as long as nobody joined since */
   /* The record of each sequence in the ring, as RecordState kept privately: an
    * index that comes back from shared memory is somebody else's word. */
   uint16_t *ring;

@@ -144,6 +144,7 @@
   step (QUOTA_GIVEN_BACK) \
   step (B10_CLAIM_LOADED) \
   step (B11_GATE_STORED) \
+  step (B12_JOIN_COUNTED) \
   step (JOIN_START_STORED) \
   step (JOIN_ACTIVE_STORED) \
   step (JOINED) \

@@ -4,7 +4,8 @@
  * row. lib/datahub/producer-ring.c (claim), producer-wait.c (charge_blockers),
  * consumer.c (join, rejoin), consumer-read.c (advance, on_mismatch), rows.c.
  *
- * @covers A0 A1 A2 A3, B5 B10 B11, gate, incarnation, rows_hwm, the lock byte
+ * @covers A0 A1 A2 A3, B5 B10 B11 B12, gate, incarnation, rows_hwm, joins, the
+ *   lock byte
  * @also TWO_ROWS | two consumers, none dies or joins again
  * @mutant A1_RELEASE | A1 | claim by a release store
  * @mutant A0_ACQUIRE | A0 | rows_hwm loaded with acquire
@@ -14,6 +15,11 @@
  * @mutant SCAN_FIRST | A1, A2 | gates scanned before the claim
  * @mutant NO_RECHECK | B10, B11 | the joiner does not look at the claim again
  * @mutant CACHED_MINIMUM | A1 | retires up to the scanned minimum, not the claim
+ * @mutant NO_COUNT | B12 | who joins does not count himself
+ * @mutant COUNT_FIRST | B12 | counted before the gate is stored
+ * @mutant COUNT_LATE | B12 | counted after the claim was looked at again
+ * @mutant JOINS_FIRST | A2 | joins loaded before the claim is stored
+ * @mutant JOINS_LATE | A2 | joins noted after the scan, not before it
  * @mutant NOT_GIVEN_BACK | A1 | what a gate forbids is retired later unscanned
  * @mutant EVICT_BY_STORE | evict | a plain store instead of compare-and-swap
  * @mutant ADVANCE_BY_STORE | B5 | a plain store instead of compare-and-swap
@@ -53,7 +59,8 @@
 #define CLAIM 0
 #define HWM 1
 #define GATE(i) (2 + (i))
-#define WORDS 4
+#define JOINS 4
+#define WORDS 5
 #include "memory.pml"
 
 #define EVICTED 14
@@ -131,16 +138,42 @@ inline scan_all()
 #endif
 }
 
+/* What one scan saw holds until somebody joins. The counter of the code is a
+ * flag here, set since the producer noted the count: all it asks. */
+inline note_joins()
+{
+  d_step { !HAS_SEQ (0); scans = mem[JOINS] || known < target; mem[JOINS] = 0 }
+}
+
+inline look_at_gates()
+{
+#ifndef JOINS_FIRST
+  note_joins (); /* A2 */
+#endif
+  if
+  :: scans ->
+     scan_all ();
+#ifdef JOINS_LATE
+     mem[JOINS] = 0;
+#endif
+     atomic { known = lowest; scans = false }
+  :: else -> lowest = known
+  fi
+}
+
 /* target: tail + STEP, at most head */
 inline claim()
 {
   atomic { target = (tail + STEP < head -> tail + STEP : head); lowest = OPEN }
+#ifdef JOINS_FIRST
+  note_joins ();
+#endif
 #ifdef SCAN_FIRST
-  scan_all ();
+  look_at_gates ();
   store (0, A1_ORDER, CLAIM, target);
 #else
   store (0, A1_ORDER, CLAIM, target); /* A1 */
-  scan_all ();
+  look_at_gates ();
 #endif
   if
   :: lowest >= target -> cleared = target
@@ -182,7 +215,8 @@ inline evict(i)
 proctype producer()
 {
   byte tail, cleared, target, lowest, rows, w, seen;
-  bool ok;
+  byte known;
+  bool ok, scans;
   do
   :: head < COMMITS && head - tail < RING -> head++ /* A7 */
   :: tail < head && (head - tail == RING || head == COMMITS) ->
@@ -207,18 +241,32 @@ proctype producer()
   gone == ROWS && IS_SEEN (0) && NEEDED (mem[GATE (0)]) == OPEN
 }
 
+inline count_join(p)
+{
+  d_step { IS_SEEN (p); mem[JOINS] = 1 }
+}
+
 inline join(p, i)
 {
   atomic { owner[i]++; told = false }
 retry:
   load (p, B10_ORDER, CLAIM, oldest); /* B10 */
+#ifdef COUNT_FIRST
+  count_join (p);
+#endif
   store (p, B11_ORDER, GATE (i), WORD (inc, oldest)); /* B11 */
+#if !defined (NO_COUNT) && !defined (COUNT_FIRST) && !defined (COUNT_LATE)
+  count_join (p); /* B12 */
+#endif
 #ifndef NO_RECHECK
   load (p, RECHECK_ORDER, CLAIM, w);
   if
   :: w > oldest -> atomic { w = 0; goto retry }
   :: else -> w = 0
   fi;
+#endif
+#ifdef COUNT_LATE
+  count_join (p);
 #endif
   if
   :: cursor = oldest /* start: oldest */
