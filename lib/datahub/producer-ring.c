@@ -150,25 +150,43 @@ free_record (DatahubProducer *producer, uint32_t record)
   producer->free_recs[producer->n_free_recs++] = (uint16_t) record;
 }
 
+/* Which records are pinned: of all rows, the words in which limbo has records;
+ * what is in the others counts as pinned. A producer hands out the same few
+ * records again and again, so those words are few. */
+static void
+scan_pins (const DatahubProducer *producer, uint64_t *busy)
+{
+  const Block *block = &producer->block;
+  uint32_t rows = block_rows_in_use (block); /* A4 */
+  uint32_t n_words = 0;
+  uint16_t words[(MAX_RECORDS + 63) / 64];
+  memset (busy, 0xff, block->g.pin_words * sizeof busy[0]);
+  for (uint32_t i = 0; i < producer->n_limbo; i++) {
+    uint32_t word = producer->limbo[i] >> 6;
+    if (busy[word]) {
+      busy[word] = 0;
+      words[n_words++] = (uint16_t) word;
+    }
+  }
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (block, i);
+    for (uint32_t k = 0; k < n_words; k++)
+      busy[words[k]] |= load_seq (&row->pins[words[k]]); /* A5 */
+    STEP (A5_ROW_SCANNED);
+  }
+}
+
 /* One pass over the rows (A5) frees every retired record that nobody pins; a
  * reader that pinned (B3) after the retire (A3) sees it in B4 and backs off.
  * Records that the freed ones referred to join limbo behind them and are judged
- * by the same scan: their own words were retired before it. Returns how many
- * were freed. */
+ * by the same scan where it saw them: their own words were retired before it.
+ * Returns how many were freed. */
 uint32_t
 ring_reclaim (DatahubProducer *producer)
 {
   uint64_t busy[(MAX_RECORDS + 63) / 64];
-  const Block *block = &producer->block;
-  uint32_t words = block->g.pin_words, kept = 0, freed = 0;
-  uint32_t rows = block_rows_in_use (block); /* A4 */
-  memset (busy, 0, words * sizeof busy[0]);
-  for (uint32_t i = 0; i < rows; i++) {
-    ConsumerRow *row = block_row (block, i);
-    for (uint32_t w = 0; w < words; w++)
-      busy[w] |= load_seq (&row->pins[w]); /* A5 */
-    STEP (A5_ROW_SCANNED);
-  }
+  uint32_t kept = 0, freed = 0;
+  scan_pins (producer, busy);
   for (uint32_t i = 0; i < producer->n_limbo; i++) {
     uint32_t record = producer->limbo[i];
     if (busy[record >> 6] >> (record & 63) & 1) {

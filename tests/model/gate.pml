@@ -8,10 +8,8 @@
  *   lock byte
  * @also TWO_ROWS | two consumers, none dies or joins again
  * @mutant A1_RELEASE | A1 | claim by a release store
- * @mutant A0_ACQUIRE | A0 | rows_hwm loaded with acquire
- * @mutant A0_A2_ACQUIRE | A0, A2 | rows_hwm and gates loaded with acquire
- * @mutant B11_RELEASE | B11 | gate by a release store
- * @mutant RECHECK_ACQUIRE | B10 | the claim is looked at again with acquire
+ * @mutant JOINS_ACQUIRE | A2 | joins loaded with acquire
+ * @mutant B12_RELAXED | B12 | counted by a relaxed addition
  * @mutant SCAN_FIRST | A1, A2 | gates scanned before the claim
  * @mutant NO_RECHECK | B10, B11 | the joiner does not look at the claim again
  * @mutant CACHED_MINIMUM | A1 | retires up to the scanned minimum, not the claim
@@ -32,8 +30,13 @@
  * @mutant NO_REAP | reap | a dead consumer's gate stays closed
  * @equivalent SAME_INCARNATION | rejoin | keeps the incarnation that was evicted |
  *   one thread at a time evicts: nobody else can between its look and its swap
- * @equivalent A2_ACQUIRE | A2 | gates loaded with acquire | A0 between A1 and A2
- *   is a seq_cst load and waits for A1 already; C11 alone does not promise it
+ * @equivalent A0_A2_ACQUIRE | A0, A2 | rows_hwm and gates loaded with acquire |
+ *   the load of joins between A1 and them is seq_cst and waits for A1 already; C11
+ *   alone does not promise it
+ * @equivalent B11_RELEASE | B11 | gate by a release store | B12, a seq_cst addition
+ *   between it and the look at the claim, waits for it already
+ * @equivalent RECHECK_ACQUIRE | B10 | the claim is looked at again with acquire |
+ *   B12 before it is seen already; C11 alone does not promise it
  * @equivalent B10_ACQUIRE | B10 | the first look at the claim with acquire | the
  *   look after B11 decides
  */
@@ -78,12 +81,12 @@
 #else
 #define A1_ORDER SEQ
 #endif
-#if defined (A0_ACQUIRE) || defined (A0_A2_ACQUIRE)
+#ifdef A0_A2_ACQUIRE
 #define A0_ORDER RELEASE
 #else
 #define A0_ORDER SEQ
 #endif
-#if defined (A2_ACQUIRE) || defined (A0_A2_ACQUIRE)
+#ifdef A0_A2_ACQUIRE
 #define A2_ORDER RELEASE
 #else
 #define A2_ORDER SEQ
@@ -142,7 +145,11 @@ inline scan_all()
  * flag here, set since the producer noted the count: all it asks. */
 inline note_joins()
 {
+#ifdef JOINS_ACQUIRE
+  d_step { scans = mem[JOINS] || known < target; mem[JOINS] = 0 }
+#else
   d_step { !HAS_SEQ (0); scans = mem[JOINS] || known < target; mem[JOINS] = 0 }
+#endif
 }
 
 inline look_at_gates()
@@ -243,7 +250,11 @@ proctype producer()
 
 inline count_join(p)
 {
+#ifdef B12_RELAXED
+  mem[JOINS] = 1
+#else
   d_step { IS_SEEN (p); mem[JOINS] = 1 }
+#endif
 }
 
 inline join(p, i)

@@ -156,6 +156,7 @@
   FIELD (BellPage, room)                                                       \
   ARRAY (BellPage, pad2)                                                       \
   FIELD (BellPage, attention)                                                  \
+  FIELD (BellPage, joins)                                                      \
   ARRAY (BellPage, pad3)                                                       \
   FIELD (BellPage, registry_dirty)                                             \
   ARRAY (BellPage, pad_registry)                                               \
