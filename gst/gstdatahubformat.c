@@ -18,7 +18,8 @@
 
 G_STATIC_ASSERT (GST_MINI_OBJECT_FLAG_LAST == 1 << FLAG_SHIFT);
 
-/* The text in a body, or NULL where it is no terminated UTF-8 text. */
+/* The text in a body, or NULL where it is no terminated UTF-8 text, or one that
+ * GStreamer's parser had better not see. */
 static const gchar *
 body_text (gconstpointer data, gsize size)
 {
@@ -26,7 +27,9 @@ body_text (gconstpointer data, gsize size)
     return NULL;
   if (memchr (data, 0, size) != (const gchar *) data + size - 1)
     return NULL;
-  return g_utf8_validate (data, size - 1, NULL) ? data : NULL;
+  return g_utf8_validate (data, size - 1, NULL) && gst_datahub_is_shallow (data)
+      ? data
+      : NULL;
 }
 
 static GBytes *

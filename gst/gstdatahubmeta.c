@@ -52,7 +52,8 @@ get_text (GstDatahubBytes *in, const gchar **text)
   if (size == 0)
     return TRUE;
   if (memchr (in->data, 0, size) != in->data + size - 1
-      || !g_utf8_validate ((const gchar *) in->data, size - 1, NULL))
+      || !g_utf8_validate ((const gchar *) in->data, size - 1, NULL)
+      || !gst_datahub_is_shallow ((const gchar *) in->data))
     return FALSE;
   *text = (const gchar *) in->data;
   in->data += size;
@@ -88,6 +89,26 @@ encode_video (GstMeta *meta, GByteArray *bytes)
   return TRUE;
 }
 
+/* The bytes of a row of plane @i, every component's. Where several pixels share
+ * bytes GStreamer alone knows: it is what it would lay out itself. */
+static guint64
+row_size (const GstVideoFormatInfo *finfo, guint i, guint width, guint height,
+    const gint *comps)
+{
+  guint64 row = 0;
+  GstVideoInfo info;
+  if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (finfo))
+    return gst_video_info_set_format (&info, finfo->format, width, height)
+            && GST_VIDEO_INFO_PLANE_STRIDE (&info, i) > 0
+        ? (guint64) GST_VIDEO_INFO_PLANE_STRIDE (&info, i)
+        : G_MAXUINT64;
+  for (guint c = 0; c < GST_VIDEO_MAX_COMPONENTS && comps[c] >= 0; c++)
+    row = MAX (row,
+        (guint64) GST_VIDEO_FORMAT_INFO_SCALE_WIDTH (finfo, comps[c], width)
+            * (guint64) GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, comps[c]));
+  return row;
+}
+
 /* The bytes of plane @i from its offset on, or 0 where that is not known. */
 static guint64
 plane_size (const GstVideoFormatInfo *finfo, guint i, guint width, guint height,
@@ -101,10 +122,7 @@ plane_size (const GstVideoFormatInfo *finfo, guint i, guint width, guint height,
   if (stride <= 0 || comps[0] < 0)
     return 0;
   rows = (guint64) GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT (finfo, comps[0], height);
-  row = (guint64) GST_VIDEO_FORMAT_INFO_SCALE_WIDTH (finfo, comps[0], width)
-      * (guint64) GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, comps[0]);
-  if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (finfo))
-    row = (guint64) stride; /* several pixels share bytes */
+  row = row_size (finfo, i, width, height, comps);
   if ((guint64) stride < row || rows == 0)
     return 0;
   return (rows - 1) * (guint64) stride + row;

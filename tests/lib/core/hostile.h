@@ -4,6 +4,7 @@
 #ifndef TESTS_CORE_HOSTILE_H
 #define TESTS_CORE_HOSTILE_H
 
+#include "exercise.h"
 #include "fixture.h"
 
 #include "datahub/block-layout-private.h"
@@ -29,16 +30,5 @@ void renew_header_check (BlockIdentity *identity);
 void leave_dead_block (void);
 /* Numbers that look like chance and follow from the first @state. */
 uint64_t check_noise (uint64_t *state);
-/* Reads all bytes that a lease shows, as a consumer would. */
-void touch (const DatahubView *view);
-/* Reads up to @n records and all that hangs on them; waits for nothing. Returns
- * how many there were. */
-uint32_t devour (DatahubConsumer *consumer, uint32_t n);
-/* Everything that a stranger may do with the block of that name: look at it,
- * attach, read to the end, locks and zones. Whatever is wrong with it, each call
- * ends, and what fails says why. Returns how many records were read. */
-uint32_t exercise (const char *channel);
-/* And a look at what is wrong with it; takes a few ms where something is. */
-void exercise_integrity (const char *channel);
 
 #endif /* TESTS_CORE_HOSTILE_H */

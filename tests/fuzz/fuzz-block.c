@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Any image of a block: looked at, attached to, read to its end. What is changed
+ * is chosen when it is built: everything, records, or zones. */
+#include "fuzz.h"
+#include "image.h"
+
+#include "lib/core/exercise.h"
+
+#ifndef FUZZ_AREAS
+#define FUZZ_AREAS AREA_ALL
+#endif
+
+int
+LLVMFuzzerInitialize (int *argc, char ***argv)
+{
+  image_make (FUZZ_AREAS, true);
+  return 0;
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  uint32_t switches = image_change (data, size);
+  exercise (IMAGE_CHANNEL);
+#ifdef FUZZ_INTEGRITY
+  if (switches & SWITCH_MORE)
+    exercise_integrity (IMAGE_CHANNEL);
+#endif
+  (void) switches;
+  image_restore ();
+  return 0;
+}
