@@ -212,10 +212,8 @@ note_leftovers (Patient *environment)
                 "them, too."));
 }
 
-/* Makes a patient of each case, and repairs it before it is examined: what is
- * told is what is left. */
 static void
-admit (GPtrArray *cases, GPtrArray *patients, guint flags)
+admit (GPtrArray *cases, GPtrArray *patients)
 {
   for (guint i = 0; i < cases->len; i++) {
     Case *one = g_ptr_array_index (cases, i);
@@ -223,8 +221,14 @@ admit (GPtrArray *cases, GPtrArray *patients, guint flags)
     json_object_set_new (one->patient->json, "name",
         json_string (one->channel));
     g_ptr_array_add (patients, one->patient);
-    repair (one->patient, flags);
   }
+}
+
+static void
+repair_all (GPtrArray *patients, guint flags)
+{
+  for (guint i = 1; i < patients->len; i++)
+    repair (g_ptr_array_index (patients, i), flags);
 }
 
 static void
@@ -309,13 +313,16 @@ cli_doctor (int argc, char **argv)
     return doctor_release (argv[1], thing);
   repair_it |= close_it;
   g_ptr_array_add (patients, doctor_environment (&target));
-  admit (cases, patients,
-      (repair_it ? 0 : DATAHUB_REPAIR_DRY_RUN)
-          | (close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0));
+  admit (cases, patients);
+  /* what is told is what is left */
+  if (repair_it)
+    repair_all (patients, close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0);
   note_leftovers (g_ptr_array_index (patients, 0));
   first_looks (cases, watch);
   for (guint i = 0; i < cases->len; i++)
     examine (g_ptr_array_index (cases, i), checksums);
+  if (!repair_it)
+    repair_all (patients, DATAHUB_REPAIR_DRY_RUN);
   if (json)
     doctor_print_json (patients, repair_it);
   else

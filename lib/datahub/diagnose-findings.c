@@ -188,6 +188,9 @@ tell_row (const Teller *teller, const DatahubRowInfo *was,
         "A consumer of process %d (\"%s\", row %u) was closed, but the program "
         "keeps %u of its records.",
         info->pid, info->name, info->row, info->pins);
+    /* after the end it is as it should be: a sink shows its last picture */
+    if (!teller->now->producer_alive)
+      doubt.finding.severity = DATAHUB_SEVERITY_NOTE;
     tell (teller, &doubt, is->held_ns);
   }
   if (info->lost > was->info.lost) {

@@ -541,6 +541,16 @@ consume_fast (CheckParent *parent)
 }
 
 static void
+check_undamaged (const Findings *found)
+{
+  for (int i = 0; i < DATAHUB_N_FINDINGS; i++)
+    if (found->of_kind[i] && found->last[i].severity == DATAHUB_SEVERITY_DAMAGE)
+      check_fail (__FILE__, __LINE__, "%s: %s",
+          datahub_finding_name ((DatahubFindingKind) i),
+          found->last[i].message);
+}
+
+static void
 no_false_alarm (void)
 {
   static const bool reliable = true, live = false;
@@ -577,7 +587,7 @@ come_and_go (CheckParent *parent)
 {
   for (uint64_t i = 0; !check_has_word (parent->in); i++) {
     DatahubProducer *producer = producer_new ("cam0", NULL);
-    commit_buffers (producer, 0, 10);
+    commit_buffers (producer, 0, 500); /* long enough to be met */
     datahub_producer_close (producer);
   }
   check_tell (parent->out, 1);
@@ -589,7 +599,7 @@ no_false_alarm_in_passing (void)
   CheckChild child = check_fork (come_and_go, NULL);
   uint32_t seen = 0;
   uint64_t end = check_now_ns () + (uint64_t) SOON;
-  while (seen < 100) {
+  while (seen < 50) {
     Findings found;
     memset (&found, 0, sizeof found);
     DatahubResult result = datahub_block_validate ("cam0",
@@ -606,6 +616,44 @@ no_false_alarm_in_passing (void)
   check_tell (child.to, 1);
   CHECK_HEAR (child.from, 1);
   check_join (&child);
+}
+
+/* Producers and consumers killed at any instruction, and successors that adopt
+ * what they left: there is something left over at times, and never damage. */
+static void
+no_damage_by_kills (void)
+{
+  static const bool reliable = true, live = false;
+  uint32_t leftovers = 0, looks = 0;
+  uint64_t end = check_now_ns () + (uint64_t) check_scaled_ns (4 * CHECK_S);
+  CheckChild producer = check_fork (produce_fast, NULL);
+  CHECK_HEAR (producer.from, 1);
+  /* the last one to leave a dead block would remove it */
+  DatahubConsumer *keeper = consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  for (uint32_t round = 0; round < 20 || check_now_ns () < end; round++) {
+    CheckChild consumers[2] = { check_fork (consume_fast, &reliable),
+      check_fork (consume_fast, &live) };
+    for (uint32_t i = 0; i < 1 + round % 3; i++, looks++) {
+      Findings found = findings_of (i ? DATAHUB_VALIDATE_CHECKSUMS : 0);
+      check_undamaged (&found);
+    }
+    check_kill (&producer);
+    check_kill (&consumers[round % 2]);
+    Findings found = findings_of (DATAHUB_VALIDATE_CHECKSUMS);
+    check_undamaged (&found);
+    check_kill (&consumers[1 - round % 2]); /* it looks at byte 0 at times */
+    found = findings_of (DATAHUB_VALIDATE_CHECKSUMS);
+    check_undamaged (&found);
+    CHECK_INT (found.of_kind[DATAHUB_FINDING_PRODUCER_DEAD], ==, 1);
+    leftovers += found.n;
+    producer = check_fork (produce_fast, NULL); /* it adopts the block */
+    CHECK_HEAR (producer.from, 1);
+  }
+  check_note ("%u looks at the living, %u things left by the dead", looks,
+      leftovers);
+  datahub_consumer_close (keeper);
+  check_tell (producer.to, 1);
+  check_join (&producer);
 }
 
 static void
@@ -653,6 +701,8 @@ static const CheckTest tests[] = {
   { "a closing block has no findings", draining },
   { "a block at full speed has no findings", no_false_alarm },
   { "blocks that come and go have no findings", no_false_alarm_in_passing },
+  { "producers killed at full speed, and adopted, leave no damage",
+      no_damage_by_kills },
   { "validating changes nothing", observes_only },
 };
 CHECK_MAIN (tests)
