@@ -63,7 +63,8 @@ class DatahubConsumerInfo(Structure):
 class DatahubConsumerOptions(Structure):
     _fields_ = [("name", c_char_p), ("reliable", c_bool), ("start", c_uint),
                 ("max_pinned", c_uint32), ("max_age_ns", c_int64),
-                ("secret", POINTER(c_uint8))]
+                ("secret", POINTER(c_uint8)), ("ticket", POINTER(c_uint8)),
+                ("timeout_ns", c_int64), ("watch", c_void_p)]
 
 
 class DatahubViewMemory(Structure):
@@ -105,7 +106,7 @@ class DatahubProducerOptions(Structure):
                 ("block_timeout_ns", c_int64), ("secret", POINTER(c_uint8)),
                 ("checksum", c_uint), ("zone_size", c_uint32),
                 ("shared_zone_size", c_uint32), ("hugepages", c_uint),
-                ("adopt", c_bool)]
+                ("adopt", c_bool), ("strict", c_bool)]
 
 
 class DatahubSlot(Structure):

@@ -32,6 +32,7 @@ POOL_MAGIC = 0x0BADF00DDA7A5107
 LOCK_MAGIC = 0x0BADF00D10C4F11E
 ENDIAN = 0x01020304
 MAJOR = 1
+STRICT = 1  # of the flags of the lock file
 HEADER_SIZE = 0x400
 
 # State, 0x100 to 0x3ff.
@@ -290,10 +291,15 @@ class Block:
 
     def __init__(self, prefix, lock_fd, secret, not_uuid):
         page = LOCK_PAGE.unpack(os.pread(lock_fd, LOCK_PAGE.size, 0))
-        magic, self.uuid, major = page[:3]
+        magic, self.uuid, major, _, _, flags = page
         check(magic == LOCK_MAGIC, "The name leads to no DataBlock.")
         check(major == MAJOR, f"It speaks version {major} of the layout, this "
               f"reader version {MAJOR}.")
+        check(not flags & STRICT, "It is strict: its memory has no names and "
+              "is handed out by its producer; this reader opens named blocks "
+              "only.")
+        check(flags == 0, f"It is kept in a way ({flags:#x}) that this reader "
+              "does not know.")
         if self.uuid == not_uuid:
             raise NotThere("The block is the one that is over.")
         self.lock_fd = lock_fd

@@ -18,8 +18,10 @@
 #define BLOCK_LINE 64
 #define BLOCK_PAGE 4096
 
+/* Memory without names, handed out by a socket; rows are objects of their own. */
+#define FEATURE_STRICT UINT64_C (1)
 /* Feature bits this build understands; an unknown incompatible one refuses. */
-#define FEATURES_INCOMPAT_KNOWN UINT64_C (0)
+#define FEATURES_INCOMPAT_KNOWN FEATURE_STRICT
 #define FEATURES_RO_COMPAT_KNOWN UINT64_C (0)
 
 /* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
@@ -142,7 +144,7 @@ typedef struct
   uint64_t zone_size; /* of one copy; 0: none */
   uint64_t shared_zone_off; /* in con: written by anybody under a lock */
   uint64_t shared_zone_size;
-  uint8_t reserved[8];
+  uint64_t claims_off; /* of a strict block, in ctl: u64 per row */
   uint64_t layout_hash;
   uint64_t header_check; /* FNV-1a of the bytes before it */
 } BlockIdentity;
@@ -321,8 +323,11 @@ typedef struct
   uint32_t major;
   uint32_t producer_pid; /* of now: an adopter writes its own */
   uint32_t max_rows;
-  uint32_t reserved;
+  uint32_t flags;
 } LockPage;
+
+#define LOCK_FLAG_STRICT 1u
+#define LOCK_FLAGS_KNOWN LOCK_FLAG_STRICT
 
 #define ASSERT_AT(type, field, where)                                          \
   _Static_assert(offsetof (type, field) == (where), #type "." #field)

@@ -5,7 +5,8 @@
  *   "the holder of byte 0 of the inode that the name resolves to now" is one
  *   test. Only that holder unlinks it, and unlinks while holding.
  * - Links are made in the order lck, pools, con, ctl, entry and removed in the
- *   order entry, ctl, con, pools, lck. So, whenever a process is killed, a file
+ *   order entry, ctl, con, pools, lck (of a strict block: lck, sck, entry and
+ *   back). So, whenever a process is killed, a file
  *   without a lck is garbage, and a lck whose byte 0 and row bytes are all free
  *   is garbage; nothing else is. */
 #include "block-private.h"
@@ -28,8 +29,8 @@
 #define LOCK_RETRY_NS (2 * NS_PER_MS)
 /* Others who look at the same moment, each for an instant. */
 #define RECLAIM_TRIES 100
-/* ctl, con, lck, the entry, and as many pools as a table has, twice over. */
-#define N_FILES_TOLD (4 + 2 * MAX_POOLS)
+/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice over. */
+#define N_FILES_TOLD (5 + 2 * MAX_POOLS)
 
 /* Calls @func with every name in the directory. */
 void
@@ -124,6 +125,8 @@ void
 block_unlink_parts (int dir, uint32_t user, const Uuid *uuid)
 {
   PartFilter filter = { user, *uuid };
+  os_unlink (dir, name_part (user, uuid, "sck").text);
+  STEP (UNLINK_SCK);
   os_unlink (dir, name_part (user, uuid, "ctl").text);
   STEP (UNLINK_CTL);
   os_unlink (dir, name_part (user, uuid, "con").text);

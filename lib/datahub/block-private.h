@@ -16,6 +16,37 @@
  * 10 ms within which a killed consumer's slots are to be back. */
 #define ROOM_SLICE_NS (5 * NS_PER_MS)
 
+/* What a guest got at the door of a strict block. */
+typedef struct
+{
+  int connection; /* on which pools come */
+  int token; /* its lock is this guest's life; -1: an observer's */
+  uint32_t row, quota;
+  uint8_t *row_map;
+  uint32_t n_pools; /* that came and are not mapped yet */
+  struct
+  {
+    uint32_t gen;
+    int fd;
+  } pools[2 * MAX_POOLS];
+  const shared_u32 *interrupted; /* ends a wait for a pool; may be NULL */
+  uint32_t n_infos; /* an observer's: what it was told of the consumers */
+  DatahubConsumerInfo infos[MAX_ROWS];
+} Pass;
+
+struct _DatahubWatch;
+/* What somebody brings to the door. */
+typedef struct
+{
+  const uint8_t *secret; /* or NULL; to make a ticket of */
+  const uint8_t *ticket; /* or NULL */
+  uint32_t max_pinned;
+  int64_t timeout_ns;
+  struct _DatahubWatch *watch; /* its interrupt ends the wait; or NULL */
+} Visitor;
+
+int watch_interrupt_fd (const struct _DatahubWatch *watch);
+
 typedef struct
 {
   int dir;
@@ -36,6 +67,8 @@ typedef struct
   uint8_t *records;
   uint8_t *rows;
   shared_u32 *rows_hwm; /* rows ever used */
+  shared_u64 *claims; /* of a strict block: who is in each row; else NULL */
+  Pass *pass; /* of a guest of a strict block; else NULL */
 } Block;
 
 /* A private, checked copy of an entry of the pool table. */
@@ -88,15 +121,20 @@ DatahubResult block_init_library (DatahubError *error);
 void block_reset (Block *block);
 DatahubResult block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error);
+DatahubResult block_open_as (Block *block, const char *channel,
+    BlockAccess access, const Visitor *visitor, DatahubError *error);
+DatahubResult block_map_control (Block *block, int ctl, uint64_t ctl_size,
+    int con, uint64_t con_size, BlockAccess access, DatahubError *error);
 void block_release (Block *block);
 bool block_is_writer_alive (const Block *block);
 bool block_row_is_alive (const Block *block, int lock_fd, uint32_t row);
+uint64_t block_row_claim (const Block *block, uint32_t row);
 void block_place (Block *block);
 void block_attend (Block *block);
 
 bool pool_shape_read (const PoolEntry *entry, PoolShape *shape);
 void *pool_open (const Block *block, const PoolShape *shape, int *fd,
-    bool writable, DatahubError *error);
+    uint64_t *map_size, bool writable, DatahubError *error);
 
 typedef void (*NameFunc) (int dir, const char *file, void *data);
 void block_for_each_name (int dir, NameFunc func, void *data);
@@ -118,6 +156,8 @@ bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);
 bool row_holds_pins (const Block *block, ConsumerRow *row);
 bool row_is_neutral (const Block *block, uint32_t row);
 void row_clean (Block *block, uint32_t row);
+void row_judge_silence (DatahubConsumerInfo *info);
+void row_clean_name (char name[DATAHUB_CONSUMER_NAME_MAX]);
 bool row_read_info (const Block *block, int lock_fd, uint32_t row,
     DatahubConsumerInfo *info);
 uint32_t block_read_rows (const Block *block, int lock_fd,

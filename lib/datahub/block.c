@@ -2,6 +2,7 @@
 /* Opening a block that another process made: everything in it is checked and
  * copied once, here. */
 #include "block-private.h"
+#include "door-private.h"
 #include "result-private.h"
 
 #include <datahub/block.h>
@@ -44,10 +45,15 @@ block_reset (Block *block)
 void
 block_release (Block *block)
 {
+  bool observer = block->pass && block->pass->token < 0;
   if (block->header)
     os_unmap (block->header, block->g.ctl_size);
-  if (block->bell)
+  if (block->bell && observer)
+    os_free_room (block->bell, block->g.con_size);
+  else if (block->bell)
     os_unmap (block->bell, block->g.con_size);
+  if (block->pass)
+    door_leave (block);
   if (block->lck >= 0)
     os_close_lock_fd (block->lck);
   if (block->dir >= 0)
@@ -64,12 +70,22 @@ block_is_writer_alive (const Block *block)
 }
 
 /* The same of the consumer in row @i. @lock_fd is a description that does not
- * hold that row's lock. */
+ * hold that row's lock. Of a strict block nobody but the producer can test it;
+ * what it finds, within milliseconds of a death, it says in ctl. */
 bool
 block_row_is_alive (const Block *block, int lock_fd, uint32_t i)
 {
-  (void) block;
+  if (block->claims)
+    return load_seq (&block->claims[i]) != 0;
   return !os_lock_is_free (lock_fd, LOCK_BYTE_ROW + i);
+}
+
+/* Which owner of row @i is the present one. */
+uint64_t
+block_row_claim (const Block *block, uint32_t i)
+{
+  return load_seq (block->claims ? &block->claims[i]
+                                 : &block_row (block, i)->claim);
 }
 
 /* Finds what is inside the mappings of the control file and the consumer
@@ -83,8 +99,11 @@ block_place (Block *block)
   block->sticky = (shared_u64 *) (ctl + g->sticky_off);
   block->ring = (shared_u64 *) (ctl + g->ring_off);
   block->records = ctl + g->records_off;
-  block->rows = (uint8_t *) block->bell + g->rows_off;
   block->rows_hwm = &block->bell->rows_hwm;
+  if (g->strict)
+    block->claims = (shared_u64 *) (ctl + g->claims_off);
+  else
+    block->rows = (uint8_t *) block->bell + g->rows_off;
 }
 
 /* Tells the producer's side that a row changed or asks for something. */
@@ -148,8 +167,9 @@ open_part (Block *block, const char *part, bool writable, uint64_t *size,
   return -1;
 }
 
+/* @strict becomes whether the rest is behind a door. */
 static DatahubResult
-open_entry (Block *block, DatahubError *error)
+open_entry (Block *block, bool *strict, DatahubError *error)
 {
   LockPage page;
   uint64_t size;
@@ -180,16 +200,35 @@ open_entry (Block *block, DatahubError *error)
         "upgrade the %s.",
         block->channel, page.major, BLOCK_MAJOR,
         page.major > BLOCK_MAJOR ? "consumer" : "producer");
+  if (page.flags & ~LOCK_FLAGS_KNOWN)
+    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+        "The DataBlock \"%s\" is kept in a way (%#x) this program does not "
+        "know: upgrade the consumer.",
+        block->channel, page.flags & ~LOCK_FLAGS_KNOWN);
+  *strict = (page.flags & LOCK_FLAG_STRICT) != 0;
   memcpy (block->uuid.bytes, page.uuid, sizeof page.uuid);
   block->producer_pid = page.producer_pid;
   uuid_to_text (&block->uuid, block->uuid_text);
   return DATAHUB_OK;
 }
 
+/* An observer of a strict block has no consumer table: an empty one of its own
+ * stands for it. */
+static BellPage *
+empty_bell (const Block *block)
+{
+  BellPage *bell = os_make_room (block->g.con_size);
+  if (!bell || !os_make_writable (bell, block->g.con_size))
+    return NULL;
+  bell->magic = BLOCK_MAGIC;
+  memcpy (bell->uuid, block->uuid.bytes, 16);
+  return bell;
+}
+
 /* Copies and validates the header; maps ctl only once its own words about its
- * size are true of the file. */
-static DatahubResult
-map_control (Block *block, int ctl, uint64_t ctl_size, int con,
+ * size are true of the file. @con < 0: there is none to be had. */
+DatahubResult
+block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
     uint64_t con_size, BlockAccess access, DatahubError *error)
 {
   uint8_t copy[sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection)];
@@ -202,10 +241,15 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
         block->channel);
   memcpy (&id, copy, sizeof id);
   memcpy (sections, copy + sizeof (BlockHeader), sizeof sections);
-  result = geometry_validate (&id, sections, access, ctl_size, con_size,
-      &block->g, error);
+  result = geometry_validate (&id, sections, access, ctl_size,
+      con < 0 ? id.con_size : con_size, &block->g, error);
   if (result != DATAHUB_OK)
     return result;
+  if (block->g.strict != (block->pass != NULL))
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its header and its entry differ "
+        "about where its memory is.",
+        block->channel);
   if (id.section_off != sizeof (BlockHeader)
       || memcmp (id.uuid, block->uuid.bytes, sizeof id.uuid) != 0)
     return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
@@ -213,7 +257,7 @@ map_control (Block *block, int ctl, uint64_t ctl_size, int con,
         "blocks.",
         block->channel);
   block->header = os_map (ctl, ctl_size, access == ACCESS_PRODUCE);
-  block->bell = os_map (con, con_size, true);
+  block->bell = con < 0 ? empty_bell (block) : os_map (con, con_size, true);
   if (!block->header || !block->bell)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
@@ -239,7 +283,8 @@ open_parts (Block *block, BlockAccess access, DatahubError *error)
     return result;
   con = open_part (block, "con", true, &con_size, &result, error);
   if (con >= 0) {
-    result = map_control (block, ctl, ctl_size, con, con_size, access, error);
+    result =
+        block_map_control (block, ctl, ctl_size, con, con_size, access, error);
     close (con);
   }
   close (ctl);
@@ -248,17 +293,20 @@ open_parts (Block *block, BlockAccess access, DatahubError *error)
 
 static DatahubResult
 open_once (Block *block, const char *channel, BlockAccess access,
-    DatahubError *error)
+    const Visitor *visitor, DatahubError *error)
 {
   DatahubResult result;
+  bool strict = false;
   block_reset (block);
   block->user = os_user ();
   strncpy (block->channel, channel, DATAHUB_CHANNEL_MAX);
   block->dir = os_open_directory (error);
   if (block->dir < 0)
     return DATAHUB_ERROR_SYSTEM;
-  result = open_entry (block, error);
-  if (result == DATAHUB_OK)
+  result = open_entry (block, &strict, error);
+  if (result == DATAHUB_OK && strict)
+    result = door_enter (block, access, visitor, error);
+  else if (result == DATAHUB_OK)
     result = open_parts (block, access, error);
   if (result != DATAHUB_OK)
     block_release (block);
@@ -270,6 +318,15 @@ DatahubResult
 block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
+  const Visitor nobody = { 0 };
+  return block_open_as (block, channel, access, &nobody, error);
+}
+
+/* The same, with what @visitor has to show at the door of a strict block. */
+DatahubResult
+block_open_as (Block *block, const char *channel, BlockAccess access,
+    const Visitor *visitor, DatahubError *error)
+{
   DatahubResult result = block_init_library (error);
   block_reset (block);
   if (result != DATAHUB_OK)
@@ -277,7 +334,7 @@ block_open (Block *block, const char *channel, BlockAccess access,
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
   for (int i = 0; i < OPEN_TRIES; i++) {
-    result = open_once (block, channel, access, error);
+    result = open_once (block, channel, access, visitor, error);
     /* not found although the entry was there: a successor replaces it */
     if (result != DATAHUB_ERROR_NOT_FOUND)
       break;
@@ -304,18 +361,31 @@ pool_shape_read (const PoolEntry *entry, PoolShape *shape)
       && shape->size == pool_size (shape->n_slots, shape->stride);
 }
 
-/* Maps a pool and checks that the file is what the table says. @fd may be NULL
- * where the caller does not want to keep it. Returns NULL and sets @error. */
+/* A pool on huge pages is a whole number of them. What has no name must be
+ * sealed, or its maker could pull it away from under the mapping. */
+static bool
+is_pool_size (const Block *block, int fd, const PoolShape *shape, uint64_t size)
+{
+  if (!block->pass)
+    return size == shape->size;
+  return size >= shape->size && size - shape->size < HUGE_PAGE_MAX
+      && os_is_sealed (fd);
+}
+
+/* Maps a pool, @map_size bytes of it, and checks that the file is what the table
+ * says. @fd may be NULL where the caller does not want to keep it. Returns NULL
+ * and sets @error. */
 void *
 pool_open (const Block *block, const PoolShape *shape, int *fd_out,
-    bool writable, DatahubError *error)
+    uint64_t *map_size, bool writable, DatahubError *error)
 {
   PoolPage page;
-  uint64_t size, total = UINT64_MAX, available;
+  uint64_t size = 0, total = UINT64_MAX, available;
   uint32_t owner;
   void *map = NULL;
   FileName name = name_pool (block->user, &block->uuid, shape->gen);
-  int fd = os_open_existing (block->dir, name.text, writable);
+  int fd = block->pass ? door_take_pool (block, shape->gen)
+                       : os_open_existing (block->dir, name.text, writable);
   if (fd < 0) {
     datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be opened: %s.", shape->gen,
@@ -326,10 +396,11 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
    * end before all memory is gone */
   os_space (block->dir, &total, &available);
   if (!os_file_size (fd, &size, &owner) || owner != block->user
-      || size != shape->size || size > total
-      || !os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
-      || page.gen != shape->gen || page.kind != shape->kind
-      || page.n_slots != shape->n_slots || page.stride != shape->stride
+      || !is_pool_size (block, fd, shape, size)
+      || (!block->pass && size > total) || !os_read_all (fd, &page, sizeof page)
+      || page.magic != POOL_MAGIC || page.gen != shape->gen
+      || page.kind != shape->kind || page.n_slots != shape->n_slots
+      || page.stride != shape->stride
       || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
     datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,
@@ -338,6 +409,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
     datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be mapped: %s.", shape->gen,
         block->channel, strerror (errno));
+  *map_size = size;
   if (map && fd_out)
     *fd_out = fd;
   else

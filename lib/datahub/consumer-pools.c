@@ -10,7 +10,7 @@
 void
 consumer_free_pool (ConsumerPool *pool)
 {
-  os_unmap ((void *) pool->map, pool->shape.size);
+  os_unmap ((void *) pool->map, pool->map_size);
   free (pool);
 }
 
@@ -51,6 +51,7 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
     DatahubError *error)
 {
   ConsumerPool *pool;
+  uint64_t map_size;
   void *map;
   int fd = -1;
   uint32_t id = free_id (consumer);
@@ -61,19 +62,22 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
         consumer->block.channel, id);
     return false;
   }
-  map = pool_open (&consumer->block, shape, &fd, false, error);
+  map = pool_open (&consumer->block, shape, &fd, &map_size, false, error);
   if (!map)
     return false;
   /* a look at every page would fill the holes of an old pool again */
   if (os_is_whole (fd))
-    os_prefault (map, shape->size, false, true);
+    os_prefault (map, map_size, false, true);
   close (fd);
   pool = calloc (1, sizeof *pool);
   if (!pool) {
-    os_unmap (map, shape->size);
+    os_unmap (map, map_size);
     return false;
   }
-  *pool = (ConsumerPool){ .shape = *shape, .map = map, .id = id };
+  *pool = (ConsumerPool){ .shape = *shape,
+    .map = map,
+    .map_size = map_size,
+    .id = id };
   pthread_mutex_lock (&consumer->lock);
   consumer->mapped[id] = pool;
   consumer->pools[consumer->n_pools++] = pool;

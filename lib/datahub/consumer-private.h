@@ -16,6 +16,7 @@ typedef struct
 {
   PoolShape shape;
   const uint8_t *map;
+  uint64_t map_size;
   uint32_t id; /* index in mapped[] */
   uint32_t leases; /* guarded by the consumer's lock, as stale */
   bool stale; /* gone from the table: unmap with the last lease */

@@ -92,6 +92,12 @@ static DatahubResult
 claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
 {
   Block *block = &consumer->block;
+  if (block->pass) { /* given at the door, and ours while we live */
+    consumer->row_index = block->pass->row;
+    consumer->row = block_row (block, consumer->row_index);
+    occupy_row (consumer, name);
+    return DATAHUB_OK;
+  }
   for (int pass = 0; pass < CLAIM_PASSES; pass++)
     for (uint32_t i = 0; i < block->g.max_rows; i++) {
       if (os_lock_try (block->lck, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
@@ -132,6 +138,10 @@ grant_quota (DatahubConsumer *consumer, uint32_t asked)
   const Geometry *g = &consumer->block.g;
   uint64_t total;
   uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
+  if (consumer->block.pass) { /* the producer saw to it */
+    consumer->quota = consumer->block.pass->quota;
+    return;
+  }
   store_seq (&consumer->row->quota, quota);
   STEP (QUOTA_ASKED);
   total = granted_to_all (consumer);
@@ -275,10 +285,18 @@ open_block (DatahubConsumer *consumer, const char *channel,
     const DatahubConsumerOptions *options, DatahubError *error)
 {
   Block *block = &consumer->block;
-  DatahubResult result = block_open (block, channel, ACCESS_CONSUME, error);
+  const Visitor visitor = { .secret = options->secret,
+    .ticket = options->ticket,
+    .max_pinned = options->max_pinned,
+    .timeout_ns = options->timeout_ns,
+    .watch = options->watch };
+  DatahubResult result =
+      block_open_as (block, channel, ACCESS_CONSUME, &visitor, error);
   uint32_t state;
   if (result != DATAHUB_OK)
     return result;
+  if (block->pass)
+    block->pass->interrupted = &consumer->interrupted;
   state = load_seq (&block->header->state);
   if (state == DATAHUB_STATE_CLOSED || state == DATAHUB_STATE_MOVED)
     return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
@@ -320,7 +338,12 @@ consumer_is_forsaken (const DatahubConsumer *consumer)
  * can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND where there is no block
  * (see datahub_watch_new()).
  *
- * Returns: %DATAHUB_OK or a failure
+ * A strict block has to be asked for: its producer must be alive, and has
+ * `timeout_ns` to answer; an interrupt of `watch` ends the wait. Where the block
+ * has a secret, the producer takes a `ticket`, or one made here of the `secret`.
+ *
+ * Returns: %DATAHUB_OK or a failure; of a strict block also %DATAHUB_TIMEOUT and
+ *   %DATAHUB_INTERRUPTED, with @error set
  */
 DatahubResult
 datahub_consumer_attach (const char *channel,

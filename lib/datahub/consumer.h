@@ -23,6 +23,10 @@ typedef struct
   uint32_t max_pinned; /* slots held without a copy; 0: automatic, 8 */
   int64_t max_age_ns; /* older buffers are skipped; 0: none is too old */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */
+  /* for strict blocks, whose producer answers */
+  const uint8_t *ticket; /* DATAHUB_TICKET_SIZE bytes; NULL: by the secret */
+  int64_t timeout_ns; /* 0: automatic, 2 s */
+  struct _DatahubWatch *watch; /* its interrupt ends the attach; or NULL */
 } DatahubConsumerOptions;
 
 typedef struct

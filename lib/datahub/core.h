@@ -10,6 +10,7 @@
 #include <datahub/integrity.h>
 #include <datahub/lock.h>
 #include <datahub/producer.h>
+#include <datahub/ticket.h>
 #include <datahub/zone.h>
 
 #endif /* DATAHUB_CORE_H */

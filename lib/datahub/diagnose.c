@@ -145,6 +145,28 @@ note_pin (const Inventory *in, uint32_t index, uint32_t row)
 }
 
 static void
+note_reading (const Inventory *in, DatahubRowInfo *info, uint64_t head)
+{
+  info->behind = head > info->info.cursor ? head - info->info.cursor : 0;
+  info->waiting_ns =
+      info->behind ? block_age_of (in->block, info->info.cursor) : -1;
+}
+
+/* An observer of a strict block is told of the consumers; what they hold, and
+ * whether they sleep, it cannot see. */
+static void
+read_told_rows (Inventory *in)
+{
+  const Block *block = in->block;
+  uint64_t head = load_seq (&block->header->head);
+  for (uint32_t i = 0; i < block->pass->n_infos && i < in->out->max_rows; i++) {
+    DatahubRowInfo *info = &in->out->rows[in->out->n_rows++];
+    info->info = block->pass->infos[i];
+    note_reading (in, info, head);
+  }
+}
+
+static void
 read_row (Inventory *in, uint32_t i)
 {
   const Block *block = in->block;
@@ -159,9 +181,7 @@ read_row (Inventory *in, uint32_t i)
   }
   in->out->n_rows++;
   info->sleeps = load_seq (&block->bell->waiters[i >> 6]) >> (i & 63) & 1;
-  info->behind = head > info->info.cursor ? head - info->info.cursor : 0;
-  info->waiting_ns =
-      info->behind ? block_age_of (block, info->info.cursor) : -1;
+  note_reading (in, info, head);
   for (uint32_t w = 0; w < block->g.pin_words; w++) {
     uint64_t word = load_seq (&row->pins[w]);
     for (uint32_t r = w * 64; word && r < block->g.n_recs; r++, word >>= 1)
@@ -283,7 +303,9 @@ take_inventory (Inventory *in)
   if (!make_lists (in))
     return false;
   read_ring (in);
-  for (uint32_t i = 0; i < in->block->g.max_rows; i++)
+  if (in->block->pass)
+    read_told_rows (in);
+  for (uint32_t i = 0; i < in->block->g.max_rows && !in->block->pass; i++)
     read_row (in, i);
   for (uint32_t i = 0; i < N_USER_LOCKS; i++)
     read_lock (in, i);
@@ -320,8 +342,10 @@ datahub_diagnosis_free (DatahubDiagnosis *diagnosis)
  * it as findings. How long to let pass between them is the caller's choice; a
  * second is a good one. Times add up over several looks.
  *
- * Numbers of a live stream may be a few records apart. Does not block. Any
- * thread.
+ * Of a strict block pools, locks, and what consumers hold are not seen.
+ *
+ * Numbers of a live stream may be a few records apart. Does not block, but for a
+ * strict block, as datahub_block_inspect(). Any thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */

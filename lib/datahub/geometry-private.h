@@ -41,6 +41,8 @@ typedef struct
   uint64_t ctl_size;
   uint64_t con_size;
   uint32_t lease_budget;
+  bool strict; /* each row is an object of its own */
+  uint64_t claims_off; /* of a strict block, in ctl */
 } Geometry;
 
 static inline uint64_t
@@ -65,6 +67,9 @@ typedef enum
   ACCESS_CONSUME,
   ACCESS_PRODUCE /* ctl is mapped writable */
 } BlockAccess;
+
+/* The biggest page a pool may be rounded up to. */
+#define HUGE_PAGE_MAX (UINT64_C (1) << 30)
 
 /* Size of the file of a pool, its first page included. */
 static inline uint64_t

@@ -101,7 +101,7 @@ place (Geometry *g)
   g->pin_words = (g->n_recs + 63) / 64;
   g->row_stride =
       (uint32_t) round_up (offsetof (ConsumerRow, pins) + g->pin_words * 8,
-          128);
+          g->strict ? BLOCK_PAGE : 128);
   g->pools_off = POOLS_OFF;
   g->sticky_off = STICKY_OFF;
   g->ring_off = RING_OFF;
@@ -110,9 +110,14 @@ place (Geometry *g)
       BLOCK_PAGE);
   g->ctl_size = round_up (g->zone_off + zone_bytes (g->zone_size), BLOCK_PAGE);
   g->rows_off = BLOCK_PAGE;
-  g->shared_zone_off =
-      round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
-          BLOCK_PAGE);
+  g->shared_zone_off = BLOCK_PAGE;
+  if (g->strict) {
+    g->claims_off = g->ctl_size;
+    g->ctl_size += round_up (g->max_rows * UINT64_C (8), BLOCK_PAGE);
+  } else
+    g->shared_zone_off =
+        round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
+            BLOCK_PAGE);
   g->con_size = round_up (g->shared_zone_off + g->shared_zone_size, BLOCK_PAGE);
   g->lease_budget = geometry_lease_budget (g->n_slots);
 }
@@ -170,6 +175,7 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
         (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
             / ((uint64_t) g->max_quota + 1)));
   g->n_recs = (uint32_t) records;
+  g->strict = options->strict;
   g->zone_size = options->zone_size;
   g->shared_zone_size = options->shared_zone_size;
   place (g);
@@ -296,8 +302,20 @@ numbers_agree (const BlockIdentity *id, uint64_t con_size)
       && id->row_stride
       >= offsetof (ConsumerRow, pins) + id->pin_words * UINT64_C (8)
       && id->row_stride <= 65536 && id->con_rows_off >= BLOCK_PAGE
-      && id->con_rows_off % 64 == 0 && id->con_rows_off <= con_size
-      && (uint64_t) id->max_rows * id->row_stride
+      && id->con_rows_off % 64 == 0 && id->con_rows_off <= con_size;
+}
+
+/* Rows lie in the consumer table, or, each on pages of its own, nowhere that
+ * anybody but their owner sees; who owns them is then said in ctl. */
+static bool
+rows_fit (const BlockIdentity *id, uint64_t ctl_size, uint64_t con_size)
+{
+  uint64_t claims = (uint64_t) id->max_rows * 8;
+  if (id->feat_incompat & FEATURE_STRICT)
+    return id->row_stride % BLOCK_PAGE == 0 && id->claims_off % 8 == 0
+        && id->claims_off >= sizeof (BlockHeader) && id->claims_off <= ctl_size
+        && claims <= ctl_size - id->claims_off;
+  return (uint64_t) id->max_rows * id->row_stride
       <= con_size - id->con_rows_off;
 }
 
@@ -317,7 +335,8 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   if (id->header_size != sizeof (BlockHeader) || id->ctl_size != ctl_size
       || id->con_size != con_size)
     return refuse (error, "its files are not as long as its header says");
-  if (!numbers_agree (id, con_size) || !zones_fit (id, ctl_size, con_size))
+  if (!numbers_agree (id, con_size) || !rows_fit (id, ctl_size, con_size)
+      || !zones_fit (id, ctl_size, con_size))
     return refuse (error, "the numbers of its header contradict each other");
   g->ring_size = id->ring_size;
   g->n_recs = id->n_recs;
@@ -334,6 +353,8 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   g->shared_zone_off = id->shared_zone_off;
   g->shared_zone_size = id->shared_zone_size;
   g->lease_budget = id->lease_budget;
+  g->strict = (id->feat_incompat & FEATURE_STRICT) != 0;
+  g->claims_off = id->claims_off;
   g->ctl_size = ctl_size;
   g->con_size = con_size;
   for (uint32_t i = 0; i < N_SECTIONS; i++) {

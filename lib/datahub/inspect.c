@@ -32,11 +32,12 @@ peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
     PoolShape shape;
     uint8_t *map;
+    uint64_t map_size;
     bool inside;
     if (!pool_shape_read (&block->pools[i], &shape)
         || shape.gen != record.meta_gen)
       continue;
-    map = pool_open (block, &shape, NULL, false, NULL);
+    map = pool_open (block, &shape, NULL, &map_size, false, NULL);
     if (!map)
       return false;
     inside = record.meta_slot < shape.n_slots
@@ -47,7 +48,7 @@ peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
           map + BLOCK_PAGE + record.meta_slot * shape.stride
               + record.meta_offset,
           size);
-    os_unmap (map, shape.size);
+    os_unmap (map, map_size);
     text[inside ? size : 0] = 0;
     return inside;
   }
@@ -96,12 +97,10 @@ read_pools (const Block *block, DatahubBlockInfo *info)
 static uint32_t
 count_active (const Block *block)
 {
-  DatahubConsumerInfo row;
-  uint32_t n = 0, rows = block_rows_in_use (block);
-  for (uint32_t i = 0; i < rows; i++)
-    if (row_read_info (block, block->lck, i, &row) && row.alive
-        && row.state == DATAHUB_CONSUMER_ACTIVE)
-      n++;
+  DatahubConsumerInfo rows[MAX_ROWS];
+  uint32_t n = 0, in_use = block_read_rows (block, block->lck, rows, MAX_ROWS);
+  for (uint32_t i = 0; i < in_use; i++)
+    n += rows[i].alive && rows[i].state == DATAHUB_CONSUMER_ACTIVE;
   return n;
 }
 
@@ -112,7 +111,9 @@ count_active (const Block *block)
  * @error: (out) (optional): why it failed
  *
  * Looks at a block as an observer: it takes no row and changes nothing. Numbers
- * of a live stream may be a few records apart. Does not block.
+ * of a live stream may be a few records apart. Does not block, but for a strict
+ * block, whose producer is asked: up to 2 s; one whose producer is dead is
+ * %DATAHUB_ERROR_NOT_FOUND.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -147,6 +148,7 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
   info->max_consumers = block.g.max_rows;
   info->max_pinned = block.g.max_quota;
   info->control_bytes = block.g.ctl_size + block.g.con_size;
+  info->strict = block.g.strict;
   info->n_consumers = count_active (&block);
   read_pools (&block, info);
   read_caps (&block, info->caps, sizeof info->caps);

@@ -426,7 +426,7 @@ look_at_ring (Look *look)
     look_examine (look, check_sticky_word, i);
   for (uint32_t i = 0; i < look->block.g.ring_size; i++)
     look_examine (look, check_ring_word, i);
-  if (look->flags & DATAHUB_VALIDATE_CHECKSUMS)
+  if ((look->flags & DATAHUB_VALIDATE_CHECKSUMS) && !look->block.g.strict)
     for (uint32_t i = 0; i < look->block.g.ring_size; i++)
       look_examine (look, check_checksum, i);
 }

@@ -234,10 +234,12 @@ look_at_everything (Look *look)
   look->first = true;
   look_examine (look, check_header, 0);
   look_examine (look, check_state, 0);
-  look_at_files (look);
   look_at_ring (look);
-  look_at_rows (look);
-  look_at_locks (look);
+  if (!look->block.g.strict) { /* of which an observer sees ctl alone */
+    look_at_files (look);
+    look_at_rows (look);
+    look_at_locks (look);
+  }
   look->first = false;
   for (int i = 0; i < LOOKS_AGAIN && look->n_suspects > 0; i++) {
     os_pause (PAUSE_NS);

@@ -66,8 +66,7 @@ lock_owner_of (const Block *block, uint64_t word)
   else if (participant < PARTICIPANT_ROW || row >= block->g.max_rows)
     return LOCK_OWNER_NOBODY;
   else
-    dead = (load_seq (&block_row (block, row)->claim) & 0xffff)
-            != OWNER_INCARNATION (word)
+    dead = (block_row_claim (block, row) & 0xffff) != OWNER_INCARNATION (word)
         || !block_row_is_alive (block, block->lck, row);
   return dead ? LOCK_OWNER_DEAD : LOCK_OWNER_ALIVE;
 }

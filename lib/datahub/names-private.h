@@ -2,6 +2,7 @@
 /* Names in the directory of shared memory:
  *   datahub-<uid>-<channel>   the entry, a second link to lck
  *   datahub-<uid>-<uuid>.ctl  .con  .lck  .d<gen>
+ *   datahub-<uid>-<uuid>.sck  the socket of a strict block, beside its .lck
  */
 #ifndef DATAHUB_NAMES_PRIVATE_H
 #define DATAHUB_NAMES_PRIVATE_H

@@ -44,7 +44,8 @@ part_of (const char *text, Uuid *uuid)
   if (!uuid_from_text (text, uuid) || text[UUID_DIGITS] != '.')
     return NULL;
   part = text + UUID_DIGITS + 1;
-  if (!strcmp (part, "ctl") || !strcmp (part, "con") || !strcmp (part, "lck"))
+  if (!strcmp (part, "ctl") || !strcmp (part, "con") || !strcmp (part, "lck")
+      || !strcmp (part, "sck"))
     return part;
   if (part[0] == 'd' && part[1]
       && part[1 + strspn (part + 1, "0123456789")] == 0)
@@ -67,7 +68,7 @@ is_name_character (char c, bool first)
  *
  * A channel is 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or
  * digit. Names that look like the files of a block (32 hexadecimal digits, then
- * `.ctl`, `.con`, `.lck` or `.d` and digits) are kept for those files.
+ * `.ctl`, `.con`, `.lck`, `.sck` or `.d` and digits) are kept for those files.
  *
  * Returns: whether @channel may be used
  */

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PAGE 4096
 #define HUGE_PAGE_2M (UINT64_C (1) << 21)
 
 #ifndef MADV_POPULATE_READ
@@ -100,7 +101,84 @@ os_unmap (void *map, uint64_t size)
   pthread_mutex_unlock (&shared_lock);
 }
 
+/* What others of this process use stays mapped, also when its room goes. */
+static bool
+in_use_at (const uint8_t *at)
+{
+  for (SharedMapping *m = shared_mappings; m; m = m->next)
+    if (at >= (uint8_t *) m->map && at < (uint8_t *) m->map + m->size)
+      return true;
+  return false;
+}
+
+static void
+forget_at (const uint8_t *from, uint64_t size)
+{
+  for (SharedMapping **at = &shared_mappings; *at;) {
+    SharedMapping *m = *at;
+    if ((uint8_t *) m->map < from || (uint8_t *) m->map >= from + size
+        || --m->users > 0) {
+      at = &m->next;
+      continue;
+    }
+    *at = m->next;
+    free (m);
+  }
+}
+
+void
+os_free_room (void *room, uint64_t size)
+{
+  pthread_mutex_lock (&shared_lock);
+  forget_at (room, size);
+  for (uint64_t at = 0; at < size; at += PAGE)
+    if (!in_use_at ((uint8_t *) room + at))
+      munmap ((uint8_t *) room + at, PAGE);
+  pthread_mutex_unlock (&shared_lock);
+}
+
+bool
+os_map_at (void *at, int fd, uint64_t size)
+{
+  SharedMapping *m = calloc (1, sizeof *m);
+  uint64_t device = 0, inode = 0;
+  bool done;
+  if (!m)
+    return false;
+  pthread_mutex_lock (&shared_lock);
+  done = os_identity (fd, &device, &inode)
+      && mmap (at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0)
+          != MAP_FAILED;
+  if (done) {
+    forget_at (at, size);
+    *m = (SharedMapping){ device, inode, size, 1, true, at, shared_mappings };
+    shared_mappings = m;
+  } else
+    free (m);
+  pthread_mutex_unlock (&shared_lock);
+  return done;
+}
+
 #else
+
+void
+os_free_room (void *room, uint64_t size)
+{
+  munmap (room, size);
+}
+
+/* Maps @fd writable over what is at @at, in one step: other threads see either
+ * the one or the other. */
+bool
+os_map_at (void *at, int fd, uint64_t size)
+{
+  if (mmap (at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0)
+      == MAP_FAILED)
+    return false;
+  madvise (at, size, MADV_DONTDUMP);
+  madvise (at, size, MADV_DONTFORK);
+  return true;
+}
 
 void *
 os_map (int fd, uint64_t size, bool writable)
@@ -122,6 +200,21 @@ os_unmap (void *map, uint64_t size)
 }
 
 #endif
+
+/* Addresses with nothing behind them, for os_map_at(). */
+void *
+os_make_room (uint64_t size)
+{
+  void *room = mmap (NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return room == MAP_FAILED ? NULL : room;
+}
+
+/* Private memory in a room of os_make_room(). */
+bool
+os_make_writable (void *room, uint64_t size)
+{
+  return mprotect (room, size, PROT_READ | PROT_WRITE) == 0;
+}
 
 /* Fills in the page tables now rather than fault by fault on the streaming
  * path; a kernel that cannot only makes the first pass slower. @huge: on

@@ -8,6 +8,8 @@
 
 #include <datahub/types.h>
 
+#include <sys/types.h>
+
 #define NS_PER_MS INT64_C (1000000)
 #define NS_PER_S INT64_C (1000000000)
 
@@ -46,8 +48,34 @@ bool os_write_all (int fd, const void *bytes, size_t size);
 bool os_read_all (int fd, void *bytes, size_t size);
 bool os_read_at (int fd, void *bytes, size_t size, uint64_t offset);
 
+/* Memory without a name, and what its owner allows. */
+int os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
+    const char *what, DatahubError *error);
+uint64_t os_memory_available (void);
+bool os_seal (int fd, bool read_only);
+bool os_is_sealed (int fd);
+int os_reopen (int fd, bool writable);
+bool os_lock_share (int fd);
+
+/* Unix sockets that carry descriptors; none of them waits, but the last. */
+#define OS_FDS_MAX 32u
+int os_listen (int dir, const char *name, uint32_t mode);
+int os_accept (int fd);
+int os_connect (int dir, const char *name);
+bool os_peer (int fd, uint32_t *user, uint32_t *group);
+uint32_t os_group (void);
+bool os_send (int fd, const void *bytes, size_t size, const int *fds,
+    uint32_t n_fds);
+ssize_t os_receive (int fd, void *bytes, size_t size, int *fds,
+    uint32_t *n_fds);
+bool os_wait_readable (int fd, int other, int64_t timeout_ns);
+
 void *os_map (int fd, uint64_t size, bool writable);
 void os_unmap (void *map, uint64_t size);
+void *os_make_room (uint64_t size);
+void os_free_room (void *room, uint64_t size);
+bool os_map_at (void *at, int fd, uint64_t size);
+bool os_make_writable (void *room, uint64_t size);
 void os_prefault (void *map, uint64_t size, bool writable, bool huge);
 uint64_t os_page_size_of (const void *map);
 

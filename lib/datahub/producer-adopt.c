@@ -133,7 +133,8 @@ open_pool (DatahubProducer *producer, const PoolShape *shape, uint32_t entry)
   pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
   pool->free = calloc (shape->n_slots, sizeof *pool->free);
   if (pool->refs && pool->free)
-    pool->map = pool_open (block, shape, &pool->fd, true, NULL);
+    pool->map =
+        pool_open (block, shape, &pool->fd, &pool->map_size, true, NULL);
   if (pool->map)
     return pool;
   pool_free (producer, pool, false);

@@ -7,11 +7,21 @@
 #define CONSUMER_SLICE_NS SLEEP_SLICE_NS
 #define JANITOR_NS NS_PER_S
 
+/* Whose life is told by a lock that only the producer can see is looked at
+ * first. */
+static void
+look_at_strict_rows (DatahubProducer *producer)
+{
+  if (producer->block.g.strict)
+    producer_reap (producer, 0);
+}
+
 static uint32_t
-count_started (const DatahubProducer *producer)
+count_started (DatahubProducer *producer)
 {
   DatahubConsumerInfo info;
   uint32_t n = 0, rows = block_rows_in_use (&producer->block);
+  look_at_strict_rows (producer);
   for (uint32_t i = 0; i < rows; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &info)
         && info.state == DATAHUB_CONSUMER_ACTIVE && info.alive)
@@ -119,6 +129,7 @@ datahub_producer_list_consumers (DatahubProducer *producer,
   uint32_t n = 0, rows = block_rows_in_use (&producer->block);
   if (producer->generation != os_generation ())
     return 0;
+  look_at_strict_rows (producer);
   for (uint32_t i = 0; i < rows && n < max_infos; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &infos[n])
         && infos[n].alive

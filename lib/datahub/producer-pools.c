@@ -70,7 +70,9 @@ slot_unref (DatahubProducer *producer, SlotRef slot)
 void
 pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
 {
-  if (unlink_it) {
+  if (producer->door)
+    door_drop_pool (producer->door, pool->shape.gen);
+  if (unlink_it && !producer->block.g.strict) {
     os_unlink (producer->block.dir,
         name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
             .text);
@@ -79,7 +81,7 @@ pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
     STEP (P2_FILE_PUNCHED);
   }
   if (pool->map)
-    os_unmap (pool->map, pool->shape.size);
+    os_unmap (pool->map, pool->map_size);
   if (pool->fd >= 0)
     close (pool->fd);
   free (pool->refs);
@@ -90,6 +92,8 @@ pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
 bool
 pool_link (DatahubProducer *producer, Pool *pool)
 {
+  if (producer->block.g.strict)
+    return true; /* it is behind the door */
   bool linked = os_link (pool->fd, producer->block.dir,
       name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
           .text);
@@ -128,6 +132,31 @@ producer_tidy (DatahubProducer *producer)
   }
 }
 
+/* The memory of a pool, mapped; where the block is strict, sealed. */
+static bool
+pool_map (DatahubProducer *producer, Pool *pool, DatahubError *error)
+{
+  const char *what = pool_kind_names[pool->shape.kind];
+  bool strict = producer->block.g.strict;
+  bool payload = pool->shape.kind == POOL_PAYLOAD;
+  pool->map_size = pool->shape.size;
+  if (strict)
+    pool->fd =
+        strict_create_pool (producer, &pool->map_size, payload, what, error);
+  else
+    pool->fd = os_create_unnamed (producer->block.dir, pool->shape.size,
+        producer_private_mode (producer), what, error);
+  if (pool->fd < 0)
+    return false;
+  pool->map = os_map (pool->fd, pool->map_size, true);
+  if (pool->map && (!strict || strict_seal (&pool->fd)))
+    return true;
+  datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+      "A pool of %llu bytes cannot be mapped: %s.",
+      (unsigned long long) pool->shape.size, strerror (errno));
+  return false;
+}
+
 static Pool *
 pool_allocate (DatahubProducer *producer, const PoolShape *shape,
     DatahubError *error)
@@ -145,19 +174,14 @@ pool_allocate (DatahubProducer *producer, const PoolShape *shape,
   pool->shape = *shape;
   pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
   pool->free = calloc (shape->n_slots, sizeof *pool->free);
-  pool->fd = os_create_unnamed (producer->block.dir, shape->size,
-      producer_private_mode (producer), pool_kind_names[shape->kind], error);
-  if (pool->fd >= 0)
-    pool->map = os_map (pool->fd, shape->size, true);
-  if (!pool->refs || !pool->free || !pool->map) {
-    if (pool->fd >= 0)
-      datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-          "A pool of %llu bytes cannot be mapped: %s.",
-          (unsigned long long) shape->size, strerror (errno));
+  pool->fd = -1;
+  if (!pool->refs || !pool->free)
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  if (!pool->refs || !pool->free || !pool_map (producer, pool, error)) {
     pool_free (producer, pool, false);
     return NULL;
   }
-  os_prefault (pool->map, shape->size, true,
+  os_prefault (pool->map, pool->map_size, true,
       producer->options.hugepages != DATAHUB_HUGEPAGES_NEVER);
   pool->page_size = os_page_size_of (pool->map);
   memcpy (page.uuid, producer->block.uuid.bytes, 16);
@@ -232,6 +256,8 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   if (!pool)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   STEP (P1_FILE_MADE);
+  if (producer->door)
+    door_add_pool (producer->door, shape.gen, pool->fd);
   pthread_mutex_lock (&producer->lock);
   /* after a close nothing is linked: nobody would remove it */
   closed = producer->closed;
@@ -264,7 +290,7 @@ slots_that_fit (const DatahubProducer *producer, PoolKind kind, uint32_t wanted,
     left = producer->max_bytes > producer->bytes_used
         ? producer->max_bytes - producer->bytes_used
         : 0;
-  if (os_space (producer->block.dir, &total, &space) && space < BLOCK_PAGE)
+  if (producer_space (producer, &total, &space) && space < BLOCK_PAGE)
     left = 0;
   else if (space - BLOCK_PAGE < left)
     left = space - BLOCK_PAGE;
@@ -292,7 +318,7 @@ fail_too_big (const DatahubProducer *producer, const Call *call)
       call->kind == POOL_PAYLOAD ? producer->max_bytes : SMALL_BYTES_MAX;
   uint64_t used = call->kind == POOL_PAYLOAD ? producer->bytes_used : 0;
   uint64_t wanted = POOL_SLOTS_MIN * round_up (size, BLOCK_PAGE);
-  os_space (producer->block.dir, &total, &space);
+  producer_space (producer, &total, &space);
   if (used + wanted <= limit)
     return datahub_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
         "Not enough shared memory to grow for a payload of %llu bytes: "

@@ -3,6 +3,7 @@
 #define DATAHUB_PRODUCER_PRIVATE_H
 
 #include "block-private.h"
+#include "door-private.h"
 
 #include <datahub/producer.h>
 
@@ -17,6 +18,7 @@ typedef struct
   uint32_t entry; /* of the pool table */
   int fd;
   uint8_t *map;
+  uint64_t map_size; /* the file's, whole pages of its kind */
   uint64_t page_size; /* of the memory it is really on */
   uint32_t *refs; /* per slot: records and loans */
   uint32_t *free; /* stack */
@@ -47,6 +49,25 @@ typedef struct
   int64_t stuck_ns; /* at that tail, whatever the gate did */
 } Blocker;
 
+/* A row of a strict block, which is an object of its own. */
+typedef struct
+{
+  int fd; /* a description that holds no lock; -1: nobody has it */
+  bool granted;
+  uint32_t quota;
+  uint64_t claim; /* of the newest owner */
+} StrictRow;
+
+typedef struct
+{
+  uint32_t row;
+  uint32_t quota;
+  int row_fd; /* to map */
+  int token_fd; /* its lock lives as long as the consumer */
+} RowGrant;
+
+typedef struct _Door Door;
+
 struct _DatahubProducer
 {
   Block block; /* unchanged after creation */
@@ -54,7 +75,9 @@ struct _DatahubProducer
   uint32_t generation; /* os_generation() of the owner */
   uint64_t incarnation; /* unchanged after creation, like `adopted` */
   bool adopted;
-  int ctl_fd, con_fd; /* until they have names */
+  int ctl_fd, con_fd; /* until they have names; of a strict block, for good */
+  Door *door; /* of a strict block; else NULL */
+  shared_u32 strict_hwm; /* rows_hwm, where no guest can reach it */
 
   /* Guards everything below but the atomics. Innermost; never held across a
    * sleep, a system call that can wait, or a payload copy. */
@@ -107,6 +130,9 @@ struct _DatahubProducer
   pthread_mutex_t reap_lock;
   int reap_fd;
   int64_t last_reap;
+  /* of a strict block, guarded by reap_lock */
+  StrictRow *rows;
+  int blank_fd; /* what is mapped where a row was */
 };
 
 /* Permissions of what only the producer writes. */
@@ -216,7 +242,27 @@ uint64_t pool_counted_bytes (const PoolShape *shape);
 bool pool_link (DatahubProducer *producer, Pool *pool);
 void pool_free (DatahubProducer *producer, Pool *pool, bool unlink);
 
+/* Strict blocks. */
+DatahubResult strict_make_control (DatahubProducer *producer,
+    DatahubError *error);
+int strict_create_pool (DatahubProducer *producer, uint64_t *size, bool payload,
+    const char *what, DatahubError *error);
+bool strict_seal (int *fd);
+bool strict_reap_row (DatahubProducer *producer, uint32_t row);
+DoorStatus strict_grant_row (DatahubProducer *producer, uint32_t asked,
+    RowGrant *grant);
+void strict_end_grant (RowGrant *grant);
+void strict_free (DatahubProducer *producer);
+Door *door_new (DatahubProducer *producer, const uint8_t *secret);
+DatahubResult door_open (Door *door, DatahubError *error);
+void door_add_pool (Door *door, uint32_t gen, int fd);
+void door_drop_pool (Door *door, uint32_t gen);
+void door_close (Door *door);
+void door_free (Door *door);
+
 /* Lifetime; unlocked. */
+bool producer_space (const DatahubProducer *producer, uint64_t *total,
+    uint64_t *available);
 void producer_unref (DatahubProducer *producer);
 
 #endif /* DATAHUB_PRODUCER_PRIVATE_H */

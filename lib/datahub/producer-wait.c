@@ -19,6 +19,8 @@
 static bool
 reap_row (DatahubProducer *producer, uint32_t i)
 {
+  if (producer->block.g.strict)
+    return strict_reap_row (producer, i);
   if (row_is_neutral (&producer->block, i))
     return false;
   if (os_lock_try (producer->reap_fd, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)

@@ -54,7 +54,8 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
   LockPage page = { .magic = LOCK_MAGIC,
     .major = BLOCK_MAJOR,
     .producer_pid = (uint32_t) getpid (),
-    .max_rows = block->g.max_rows };
+    .max_rows = block->g.max_rows,
+    .flags = block->g.strict ? LOCK_FLAG_STRICT : 0 };
   int fd = create_file (producer, sizeof page, "lock file", error);
   if (fd < 0)
     return error->code;
@@ -84,6 +85,7 @@ fill_identity (const DatahubProducer *producer, BlockIdentity *id)
     .minor = BLOCK_MINOR,
     .header_size = sizeof (BlockHeader),
     .line = BLOCK_LINE,
+    .feat_incompat = g->strict ? FEATURE_STRICT : 0,
     .epoch = 1,
     .ctl_size = g->ctl_size,
     .con_size = g->con_size,
@@ -108,6 +110,7 @@ fill_identity (const DatahubProducer *producer, BlockIdentity *id)
     .zone_size = g->zone_size,
     .shared_zone_off = g->shared_zone_off,
     .shared_zone_size = g->shared_zone_size,
+    .claims_off = g->claims_off,
     .layout_hash = geometry_layout_hash () };
   memcpy (id->uuid, producer->block.uuid.bytes, 16);
   if (producer->options.secret)
@@ -135,7 +138,7 @@ fill_control (DatahubProducer *producer)
     store_relaxed (&block->sticky[i], RING_WORD (0, RECORD_NONE));
   for (uint32_t i = 0; i < block->g.ring_size; i++)
     store_relaxed (&block->ring[i], RING_WORD (0, RECORD_NONE));
-  for (uint32_t i = 0; i < block->g.max_rows; i++)
+  for (uint32_t i = 0; i < block->g.max_rows && !block->g.strict; i++)
     store_relaxed (&block_row (block, i)->gate, GATE_WORD (0, GATE_OPEN));
   store_relaxed (&header->last_key_seq, DATAHUB_NONE);
   store_relaxed (&header->last_buffer_seq, DATAHUB_NONE);
@@ -147,7 +150,7 @@ fill_control (DatahubProducer *producer)
 }
 
 static DatahubResult
-make_control (DatahubProducer *producer, DatahubError *error)
+map_control (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
   Geometry *g = &block->g;
@@ -164,9 +167,25 @@ make_control (DatahubProducer *producer, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The block cannot be mapped: %s.", strerror (errno));
   block_place (block);
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+make_control (DatahubProducer *producer, DatahubError *error)
+{
+  DatahubResult result = producer->options.strict
+      ? strict_make_control (producer, error)
+      : map_control (producer, error);
+  if (result != DATAHUB_OK)
+    return result;
   STEP (CREATE_CONTROL_MAPPED);
   fill_control (producer);
-  return DATAHUB_OK;
+  if (!producer->options.strict)
+    return DATAHUB_OK;
+  producer->door = door_new (producer, producer->options.secret);
+  if (producer->door)
+    return DATAHUB_OK;
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
 }
 
 /* What a crash cannot corrupt; all records are free. False: out of memory. */
@@ -192,13 +211,26 @@ producer_make_private_state (DatahubProducer *producer)
   return true;
 }
 
+/* What memory there is for blocks, and how much is free. A strict block is on
+ * no file system, but keeps within the same limits. */
+bool
+producer_space (const DatahubProducer *producer, uint64_t *total,
+    uint64_t *available)
+{
+  if (!os_space (producer->block.dir, total, available))
+    return false;
+  if (producer->options.strict)
+    *available = os_memory_available ();
+  return true;
+}
+
 static DatahubResult
 choose_sizes (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
   uint64_t total = 0, available = 0, first;
   DatahubResult result;
-  if (!os_space (block->dir, &total, &available))
+  if (!producer_space (producer, &total, &available))
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The space in %s cannot be read: %s.", datahub_shm_directory (),
         strerror (errno));
@@ -256,9 +288,13 @@ producer_free (DatahubProducer *producer)
   Uuid uuid = producer->block.uuid;
   uint32_t user = producer->block.user;
   int dir = -1;
+  door_free (producer->door);
+  producer->door = NULL;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i])
       pool_free (producer, producer->pools[i], false);
+  if (producer->block.g.strict)
+    strict_free (producer);
   close_fd (&producer->ctl_fd);
   close_fd (&producer->con_fd);
   if (producer->reap_fd >= 0)
@@ -311,6 +347,7 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
   producer->references = 1;
   producer->incarnation = 1;
   producer->ctl_fd = producer->con_fd = producer->reap_fd = -1;
+  producer->blank_fd = -1;
   pthread_mutex_init (&producer->lock, NULL);
   pthread_mutex_init (&producer->reap_lock, NULL);
   return producer;
@@ -323,6 +360,7 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
 {
   DatahubResult result = choose_sizes (producer, error);
   bool adopted = result == DATAHUB_OK && producer->options.adopt
+      && !producer->options.strict /* what is sealed cannot be adopted */
       && producer_adopt (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   return adopted || result != DATAHUB_OK ? result : build (producer, error);
@@ -398,6 +436,8 @@ link_parts (DatahubProducer *producer)
           name_part (block->user, &block->uuid, "lck").text))
     return false;
   STEP (PUBLISH_LCK_LINKED);
+  if (block->g.strict)
+    return true; /* nothing else has a name but the door */
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
       return false;
@@ -497,8 +537,13 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The files of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
+  if (producer->door) {
+    result = door_open (producer->door, error);
+    if (result != DATAHUB_OK)
+      return result;
+  }
   result = link_entry (&producer->block, error);
-  if (result == DATAHUB_OK)
+  if (result == DATAHUB_OK && !producer->door)
     close_fd (&producer->ctl_fd), close_fd (&producer->con_fd);
   return result;
 }
@@ -579,9 +624,11 @@ datahub_producer_close (DatahubProducer *producer)
   os_futex_wake (&header->wake);
   STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  if (producer->door)
+    door_close (producer->door); /* guests have every pool already */
   producer->keeps_parts = left;
   if (published && !left)
-    unlink_names (producer, wait_for_laggards (producer));
+    unlink_names (producer, !producer->door && wait_for_laggards (producer));
   producer_unref (producer);
 }
 

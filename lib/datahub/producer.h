@@ -35,6 +35,7 @@ typedef struct
   uint32_t shared_zone_size; /* flexible zone: bytes anybody writes, locked */
   DatahubHugePages hugepages;
   bool adopt; /* go on with a dead predecessor's block if it fits; init: true */
+  bool strict; /* sealed memory without names, handed out by the producer */
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is

@@ -116,6 +116,7 @@
   step (C11_PUBLISHED)
 
 #define STEPS_OF_NAMES(step) \
+  step (UNLINK_SCK) \
   step (UNLINK_CTL) \
   step (UNLINK_CON) \
   step (UNLINK_POOL) \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Waiting for a block to appear, without a broker. */
-#include "names-private.h"
-#include "os-private.h"
+#include "block-private.h"
 
 #include <datahub/block.h>
 
@@ -131,6 +130,13 @@ datahub_watch_set_interrupted (DatahubWatch *watch, bool interrupted)
   else
     done = read (watch->interrupt, &value, sizeof value);
   (void) done; /* EAGAIN: it was so already */
+}
+
+/* Readable while the watch is interrupted; the watch's. */
+int
+watch_interrupt_fd (const DatahubWatch *watch)
+{
+  return watch->interrupt;
 }
 
 /**

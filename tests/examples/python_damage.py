@@ -256,6 +256,13 @@ class Damage(Place):
         os.unlink(self.entry)
         os.rename(self.entry + "x", self.entry)
 
+    def test_blocks_that_are_kept_otherwise(self):
+        old = self.write(".lck", 36, b"\1\0\0\0")
+        self.refused("strict", "a strict block")
+        self.write(".lck", 36, b"\2\0\0\0")
+        self.refused("does not know", "an unknown flag")
+        self.write(".lck", 36, old)
+
     def test_files_that_are_not_there(self):
         for suffix in (".ctl", ".con", self.pool):
             os.rename(self.path + suffix, self.path + "-away")

@@ -2,11 +2,18 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_SIZE 1000
 
 DatahubError err;
+
+bool
+is_strict_run (void)
+{
+  return getenv ("CHECK_STRICT") != NULL;
+}
 
 DatahubProducerOptions
 small_options (void)
@@ -16,6 +23,7 @@ small_options (void)
   options.slot_size = 4096;
   options.slots = 16;
   options.ring_size = 8;
+  options.strict = is_strict_run ();
   return options;
 }
 

@@ -25,6 +25,8 @@ extern DatahubError err;
 /* Long enough for any machine, short enough for a test that fails. */
 #define SOON check_scaled_ns (10 * CHECK_S)
 
+/* Whether the blocks of this run are strict: CHECK_STRICT is set. */
+bool is_strict_run (void);
 /* 4 KiB slots, 16 of them, and a ring of 8. */
 DatahubProducerOptions small_options (void);
 /* Created and published. NULL: small_options(). */

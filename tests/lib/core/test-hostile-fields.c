@@ -51,7 +51,7 @@
   FIELD (BlockIdentity, zone_size)                                             \
   FIELD (BlockIdentity, shared_zone_off)                                       \
   FIELD (BlockIdentity, shared_zone_size)                                      \
-  ARRAY (BlockIdentity, reserved)                                              \
+  FIELD (BlockIdentity, claims_off)                                            \
   FIELD (BlockIdentity, layout_hash)                                           \
   FIELD (BlockIdentity, header_check)                                          \
   HOLE (BlockHeader, identity)                                                 \
@@ -177,7 +177,7 @@
   FIELD (LockPage, major)                                                      \
   FIELD (LockPage, producer_pid)                                               \
   FIELD (LockPage, max_rows)                                                   \
-  FIELD (LockPage, reserved)
+  FIELD (LockPage, flags)
 
 typedef enum
 {

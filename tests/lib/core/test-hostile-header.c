@@ -162,10 +162,15 @@ observe_only (void)
   CHECK_CONTAINS (err.message, "observe");
   CHECK_OK (datahub_block_inspect ("cam0", &info, &err));
   CHECK_INT (info.buffers, ==, 7);
-  id->feat_incompat = 1;
+  id->feat_incompat = UINT64_C (1) << 40;
   renew_header_check (id);
   CHECK_RESULT (datahub_block_inspect ("cam0", &info, &err),
       DATAHUB_ERROR_VERSION);
+  /* one that is known, and cannot be true of files with names */
+  id->feat_incompat = FEATURE_STRICT;
+  renew_header_check (id);
+  CHECK_RESULT (datahub_block_inspect ("cam0", &info, &err),
+      DATAHUB_ERROR_CORRUPT);
   intrusion_end (&ctl);
   /* A name whose dead block nobody here understands is free all the same. */
   CHECK_OK (producer_try ("cam0", NULL, &producer));

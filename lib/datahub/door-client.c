@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guest's side of the door: ask, and check all that is handed over. A guest
+ * of a strict block has ctl and the pools to read, con and its own row to write,
+ * and nothing of anybody else. */
+#include "door-private.h"
+#include "result-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_TIMEOUT_NS (2 * NS_PER_S)
+/* Between two tries at a crowded door, and between two looks at an interrupt. */
+#define RETRY_NS (5 * NS_PER_MS)
+/* A pool that the table names was sent before; only a door short of descriptors
+ * is late. */
+#define POOL_PATIENCE_NS NS_PER_S
+#define POOL_SLICE_NS (10 * NS_PER_MS)
+
+typedef struct
+{
+  union
+  {
+    DoorAnswer answer;
+    DoorShown shown;
+  };
+  int fds[OS_FDS_MAX];
+  uint32_t n_fds;
+} Message;
+
+static void
+drop_fds (Message *message)
+{
+  for (uint32_t i = 0; i < message->n_fds; i++)
+    if (message->fds[i] >= 0)
+      close (message->fds[i]);
+  message->n_fds = 0;
+}
+
+static DatahubResult
+fail_gone (const Block *block, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+      "The DataBlock \"%s\" is strict, and its producer is gone.",
+      block->channel);
+}
+
+static DatahubResult
+fail_refused (const Block *block, const DoorAnswer *answer, DatahubError *error)
+{
+  static const struct
+  {
+    DoorStatus status;
+    DatahubResult result;
+    const char *why;
+  } refusals[] = {
+    { DOOR_REFUSED_VERSION, DATAHUB_ERROR_VERSION,
+        "its producer speaks another version of the door's protocol: build "
+        "both ends from the same release" },
+    { DOOR_REFUSED_USER, DATAHUB_ERROR_DENIED,
+        "it is for another user, and its shm-mode lets nobody else in" },
+    { DOOR_REFUSED_OTHER_BLOCK, DATAHUB_ERROR_DENIED,
+        "the ticket is for another block" },
+    { DOOR_REFUSED_NO_TICKET, DATAHUB_ERROR_DENIED,
+        "it takes a ticket, which its broker gives out" },
+    { DOOR_REFUSED_FORGED, DATAHUB_ERROR_DENIED,
+        "the ticket is forged, or was made with another secret" },
+    { DOOR_REFUSED_EXPIRED, DATAHUB_ERROR_DENIED, "the ticket has expired" },
+    { DOOR_REFUSED_TOO_LONG, DATAHUB_ERROR_DENIED,
+        "the ticket is good for longer than any may be" },
+    { DOOR_REFUSED_REPLAYED, DATAHUB_ERROR_DENIED,
+        "the ticket was used before" },
+    { DOOR_REFUSED_SYSTEM, DATAHUB_ERROR_SYSTEM,
+        "its producer is short of descriptors or memory" },
+  };
+  if (answer->status == DOOR_REFUSED_FULL)
+    return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+        "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
+        "producer.",
+        block->channel, answer->n_rows);
+  for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+    if (refusals[i].status == answer->status)
+      return datahub_fail (error, refusals[i].result, 0,
+          "The DataBlock \"%s\" lets nobody in so: %s.", block->channel,
+          refusals[i].why);
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+      "The DataBlock \"%s\" refused with an unknown word (%u).", block->channel,
+      answer->status);
+}
+
+static bool
+is_of_block (const Block *block, const DoorAnswer *answer)
+{
+  return answer->magic == DOOR_MAGIC && answer->version == DOOR_VERSION
+      && memcmp (answer->uuid, block->uuid.bytes, sizeof answer->uuid) == 0;
+}
+
+static size_t
+size_of (const DoorAnswer *answer)
+{
+  uint32_t rows = answer->status == DOOR_SHOWN ? answer->n_rows : 0;
+  return rows > MAX_ROWS ? 0 : sizeof *answer + rows * sizeof (DoorRow);
+}
+
+/* Receives one message of the door. False: errno is EAGAIN where there is none
+ * yet. */
+static bool
+receive (const Block *block, int fd, Message *message)
+{
+  ssize_t n = os_receive (fd, &message->shown, sizeof message->shown,
+      message->fds, &message->n_fds);
+  if (n < 0 && errno == ECONNRESET) /* told once; what came before is behind */
+    n = os_receive (fd, &message->shown, sizeof message->shown, message->fds,
+        &message->n_fds);
+  if (n <= 0)
+    message->n_fds = 0;
+  if (n < 0)
+    return false;
+  if (n >= (ssize_t) sizeof message->answer
+      && is_of_block (block, &message->answer)
+      && (size_t) n == size_of (&message->answer))
+    return true;
+  drop_fds (message);
+  errno = n == 0 ? EPIPE : EPROTO;
+  return false;
+}
+
+static DatahubResult
+fill_hello (const Block *block, BlockAccess access, const Visitor *visitor,
+    DoorHello *hello, DatahubError *error)
+{
+  *hello = (DoorHello){ .magic = DOOR_MAGIC,
+    .version = DOOR_VERSION,
+    .wish = access == ACCESS_OBSERVE ? DOOR_WISH_OBSERVE : DOOR_WISH_CONSUME,
+    .max_pinned = visitor->max_pinned,
+    .has_ticket = visitor->ticket || visitor->secret };
+  memcpy (hello->uuid, block->uuid.bytes, sizeof hello->uuid);
+  if (visitor->ticket)
+    memcpy (&hello->ticket, visitor->ticket, sizeof hello->ticket);
+  else if (visitor->secret)
+    return datahub_ticket_make (visitor->secret, block->uuid_text, NULL, 0,
+        (uint8_t *) &hello->ticket, error);
+  return DATAHUB_OK;
+}
+
+static bool
+is_cancelled (const Visitor *visitor)
+{
+  int fd = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
+  return fd >= 0 && os_wait_readable (fd, -1, 0);
+}
+
+/* Waits for the answer, till @end or an interrupt. */
+static bool
+wait_answer (const Block *block, int fd, const Visitor *visitor, int64_t end,
+    Message *message)
+{
+  int other = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
+  for (;;) {
+    int64_t left = end - os_now ();
+    if (receive (block, fd, message))
+      return true;
+    if (errno != EAGAIN)
+      return false;
+    if (left <= 0 || is_cancelled (visitor))
+      return errno = ETIMEDOUT, false;
+    os_wait_readable (fd, other, left);
+  }
+}
+
+/* One try. %DATAHUB_TIMEOUT: crowded, again. On success @fd is the connection. */
+static DatahubResult
+ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
+    int64_t end, int *fd, Message *message, DatahubError *error)
+{
+  FileName name = name_part (block->user, &block->uuid, DOOR_PART);
+  *fd = os_connect (block->dir, name.text);
+  if (*fd < 0) {
+    if (errno == EAGAIN || errno == EINTR)
+      return DATAHUB_TIMEOUT;
+    if (errno == ENOENT || errno == ECONNREFUSED)
+      return fail_gone (block, error);
+    return datahub_fail (error,
+        errno == EACCES ? DATAHUB_ERROR_DENIED : DATAHUB_ERROR_SYSTEM, errno,
+        "The socket of the DataBlock \"%s\" cannot be reached: %s.",
+        block->channel, strerror (errno));
+  }
+  if ((os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE)
+      && wait_answer (block, *fd, visitor, end, message)
+      && message->answer.status != DOOR_REFUSED_BUSY)
+    return DATAHUB_OK;
+  int number = errno;
+  drop_fds (message);
+  close (*fd);
+  *fd = -1;
+  if (number == EPROTO)
+    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "What answers for the DataBlock \"%s\" does not speak as a producer "
+        "does.",
+        block->channel);
+  return DATAHUB_TIMEOUT;
+}
+
+static DatahubResult
+ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
+    Message *message, DatahubError *error)
+{
+  int64_t end = os_now ()
+      + (visitor->timeout_ns > 0 ? visitor->timeout_ns : DEFAULT_TIMEOUT_NS);
+  for (;;) {
+    DatahubResult result =
+        ask_once (block, hello, visitor, end, fd, message, error);
+    if (result != DATAHUB_TIMEOUT)
+      return result;
+    if (is_cancelled (visitor))
+      return datahub_fail (error, DATAHUB_INTERRUPTED, 0,
+          "The attach to the DataBlock \"%s\" was ended.", block->channel);
+    if (!block_is_writer_alive (block))
+      return fail_gone (block, error);
+    if (os_now () >= end)
+      return datahub_fail (error, DATAHUB_TIMEOUT, 0,
+          "The producer of the DataBlock \"%s\" does not answer.",
+          block->channel);
+    os_pause (RETRY_NS);
+  }
+}
+
+static DatahubResult
+fail_nonsense (const Block *block, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+      "The DataBlock \"%s\" is damaged: what its producer handed over is not "
+      "its memory, or is not sealed.",
+      block->channel);
+}
+
+/* Plain memory of the block's owner whose size is fixed for good. */
+static bool
+is_sound (const Block *block, int fd, uint64_t *size)
+{
+  uint32_t owner;
+  return os_file_size (fd, size, &owner) && owner == block->user
+      && os_is_sealed (fd);
+}
+
+static void
+keep_pool (Pass *pass, uint32_t gen, int fd)
+{
+  if (pass->n_pools == 2 * MAX_POOLS) { /* the oldest is of no use any more */
+    close (pass->pools[0].fd);
+    memmove (pass->pools, pass->pools + 1,
+        (pass->n_pools - 1) * sizeof pass->pools[0]);
+    pass->n_pools--;
+  }
+  pass->pools[pass->n_pools].gen = gen;
+  pass->pools[pass->n_pools++].fd = fd;
+}
+
+static void
+keep_pools (Pass *pass, Message *message, uint32_t first)
+{
+  for (uint32_t i = first; i < message->n_fds; i++) {
+    keep_pool (pass, message->answer.gens[i - first], message->fds[i]);
+    message->fds[i] = -1;
+  }
+}
+
+static DatahubResult
+map_guest (Block *block, Message *message, DatahubError *error)
+{
+  const DoorAnswer *answer = &message->answer;
+  Pass *pass = block->pass;
+  uint64_t ctl, con, row;
+  DatahubResult result;
+  if (answer->n_pools > MAX_POOLS
+      || message->n_fds != DOOR_FDS_POOLS + answer->n_pools
+      || !is_sound (block, message->fds[DOOR_FDS_CTL], &ctl)
+      || !is_sound (block, message->fds[DOOR_FDS_CON], &con)
+      || !is_sound (block, message->fds[DOOR_FDS_ROW], &row))
+    return fail_nonsense (block, error);
+  if (!os_register_lock_fd (message->fds[DOOR_FDS_TOKEN]))
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  pass->token = message->fds[DOOR_FDS_TOKEN];
+  message->fds[DOOR_FDS_TOKEN] = -1;
+  result = block_map_control (block, message->fds[DOOR_FDS_CTL], ctl,
+      message->fds[DOOR_FDS_CON], con, ACCESS_CONSUME, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (answer->row >= block->g.max_rows || row != block->g.row_stride)
+    return fail_nonsense (block, error);
+  pass->row = answer->row;
+  pass->quota =
+      answer->quota < block->g.max_quota ? answer->quota : block->g.max_quota;
+  pass->row_map = os_map (message->fds[DOOR_FDS_ROW], row, true);
+  if (!pass->row_map)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
+        strerror (errno));
+  /* so that row number `row`, and no other, is where block_row() says */
+  block->rows = pass->row_map - (size_t) pass->row * block->g.row_stride;
+  keep_pools (pass, message, DOOR_FDS_POOLS);
+  return DATAHUB_OK;
+}
+
+/* Another process's words: names become harmless, as those in rows do. */
+static void
+keep_rows (Pass *pass, const DoorShown *shown)
+{
+  for (uint32_t i = 0; i < shown->answer.n_rows; i++) {
+    const DoorRow *row = &shown->rows[i];
+    DatahubConsumerInfo *info = &pass->infos[pass->n_infos];
+    if (row->state == DATAHUB_CONSUMER_FREE
+        || row->state > DATAHUB_CONSUMER_LEAVING || row->row >= MAX_ROWS)
+      continue;
+    *info = (DatahubConsumerInfo){ .row = row->row,
+      .id = row->id,
+      .state = (DatahubConsumerState) row->state,
+      .alive = true,
+      .reliable = row->reliable == 1,
+      .pid = row->pid,
+      .received = row->received,
+      .lost = row->lost,
+      .cursor = row->cursor,
+      .pins = row->pins,
+      .quota = row->quota,
+      .expired = row->expired,
+      .heartbeat_ns = row->heartbeat_ns };
+    row_judge_silence (info);
+    memcpy (info->name, row->name, sizeof info->name);
+    row_clean_name (info->name);
+    pass->n_infos++;
+  }
+}
+
+static DatahubResult
+map_observer (Block *block, Message *message, DatahubError *error)
+{
+  uint64_t ctl;
+  if (message->n_fds != 1 || !is_sound (block, message->fds[0], &ctl))
+    return fail_nonsense (block, error);
+  keep_rows (block->pass, &message->shown);
+  return block_map_control (block, message->fds[0], ctl, -1, 0, ACCESS_OBSERVE,
+      error);
+}
+
+static DatahubResult
+take_over (Block *block, BlockAccess access, int fd, Message *message,
+    DatahubError *error)
+{
+  DoorStatus wanted = access == ACCESS_OBSERVE ? DOOR_SHOWN : DOOR_GRANTED;
+  if (message->answer.status >= DOOR_REFUSED_VERSION) {
+    close (fd);
+    return fail_refused (block, &message->answer, error);
+  }
+  block->pass = calloc (1, sizeof *block->pass);
+  if (!block->pass || !os_register_lock_fd (fd)) {
+    close (fd);
+    free (block->pass);
+    block->pass = NULL;
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  }
+  block->pass->connection = fd;
+  block->pass->token = -1;
+  if (message->answer.status != wanted)
+    return fail_nonsense (block, error);
+  return access == ACCESS_OBSERVE ? map_observer (block, message, error)
+                                  : map_guest (block, message, error);
+}
+
+/* Gets in at the door of @block, whose entry is open, and maps what is handed
+ * over. Waits for the producer's answer, as @visitor says. */
+DatahubResult
+door_enter (Block *block, BlockAccess access, const Visitor *visitor,
+    DatahubError *error)
+{
+  DoorHello hello;
+  Message message = { .n_fds = 0 };
+  DatahubResult result;
+  int fd = -1;
+  if (access == ACCESS_PRODUCE)
+    return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+        "The DataBlock \"%s\" is sealed: nobody but the producer that made it "
+        "writes to it.",
+        block->channel);
+  result = fill_hello (block, access, visitor, &hello, error);
+  if (result == DATAHUB_OK)
+    result = ask (block, &hello, visitor, &fd, &message, error);
+  if (result == DATAHUB_OK)
+    result = take_over (block, access, fd, &message, error);
+  drop_fds (&message);
+  return result;
+}
+
+static int
+find_pool (Pass *pass, uint32_t gen)
+{
+  for (uint32_t i = 0; i < pass->n_pools; i++)
+    if (pass->pools[i].gen == gen) {
+      int fd = pass->pools[i].fd;
+      pass->pools[i] = pass->pools[--pass->n_pools];
+      return fd;
+    }
+  return -1;
+}
+
+static bool
+is_interrupted (const Pass *pass)
+{
+  return pass->interrupted && load_seq (pass->interrupted);
+}
+
+/* The descriptor of pool @gen, the caller's from now on; -1 and errno. It came
+ * before the pool table named the pool, so as a rule nobody waits here. The
+ * reading thread. */
+int
+door_take_pool (const Block *block, uint32_t gen)
+{
+  Pass *pass = block->pass;
+  int64_t end = os_now () + POOL_PATIENCE_NS;
+  for (;;) {
+    Message message;
+    int fd = find_pool (pass, gen);
+    if (fd >= 0)
+      return fd;
+    if (receive (block, pass->connection, &message)) {
+      if (message.answer.status == DOOR_POOL && message.n_fds == 1)
+        keep_pools (pass, &message, 0);
+      drop_fds (&message);
+      continue;
+    }
+    if (errno != EAGAIN || os_now () >= end || is_interrupted (pass))
+      return -1;
+    os_wait_readable (pass->connection, -1, POOL_SLICE_NS);
+  }
+}
+
+/* Gives back what door_enter() got: the row's memory first, then the lock that
+ * says we live. */
+void
+door_leave (Block *block)
+{
+  Pass *pass = block->pass;
+  if (pass->row_map)
+    os_unmap (pass->row_map, block->g.row_stride);
+  for (uint32_t i = 0; i < pass->n_pools; i++)
+    close (pass->pools[i].fd);
+  if (pass->token >= 0)
+    os_close_lock_fd (pass->token);
+  os_close_lock_fd (pass->connection);
+  free (pass);
+  block->pass = NULL;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory without a name: made, sealed, handed on by descriptor. */
+#include "os-private.h"
+#include "result-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
+
+#define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static uint64_t
+read_number (const char *path)
+{
+  FILE *file = fopen (path, "re");
+  uint64_t value = UINT64_MAX; /* also for "max" */
+  if (!file)
+    return value;
+  if (fscanf (file, "%" SCNu64, &value) != 1)
+    value = UINT64_MAX;
+  fclose (file);
+  return value;
+}
+
+/* What the control group of this process may still take. */
+static uint64_t
+group_available (void)
+{
+  FILE *file = fopen ("/proc/self/cgroup", "re");
+  char line[512], path[640];
+  uint64_t most, now;
+  bool found = false;
+  while (file && !found && fgets (line, sizeof line, file))
+    found = strncmp (line, "0::", 3) == 0;
+  if (file)
+    fclose (file);
+  if (!found)
+    return UINT64_MAX;
+  line[strcspn (line, "\n")] = 0;
+  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
+  most = read_number (path);
+  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.current", line + 3);
+  now = read_number (path);
+  if (most == UINT64_MAX || now == UINT64_MAX)
+    return UINT64_MAX;
+  return most > now ? most - now : 0;
+}
+
+/* Memory that can be had without somebody being killed for it. It has no file
+ * system whose size would say no: going over it calls the kernel's killer. */
+uint64_t
+os_memory_available (void)
+{
+  FILE *file = fopen ("/proc/meminfo", "re");
+  char line[128];
+  uint64_t kib = UINT64_MAX / 1024, group = group_available ();
+  while (file && fgets (line, sizeof line, file))
+    if (sscanf (line, "MemAvailable: %" SCNu64, &kib) == 1)
+      break;
+  if (file)
+    fclose (file);
+  return kib * 1024 < group ? kib * 1024 : group;
+}
+
+static uint64_t
+round_to (uint64_t size, uint64_t page)
+{
+  return page ? (size + page - 1) / page * page : size;
+}
+
+/* Sets the size and takes every page, so that no store meets SIGBUS later. */
+static int
+fill (int fd, uint64_t size)
+{
+  int tries = 0;
+  if (ftruncate (fd, (off_t) size) < 0)
+    return errno;
+  while (fallocate (fd, 0, 0, (off_t) size) < 0)
+    if (errno != EINTR || ++tries > 1000)
+      return errno;
+  return 0;
+}
+
+static int
+try_create (uint64_t *size, uint64_t huge_page, const char *name, int *number)
+{
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int fd;
+  *size = round_to (*size, huge_page);
+  if (huge_page)
+    flags |=
+        MFD_HUGETLB | (unsigned) __builtin_ctzll (huge_page) << MFD_HUGE_SHIFT;
+  fd = memfd_create (name, flags);
+  *number = fd < 0 ? errno : fill (fd, *size);
+  if (*number == 0)
+    return fd;
+  if (fd >= 0)
+    close (fd);
+  return -1;
+}
+
+/* Returns new memory without a name, all of it allocated and zero, that its
+ * owner alone may open again; or -1. On pages of @huge_page bytes (0: normal
+ * ones) if the system has them reserved; @size becomes the size it got. */
+int
+os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
+    const char *what, DatahubError *error)
+{
+  uint64_t available = os_memory_available (), wanted = *size;
+  int number = 0, fd = -1;
+  if (huge_page)
+    fd = try_create (size, huge_page, what, &number);
+  if (fd < 0) {
+    *size = wanted;
+    number = ENOMEM;
+    if (wanted <= available)
+      fd = try_create (size, 0, what, &number);
+  }
+  /* not 0777 as made: others could open it for writing by /proc */
+  if (fd >= 0 && fchmod (fd, (mode_t) mode) == 0)
+    return fd;
+  if (fd >= 0)
+    close (fd);
+  if (number == ENOMEM || number == ENOSPC)
+    datahub_fail (error, DATAHUB_ERROR_NO_SPACE, number,
+        "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free.", what,
+        wanted / 1048576.0, available / 1048576.0);
+  else
+    datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+        "Cannot make memory for the %s: %s.", what, strerror (number));
+  return -1;
+}
+
+/* From now on nobody changes the size; with @read_only nobody maps it writable
+ * or writes to it any more, mappings that exist keep what they may. */
+bool
+os_seal (int fd, bool read_only)
+{
+  return fcntl (fd, F_ADD_SEALS,
+             SEALS_SIZE | (read_only ? F_SEAL_FUTURE_WRITE : 0))
+      == 0;
+}
+
+/* Whether the size cannot change under a mapping: another process made it. */
+bool
+os_is_sealed (int fd)
+{
+  int seals = fcntl (fd, F_GET_SEALS);
+  return seals >= 0 && (seals & SEALS_SIZE) == SEALS_SIZE;
+}
+
+/* A description of its own for the memory behind @fd: locks and access are the
+ * description's. */
+int
+os_reopen (int fd, bool writable)
+{
+  char path[40];
+  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  return open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+}
+
+/* A shared lock on byte 0 for the description of @fd, and so for whoever has it
+ * at last. Conflicts with os_lock_is_free() of others. */
+bool
+os_lock_share (int fd)
+{
+  struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+  return fcntl (fd, F_OFD_SETLK, &lock) == 0;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The memory of a strict block on the producer's side.
+ *
+ * Nothing of it has a name. Sizes are sealed, so no guest can make a mapping end
+ * early; ctl and the pools are sealed against writing too, once the producer has
+ * mapped them. A row is an object of its own, made anew for each consumer: one
+ * that keeps a mapping after it left has memory that nobody reads. A consumer's
+ * life is a shared lock on its row, taken here on a fresh description that is
+ * handed over with it, so nobody can forget to take it, and the kernel drops it
+ * with the process.
+ *
+ * A sealed block cannot be adopted, not even by its owner: a producer that comes
+ * back makes a new one. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Owner only, and nobody opens it anew for writing. */
+#define MODE_READ_ONLY 0400u
+#define MODE_SHARED 0600u
+
+static uint64_t
+huge_page_of (DatahubHugePages wish)
+{
+  switch (wish) {
+    case DATAHUB_HUGEPAGES_2M:
+      return UINT64_C (1) << 21;
+    case DATAHUB_HUGEPAGES_1G:
+      return UINT64_C (1) << 30;
+    default:
+      return 0;
+  }
+}
+
+/* Payload memory, on huge pages where asked for and there are any; @size becomes
+ * what it got. */
+int
+strict_create_pool (DatahubProducer *producer, uint64_t *size, bool payload,
+    const char *what, DatahubError *error)
+{
+  return os_create_memory (size,
+      payload ? huge_page_of (producer->options.hugepages) : 0, MODE_READ_ONLY,
+      what, error);
+}
+
+/* After the producer has mapped it: seals what is behind @fd, which becomes a
+ * description that can only read. */
+bool
+strict_seal (int *fd)
+{
+  int reader;
+  if (!os_seal (*fd, true))
+    return false;
+  reader = os_reopen (*fd, false);
+  if (reader < 0)
+    return false;
+  close (*fd);
+  *fd = reader;
+  return true;
+}
+
+static DatahubResult
+fail_memory (const char *what, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+      "The memory of a strict block cannot be %s: %s. Strict blocks need Linux "
+      "5.1 or later.",
+      what, strerror (errno));
+}
+
+/* What a row is before anybody has it, and after. */
+static int
+create_row (const Block *block, uint64_t incarnation, uint32_t quota,
+    DatahubError *error)
+{
+  ConsumerRow blank = { .gate = GATE_WORD (incarnation, GATE_OPEN),
+    .incarnation = incarnation,
+    .quota = quota };
+  uint64_t size = block->g.row_stride;
+  int fd = os_create_memory (&size, 0, MODE_SHARED, "row", error);
+  if (fd < 0)
+    return -1;
+  if (os_write_all (fd, &blank, sizeof blank) && os_seal (fd, false))
+    return fd;
+  fail_memory ("written", error);
+  close (fd);
+  return -1;
+}
+
+/* Makes ctl, con and room for the rows; ctl is sealed. */
+DatahubResult
+strict_make_control (DatahubProducer *producer, DatahubError *error)
+{
+  Block *block = &producer->block;
+  Geometry *g = &block->g;
+  uint64_t ctl = g->ctl_size, con = g->con_size;
+  DatahubError local;
+  error = error ? error : &local;
+  producer->rows = calloc (g->max_rows, sizeof *producer->rows);
+  block->rows = os_make_room ((uint64_t) g->max_rows * g->row_stride);
+  if (!producer->rows || !block->rows)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  for (uint32_t i = 0; i < g->max_rows; i++)
+    producer->rows[i].fd = -1;
+  producer->ctl_fd =
+      os_create_memory (&ctl, 0, MODE_READ_ONLY, "control file", error);
+  if (producer->ctl_fd < 0)
+    return error->code;
+  producer->con_fd =
+      os_create_memory (&con, 0, MODE_SHARED, "consumer table", error);
+  if (producer->con_fd < 0)
+    return error->code;
+  producer->blank_fd = create_row (block, 0, 0, error);
+  if (producer->blank_fd < 0)
+    return error->code;
+  block->header = os_map (producer->ctl_fd, ctl, true);
+  block->bell = os_map (producer->con_fd, con, true);
+  if (!block->header || !block->bell)
+    return fail_memory ("mapped", error);
+  if (!strict_seal (&producer->ctl_fd) || !os_seal (producer->con_fd, false))
+    return fail_memory ("sealed", error);
+  block_place (block);
+  block->rows_hwm = &producer->strict_hwm; /* con's belongs to the guests */
+  return DATAHUB_OK;
+}
+
+static void *
+row_at (const DatahubProducer *producer, uint32_t i)
+{
+  return block_row (&producer->block, i);
+}
+
+/* The owner of row @i is gone: cleans it and takes it out of the consumer's
+ * hands, whatever he still maps. The lock of the rows is held. */
+static bool
+retire_row (DatahubProducer *producer, uint32_t i)
+{
+  StrictRow *row = &producer->rows[i];
+  bool dirty = !row_is_neutral (&producer->block, i);
+  if (dirty)
+    row_clean (&producer->block, i);
+  store_seq (&producer->block.claims[i], 0);
+  /* on failure the old row stays: neutral, unless its ghost writes to it */
+  os_map_at (row_at (producer, i), producer->blank_fd,
+      producer->block.g.row_stride);
+  close (row->fd);
+  row->fd = -1;
+  row->granted = false;
+  return dirty;
+}
+
+/* Cleans row @i if its owner is dead, by the evidence of the lock that was
+ * handed to it. The lock of the rows is held. */
+bool
+strict_reap_row (DatahubProducer *producer, uint32_t i)
+{
+  StrictRow *row = &producer->rows[i];
+  if (!row->granted || !os_lock_is_free (row->fd, 0))
+    return false;
+  return retire_row (producer, i);
+}
+
+/* As the consumers of a named block do it among themselves (S3), but nobody can
+ * take more. */
+static uint32_t
+choose_quota (const DatahubProducer *producer, uint32_t asked)
+{
+  const Geometry *g = &producer->block.g;
+  uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
+  uint64_t taken = 0, left;
+  for (uint32_t i = 0; i < g->max_rows; i++)
+    if (producer->rows[i].granted)
+      taken += producer->rows[i].quota + 1;
+  left = g->lease_budget > taken + 1 ? g->lease_budget - taken - 1 : 0;
+  return left < quota ? (uint32_t) left : quota;
+}
+
+/* The lowest free row, after a look at who has died; -1: none. */
+static int
+find_row (DatahubProducer *producer)
+{
+  int found = -1;
+  for (uint32_t i = producer->block.g.max_rows; i-- > 0;) {
+    strict_reap_row (producer, i);
+    if (!producer->rows[i].granted)
+      found = (int) i;
+  }
+  return found;
+}
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* Closes our copies. If they were not sent, the lock goes with them, and the
+ * next look frees the row. */
+void
+strict_end_grant (RowGrant *grant)
+{
+  close_fd (&grant->row_fd);
+  if (grant->token_fd >= 0)
+    os_close_lock_fd (grant->token_fd);
+  grant->token_fd = -1;
+}
+
+/* Makes the object of row @i, and what is handed over of it. */
+static bool
+make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
+{
+  uint64_t claim = producer->rows[i].claim;
+  *own = create_row (&producer->block, claim, grant->quota, NULL);
+  if (*own < 0)
+    return false;
+  /* descriptions of its own: ours is to test the lock with */
+  grant->row_fd = os_reopen (*own, true);
+  grant->token_fd = os_reopen (*own, false);
+  if (grant->token_fd >= 0 && !os_register_lock_fd (grant->token_fd))
+    close_fd (&grant->token_fd);
+  return grant->row_fd >= 0 && grant->token_fd >= 0
+      && os_lock_share (grant->token_fd);
+}
+
+/* The row is in the scan of A0 and A4 before its owner can pin anything. */
+static bool
+install_row (DatahubProducer *producer, uint32_t i, uint32_t quota, int own)
+{
+  StrictRow *row = &producer->rows[i];
+  if (!os_map_at (row_at (producer, i), own, producer->block.g.row_stride))
+    return false;
+  /* what its last owner did is not the new one's fault */
+  and_seq (&producer->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  row->fd = own;
+  row->granted = true;
+  row->quota = quota;
+  row->claim++;
+  store_seq (&producer->block.claims[i], row->claim);
+  raise_u32_seq (&producer->strict_hwm, i + 1);
+  return true;
+}
+
+/* Gives a row to somebody: the door's thread, which alone grants. */
+DoorStatus
+strict_grant_row (DatahubProducer *producer, uint32_t asked, RowGrant *grant)
+{
+  DoorStatus status = DOOR_GRANTED;
+  int i, own = -1;
+  *grant = (RowGrant){ .row_fd = -1, .token_fd = -1 };
+  pthread_mutex_lock (&producer->reap_lock);
+  i = find_row (producer);
+  grant->quota = choose_quota (producer, asked);
+  pthread_mutex_unlock (&producer->reap_lock);
+  if (i < 0)
+    return DOOR_REFUSED_FULL;
+  grant->row = (uint32_t) i;
+  if (!make_row (producer, grant->row, grant, &own))
+    status = DOOR_REFUSED_SYSTEM;
+  else {
+    pthread_mutex_lock (&producer->reap_lock);
+    if (!install_row (producer, grant->row, grant->quota, own))
+      status = DOOR_REFUSED_SYSTEM;
+    pthread_mutex_unlock (&producer->reap_lock);
+  }
+  if (status != DOOR_GRANTED) {
+    strict_end_grant (grant);
+    close_fd (&own);
+  }
+  return status;
+}
+
+void
+strict_free (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  for (uint32_t i = 0; producer->rows && i < block->g.max_rows; i++)
+    close_fd (&producer->rows[i].fd);
+  free (producer->rows);
+  close_fd (&producer->blank_fd);
+  if (block->rows)
+    os_free_room (block->rows,
+        (uint64_t) block->g.max_rows * block->g.row_stride);
+  block->rows = NULL;
+}
