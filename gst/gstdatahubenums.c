@@ -3,6 +3,7 @@
 #include "gstdatahubtime.h"
 
 #include <datahub/consumer.h>
+#include <datahub/producer.h>
 
 #define DEFINE_TYPE(name, Name, register_static)                               \
   GType gst_datahub_##name##_get_type (void)                                   \
@@ -48,6 +49,15 @@ static const GEnumValue start_at_values[] = {
   { 0, NULL, NULL }
 };
 
+static const GEnumValue hugepages_values[] = { { DATAHUB_HUGEPAGES_NEVER,
+                                                   "Normal pages", "never" },
+  { DATAHUB_HUGEPAGES_ADVISE,
+      "Transparent huge pages, where the system gives shared memory any",
+      "advise" },
+  { DATAHUB_HUGEPAGES_2M, "Reserved pages of 2 MiB; needs strict", "2M" },
+  { DATAHUB_HUGEPAGES_1G, "Reserved pages of 1 GiB; needs strict", "1G" },
+  { 0, NULL, NULL } };
+
 static const GEnumValue on_disconnect_values[] = {
   { GST_DATAHUB_ON_DISCONNECT_WAIT, "Wait for the next producer", "wait" },
   { GST_DATAHUB_ON_DISCONNECT_EOS, "End the stream", "eos" },
@@ -76,6 +86,7 @@ static const GEnumValue timestamps_values[] = {
 
 DEFINE_TYPE (checksum, Checksum, g_enum_register_static)
 DEFINE_TYPE (events, Events, g_flags_register_static)
+DEFINE_TYPE (hugepages, Hugepages, g_enum_register_static)
 DEFINE_TYPE (delivery, Delivery, g_enum_register_static)
 DEFINE_TYPE (start_at, StartAt, g_enum_register_static)
 DEFINE_TYPE (on_disconnect, OnDisconnect, g_enum_register_static)

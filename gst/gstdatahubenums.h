@@ -42,6 +42,7 @@ typedef enum
 
 #define GST_TYPE_DATAHUB_CHECKSUM (gst_datahub_checksum_get_type ())
 #define GST_TYPE_DATAHUB_EVENTS (gst_datahub_events_get_type ())
+#define GST_TYPE_DATAHUB_HUGEPAGES (gst_datahub_hugepages_get_type ())
 #define GST_TYPE_DATAHUB_DELIVERY (gst_datahub_delivery_get_type ())
 #define GST_TYPE_DATAHUB_START_AT (gst_datahub_start_at_get_type ())
 #define GST_TYPE_DATAHUB_ON_DISCONNECT (gst_datahub_on_disconnect_get_type ())
@@ -50,6 +51,7 @@ typedef enum
 
 GType gst_datahub_checksum_get_type (void);
 GType gst_datahub_events_get_type (void);
+GType gst_datahub_hugepages_get_type (void);
 GType gst_datahub_delivery_get_type (void);
 GType gst_datahub_start_at_get_type (void);
 GType gst_datahub_on_disconnect_get_type (void);

@@ -75,6 +75,8 @@ struct _GstDatahubSink
   /* Set by the streaming thread and by stop, read by others: object lock. */
   GstDatahubBlock *block;
   GstDatahubWriter *writer;
+  gboolean has_secret; /* of a strict block that a broker knows */
+  guint8 secret[DATAHUB_SECRET_SIZE];
   guint num_consumers; /* the service's */
   gboolean unlocked;
 
@@ -231,10 +233,54 @@ register_block (GstDatahubSink *self, GstCaps *caps)
   if (!self->client.hub)
     return;
   text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
-  datahub_hub_register_block (self->client.hub, self->client.channel,
+  (self->has_secret ? datahub_hub_register_strict_block
+                    : datahub_hub_register_block) (self->client.hub,
+      self->client.channel,
       datahub_producer_get_uuid (
           gst_datahub_writer_get_producer (self->writer)),
-      text, NULL);
+      text, self->has_secret ? self->secret : NULL);
+}
+
+/* A strict block that a broker knows takes tickets, which only the broker makes:
+ * so who may read it is what the broker says. */
+static gboolean
+make_secret (GstDatahubSink *self, DatahubProducerOptions *options,
+    DatahubError *error)
+{
+  if (!options->strict || !self->client.hub)
+    return TRUE;
+  error->code = datahub_secret_generate (self->secret, error);
+  self->has_secret = error->code == DATAHUB_OK;
+  options->secret = self->secret;
+  return self->has_secret;
+}
+
+static void
+wipe_secret (GstDatahubSink *self)
+{
+  explicit_bzero (self->secret, sizeof self->secret);
+  self->has_secret = FALSE;
+}
+
+static void
+tell_page_size (GstDatahubSink *self, const DatahubProducerOptions *options)
+{
+  DatahubProducerStats stats;
+  guint64 wanted = options->hugepages == DATAHUB_HUGEPAGES_2M ? 1 << 21
+      : options->hugepages == DATAHUB_HUGEPAGES_1G            ? 1 << 30
+                                                              : 0;
+  datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
+      &stats);
+  if (stats.page_size >= wanted)
+    return;
+  GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
+      ("There are no huge pages of %" G_GUINT64_FORMAT
+       " KiB for this block; it is on pages of %" G_GUINT64_FORMAT " KiB. %s",
+          wanted / 1024, stats.page_size / 1024,
+          options->strict
+              ? "Reserve some in /sys/kernel/mm/hugepages before it starts."
+              : "Only a block with strict=true can have them."),
+      (NULL));
 }
 
 static GstFlowReturn
@@ -275,12 +321,15 @@ try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   GstDatahubBlock *block;
   GstFlowReturn flow;
   gst_datahub_sink_settings_fill (element, &self->settings, size, &options);
-  block = gst_datahub_block_new (self->client.channel, &options, &error);
+  block = make_secret (self, &options, &error)
+      ? gst_datahub_block_new (self->client.channel, &options, &error)
+      : NULL;
   if (!block) {
     gst_datahub_client_post_error (element, &error, "creating the block");
     return GST_FLOW_ERROR;
   }
   install_block (self, block);
+  tell_page_size (self, &options);
   flow = write_pending (self);
   if (flow != GST_FLOW_OK)
     return flow;
@@ -326,21 +375,20 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
 static gboolean
 is_name_free (GstDatahubSink *self)
 {
-  DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+  DatahubBlockGlance glance;
   DatahubError error = { 0 };
   gboolean taken =
-      datahub_block_inspect (self->client.channel, info, &error) == DATAHUB_OK
-      && info->producer_alive;
+      datahub_block_glance (self->client.channel, &glance, &error) == DATAHUB_OK
+      && glance.producer_alive;
   if (taken) {
     error.code = DATAHUB_ERROR_BUSY;
     g_snprintf (error.message, sizeof error.message,
         "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
         "choose another name with datablock=NAME.",
-        info->producer_pid, self->client.channel);
+        glance.producer_pid, self->client.channel);
     gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
         "looking for the name");
   }
-  g_free (info);
   return !taken;
 }
 
@@ -392,6 +440,7 @@ finish (GstDatahubSink *self)
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
   gst_datahub_event_state_clear (&self->event_state);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
+  wipe_secret (self);
   gst_datahub_client_stop (&self->client);
 }
 
@@ -703,7 +752,8 @@ get_stats (GstDatahubSink *self)
       "slot-size", G_TYPE_UINT64, block.slot_size, "slots", G_TYPE_UINT,
       block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
       G_TYPE_UINT, block.ring_size, "adopted", G_TYPE_BOOLEAN, block.adopted,
-      "incarnation", G_TYPE_UINT64, block.incarnation, NULL);
+      "incarnation", G_TYPE_UINT64, block.incarnation, "page-size",
+      G_TYPE_UINT64, block.page_size, NULL);
   return stats;
 }
 

@@ -68,6 +68,17 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
       g_param_spec_flags ("event-types", "Event types",
           "Which events cross besides stream-start, caps, segment and EOS",
           GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL, any));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_STRICT,
+      g_param_spec_boolean ("strict", "Strict",
+          "Seal the memory against everybody but this producer, and hand it "
+          "out only to those whom the broker introduces (broker=none: to the "
+          "same user)",
+          FALSE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_HUGEPAGES,
+      g_param_spec_enum ("hugepages", "Huge pages",
+          "Pages for the payload; what there is instead is in stats as "
+          "page-size",
+          GST_TYPE_DATAHUB_HUGEPAGES, DATAHUB_HUGEPAGES_ADVISE, ready));
 }
 
 static void
@@ -101,6 +112,12 @@ set_locked (GstDatahubSinkSettings *settings, guint id, const GValue *value)
       break;
     case GST_DATAHUB_SINK_EVENT_TYPES:
       settings->events = (GstDatahubEvents) g_value_get_flags (value);
+      break;
+    case GST_DATAHUB_SINK_STRICT:
+      settings->strict = g_value_get_boolean (value);
+      break;
+    case GST_DATAHUB_SINK_HUGEPAGES:
+      settings->hugepages = (DatahubHugePages) g_value_get_enum (value);
       break;
   }
 }
@@ -148,6 +165,12 @@ get_locked (const GstDatahubSinkSettings *settings, guint id, GValue *value)
       break;
     case GST_DATAHUB_SINK_EVENT_TYPES:
       g_value_set_flags (value, settings->events);
+      break;
+    case GST_DATAHUB_SINK_STRICT:
+      g_value_set_boolean (value, settings->strict);
+      break;
+    case GST_DATAHUB_SINK_HUGEPAGES:
+      g_value_set_enum (value, (gint) settings->hugepages);
       break;
   }
 }
@@ -228,5 +251,7 @@ gst_datahub_sink_settings_fill (GstElement *element,
       : DATAHUB_FOREVER;
   options->checksum = settings->checksum;
   parse_mode (settings->shm_mode, &options->mode);
+  options->strict = settings->strict;
+  options->hugepages = settings->hugepages;
   GST_OBJECT_UNLOCK (element);
 }

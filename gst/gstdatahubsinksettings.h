@@ -21,6 +21,8 @@ enum
   GST_DATAHUB_SINK_CHECKSUM,
   GST_DATAHUB_SINK_SHM_MODE,
   GST_DATAHUB_SINK_EVENT_TYPES,
+  GST_DATAHUB_SINK_STRICT,
+  GST_DATAHUB_SINK_HUGEPAGES,
   GST_DATAHUB_SINK_LAST
 };
 
@@ -35,6 +37,8 @@ typedef struct
   GstClockTime block_timeout;
   DatahubChecksum checksum;
   gchar *shm_mode; /* owned */
+  gboolean strict;
+  DatahubHugePages hugepages;
   GstDatahubEvents events;
 } GstDatahubSinkSettings;
 

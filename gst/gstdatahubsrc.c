@@ -63,6 +63,9 @@ typedef struct
   guint64 producers, attachments;
 } Counters;
 
+/* How long to wait for the broker before looking at the name again. */
+#define INTRODUCTION_NS (G_GINT64_CONSTANT (2) * GST_SECOND)
+
 struct _GstDatahubSrc
 {
   GstPushSrc parent;
@@ -76,6 +79,7 @@ struct _GstDatahubSrc
   GCond wakeup;
   DatahubConsumer *consumer; /* owned; set and closed by the streaming thread */
   DatahubWatch *watch; /* owned */
+  GCancellable *introduction; /* while the broker is asked; else NULL */
   gboolean unlocked, pausing;
   Counters counters;
   GstDatahubReaderStats reader_stats;
@@ -131,10 +135,15 @@ apply_interrupt (GstDatahubSrc *self)
 static void
 interrupt (GstDatahubSrc *self, gboolean *why, gboolean interrupted)
 {
+  g_autoptr (GCancellable) introduction = NULL;
   g_mutex_lock (&self->lock);
   *why = interrupted;
   apply_interrupt (self);
+  if (interrupted && self->introduction)
+    introduction = g_object_ref (self->introduction);
   g_mutex_unlock (&self->lock);
+  if (introduction)
+    g_cancellable_cancel (introduction);
 }
 
 /* A wait was ended: by a pause, which lasts until PLAYING, or for good. */
@@ -333,17 +342,72 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
 /* A block whose producer is dead is of no use to who comes now, and one that
  * was read to its end must not be read again. */
 static DatahubResult
-find_block (GstDatahubSrc *self, DatahubError *error)
+find_block (GstDatahubSrc *self, DatahubBlockGlance *glance,
+    DatahubError *error)
 {
-  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
   DatahubResult result =
-      datahub_block_inspect (self->client.channel, info, error);
+      datahub_block_glance (self->client.channel, glance, error);
   if (result != DATAHUB_OK)
     return result;
-  if (!info->producer_alive || g_str_equal (info->uuid, self->uuid))
+  if (!glance->producer_alive || g_str_equal (glance->uuid, self->uuid))
     return DATAHUB_ERROR_NOT_FOUND;
-  self->ring_size = info->ring_size;
   return DATAHUB_OK;
+}
+
+static void
+set_introduction (GstDatahubSrc *self, GCancellable *cancellable)
+{
+  gboolean interrupted;
+  g_mutex_lock (&self->lock);
+  g_set_object (&self->introduction, cancellable);
+  interrupted = self->unlocked || self->pausing;
+  g_mutex_unlock (&self->lock);
+  if (cancellable && interrupted)
+    g_cancellable_cancel (cancellable);
+}
+
+static DatahubResult
+refused_by_broker (const GError *why, DatahubError *error)
+{
+  if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return DATAHUB_INTERRUPTED;
+  if (why->domain == DATAHUB_HUB_ERROR
+      && (why->code == DATAHUB_HUB_ERROR_NOT_FOUND
+          || why->code == DATAHUB_HUB_ERROR_PENDING
+          || why->code == DATAHUB_HUB_ERROR_DISCONNECTED
+          || why->code == DATAHUB_HUB_ERROR_TIMEOUT))
+    return DATAHUB_ERROR_NOT_FOUND; /* not yet, or there is no broker now */
+  g_strlcpy (error->message, why->message, sizeof error->message);
+  return error->code = DATAHUB_ERROR_DENIED;
+}
+
+/* Asks the broker for a ticket to the block that @glance saw, and attaches with
+ * it. The only wait of this thread for a broker, and it can be interrupted. */
+static DatahubResult
+attach_introduced (GstDatahubSrc *self, const DatahubBlockGlance *glance,
+    DatahubConsumerOptions *options, DatahubConsumer **consumer,
+    DatahubError *error)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DatahubHubBlock) block = NULL;
+  g_autoptr (GError) why = NULL;
+  set_introduction (self, cancellable);
+  block = datahub_hub_find (self->client.hub, self->client.channel,
+      INTRODUCTION_NS, cancellable, &why);
+  set_introduction (self, NULL);
+  if (!block)
+    return refused_by_broker (why, error);
+  if (!g_str_equal (datahub_hub_block_get_uuid (block), glance->uuid))
+    return DATAHUB_ERROR_NOT_FOUND; /* one of the two is out of date */
+  options->ticket = datahub_hub_block_get_ticket (block);
+  if (!options->ticket) {
+    g_snprintf (error->message, sizeof error->message,
+        "The broker does not let this key read the DataBlock \"%s\".",
+        self->client.channel);
+    return error->code = DATAHUB_ERROR_DENIED;
+  }
+  return datahub_consumer_attach (self->client.channel, options, consumer,
+      error);
 }
 
 static DatahubResult
@@ -351,17 +415,25 @@ try_attach (GstDatahubSrc *self, const GstDatahubSrcSettings *settings,
     DatahubError *error)
 {
   DatahubConsumerOptions options;
+  DatahubConsumerStats stats;
   DatahubConsumer *consumer = NULL;
+  DatahubBlockGlance glance;
   g_autofree gchar *name = NULL;
-  DatahubResult result = find_block (self, error);
+  DatahubResult result = find_block (self, &glance, error);
   if (result != DATAHUB_OK)
     return result;
   name = gst_datahub_src_settings_fill (GST_ELEMENT_CAST (self),
       &self->settings, &options);
+  options.watch = self->watch;
   result = datahub_consumer_attach (self->client.channel, &options, &consumer,
       error);
-  if (result == DATAHUB_OK)
-    use_consumer (self, consumer, settings);
+  if (result == DATAHUB_ERROR_DENIED && glance.strict && self->client.hub)
+    result = attach_introduced (self, &glance, &options, &consumer, error);
+  if (result != DATAHUB_OK)
+    return result;
+  datahub_consumer_get_stats (consumer, &stats);
+  self->ring_size = stats.ring_size;
+  use_consumer (self, consumer, settings);
   return result;
 }
 
@@ -422,7 +494,8 @@ wait_for_producer (GstDatahubSrc *self, GstClockTime timeout)
 static gboolean
 is_not_there (DatahubResult result, const DatahubError *error)
 {
-  return result == DATAHUB_ERROR_NOT_FOUND
+  /* a strict block whose producer stands still is as good as not there */
+  return result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT
       || (result == DATAHUB_ERROR_SYSTEM && error->sys_errno == ENOENT);
 }
 
@@ -447,6 +520,8 @@ attach (GstDatahubSrc *self)
   result = try_attach (self, &settings, &error);
   if (result == DATAHUB_OK)
     return GST_FLOW_OK;
+  if (result == DATAHUB_INTERRUPTED)
+    return on_interrupted (self);
   if (is_not_there (result, &error))
     return wait_for_producer (self, settings.timeout);
   error.code = result;

@@ -95,7 +95,8 @@ class DatahubConsumerStats(Structure):
                 ("over_quota", c_uint64),
                 ("waits", c_uint64), ("quota", c_uint32),
                 ("pinned", c_uint32), ("cursor", c_uint64),
-                ("head", c_uint64), ("bytes_mapped", c_uint64)]
+                ("head", c_uint64), ("bytes_mapped", c_uint64),
+                ("ring_size", c_uint32)]
 
 
 class DatahubProducerOptions(Structure):

@@ -121,6 +121,8 @@ DatahubResult block_init_library (DatahubError *error);
 void block_reset (Block *block);
 DatahubResult block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error);
+DatahubResult block_open_entry (Block *block, const char *channel, bool *strict,
+    DatahubError *error);
 DatahubResult block_open_as (Block *block, const char *channel,
     BlockAccess access, const Visitor *visitor, DatahubError *error);
 DatahubResult block_map_control (Block *block, int ctl, uint64_t ctl_size,

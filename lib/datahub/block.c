@@ -14,6 +14,9 @@
 
 /* A name may be replaced between the open of its entry and of its parts. */
 #define OPEN_TRIES 5
+/* A producer that lives answers at once; who only looks does not wait longer for
+ * one that stands still. */
+#define LOOK_PATIENCE_NS (100 * NS_PER_MS)
 
 DatahubResult
 block_init_library (DatahubError *error)
@@ -295,19 +298,33 @@ static DatahubResult
 open_once (Block *block, const char *channel, BlockAccess access,
     const Visitor *visitor, DatahubError *error)
 {
-  DatahubResult result;
   bool strict = false;
+  DatahubResult result = block_open_entry (block, channel, &strict, error);
+  if (result != DATAHUB_OK)
+    return result;
+  result = strict ? door_enter (block, access, visitor, error)
+                  : open_parts (block, access, error);
+  if (result != DATAHUB_OK)
+    block_release (block);
+  return result;
+}
+
+/* Opens the entry of @channel and nothing behind it. On failure @block is
+ * released. */
+DatahubResult
+block_open_entry (Block *block, const char *channel, bool *strict,
+    DatahubError *error)
+{
+  DatahubResult result;
   block_reset (block);
+  if (!datahub_channel_is_valid (channel, error))
+    return DATAHUB_ERROR_NAME;
   block->user = os_user ();
   strncpy (block->channel, channel, DATAHUB_CHANNEL_MAX);
   block->dir = os_open_directory (error);
   if (block->dir < 0)
     return DATAHUB_ERROR_SYSTEM;
-  result = open_entry (block, &strict, error);
-  if (result == DATAHUB_OK && strict)
-    result = door_enter (block, access, visitor, error);
-  else if (result == DATAHUB_OK)
-    result = open_parts (block, access, error);
+  result = open_entry (block, strict, error);
   if (result != DATAHUB_OK)
     block_release (block);
   return result;
@@ -318,7 +335,7 @@ DatahubResult
 block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
-  const Visitor nobody = { 0 };
+  const Visitor nobody = { .timeout_ns = LOOK_PATIENCE_NS };
   return block_open_as (block, channel, access, &nobody, error);
 }
 
@@ -331,8 +348,6 @@ block_open_as (Block *block, const char *channel, BlockAccess access,
   block_reset (block);
   if (result != DATAHUB_OK)
     return result;
-  if (!datahub_channel_is_valid (channel, error))
-    return DATAHUB_ERROR_NAME;
   for (int i = 0; i < OPEN_TRIES; i++) {
     result = open_once (block, channel, access, visitor, error);
     /* not found although the entry was there: a successor replaces it */

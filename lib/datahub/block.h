@@ -43,6 +43,15 @@ typedef struct
   char caps[1024]; /* the caps in force; empty: none yet; cut if long */
 } DatahubBlockInfo;
 
+/* What the name of a block alone tells. */
+typedef struct
+{
+  char uuid[DATAHUB_UUID_TEXT];
+  bool producer_alive;
+  bool strict;
+  int32_t producer_pid; /* as the producer says */
+} DatahubBlockGlance;
+
 /* Called once per thing removed (or, on a dry run, that would be). */
 typedef void (*DatahubReclaimFunc) (const char *file, uint64_t bytes,
     void *user_data);
@@ -54,6 +63,8 @@ typedef struct _DatahubWatch DatahubWatch;
 DATAHUB_API bool datahub_channel_is_valid (const char *channel,
     DatahubError *error);
 DATAHUB_API const char *datahub_shm_directory (void);
+DATAHUB_API DatahubResult datahub_block_glance (const char *channel,
+    DatahubBlockGlance *glance, DatahubError *error);
 DATAHUB_API DatahubResult datahub_block_inspect (const char *channel,
     DatahubBlockInfo *info, DatahubError *error);
 DATAHUB_API DatahubResult datahub_block_inspect_consumers (const char *channel,

@@ -5,9 +5,11 @@
 #include "broker-private.h"
 #include "evidence-private.h"
 #include "hub-error-private.h"
+#include "keys.h"
 
 #include <string.h>
 #include <unistd.h>
+#include <zmq.h>
 
 /* Of one page of "list": entries, and bytes as they are sent (what a producer
  * wrote may grow sixfold on the way). */
@@ -173,6 +175,7 @@ handle_register (DatahubCall *call, GError **error)
   }
   block->stalled_us = 0;
   block->has_secret = has_secret;
+  block->strict = json_is_true (json_object_get (call->message, "strict"));
   if (has_secret)
     memcpy (block->secret, secret, sizeof secret);
   datahub_broker_tell_block (call->broker, "block-added", block, NULL);
@@ -212,6 +215,23 @@ handle_unregister (DatahubCall *call, GError **error)
   return TRUE;
 }
 
+/* Who may consume a strict block gets a ticket of his own: good once, for a
+ * while, and of no use for letting others in. */
+static void
+introduce (DatahubCall *call, const DatahubBlockEntry *block)
+{
+  guint8 key[DATAHUB_TICKET_CLIENT_SIZE];
+  guint8 ticket[DATAHUB_TICKET_SIZE];
+
+  G_STATIC_ASSERT (DATAHUB_KEY_SIZE == DATAHUB_TICKET_CLIENT_SIZE);
+  if (!block->strict)
+    datahub_message_set_secret (call->reply, block->secret);
+  else if (zmq_z85_decode (key, call->client->key)
+      && datahub_ticket_make (block->secret, block->uuid, key, 0, ticket, NULL)
+          == DATAHUB_OK)
+    datahub_message_set_ticket (call->reply, ticket);
+}
+
 static gboolean
 handle_find (DatahubCall *call, GError **error)
 {
@@ -231,8 +251,9 @@ handle_find (DatahubCall *call, GError **error)
     return TRUE;
   json_object_set_new (call->reply, "block",
       datahub_block_entry_to_json (block));
-  if (block->has_secret && may (call, DATAHUB_RIGHT_CONSUME, name))
-    datahub_message_set_secret (call->reply, block->secret);
+  if (block->has_secret && *block->uuid
+      && may (call, DATAHUB_RIGHT_CONSUME, name))
+    introduce (call, block);
   return TRUE;
 }
 

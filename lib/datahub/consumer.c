@@ -572,6 +572,7 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
   stats->over_quota = load_relaxed (&consumer->n_over_quota);
   stats->waits = load_relaxed (&consumer->n_waits);
   stats->quota = consumer->quota;
+  stats->ring_size = consumer->block.g.ring_size;
   stats->cursor = load_relaxed (&consumer->row->cursor);
   stats->head = load_acquire (&consumer->block.header->head);
 }

@@ -77,6 +77,7 @@ typedef struct
   uint64_t cursor; /* next sequence */
   uint64_t head; /* next sequence of the producer */
   uint64_t bytes_mapped;
+  uint32_t ring_size; /* records the block keeps */
 } DatahubConsumerStats;
 
 DATAHUB_API void datahub_consumer_options_init (DatahubConsumerOptions

@@ -15,14 +15,14 @@
 DatahubEvidence
 datahub_evidence_of_block (const char *name, const char *uuid)
 {
-  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
-  DatahubResult result = datahub_block_inspect (name, info, NULL);
+  DatahubBlockGlance glance;
+  DatahubResult result = datahub_block_glance (name, &glance, NULL);
 
   if (result == DATAHUB_ERROR_NOT_FOUND)
     return DATAHUB_EVIDENCE_GONE;
   if (result != DATAHUB_OK)
     return DATAHUB_EVIDENCE_UNKNOWN;
-  return info->producer_alive && strcmp (info->uuid, uuid) == 0
+  return glance.producer_alive && strcmp (glance.uuid, uuid) == 0
       ? DATAHUB_EVIDENCE_ALIVE
       : DATAHUB_EVIDENCE_GONE;
 }

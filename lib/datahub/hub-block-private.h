@@ -6,6 +6,8 @@
 #include "message-private.h"
 
 DatahubHubBlock *datahub_hub_block_from_json (json_t *json, GError **error);
+void datahub_hub_block_set_ticket (DatahubHubBlock *block,
+    const guint8 ticket[DATAHUB_TICKET_SIZE]);
 void datahub_hub_block_set_secret (DatahubHubBlock *block,
     const guint8 secret[DATAHUB_SECRET_SIZE]);
 gboolean datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b);

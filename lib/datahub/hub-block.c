@@ -17,6 +17,8 @@ struct _DatahubHubBlock
   gboolean stalled;
   gboolean has_secret;
   guint8 secret[DATAHUB_SECRET_SIZE];
+  gboolean has_ticket;
+  guint8 ticket[DATAHUB_TICKET_SIZE];
 };
 
 G_DEFINE_BOXED_TYPE (DatahubHubBlock, datahub_hub_block, datahub_hub_block_ref,
@@ -62,6 +64,15 @@ datahub_hub_block_set_secret (DatahubHubBlock *block,
 {
   memcpy (block->secret, secret, DATAHUB_SECRET_SIZE);
   block->has_secret = TRUE;
+}
+
+/* Before anybody else has the block. */
+void
+datahub_hub_block_set_ticket (DatahubHubBlock *block,
+    const guint8 ticket[DATAHUB_TICKET_SIZE])
+{
+  memcpy (block->ticket, ticket, DATAHUB_TICKET_SIZE);
+  block->has_ticket = TRUE;
 }
 
 /* Whether nothing that matters to a listener differs: a block that was adopted
@@ -225,4 +236,18 @@ const guint8 *
 datahub_hub_block_get_secret (DatahubHubBlock *block)
 {
   return block->has_secret ? block->secret : NULL;
+}
+
+/**
+ * datahub_hub_block_get_ticket:
+ * @block: a block that datahub_hub_find() just found
+ *
+ * Returns: (nullable): %DATAHUB_TICKET_SIZE bytes that live as long as @block,
+ *   for one datahub_consumer_attach() within 10 s; %NULL where the block is not
+ *   strict or this key may not consume it
+ */
+const guint8 *
+datahub_hub_block_get_ticket (DatahubHubBlock *block)
+{
+  return block->has_ticket ? block->ticket : NULL;
 }

@@ -4,6 +4,7 @@
 #define DATAHUB_HUB_BLOCK_H
 
 #include <glib-object.h>
+#include <datahub/ticket.h>
 #include <datahub/types.h>
 
 G_BEGIN_DECLS
@@ -27,6 +28,7 @@ DATAHUB_API guint datahub_hub_block_get_n_consumers (DatahubHubBlock *block);
 DATAHUB_API gboolean datahub_hub_block_is_pending (DatahubHubBlock *block);
 DATAHUB_API gboolean datahub_hub_block_is_stalled (DatahubHubBlock *block);
 DATAHUB_API const guint8 *datahub_hub_block_get_secret (DatahubHubBlock *block);
+DATAHUB_API const guint8 *datahub_hub_block_get_ticket (DatahubHubBlock *block);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubBlock, datahub_hub_block_unref)
 

@@ -4,6 +4,7 @@
 #include "hub-log-private.h"
 #include "hub-private.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* A question with a timeout of 0 is asked once; the answer may take this. */
@@ -72,8 +73,8 @@ cut_find (DatahubHubWait *wait, GError *reason)
 static DatahubHubBlock *
 read_found (Find *find, json_t *reply, GError **error)
 {
-  guint8 secret[DATAHUB_SECRET_SIZE];
-  gboolean has_secret;
+  guint8 secret[DATAHUB_SECRET_SIZE], ticket[DATAHUB_TICKET_SIZE];
+  gboolean present;
   const char *state = datahub_message_string (reply, "state", 32, TRUE, error);
 
   if (!state)
@@ -90,9 +91,13 @@ read_found (Find *find, json_t *reply, GError **error)
   }
   DatahubHubBlock *block =
       datahub_hub_block_from_json (json_object_get (reply, "block"), error);
-  if (block && datahub_message_secret (reply, secret, &has_secret, NULL)
-      && has_secret)
+  if (block && datahub_message_secret (reply, secret, &present, NULL)
+      && present)
     datahub_hub_block_set_secret (block, secret);
+  if (block && datahub_message_ticket (reply, ticket, &present, NULL)
+      && present)
+    datahub_hub_block_set_ticket (block, ticket);
+  sodium_memzero (secret, sizeof secret);
   return block;
 }
 

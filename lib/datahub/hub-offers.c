@@ -130,6 +130,8 @@ offer_tell (DatahubHubCore *core, DatahubOffer *offer)
     json_object_set_new (message, "caps", json_string (offer->caps));
   if (offer->has_secret)
     datahub_message_set_secret (message, offer->secret);
+  if (offer->strict)
+    json_object_set_new (message, "strict", json_true ());
   Answer *answer = g_new0 (Answer, 1);
   answer->core = datahub_hub_core_ref (core);
   answer->name = g_strdup (offer->name);

@@ -201,6 +201,7 @@ typedef struct
   char *name, *uuid, *caps; /* owned; caps may be NULL */
   gboolean has_secret;
   guint8 secret[DATAHUB_SECRET_SIZE];
+  gboolean strict; /* the secret is not for consumers: they get tickets */
   gboolean refused; /* told already */
 } DatahubOffer;
 

@@ -58,6 +58,26 @@ text_of (const char *text, gsize max)
   return valid;
 }
 
+static void
+offer_block (DatahubHub *hub, const char *name, const char *uuid,
+    const char *caps, const guint8 *secret, gboolean strict)
+{
+  Work *work = work_new (hub);
+  DatahubOffer *offer = g_new0 (DatahubOffer, 1);
+
+  offer->name = g_strdup (name);
+  offer->uuid = g_strdup (uuid ? uuid : "");
+  /* Half a caps string would be a wrong one; the block has it whole. */
+  if (caps && strlen (caps) <= DATAHUB_CAPS_MAX)
+    offer->caps = text_of (caps, DATAHUB_CAPS_MAX);
+  offer->strict = strict;
+  offer->has_secret = secret != NULL;
+  if (secret)
+    memcpy (offer->secret, secret, sizeof offer->secret);
+  work->offer = offer;
+  datahub_hub_core_post (hub->core, add_offer, work, work_free);
+}
+
 /**
  * datahub_hub_register_block:
  * @hub: a hub
@@ -79,19 +99,29 @@ datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub));
   g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
-  Work *work = work_new (hub);
-  DatahubOffer *offer = g_new0 (DatahubOffer, 1);
+  offer_block (hub, name, uuid, caps, secret, FALSE);
+}
 
-  offer->name = g_strdup (name);
-  offer->uuid = g_strdup (uuid ? uuid : "");
-  /* Half a caps string would be a wrong one; the block has it whole. */
-  if (caps && strlen (caps) <= DATAHUB_CAPS_MAX)
-    offer->caps = text_of (caps, DATAHUB_CAPS_MAX);
-  offer->has_secret = secret != NULL;
-  if (secret)
-    memcpy (offer->secret, secret, sizeof offer->secret);
-  work->offer = offer;
-  datahub_hub_core_post (hub->core, add_offer, work, work_free);
+/**
+ * datahub_hub_register_strict_block:
+ * @hub: a hub
+ * @name: the channel's name
+ * @uuid: which incarnation it is
+ * @caps: (nullable): its caps, as text
+ * @secret: %DATAHUB_SECRET_SIZE bytes, those of #DatahubProducerOptions
+ *
+ * As datahub_hub_register_block(), for a strict block: the broker keeps the
+ * secret to itself and gives who may consume the block a ticket at each
+ * datahub_hub_find(). Any thread; returns at once.
+ */
+void
+datahub_hub_register_strict_block (DatahubHub *hub, const char *name,
+    const char *uuid, const char *caps, const guint8 *secret)
+{
+  g_return_if_fail (DATAHUB_IS_HUB (hub));
+  g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
+  g_return_if_fail (uuid && secret);
+  offer_block (hub, name, uuid, caps, secret, TRUE);
 }
 
 static gboolean

@@ -76,6 +76,8 @@ DATAHUB_API gboolean datahub_hub_is_hosting (DatahubHub *hub);
  * that comes. These return at once and never fail for want of a broker. */
 DATAHUB_API void datahub_hub_register_block (DatahubHub *hub, const char *name,
     const char *uuid, const char *caps, const guint8 *secret);
+DATAHUB_API void datahub_hub_register_strict_block (DatahubHub *hub,
+    const char *name, const char *uuid, const char *caps, const guint8 *secret);
 DATAHUB_API void datahub_hub_unregister_block (DatahubHub *hub,
     const char *name, const char *uuid);
 DATAHUB_API void datahub_hub_consumer_joined (DatahubHub *hub, const char *name,

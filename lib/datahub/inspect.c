@@ -105,6 +105,35 @@ count_active (const Block *block)
 }
 
 /**
+ * datahub_block_glance:
+ * @channel: the name of a block
+ * @glance: (out caller-allocates): what is behind it
+ * @error: (out) (optional): why it failed
+ *
+ * Says who has the name now, and whether he lives, without opening the block.
+ * Does not block, whatever its producer does.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_block_glance (const char *channel, DatahubBlockGlance *glance,
+    DatahubError *error)
+{
+  Block block;
+  bool strict = false;
+  DatahubResult result = block_open_entry (&block, channel, &strict, error);
+  memset (glance, 0, sizeof *glance);
+  if (result != DATAHUB_OK)
+    return result;
+  memcpy (glance->uuid, block.uuid_text, sizeof glance->uuid);
+  glance->producer_alive = block_is_writer_alive (&block);
+  glance->strict = strict;
+  glance->producer_pid = (int32_t) block.producer_pid;
+  block_release (&block);
+  return DATAHUB_OK;
+}
+
+/**
  * datahub_block_inspect:
  * @channel: the name of a block
  * @info: (out caller-allocates): a snapshot
@@ -112,8 +141,8 @@ count_active (const Block *block)
  *
  * Looks at a block as an observer: it takes no row and changes nothing. Numbers
  * of a live stream may be a few records apart. Does not block, but for a strict
- * block, whose producer is asked: up to 2 s; one whose producer is dead is
- * %DATAHUB_ERROR_NOT_FOUND.
+ * block, whose producer is asked, up to 0.1 s: %DATAHUB_TIMEOUT where it stands
+ * still, %DATAHUB_ERROR_NOT_FOUND where it is dead.
  *
  * Returns: %DATAHUB_OK or a failure
  */

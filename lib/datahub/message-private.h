@@ -6,6 +6,7 @@
 
 #include <gio/gio.h>
 #include <jansson.h>
+#include <datahub/ticket.h>
 #include <datahub/types.h>
 
 #define DATAHUB_PROTOCOL_VERSION 1
@@ -36,6 +37,10 @@ const char *datahub_message_token (json_t *message, const char *field,
     GError **error);
 gboolean datahub_message_secret (json_t *message,
     guint8 secret[DATAHUB_SECRET_SIZE], gboolean *present, GError **error);
+gboolean datahub_message_ticket (json_t *message,
+    guint8 ticket[DATAHUB_TICKET_SIZE], gboolean *present, GError **error);
+void datahub_message_set_ticket (json_t *message,
+    const guint8 ticket[DATAHUB_TICKET_SIZE]);
 void datahub_message_set_secret (json_t *message,
     const guint8 secret[DATAHUB_SECRET_SIZE]);
 void datahub_message_set_u64 (json_t *message, const char *field,

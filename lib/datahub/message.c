@@ -229,15 +229,15 @@ datahub_message_uuid (json_t *message, GError **error)
   return datahub_message_token (message, "uuid", error);
 }
 
-/* The field "secret", hexadecimal text. */
-gboolean
-datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
+/* The field @field of exactly @size bytes, hexadecimal text. */
+static gboolean
+get_bytes (json_t *message, const char *field, guint8 *bytes, gsize size,
     gboolean *present, GError **error)
 {
-  size_t size = 0;
+  size_t got = 0;
   g_autoptr (GError) local = NULL;
-  const char *text = datahub_message_string (message, "secret",
-      2 * DATAHUB_SECRET_SIZE, FALSE, &local);
+  const char *text =
+      datahub_message_string (message, field, 2 * size, FALSE, &local);
 
   *present = text != NULL;
   if (local) {
@@ -246,15 +246,31 @@ datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
   }
   if (!text)
     return TRUE;
-  if (!is_hexadecimal (text, 2 * DATAHUB_SECRET_SIZE)
-      || sodium_hex2bin (secret, DATAHUB_SECRET_SIZE, text, strlen (text), NULL,
-             &size, NULL)
+  if (!is_hexadecimal (text, 2 * size)
+      || sodium_hex2bin (bytes, size, text, strlen (text), NULL, &got, NULL)
           != 0
-      || size != DATAHUB_SECRET_SIZE)
+      || got != size)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "field \"secret\" must be %d hexadecimal digits",
-        2 * DATAHUB_SECRET_SIZE);
+        "field \"%s\" must be %d hexadecimal digits", field, (int) (2 * size));
   return TRUE;
+}
+
+/* The field "secret". */
+gboolean
+datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
+    gboolean *present, GError **error)
+{
+  return get_bytes (message, "secret", secret, DATAHUB_SECRET_SIZE, present,
+      error);
+}
+
+/* The field "ticket". */
+gboolean
+datahub_message_ticket (json_t *message, guint8 ticket[DATAHUB_TICKET_SIZE],
+    gboolean *present, GError **error)
+{
+  return get_bytes (message, "ticket", ticket, DATAHUB_TICKET_SIZE, present,
+      error);
 }
 
 void
@@ -266,6 +282,16 @@ datahub_message_set_secret (json_t *message,
   sodium_bin2hex (text, sizeof text, secret, DATAHUB_SECRET_SIZE);
   json_object_set_new (message, "secret", json_string (text));
   sodium_memzero (text, sizeof text);
+}
+
+void
+datahub_message_set_ticket (json_t *message,
+    const guint8 ticket[DATAHUB_TICKET_SIZE])
+{
+  char text[2 * DATAHUB_TICKET_SIZE + 1];
+
+  sodium_bin2hex (text, sizeof text, ticket, DATAHUB_TICKET_SIZE);
+  json_object_set_new (message, "ticket", json_string (text));
 }
 
 /* A secret in a message lives until here and no longer. */

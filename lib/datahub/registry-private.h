@@ -56,6 +56,7 @@ typedef struct
   char *caps;
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
+  gboolean strict; /* of the secret only tickets are handed out */
   DatahubClient *owner; /* never NULL: a client with blocks is kept */
   gint64 stalled_us; /* since when its owner is silent; 0 if it is not */
   GPtrArray *joined; /* of DatahubJoined; owned */

@@ -21,6 +21,25 @@ sign (const Ticket *ticket, const uint8_t *secret, uint8_t mac[32])
 }
 
 /**
+ * datahub_secret_generate:
+ * @secret: (out caller-allocates) (array fixed-size=32): a secret
+ * @error: (out) (optional): why it failed
+ *
+ * Draws a secret from the system's random numbers. Wipe it after use. Any
+ * thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_SYSTEM
+ */
+DatahubResult
+datahub_secret_generate (uint8_t *secret, DatahubError *error)
+{
+  DatahubResult result = block_init_library (error);
+  if (result == DATAHUB_OK)
+    randombytes_buf (secret, DATAHUB_SECRET_SIZE);
+  return result;
+}
+
+/**
  * datahub_ticket_make:
  * @secret: (array fixed-size=32): the secret of the block
  * @uuid: the UUID of the block, 32 hexadecimal digits

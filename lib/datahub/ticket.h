@@ -9,6 +9,10 @@ DATAHUB_BEGIN_DECLS
 #define DATAHUB_TICKET_SIZE 128
 #define DATAHUB_TICKET_CLIENT_SIZE 32
 
+/* A new secret for a block. */
+DATAHUB_API DatahubResult datahub_secret_generate (uint8_t *secret,
+    DatahubError *error);
+
 /* Lets one consumer in, once, at a strict block that was made with a secret. */
 DATAHUB_API DatahubResult datahub_ticket_make (const uint8_t *secret,
     const char *uuid, const uint8_t *client, int64_t lifetime_ns,

@@ -2,6 +2,8 @@
 /* Who is let in, and what a key may do. Every check is seen to refuse. */
 #include "fixture.h"
 
+#include <datahub/ticket.h>
+
 #include <string.h>
 #include <zmq.h>
 
@@ -253,6 +255,39 @@ test_right_to_consume (void)
   three_free (&t);
 }
 
+/* Of a strict block nobody gets the secret; a ticket goes to who may consume,
+ * another one each time. */
+static void
+test_tickets (void)
+{
+  Three t = three ();
+  json_t *fields = block ("cam0", UUID_A);
+  g_autofree char *first = NULL;
+  json_t *answer;
+
+  json_object_set_new (fields, "secret", json_string (SECRET_TEXT));
+  json_object_set_new (fields, "strict", json_true ());
+  raw_expect_ok (t.producer, "register", fields);
+  for (int i = 0; i < 2; i++) {
+    answer = raw_request (t.consumer, "find", named ("cam0"));
+    const char *ticket = json_string_value (json_object_get (answer, "ticket"));
+    g_assert_null (json_object_get (answer, "secret"));
+    g_assert_nonnull (ticket);
+    g_assert_cmpuint (strlen (ticket), ==, 2 * DATAHUB_TICKET_SIZE);
+    g_assert_cmpstr (ticket, !=, first);
+    if (!first)
+      first = g_strdup (ticket);
+    json_decref (answer);
+  }
+  answer = raw_request (t.observer, "find", named ("cam0"));
+  g_assert_cmpstr (json_string_value (json_object_get (answer, "state")), ==,
+      "ready");
+  g_assert_null (json_object_get (answer, "secret"));
+  g_assert_null (json_object_get (answer, "ticket"));
+  json_decref (answer);
+  three_free (&t);
+}
+
 static void
 test_right_to_observe (void)
 {
@@ -401,6 +436,7 @@ add_tests (void)
   fixture_add ("/broker/access/replay", test_replay);
   fixture_add ("/broker/access/right-to-produce", test_right_to_produce);
   fixture_add ("/broker/access/right-to-consume", test_right_to_consume);
+  fixture_add ("/broker/access/tickets", test_tickets);
   fixture_add ("/broker/access/right-to-observe", test_right_to_observe);
   fixture_add ("/broker/access/right-to-administer", test_right_to_administer);
   fixture_add ("/broker/access/owner-only", test_owner_only);

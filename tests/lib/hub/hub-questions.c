@@ -34,6 +34,29 @@ test_register_then_find (void)
 }
 
 static void
+test_strict_then_find (void)
+{
+  guint8 secret[DATAHUB_SECRET_SIZE] = { 1, 2, 3, 4 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (DatahubHub) consumer = fixture_hub (DATAHUB_HUB_DEFAULT);
+
+  datahub_hub_register_strict_block (producer, "cam0", UUID_A, NULL, secret);
+  g_autoptr (DatahubHubBlock) block =
+      find (consumer, "cam0", 10 * SECONDS, &error);
+  g_autoptr (DatahubHubBlock) again =
+      find (consumer, "cam0", 10 * SECONDS, &error);
+  g_assert_no_error (error);
+  g_assert_null (datahub_hub_block_get_secret (block));
+  g_assert_nonnull (datahub_hub_block_get_ticket (block));
+  /* each is good once, so each find gives a new one */
+  g_assert_cmpint (memcmp (datahub_hub_block_get_ticket (block),
+                       datahub_hub_block_get_ticket (again),
+                       DATAHUB_TICKET_SIZE),
+      !=, 0);
+}
+
+static void
 test_not_found (void)
 {
   g_autoptr (GError) error = NULL;
@@ -390,6 +413,7 @@ static void
 add_tests (void)
 {
   fixture_add ("/hub/register-then-find", test_register_then_find);
+  fixture_add ("/hub/strict-then-find", test_strict_then_find);
   fixture_add ("/hub/not-found", test_not_found);
   fixture_add ("/hub/pending-then-ready", test_pending_then_ready);
   fixture_add ("/hub/told-when-it-comes", test_told_when_it_comes);
