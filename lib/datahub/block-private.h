@@ -32,7 +32,7 @@ typedef struct
   const shared_u32 *interrupted; /* ends a wait for a pool; may be NULL */
   uint32_t n_infos; /* an observer's: what it was told of the consumers */
   DatahubConsumerInfo infos[MAX_ROWS];
-} Pass;
+} DoorPass;
 
 struct _DatahubWatch;
 /* What somebody brings to the door. */
@@ -43,6 +43,7 @@ typedef struct
   uint32_t max_pinned;
   int64_t timeout_ns;
   struct _DatahubWatch *watch; /* its interrupt ends the wait; or NULL */
+  bool only_looks; /* takes no row, so gets in as an observer alone */
 } Visitor;
 
 int watch_interrupt_fd (const struct _DatahubWatch *watch);
@@ -68,7 +69,7 @@ typedef struct
   uint8_t *rows;
   shared_u32 *rows_hwm; /* rows ever used */
   shared_u64 *claims; /* of a strict block: who is in each row; else NULL */
-  Pass *pass; /* of a guest of a strict block; else NULL */
+  DoorPass *pass; /* of a guest of a strict block; else NULL */
 } Block;
 
 /* A private, checked copy of an entry of the pool table. */

@@ -335,7 +335,7 @@ DatahubResult
 block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
-  const Visitor nobody = { .timeout_ns = LOOK_PATIENCE_NS };
+  const Visitor nobody = { .timeout_ns = LOOK_PATIENCE_NS, .only_looks = true };
   return block_open_as (block, channel, access, &nobody, error);
 }
 

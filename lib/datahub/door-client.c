@@ -245,7 +245,7 @@ is_sound (const Block *block, int fd, uint64_t *size)
 }
 
 static void
-keep_pool (Pass *pass, uint32_t gen, int fd)
+keep_pool (DoorPass *pass, uint32_t gen, int fd)
 {
   if (pass->n_pools == 2 * MAX_POOLS) { /* the oldest is of no use any more */
     close (pass->pools[0].fd);
@@ -258,7 +258,7 @@ keep_pool (Pass *pass, uint32_t gen, int fd)
 }
 
 static void
-keep_pools (Pass *pass, Message *message, uint32_t first)
+keep_pools (DoorPass *pass, Message *message, uint32_t first)
 {
   for (uint32_t i = first; i < message->n_fds; i++) {
     keep_pool (pass, message->answer.gens[i - first], message->fds[i]);
@@ -270,7 +270,7 @@ static DatahubResult
 map_guest (Block *block, Message *message, DatahubError *error)
 {
   const DoorAnswer *answer = &message->answer;
-  Pass *pass = block->pass;
+  DoorPass *pass = block->pass;
   uint64_t ctl, con, row;
   DatahubResult result;
   if (answer->n_pools > MAX_POOLS
@@ -305,7 +305,7 @@ map_guest (Block *block, Message *message, DatahubError *error)
 
 /* Another process's words: names become harmless, as those in rows do. */
 static void
-keep_rows (Pass *pass, const DoorShown *shown)
+keep_rows (DoorPass *pass, const DoorShown *shown)
 {
   for (uint32_t i = 0; i < shown->answer.n_rows; i++) {
     const DoorRow *row = &shown->rows[i];
@@ -378,10 +378,11 @@ door_enter (Block *block, BlockAccess access, const Visitor *visitor,
   Message message = { .n_fds = 0 };
   DatahubResult result;
   int fd = -1;
-  if (access == ACCESS_PRODUCE)
+  if (access != ACCESS_OBSERVE
+      && (access == ACCESS_PRODUCE || visitor->only_looks))
     return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
-        "The DataBlock \"%s\" is sealed: nobody but the producer that made it "
-        "writes to it.",
+        "The DataBlock \"%s\" is sealed: nobody but its producer takes it over "
+        "or repairs it.",
         block->channel);
   result = fill_hello (block, access, visitor, &hello, error);
   if (result == DATAHUB_OK)
@@ -393,7 +394,7 @@ door_enter (Block *block, BlockAccess access, const Visitor *visitor,
 }
 
 static int
-find_pool (Pass *pass, uint32_t gen)
+find_pool (DoorPass *pass, uint32_t gen)
 {
   for (uint32_t i = 0; i < pass->n_pools; i++)
     if (pass->pools[i].gen == gen) {
@@ -405,7 +406,7 @@ find_pool (Pass *pass, uint32_t gen)
 }
 
 static bool
-is_interrupted (const Pass *pass)
+is_interrupted (const DoorPass *pass)
 {
   return pass->interrupted && load_seq (pass->interrupted);
 }
@@ -416,7 +417,7 @@ is_interrupted (const Pass *pass)
 int
 door_take_pool (const Block *block, uint32_t gen)
 {
-  Pass *pass = block->pass;
+  DoorPass *pass = block->pass;
   int64_t end = os_now () + POOL_PATIENCE_NS;
   for (;;) {
     Message message;
@@ -440,7 +441,7 @@ door_take_pool (const Block *block, uint32_t gen)
 void
 door_leave (Block *block)
 {
-  Pass *pass = block->pass;
+  DoorPass *pass = block->pass;
   if (pass->row_map)
     os_unmap (pass->row_map, block->g.row_stride);
   for (uint32_t i = 0; i < pass->n_pools; i++)

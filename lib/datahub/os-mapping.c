@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -146,9 +147,12 @@ os_map_at (void *at, int fd, uint64_t size)
   if (!m)
     return false;
   pthread_mutex_lock (&shared_lock);
+  /* past the sanitizer, which takes a mapping for a write to all of it; the
+   * kernel puts one page in place of the other */
   done = os_identity (fd, &device, &inode)
-      && mmap (at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0)
-          != MAP_FAILED;
+      && syscall (SYS_mmap, at, size, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED, fd, 0)
+          == (long) (uintptr_t) at;
   if (done) {
     forget_at (at, size);
     *m = (SharedMapping){ device, inode, size, 1, true, at, shared_mappings };

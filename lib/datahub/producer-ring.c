@@ -77,7 +77,9 @@ static uint64_t
 lowest_gate_known (DatahubProducer *producer, uint64_t needed)
 {
   uint32_t joins = load_seq (&producer->block.bell->joins);
-  if (joins == producer->joins && producer->lowest >= needed)
+  /* guests of a strict block may write to that word: it decides nothing there */
+  if (joins == producer->joins && producer->lowest >= needed
+      && !producer->block.g.strict)
     return producer->lowest;
   producer->joins = joins;
   producer->lowest = ring_lowest_gate (producer);

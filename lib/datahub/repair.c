@@ -381,7 +381,8 @@ remove_if_unused (const Block *block, uint32_t flags)
  *
  * Two repairers at once exclude each other; one that is killed half-way is no
  * harm, and the next does the rest. With %DATAHUB_REPAIR_DRY_RUN it takes no lock,
- * changes nothing, and only tells what it would do. Any thread.
+ * changes nothing, and only tells what it would do. A strict block is its
+ * producer's alone: %DATAHUB_ERROR_DENIED. Any thread.
  *
  * Returns: %DATAHUB_OK; %DATAHUB_ERROR_BUSY: another repairer is at work; or a
  *   failure

@@ -597,10 +597,15 @@ static void
 not_adoptable (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
+  uint32_t fds = check_count_fds ();
   Block block;
   CHECK_RESULT (block_open (&block, "cam0", ACCESS_PRODUCE, &err),
       DATAHUB_ERROR_DENIED);
   CHECK_CONTAINS (err.message, "sealed");
+  uint32_t n;
+  CHECK_RESULT (datahub_block_repair ("cam0", 0, 0, NULL, NULL, &n, &err),
+      DATAHUB_ERROR_DENIED);
+  CHECK_INT (check_count_fds (), ==, fds);
   datahub_producer_close (producer);
 }
 
@@ -1118,7 +1123,7 @@ static const CheckTest tests[] = {
       nothing_of_others },
   { "a consumer that gave its lock back has a row nobody reads", ghost },
   { "lies in the shared page cannot free what others pinned", lies_in_con },
-  { "a sealed block is not adopted", not_adoptable },
+  { "a sealed block is neither adopted nor repaired by others", not_adoptable },
   { "a ticket, or the secret, lets in; nothing does not", good_tickets },
   { "forged, expired, replayed and other blocks' tickets are refused, each as "
     "such",
