@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+/* Streams of one group that are further apart than so many groups lose it. */
+#define GROUPS_MAX 4096u
 #define SEGMENT_VERSION 1
 #define SEGMENT_SIZE 88
 
@@ -120,7 +122,7 @@ guint
 gst_datahub_format_local_group (const GstDatahubStreamStart *start)
 {
   static GMutex lock;
-  static GHashTable *groups; /* for the life of the process: a few words each */
+  static GHashTable *groups; /* for the life of the process */
   g_autofree gchar *key =
       g_strdup_printf ("%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x",
           start->pipeline, start->group);
@@ -130,6 +132,9 @@ gst_datahub_format_local_group (const GstDatahubStreamStart *start)
     groups = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   id = GPOINTER_TO_UINT (g_hash_table_lookup (groups, key));
   if (id == 0) {
+    /* a producer that never stops beginning is not to fill the memory */
+    if (g_hash_table_size (groups) >= GROUPS_MAX)
+      g_hash_table_remove_all (groups);
     id = gst_util_group_id_next ();
     g_hash_table_insert (groups, g_steal_pointer (&key), GUINT_TO_POINTER (id));
   }

@@ -23,8 +23,11 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   uint32_t switches = image_change (data, size);
   exercise (IMAGE_CHANNEL);
 #ifdef FUZZ_INTEGRITY
-  if (switches & SWITCH_MORE)
+  exercise_integrity (IMAGE_CHANNEL);
+  if (switches & SWITCH_MORE) {
+    exercise_repair (IMAGE_CHANNEL);
     exercise_integrity (IMAGE_CHANNEL);
+  }
 #endif
   (void) switches;
   image_restore ();

@@ -40,7 +40,6 @@ typedef struct
   uint8_t *saved;
   uint64_t size;
   uint64_t length; /* now */
-  bool touched;
 } ImageFile;
 
 typedef struct
@@ -55,7 +54,7 @@ static uint32_t n_windows;
 static Uuid uuid; /* the same in every run */
 static char folder[64], store[80];
 static int folder_fd, store_fd, alive_fd;
-static bool is_alive, keeps_names;
+static bool is_alive;
 
 static void
 remove_folder (void)
@@ -327,7 +326,6 @@ image_make (uint32_t areas, bool keep)
   link_all ();
   alive_fd = openat (store_fd, "lck", O_RDWR | O_CLOEXEC);
   CHECK (alive_fd >= 0);
-  keeps_names = keep;
   if (keep)
     hold (LOCK_BYTE_ROW + MAX_ROWS - 1);
 }
@@ -356,7 +354,6 @@ put (const Window *window, uint64_t offset, const void *bytes, uint64_t size)
 {
   ImageFile *file = &files[window->file];
   uint64_t at = window->begin + offset;
-  file->touched = true;
   if (at >= file->length || size > file->length - at)
     return;
   memcpy (file->bytes + at, bytes, size);
@@ -367,7 +364,6 @@ change_length (uint32_t which, uint64_t length)
 {
   ImageFile *file = &files[which];
   length %= FILE_ROOM + 1;
-  file->touched = true;
   if (ftruncate (file->fd, (off_t) length) == 0)
     file->length = length;
 }
@@ -463,18 +459,14 @@ void
 image_restore (void)
 {
   set_alive (false);
-  if (!keeps_names)
-    restore_names ();
+  restore_names ();
   for (int i = 0; i < N_FILES; i++) {
     ImageFile *file = &files[i];
     struct stat st;
-    /* a reclaimer punches pools, and length is anybody's */
-    if (keeps_names && !file->touched && i >= FILE_SMALL)
-      continue;
+    /* whoever removed a pool has punched it too */
     if (fstat (file->fd, &st) < 0 || (uint64_t) st.st_size != file->size)
       CHECK (ftruncate (file->fd, (off_t) file->size) == 0);
     memcpy (file->bytes, file->saved, file->size);
     file->length = file->size;
-    file->touched = false;
   }
 }

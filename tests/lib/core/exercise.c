@@ -146,12 +146,32 @@ note_finding (const DatahubFinding *finding, void *user_data)
   CHECK (memchr (finding->message, 0, sizeof finding->message) != NULL);
 }
 
+static void
+note_repair (const DatahubRepair *action, void *user_data)
+{
+  CHECK (memchr (action->message, 0, sizeof action->message) != NULL);
+}
+
+void
+exercise_repair (const char *channel)
+{
+  uint32_t n;
+  went_well (datahub_block_repair (channel, DATAHUB_REPAIR_DRY_RUN, 0,
+      note_repair, NULL, &n, &err));
+  went_well (datahub_block_repair (channel, DATAHUB_REPAIR_CLOSE_DEAD, 0,
+      note_repair, NULL, &n, &err));
+}
+
 void
 exercise_integrity (const char *channel)
 {
   DatahubIntegrityReport report;
+  DatahubDiagnosis *diagnosis = NULL;
   went_well (datahub_block_validate (channel, DATAHUB_VALIDATE_CHECKSUMS,
       note_finding, NULL, &report, &err));
+  went_well (datahub_block_diagnose (channel, NULL, note_finding, NULL,
+      &diagnosis, &err));
+  datahub_diagnosis_free (diagnosis);
 }
 
 uint32_t

@@ -17,5 +17,7 @@ uint32_t devour (DatahubConsumer *consumer, uint32_t n);
 uint32_t exercise (const char *channel);
 /* And a look at what is wrong with it; takes a few ms where something is. */
 void exercise_integrity (const char *channel);
+/* And what can be repaired of it. */
+void exercise_repair (const char *channel);
 
 #endif /* TESTS_CORE_EXERCISE_H */

@@ -623,7 +623,8 @@ waits_for_a_successor (void)
         DATAHUB_TIMEOUT);
   }
   CHECK_INT (check_now_ns () - start, >=, 600 * CHECK_MS);
-  CHECK_INT (consumer_stats (consumer).waits - waits, <=, 18);
+  /* a few of 100 ms each; of 20 ms where there is no futex_waitv() */
+  CHECK_INT (consumer_stats (consumer).waits - waits, <=, 45);
   CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
       DATAHUB_TIMEOUT);
 
@@ -944,10 +945,16 @@ killed_adopting (void)
   expect_buffers (reliable, 0, 1);
   check_kill (&child);
   Life short_life = small_life (0, 0);
+  /* how long a whole one takes here */
+  uint64_t whole = check_now_ns ();
+  child = check_fork (adopt_at_once, &short_life);
+  CHECK_HEAR (child.from, 1);
+  whole = check_now_ns () - whole;
+  check_kill (&child);
   for (int round = 0; round < 300; round++) {
     child = check_fork (adopt_at_once, &short_life);
     seed = seed * UINT64_C (6364136223846793005) + 1442695040888963407u;
-    uint64_t until = check_now_ns () + (seed >> 33) % (3 * CHECK_MS);
+    uint64_t until = check_now_ns () + (seed >> 33) % (2 * whole);
     while (check_now_ns () < until)
       ;
     check_kill (&child);
