@@ -55,7 +55,8 @@ struct _DatahubConsumer
   uint64_t cursor;
   uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
   uint64_t seen_incarnation; /* of the record before; NONE: there was none */
-  uint64_t mourned; /* incarnation whose death was told; NONE: none was */
+  uint64_t mourned; /* incarnation whose death was told, if `mourns` */
+  bool mourns;
   uint64_t flush_mark; /* records from here on follow a flush */
   bool flush_pending;
   bool discont;

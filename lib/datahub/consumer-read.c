@@ -588,7 +588,8 @@ read_last (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
   uint64_t incarnation = consumer->asked_incarnation;
   if (result != DATAHUB_TIMEOUT)
     return result;
-  if (consumer->mourned != incarnation) {
+  if (!consumer->mourns || consumer->mourned != incarnation) {
+    consumer->mourns = true;
     consumer->mourned = incarnation;
     return DATAHUB_PRODUCER_LOST;
   }
@@ -678,7 +679,7 @@ static bool
 has_end_to_tell (DatahubConsumer *consumer)
 {
   return consumer_is_orphaned (consumer)
-      && (consumer->mourned != consumer->asked_incarnation
+      && (!consumer->mourns || consumer->mourned != consumer->asked_incarnation
           || consumer_is_forsaken (consumer));
 }
 

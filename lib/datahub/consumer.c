@@ -276,7 +276,7 @@ consumer_new (const DatahubConsumerOptions *options)
   consumer->references = 1;
   consumer->next_ordinal = DATAHUB_NONE;
   datahub_consumer_set_max_age (consumer, options->max_age_ns);
-  consumer->seen_incarnation = consumer->mourned = DATAHUB_NONE;
+  consumer->seen_incarnation = DATAHUB_NONE;
   return consumer;
 }
 

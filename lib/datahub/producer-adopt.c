@@ -22,6 +22,7 @@
  * four years. */
 #define HEAD_MAX (UINT64_C (1) << 47)
 #define GEN_MAX (UINT32_C (1) << 30)
+#define INCARNATION_MAX (UINT64_C (1) << 47)
 #define POOL_SLOTS_MAX (UINT32_C (1) << 20)
 
 /* A record as the dead left it. */
@@ -517,6 +518,7 @@ judge (Heir *heir)
   const Geometry *g = &producer->block.g;
   if (!is_alike (producer)
       || load_seq (&producer->block.header->next_gen) > GEN_MAX
+      || load_seq (&producer->block.header->incarnation) > INCARNATION_MAX
       || !take_pools (producer) || !reserve_newest (producer)
       || !producer_make_private_state (producer)
       || !producer_open_reaper (producer))
