@@ -284,12 +284,12 @@ class Block:
         prefix = f"{shm_directory()}/datahub-{os.getuid()}-"
         lock_fd, _ = open_file(prefix + channel, LOCK_PAGE.size)
         try:
-            return cls(prefix, lock_fd, secret, not_uuid)
+            return cls(prefix, channel, lock_fd, secret, not_uuid)
         except BaseException:
             os.close(lock_fd)
             raise
 
-    def __init__(self, prefix, lock_fd, secret, not_uuid):
+    def __init__(self, prefix, channel, lock_fd, secret, not_uuid):
         page = LOCK_PAGE.unpack(os.pread(lock_fd, LOCK_PAGE.size, 0))
         magic, self.uuid, major, _, _, flags = page
         check(magic == LOCK_MAGIC, "The name leads to no DataBlock.")
@@ -303,6 +303,7 @@ class Block:
         if self.uuid == not_uuid:
             raise NotThere("The block is the one that is over.")
         self.lock_fd = lock_fd
+        self._entry = prefix + channel
         self._prefix = prefix + self.uuid.hex()
         self.pools = {}
         self._pools_seen = None
@@ -348,6 +349,17 @@ class Block:
         asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
         told = fcntl.fcntl(self.lock_fd, fcntl.F_OFD_GETLK, asked)
         return FLOCK.unpack(told)[0] != fcntl.F_UNLCK
+
+    def may_go_on(self):
+        """While the name leads to it a successor of a dead producer may go on
+        with the block; then the producer lives again."""
+        try:
+            named = os.stat(self._entry, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        own = os.fstat(self.lock_fd)
+        return (self.state() == READY and (named.st_dev, named.st_ino)
+                == (own.st_dev, own.st_ino))
 
     def ring_word(self, sequence):
         slot = sequence % self.identity.ring_size

@@ -10,8 +10,8 @@ import sys
 import time
 import zlib
 
-from datablock import (BUFFER, CAPS, DELTA_UNIT, EOS, NONE, Block, NotThere,
-                       Reader, Refused, text_of)
+from datablock import (BUFFER, CAPS, DELTA_UNIT, EOS, NONE, READY, Block,
+                       NotThere, Reader, Refused, text_of)
 
 LIVENESS = 0.1  # seconds between questions whether the producer lives
 EXIT_REFUSED, EXIT_DIED, EXIT_TIMEOUT = 1, 3, 4
@@ -115,9 +115,22 @@ class Program:
             if time.monotonic() - asked >= LIVENESS:
                 asked = time.monotonic()
                 how = reader.ended()
+                if how == "died" and self.args.follow:
+                    how = self.wait_for_successor(block, reader)
                 if how:
                     return self.end(how, reader)
             time.sleep(self.args.poll)
+
+    def wait_for_successor(self, block, reader):
+        """None when another producer goes on with the block."""
+        say(f"# died at {reader.cursor}; another may go on with the block")
+        while block.may_go_on() and not self.late():
+            if block.producer_lives():
+                self.heard = time.monotonic()
+                say("# another producer goes on with the block")
+                return None
+            time.sleep(self.args.poll)
+        return "closed" if block.state() != READY else "died"
 
     def end(self, how, reader):
         say(f"# {how} at {reader.cursor}: read {self.buffers} buffers, lost "
