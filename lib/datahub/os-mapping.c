@@ -36,6 +36,25 @@ struct _SharedMapping
 static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 static SharedMapping *shared_mappings; /* guarded by shared_lock */
 
+static void
+lock_mappings (void)
+{
+  pthread_mutex_lock (&shared_lock);
+}
+
+static void
+unlock_mappings (void)
+{
+  pthread_mutex_unlock (&shared_lock);
+}
+
+/* A child is not to find the table locked by a thread it does not have. */
+static void
+watch_forks (void)
+{
+  pthread_atfork (lock_mappings, unlock_mappings, unlock_mappings);
+}
+
 static void *
 map_shared_locked (int fd, uint64_t size, bool writable)
 {
@@ -77,7 +96,9 @@ map_shared_locked (int fd, uint64_t size, bool writable)
 void *
 os_map (int fd, uint64_t size, bool writable)
 {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   void *map;
+  pthread_once (&once, watch_forks);
   pthread_mutex_lock (&shared_lock);
   map = map_shared_locked (fd, size, writable);
   pthread_mutex_unlock (&shared_lock);
@@ -150,8 +171,8 @@ os_map_at (void *at, int fd, uint64_t size)
   /* past the sanitizer, which takes a mapping for a write to all of it; the
    * kernel puts one page in place of the other */
   done = os_identity (fd, &device, &inode)
-      && syscall (SYS_mmap, at, size, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_FIXED, fd, 0)
+      && syscall (SYS_mmap, at, size, (long) (PROT_READ | PROT_WRITE),
+             (long) (MAP_SHARED | MAP_FIXED), (long) fd, 0L)
           == (long) (uintptr_t) at;
   if (done) {
     forget_at (at, size);
