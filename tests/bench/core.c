@@ -28,6 +28,7 @@
 #define MAX_CONSUMERS 128u
 
 static DatahubError error;
+static bool strict; /* --strict: memory without names, sealed */
 
 static void
 must (DatahubResult result, const char *what)
@@ -46,6 +47,7 @@ producer_new (uint64_t slot_size)
   DatahubProducer *producer = NULL;
   datahub_producer_options_init (&options);
   options.slot_size = slot_size;
+  options.strict = strict;
   must (datahub_producer_create (CHANNEL, &options, &producer, &error),
       "create");
   must (datahub_producer_publish (producer, &error), "publish");
@@ -335,8 +337,9 @@ recovery (void)
 }
 
 int
-main (void)
+main (int argc, char **argv)
 {
+  strict = argc > 1 && strcmp (argv[1], "--strict") == 0;
   cycle (false);
   cycle (true);
   for (uint32_t n = 1; n <= MAX_CONSUMERS; n *= 2)
