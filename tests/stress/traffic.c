@@ -4,6 +4,7 @@
 #include "common/pattern.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOT_SIZE 8192
@@ -82,6 +83,7 @@ traffic_options (uint64_t epoch)
   options.pack = epoch % 2;
   options.adopt = false; /* an epoch is a block, unless a test wants more */
   options.max_bytes = 32 << 20;
+  options.strict = getenv ("CHECK_STRICT") != NULL;
   /* Nobody here is slow for that long unless something is wrong. */
   options.block_timeout_ns = check_scaled_ns (20 * CHECK_S);
   return options;
