@@ -127,7 +127,7 @@ how_long (gint64 ns)
 }
 
 static void
-print_problem (const Problem *problem)
+print_problem (const Problem *problem, gboolean with_advice)
 {
   g_autofree char *since =
       problem->for_ns >= 0 ? how_long (problem->for_ns) : NULL;
@@ -136,7 +136,7 @@ print_problem (const Problem *problem)
       since ? since : "");
 
   print_wrapped (head, INDENT, problem->message);
-  if (problem->advice)
+  if (problem->advice && with_advice)
     print_wrapped ("    -> ", INDENT + 3, problem->advice);
 }
 
@@ -146,6 +146,18 @@ worst_first (gconstpointer a, gconstpointer b)
   const Problem *const *x = a, *const *y = b;
 
   return (int) (*y)->severity - (int) (*x)->severity;
+}
+
+/* Many of a kind need the same: that is said once, behind the last of them. */
+static gboolean
+is_last_to_say_so (const GPtrArray *problems, guint i)
+{
+  const Problem *this = g_ptr_array_index (problems, i), *next;
+
+  if (i + 1 == problems->len)
+    return TRUE;
+  next = g_ptr_array_index (problems, i + 1);
+  return g_strcmp0 (this->advice, next->advice) != 0;
 }
 
 static void
@@ -161,7 +173,8 @@ print_patient (Patient *patient, gboolean repaired)
     g_print ("ok\n");
   g_ptr_array_sort (patient->problems, worst_first);
   for (guint i = 0; i < patient->problems->len; i++)
-    print_problem (g_ptr_array_index (patient->problems, i));
+    print_problem (g_ptr_array_index (patient->problems, i),
+        is_last_to_say_so (patient->problems, i));
   for (guint i = 0; i < patient->actions->len; i++)
     print_wrapped (repaired ? "  repaired: " : "  --repair would: ", INDENT,
         g_ptr_array_index (patient->actions, i));

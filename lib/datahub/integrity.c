@@ -267,9 +267,9 @@ tell_unreadable (Look *look, const DatahubError *error)
  * @error: (out) (optional): why it failed
  *
  * Checks a block against the rules of its layout, as an observer: takes no row
- * and no lock, writes nothing, and may run beside programs at full speed, which
- * it does not slow down. What is wrong is looked at again before it is told, so
- * that a program between two steps is no finding. Of one kind at most 8 findings
+ * and no lock, writes nothing, and may run beside programs at full speed. What
+ * is wrong is looked at again before it is told, so that a program between two
+ * steps is no finding. Of one kind at most 8 findings
  * are told, the others counted.
  *
  * Takes a few milliseconds; with %DATAHUB_VALIDATE_CHECKSUMS as long as it takes
