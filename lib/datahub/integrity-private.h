@@ -41,7 +41,6 @@ struct _Look
   void *user_data;
   DatahubIntegrityReport *report;
   bool first; /* of the looks: it alone counts */
-  uint32_t *where; /* per record: 1 + the ring word that names it */
   Suspect suspects[SUSPECTS_MAX];
   uint32_t n_suspects;
   uint32_t n_told[DATAHUB_N_FINDINGS];

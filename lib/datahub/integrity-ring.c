@@ -276,31 +276,6 @@ judge_word (Look *look, uint32_t i, uint64_t *word, Doubt *doubt)
   return WORD_WRONG;
 }
 
-/* No record is in the ring twice at once: the other word stands before and
- * behind this one. */
-static bool
-check_twice (Look *look, uint32_t i, uint64_t word, Doubt *doubt)
-{
-  shared_u64 *ring = look->block.ring;
-  uint32_t record = RING_RECORD (word), other = look->where[record];
-  uint64_t there;
-  if (look->first && other == 0) {
-    look->where[record] = i + 1;
-    return false;
-  }
-  if (other == 0 || other == i + 1)
-    return false;
-  there = load_seq (&ring[other - 1]);
-  if (RING_RECORD (there) != record || load_seq (&ring[i]) != word
-      || load_seq (&ring[other - 1]) != there)
-    return false;
-  return doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, word ^ there,
-      "Ring words %u and %u lead to the same place, %u, as records %llu and "
-      "%llu.",
-      other - 1, i, record, (unsigned long long) RING_SEQUENCE (there),
-      (unsigned long long) RING_SEQUENCE (word));
-}
-
 static bool
 check_ring_word (Look *look, uint32_t i, Doubt *doubt)
 {
@@ -314,8 +289,8 @@ check_ring_word (Look *look, uint32_t i, Doubt *doubt)
         && !check_order (&look->block, &unused);
   }
   look->report->n_words += look->first;
-  return check_record (look, at, word, 0, DATAHUB_FINDING_RECORD, i, doubt)
-      || check_twice (look, i, word, doubt);
+  /* a record knows its number, so no two words can both be right about it */
+  return check_record (look, at, word, 0, DATAHUB_FINDING_RECORD, i, doubt);
 }
 
 static bool

@@ -296,12 +296,7 @@ datahub_block_validate (const char *channel, uint32_t flags,
   look->report = report;
   result = block_open (&look->block, channel, ACCESS_OBSERVE, error);
   if (result == DATAHUB_OK) {
-    look->where = calloc (look->block.g.n_recs, sizeof *look->where);
-    if (look->where)
-      look_at_everything (look);
-    else
-      result = datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
-    free (look->where);
+    look_at_everything (look);
     block_release (&look->block);
   } else if (result == DATAHUB_ERROR_CORRUPT) {
     tell_unreadable (look, error);

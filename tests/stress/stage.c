@@ -242,6 +242,26 @@ check_no_file (void)
   closedir (dir);
 }
 
+static void
+refuse_damage (const DatahubFinding *finding, void *user_data)
+{
+  if (finding->severity == DATAHUB_SEVERITY_DAMAGE)
+    check_fail (__FILE__, __LINE__, "%s: %s",
+        datahub_finding_name (finding->kind), finding->message);
+}
+
+/* At whatever step a process stands, or has died, the memory is right by its own
+ * rules: what it has left is no damage. */
+static void
+check_undamaged (void)
+{
+  DatahubIntegrityReport report;
+  DatahubResult result = datahub_block_validate (CHANNEL,
+      DATAHUB_VALIDATE_CHECKSUMS, refuse_damage, NULL, &report, &stage_error);
+  if (result != DATAHUB_ERROR_NOT_FOUND)
+    MUST (result);
+}
+
 static Scenario
 complete (const Scenario *scenario)
 {
@@ -275,6 +295,7 @@ stage_play (const Scenario *named, Board *board, const StepTrap *trap,
   scenario->prepare (&stage);
   start (&stage, &stage.victim, scenario->part);
   stage_attend (&stage, &stage.victim);
+  check_undamaged ();
   if (stage.victim.state == VICTIM_STANDS) {
     scenario->beside (&stage);
     check_continue (&stage.victim.child);

@@ -127,6 +127,7 @@ ring_words (void)
       "which is not in the ring");
   FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (47, 0), RING_WORD,
       "which is not in the ring");
+  /* two words that lead to one record: one of them is wrong about it */
   *ring_word_of (&scene.ctl, 2) = RING_WORD (2, RING_RECORD (first));
   record_at (&scene.ctl, 1)->seq = 2;
   check_found (DATAHUB_FINDING_RECORD, "another number");

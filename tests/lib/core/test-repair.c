@@ -183,6 +183,16 @@ pools_of_a_damaged_table (void)
     intrusion_restore (&ctl);
   }
   intrusion_end (&ctl);
+  /* where a file is not what the table says, the others are left alone too */
+  Intrusion pool = intrude (".d2");
+  ((PoolPage *) pool.bytes)->gen = 9;
+  make_stray_pool ();
+  CHECK_INT (repair (0).n, ==, 0);
+  CHECK_INT (check_count_files (), ==, files + 1);
+  intrusion_restore (&pool);
+  CHECK_INT (repair (0).n, ==, 1);
+  CHECK_INT (check_count_files (), ==, files);
+  intrusion_end (&pool);
   datahub_block_reclaim (false, NULL, NULL, NULL);
 }
 
@@ -439,6 +449,35 @@ refused_for_the_living (void)
   datahub_producer_close (producer);
 }
 
+/* A slot that a dead and a living consumer hold: all of it or nothing. */
+static void
+held_by_both (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_buffers (producer, 0, 4);
+  CheckChild dead = holder ();
+  DatahubConsumer *living = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubView first = read_record (living), second = read_record (living);
+  DatahubSlotInfo slot = slot_held ();
+  DatahubHeldThing thing = { .kind = DATAHUB_HELD_SLOT,
+    .pool = slot.pool,
+    .slot = slot.slot };
+  DatahubConsumerInfo infos[2];
+  uint32_t n;
+  check_kill (&dead);
+  CHECK_RESULT (release (thing), DATAHUB_ERROR_BUSY);
+  CHECK_CONTAINS (err.message, "(row 1) lives");
+  CHECK_OK (datahub_block_inspect_consumers ("cam0", infos, 2, &n, &err));
+  CHECK_INT (n, ==, 2);
+  CHECK_INT (infos[0].pins, ==, 2);
+  CHECK_INT (infos[1].pins, ==, 2);
+  datahub_consumer_end_read (living, &first);
+  datahub_consumer_end_read (living, &second);
+  CHECK_OK (release (thing));
+  datahub_consumer_close (living);
+  datahub_producer_close (producer);
+}
+
 /* One thing after the other; the producer goes on. */
 static void
 taken_from_the_dead (void)
@@ -551,6 +590,7 @@ static const CheckTest tests[] = {
   { "of several repairers at once exactly one acts", two_repairers },
   { "a second repairer waits no longer than it was told", busy },
   { "nothing is taken from who lives", refused_for_the_living },
+  { "of a slot that a living one holds too nothing is taken", held_by_both },
   { "things are taken from the dead one by one", taken_from_the_dead },
   { "another holder than the one meant keeps what it has", not_the_one_meant },
   { "things that there are not are refused", impossible_things },
