@@ -126,8 +126,10 @@ note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
       : DATAHUB_SEVERITY_WARNING;
 
   patient_add (patient, severity, datahub_result_name (result), -1,
-      g_strdup (result == DATAHUB_ERROR_NOT_FOUND ? "It is gone by now."
-                                                  : error->message),
+      g_strdup (result == DATAHUB_ERROR_NOT_FOUND
+              ? "There is no more of it than a name: it was closed just now, "
+                "or it was strict, and its producer died."
+              : error->message),
       NULL);
 }
 
