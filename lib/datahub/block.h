@@ -39,7 +39,7 @@ typedef struct
   uint64_t
       heartbeat_ns; /* CLOCK_MONOTONIC of the producer's last sign of life */
   uint64_t silent_ns; /* passed since then */
-  bool strict; /* its memory has no names; long caps are not seen */
+  bool strict; /* its memory has no names */
   char caps[1024]; /* the caps in force; empty: none yet; cut if long */
 } DatahubBlockInfo;
 

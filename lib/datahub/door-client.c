@@ -337,9 +337,12 @@ static DatahubResult
 map_observer (Block *block, Message *message, DatahubError *error)
 {
   uint64_t ctl;
-  if (message->n_fds != 1 || !is_sound (block, message->fds[0], &ctl))
+  if (message->answer.n_pools > MAX_POOLS
+      || message->n_fds != 1 + message->answer.n_pools
+      || !is_sound (block, message->fds[0], &ctl))
     return fail_nonsense (block, error);
   keep_rows (block->pass, &message->shown);
+  keep_pools (block->pass, message, 1);
   return block_map_control (block, message->fds[0], ctl, -1, 0, ACCESS_OBSERVE,
       error);
 }

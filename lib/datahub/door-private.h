@@ -27,7 +27,7 @@ typedef enum
 typedef enum
 {
   DOOR_GRANTED = 0, /* descriptors: ctl, con, row, token, pools */
-  DOOR_SHOWN = 1, /* to an observer: ctl */
+  DOOR_SHOWN = 1, /* to an observer: ctl, pools of events' bodies */
   DOOR_POOL = 2, /* to a consumer, unasked: one more pool */
   DOOR_REFUSED_VERSION = 16,
   DOOR_REFUSED_MALFORMED,

@@ -52,6 +52,7 @@ typedef struct
 {
   uint32_t gen; /* 0: free */
   int fd; /* borrowed from the pool */
+  PoolKind kind;
 } DoorPool;
 
 struct _Door
@@ -121,7 +122,7 @@ send_pool (Door *door, Guest *guest, uint32_t i)
 /* Sends the pool to all guests; call it before the pool table names it. @fd
  * stays the caller's, until door_drop_pool(). */
 void
-door_add_pool (Door *door, uint32_t gen, int fd)
+door_add_pool (Door *door, uint32_t gen, PoolKind kind, int fd)
 {
   uint64_t one = 1;
   bool owed = false;
@@ -129,7 +130,7 @@ door_add_pool (Door *door, uint32_t gen, int fd)
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
     if (door->pools[i].gen)
       continue;
-    door->pools[i] = (DoorPool){ gen, fd };
+    door->pools[i] = (DoorPool){ gen, fd, kind };
     for (uint32_t g = 0; g < door->n_guests; g++) {
       if (!door->guests[g].granted)
         continue;
@@ -257,6 +258,19 @@ judge (Door *door, const DoorHello *hello)
       &block->uuid, os_wall_clock ()));
 }
 
+/* The lock is held. */
+static void
+list_pools (const Door *door, bool payload, DoorAnswer *made, int *fds)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    const DoorPool *pool = &door->pools[i];
+    if (pool->gen == 0 || (pool->kind == POOL_PAYLOAD && !payload))
+      continue;
+    fds[made->n_pools] = pool->fd;
+    made->gens[made->n_pools++] = pool->gen;
+  }
+}
+
 /* Sends what a new consumer needs. Under the lock, so that a pool that comes
  * meanwhile is either in it or sent behind it. */
 static bool
@@ -271,11 +285,7 @@ send_grant (Door *door, uint32_t i, const RowGrant *grant)
   made.row = grant->row;
   made.quota = grant->quota;
   pthread_mutex_lock (&door->lock);
-  for (uint32_t p = 0; p < MAX_POOLS; p++)
-    if (door->pools[p].gen) {
-      fds[DOOR_FDS_POOLS + made.n_pools] = door->pools[p].fd;
-      made.gens[made.n_pools++] = door->pools[p].gen;
-    }
+  list_pools (door, true, &made, fds + DOOR_FDS_POOLS);
   sent = os_send (door->guests[i].fd, &made, sizeof made, fds,
       DOOR_FDS_POOLS + made.n_pools);
   if (sent) {
@@ -322,13 +332,14 @@ describe_row (const DatahubConsumerInfo *info)
   return row;
 }
 
-/* An observer gets ctl, and is told of the consumers, whose rows it cannot
- * see. */
+/* An observer gets ctl and the bodies of events (caps are one), no payload, and
+ * is told of the consumers, whose rows it cannot see. */
 static void
 show (Door *door, uint32_t i)
 {
   const Block *block = &door->producer->block;
   DoorShown shown;
+  int fds[1 + MAX_POOLS] = { door->producer->ctl_fd };
   uint32_t rows = block_rows_in_use (block);
   producer_reap (door->producer, 0);
   memset (&shown, 0, sizeof shown);
@@ -338,10 +349,13 @@ show (Door *door, uint32_t i)
     if (row_read_info (block, block->lck, r, &info) && info.alive)
       shown.rows[shown.answer.n_rows++] = describe_row (&info);
   }
+  pthread_mutex_lock (&door->lock);
+  list_pools (door, false, &shown.answer, fds + 1);
   /* one that is gone already is not told */
   os_send (door->guests[i].fd, &shown,
-      sizeof shown.answer + shown.answer.n_rows * sizeof (DoorRow),
-      &door->producer->ctl_fd, 1);
+      sizeof shown.answer + shown.answer.n_rows * sizeof (DoorRow), fds,
+      1 + shown.answer.n_pools);
+  pthread_mutex_unlock (&door->lock);
   drop_guest (door, i);
 }
 

@@ -257,7 +257,7 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   STEP (P1_FILE_MADE);
   if (producer->door)
-    door_add_pool (producer->door, shape.gen, pool->fd);
+    door_add_pool (producer->door, shape.gen, kind, pool->fd);
   pthread_mutex_lock (&producer->lock);
   /* after a close nothing is linked: nobody would remove it */
   closed = producer->closed;

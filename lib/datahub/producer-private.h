@@ -255,7 +255,7 @@ void strict_end_grant (RowGrant *grant);
 void strict_free (DatahubProducer *producer);
 Door *door_new (DatahubProducer *producer, const uint8_t *secret);
 DatahubResult door_open (Door *door, DatahubError *error);
-void door_add_pool (Door *door, uint32_t gen, int fd);
+void door_add_pool (Door *door, uint32_t gen, PoolKind kind, int fd);
 void door_drop_pool (Door *door, uint32_t gen);
 void door_close (Door *door);
 void door_free (Door *door);

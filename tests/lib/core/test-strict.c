@@ -1270,9 +1270,14 @@ observed (void)
   options.secret = secret;
   options.name = "an\x1b eye";
   CHECK_OK (datahub_consumer_attach ("cam0", &options, &consumer, &err));
+  char caps[400];
+  memset (caps, 'c', sizeof caps - 1); /* more than a record holds */
+  caps[sizeof caps - 1] = 0;
+  commit_event (producer, DATAHUB_RECORD_CAPS, caps);
   commit_buffers (producer, 0, 5);
   CHECK_OK (datahub_block_inspect ("cam0", &info, &err));
   CHECK (info.strict && info.producer_alive);
+  CHECK_STR (info.caps, caps);
   CHECK_INT (info.buffers, ==, 5);
   CHECK_INT (info.n_consumers, ==, 1);
   CHECK_OK (datahub_block_inspect_consumers ("cam0", &row, 1, &n, &err));
@@ -1288,6 +1293,21 @@ observed (void)
   CHECK_INT (diagnosis->n_rows, ==, 1);
   CHECK_INT (diagnosis->rows[0].behind, >=, 1);
   datahub_diagnosis_free (diagnosis);
+  /* no payload, and nothing to write to */
+  DoorHello hello = greeting (datahub_producer_get_uuid (producer));
+  DoorShown shown;
+  Visit visit = { .fd = knock (datahub_producer_get_uuid (producer)) };
+  hello.wish = DOOR_WISH_OBSERVE;
+  CHECK (os_send (visit.fd, &hello, sizeof hello, NULL, 0));
+  CHECK (os_wait_readable (visit.fd, -1, SOON));
+  CHECK_INT (os_receive (visit.fd, &shown, sizeof shown, visit.fds,
+                 &visit.n_fds),
+      ==, sizeof shown.answer + sizeof (DoorRow));
+  CHECK_INT (visit.n_fds, ==, 2);
+  CHECK_INT (shown.answer.gens[0], ==, producer->newest[POOL_SMALL]->shape.gen);
+  for (int i = 0; i < 2; i++)
+    CHECK (!can_map_writable (visit.fds[i]));
+  leave (&visit);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
