@@ -67,6 +67,7 @@ consumer_new (const char *channel, bool reliable, DatahubStart start)
 {
   DatahubConsumerOptions options;
   datahub_consumer_options_init (&options);
+  options.timeout_ns = SOON;
   options.reliable = reliable;
   options.start = start;
   return attach (channel, &options);
@@ -78,6 +79,7 @@ consumer_try (const char *channel)
   DatahubConsumerOptions options;
   DatahubConsumer *consumer = NULL;
   datahub_consumer_options_init (&options);
+  options.timeout_ns = SOON;
   DatahubResult result =
       datahub_consumer_attach (channel, &options, &consumer, &err);
   CHECK_INT (consumer != NULL, ==, result == DATAHUB_OK);
@@ -91,6 +93,7 @@ consumer_new_quota (const char *channel, bool reliable, uint32_t max_pinned)
 {
   DatahubConsumerOptions options;
   datahub_consumer_options_init (&options);
+  options.timeout_ns = SOON;
   options.reliable = reliable;
   options.start = DATAHUB_START_OLDEST;
   options.max_pinned = max_pinned;

@@ -623,6 +623,7 @@ attach_with (const uint8_t *ticket, const uint8_t *with_secret)
   datahub_consumer_options_init (&options);
   options.ticket = ticket;
   options.secret = with_secret;
+  options.timeout_ns = SOON;
   DatahubResult result =
       datahub_consumer_attach ("cam0", &options, &consumer, &err);
   CHECK_INT (consumer != NULL, ==, result == DATAHUB_OK);
