@@ -440,7 +440,8 @@ noise_in_the_control_file (void)
     devour (live, 8);
     exercise ("cam0");
     if (i % 32 == 0) /* so that there is something sound to damage */
-      memcpy (scene.ctl.bytes, scene.ctl.saved, scene.ctl.size);
+      CHECK (pwrite (scene.ctl.fd, scene.ctl.saved, scene.ctl.size, 0)
+          == (ssize_t) scene.ctl.size);
   }
   atomic_store (&noise.stop, 1);
   check_thread_join (thread);
