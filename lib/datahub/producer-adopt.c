@@ -486,6 +486,10 @@ tidy_files (const DatahubProducer *producer)
       gens[n++] = producer->pools[i]->shape.gen;
   for (uint32_t i = 0; i < n; i++)
     raise_u32_seq (&header->next_gen, gens[i]);
+  /* the dead one may have put a pool into the table and told nobody: without
+   * this nobody is seen to lag when the block closes, and its files go */
+  add_seq (&header->pool_changes, 1);
+  STEP (C9_CHANGES_COUNTED);
   block_unlink_stray_pools (&producer->block, gens, n); /* C9 */
   STEP (C9_STRAYS_UNLINKED);
   sign_lock_file (&producer->block);

@@ -109,6 +109,7 @@
   step (C7_INCARNATION_STORED) \
   step (C8_WAKE_STEPPED) \
   step (C8_WOKE) \
+  step (C9_CHANGES_COUNTED) \
   step (C9_STRAYS_UNLINKED) \
   step (C9_LCK_SIGNED) \
   step (C10_REAPED) \

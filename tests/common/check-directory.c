@@ -96,6 +96,14 @@ check_count_fds (void)
   return count_entries ("/proc/self/fd");
 }
 
+uint32_t
+check_count_fds_of (pid_t pid)
+{
+  char path[64];
+  snprintf (path, sizeof path, "/proc/%d/fd", (int) pid);
+  return count_entries (path);
+}
+
 const char *
 check_find_file (const char *suffix)
 {

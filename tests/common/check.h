@@ -102,6 +102,7 @@ uint64_t check_bytes_used (void);
 void check_allow_files (void);
 void check_assert_nothing_left (void);
 uint32_t check_count_fds (void);
+uint32_t check_count_fds_of (pid_t pid);
 
 uint64_t check_now_ns (void);
 /* Real time as slow machines and sanitizers need it: CHECK_SCALE multiplies.

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,7 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
   MUST (result);
   *reader = (TrafficReader){ .consumer = consumer,
     .reliable = reliable,
+    .adopts = true,
     .random = random };
   return true;
 }
@@ -100,6 +102,14 @@ stage_commit (Board *board, DatahubProducer *producer, uint64_t epoch,
   atomic_store (result == DATAHUB_OK ? &board->committed : &board->attempted,
       result == DATAHUB_OK ? first + n : first);
   return result;
+}
+
+uint64_t
+stage_sleeps (DatahubProducer *producer)
+{
+  DatahubProducerStats stats;
+  datahub_producer_get_stats (producer, &stats);
+  return stats.waits;
 }
 
 /* Every byte of version n of the zone is n. */
@@ -229,6 +239,14 @@ stage_attend (Stage *stage, Victim *victim)
       check_fail (__FILE__, __LINE__, "the victim never ends");
     stage->scenario->go_on (stage);
   }
+}
+
+void
+stage_wait_for_death (CheckChild *child)
+{
+  struct pollfd poll_fd = { .fd = child->from, .events = POLLIN };
+  CHECK (poll (&poll_fd, 1, (int) check_scaled_ns (20000)) == 1);
+  check_kill (child);
 }
 
 static void

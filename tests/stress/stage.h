@@ -29,8 +29,7 @@ typedef struct
   _Atomic uint32_t flushed; /* a flush was begun */
   _Atomic uint32_t published; /* publish returned */
   _Atomic uint32_t closing; /* a close was begun */
-  _Atomic uint32_t adopted; /* a block that had N buffers in it before: */
-  _Atomic uint64_t base;
+  _Atomic uint32_t is_new; /* the numbers are those of another block */
 } Board;
 
 typedef enum
@@ -79,7 +78,8 @@ typedef enum
 {
   SECOND_NONE,
   SECOND_CONSUMER, /* beside the first */
-  SECOND_HEIR /* a producer, after the first */
+  SECOND_HEIR, /* a producer with another block, after the first */
+  SECOND_ADOPTER /* a producer with the same block, after the first */
 } SecondRole;
 
 struct _Stage
@@ -96,7 +96,7 @@ struct _Stage
   CheckChild prop; /* a child that dies as part of the scenery */
 
   TrafficReader live, reliable, idle;
-  bool reliable_pauses;
+  bool reliable_pauses, all_pause; /* do not read for now */
   uint32_t asked; /* what the victim said last */
   CheckThread *thread; /* wants the user lock */
   CheckThread *filler; /* commits one buffer more than there is room for */
@@ -120,6 +120,9 @@ void stage_start_second (Stage *stage, void (*part) (CheckParent *parent));
 /* Goes on until the victim is dead, done, or stands still. */
 void stage_attend (Stage *stage, Victim *victim);
 
+/* Waits for the end of a child that kills itself. */
+void stage_wait_for_death (CheckChild *child);
+
 /* In a victim: the trap is armed between the two. */
 void part_begins (CheckParent *parent);
 void part_ends (void);
@@ -136,6 +139,8 @@ DatahubResult stage_read_all (TrafficReader *reader);
 /* Commits and says so on the board. */
 DatahubResult stage_commit (Board *board, DatahubProducer *producer,
     uint64_t epoch, uint32_t n, int64_t timeout_ns);
+/* How often the producer slept for room. */
+uint64_t stage_sleeps (DatahubProducer *producer);
 void stage_write_zone (Board *board, DatahubProducer *producer);
 
 extern const Scenario producer_scenarios[];

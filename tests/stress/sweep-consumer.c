@@ -7,6 +7,7 @@
 #include "lib/core/census.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -42,22 +43,23 @@ is_too_late (CheckParent *parent)
   return !stage->producer && atomic_load (&stage->board->closing);
 }
 
-/* Until the end, where the producer dies too. One who was stopped for long is
- * evicted, is told so, and goes on. */
-static void
+/* Returns whether there may be more: the producer may die too, which is told
+ * once. One who was stopped for long is evicted, is told so, and goes on. */
+static bool
 read_some (TrafficReader *reader, uint32_t n)
 {
   for (uint32_t i = 0; i < n && !reader->orphaned; i++) {
     DatahubResult result =
         traffic_read (reader, check_scaled_ns (10 * CHECK_S));
     if (result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST)
-      return;
+      return false;
     if (result == DATAHUB_EVICTED) {
       MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
       reader->reliable = false;
     } else
       MUST (result);
   }
+  return true;
 }
 
 static void
@@ -70,12 +72,13 @@ read_and_leave (CheckParent *parent, bool reliable)
     CHECK (is_too_late (parent));
     return;
   }
-  read_some (&reader, N_READ);
+  bool lives = read_some (&reader, N_READ);
   MUST (datahub_consumer_read_sticky (reader.consumer, DATAHUB_RECORD_CAPS,
       &view, &stage_error));
   datahub_consumer_end_read (reader.consumer, &view);
   datahub_consumer_request (reader.consumer, DATAHUB_REQUEST_KEYFRAME);
-  read_some (&reader, 2);
+  if (lives)
+    read_some (&reader, 2);
   stage_detach (&reader);
 }
 
@@ -113,6 +116,7 @@ is_waited_for (CheckParent *parent)
   part_begins (parent);
   for (uint32_t i = 0; i < 4; i++) {
     part_asks (parent, FILL);
+    datahub_consumer_request (reader.consumer, DATAHUB_REQUEST_KEYFRAME);
     read_some (&reader, N_READ);
   }
   stage_detach (&reader);
@@ -371,21 +375,13 @@ half_a_producer (CheckParent *parent)
 }
 
 static void
-wait_for_death (CheckChild *child)
-{
-  struct pollfd poll_fd = { .fd = child->from, .events = POLLIN };
-  CHECK (poll (&poll_fd, 1, 10000) == 1);
-  check_kill (child);
-}
-
-static void
 prepare_garbage (Stage *stage)
 {
   /* In this order: who creates a block removes what the dead left. */
   CheckChild whole = check_fork (lone_producer, stage);
   CHECK_HEAR (whole.from, 1);
   CheckChild half = check_fork (half_a_producer, stage);
-  wait_for_death (&half);
+  stage_wait_for_death (&half);
   check_kill (&whole);
 }
 
@@ -437,7 +433,7 @@ prepare_wreck (Stage *stage)
   prepare_stream (stage);
   commit_many (stage, 10);
   CheckChild child = check_fork (dead_namer, stage);
-  wait_for_death (&child);
+  stage_wait_for_death (&child);
   kill_a (stage, dead_holder_of_all);
 }
 
@@ -500,13 +496,16 @@ finish_filling (Stage *stage)
   stage->next++;
 }
 
+/* Until the producer has slept once, and sleeps again. */
 static void
 fill (Stage *stage)
 {
   while (commit (stage, 0) == DATAHUB_OK)
     ;
+  uint64_t sleeps = stage_sleeps (stage->producer);
   stage->filler = check_thread (commit_one_more, stage);
-  check_until_asleep (stage->filler);
+  while (stage_sleeps (stage->producer) == sleeps)
+    sched_yield ();
 }
 
 static void
@@ -547,7 +546,7 @@ answer (Stage *stage, Victim *victim, uint64_t word)
     kill_a (stage, dead_owner);
   if (word == DEAD_NAMER) {
     CheckChild child = check_fork (dead_namer, stage);
-    wait_for_death (&child);
+    stage_wait_for_death (&child);
   }
   if (word == HOLD)
     hold_the_lock (stage);

@@ -6,9 +6,9 @@
 
 #include "lib/core/census.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,7 +91,39 @@ end_part (CheckParent *parent, DatahubProducer *producer)
   close_producer (parent, producer);
 }
 
+/* Numbers go on where the dead one stopped, or begin anew. */
+static void
+take_up_numbers (Board *board, DatahubProducer *producer)
+{
+  DatahubProducerStats stats;
+  datahub_producer_get_stats (producer, &stats);
+  atomic_store (&board->is_new, !stats.adopted);
+  if (stats.adopted) {
+    CHECK_INT (stats.commits, >=, atomic_load (&board->committed));
+    CHECK_INT (stats.commits, <=, atomic_load (&board->attempted));
+  }
+  atomic_store (&board->attempted, stats.commits);
+  atomic_store (&board->committed, stats.commits);
+}
+
 /* Parts. */
+
+static void
+adopts (CheckParent *parent)
+{
+  Stage *stage = stage_of (parent);
+  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  options.adopt = true;
+  part_begins (parent);
+  DatahubProducer *producer = create (parent, &options);
+  take_up_numbers (stage->board, producer);
+  if (atomic_load (&stage->board->is_new))
+    atomic_store (&stage->board->published, 0);
+  atomic_store (&stage->board->closing, 0);
+  publish (parent, producer);
+  commit_many (parent, producer, 4);
+  end_part (parent, producer);
+}
 
 static void
 begins (CheckParent *parent)
@@ -99,24 +131,6 @@ begins (CheckParent *parent)
   part_begins (parent);
   DatahubProducer *producer = open_producer (parent);
   commit (parent, producer, 1);
-  end_part (parent, producer);
-}
-
-static void
-adopts (CheckParent *parent)
-{
-  Board *board = stage_of (parent)->board;
-  DatahubProducerOptions options =
-      stage_options (stage_of (parent)->scenario->epoch);
-  DatahubProducerStats stats;
-  options.adopt = true;
-  part_begins (parent);
-  DatahubProducer *producer = create (parent, &options);
-  datahub_producer_get_stats (producer, &stats);
-  atomic_store (&board->base, stats.commits);
-  atomic_store (&board->adopted, stats.adopted);
-  publish (parent, producer);
-  commit_many (parent, producer, 2);
   end_part (parent, producer);
 }
 
@@ -164,6 +178,7 @@ typedef struct
 {
   DatahubProducer *producer;
   DatahubSlot slot;
+  _Atomic bool done;
 } Borrower;
 
 static void *
@@ -172,6 +187,7 @@ borrow (void *data)
   Borrower *borrower = data;
   MUST (datahub_producer_acquire_slot (borrower->producer, 8192,
       DATAHUB_FOREVER, &borrower->slot, &stage_error));
+  atomic_store (&borrower->done, true);
   return NULL;
 }
 
@@ -188,8 +204,11 @@ wait_for_a_loan (DatahubProducer *producer)
       == DATAHUB_OK)
     n++;
   CHECK (n > 0);
+  uint64_t sleeps = stage_sleeps (producer);
   CheckThread *thread = check_thread (borrow, &borrower);
-  check_until_asleep (thread);
+  /* A second victim may have died, and left it a slot. */
+  while (stage_sleeps (producer) == sleeps && !atomic_load (&borrower.done))
+    sched_yield ();
   datahub_producer_abort (producer, &slots[--n]);
   check_thread_join (thread);
   datahub_producer_abort (producer, &borrower.slot);
@@ -289,6 +308,42 @@ locks (CheckParent *parent)
   end_part (parent, producer);
 }
 
+static bool
+is_end (DatahubResult result)
+{
+  return result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST;
+}
+
+/* All that was committed came or is counted as lost; nothing else came. */
+static void
+drain (const Stage *stage, TrafficReader *reader)
+{
+  const Board *board = stage->board;
+  if (!reader->consumer)
+    return;
+  DatahubResult result = stage_read_all (reader);
+  if (result == DATAHUB_EVICTED) {
+    CHECK (stage->scenario->part == evicts);
+    MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
+    reader->reliable = false;
+    result = stage_read_all (reader);
+  }
+  if (!is_end (result))
+    check_fail (__FILE__, __LINE__, "the end is %s (%s)",
+        datahub_result_name (result), stage_error.message);
+  CHECK_INT (reader->next, <=, atomic_load (&board->attempted));
+  if (reader->reliable || !atomic_load (&board->flushed))
+    CHECK_INT (reader->next, >=, atomic_load (&board->committed));
+}
+
+static void
+drain_all (Stage *stage)
+{
+  drain (stage, &stage->live);
+  drain (stage, &stage->reliable);
+  drain (stage, &stage->idle);
+}
+
 /* Scenery. */
 
 static void
@@ -346,36 +401,43 @@ let_it_commit_and_die (CheckChild *child)
   check_kill (child);
 }
 
-/* Dies when half of a batch is in the ring, behind an end of its stream. */
+/* Commits, ends its stream, and dies in the middle of one batch more. */
 static void
-dies_half_way (CheckParent *parent)
+dying_predecessor (CheckParent *parent)
 {
   static StepCounts counts;
-  StepTrap trap = { steps_find ("A6_WORD_STORED"), 2, SIGKILL };
-  uint64_t epoch = EPOCH_BEFORE | TRAFFIC_GROWING;
-  DatahubProducer *producer = stage_new_producer (epoch);
+  StepTrap trap = { steps_find ("A6_WORD_STORED"), 3, SIGKILL };
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  DatahubProducer *producer = create (parent, &options);
+  MUST (datahub_producer_publish (producer, &stage_error));
   check_tell (parent->out, 1);
   check_hear (parent->in);
-  for (uint32_t i = 0; i < N_BEFORE; i++)
-    MUST (traffic_send (producer, epoch, i, 1, DATAHUB_FOREVER, &stage_error));
-  MUST (traffic_send_event (producer, DATAHUB_RECORD_EOS, epoch,
-      DATAHUB_FOREVER, &stage_error));
+  commit_many (parent, producer, 9);
+  send (parent, producer, DATAHUB_RECORD_EOS);
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
   steps_watch (&counts, &trap);
-  traffic_send (producer, epoch, N_BEFORE, 3, DATAHUB_FOREVER, &stage_error);
-  check_fail (__FILE__, __LINE__, "it was to die");
+  commit (parent, producer, TRAFFIC_MAX_BATCH);
 }
 
+/* A dead block with consumers that stay, and one that died. */
 static void
-prepare_half_batch (Stage *stage)
+prepare_orphans (Stage *stage)
 {
-  siginfo_t info;
-  CheckChild child = check_fork (dies_half_way, NULL);
+  CheckChild child = check_fork (dying_predecessor, stage);
   CHECK_HEAR (child.from, 1);
-  CHECK (stage_attach (&stage->idle, false, &stage->random));
-  stage->idle.adopts = true;
+  CHECK (stage_attach (&stage->live, false, &stage->random));
+  CHECK (stage_attach (&stage->reliable, true, &stage->random));
   check_tell (child.to, 1);
-  CHECK (waitid (P_PID, (id_t) child.pid, &info, WEXITED | WNOWAIT) == 0);
-  check_kill (&child);
+  CHECK_HEAR (child.from, 2);
+  kill_a_consumer ();
+  MUST_BE (stage_read_all (&stage->live), DATAHUB_TIMEOUT);
+  MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+  check_tell (child.to, 1);
+  stage_wait_for_death (&child);
+  atomic_store (&stage->board->published, 1);
+  drain_all (stage);
 }
 
 static void
@@ -420,17 +482,15 @@ pause_shortly (void)
   nanosleep (&(struct timespec){ 0, 200 * 1000 }, NULL);
 }
 
-static bool
-is_end (DatahubResult result)
-{
-  return result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST;
-}
-
 /* The live one sleeps now and then, so that there is somebody to wake. */
 static void
 consumers_read (Stage *stage)
 {
   DatahubResult result = DATAHUB_CLOSED;
+  if (stage->all_pause) {
+    pause_shortly ();
+    return;
+  }
   if (stage->reliable.consumer && !stage->reliable_pauses)
     stage_read_all (&stage->reliable);
   if (stage->live.consumer)
@@ -452,10 +512,11 @@ static void
 let_consumers_in (Stage *stage)
 {
   bool idles = stage->scenario->part == evicts || stage->scenario->is_slow;
+  if (stage->live.consumer)
+    return;
   CHECK (stage_attach (&stage->live, false, &stage->random));
   CHECK (stage_attach (idles ? &stage->idle : &stage->reliable, true,
       &stage->random));
-  stage->live.adopts = stage->reliable.adopts = stage->scenario->part == adopts;
   if (stage->role == SECOND_CONSUMER)
     stage_start_second (stage, reliable_part);
 }
@@ -526,28 +587,6 @@ check_zone (const Stage *stage)
     CHECK_INT (bytes[i], ==, (uint8_t) version);
 }
 
-/* All that was committed came or is counted as lost; nothing else came. */
-static void
-drain (const Stage *stage, TrafficReader *reader)
-{
-  const Board *board = stage->board;
-  if (!reader->consumer)
-    return;
-  DatahubResult result = stage_read_all (reader);
-  if (result == DATAHUB_EVICTED) {
-    CHECK (stage->scenario->part == evicts);
-    MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
-    reader->reliable = false;
-    result = stage_read_all (reader);
-  }
-  if (!is_end (result))
-    check_fail (__FILE__, __LINE__, "the end is %s (%s)",
-        datahub_result_name (result), stage_error.message);
-  CHECK_INT (reader->next, <=, atomic_load (&board->attempted));
-  if (reader->reliable || !atomic_load (&board->flushed))
-    CHECK_INT (reader->next, >=, atomic_load (&board->committed));
-}
-
 /* Somebody who comes after the death finds what was committed. */
 static void
 come_late (Stage *stage)
@@ -564,12 +603,66 @@ come_late (Stage *stage)
   stage_detach (&reader);
 }
 
+static void
+read_on (TrafficReader *reader)
+{
+  if (reader->consumer)
+    MUST_BE (stage_read_all (reader), DATAHUB_TIMEOUT);
+}
+
+/* Consumers stay where they are: nothing is missing between the two. */
+static void
+go_on_with_the_block (Stage *stage, DatahubProducer *producer)
+{
+  TrafficReader newcomer;
+  take_up_numbers (stage->board, producer);
+  for (uint32_t i = 0; i < 20; i++) {
+    MUST (stage_commit (stage->board, producer, stage->scenario->epoch, 1,
+        10 * CHECK_S));
+    read_on (&stage->live);
+    read_on (&stage->reliable);
+    read_on (&stage->idle);
+  }
+  CHECK (stage_attach (&newcomer, true, &stage->random));
+  read_on (&newcomer);
+  CHECK_INT (newcomer.next, ==, atomic_load (&stage->board->committed));
+  stage_detach (&newcomer);
+  census_check (producer, 0);
+  datahub_producer_close (producer);
+}
+
+/* Half of the dead are adopted where they can be. */
+static bool
+succeed_by_adoption (Stage *stage)
+{
+  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  DatahubProducer *producer = NULL;
+  DatahubProducerStats stats;
+  bool dead_with_name = atomic_load (&stage->board->published)
+      && !atomic_load (&stage->board->closing);
+  options.adopt = true;
+  options.block_timeout_ns = BLOCK_TIMEOUT_NS;
+  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
+  datahub_producer_get_stats (producer, &stats);
+  CHECK (stats.adopted || !dead_with_name);
+  if (stats.adopted) {
+    MUST (datahub_producer_publish (producer, &stage_error));
+    go_on_with_the_block (stage, producer);
+  } else
+    datahub_producer_close (producer);
+  return stats.adopted;
+}
+
 /* The name is free, and a new block under it is whole. */
 static void
 succeed (Stage *stage)
 {
   TrafficReader live, reliable;
   uint64_t epoch = stage->scenario->epoch + 1;
+  const StepTrap *trap = &stage->victim.trap;
+  /* After an heir with numbers of its own it may be either's block. */
+  if ((trap->step + trap->arrival) % 2 == 0 && stage->role != SECOND_HEIR)
+    succeed_by_adoption (stage);
   DatahubProducer *producer = stage_new_producer (epoch);
   CHECK (stage_attach (&live, false, &stage->random));
   CHECK (stage_attach (&reliable, true, &stage->random));
@@ -593,9 +686,7 @@ check_what_is_left (Stage *stage)
   check_locks_are_had (&stage->live, 10 * CHECK_S);
   check_names_of_locks (stage);
   check_zone (stage);
-  drain (stage, &stage->live);
-  drain (stage, &stage->reliable);
-  drain (stage, &stage->idle);
+  drain_all (stage);
   come_late (stage);
 }
 
@@ -605,15 +696,25 @@ static void
 let_an_heir_die (Stage *stage)
 {
   Board *board = stage->board;
-  atomic_store (&board->attempted, 0);
-  atomic_store (&board->committed, 0);
-  atomic_store (&board->published, 0);
-  atomic_store (&board->closing, 0);
-  stage_start_second (stage, begins);
+  if (stage->role == SECOND_HEIR) {
+    atomic_store (&board->attempted, 0);
+    atomic_store (&board->committed, 0);
+    atomic_store (&board->published, 0);
+    atomic_store (&board->closing, 0);
+    atomic_store (&board->is_new, 1);
+  }
+  stage_start_second (stage, stage->role == SECOND_HEIR ? begins : adopts);
+  /* One that lives may close before they have looked again. */
+  stage->all_pause = stage->second.trap.arrival == 0;
   stage_attend (stage, &stage->second);
+  if (!atomic_load (&board->is_new))
+    drain_all (stage);
   /* Before that the name may still be the first one's. */
   if (atomic_load (&board->published))
     come_late (stage);
+  /* The last to leave a dead block removes it. */
+  if (atomic_load (&board->is_new))
+    atomic_store (&board->published, 0);
 }
 
 static void
@@ -621,7 +722,7 @@ after_producer (Stage *stage)
 {
   stage_attend (stage, &stage->second);
   check_what_is_left (stage);
-  if (stage->role == SECOND_HEIR)
+  if (stage->role >= SECOND_HEIR)
     let_an_heir_die (stage);
   succeed (stage);
   stage_detach (&stage->live);
@@ -639,74 +740,6 @@ after_takeover (Stage *stage)
   CHECK_INT (stage->idle.received + stage->idle.lost, ==, N_BEFORE);
   stage_detach (&stage->idle);
   after_producer (stage);
-}
-
-/* What the dead one had committed, and what its heir had, whatever became of it.
- */
-static void
-drain_inherited (const Stage *stage, TrafficReader *reader)
-{
-  const Board *board = stage->board;
-  uint64_t base = atomic_load (&board->base);
-  if (!reader->consumer)
-    return;
-  CHECK (is_end (stage_read_all (reader)));
-  if (reader == &stage->idle && !atomic_load (&board->adopted)) {
-    CHECK_INT (reader->next, ==, N_BEFORE);
-    return;
-  }
-  CHECK_INT (reader->next, >=, base + atomic_load (&board->committed));
-  CHECK_INT (reader->next, <=, base + atomic_load (&board->attempted));
-  CHECK_INT (reader->received + reader->lost, ==, reader->next - reader->first);
-}
-
-/* Goes on in the block if it is still there: whoever is attached to it stays. */
-static void
-read_on_with (DatahubProducer *producer, TrafficReader *reader)
-{
-  DatahubProducerStats stats;
-  if (!reader->consumer
-      || strcmp (datahub_consumer_get_uuid (reader->consumer),
-          datahub_producer_get_uuid (producer)))
-    return;
-  datahub_producer_get_stats (producer, &stats);
-  MUST_BE (stage_read_all (reader), DATAHUB_TIMEOUT);
-  CHECK_INT (reader->next, ==, stats.commits);
-}
-
-static void
-succeed_by_adoption (Stage *stage)
-{
-  uint64_t epoch = stage->scenario->epoch + 1;
-  DatahubProducerOptions options = stage_options (epoch);
-  DatahubProducer *producer = NULL;
-  options.adopt = true;
-  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
-  census_check (producer, 0);
-  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
-  MUST (datahub_producer_publish (producer, &stage_error));
-  for (uint32_t i = 0; i < 20; i++) {
-    MUST (traffic_send (producer, epoch, i, 1, 10 * CHECK_S, &stage_error));
-    read_on_with (producer, &stage->idle);
-    read_on_with (producer, &stage->live);
-    read_on_with (producer, &stage->reliable);
-  }
-  census_check (producer, 0);
-  stage_detach (&stage->live);
-  stage_detach (&stage->reliable);
-  stage_detach (&stage->idle);
-  census_check_all_back (producer, 0);
-  datahub_producer_close (producer);
-}
-
-static void
-after_adoption (Stage *stage)
-{
-  check_locks_are_had (&stage->live, 10 * CHECK_S);
-  drain_inherited (stage, &stage->idle);
-  drain_inherited (stage, &stage->live);
-  drain_inherited (stage, &stage->reliable);
-  succeed_by_adoption (stage);
 }
 
 /* Another candidate: refused, or the name is its own for a while. */
@@ -728,8 +761,10 @@ wait_beside (const Stage *stage, TrafficReader *reader)
 {
   if (!reader->consumer)
     return;
+  bool orphaned = reader->orphaned;
   DatahubResult result = stage_read_all (reader);
   CHECK (result == DATAHUB_TIMEOUT
+      || (orphaned && result == DATAHUB_PRODUCER_LOST)
       || (atomic_load (&stage->board->closing) && result == DATAHUB_CLOSED));
 }
 
@@ -745,7 +780,6 @@ beside_producer (Stage *stage)
   if (atomic_load (&stage->board->published)
       && !atomic_load (&stage->board->closing)) {
     CHECK (stage_attach (&late, false, &stage->random));
-    late.adopts = stage->scenario->part == adopts;
     MUST_BE (stage_read_all (&late), DATAHUB_TIMEOUT);
     stage_detach (&late);
   }
@@ -783,11 +817,11 @@ const Scenario producer_scenarios[] = {
       .beside = beside_candidate,
       .after = after_takeover },
   { .like = &producer_dies,
-      .name = "a producer adopts a dead one's block",
+      .name = "a producer adopts a block",
       .part = adopts,
-      .prepare = prepare_half_batch,
+      .prepare = prepare_orphans,
       .beside = beside_candidate,
-      .after = after_adoption },
+      .has_heir = true },
   { .like = &producer_dies,
       .name = "a producer commits",
       .part = commits,

@@ -246,17 +246,17 @@ check_caps (TrafficReader *reader, const DatahubView *view)
   CHECK (memcmp (caps.meta, &view->pts, sizeof (uint64_t)) == 0);
 }
 
-/* A producer that adopted the block: another epoch, but no other count. */
+/* A producer that adopted the block: as a rule another epoch, but no other
+ * count. */
 static void
 follow_successor (TrafficReader *reader, const DatahubView *view)
 {
   CHECK (reader->adopts);
   CHECK (view->discont);
   CHECK_INT (view->incarnation, >, reader->incarnation);
-  CHECK_INT (view->pts, !=, reader->epoch);
   reader->incarnation = view->incarnation;
+  reader->based = reader->based && view->pts == reader->epoch;
   reader->epoch = view->pts;
-  reader->based = false;
 }
 
 /* Order and loss: what came and what is said to be lost is all there was. An
