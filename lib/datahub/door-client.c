@@ -186,8 +186,9 @@ ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
         "The socket of the DataBlock \"%s\" cannot be reached: %s.",
         block->channel, strerror (errno));
   }
-  if ((os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE)
-      && wait_answer (block, *fd, visitor, end, message)
+  bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
+  STEP (GUEST_ASKED);
+  if (asked && wait_answer (block, *fd, visitor, end, message)
       && message->answer.status != DOOR_REFUSED_BUSY)
     return DATAHUB_OK;
   int number = errno;
@@ -390,8 +391,10 @@ door_enter (Block *block, BlockAccess access, const Visitor *visitor,
   result = fill_hello (block, access, visitor, &hello, error);
   if (result == DATAHUB_OK)
     result = ask (block, &hello, visitor, &fd, &message, error);
+  STEP (GUEST_ANSWERED);
   if (result == DATAHUB_OK)
     result = take_over (block, access, fd, &message, error);
+  STEP (GUEST_MAPPED);
   drop_fds (&message);
   return result;
 }
@@ -430,6 +433,7 @@ door_take_pool (const Block *block, uint32_t gen)
     if (receive (block, pass->connection, &message)) {
       if (message.answer.status == DOOR_POOL && message.n_fds == 1)
         keep_pools (pass, &message, 0);
+      STEP (GUEST_POOL_TAKEN);
       drop_fds (&message);
       continue;
     }
@@ -454,4 +458,5 @@ door_leave (Block *block)
   os_close_lock_fd (pass->connection);
   free (pass);
   block->pass = NULL;
+  STEP (GUEST_LEFT);
 }

@@ -117,6 +117,7 @@ send_pool (Door *door, Guest *guest, uint32_t i)
       && (errno == EAGAIN || errno == ETOOMANYREFS || errno == EINTR
           || errno == ENOBUFS))
     guest->owed |= 1u << i;
+  STEP (DOOR_POOL_SENT);
 }
 
 /* Sends the pool to all guests; call it before the pool table names it. @fd
@@ -288,6 +289,7 @@ send_grant (Door *door, uint32_t i, const RowGrant *grant)
   list_pools (door, true, &made, fds + DOOR_FDS_POOLS);
   sent = os_send (door->guests[i].fd, &made, sizeof made, fds,
       DOOR_FDS_POOLS + made.n_pools);
+  STEP (DOOR_GRANT_SENT);
   if (sent) {
     door->guests[i].granted = true;
     door->guests[i].row = grant->row;
@@ -397,6 +399,7 @@ take_in (Door *door, int64_t now)
       door->no_accept_until = now + ACCEPT_PAUSE_NS;
     return false;
   }
+  STEP (DOOR_GUEST_ACCEPTED);
   if (count_hall (door, &oldest) >= HALL)
     refuse (door, oldest, DOOR_REFUSED_BUSY);
   if (!os_register_lock_fd (fd)) {
@@ -525,6 +528,7 @@ door_open (Door *door, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
+  STEP (DOOR_SOCKET_BOUND);
   /* the application's signal handlers are for its own threads */
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &before);
@@ -534,6 +538,7 @@ door_open (Door *door, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "The thread of the block's socket cannot be started: %s.",
         strerror (number));
+  STEP (DOOR_OPEN);
   door->running = true;
   return DATAHUB_OK;
 }
@@ -555,6 +560,7 @@ door_close (Door *door)
   if (door->listener >= 0)
     os_close_lock_fd (door->listener);
   door->listener = -1;
+  STEP (DOOR_CLOSED);
 }
 
 void

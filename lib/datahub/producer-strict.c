@@ -123,6 +123,7 @@ strict_make_control (DatahubProducer *producer, DatahubError *error)
     return fail_memory ("mapped", error);
   if (!strict_seal (&producer->ctl_fd) || !os_seal (producer->con_fd, false))
     return fail_memory ("sealed", error);
+  STEP (STRICT_CONTROL_SEALED);
   block_place (block);
   block->rows_hwm = &producer->strict_hwm; /* con's belongs to the guests */
   return DATAHUB_OK;
@@ -150,6 +151,7 @@ retire_row (DatahubProducer *producer, uint32_t i)
   close (row->fd);
   row->fd = -1;
   row->granted = false;
+  STEP (STRICT_ROW_RETIRED);
   return dirty;
 }
 
@@ -219,6 +221,7 @@ make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
   *own = create_row (&producer->block, claim, grant->quota, NULL);
   if (*own < 0)
     return false;
+  STEP (STRICT_ROW_MADE);
   /* descriptions of its own: ours is to test the lock with */
   grant->row_fd = os_reopen (*own, true);
   grant->token_fd = os_reopen (*own, false);
@@ -243,6 +246,7 @@ install_row (DatahubProducer *producer, uint32_t i, uint32_t quota, int own)
   row->claim++;
   store_seq (&producer->block.claims[i], row->claim);
   raise_u32_seq (&producer->strict_hwm, i + 1);
+  STEP (STRICT_ROW_INSTALLED);
   return true;
 }
 

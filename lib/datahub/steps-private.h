@@ -215,6 +215,23 @@
   step (RELEASE_ROW_TRIED) \
   step (RELEASE_PIN_CLEARED)
 
+#define STEPS_OF_STRICT_BLOCKS(step) \
+  step (STRICT_CONTROL_SEALED) \
+  step (STRICT_ROW_MADE) \
+  step (STRICT_ROW_INSTALLED) \
+  step (STRICT_ROW_RETIRED) \
+  step (DOOR_SOCKET_BOUND) \
+  step (DOOR_OPEN) \
+  step (DOOR_GUEST_ACCEPTED) \
+  step (DOOR_GRANT_SENT) \
+  step (DOOR_POOL_SENT) \
+  step (DOOR_CLOSED) \
+  step (GUEST_ASKED) \
+  step (GUEST_ANSWERED) \
+  step (GUEST_MAPPED) \
+  step (GUEST_POOL_TAKEN) \
+  step (GUEST_LEFT)
+
 #define STEPS(step) \
   STEPS_OF_THE_RING (step) \
   STEPS_OF_SLOTS (step) \
@@ -227,6 +244,7 @@
   STEPS_OF_READING (step) \
   STEPS_OF_LOCKS (step) \
   STEPS_OF_THE_ZONE (step) \
+  STEPS_OF_STRICT_BLOCKS (step) \
   STEPS_OF_REPAIRS (step)
 /* clang-format on */
 

@@ -55,7 +55,8 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
   options.start = DATAHUB_START_OLDEST;
   DatahubResult result =
       datahub_consumer_attach (CHANNEL, &options, &consumer, &stage_error);
-  if (result == DATAHUB_ERROR_NOT_FOUND)
+  /* At the door of a strict block somebody may stand still. */
+  if (result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT)
     return false;
   MUST (result);
   *reader = (TrafficReader){ .consumer = consumer,
@@ -225,6 +226,22 @@ look_at (Stage *stage, Victim *victim)
     end_victim (victim, status);
 }
 
+/* For whoever has to find out why. */
+static void
+note_where_it_is (pid_t pid)
+{
+  static const char *const files[] = { "stat", "wchan", "syscall" };
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    char path[64], line[256];
+    snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, files[i]);
+    FILE *file = fopen (path, "re");
+    if (file && fgets (line, sizeof line, file))
+      check_note ("%s: %s", path, line);
+    if (file)
+      fclose (file);
+  }
+}
+
 void
 stage_attend (Stage *stage, Victim *victim)
 {
@@ -235,10 +252,20 @@ stage_attend (Stage *stage, Victim *victim)
     look_at (stage, &stage->second);
     if (victim->state != VICTIM_RUNS)
       return;
-    if (check_now_ns () > give_up)
+    if (check_now_ns () > give_up) {
+      note_where_it_is (victim->child.pid);
       check_fail (__FILE__, __LINE__, "the victim never ends");
+    }
     stage->scenario->go_on (stage);
   }
+}
+
+void
+stage_answer (Victim *victim)
+{
+  uint64_t word = 1;
+  CHECK (write (victim->child.to, &word, sizeof word) == sizeof word
+      || errno == EPIPE);
 }
 
 void

@@ -120,6 +120,8 @@ void stage_start_second (Stage *stage, void (*part) (CheckParent *parent));
 /* Goes on until the victim is dead, done, or stands still. */
 void stage_attend (Stage *stage, Victim *victim);
 
+/* Gives the word back to a victim, who may have died in another thread. */
+void stage_answer (Victim *victim);
 /* Waits for the end of a child that kills itself. */
 void stage_wait_for_death (CheckChild *child);
 
@@ -131,7 +133,7 @@ uint64_t part_asks (CheckParent *parent, uint64_t word);
 
 DatahubProducerOptions stage_options (uint64_t epoch);
 DatahubProducer *stage_new_producer (uint64_t epoch);
-/* Whether there is one to attach to. */
+/* Whether there is one to attach to, and lets us in. */
 bool stage_attach (TrafficReader *reader, bool reliable, Random *random);
 void stage_detach (TrafficReader *reader);
 /* Reads all that is there. */
@@ -147,6 +149,5 @@ extern const Scenario producer_scenarios[];
 extern const uint32_t n_producer_scenarios;
 extern const Scenario consumer_scenarios[];
 extern const uint32_t n_consumer_scenarios;
-void reliable_part (CheckParent *parent);
 
 #endif /* TESTS_STRESS_STAGE_H */

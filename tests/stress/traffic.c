@@ -81,6 +81,7 @@ traffic_options (uint64_t epoch)
   options.ring_size = 16;
   options.max_consumers = 16;
   options.pack = epoch % 2;
+  options.strict = (epoch & TRAFFIC_STRICT) != 0;
   options.adopt = false; /* an epoch is a block, unless a test wants more */
   options.max_bytes = 32 << 20;
   options.strict = getenv ("CHECK_STRICT") != NULL;

@@ -12,6 +12,8 @@
 #define TRAFFIC_MAX_BATCH 4
 /* In an epoch with this bit every eighth frame makes the block grow. */
 #define TRAFFIC_GROWING (UINT64_C (1) << 20)
+/* In one with this bit the block is strict. */
+#define TRAFFIC_STRICT (UINT64_C (1) << 21)
 
 typedef struct
 {

@@ -124,7 +124,7 @@ static void
 check_nobody_attached (DatahubProducer *producer)
 {
   const Block *block = &producer->block;
-  for (uint32_t i = 0; i < block->g.max_rows; i++)
+  for (uint32_t i = 0; i < block_rows_in_use (block); i++)
     CHECK (row_is_neutral (block, i));
   for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
     CHECK_INT (load_seq (&block->bell->waiters[w]), ==, 0);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The parts of producers in the sweep: in the victim's process, trapped from
+ * part_begins() on. */
+#include "sweep-parts.h"
+
+#include <sched.h>
+#include <signal.h>
+
+static DatahubProducer *
+create (CheckParent *parent, const DatahubProducerOptions *options)
+{
+  DatahubProducer *producer = NULL;
+  uint64_t epoch = stage_of (parent)->scenario->epoch;
+  MUST (datahub_producer_create (CHANNEL, options, &producer, &stage_error));
+  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  return producer;
+}
+
+static void
+publish (CheckParent *parent, DatahubProducer *producer)
+{
+  MUST (datahub_producer_publish (producer, &stage_error));
+  atomic_store (&stage_of (parent)->board->published, 1);
+  part_asks (parent, PUBLISHED);
+}
+
+static DatahubProducer *
+open_producer (CheckParent *parent)
+{
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  return producer;
+}
+
+static void
+commit (CheckParent *parent, DatahubProducer *producer, uint32_t n)
+{
+  Stage *stage = stage_of (parent);
+  MUST (stage_commit (stage->board, producer, stage->scenario->epoch, n,
+      DATAHUB_FOREVER));
+}
+
+static void
+commit_many (CheckParent *parent, DatahubProducer *producer, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++)
+    commit (parent, producer, 1);
+}
+
+static void
+send (CheckParent *parent, DatahubProducer *producer, DatahubRecordType type)
+{
+  MUST (traffic_send_event (producer, type, stage_of (parent)->scenario->epoch,
+      DATAHUB_FOREVER, &stage_error));
+}
+
+static void
+close_producer (CheckParent *parent, DatahubProducer *producer)
+{
+  atomic_store (&stage_of (parent)->board->closing, 1);
+  datahub_producer_close (producer);
+}
+
+static void
+end_part (CheckParent *parent, DatahubProducer *producer)
+{
+  part_ends ();
+  close_producer (parent, producer);
+}
+
+void
+take_up_numbers (Board *board, DatahubProducer *producer)
+{
+  DatahubProducerStats stats;
+  datahub_producer_get_stats (producer, &stats);
+  atomic_store (&board->is_new, !stats.adopted);
+  if (stats.adopted) {
+    CHECK_INT (stats.commits, >=, atomic_load (&board->committed));
+    CHECK_INT (stats.commits, <=, atomic_load (&board->attempted));
+  }
+  atomic_store (&board->attempted, stats.commits);
+  atomic_store (&board->committed, stats.commits);
+}
+
+/* Parts. */
+
+void
+producer_adopts (CheckParent *parent)
+{
+  Stage *stage = stage_of (parent);
+  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  options.adopt = true;
+  part_begins (parent);
+  DatahubProducer *producer = create (parent, &options);
+  take_up_numbers (stage->board, producer);
+  if (atomic_load (&stage->board->is_new))
+    atomic_store (&stage->board->published, 0);
+  atomic_store (&stage->board->closing, 0);
+  publish (parent, producer);
+  commit_many (parent, producer, 4);
+  end_part (parent, producer);
+}
+
+void
+producer_begins (CheckParent *parent)
+{
+  part_begins (parent);
+  DatahubProducer *producer = open_producer (parent);
+  commit (parent, producer, 1);
+  end_part (parent, producer);
+}
+
+void
+producer_commits (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubSlot slot;
+  part_begins (parent);
+  for (uint32_t i = 0; i < 24; i++) {
+    commit (parent, producer, 1 + i % TRAFFIC_MAX_BATCH);
+    if (i % 8 == 1)
+      send (parent, producer, DATAHUB_RECORD_TAGS);
+    if (i % 8 == 3)
+      stage_write_zone (stage_of (parent)->board, producer);
+    if (i % 8 == 5)
+      datahub_producer_take_requests (producer);
+  }
+  send (parent, producer, DATAHUB_RECORD_EOS);
+  send (parent, producer, DATAHUB_RECORD_STREAM_START);
+  send (parent, producer, DATAHUB_RECORD_CAPS);
+  MUST (datahub_producer_acquire_slot (producer, 8192, DATAHUB_FOREVER, &slot,
+      &stage_error));
+  datahub_producer_abort (producer, &slot);
+  commit_many (parent, producer, 3);
+  end_part (parent, producer);
+}
+
+void
+producer_flushes (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  for (uint32_t i = 0; i < 3; i++) {
+    commit_many (parent, producer, 4);
+    send (parent, producer, DATAHUB_RECORD_SEGMENT);
+    atomic_store (&stage_of (parent)->board->flushed, 1);
+    MUST (datahub_producer_flush (producer));
+  }
+  commit (parent, producer, 1);
+  end_part (parent, producer);
+}
+
+typedef struct
+{
+  DatahubProducer *producer;
+  DatahubSlot slot;
+  _Atomic bool done;
+} Borrower;
+
+static void *
+borrow (void *data)
+{
+  Borrower *borrower = data;
+  MUST (datahub_producer_acquire_slot (borrower->producer, 8192,
+      DATAHUB_FOREVER, &borrower->slot, &stage_error));
+  atomic_store (&borrower->done, true);
+  return NULL;
+}
+
+/* Every slot is lent but those of a ring that can be no shorter; a thread waits
+ * for one, another gives one back. */
+static void
+wait_for_a_loan (DatahubProducer *producer)
+{
+  DatahubSlot slots[64];
+  uint32_t n = 0;
+  Borrower borrower = { .producer = producer };
+  while (datahub_producer_acquire_slot (producer, 8192, 0, &slots[n],
+             &stage_error)
+      == DATAHUB_OK)
+    n++;
+  CHECK (n > 0);
+  uint64_t sleeps = stage_sleeps (producer);
+  CheckThread *thread = check_thread (borrow, &borrower);
+  /* A second victim may have died, and left it a slot. */
+  while (stage_sleeps (producer) == sleeps && !atomic_load (&borrower.done))
+    sched_yield ();
+  datahub_producer_abort (producer, &slots[--n]);
+  check_thread_join (thread);
+  datahub_producer_abort (producer, &borrower.slot);
+  while (n > 0)
+    datahub_producer_abort (producer, &slots[--n]);
+}
+
+void
+producer_waits_for_room (CheckParent *parent)
+{
+  Stage *stage = stage_of (parent);
+  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  DatahubResult result;
+  options.max_bytes = options.slots * 8192;
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  part_begins (parent);
+  part_asks (parent, PAUSE);
+  do
+    result = stage_commit (stage->board, producer, stage->scenario->epoch, 1,
+        12 * CHECK_MS);
+  while (result == DATAHUB_OK);
+  MUST_BE (result, DATAHUB_TIMEOUT);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, false);
+  part_asks (parent, GO_ON);
+  commit_many (parent, producer, 20);
+  part_asks (parent, CATCH_UP);
+  wait_for_a_loan (producer);
+  commit_many (parent, producer, 4);
+  end_part (parent, producer);
+}
+
+void
+producer_evicts (CheckParent *parent)
+{
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  options.block_timeout_ns = BLOCK_TIMEOUT_NS;
+  DatahubProducer *producer = create (parent, &options);
+  publish (parent, producer);
+  part_begins (parent);
+  commit_many (parent, producer, 40);
+  end_part (parent, producer);
+}
+
+void
+producer_cleans_after_the_dead (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  for (uint32_t i = 0; i < 3; i++) {
+    commit_many (parent, producer, 4);
+    part_asks (parent, DEAD_CONSUMER);
+    commit_many (parent, producer, 20);
+  }
+  end_part (parent, producer);
+}
+
+void
+producer_grows (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  part_begins (parent);
+  commit_many (parent, producer, 64);
+  end_part (parent, producer);
+}
+
+/* Behind a growth that the others have not seen. */
+void
+producer_closes (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  commit_many (parent, producer, 8);
+  part_begins (parent);
+  close_producer (parent, producer);
+}
+
+void
+producer_has_user_locks (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubSpinlock *lock;
+  part_begins (parent);
+  MUST (datahub_producer_open_named_spinlock (producer, "one", &lock,
+      &stage_error));
+  for (uint32_t i = 0; i < 3; i++) {
+    MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
+    MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
+    MUST (datahub_spinlock_unlock (lock));
+    MUST (datahub_spinlock_unlock (lock));
+  }
+  datahub_spinlock_close (lock);
+  MUST (datahub_producer_open_named_spinlock (producer, "two", &lock,
+      &stage_error));
+  datahub_spinlock_close (lock);
+  end_part (parent, producer);
+}
+/* Commits, ends its stream, and dies in the middle of one batch more. */
+void
+producer_dies_half_way (CheckParent *parent)
+{
+  static StepCounts counts;
+  StepTrap trap = { steps_find ("A6_WORD_STORED"), 3, SIGKILL };
+  DatahubProducerOptions options =
+      stage_options (stage_of (parent)->scenario->epoch);
+  DatahubProducer *producer = create (parent, &options);
+  MUST (datahub_producer_publish (producer, &stage_error));
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  commit_many (parent, producer, 9);
+  send (parent, producer, DATAHUB_RECORD_EOS);
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
+  steps_watch (&counts, &trap);
+  commit (parent, producer, TRAFFIC_MAX_BATCH);
+}
