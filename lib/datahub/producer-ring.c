@@ -98,8 +98,8 @@ claim (DatahubProducer *producer)
   uint64_t step = producer->block.g.ring_size / 4;
   uint64_t target = s + (step ? step : 1);
   uint64_t lowest;
-  if (target > producer->head)
-    target = producer->head;
+  if (target > producer->shown_head)
+    target = producer->shown_head;
   store_seq (&header->tail_claim, target); /* A1 */
   STEP (A1_CLAIMED);
   lowest = lowest_gate_known (producer, target); /* A2 */
@@ -114,12 +114,27 @@ claim (DatahubProducer *producer)
   return producer->cleared > s;
 }
 
+/* Shows what an adopter holds back before it publishes. */
+static void
+show_early (DatahubProducer *producer)
+{
+  producer->held_back = false;
+  ring_show (producer, (uint64_t) os_now ());
+  /* at once: to make room they have to read */
+  os_futex_wake (&producer->block.header->wake);
+  STEP (COMMIT_WOKE);
+}
+
 /* Takes the oldest record out of the ring; false where a gate forbids it. The
  * ring is not empty. */
 bool
 ring_retire_oldest (DatahubProducer *producer)
 {
   uint64_t s = producer->tail;
+  /* unseen, it would be lost without a trace, and a tail beyond the head is
+   * damage to the next adopter; model: RETIRES_UNSEEN */
+  if (producer->held_back && s >= producer->shown_head)
+    show_early (producer);
   if (s >= producer->cleared && !claim (producer))
     return false;
   store_seq (block_ring_word (&producer->block, s),
@@ -518,15 +533,10 @@ publish_batch (DatahubProducer *producer, Call *call)
 static void
 stop_holding_back (DatahubProducer *producer, uint32_t n)
 {
-  if (!producer->held_back
-      || producer->head + n - producer->shown_head
-          <= producer->block.g.ring_size)
-    return;
-  producer->held_back = false;
-  ring_show (producer, (uint64_t) os_now ());
-  /* at once: to make room they have to read */
-  os_futex_wake (&producer->block.header->wake);
-  STEP (COMMIT_WOKE);
+  if (producer->held_back
+      && producer->head + n - producer->shown_head
+          > producer->block.g.ring_size)
+    show_early (producer);
 }
 
 static void

@@ -589,6 +589,43 @@ fills_the_ring_unpublished (void)
   datahub_producer_close (producer);
 }
 
+static void
+live_unpublished (CheckParent *parent)
+{
+  const Life *life = parent->data;
+  DatahubProducer *producer = NULL;
+  CHECK_OK (datahub_producer_create ("cam0", &life->options, &producer, &err));
+  CHECK (producer_stats (producer).adopted);
+  commit_buffers (producer, life->first, life->n);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  check_fail (__FILE__, __LINE__, "it was to be killed");
+}
+
+/* Four slots, one of them held: what comes next does not fit unseen. */
+static void
+short_of_slots_unpublished (void)
+{
+  Life life = small_life (0, 1), next = small_life (1, 4);
+  life.options.slots = life.options.ring_size = 4;
+  next.options = life.options;
+  CheckChild child = start_life (&life);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubView held = read_record (consumer);
+  check_kill (&child);
+  child = check_fork (live_unpublished, &next);
+  CHECK_HEAR (child.from, 1);
+  check_kill (&child);
+  /* What was retired had been shown, so the block is whole. */
+  DatahubProducer *producer = producer_new ("cam0", &life.options);
+  CHECK (producer_stats (producer).adopted);
+  check_buffer (&held, 0, 1000);
+  datahub_consumer_end_read (consumer, &held);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 /* ---- a consumer waits ---- */
 
 static void *
@@ -1052,6 +1089,7 @@ static const CheckTest tests[] = {
       never_published },
   { "a ring full of what is not published is shown",
       fills_the_ring_unpublished },
+  { "nothing is retired before it is shown", short_of_slots_unpublished },
   { "a consumer waits for a successor, asleep, and can be interrupted",
       waits_for_a_successor },
   { "each death is told once", each_death_is_told },
