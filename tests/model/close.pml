@@ -6,8 +6,8 @@
  * producer.c (close), block-names.c (laggards, close_for_the_dead).
  *
  * @covers A7 and state and byte 0 with B1; pools_seen, pool_changes, the names
- * @mutant HEAD_FIRST | B1 | head loaded before the state
- * @mutant NO_SECOND_LOOK | death | concluded without another look at head
+ * @mutant HEAD_FIRST | B1, G2 | head loaded before the state
+ * @mutant NO_SECOND_LOOK | death, G2 | concluded without another look at head
  * @mutant CLOSED_BEFORE_A7 | A7 | the state is stored before the last head
  * @mutant A7_RELAXED | A7 | head may be seen after the state
  * @mutant CLOSED_RELEASE | close | CLOSED by a release store

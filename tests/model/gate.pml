@@ -6,28 +6,43 @@
  *
  * @covers A0 A1 A2 A3, B5 B10 B11 B12, gate, incarnation, rows_hwm, joins, the
  *   lock byte
+ * @also ADOPT | two deaths of the producer at any step, each adopted; a consumer
+ *   joins before, meanwhile or after
+ * @also COUNTED | the producer waits until the joiner is counted
  * @also TWO_ROWS | two consumers, none dies or joins again
  * @mutant A1_RELEASE | A1 | claim by a release store
  * @mutant JOINS_ACQUIRE | A2 | joins loaded with acquire
  * @mutant B12_RELAXED | B12 | counted by a relaxed addition
  * @mutant SCAN_FIRST | A1, A2 | gates scanned before the claim
  * @mutant NO_RECHECK | B10, B11 | the joiner does not look at the claim again
- * @mutant CACHED_MINIMUM | A1 | retires up to the scanned minimum, not the claim
+ * @mutant CACHED_MINIMUM | A1, L3 | retires up to the scanned minimum, not the claim
  * @mutant NO_COUNT | B12 | who joins does not count himself
  * @mutant COUNT_FIRST | B12 | counted before the gate is stored
  * @mutant COUNT_LATE | B12 | counted after the claim was looked at again
  * @mutant JOINS_FIRST | A2 | joins loaded before the claim is stored
  * @mutant JOINS_LATE | A2 | joins noted after the scan, not before it
  * @mutant NOT_GIVEN_BACK | A1 | what a gate forbids is retired later unscanned
- * @mutant EVICT_BY_STORE | evict | a plain store instead of compare-and-swap
- * @mutant ADVANCE_BY_STORE | B5 | a plain store instead of compare-and-swap
+ * @mutant EVICT_BY_STORE | evict, L4 | a plain store instead of compare-and-swap
+ * @mutant ADVANCE_BY_STORE | B5, L4 | a plain store instead of compare-and-swap
  * @mutant ADVANCE_FIRST | B5 | the gate moves before the record is held
  * @mutant START_BY_STORE | join | the start stored, not swapped in
  * @mutant NO_INCARNATION | gate | the word does not say whose it is
- * @mutant ACTIVE_GATES | A2 | only rows in state ACTIVE gate
- * @mutant CLEAN_UNLOCKED | claim | the row is written before its lock is held
+ * @mutant ACTIVE_GATES | A2, L1 | only rows in state ACTIVE gate
+ * @mutant CLEAN_UNLOCKED | claim, L2 | the row is written before its lock is held
  * @mutant HWM_LATE | rows_hwm | raised after the join
  * @mutant NO_REAP | reap | a dead consumer's gate stays closed
+ * @mutant CLAIM_INHERITED | C4 | what the dead one claimed counts as scanned
+ * @mutant ROWS_OPENED | C4 | the adopter takes gates for those of the dead
+ * @equivalent NO_C4 | C4 | tail_claim stays what the dead one stored | it is at least
+ *   tail: who joins meanwhile only begins later than it could
+ * @mutant COUNTED_EARLY | W7 | a joiner is counted before it has chosen its start
+ * @argued NO_HEARTBEAT_VETO | L5 | how long a row has blocked, and that slept time is
+ *   what counts | time is not modelled: eviction may come at any moment
+ * @argued NEVER_LEAKY | L6 | waiting is decided by gates alone | there is no switch
+ *   besides them to weaken
+ * @argued CHOICE_OF_START | C6 | last_buffer_seq and last_key_seq are left as they
+ *   were | who joins may begin anywhere from oldest to head, so anything stored there
+ *   is covered
  * @equivalent SAME_INCARNATION | rejoin | keeps the incarnation that was evicted |
  *   one thread at a time evicts: nobody else can between its look and its swap
  * @equivalent A0_A2_ACQUIRE | A0, A2 | rows_hwm and gates loaded with acquire |
@@ -45,7 +60,24 @@
 #ifdef CLEAN_UNLOCKED
 #define TWO_ROWS
 #endif
-#ifdef TWO_ROWS
+#ifdef COUNTED_EARLY
+#define COUNTED
+#endif
+#if defined (CLAIM_INHERITED) || defined (ROWS_OPENED) || defined (NO_C4)
+#define ADOPT
+#endif
+#ifdef ADOPT
+#define ROWS 1
+#define COMMITS 4
+#define LIVES 0
+#define REJOINS 0
+#define KILLS 2 /* deaths of the producer */
+#elif defined (COUNTED)
+#define ROWS 1
+#define COMMITS 3
+#define LIVES 0
+#define REJOINS 0
+#elif defined (TWO_ROWS)
 #define ROWS 2
 #define COMMITS 3
 #define LIVES 0
@@ -107,7 +139,7 @@
 #define RECHECK_ORDER SEQ
 #endif
 
-hidden byte I5_nothing_lost, I2_evicts_whom_it_saw;
+hidden byte I5_nothing_lost, I2_evicts_whom_it_saw, W7_counted_misses_nothing;
 
 byte head, retired; /* the ring: [retired, head) can be read */
 byte incarnation[2], owner[2]; /* owner: counts joins; what the test knows */
@@ -219,11 +251,8 @@ inline evict(i)
   atomic { w = 0; seen = 0; ok = 0 }
 }
 
-proctype producer()
+inline produce()
 {
-  byte tail, cleared, target, lowest, rows, w, seen;
-  byte known;
-  bool ok, scans;
   do
   :: head < COMMITS && head - tail < RING -> head++ /* A7 */
   :: tail < head && (head - tail == RING || head == COMMITS) ->
@@ -243,7 +272,61 @@ proctype producer()
         fi
      fi
   :: head == COMMITS && (tail == head || gone == ROWS) -> break
+  od
+}
+
+#ifdef ADOPT
+bool dead;
+byte kills = KILLS;
+
+/* What is kept of the ring begins at the oldest not retired. */
+inline adopt()
+{
+  atomic { tail = retired; cleared = tail; target = 0; lowest = 0;
+    rows = 0; w = 0; seen = 0; ok = 0; known = 0; scans = 0 }
+#ifdef CLAIM_INHERITED
+  cleared = mem[CLAIM];
+#endif
+#ifdef ROWS_OPENED
+  d_step { mem[GATE (0)] = WORD (INCARNATION (mem[GATE (0)]), OPEN) }
+#endif
+#ifndef NO_C4
+  store (0, SEQ, CLAIM, tail) /* C4 */
+#endif
+}
+
+proctype killer_of_producers()
+{
+  do
+  :: kills > 0 && !dead -> atomic { kills--; dead = true }
+  :: break
+  od
+}
+#endif
+
+proctype producer()
+{
+  byte tail, cleared, target, lowest, rows, w, seen, known;
+  bool ok, scans;
+#ifdef ADOPT
+  bool heir;
+  do
+  :: true ->
+     {
+       if
+       :: heir -> adopt ()
+       :: else
+       fi;
+       produce ();
+       goto over
+     } unless { dead };
+     /* byte 0 is free when all it stored is seen */
+     atomic { IS_SEEN (0); dead = false; heir = true }
   od;
+over:
+#else
+  produce ();
+#endif
   /* all are gone: their gates get opened, or this is stuck */
   gone == ROWS && IS_SEEN (0) && NEEDED (mem[GATE (0)]) == OPEN
 }
@@ -257,9 +340,24 @@ inline count_join(p)
 #endif
 }
 
+#ifdef COUNTED
+bool counted;
+byte due;
+
+/* datahub_producer_wait_consumers(), in the thread that commits next. */
+proctype counter()
+{
+end:
+  atomic { joined[0] && locked[0] -> counted = true; due = head }
+}
+#endif
+
 inline join(p, i)
 {
   atomic { owner[i]++; told = false }
+#ifdef COUNTED_EARLY
+  joined[i] = true;
+#endif
 retry:
   load (p, B10_ORDER, CLAIM, oldest); /* B10 */
 #ifdef COUNT_FIRST
@@ -290,6 +388,10 @@ retry:
     ok = false }
 #endif
   oldest = 0;
+#ifdef COUNTED
+  /* what was committed since it was counted, it gets */
+  assert (W7_counted_misses_nothing || !counted || cursor <= due);
+#endif
   joined[i] = true
 }
 
@@ -430,7 +532,14 @@ init {
 #ifdef TWO_ROWS
     run consumer (1);
 #endif
+#ifdef COUNTED
+    run counter ();
+#endif
+#ifdef ADOPT
+    run killer_of_producers ();
+#else
     run killer ();
+#endif
     run reaper ()
   }
 }

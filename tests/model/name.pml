@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The name of a channel: the entry is a hard link to the lock file of a block;
  * byte 0 of that file belongs to the living producer. Two candidates, killed
- * anywhere, one of them closing, and a reclaimer that looks for the dead.
+ * anywhere, one of them closing, and a reclaimer that looks for the dead. A
+ * candidate adopts the dead one's block or replaces it.
  * lib/datahub/block-names.c (block_take_over, block_reclaim_dead), producer.c
- * (publish, unlink_names).
+ * (publish, unlink_names), producer-adopt.c (open_dead).
  *
  * @covers byte 0, the entry, lck; what is linked and unlinked in which order
- * @mutant NO_RECHECK | takeover | the entry is not compared after the lock
+ * @mutant ADOPT_UNCHECKED | C0 | adopts what it opened, wherever the entry leads by then
+ * @mutant ADOPT_UNLOCKED | C0 | adopts without byte 0
+ * @mutant STATE_UNSEEN | D7 | adopts a closed block
+ * @mutant STATE_BEFORE_LOCK | D7 | the state is looked at before byte 0 is locked
+ * @argued TEST_BY_LOCKING | D5 | whether a producer lives is asked by locking byte 0 |
+ *   a candidate that meets the lock tries again for 0.2 s, and time is not modelled:
+ *   here it may give up at once
+ * @mutant NO_RECHECK | takeover, N1 | the entry is not compared after the lock
  * @mutant UNLOCK_FIRST | takeover | byte 0 is dropped before the unlink
- * @mutant UNLINK_UNLOCKED | takeover | the entry is removed without byte 0
+ * @mutant UNLINK_UNLOCKED | takeover, N1 | the entry is removed without byte 0
  * @mutant LOCK_LATE | create | byte 0 is locked after the entry is made
  * @mutant RENAME_OVER | publish | replaces the entry instead of linking it
  * @mutant CLOSE_NO_CHECK | close | removes an entry that leads elsewhere
  * @mutant RECLAIM_UNLOCKED | reclaim | removes without byte 0
  * @mutant RECLAIM_BY_NAME | reclaim | removes the entry it saw, not its own
- * @mutant LCK_BEFORE_ENTRY | reclaim | lck is removed before the entry
+ * @mutant LCK_BEFORE_ENTRY | reclaim, N1 | lck is removed before the entry
  */
 #define CANDIDATES 2
 #define FILES 4 /* lock files: 1 is the dead predecessor's, 0 is no file */
@@ -22,11 +30,12 @@
 #define RECLAIMER 3
 
 hidden byte N1_the_living_keep_their_name, N1_one_living_producer,
-    N1_nothing_is_left;
+    N1_nothing_is_left, D7_no_closed_block_lives;
 
 byte entry = 1; /* the file that the name leads to */
 bool lck[FILES + 1]; /* whether the file has its own name too */
 byte byte_0[FILES + 1]; /* who has it */
+bool closed[FILES + 1]; /* its state */
 byte made = 1;
 bool killed[CANDIDATES], live[CANDIDATES];
 byte kills = 1;
@@ -52,6 +61,7 @@ inline drop_one(file, who)
 
 inline remove_dead()
 {
+  closed[found] = true;
 #ifdef LCK_BEFORE_ENTRY
   lck[found] = false;
   entry = 0
@@ -96,8 +106,45 @@ inline take_over(i)
   found = 0
 }
 
+/* Ends at live, or with nothing changed. */
+inline adopt(i)
+{
+  if
+  :: atomic { entry != 0 -> found = entry }
+#ifdef STATE_BEFORE_LOCK
+     gone = closed[found];
+#endif
+     if
+#ifdef ADOPT_UNLOCKED
+     :: byte_0[found] == NOBODY ->
+#else
+     :: atomic { byte_0[found] == NOBODY -> byte_0[found] = 1 + i }
+#endif
+#ifdef STATE_UNSEEN
+        gone = false;
+#elif !defined (STATE_BEFORE_LOCK)
+        gone = closed[found];
+#endif
+        if
+#ifdef ADOPT_UNCHECKED
+        :: !gone ->
+#else
+        :: entry == found && !gone ->
+#endif
+           d_step { own[i] = found; live[i] = true; found = 0; gone = 0 }
+           goto have
+        :: else -> drop_one (found, 1 + i)
+        fi
+     :: byte_0[found] != NOBODY
+     fi
+  :: true /* no block, or one that does not fit */
+  fi;
+  atomic { found = 0; gone = 0 }
+}
+
 inline produce(i)
 {
+  adopt (i);
   atomic {
     made++;
     own[i] = made;
@@ -119,9 +166,10 @@ again:
 #ifdef LOCK_LATE
   atomic { byte_0[own[i]] == NOBODY -> byte_0[own[i]] = 1 + i }
 #endif
+have:
   if
   :: skip /* closes: its names are its own to remove, byte 0 is held */
-     live[i] = false;
+     atomic { live[i] = false; closed[own[i]] = true };
 busy:
      if
 #ifdef CLOSE_NO_CHECK
@@ -140,6 +188,7 @@ busy:
 proctype candidate(byte i)
 {
   byte found;
+  bool gone;
   { produce (i) } unless { killed[i] || over == 1 };
   atomic {
     live[i] = false;
@@ -211,6 +260,8 @@ active proctype watch()
        assert (N1_the_living_keep_their_name) }
   :: d_step { live[1] && entry != own[1] ->
        assert (N1_the_living_keep_their_name) }
+  :: d_step { (live[0] && closed[own[0]]) || (live[1] && closed[own[1]]) ->
+       assert (D7_no_closed_block_lives) }
   :: d_step { live[0] && live[1] -> assert (N1_one_living_producer) }
   :: timeout -> break
   od;

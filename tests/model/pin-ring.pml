@@ -5,6 +5,10 @@
  *
  * @covers A3 A4 A5 A6 A7, B1 B2 B3 B4 B6, rows_hwm, the row's lock byte
  * @also BIG | ring of 2, 3 records, 4 commits
+ * @also ADOPT | one reader; it and the producer die at any step each, the block is
+ *   adopted, the row taken again
+ * @long ADOPT_TWO | two readers; the producer dies, the block is adopted
+ * @long BOTH_DIE | two deaths of readers, of either
  * @mutant A3_RELEASE | A3 | retire by a release store
  * @mutant A4_A5_ACQUIRE | A4, A5 | rows_hwm and pins loaded with acquire
  * @mutant A4_ACQUIRE | A4 | rows_hwm loaded with acquire
@@ -19,6 +23,10 @@
  * @mutant B4_BEFORE_B3 | B4, B3 | second look before the pin
  * @mutant B6_RELAXED | B6 | payload loads may end after the unpin
  * @mutant HWM_LATE | rows_hwm | raised after the first pin
+ * @mutant A6_LATE | A6, A7 | the word is stored behind head
+ * @mutant FREE_FIRST | A5 | the record is filled before it is seen unpinned
+ * @mutant SCANS_NO_ROWS | C10, A5 | an adopter takes what it does not keep for free
+ * @mutant LEAVES_PINNED | D8 | who closes lets go of its row's byte while it holds a record
  * @mutant REAP_LIVE | lock byte | a row cleaned without its lock
  * @mutant NO_CLEAN | claim | a dead owner's pins are left in the row
  * @equivalent HWM_RELAXED | rows_hwm | raised by a relaxed RMW | B3 is a release: whoever sees the pin sees the row
@@ -26,6 +34,8 @@
  *   is a seq_cst load and waits for A3 already; C11 alone does not promise it
  * @equivalent A6_RELAXED | A6 | ring word by a relaxed store | a reader follows a
  *   word only below head, and A7 is a release that covers both
+ * @argued PLAIN_CLEAN | claim | pins cleared by a store, not an exchange | the models
+ *   know no release sequences; in C11 a store would end the one that A5 reads from
  * @argued B2_RELAXED | B2 | first look relaxed | nothing is loaded between B2 and B4, and B4 loads the same word with acquire
  */
 #ifdef BIG
@@ -37,8 +47,30 @@
 #define RECORDS 2
 #define COMMITS 3
 #endif
+#if defined (SCANS_NO_ROWS) || defined (ADOPT_TWO)
+#define ADOPT
+#endif
+#if defined (ADOPT) && !defined (ADOPT_TWO)
+#define READERS 1
+#else
 #define READERS 2
-#define LIVES 1 /* deaths with a successor in the same row */
+#endif
+/* deaths of the producer */
+#ifdef ADOPT_TWO
+#define KILLS 1
+#elif defined (ADOPT)
+#define KILLS 2
+#else
+#define KILLS 0
+#endif
+/* deaths of readers with a successor in the same row */
+#ifdef BOTH_DIE
+#define LIVES 2
+#elif defined (ADOPT_TWO)
+#define LIVES 0
+#else
+#define LIVES 1
+#endif
 
 #define PROCS 3 /* 0 producer, 1 + i reader i */
 #if defined (A6_RELAXED) || defined (A7_RELAXED)
@@ -62,10 +94,10 @@
 
 /* Names of what may be violated; never set. */
 hidden byte I1_no_overwrite, I2_row_of_its_owner, I4_only_the_lapped_skip,
-    I6_limbo_is_emptied, I14_clean_row;
+    I6_limbo_is_emptied, I14_clean_row, I14_judged_whole;
 
-bool locked[READERS];
-bool killed[READERS];
+bool locked[2];
+bool killed[2];
 byte retired; /* sequences below are retired; what the test knows */
 byte lives = LIVES;
 byte gone; /* readers */
@@ -166,49 +198,141 @@ inline publish(order, at_word, new)
 #endif
 }
 
+inline commit()
+{
+  if
+  :: head - tail == RING ->
+#ifdef A5_BEFORE_A3
+     load (0, SEQ, HWM, rows);
+     busy = 0;
+     scan (0);
+     scan (1);
+     retire ();
+     d_step { free = free | (limbo & ~busy); limbo = limbo & busy; rows = 0;
+       pins = 0 }
+#else
+     retire ()
+#endif
+  :: else
+  fi;
+  do
+  :: free != 0 -> break
+#ifdef FREE_FIRST
+  :: free == 0 && limbo != 0 -> free = limbo; limbo = 0
+  :: free == 0 && limbo == 0 ->
+#else
+  :: free == 0 ->
+#endif
+     reclaim ();
+     if
+     :: free == 0 && tail < head -> retire ()
+     :: else
+     fi
+  od;
+  /* the record that a last-in first-out list gives does not matter */
+  atomic {
+    r = (free & 1 -> 0 : (free & 2 -> 1 : 2));
+    free = free & ~(1 << r);
+    busy = 0;
+    own[head % RING] = PACK (head, r)
+  }
+  publish (RELAXED, DATA (r), head + 1);
+#ifndef A6_LATE
+  publish (A6_ORDER, WORD (head), PACK (head, r)); /* A6 */
+#endif
+  publish (A7_ORDER, HEAD, head + 1); /* A7 */
+#ifdef A6_LATE
+  publish (A6_ORDER, WORD (head), PACK (head, r));
+#endif
+  d_step { head++; r = 0 }
+}
+
+#ifdef ADOPT
+bool dead;
+byte kills = KILLS;
+
+#define KEPT(i) (RECORD (mem[WORD (i)]) < RECORDS \
+  && SEQUENCE (mem[WORD (i)]) < head && head - SEQUENCE (mem[WORD (i)]) <= RING \
+  && mem[DATA (RECORD (mem[WORD (i)]))] == SEQUENCE (mem[WORD (i)]) + 1)
+
+inline keep(i)
+{
+  if
+  :: KEPT (i) -> own[i] = mem[WORD (i)];
+     limbo = limbo & ~(1 << RECORD (own[i]));
+     tail = (SEQUENCE (own[i]) < tail -> SEQUENCE (own[i]) : tail)
+  :: else -> own[i] = PACK (0, NONE)
+  fi
+}
+
+inline drop_word(i)
+{
+  if
+  :: RECORD (own[i]) == NONE && RECORD (mem[WORD (i)]) != NONE ->
+     store (0, SEQ, WORD (i), PACK (0, NONE)) /* C1 */
+  :: else
+  fi
+}
+
+/* Judges with nobody else to write what it looks at; then C1. */
+inline adopt()
+{
+  d_step {
+    head = mem[HEAD]; tail = head; free = 0; busy = 0; rows = 0; pins = 0; r = 0;
+    limbo = (1 << RECORDS) - 1;
+    keep (0);
+#if RING > 1
+    keep (1);
+#endif
+    assert (I14_judged_whole || tail == retired || tail + 1 == retired);
+#ifdef SCANS_NO_ROWS
+    free = limbo; limbo = 0
+#endif
+  }
+  drop_word (0)
+#if RING > 1
+  ; drop_word (1)
+#endif
+}
+
+proctype killer_of_producers()
+{
+  do
+  :: kills > 0 && !dead -> atomic { kills--; dead = true }
+  :: break
+  od
+}
+#endif
+
 proctype producer()
 {
   byte head, tail, limbo, busy, rows, pins, r, own[RING];
   byte free = (1 << RECORDS) - 1;
+#ifdef ADOPT
+  bool heir;
   do
-  :: head < COMMITS ->
-     if
-     :: head - tail == RING ->
-#ifdef A5_BEFORE_A3
-        load (0, SEQ, HWM, rows);
-        busy = 0;
-        scan (0);
-        scan (1);
-        retire ();
-        d_step { free = free | (limbo & ~busy); limbo = limbo & busy; rows = 0;
-          pins = 0 }
+  :: true ->
+     {
+       if
+       :: heir -> adopt ()
+       :: else
+       fi;
+       do
+       :: head < COMMITS -> commit ()
+       :: else -> break
+       od;
+       goto over
+     } unless { dead };
+     /* byte 0 is free when all it stored is seen */
+     atomic { IS_SEEN (0); dead = false; heir = true }
+  od;
+over:
 #else
-        retire ()
-#endif
-     :: else
-     fi;
-     do
-     :: free != 0 -> break
-     :: free == 0 ->
-        reclaim ();
-        if
-        :: free == 0 && tail < head -> retire ()
-        :: else
-        fi
-     od;
-     /* the record that a last-in first-out list gives does not matter */
-     atomic {
-       r = (free & 1 -> 0 : (free & 2 -> 1 : 2));
-       free = free & ~(1 << r);
-       busy = 0;
-       own[head % RING] = PACK (head, r)
-     }
-     publish (RELAXED, DATA (r), head + 1);
-     publish (A6_ORDER, WORD (head), PACK (head, r)); /* A6 */
-     publish (A7_ORDER, HEAD, head + 1); /* A7 */
-     d_step { head++; r = 0 }
+  do
+  :: head < COMMITS -> commit ()
   :: else -> break
   od;
+#endif
   /* all readers gone and cleaned: everything that was retired is free again */
   gone == READERS && IS_SEEN (0) && !mem[PINS (0)] && !mem[PINS (1)];
   do
@@ -289,6 +413,14 @@ inline read_one(p, i)
         put (p, SEQ, OR, HWM, ROWS_BELOW (i));
 #endif
         look_at_payload (p);
+#ifdef LEAVES_PINNED
+        if
+        :: unlock (p, i); look_at_payload (p); /* a lease outlives it */
+           unpin (p, i);
+           goto left
+        :: true
+        fi;
+#endif
 #ifdef B6_RELAXED
         unpin (p, i);
         look_at_payload (p);
@@ -323,6 +455,9 @@ inline live(p, i)
   :: cursor < COMMITS -> read_one (p, i)
   :: break /* it leaves when it likes */
   od;
+#ifdef LEAVES_PINNED
+left:
+#endif
   atomic {
     load (p, SEQ, PINS (i), data);
     assert (I2_row_of_its_owner || data == 0);
@@ -352,6 +487,9 @@ proctype killer()
 {
   do
   :: lives > 0 && !killed[0] -> killed[0] = true
+#ifdef BOTH_DIE
+  :: lives > 0 && !killed[1] -> killed[1] = true
+#endif
   :: break
   od
 }
@@ -381,8 +519,15 @@ init {
     k = 0;
     run producer ();
     run reader (0);
+#if READERS > 1
     run reader (1);
+#endif
+#if LIVES > 0
     run killer ();
+#endif
+#ifdef ADOPT
+    run killer_of_producers ();
+#endif
     run reaper ()
   }
 }

@@ -4,12 +4,16 @@
  * live reader open pools as they see them, or when a record needs one. An old
  * pool goes when no record, in the ring or in limbo, refers to it.
  * lib/datahub/producer-pools.c, producer-ring.c, consumer-pools.c,
- * consumer-read.c (need_pool), block.c (pool_shape_read, pool_open).
+ * consumer-read.c (need_pool), block.c (pool_shape_read, pool_open),
+ * producer-adopt.c (take_pools, tidy_files).
  *
  * Every access here is seq_cst or ordered by one; no buffers.
  * @covers P1 P2 P3, the pool table, pool_changes, limbo, the gate
  * @also RELIABLE | 4 frames, the reliable reader alone
  * @also LIVE | 4 frames, the live reader alone
+ * @also ADOPT | the reliable reader alone; the producer dies at any step, the block is
+ *   adopted
+ * @long TWICE | the same, and so does the adopter
  * @mutant PINS_IGNORED | P2 | a pool goes when the ring lets go of it
  * @mutant LIMBO_IGNORED | P2 | slots are freed at the retire, not at the reclaim
  * @mutant CACHE_BY_PLACE | P3 | mappings are known by their place in the table
@@ -17,6 +21,13 @@
  * @mutant ENTRY_LATE | P1 | a record is committed before its pool's entry
  * @mutant ENTRY_TAKEN | P2 | an entry is used while its pool is there
  * @mutant NO_NEED_POOL | P3 | a pool is opened only when pool_changes says so
+ * @mutant KEPT_ALONE | D1 | pools count that kept records refer to, no others
+ * @mutant NEWEST_BY_PLACE | P4 | an adopter takes the pool of the first entry for the newest
+ * @mutant STRAYS_STAY | C9 | files that the table does not name stay
+ * @argued DROPS_AT_THE_LIMIT | P5 | what happens at max-bytes | a choice to wait or drop,
+ *   and nothing shared; the model waits
+ * @equivalent GEN_FROM_TABLE | C9 | the next generation is one more than the table's
+ *   newest | what was begun beyond that was in no table, and its file goes first
  * @equivalent UNLINK_FIRST | P2 | the name goes before the entry | a pool that goes is
  *   needed by nobody; a reader only fails to open it in advance
  * @equivalent GEN_FIRST | P1 | the entry's generation is stored before the rest | the
@@ -27,7 +38,21 @@
 #ifdef GEN_USED_AGAIN
 #define LIVE
 #endif
-#if defined (RELIABLE) || defined (LIVE)
+#if defined (KEPT_ALONE) || defined (NEWEST_BY_PLACE) || defined (STRAYS_STAY) \
+  || defined (GEN_FROM_TABLE) || defined (TWICE)
+#define ADOPT
+#endif
+#ifdef ADOPT
+#define RELIABLE
+#ifdef TWICE
+#define KILLS 2
+#else
+#define KILLS 1
+#endif
+#else
+#define KILLS 0
+#endif
+#if (defined (RELIABLE) || defined (LIVE)) && !defined (ADOPT)
 #define COMMITS 4
 #else
 #define COMMITS 3
@@ -35,15 +60,15 @@
 #define RING 1
 #define RECORDS 4
 #define ENTRIES 2
-#define GENS (COMMITS + 1)
+#define GENS (COMMITS + KILLS + 1)
 
 hidden byte I1_no_overwrite, P3_pool_within_reach, I5_nothing_lost,
-    I9_growth_goes_on;
+    I9_growth_goes_on, I14_judged_whole, N1_nothing_is_left;
 
 byte word_seq = 15, word_rec; /* the ring's one word; 15: none */
 byte head;
 byte entry_gen[ENTRIES], entry_size[ENTRIES]; /* a pool's size is its gen */
-byte changes;
+byte changes, next_gen;
 bool linked[GENS + 1];
 byte content[GENS + 1]; /* of the one slot of each pool: sequence + 1 */
 byte record_gen[RECORDS], record_seq[RECORDS];
@@ -82,7 +107,11 @@ inline free_record(r)
   :: ((limbo & ~busy) >> r) & 1 ->
      limbo = limbo & ~(1 << r);
      free = free | (1 << r);
-#ifndef LIMBO_IGNORED
+#ifdef ADOPT
+     /* unless it refers to none */
+     used[PLACE (record_gen[r])] = (record_gen[r] != 0 ->
+       used[PLACE (record_gen[r])] - 1 : used[PLACE (record_gen[r])])
+#elif !defined (LIMBO_IGNORED)
      used[PLACE (record_gen[r])]--
 #endif
   :: else
@@ -129,10 +158,10 @@ inline grow()
      if
      :: SPARE
      :: !SPARE && tail < head && gate > tail -> retire ()
-     :: !SPARE && (tail == head || gate <= tail) ->
-        /* waits: for a pin or the gate */
-        assert (I9_growth_goes_on || pins[0] || pins[1] || limbo
-          || gate <= tail)
+     :: atomic { !SPARE && (tail == head || gate <= tail) ->
+          /* waits: for a pin or the gate */
+          assert (I9_growth_goes_on || pins[0] || pins[1] || limbo
+            || (tail < head && gate <= tail)) }
      fi
 #endif
   od;
@@ -147,12 +176,13 @@ inline grow()
 #endif
   atomic {
     e = (pool_of[0] == 0 -> 0 : 1);
-    newest++;
+    next_gen++;
 #ifdef GEN_USED_AGAIN
-    gen = (newest > 2 -> newest - 2 : newest);
+    gen = (next_gen > 2 -> next_gen - 2 : next_gen);
 #else
-    gen = newest;
+    gen = next_gen;
 #endif
+    newest = next_gen;
     pool_of[e] = gen;
     used[e] = 0;
     content[gen] = 0
@@ -175,35 +205,138 @@ inline install()
   changes++
 }
 
+inline commit()
+{
+  grow ();
+  /* room in the ring: the gate may forbid it */
+  do
+  :: head - tail == RING && gate > tail -> retire ()
+  :: head - tail == RING && gate <= tail -> gate > tail /* waits */
+  :: else -> break
+  od;
+  atomic {
+    r = (free & 1 -> 0 : (free & 2 -> 1 : (free & 4 -> 2 : 3)));
+    free = free & ~(1 << r);
+    used[e]++
+  }
+  content[gen] = head + 1;
+  d_step { record_gen[r] = gen; record_seq[r] = head }
+  d_step { word_rec = r; word_seq = head } /* A6, one word */
+  head++; /* A7 */
+#ifdef ENTRY_LATE
+  install ();
+#endif
+  atomic { r = 0; e = 0; gen = 0 }
+}
+
+#ifdef ADOPT
+bool killed;
+byte kills = KILLS;
+
+#define IS_KEPT (word_seq < head && record_seq[word_rec] == word_seq)
+
+inline count(record)
+{
+  if
+#ifdef KEPT_ALONE
+  :: record_gen[record] != 0 && !(limbo >> record & 1) ->
+#else
+  :: record_gen[record] != 0 ->
+#endif
+     used[0] = (record_gen[record] == pool_of[0] -> used[0] + 1 : used[0]);
+     used[1] = (record_gen[record] == pool_of[1] -> used[1] + 1 : used[1]);
+     /* one whose pool is gone refers to none */
+     record_gen[record] = (record_gen[record] != pool_of[0]
+       && record_gen[record] != pool_of[1] -> 0 : record_gen[record])
+  :: else
+  fi
+}
+
+inline remove_stray(g)
+{
+  if
+  :: linked[g] && entry_gen[0] != g && entry_gen[1] != g -> linked[g] = false
+  :: else
+  fi
+}
+
+inline adopt()
+{
+  d_step {
+    pool_of[0] = entry_gen[0]; pool_of[1] = entry_gen[1];
+    used[0] = 0; used[1] = 0;
+#ifdef NEWEST_BY_PLACE
+    newest = (pool_of[0] != 0 -> pool_of[0] : pool_of[1]);
+#else
+    newest = (pool_of[0] > pool_of[1] -> pool_of[0] : pool_of[1]);
+#endif
+    limbo = 15; free = 0; tail = head; gen = 0; e = 0; r = 0; busy = 0;
+    if
+    :: IS_KEPT -> limbo = limbo & ~(1 << word_rec); tail = word_seq
+    :: else
+    fi;
+    count (0); count (1); count (2); count (3)
+  }
+  if
+  :: word_seq != 15 && word_seq >= head -> word_seq = 15 /* C1 */
+  :: else
+  fi;
+#ifdef GEN_FROM_TABLE
+  next_gen = newest;
+#endif
+#ifndef STRAYS_STAY
+  remove_stray (1); remove_stray (2); remove_stray (3) /* C9 */
+#ifdef TWICE
+  ; remove_stray (4); remove_stray (5)
+#endif
+  ;
+#endif
+  reclaim ()
+}
+
+proctype killer()
+{
+  do
+  :: kills > 0 && !killed -> atomic { kills--; killed = true }
+  :: break
+  od
+}
+
+#define STRAY(g) (linked[g] && pool_of[0] != g && pool_of[1] != g)
+#endif
+
 proctype producer()
 {
   byte tail, newest, gen, e, r, limbo, busy, free = 15, pool_of[ENTRIES],
       used[ENTRIES];
   bool spare;
+#ifdef ADOPT
+  bool heir;
   do
-  :: head < COMMITS ->
-     grow ();
-     /* room in the ring: the gate may forbid it */
-     do
-     :: head - tail == RING && gate > tail -> retire ()
-     :: head - tail == RING && gate <= tail -> gate > tail /* waits */
-     :: else -> break
-     od;
-     atomic {
-       r = (free & 1 -> 0 : (free & 2 -> 1 : (free & 4 -> 2 : 3)));
-       free = free & ~(1 << r);
-       used[e]++
-     }
-     content[gen] = head + 1;
-     d_step { record_gen[r] = gen; record_seq[r] = head }
-     d_step { word_rec = r; word_seq = head } /* A6, one word */
-     head++; /* A7 */
-#ifdef ENTRY_LATE
-     install ();
-#endif
-     atomic { r = 0; e = 0; gen = 0 }
+  :: true ->
+     {
+       if
+       :: heir -> adopt ()
+       :: else
+       fi;
+       do
+       :: head < COMMITS -> commit ()
+       :: else -> break
+       od;
+       assert (N1_nothing_is_left || (!STRAY (1) && !STRAY (2) && !STRAY (3)
+         && !STRAY (4) && !STRAY (GENS)));
+       goto over
+     } unless { killed };
+     atomic { killed = false; heir = true }
+  od;
+over:
+  skip
+#else
+  do
+  :: head < COMMITS -> commit ()
   :: else -> break
   od
+#endif
 }
 
 /* Opens what the table names: the file must be there and say the same. */
@@ -316,6 +449,9 @@ init {
 #endif
 #ifndef RELIABLE
     run reader (1);
+#endif
+#ifdef ADOPT
+    run killer ();
 #endif
     skip
   }

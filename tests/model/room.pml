@@ -15,9 +15,9 @@
  * @mutant WANTED_LATE | waiting | room_wanted is stored after the last retry
  * @mutant WANTED_FIRST | kick | room_wanted loaded before the gate moves
  * @mutant NO_KICK_AT_WANTED | kick | only who has read everything kicks
- * @mutant ROOM_LATE | room | its value is taken after the last retry
- * @mutant NO_RETRY | retry | sleeps at once after the announcement
- * @mutant KICK_FIRST | kick | the look at the bits comes before the advance
+ * @mutant ROOM_LATE | room, W5 | its value is taken after the last retry
+ * @mutant NO_RETRY | retry, W5 | sleeps at once after the announcement
+ * @mutant KICK_FIRST | kick, W5 | the look at the bits comes before the advance
  * @mutant NO_KICK_ON_UNPIN | kick | an unpin kicks nobody
  * @mutant NO_KICK_ON_ABORT | abort | a loan that ends kicks nobody
  * @mutant WAKE_NO_BUMP | kick | wakes without changing room
@@ -29,6 +29,8 @@
  * @finding PIN_BEHIND_A_GATE | waiting | short of a slot while a gate forbids to
  *   retire, the code announces gates alone: an unpin then kicks nobody, and the
  *   producer sleeps its slice of 5 ms out
+ * @argued NO_C5 | C5 | the bits of a dead producer stay up | they cost a kick that wakes
+ *   nobody, until the adopter's first wait stores its own
  * @equivalent NO_KICK_AT_HEAD | kick | who has read everything kicks nobody | his
  *   gate has come by room_wanted, which is at most head
  * @equivalent RETRY_ACQUIRE | retry | gates loaded with acquire | room is loaded

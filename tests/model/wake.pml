@@ -9,12 +9,13 @@
  * @also TWO_COMMITS | two commits, one behind the other
  * @also INTERRUPT | one commit, and an interrupt
  * @also KILL | one commit; the producer is killed anywhere
+ * @also ADOPT | one reader; two deaths of the producer anywhere, each adopted
  * @mutant A7_RELEASE | A7 | head by a release store
  * @mutant A9_ACQUIRE | A9 | waiters loaded with acquire
  * @mutant A9_BEFORE_A7 | A7, A9 | waiters looked at before head is stored
  * @mutant A8_BEFORE_A9 | A8, A9 | wake steps before the bits are taken
  * @mutant NO_A8 | A8 | wake does not step
- * @mutant WAKE_IS_HEAD | A8 | wake derived from head, bumped for the state
+ * @mutant WAKE_IS_HEAD | A8, W1 | wake derived from head, bumped for the state
  * @mutant NO_B7 | B7 | no waiter bit
  * @mutant B7_LOAD_STORE | B7 | the bit set by a load and a store
  * @mutant B7_RELAXED | B7 | the bit by a relaxed RMW
@@ -22,18 +23,34 @@
  * @mutant LOOK_ACQUIRE | the look | head loaded with acquire after the bit
  * @mutant LOOK_BEFORE_B7 | the look | head and state looked at before the bit
  * @mutant NO_LAST_LOOK | the look | no look between the bit and the sleep
- * @mutant FLUSH_WORD_LATE | interrupt | its word loaded after its flag
- * @mutant FLAG_AFTER_WORD | interrupt | the flag is set after its word
- * @mutant WAKE_SHARED | interrupt | wakes the shared word without changing it
- * @mutant SHARED_BIT | busy | two threads wait on one bit
- * @mutant CLOSE_NO_BUMP | close | state changes, wake does not
- * @mutant KILL_NO_SLICE | slice | readers sleep without end
+ * @mutant FLUSH_WORD_LATE | interrupt, W2 | its word loaded after its flag
+ * @mutant FLAG_AFTER_WORD | interrupt, W2 | the flag is set after its word
+ * @mutant WAKE_SHARED | interrupt, W2 | wakes the shared word without changing it
+ * @mutant SHARED_BIT | busy, W4 | two threads wait on one bit
+ * @mutant CLOSE_NO_BUMP | close, W1 | state changes, wake does not
+ * @mutant B9_STORE | B9 | the word is stored as zero, not the bit taken down
+ * @mutant NO_C8 | C8 | an adopter wakes nobody
+ * @mutant WAKE_RESTARTS | C8 | an adopter counts from where the first began
+ * @mutant KILL_NO_SLICE | slice, W3 | readers sleep without end
+ * @argued NO_RELAY | W6 | sleepers are woken by the producer alone | there is no relay
+ *   to weaken
+ * @equivalent NO_B9 | B9 | the bit stays up | a wake nobody needs, and the next
+ *   commit takes it
  * @equivalent A8_RELEASE | A8 | wake by a release store | FUTEX_WAKE is a barrier:
  *   wake has stepped before anybody is woken, and who is not asleep yet compares
  *   it behind a barrier of its own
  */
 #ifdef KILL_NO_SLICE
 #define KILL
+#endif
+#if defined (NO_C8) || defined (WAKE_RESTARTS)
+#define ADOPT
+#endif
+#ifdef ADOPT
+#define KILL
+#define KILLS 2
+#else
+#define KILLS 1
 #endif
 #if defined (FLUSH_WORD_LATE) || defined (FLAG_AFTER_WORD) || defined (WAKE_SHARED)
 #define INTERRUPT
@@ -42,7 +59,8 @@
 #define TWO_COMMITS
 #endif
 #if defined (TWO_COMMITS) || defined (A8_BEFORE_A9) || defined (B7_BEFORE_B8) \
-  || defined (SHARED_BIT) || defined (WAKE_IS_HEAD)
+  || defined (SHARED_BIT) || defined (WAKE_IS_HEAD) || defined (B9_STORE) \
+  || defined (ADOPT)
 #define COMMITS 2
 #else
 #define COMMITS 1
@@ -176,20 +194,71 @@ inline produce()
   quiet = true
 }
 
+#ifdef ADOPT
+bool heir;
+
+/* C8; from the lock of byte 0 on nobody takes the producer for dead. */
+inline adopt()
+{
+#ifdef NO_C8
+  skip
+#else
+#ifdef WAKE_RESTARTS
+  store (0, SEQ, WAKE, 1);
+#else
+  bump ();
+#endif
+  IS_SEEN (0);
+  WAKE_ALL
+#endif
+}
+#endif
+
 proctype producer()
 {
   byte head, w;
   bool bumped;
+#ifdef ADOPT
+  do
+  :: true ->
+     {
+       if
+       :: heir -> adopt ()
+       :: else
+       fi;
+       produce ();
+       goto over
+     } unless { dead };
+     /* a closed block is not adopted: the dead one closed it, and that is all */
+     atomic { IS_SEEN (0); heir = true; w = 0; head = mem[HEAD];
+       dead = mem[STATE] }
+     if
+     :: dead -> goto over
+     :: else
+     fi
+  od;
+over:
+  skip
+#else
   { produce () } unless { dead }
+#endif
 }
 
 #ifdef KILL
 proctype killer()
 {
+#ifdef ADOPT
+  byte kills = KILLS;
+  do
+  :: !quiet && !dead && kills > 0 -> atomic { kills--; dead = true }
+  :: break
+  od
+#else
   if
   :: !quiet -> dead = true
   :: skip
   fi
+#endif
 }
 #endif
 
@@ -262,7 +331,11 @@ inline wait_for_news(p, i)
   :: !news -> futex_wait (p, i)
   :: else
   fi;
+#ifdef B9_STORE
+  store (p, SEQ, WAITERS, 0);
+#elif !defined (NO_B9)
   put (p, SEQ, AND, WAITERS, 255 - BIT (i)); /* B9 */
+#endif
   atomic { news = 0; seen = 0; flush = 0 }
 }
 
@@ -336,7 +409,9 @@ init {
   atomic {
     run producer ();
     run reader (0);
+#ifndef ADOPT
     run reader (1);
+#endif
 #ifdef INTERRUPT
     run interrupter ();
 #endif
