@@ -453,6 +453,8 @@ gst_datahub_format_encode_flags (GstBuffer *buffer)
   guint32 wire = flags >> FLAG_SHIFT & DATAHUB_FLAG_USER_MASK;
   if (flags & GST_BUFFER_FLAG_DELTA_UNIT)
     wire |= DATAHUB_FLAG_DELTA_UNIT;
+  if (flags & GST_BUFFER_FLAG_DROPPABLE)
+    wire |= DATAHUB_FLAG_DROPPABLE;
   return wire;
 }
 

@@ -152,8 +152,9 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
   DatahubError error = { 0 };
   GstFlowReturn flow;
   do {
-    DatahubResult result = datahub_producer_acquire_slot (writer->producer,
-        size, DATAHUB_FOREVER, slot, &error);
+    DatahubResult result = datahub_producer_acquire_slot_for (writer->producer,
+        size, gst_datahub_format_encode_flags (buffer), DATAHUB_FOREVER, slot,
+        &error);
     flow = flow_of (writer, result, &error, "making room for a buffer");
   } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
   if (flow != GST_FLOW_OK)

@@ -19,7 +19,8 @@ MAX_MEMORIES = 4
 N_CONTEXTS = 4
 SECRET_SIZE = 32
 CONSUMER_NAME_MAX = 40
-FLAG_DELTA_UNIT, FLAG_LIVE = 0x80000000, 0x40000000
+FLAG_DELTA_UNIT, FLAG_LIVE, FLAG_DROPPABLE = (0x80000000, 0x40000000,
+                                              0x20000000)
 
 ENUMS = {
     "DATAHUB_": ("OK TIMEOUT INTERRUPTED CLOSED PRODUCER_LOST EVICTED DROPPED "
@@ -135,7 +136,8 @@ class DatahubProducerStats(Structure):
                 ("bytes", c_uint64), ("dropped", c_uint64),
                 ("evictions", c_uint64), ("reaped", c_uint64),
                 ("waits", c_uint64), ("wakes", c_uint64),
-                ("growths", c_uint64), ("bytes_used", c_uint64),
+                ("growths", c_uint64), ("given_up", c_uint64),
+                ("bytes_used", c_uint64),
                 ("max_bytes", c_uint64), ("slot_size", c_uint64),
                 ("slots", c_uint32), ("free_slots", c_uint32),
                 ("ring_size", c_uint32), ("page_size", c_uint64),

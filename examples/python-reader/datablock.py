@@ -45,12 +45,13 @@ READY, DRAINING, CLOSED, MOVED = 2, 3, 4, 5
 POOLS, STICKY, RING, RECORDS = 1, 2, 3, 4
 N_POOLS, N_STICKY = 16, 8
 
-BUFFER, STREAM_START, CAPS, SEGMENT, TAGS, GAP, EOS, EVENT = range(1, 9)
+(BUFFER, STREAM_START, CAPS, SEGMENT, TAGS, GAP, EOS, EVENT,
+ TOMBSTONE) = range(1, 10)
 TYPE_NAMES = ("", "buffer", "stream-start", "caps", "segment", "tags", "gap",
-              "eos", "event")
+              "eos", "event", "tombstone")
 CONTEXT_CAPS = 1
 STICKY_CAPS = 1
-DELTA_UNIT, LIVE = 1 << 31, 1 << 30
+DELTA_UNIT, LIVE, DROPPABLE = 1 << 31, 1 << 30, 1 << 29
 
 Identity = namedtuple("Identity", """magic endian major minor header_size line
     feat_incompat feat_ro_compat feat_compat uuid epoch ctl_size con_size
@@ -507,8 +508,14 @@ class Reader:
         try:
             record = self._copy(word)
         except Changed:
+            # given up just now: the word leads to a tombstone, met next time
+            again = self.block.ring_word(self.cursor)
+            if again >> 16 == word >> 16 and again & 0xffff != NO_RECORD:
+                return None
             return self._skip()
         self.cursor += 1
+        if record.fixed.type == TOMBSTONE:
+            return None  # a loss, which the next record tells
         self._count(record)
         return record
 
@@ -551,7 +558,7 @@ class Reader:
         fixed = Fixed(*RECORD.unpack_from(raw))
         check(fixed.seq == sequence, f"The ring leads from {sequence} to the "
               f"record of {fixed.seq}.")
-        check(BUFFER <= fixed.type <= EVENT and fixed.n_mem <= 4,
+        check(BUFFER <= fixed.type <= TOMBSTONE and fixed.n_mem <= 4,
               f"Record {sequence} is of type {fixed.type} and has "
               f"{fixed.n_mem} memories.")
         parts = []

@@ -32,6 +32,7 @@
 #define MAX_POOLS 16u
 #define N_WAITER_WORDS 4u
 #define RECORD_NONE 0xffffu
+#define PIN_WORDS_MAX ((MAX_RECORDS + 63) / 64)
 #define MEMORIES_MAX 4u
 
 /* Ring and sticky words: sequence:48 | record:16. */
@@ -209,6 +210,9 @@ typedef struct
 } RecordMemory;
 
 #define RECORD_INLINE 192
+/* In the place of a buffer that was given up early; beside DatahubRecordType,
+ * and never delivered. */
+#define RECORD_TYPE_TOMBSTONE 9u
 
 /* Plain fields, unchanged while the record can be reached or is pinned. */
 typedef struct

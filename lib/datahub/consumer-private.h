@@ -53,6 +53,8 @@ struct _DatahubConsumer
   shared_u32 busy;
   uint64_t incarnation;
   uint64_t cursor;
+  uint64_t join_head; /* tombstones below it are older than the join */
+  bool gaps_are_losses; /* also those: it joined again, after an eviction */
   uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
   uint64_t seen_incarnation; /* of the record before; NONE: there was none */
   uint64_t mourned; /* incarnation whose death was told, if `mourns` */
@@ -83,6 +85,7 @@ struct _DatahubConsumer
 /* Attaching. */
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
+bool consumer_meets_tombstone (DatahubConsumer *consumer, uint64_t s);
 void consumer_ref (DatahubConsumer *consumer);
 void consumer_unref (DatahubConsumer *consumer);
 void consumer_end (DatahubConsumer *consumer);

@@ -80,25 +80,41 @@ consumer_unpin (DatahubConsumer *consumer, uint32_t record)
   free_garbage (&garbage);
 }
 
-/* How many buffers come before the record @s, or before the one behind it.
- * %DATAHUB_NONE where it is gone. */
-static uint64_t
-peek_ordinal (DatahubConsumer *consumer, uint64_t s, bool behind)
+/* A look at the record @s: its type and how many buffers come before it. False
+ * where it is gone. A word that changes under the look may have been given up,
+ * which happens once. */
+static bool
+peek (DatahubConsumer *consumer, uint64_t s, uint32_t *type, uint64_t *ordinal)
 {
   shared_u64 *at = block_ring_word (&consumer->block, s);
-  uint64_t word = load_acquire (at), ordinal = DATAHUB_NONE;
-  uint32_t index = RING_RECORD (word);
-  if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
-      || index >= consumer->block.g.n_recs)
-    return DATAHUB_NONE;
-  consumer_pin (consumer, index);
-  if (load_seq (at) == word) {
-    const BlockRecord *record = block_record (&consumer->block, index);
-    bool counts = behind && record->type == DATAHUB_RECORD_BUFFER;
-    ordinal = record->ordinal + counts;
+  for (int i = 0; i < 2; i++) {
+    uint64_t word = load_acquire (at);
+    uint32_t index = RING_RECORD (word);
+    bool stands;
+    if (RING_SEQUENCE (word) != (s & SEQUENCE_MASK)
+        || index >= consumer->block.g.n_recs)
+      return false;
+    consumer_pin (consumer, index);
+    stands = load_seq (at) == word;
+    if (stands) {
+      const BlockRecord *record = block_record (&consumer->block, index);
+      *type = record->type;
+      *ordinal = record->ordinal;
+    }
+    consumer_unpin (consumer, index);
+    if (stands)
+      return true;
   }
-  consumer_unpin (consumer, index);
-  return ordinal;
+  return false;
+}
+
+/* Whether the buffer @s was given up. */
+bool
+consumer_meets_tombstone (DatahubConsumer *consumer, uint64_t s)
+{
+  uint64_t ordinal;
+  uint32_t type;
+  return peek (consumer, s, &type, &ordinal) && type == RECORD_TYPE_TOMBSTONE;
 }
 
 /* How many buffers come before sequence @s, committed or not yet;
@@ -106,9 +122,16 @@ peek_ordinal (DatahubConsumer *consumer, uint64_t s, bool behind)
 uint64_t
 consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s)
 {
-  if (s < load_acquire (&consumer->block.header->head))
-    return peek_ordinal (consumer, s, false);
-  return s == 0 ? 0 : peek_ordinal (consumer, s - 1, true);
+  bool there = s < load_acquire (&consumer->block.header->head);
+  uint64_t ordinal = 0;
+  uint32_t type = 0;
+  if (!there && s == 0)
+    return 0;
+  if (!peek (consumer, there ? s : s - 1, &type, &ordinal))
+    return DATAHUB_NONE;
+  return ordinal
+      + (!there
+          && (type == DATAHUB_RECORD_BUFFER || type == RECORD_TYPE_TOMBSTONE));
 }
 
 static DatahubResult
@@ -394,16 +417,22 @@ is_waiting_for_key (DatahubConsumer *consumer, const DatahubView *view)
   return false;
 }
 
-/* Buffers between the record before and this one were lost. */
+/* Buffers between the record before and the one of @ordinal were lost. */
 static void
-note_gap (DatahubConsumer *consumer, const DatahubView *view)
+note_lost_until (DatahubConsumer *consumer, uint64_t ordinal)
 {
   if (consumer->next_ordinal != DATAHUB_NONE
-      && view->ordinal > consumer->next_ordinal) {
-    uint64_t lost = view->ordinal - consumer->next_ordinal;
+      && ordinal > consumer->next_ordinal) {
+    uint64_t lost = ordinal - consumer->next_ordinal;
     consumer->pending_lost += lost;
     add_relaxed (&consumer->n_lost, lost);
   }
+}
+
+static void
+note_gap (DatahubConsumer *consumer, const DatahubView *view)
+{
+  note_lost_until (consumer, view->ordinal);
   consumer->next_ordinal =
       view->ordinal + (view->type == DATAHUB_RECORD_BUFFER);
 }
@@ -483,6 +512,44 @@ account (DatahubConsumer *consumer, DatahubView *view)
   publish_counts (consumer);
 }
 
+/* The buffer at the cursor was given up: steps over it. For a live consumer it
+ * is a loss, and delta units behind a delta unit that is gone are of no use. For
+ * a reliable one it was gone before it joined, or else it was evicted. */
+static DatahubResult
+step_over (DatahubConsumer *consumer, uint32_t index, DatahubError *error)
+{
+  uint64_t s = consumer->cursor;
+  const BlockRecord *record = block_record (&consumer->block, index);
+  uint64_t seq = record->seq, ordinal = record->ordinal;
+  uint32_t flags = record->flags;
+  bool lasting = !(flags & DATAHUB_FLAG_DROPPABLE);
+  DatahubResult result = DATAHUB_TIMEOUT;
+  STEP (TOMBSTONE_MET);
+  consumer_unpin (consumer, index);
+  if ((seq & SEQUENCE_MASK) != (s & SEQUENCE_MASK))
+    result = refuse (consumer, s, "it has another number", error);
+  else if (!consumer->reliable && lasting && !consumer->need_key) {
+    consumer->need_key = true;
+    datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  } else if (consumer->reliable) {
+    if (GATE_SEQUENCE (load_seq (&consumer->row->gate)) == GATE_EVICTED) {
+      consumer->evicted = true;
+      return DATAHUB_EVICTED;
+    }
+    if (s >= consumer->join_head)
+      result = refuse (consumer, s,
+          "it was given up although this consumer still needed it", error);
+    if (!consumer->gaps_are_losses && result == DATAHUB_TIMEOUT) {
+      note_lost_until (consumer, ordinal);
+      if (consumer->next_ordinal != DATAHUB_NONE)
+        consumer->next_ordinal = ordinal + 1;
+    }
+  }
+  consumer->discont = true;
+  advance (consumer, s, s + 1);
+  return result;
+}
+
 /* The record at the cursor is pinned: delivers it, or says why not. Returns
  * %DATAHUB_TIMEOUT to look again. */
 static DatahubResult
@@ -490,8 +557,10 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     DatahubError *error)
 {
   uint64_t s = consumer->cursor;
-  DatahubResult result =
-      describe (consumer, index, s & SEQUENCE_MASK, view, error);
+  DatahubResult result;
+  if (block_record (&consumer->block, index)->type == RECORD_TYPE_TOMBSTONE)
+    return step_over (consumer, index, error);
+  result = describe (consumer, index, s & SEQUENCE_MASK, view, error);
   STEP (RECORD_DESCRIBED);
   if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
     consumer_unpin (consumer, index); /* its pool is gone: lost, like a lap */
@@ -537,7 +606,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
   BlockHeader *header = consumer->block.header;
   for (int pass = 0; pass < LOOKS_MAX; pass++) {
     uint32_t state = load_seq (&header->state);
-    uint64_t head, s, word;
+    uint64_t head, s, word, again;
     uint32_t index;
     DatahubResult result;
     if (consumer->evicted)
@@ -562,8 +631,12 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
       return refuse (consumer, s, "its index is impossible", error);
     }
     consumer_pin (consumer, index);
-    if (load_seq (block_ring_word (&consumer->block, s)) != word) { /* B4 */
+    again = load_seq (block_ring_word (&consumer->block, s)); /* B4 */
+    if (again != word) {
       consumer_unpin (consumer, index);
+      if (RING_SEQUENCE (again) == RING_SEQUENCE (word)
+          && RING_RECORD (again) != RECORD_NONE)
+        continue; /* given up just now */
       result = on_mismatch (consumer, error);
       if (result != DATAHUB_OK)
         return result;

@@ -179,6 +179,9 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
   }
   if (consumer->cursor < oldest)
     consumer->cursor = oldest;
+  while (consumer->cursor < head
+      && consumer_meets_tombstone (consumer, consumer->cursor))
+    consumer->cursor++; /* it was given up before */
 }
 
 /* From here on what it misses is a loss. A live consumer lapped in the meantime
@@ -199,8 +202,9 @@ start_counting (DatahubConsumer *consumer)
 
 /* Publishes the gate (B11), counts itself (B12), then checks that the producer
  * did not claim past it meanwhile (B10). The producer claims (A1), then looks
- * whether anybody was counted, and scans the gates if so (A2). Models:
- * tests/model/gate.pml. */
+ * whether anybody was counted, and scans the gates if so (A2). A buffer that was
+ * given up by a producer that did not see the gate is below the head that is
+ * loaded behind it (B13). Models: tests/model/gate.pml. */
 static DatahubResult
 shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
 {
@@ -213,8 +217,11 @@ shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
     STEP (B11_GATE_STORED);
     add_seq (&consumer->block.bell->joins, 1); /* B12 */
     STEP (B12_JOIN_COUNTED);
-    if (load_seq (claim) <= *oldest)
+    if (load_seq (claim) <= *oldest) {
+      consumer->join_head = load_seq (&consumer->block.header->head); /* B13 */
+      STEP (B13_HEAD_LOADED);
       return DATAHUB_OK;
+    }
   }
   store_seq (&consumer->row->gate,
       GATE_WORD (consumer->incarnation, GATE_OPEN));
@@ -230,6 +237,7 @@ join (DatahubConsumer *consumer, DatahubError *error)
   BlockHeader *header = consumer->block.header;
   ConsumerRow *row = consumer->row;
   uint64_t oldest;
+  consumer->gaps_are_losses = consumer->next_ordinal != DATAHUB_NONE;
   if (!consumer->reliable)
     oldest = load_acquire (&header->tail);
   else if (shut_gate (consumer, &oldest, error) != DATAHUB_OK)

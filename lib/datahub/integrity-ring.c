@@ -14,7 +14,7 @@
 #define AHEAD(g) ((g)->ring_size)
 
 static const char *const record_types[] = { "0", "buffer", "stream-start",
-  "caps", "segment", "tags", "gap", "EOS", "event" };
+  "caps", "segment", "tags", "gap", "EOS", "event", "tombstone" };
 
 static uint64_t
 distance (uint64_t from, uint64_t to)
@@ -156,8 +156,11 @@ static const char *
 fault_of_numbers (Look *look, const BlockRecord *record)
 {
   if (record->type < DATAHUB_RECORD_BUFFER
-      || record->type > DATAHUB_RECORD_EVENT)
+      || record->type > RECORD_TYPE_TOMBSTONE)
     return "its type is unknown";
+  if (record->type == RECORD_TYPE_TOMBSTONE
+      && (record->n_mem || record->meta_size))
+    return "its type is that of one given up, which has no bytes";
   if (record->n_mem > MEMORIES_MAX)
     return "it has too many memories";
   for (uint32_t i = 0; i < record->n_mem; i++)
@@ -222,7 +225,7 @@ check_record (Look *look, shared_u64 *at, uint64_t word, uint32_t type,
       word ^ fnv1a (&record, offsetof (BlockRecord, inline_bytes)),
       "Record %llu (%s, place %u) is damaged: %s.",
       (unsigned long long) sequence,
-      record.type <= DATAHUB_RECORD_EVENT ? record_types[record.type] : "?",
+      record.type <= RECORD_TYPE_TOMBSTONE ? record_types[record.type] : "?",
       RING_RECORD (word), fault);
 }
 

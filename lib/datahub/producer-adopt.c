@@ -32,6 +32,7 @@ typedef struct
   uint64_t ctx_seq[DATAHUB_N_CONTEXTS];
   uint16_t ctx[DATAHUB_N_CONTEXTS];
   uint32_t type; /* 0: it makes no sense, or was never filled */
+  uint32_t flags;
 } Inherited;
 
 typedef struct
@@ -221,12 +222,13 @@ inherit_record (Heir *heir, uint32_t index)
       offsetof (BlockRecord, inline_bytes));
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++)
     state->ctx[i] = RECORD_NONE;
-  if (record.type < DATAHUB_RECORD_BUFFER || record.type > DATAHUB_RECORD_EVENT
+  if (record.type < DATAHUB_RECORD_BUFFER || record.type > RECORD_TYPE_TOMBSTONE
       || record.n_mem > MEMORIES_MAX)
     return;
   *own = (Inherited){ .seq = record.seq,
     .ordinal = record.ordinal,
-    .type = record.type };
+    .type = record.type,
+    .flags = record.flags };
   memcpy (own->ctx, record.ctx, sizeof own->ctx);
   memcpy (own->ctx_seq, record.ctx_seq, sizeof own->ctx_seq);
   for (uint32_t i = 0; i < record.n_mem; i++)
@@ -388,7 +390,9 @@ count_buffers (const Heir *heir)
     return load_seq (&block->header->buffers);
   last = &heir->records[RING_RECORD (
       heir->ring[(heir->head - 1) & (block->g.ring_size - 1)])];
-  return last->ordinal + (last->type == DATAHUB_RECORD_BUFFER);
+  return last->ordinal
+      + (last->type == DATAHUB_RECORD_BUFFER
+          || last->type == RECORD_TYPE_TOMBSTONE);
 }
 
 /* ---- private state ---- */
@@ -402,6 +406,27 @@ stack_free_slots (DatahubProducer *producer, Pool *pool)
   if (pool != producer->newest[pool->shape.kind]
       && pool->n_free == pool->shape.n_slots)
     producer->has_idle_pools = true;
+}
+
+/* What the records of the ring are worth, and which were given up. */
+static void
+rank_kept (Heir *heir)
+{
+  DatahubProducer *producer = heir->producer;
+  for (uint64_t s = heir->tail; s < heir->head; s++) {
+    uint32_t record = *ring_private (producer, s);
+    const Inherited *own = &heir->records[record];
+    bool buried = own->type == RECORD_TYPE_TOMBSTONE;
+    Rank rank = buried ? RANK_TOMBSTONE
+                       : ring_rank ((DatahubRecordType) own->type, own->flags);
+    producer->records[record].rank = (uint8_t) rank;
+    producer->n_tombstones += buried;
+    producer->n_lesser += rank_is_lesser (rank);
+    if (own->type == DATAHUB_RECORD_BUFFER)
+      producer->last_buffer = s;
+    if (rank == RANK_KEY)
+      producer->last_key = s;
+  }
 }
 
 /* Records that nothing leads to wait in limbo for a scan of the rows. */
@@ -419,6 +444,7 @@ settle (Heir *heir)
       stack_free_slots (producer, producer->pools[i]);
   producer->head = producer->shown_head = heir->head;
   producer->tail = producer->cleared = heir->tail;
+  rank_kept (heir);
   producer->ordinal = count_buffers (heir);
   producer->incarnation = load_seq (&header->incarnation) + 1;
   producer->adopted = producer->published = producer->held_back = true;

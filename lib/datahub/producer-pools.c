@@ -417,8 +417,9 @@ producer_grow (DatahubProducer *producer, Call *call)
   return result;
 }
 
-/* Rule S1: a free slot; else what limbo holds; else the oldest of the ring,
- * down to RING_MIN_KEPT. Never sleeps because of a live consumer. */
+/* Rule S1: a free slot; else what limbo holds; else that of a droppable buffer
+ * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if what
+ * the slot is for is worth that. Never sleeps because of a live consumer. */
 Attempt
 pool_take (DatahubProducer *producer, Call *call, PoolKind kind, SlotRef *slot)
 {
@@ -428,7 +429,11 @@ pool_take (DatahubProducer *producer, Call *call, PoolKind kind, SlotRef *slot)
   while (pool->n_free == 0) {
     if (producer->n_limbo && ring_reclaim (producer))
       continue;
-    if (producer->head - producer->tail <= RING_MIN_KEPT)
+    if (ring_live_records (producer) <= RING_MIN_KEPT)
+      return ATTEMPT_STARVED;
+    if (ring_give_up (producer, pool))
+      continue;
+    if (!ring_may_retire_for (producer, call->rank))
       return ATTEMPT_STARVED;
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT;

@@ -31,11 +31,29 @@ typedef struct
   uint32_t slot;
 } SlotRef;
 
+/* What a record is when slots are short. */
+typedef enum
+{
+  RANK_EVENT, /* or anything of which nothing better is known */
+  RANK_KEY,
+  RANK_DELTA,
+  RANK_DROPPABLE,
+  RANK_TOMBSTONE
+} Rank;
+
+/* Whether it may go before its turn. */
+static inline bool
+rank_is_lesser (Rank rank)
+{
+  return rank == RANK_DELTA || rank == RANK_DROPPABLE;
+}
+
 /* What a record holds, kept privately: a crash cannot corrupt it, and neither
  * can a peer that writes to the shared copy. */
 typedef struct
 {
   uint32_t refs; /* ring, sticky (here and shown), contexts of other records */
+  uint8_t rank; /* Rank */
   uint32_t n_slots;
   SlotRef slots[MEMORIES_MAX + 1];
   uint16_t ctx[DATAHUB_N_CONTEXTS];
@@ -96,6 +114,9 @@ struct _DatahubProducer
   uint64_t cleared; /* retire below this without a claim */
   uint64_t lowest; /* no gate is below this, */
   uint32_t joins; /* as long as nobody joined since */
+  uint64_t last_buffer, last_key; /* sequences; DATAHUB_NONE: none */
+  uint64_t n_tombstones; /* in the ring */
+  uint64_t n_lesser; /* droppable buffers and delta units in the ring */
   /* The record of each sequence in the ring, as RecordState kept privately: an
    * index that comes back from shared memory is somebody else's word. */
   uint16_t *ring;
@@ -120,7 +141,7 @@ struct _DatahubProducer
   Blocker blockers[MAX_ROWS];
   /* Bits of rows whose gate is not believed any more, see row_needs(). */
   shared_u64 distrusted[N_WAITER_WORDS];
-  uint64_t n_evictions, n_waits, n_growths;
+  uint64_t n_evictions, n_waits, n_growths, n_given_up;
   uint32_t batch_max; /* unchanged after creation */
 
   shared_u32 interrupted; /* DatahubWait bits */
@@ -179,6 +200,7 @@ struct _Call
   uint64_t grow_stride; /* 0: more slots of the same size */
   DatahubResult result;
   DatahubError *error;
+  Rank rank; /* of what the slot is for */
   /* of an acquire */
   uint64_t size;
   DatahubSlot *slot;
@@ -216,6 +238,13 @@ bool producer_adopt (DatahubProducer *producer);
 bool producer_make_private_state (DatahubProducer *producer);
 bool producer_open_reaper (DatahubProducer *producer);
 
+/* The record of a sequence in the ring. */
+static inline uint16_t *
+ring_private (const DatahubProducer *producer, uint64_t sequence)
+{
+  return &producer->ring[sequence & (producer->block.g.ring_size - 1)];
+}
+
 /* Ring; the lock is held. */
 bool ring_show (DatahubProducer *producer, uint64_t now);
 StickyChange ring_sticky_change (DatahubRecordType type, uint32_t which);
@@ -226,6 +255,12 @@ uint64_t ring_lowest_gate (DatahubProducer *producer);
 bool ring_is_distrusted (const DatahubProducer *producer, uint32_t row);
 bool ring_is_gated (DatahubProducer *producer);
 bool ring_drain_old_pools (DatahubProducer *producer);
+
+/* Under pressure; the lock is held. */
+Rank ring_rank (DatahubRecordType type, uint32_t flags);
+uint64_t ring_live_records (const DatahubProducer *producer);
+bool ring_give_up (DatahubProducer *producer, const Pool *pool);
+bool ring_may_retire_for (DatahubProducer *producer, Rank wanted);
 
 /* Pools; the lock is held except where said. */
 Pool *pool_find (const DatahubProducer *producer, uint32_t gen);

@@ -13,12 +13,6 @@
 
 #define META_ALIGN 16
 
-static uint16_t *
-ring_private (const DatahubProducer *producer, uint64_t sequence)
-{
-  return &producer->ring[sequence & (producer->block.g.ring_size - 1)];
-}
-
 bool
 ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
 {
@@ -125,6 +119,13 @@ show_early (DatahubProducer *producer)
   STEP (COMMIT_WOKE);
 }
 
+static void
+count_out (DatahubProducer *producer, Rank rank)
+{
+  producer->n_tombstones -= rank == RANK_TOMBSTONE;
+  producer->n_lesser -= rank_is_lesser (rank);
+}
+
 /* Takes the oldest record out of the ring; false where a gate forbids it. The
  * ring is not empty. */
 bool
@@ -137,6 +138,8 @@ ring_retire_oldest (DatahubProducer *producer)
     show_early (producer);
   if (s >= producer->cleared && !claim (producer))
     return false;
+  count_out (producer,
+      (Rank) producer->records[*ring_private (producer, s)].rank);
   store_seq (block_ring_word (&producer->block, s),
       RING_WORD (s, RECORD_NONE)); /* A3 */
   STEP (A3_RETIRED);
@@ -420,6 +423,8 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   RecordState *state = &producer->records[index];
   BlockRecord *record = block_record (&producer->block, index);
   state->refs = 1; /* the ring's */
+  state->rank = (uint8_t) ring_rank (commit->type, commit->flags);
+  producer->n_lesser += rank_is_lesser ((Rank) state->rank);
   state->n_slots = 0;
   record->seq = sequence;
   STEP (RECORD_BEGUN);
@@ -457,9 +462,12 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     bytes += commit->memories[i].size;
   producer->ordinal++;
   store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
+  producer->last_buffer = sequence;
   store_relaxed (&header->last_buffer_seq, sequence);
-  if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT))
+  if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT)) {
+    producer->last_key = sequence;
     store_relaxed (&header->last_key_seq, sequence);
+  }
   STEP (BUFFER_NOTED);
 }
 
@@ -691,6 +699,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
   Place places[BATCH_MAX]; /* not cleared: a commit is a hot path */
   Call call = { .attempt = attempt_commit,
     .wait = DATAHUB_WAIT_COMMIT,
+    .rank = RANK_EVENT, /* its payloads have their slots */
     .timeout_ns = timeout_ns,
     .error = error,
     .commits = records,

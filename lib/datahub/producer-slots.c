@@ -87,10 +87,37 @@ DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
     int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
 {
+  return datahub_producer_acquire_slot_for (producer, size, 0, timeout_ns, slot,
+      error);
+}
+
+/**
+ * datahub_producer_acquire_slot_for:
+ * @producer: a producer
+ * @size: bytes wanted
+ * @flags: flags of the record that the slot is for
+ * @timeout_ns: how long to wait for reliable consumers
+ * @slot: (out caller-allocates): the loan
+ * @error: (out) (optional): why it failed
+ *
+ * As datahub_producer_acquire_slot(), for a buffer that is perhaps not worth
+ * what it takes. When slots are short old droppable buffers go first, then old
+ * delta units, then the oldest. Where only key frames are left and the block
+ * cannot grow, a slot for a droppable buffer is refused, %DATAHUB_DROPPED, and
+ * one for a delta unit before the newest key frame goes, unless there are
+ * reliable consumers.
+ *
+ * Returns: as datahub_producer_acquire_slot()
+ */
+DatahubResult
+datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
+    uint32_t flags, int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
+{
   Call call = { .attempt = attempt_acquire,
     .wait = DATAHUB_WAIT_ACQUIRE,
     .timeout_ns = timeout_ns,
     .error = error,
+    .rank = ring_rank (DATAHUB_RECORD_BUFFER, flags),
     .size = size ? size : 1,
     .slot = slot };
   if (producer->generation != os_generation ())

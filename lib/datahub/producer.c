@@ -205,6 +205,7 @@ producer_make_private_state (DatahubProducer *producer)
   producer->n_free_recs = n;
   for (uint32_t i = 0; i < N_STICKY; i++)
     producer->sticky[i] = producer->shown[i] = RECORD_NONE;
+  producer->last_buffer = producer->last_key = DATAHUB_NONE;
   producer->batch_max = producer->block.g.ring_size / 2;
   if (producer->batch_max > BATCH_MAX)
     producer->batch_max = BATCH_MAX;
@@ -744,6 +745,7 @@ datahub_producer_get_stats (DatahubProducer *producer,
     .waits = producer->n_waits,
     .wakes = load_relaxed (&producer->n_wakes),
     .growths = producer->n_growths,
+    .given_up = producer->n_given_up,
     .bytes_used = producer->bytes_used,
     .max_bytes = producer->max_bytes,
     .slot_size = pool->shape.stride,

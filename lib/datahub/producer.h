@@ -98,6 +98,7 @@ typedef struct
   uint64_t waits; /* times the producer slept for room */
   uint64_t wakes; /* wake system calls */
   uint64_t growths; /* pools added after the first */
+  uint64_t given_up; /* buffers that went early, for what is worth more */
   uint64_t bytes_used; /* shared memory of all pools now */
   uint64_t max_bytes;
   uint64_t slot_size;
@@ -123,6 +124,10 @@ DATAHUB_API void datahub_producer_unref (DatahubProducer *producer);
 DATAHUB_API DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
     int64_t timeout_ns, DatahubSlot *slot, DatahubError *error);
+/* The same for a buffer of which the record flags are known. */
+DATAHUB_API DatahubResult
+datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
+    uint32_t flags, int64_t timeout_ns, DatahubSlot *slot, DatahubError *error);
 DATAHUB_API void datahub_producer_abort (DatahubProducer *producer,
     const DatahubSlot *slot);
 DATAHUB_API DatahubResult datahub_producer_commit (DatahubProducer *producer,

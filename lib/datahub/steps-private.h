@@ -16,6 +16,8 @@
   step (A2_SCANNED) \
   step (A1_GIVEN_BACK) \
   step (A3_RETIRED) \
+  step (T3_TOMBSTONE_FILLED) \
+  step (T4_TOMBSTONE_STORED) \
   step (TAIL_STORED) \
   step (A5_ROW_SCANNED) \
   step (RECLAIMED) \
@@ -147,6 +149,7 @@
   step (B10_CLAIM_LOADED) \
   step (B11_GATE_STORED) \
   step (B12_JOIN_COUNTED) \
+  step (B13_HEAD_LOADED) \
   step (JOIN_START_STORED) \
   step (JOIN_ACTIVE_STORED) \
   step (JOINED) \
@@ -164,6 +167,7 @@
   step (B2_WORD_LOADED) \
   step (B3_PINNED) \
   step (B4_WORD_STANDS) \
+  step (TOMBSTONE_MET) \
   step (RECORD_DESCRIBED) \
   step (LEASE_LENT) \
   step (CURSOR_STORED) \

@@ -102,6 +102,7 @@ typedef enum
  * there, shifted), the high ones the library's. */
 #define DATAHUB_FLAG_DELTA_UNIT UINT32_C (0x80000000) /* not a keyframe */
 #define DATAHUB_FLAG_LIVE UINT32_C (0x40000000) /* live producer */
+#define DATAHUB_FLAG_DROPPABLE UINT32_C (0x20000000) /* nothing depends on it */
 #define DATAHUB_FLAG_USER_MASK UINT32_C (0x00ffffff)
 
 typedef enum

@@ -2,7 +2,7 @@
 /* A producer that does as it is told, for the tests of the examples in Python:
  * python-producer CHANNEL SLOT-SIZE SLOTS RING [CHECKSUM] reads one command a
  * line, and answers with a line for each buffer and then with "done":
- *   caps TEXT · buffers N SIZE MEMORIES · eos · flush · close · die
+ *   caps TEXT · buffers N SIZE MEMORIES · eos · flush · loans N · close · die
  */
 #include <datahub/core.h>
 
@@ -110,6 +110,18 @@ commit_buffer (DatahubProducer *producer, uint64_t size, uint32_t n_memories)
   n_buffers++;
 }
 
+/* Takes slots out of use. */
+static void
+keep_loans (DatahubProducer *producer, unsigned count)
+{
+  DatahubError error = { 0 };
+  DatahubSlot slot;
+  while (count-- > 0)
+    if (datahub_producer_acquire_slot (producer, 1, TIMEOUT, &slot, &error)
+        != DATAHUB_OK)
+      fail ("acquire", &error);
+}
+
 static bool
 obey (DatahubProducer *producer, const char *line)
 {
@@ -125,6 +137,8 @@ obey (DatahubProducer *producer, const char *line)
     commit_body (producer, DATAHUB_RECORD_EOS, NULL);
   else if (strcmp (line, "flush") == 0)
     datahub_producer_flush (producer);
+  else if (sscanf (line, "loans %u", &n_memories) == 1)
+    keep_loans (producer, n_memories);
   else if (strcmp (line, "die") == 0)
     raise (SIGKILL);
   else

@@ -76,6 +76,19 @@ class Delivery(Place):
         self.assertEqual(len(reader.buffers()) + reader.lost(), 1001)
         self.assertEqual(reader.buffers()[-1], producer.buffers()[-1])
 
+    def test_steps_over_what_was_given_up(self):
+        producer = self.producer(slots=12, ring=16)
+        producer.tell("loans 7")
+        producer.tell("buffers 12 64 1")
+        producer.tell("eos")
+        reader = self.reader("test", "--start", "oldest")
+        self.assertEqual(reader.finish(), 0, reader.errors)
+        made = producer.buffers()
+        # five slots: both key frames, and the newest delta units
+        self.assertEqual(reader.buffers(),
+                         [made[0], made[8], made[9], made[10], made[11]])
+        self.assertEqual(reader.lost(), 7)
+
     def test_tells_a_flush_and_skips_what_it_ended(self):
         import datablock
         producer = self.producer()

@@ -310,6 +310,61 @@ GST_START_TEST (a_buffer_with_a_wrong_blake2b_is_told_once_and_skipped)
 }
 GST_END_TEST;
 
+static void
+push_flags (GstHarness *h, guint32 number, GstBufferFlags flags)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 3000, NULL);
+  gst_buffer_fill (buffer, 0, &number, sizeof number);
+  GST_BUFFER_FLAG_SET (buffer, flags);
+  fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+}
+
+/* Two consumers hold all they may, the block may not grow. */
+GST_START_TEST (keyframes_outlive_what_depends_on_them)
+{
+  GstHarness *sink = new_sink ("slots=16 slot-size=4096 max-bytes=65536");
+  GstHarness *hoarder = new_src (""), *other, *src;
+  GstBuffer *held[10], *buffer;
+  for (guint32 i = 0; i < 8; i++) {
+    push_flags (sink, i, (GstBufferFlags) 0);
+    held[i] = gst_harness_pull (hoarder);
+  }
+  fail_unless_equals_uint64 (stat_of (hoarder->element, "quota"), 8);
+  other = new_src ("max-pinned=2");
+  gst_buffer_unref (gst_harness_pull (other));
+  for (guint32 i = 8; i < 10; i++) {
+    push_flags (sink, i, (GstBufferFlags) 0);
+    held[i] = gst_harness_pull (other);
+  }
+  fail_unless_equals_uint64 (stat_of (other->element, "pinned"), 2);
+  for (guint32 i = 10; i < 48; i++)
+    push_flags (sink, i,
+        i % 8 == 0  ? (GstBufferFlags) 0
+            : i % 2 ? GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_DROPPABLE
+                    : GST_BUFFER_FLAG_DELTA_UNIT);
+  fail_unless (stat_of (sink->element, "given-up") > 0);
+  fail_unless_equals_uint64 (stat_of (sink->element, "no-room"), 0);
+  fail_unless_equals_uint64 (stat_of (sink->element, "growths"), 0);
+  src = new_src ("");
+  buffer = gst_harness_pull (src);
+  fail_unless (gst_buffer_memcmp (buffer, 0, &(guint32){ 40 }, 4) == 0);
+  gst_buffer_unref (buffer);
+  /* nothing depends on 41, so 42 is delivered */
+  buffer = gst_harness_pull (src);
+  fail_unless (gst_buffer_memcmp (buffer, 0, &(guint32){ 42 }, 4) == 0);
+  fail_unless (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT));
+  gst_buffer_unref (buffer);
+  for (guint32 i = 0; i < 10; i++) {
+    fail_unless (gst_buffer_memcmp (held[i], 0, &i, 4) == 0);
+    gst_buffer_unref (held[i]);
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (other);
+  gst_harness_teardown (hoarder);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (old_buffers_are_skipped)
 {
   GstHarness *sink = new_sink (""), *src;
@@ -913,6 +968,7 @@ datahub_delivery_suite (void)
   tcase_add_test (tc, who_joins_at_a_keyframe_gets_one);
   tcase_add_test (tc, a_buffer_with_a_wrong_crc_is_told_once_and_skipped);
   tcase_add_test (tc, a_buffer_with_a_wrong_blake2b_is_told_once_and_skipped);
+  tcase_add_test (tc, keyframes_outlive_what_depends_on_them);
   tcase_add_test (tc, old_buffers_are_skipped);
   tcase_add_test (tc,
       who_holds_the_producer_too_long_is_evicted_and_comes_back);

@@ -158,6 +158,7 @@ records (void)
   FINDS (&scene, r->seq, 3, RECORD, "another number");
   FINDS (&scene, r->type, 0, RECORD, "type");
   FINDS (&scene, r->type, 9, RECORD, "type");
+  FINDS (&scene, r->type, 10, RECORD, "type");
   FINDS (&scene, r->n_mem, 5, RECORD, "too many memories");
   FINDS (&scene, r->mem[0].gen, 99, RECORD, "in no pool");
   FINDS (&scene, r->mem[0].slot, 16, RECORD, "outside of its slot");

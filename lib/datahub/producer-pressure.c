@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What goes first when slots are short: droppable buffers, then delta units,
+ * then the oldest, key frames among them.
+ *
+ * A buffer is given up where it is, in the middle of the ring: its word is
+ * changed to lead to a tombstone, a record with the same sequence and ordinal
+ * but without memories, and the record itself is retired like any other. Readers
+ * step over the tombstone; who had pinned the record before keeps it. Only what
+ * no gate protects is given up, and nothing is committed between the look at the
+ * gates and the change of the word: so a reliable consumer meets a tombstone
+ * only of a buffer that was committed before it joined (it loads `head` behind
+ * its gate: join_head). docs/memory-layout.md, "How a buffer is given up", has
+ * the steps T1 to T4 and the argument. */
+#include "producer-private.h"
+
+#include <string.h>
+
+Rank
+ring_rank (DatahubRecordType type, uint32_t flags)
+{
+  if (type != DATAHUB_RECORD_BUFFER)
+    return RANK_EVENT;
+  if (flags & DATAHUB_FLAG_DROPPABLE)
+    return RANK_DROPPABLE;
+  return flags & DATAHUB_FLAG_DELTA_UNIT ? RANK_DELTA : RANK_KEY;
+}
+
+/* Whether the record is all that keeps a slot of @pool. One that a reader pins
+ * would give nothing now; that it is free of pins is a hint here, what counts is
+ * the scan before the record is used again. */
+static bool
+would_free_a_slot (const DatahubProducer *producer, uint32_t record,
+    const Pool *pool, const uint64_t *busy)
+{
+  const RecordState *state = &producer->records[record];
+  if (state->refs != 1 || (busy[record >> 6] >> (record & 63) & 1))
+    return false;
+  for (uint32_t i = 0; i < state->n_slots; i++)
+    if (state->slots[i].pool == pool && pool->refs[state->slots[i].slot] == 1)
+      return true;
+  return false;
+}
+
+/* All pins of all rows, as bits. */
+static void
+scan_pins (const DatahubProducer *producer, uint64_t *busy)
+{
+  const Block *block = &producer->block;
+  uint32_t words = block->g.pin_words;
+  uint32_t rows = block_rows_in_use (block);
+  memset (busy, 0, words * sizeof busy[0]);
+  for (uint32_t i = 0; i < rows; i++)
+    for (uint32_t w = 0; w < words; w++)
+      busy[w] |= load_seq (&block_row (block, i)->pins[w]);
+}
+
+static void
+fill_tombstone (DatahubProducer *producer, uint32_t from, uint32_t to)
+{
+  RecordState *state = &producer->records[to];
+  BlockRecord *record = block_record (&producer->block, to);
+  *state = (RecordState){ .refs = 1, .rank = RANK_TOMBSTONE };
+  memcpy (record, block_record (&producer->block, from),
+      offsetof (BlockRecord, inline_bytes));
+  record->type = RECORD_TYPE_TOMBSTONE;
+  record->n_mem = 0;
+  record->meta_size = 0;
+  record->meta_gen = 0;
+  record->checksum_kind = DATAHUB_CHECKSUM_NONE;
+  memcpy (state->ctx, producer->records[from].ctx, sizeof state->ctx);
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++)
+    if (state->ctx[i] != RECORD_NONE)
+      producer->records[state->ctx[i]].refs++;
+  STEP (T3_TOMBSTONE_FILLED);
+}
+
+static void
+bury (DatahubProducer *producer, uint64_t s, uint32_t record)
+{
+  uint32_t tombstone = producer->free_recs[--producer->n_free_recs];
+  fill_tombstone (producer, record, tombstone); /* T3 */
+  store_seq (block_ring_word (&producer->block, s),
+      RING_WORD (s, tombstone)); /* T4: A3 of the one, A6 of the other */
+  STEP (T4_TOMBSTONE_STORED);
+  *ring_private (producer, s) = (uint16_t) tombstone;
+  producer->n_tombstones++;
+  producer->n_lesser--;
+  producer->n_given_up++;
+  ring_unref (producer, record);
+}
+
+/* Gives up the oldest buffer of @rank that would free a slot of @pool, if no
+ * gate protects it. The newest buffer stays: who joins starts there. The lock is
+ * held. */
+static bool
+give_up (DatahubProducer *producer, const Pool *pool, Rank rank,
+    uint64_t lowest_gate, const uint64_t *busy)
+{
+  /* what nobody was shown yet is above the head that joiners load */
+  uint64_t end =
+      lowest_gate < producer->shown_head ? lowest_gate : producer->shown_head;
+  for (uint64_t s = producer->tail; s < end; s++) {
+    uint32_t record = *ring_private (producer, s);
+    if (producer->records[record].rank != rank || s == producer->last_buffer
+        || !would_free_a_slot (producer, record, pool, busy))
+      continue;
+    bury (producer, s, record);
+    return true;
+  }
+  return false;
+}
+
+/* How many records of the ring can still be read. */
+uint64_t
+ring_live_records (const DatahubProducer *producer)
+{
+  return producer->head - producer->tail - producer->n_tombstones;
+}
+
+/* Makes room in @pool at the expense of the oldest droppable buffer, else of the
+ * oldest delta unit. False: there is none to be had. */
+bool
+ring_give_up (DatahubProducer *producer, const Pool *pool)
+{
+  uint64_t busy[PIN_WORDS_MAX];
+  uint64_t lowest;
+  if (producer->n_free_recs == 0 || producer->n_lesser == 0)
+    return false;
+  lowest = ring_lowest_gate (producer); /* T1: A0, A2 */
+  scan_pins (producer, busy); /* T2 */
+  return give_up (producer, pool, RANK_DROPPABLE, lowest, busy)
+      || give_up (producer, pool, RANK_DELTA, lowest, busy);
+}
+
+/* Whether the oldest record may go for a buffer of rank @wanted: not a key frame
+ * for a droppable one, and for a delta unit not the newest key frame, which it
+ * depends on. Older key frames may go for it: a stream that keeps old key frames
+ * instead of going on would help nobody. A reliable consumer waits for the new
+ * buffer, so where there is one the old ones that it has read go. */
+bool
+ring_may_retire_for (DatahubProducer *producer, Rank wanted)
+{
+  if (!rank_is_lesser (wanted)
+      || producer->records[*ring_private (producer, producer->tail)].rank
+          != RANK_KEY)
+    return true;
+  if (wanted == RANK_DELTA && producer->tail != producer->last_key)
+    return true;
+  return ring_is_gated (producer);
+}
