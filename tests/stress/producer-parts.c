@@ -152,6 +152,27 @@ producer_flushes (CheckParent *parent)
   end_part (parent, producer);
 }
 
+#define N_SHORT 24 /* slots of the 32 that are on loan */
+
+/* The ring has more words than there are slots for. */
+void
+producer_gives_up (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubSlot slots[N_SHORT];
+  DatahubProducerStats stats;
+  for (uint32_t i = 0; i < N_SHORT; i++)
+    MUST (datahub_producer_acquire_slot (producer, 1, DATAHUB_FOREVER,
+        &slots[i], &stage_error));
+  part_begins (parent);
+  commit_many (parent, producer, 40);
+  datahub_producer_get_stats (producer, &stats);
+  CHECK_INT (stats.given_up, >, 0);
+  for (uint32_t i = 0; i < N_SHORT; i++)
+    datahub_producer_abort (producer, &slots[i]);
+  end_part (parent, producer);
+}
+
 typedef struct
 {
   DatahubProducer *producer;

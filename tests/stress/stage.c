@@ -62,6 +62,7 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
   *reader = (TrafficReader){ .consumer = consumer,
     .reliable = reliable,
     .adopts = true,
+    .joined_reliably = reliable,
     .random = random };
   return true;
 }

@@ -49,6 +49,21 @@ prepare_stream (Stage *stage)
   commit_many (stage, 6);
 }
 
+#define N_SHORT 20 /* slots of the 32 that are on loan */
+
+static DatahubSlot short_of[N_SHORT];
+
+/* The ring has more words than there are slots for. */
+static void
+prepare_gaps (Stage *stage)
+{
+  prepare_stream (stage);
+  for (uint32_t i = 0; i < N_SHORT; i++)
+    MUST (datahub_producer_acquire_slot (stage->producer, 1, 0, &short_of[i],
+        &stage_error));
+  commit_many (stage, 20);
+}
+
 /* One more than there are leases for. */
 static void
 prepare_crowd (Stage *stage)
@@ -326,6 +341,15 @@ after_consumer (Stage *stage)
   datahub_producer_close (stage->producer);
 }
 
+static void
+after_gaps (Stage *stage)
+{
+  stage_attend (stage, &stage->second);
+  for (uint32_t i = 0; i < N_SHORT; i++)
+    datahub_producer_abort (stage->producer, &short_of[i]);
+  after_consumer (stage);
+}
+
 /* The next repair does what is left of the one that was killed, and no more. */
 static void
 after_repair (Stage *stage)
@@ -426,6 +450,18 @@ const Scenario consumer_scenarios[] = {
   { .like = &consumer_dies,
       .name = "a consumer is lapped and flushed",
       .part = consumer_is_lapped },
+  { .like = &consumer_dies,
+      .name = "a live consumer steps over gaps",
+      .part = consumer_is_live,
+      .epoch = (EPOCH + 1) | TRAFFIC_DROPPABLE,
+      .prepare = prepare_gaps,
+      .after = after_gaps },
+  { .like = &consumer_dies,
+      .name = "a reliable consumer joins among gaps",
+      .part = consumer_is_reliable,
+      .epoch = (EPOCH + 1) | TRAFFIC_DROPPABLE,
+      .prepare = prepare_gaps,
+      .after = after_gaps },
   { .like = &consumer_dies,
       .name = "a consumer has user locks",
       .part = consumer_has_user_locks },

@@ -36,6 +36,7 @@ void producer_adopts (CheckParent *parent);
 void producer_begins (CheckParent *parent);
 void producer_commits (CheckParent *parent);
 void producer_flushes (CheckParent *parent);
+void producer_gives_up (CheckParent *parent);
 void producer_waits_for_room (CheckParent *parent);
 void producer_evicts (CheckParent *parent);
 void producer_cleans_after_the_dead (CheckParent *parent);

@@ -14,6 +14,8 @@
 #define TRAFFIC_GROWING (UINT64_C (1) << 20)
 /* In one with this bit the block is strict. */
 #define TRAFFIC_STRICT (UINT64_C (1) << 21)
+/* Bit of an epoch: two buffers of three are droppable. */
+#define TRAFFIC_DROPPABLE (UINT64_C (1) << 22)
 
 typedef struct
 {
@@ -57,6 +59,8 @@ typedef struct
   uint64_t next; /* number after the newest buffer */
   uint64_t received, lost, copies;
   uint64_t flushed; /* skipped at flushes of the producer */
+  uint64_t given_up; /* gone before a reliable one joined */
+  bool joined_reliably; /* also if it was evicted since */
   uint32_t n_held;
   DatahubView held[TRAFFIC_MAX_HELD];
 } TrafficReader;

@@ -34,12 +34,18 @@ static void
 note_references (Census *census)
 {
   const DatahubProducer *p = census->producer;
+  uint64_t tombstones = 0, lesser = 0;
   for (uint64_t s = p->tail; s < p->head; s++) {
     uint64_t word = load_relaxed (block_ring_word (&p->block, s));
     CHECK_INT (RING_SEQUENCE (word), ==, s);
     CHECK_INT (RING_RECORD (word), <, census->n_recs);
+    CHECK_INT (RING_RECORD (word), ==, *ring_private (p, s));
+    tombstones += p->records[RING_RECORD (word)].rank == RANK_TOMBSTONE;
+    lesser += rank_is_lesser ((Rank) p->records[RING_RECORD (word)].rank);
     census->refs[RING_RECORD (word)]++;
   }
+  CHECK_INT (p->n_tombstones, ==, tombstones);
+  CHECK_INT (p->n_lesser, ==, lesser);
   for (uint32_t i = 0; i < N_STICKY; i++) {
     uint64_t word = load_relaxed (&p->block.sticky[i]);
     CHECK_INT (p->shown[i], ==, RING_RECORD (word));
