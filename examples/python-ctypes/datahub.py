@@ -61,6 +61,13 @@ class DatahubConsumerInfo(Structure):
                 ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64)]
 
 
+class DatahubIndices(Structure):
+    _fields_ = [("write_index", c_uint64), ("commit_index", c_uint64),
+                ("read_index", c_uint64), ("oldest_index", c_uint64),
+                ("current_slot_id", c_uint64),
+                ("active_consumer_count", c_uint32)]
+
+
 class DatahubConsumerOptions(Structure):
     _fields_ = [("name", c_char_p), ("reliable", c_bool), ("start", c_uint),
                 ("max_pinned", c_uint32), ("max_age_ns", c_int64),
@@ -167,6 +174,7 @@ PROTOTYPES = {
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
     "consumer_set_max_age": (None, [c_void_p, c_int64]),
     "consumer_get_uuid": (c_char_p, [c_void_p]),
+    "consumer_get_indices": (None, [c_void_p, POINTER(DatahubIndices)]),
     "consumer_get_stats": (None, [c_void_p, POINTER(DatahubConsumerStats)]),
     "producer_options_init": (None, [POINTER(DatahubProducerOptions)]),
     "producer_create": (c_uint, [c_char_p, POINTER(DatahubProducerOptions),
@@ -182,6 +190,7 @@ PROTOTYPES = {
     "producer_set_interrupted": (None, [c_void_p, c_uint32, c_bool]),
     "producer_wait_consumers": (c_uint, [c_void_p, c_uint32, c_int64]),
     "producer_get_uuid": (c_char_p, [c_void_p]),
+    "producer_get_indices": (None, [c_void_p, POINTER(DatahubIndices)]),
     "producer_get_stats": (None, [c_void_p, POINTER(DatahubProducerStats)]),
 }
 

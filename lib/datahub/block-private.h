@@ -163,6 +163,8 @@ void row_judge_silence (DatahubConsumerInfo *info);
 void row_clean_name (char name[DATAHUB_CONSUMER_NAME_MAX]);
 bool row_read_info (const Block *block, int lock_fd, uint32_t row,
     DatahubConsumerInfo *info);
+void block_read_indices (const Block *block, uint32_t own_row,
+    DatahubIndices *indices);
 uint32_t block_read_rows (const Block *block, int lock_fd,
     DatahubConsumerInfo *infos, uint32_t max_infos);
 

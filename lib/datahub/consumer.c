@@ -554,6 +554,22 @@ datahub_consumer_get_uuid (DatahubConsumer *consumer)
 }
 
 /**
+ * datahub_consumer_get_indices:
+ * @consumer: a consumer
+ * @indices: (out caller-allocates): a snapshot
+ *
+ * See datahub_producer_get_indices(). Any thread.
+ */
+void
+datahub_consumer_get_indices (DatahubConsumer *consumer,
+    DatahubIndices *indices)
+{
+  memset (indices, 0, sizeof *indices);
+  if (consumer->generation == os_generation ())
+    block_read_indices (&consumer->block, consumer->row_index, indices);
+}
+
+/**
  * datahub_consumer_get_stats:
  * @consumer: a consumer
  * @stats: (out caller-allocates): a snapshot

@@ -122,6 +122,8 @@ DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
     int64_t max_age_ns);
 
 DATAHUB_API const char *datahub_consumer_get_uuid (DatahubConsumer *consumer);
+DATAHUB_API void datahub_consumer_get_indices (DatahubConsumer *consumer,
+    DatahubIndices *indices);
 DATAHUB_API void datahub_consumer_get_stats (DatahubConsumer *consumer,
     DatahubConsumerStats *stats);
 

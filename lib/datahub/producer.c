@@ -719,6 +719,29 @@ datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
 }
 
 /**
+ * datahub_producer_get_indices:
+ * @producer: a producer
+ * @indices: (out caller-allocates): a snapshot
+ *
+ * For those who build a protocol of their own beside the stream, and for looking
+ * on. One system call for each consumer, so not for every buffer. The numbers of
+ * a live stream may be a few records apart. `read_index` is `commit_index` where
+ * nobody is attached, and never below `oldest_index`. Any thread; does not block.
+ */
+void
+datahub_producer_get_indices (DatahubProducer *producer,
+    DatahubIndices *indices)
+{
+  memset (indices, 0, sizeof *indices);
+  if (producer->generation != os_generation ())
+    return;
+  block_read_indices (&producer->block, UINT32_MAX, indices);
+  pthread_mutex_lock (&producer->lock);
+  indices->write_index = producer->head;
+  pthread_mutex_unlock (&producer->lock);
+}
+
+/**
  * datahub_producer_get_stats:
  * @producer: a producer
  * @stats: (out caller-allocates): a snapshot

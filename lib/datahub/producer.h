@@ -156,6 +156,8 @@ DATAHUB_API void datahub_producer_count_dropped (DatahubProducer *producer,
 DATAHUB_API const char *datahub_producer_get_uuid (DatahubProducer *producer);
 DATAHUB_API uint32_t datahub_producer_get_batch_max (DatahubProducer *producer);
 DATAHUB_API uint64_t datahub_producer_get_slot_size (DatahubProducer *producer);
+DATAHUB_API void datahub_producer_get_indices (DatahubProducer *producer,
+    DatahubIndices *indices);
 DATAHUB_API void datahub_producer_get_stats (DatahubProducer *producer,
     DatahubProducerStats *stats);
 

@@ -136,3 +136,33 @@ block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
       n++;
   return n;
 }
+
+/* @own_row: of the consumer that asks; UINT32_MAX: none. Cursors are their owners'
+ * claims: none is believed to be outside of the ring. */
+void
+block_read_indices (const Block *block, uint32_t own_row,
+    DatahubIndices *indices)
+{
+  const BlockHeader *header = block->header;
+  uint64_t tail = load_acquire (&header->tail);
+  uint64_t head = load_acquire (&header->head);
+  uint32_t rows = block_rows_in_use (block);
+  *indices = (DatahubIndices){ .write_index = head,
+    .commit_index = head,
+    .read_index = head,
+    .oldest_index = tail < head ? tail : head,
+    .current_slot_id = head ? head - 1 : DATAHUB_NONE };
+  for (uint32_t i = 0; i < rows; i++) {
+    DatahubConsumerInfo info;
+    /* the kernel does not tell who asks of the lock that he has himself */
+    if (!row_read_info (block, block->lck, i, &info)
+        || !(info.alive || i == own_row)
+        || info.state != DATAHUB_CONSUMER_ACTIVE)
+      continue;
+    indices->active_consumer_count++;
+    if (info.cursor < indices->read_index)
+      indices->read_index = info.cursor;
+  }
+  if (indices->read_index < indices->oldest_index)
+    indices->read_index = indices->oldest_index;
+}

@@ -135,6 +135,17 @@ typedef struct
   uint64_t silent_ns; /* passed since then */
 } DatahubConsumerInfo;
 
+/* The raw indices of a stream, under the names they have elsewhere. */
+typedef struct
+{
+  uint64_t write_index; /* sequence that the next record will get */
+  uint64_t commit_index; /* records committed: those below can be read */
+  uint64_t read_index; /* next sequence of the slowest live consumer */
+  uint64_t oldest_index; /* sequence of the oldest record kept */
+  uint64_t current_slot_id; /* sequence of the newest record; NONE: none yet */
+  uint32_t active_consumer_count; /* by kernel locks, so never stale */
+} DatahubIndices;
+
 DATAHUB_API const char *datahub_result_name (DatahubResult result);
 DATAHUB_API uint32_t datahub_crc32c (const void *bytes, size_t size);
 

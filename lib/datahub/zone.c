@@ -225,3 +225,32 @@ datahub_consumer_get_shared_zone (DatahubConsumer *consumer, uint64_t *size)
 {
   return shared_zone (&consumer->block, size);
 }
+
+/**
+ * datahub_index_load_acquire:
+ * @word: an aligned word of the shared zone
+ *
+ * What another process wrote before it stored the value with
+ * datahub_index_store_release() is seen after this. So two words, each written
+ * by one side alone, make a queue without a lock; examples/index-queue is one.
+ *
+ * Returns: its value, somebody else's: check it before use
+ */
+uint64_t
+datahub_index_load_acquire (const uint64_t *word)
+{
+  return load_acquire ((const shared_u64 *) word);
+}
+
+/**
+ * datahub_index_store_release:
+ * @word: an aligned word of the shared zone that only the caller writes
+ * @value: what to store
+ *
+ * See datahub_index_load_acquire().
+ */
+void
+datahub_index_store_release (uint64_t *word, uint64_t value)
+{
+  store_release ((shared_u64 *) word, value);
+}

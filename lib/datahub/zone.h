@@ -22,6 +22,10 @@ DATAHUB_API void *datahub_producer_get_shared_zone (DatahubProducer *producer,
 DATAHUB_API void *datahub_consumer_get_shared_zone (DatahubConsumer *consumer,
     uint64_t *size);
 
+/* Words of the shared zone that two processes hand each other. */
+DATAHUB_API uint64_t datahub_index_load_acquire (const uint64_t *word);
+DATAHUB_API void datahub_index_store_release (uint64_t *word, uint64_t value);
+
 DATAHUB_END_DECLS
 
 #endif /* DATAHUB_ZONE_H */
