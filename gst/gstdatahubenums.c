@@ -69,6 +69,9 @@ static const GEnumValue wake_values[] = {
       "adaptive" },
   { GST_DATAHUB_WAKE_FUTEX, "Sleep on a futex", "futex" },
   { GST_DATAHUB_WAKE_POLL, "Look every poll-interval", "poll" },
+  { GST_DATAHUB_WAKE_NOTIFY,
+      "Notifications through the broker; a futex while there are none",
+      "notify" },
   { 0, NULL, NULL }
 };
 

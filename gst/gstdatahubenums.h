@@ -37,7 +37,8 @@ typedef enum
 {
   GST_DATAHUB_WAKE_ADAPTIVE,
   GST_DATAHUB_WAKE_FUTEX,
-  GST_DATAHUB_WAKE_POLL
+  GST_DATAHUB_WAKE_POLL,
+  GST_DATAHUB_WAKE_NOTIFY
 } GstDatahubWake;
 
 #define GST_TYPE_DATAHUB_CHECKSUM (gst_datahub_checksum_get_type ())

@@ -83,6 +83,15 @@ tell_added (GstDatahubService *service, const DatahubConsumerInfo *infos,
   }
 }
 
+static gboolean
+is_notify_wanted (const DatahubConsumerInfo *infos, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (infos[i].notify)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 look (GstDatahubService *service, DatahubConsumerInfo *infos)
 {
@@ -94,6 +103,7 @@ look (GstDatahubService *service, DatahubConsumerInfo *infos)
   tell_removed (service, infos, n, stats.reaped > service->reaped);
   service->reaped = stats.reaped;
   tell_added (service, infos, n);
+  service->funcs.notify (service->user_data, is_notify_wanted (infos, n));
   if (requests)
     service->funcs.requested (service->user_data, requests);
 }

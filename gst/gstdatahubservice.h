@@ -16,6 +16,8 @@ typedef struct
   void (*consumer_removed) (gpointer user_data, guint64 id, const gchar *name,
       const gchar *reason);
   void (*requested) (gpointer user_data, guint requests);
+  /* whether anybody wants to hear of new data through the broker */
+  void (*notify) (gpointer user_data, gboolean wanted);
 } GstDatahubServiceFuncs;
 
 GstDatahubService *gst_datahub_service_new (GstDatahubBlock *block,

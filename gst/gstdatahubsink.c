@@ -78,6 +78,7 @@ struct _GstDatahubSink
   gboolean has_secret; /* of a strict block that a broker knows */
   guint8 secret[DATAHUB_SECRET_SIZE];
   guint num_consumers; /* the service's */
+  gint notify; /* atomic: somebody wants to hear of new data */
   gboolean unlocked;
 
   /* The streaming thread's. */
@@ -168,10 +169,19 @@ on_requested (gpointer user_data, guint requests)
     gst_pad_push_event (pad, gst_event_new_reconfigure ());
 }
 
+/* Service thread. */
+static void
+on_notify (gpointer user_data, gboolean wanted)
+{
+  GstDatahubSink *self = user_data;
+  g_atomic_int_set (&self->notify, wanted);
+}
+
 static const GstDatahubServiceFuncs service_funcs = {
   .consumer_added = on_consumer_added,
   .consumer_removed = on_consumer_removed,
   .requested = on_requested,
+  .notify = on_notify,
 };
 
 /* ---- writing ---- */
@@ -208,6 +218,22 @@ get_now (GstDatahubSink *self)
     now.base =
         (gint64) base + gst_datahub_clock_map_offset (&self->clock_map, clock);
   return now;
+}
+
+/* For those that chose to hear of it through the broker. */
+static void
+tell_ready (GstDatahubSink *self)
+{
+  DatahubProducerStats stats;
+  g_autofree gchar *json = NULL;
+  if (!self->client.hub || !g_atomic_int_get (&self->notify))
+    return;
+  datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
+      &stats);
+  json = g_strdup_printf ("{\"sequence\":%" G_GUINT64_FORMAT "}",
+      stats.records - 1);
+  datahub_hub_send_notification (self->client.hub, self->client.channel,
+      "data-ready", json);
 }
 
 static GstFlowReturn
@@ -495,6 +521,7 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
 static GstFlowReturn
 take_event (GstDatahubSink *self, GstEvent *event)
 {
+  GstFlowReturn flow;
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     self->live_known = FALSE;
   if (!self->writer && gst_datahub_event_is_context (event)) {
@@ -502,11 +529,14 @@ take_event (GstDatahubSink *self, GstEvent *event)
     return GST_FLOW_OK;
   }
   if (!self->writer) {
-    GstFlowReturn flow = ensure_block (self, NULL);
+    flow = ensure_block (self, NULL);
     if (flow != GST_FLOW_OK)
       return flow;
   }
-  return write_event (self, event);
+  flow = write_event (self, event);
+  if (flow == GST_FLOW_OK)
+    tell_ready (self);
+  return flow;
 }
 
 static guint64
@@ -646,7 +676,11 @@ static GstFlowReturn
 write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
   GstDatahubWriterNow now = get_now (self);
-  return gst_datahub_writer_write_buffers (self->writer, &now, buffers, n);
+  GstFlowReturn flow =
+      gst_datahub_writer_write_buffers (self->writer, &now, buffers, n);
+  if (flow == GST_FLOW_OK)
+    tell_ready (self);
+  return flow;
 }
 
 static GstFlowReturn

@@ -28,6 +28,7 @@
  * ]| Records it without a loss.
  */
 #include "gstdatahubsrc.h"
+#include "gstdatahubbell.h"
 #include "gstdatahublayout.h"
 #include "gstdatahuboutput.h"
 #include "gstdatahubpulse.h"
@@ -47,6 +48,9 @@ GST_DEBUG_CATEGORY_STATIC (datahubsrc_debug);
  * beyond the limit it is a stream that stopped, not a slow one. */
 #define LATENCY_STEP (5 * GST_MSECOND)
 #define LATENCY_MAX (10 * GST_SECOND)
+
+/* wake=notify looks by itself this often, whatever it hears. */
+#define NOTIFY_SLICE (100 * GST_MSECOND)
 
 enum
 {
@@ -80,6 +84,7 @@ struct _GstDatahubSrc
   DatahubConsumer *consumer; /* owned; set and closed by the streaming thread */
   DatahubWatch *watch; /* owned */
   GCancellable *introduction; /* while the broker is asked; else NULL */
+  GstDatahubBell *bell; /* owned; wake=notify where there is a hub */
   gboolean unlocked, pausing;
   Counters counters;
   GstDatahubReaderStats reader_stats;
@@ -129,6 +134,8 @@ apply_interrupt (GstDatahubSrc *self)
     datahub_consumer_set_interrupted (self->consumer, interrupted);
   if (self->watch)
     datahub_watch_set_interrupted (self->watch, interrupted);
+  if (self->bell)
+    gst_datahub_bell_set_interrupted (self->bell, interrupted);
   g_cond_broadcast (&self->wakeup);
 }
 
@@ -746,12 +753,37 @@ look_at_sticky (GstDatahubSrc *self)
   return flow;
 }
 
+/* Waits for a notification once one came, and for the futex until then. Either
+ * way it looks by itself after a while: data that came without being heard of
+ * means that the broker, or the way to it, is not what it was. */
+static DatahubResult
+read_notified (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
+{
+  DatahubResult result;
+  if (!gst_datahub_bell_is_trusted (self->bell))
+    return datahub_consumer_begin_read (self->consumer, NOTIFY_SLICE, view,
+        error);
+  gst_datahub_bell_arm (self->bell);
+  result = datahub_consumer_begin_read (self->consumer, 0, view, error);
+  if (result != DATAHUB_TIMEOUT)
+    return result;
+  result = gst_datahub_bell_wait (self->bell, NOTIFY_SLICE);
+  if (result != DATAHUB_TIMEOUT)
+    return result == DATAHUB_OK ? DATAHUB_TIMEOUT : result;
+  result = datahub_consumer_begin_read (self->consumer, 0, view, error);
+  if (result == DATAHUB_OK)
+    gst_datahub_bell_distrust (self->bell);
+  return result;
+}
+
 static DatahubResult
 read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
 {
   DatahubResult result;
   if (!self->looked)
     return datahub_consumer_begin_read (self->consumer, 0, view, error);
+  if (self->bell)
+    return read_notified (self, view, error);
   if (!self->polls)
     return datahub_consumer_begin_read (self->consumer, patience (self), view,
         error);
@@ -833,14 +865,18 @@ static gboolean
 gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  GstDatahubBell *bell = NULL;
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->uuid[0] = '\0';
   self->waiting_since = 0;
   self->lost = 0;
+  if (self->client.hub && get_settings (self).wake == GST_DATAHUB_WAKE_NOTIFY)
+    bell = gst_datahub_bell_new (self->client.hub, self->client.channel);
   self->reader.stats = (GstDatahubReaderStats){ 0 };
   g_mutex_lock (&self->lock);
   self->counters = (Counters){ 0 };
   self->reader_stats = self->reader.stats;
+  self->bell = bell;
   self->latency = 0;
   self->latency_max = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
@@ -853,11 +889,14 @@ gst_datahub_src_stop (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   DatahubWatch *watch;
+  GstDatahubBell *bell;
   forget_consumer (self);
   g_mutex_lock (&self->lock);
   watch = g_steal_pointer (&self->watch);
+  bell = g_steal_pointer (&self->bell);
   g_mutex_unlock (&self->lock);
   datahub_watch_free (watch);
+  gst_datahub_bell_free (bell);
   gst_datahub_timeline_clear (&self->timeline);
   gst_datahub_output_clear (&self->output);
   return TRUE;
@@ -987,12 +1026,14 @@ get_stats (GstDatahubSrc *self)
   Counters counters;
   GstDatahubReaderStats reader;
   GstClockTime latency;
+  guint64 notifications;
   g_mutex_lock (&self->lock);
   if (self->consumer)
     datahub_consumer_get_stats (self->consumer, &now);
   counters = self->counters;
   reader = self->reader_stats;
   latency = self->latency;
+  notifications = self->bell ? gst_datahub_bell_count (self->bell) : 0;
   g_mutex_unlock (&self->lock);
   return gst_structure_new ("application/x-datahub-src-stats", "received",
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
@@ -1006,7 +1047,8 @@ get_stats (GstDatahubSrc *self)
       "bytes-mapped", G_TYPE_UINT64, now.bytes_mapped, "producers",
       G_TYPE_UINT64, counters.producers, "attachments", G_TYPE_UINT64,
       counters.attachments, "rejoins", G_TYPE_UINT64, counters.rejoins,
-      "latency", G_TYPE_UINT64, latency, NULL);
+      "notifications", G_TYPE_UINT64, notifications, "latency", G_TYPE_UINT64,
+      latency, NULL);
 }
 
 /* It may change while the stream flows. */

@@ -216,6 +216,7 @@ gst_datahub_src_settings_fill (GstElement *element,
   options->reliable = settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE;
   options->start = settings->start_at;
   options->max_pinned = settings->max_pinned;
+  options->notify = settings->wake == GST_DATAHUB_WAKE_NOTIFY;
   options->max_age_ns = gst_datahub_src_settings_max_age (settings->max_age);
   GST_OBJECT_UNLOCK (element);
   options->name = name && *name ? name : NULL;

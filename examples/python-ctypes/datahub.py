@@ -54,7 +54,7 @@ class DatahubError(Structure):
 class DatahubConsumerInfo(Structure):
     _fields_ = [("row", c_uint32), ("id", c_uint64), ("state", c_uint),
                 ("alive", c_bool), ("reliable", c_bool),
-                ("stalled", c_bool), ("pid", c_int32),
+                ("notify", c_bool), ("stalled", c_bool), ("pid", c_int32),
                 ("name", c_char * CONSUMER_NAME_MAX), ("received", c_uint64),
                 ("lost", c_uint64), ("expired", c_uint64),
                 ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32),
@@ -70,7 +70,8 @@ class DatahubIndices(Structure):
 
 class DatahubConsumerOptions(Structure):
     _fields_ = [("name", c_char_p), ("reliable", c_bool), ("start", c_uint),
-                ("max_pinned", c_uint32), ("max_age_ns", c_int64),
+                ("max_pinned", c_uint32), ("notify", c_bool),
+                ("max_age_ns", c_int64),
                 ("secret", POINTER(c_uint8)), ("ticket", POINTER(c_uint8)),
                 ("timeout_ns", c_int64), ("watch", c_void_p)]
 

@@ -68,6 +68,10 @@
 #define LOCK_BYTE_REGISTRY 2
 #define LOCK_BYTE_ROW 16
 
+/* Bits of the mode of a row. */
+#define MODE_RELIABLE 1u
+#define MODE_NOTIFY 2u /* wants "data-ready" through the broker */
+
 /* Bits of producer_waiting: what the sleeping producer is short of. */
 #define WAITING_GATE 1u /* reliable consumers have to move on */
 #define WAITING_SLOT 2u /* anything that is let go helps */
@@ -259,7 +263,7 @@ typedef struct
   /* 0x40: claim and telemetry */
   shared_u64 incarnation;
   shared_u32 state;
-  shared_u32 mode; /* 1: reliable */
+  shared_u32 mode; /* MODE_ bits */
   shared_u32 quota;
   shared_u32 pid;
   shared_u32 requests;

@@ -38,6 +38,7 @@ struct _DatahubConsumer
   uint32_t row_index;
   ConsumerRow *row;
   bool reliable;
+  bool notify;
   DatahubStart start;
   uint32_t quota;
 

@@ -73,7 +73,9 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   STEP (ROW_CLAIM_STORED);
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
   STEP (ROW_GATE_STORED);
-  store_relaxed (&row->mode, consumer->reliable);
+  store_relaxed (&row->mode,
+      (consumer->reliable ? MODE_RELIABLE : 0)
+          | (consumer->notify ? MODE_NOTIFY : 0));
   store_relaxed (&row->pid, (uint32_t) getpid ());
   store_seq (&row->pools_seen, 0); /* the table has changed at least once */
   store_relaxed (&row->received, 0);
@@ -280,6 +282,7 @@ consumer_new (const DatahubConsumerOptions *options)
   pthread_mutex_init (&consumer->lock, NULL);
   consumer->generation = os_generation ();
   consumer->reliable = options->reliable;
+  consumer->notify = options->notify;
   consumer->start = options->start;
   consumer->references = 1;
   consumer->next_ordinal = DATAHUB_NONE;

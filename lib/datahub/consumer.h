@@ -21,6 +21,7 @@ typedef struct
   bool reliable; /* the producer waits for this consumer */
   DatahubStart start;
   uint32_t max_pinned; /* slots held without a copy; 0: automatic, 8 */
+  bool notify; /* wants to hear "data-ready" through the broker */
   int64_t max_age_ns; /* older buffers are skipped; 0: none is too old */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */
   /* for strict blocks, whose producer answers */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Notifications on their way out. "data-ready" may be sent for every buffer: of
- * those only the newest counts, and it leaves at most every few milliseconds. */
+ * those only the newest counts. The first leaves at once, then one every few
+ * milliseconds at most. */
 #include "hub-log-private.h"
 #include "hub-private.h"
 
@@ -65,6 +66,7 @@ send_ready (gpointer data)
   gpointer name, json;
 
   datahub_hub_clear_source (&core->ready_source);
+  core->ready_sent = g_get_monotonic_time ();
   g_mutex_lock (&core->ready_lock);
   g_autoptr (GHashTable) ready = core->ready;
   core->ready = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -81,9 +83,14 @@ arm_ready (gpointer data)
 {
   DatahubHubCore *core = data;
 
-  if (!core->ready_source)
-    core->ready_source =
-        datahub_hub_core_after (core, DATA_READY_MS, send_ready, core);
+  gint64 passed = (g_get_monotonic_time () - core->ready_sent) / 1000;
+
+  if (core->ready_source)
+    return G_SOURCE_REMOVE;
+  if (passed >= DATA_READY_MS)
+    return send_ready (core);
+  core->ready_source = datahub_hub_core_after (core,
+      (guint) (DATA_READY_MS - passed), send_ready, core);
   return G_SOURCE_REMOVE;
 }
 

@@ -224,11 +224,20 @@ void
 datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
     gboolean on)
 {
-  if (on)
-    g_hash_table_add (core->subscriptions, g_strdup (pattern));
-  else if (!g_hash_table_remove (core->subscriptions, pattern))
+  guint n =
+      GPOINTER_TO_UINT (g_hash_table_lookup (core->subscriptions, pattern));
+
+  if (!on && n == 0)
     return;
-  subscription_tell (core, pattern, on);
+  n = on ? n + 1 : n - 1;
+  if (n > 0)
+    g_hash_table_insert (core->subscriptions, g_strdup (pattern),
+        GUINT_TO_POINTER (n));
+  else
+    g_hash_table_remove (core->subscriptions, pattern);
+  /* the first who asks and the last who does not any more */
+  if (n == (on ? 1 : 0))
+    subscription_tell (core, pattern, on);
 }
 
 /* --- a new broker --- */

@@ -116,12 +116,13 @@ struct _DatahubHubCore
   guint64 unmatched; /* answers nobody waited for */
   GHashTable *offers; /* name -> what is registered */
   GPtrArray *joins;
-  GHashTable *subscriptions; /* patterns */
+  GHashTable *subscriptions; /* pattern -> how often it was asked for */
   GSource *offer_retry_source;
   GHashTable *catalogue; /* name -> DatahubKnown */
   guint generation; /* of the catalogue: one per connection */
   GSource *settle_source;
   GSource *ready_source;
+  gint64 ready_sent; /* monotonic time of the last data-ready */
 };
 
 struct _DatahubHub

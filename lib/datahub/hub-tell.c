@@ -253,8 +253,8 @@ post_subscription (DatahubHub *hub, const char *pattern, gboolean on)
  * @pattern: a block's name, in which `*` and `?` stand for others
  *
  * Asks for the notifications of these blocks and for their consumers' coming and
- * going. The coming and going of blocks is told without asking. Any thread;
- * returns at once.
+ * going. The coming and going of blocks is told without asking. Calls are
+ * counted: each needs its datahub_hub_unsubscribe(). Any thread; returns at once.
  */
 void
 datahub_hub_subscribe (DatahubHub *hub, const char *pattern)

@@ -56,7 +56,7 @@ check_row_numbers (Look *look, uint32_t i, const RowWords *words, Doubt *doubt)
         "The state of row %u is %u, which is none.", i, words->state);
   if (words->state == DATAHUB_CONSUMER_FREE)
     return false;
-  if (words->mode > 1)
+  if (words->mode > (MODE_RELIABLE | MODE_NOTIFY))
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->mode,
         "The mode of row %u is %u, which is none.", i, words->mode);
   if (words->quota > g->max_quota)
@@ -90,7 +90,7 @@ check_gate (Look *look, uint32_t i, const RowWords *words, uint64_t tail,
         (unsigned long long) words->incarnation & 0xffff);
   if (needed >= GATE_EVICTED)
     return false;
-  if (words->mode == 0)
+  if (!(words->mode & MODE_RELIABLE))
     return doubt_set (doubt, DATAHUB_FINDING_GATE, i, words->gate,
         "Row %u is a live consumer's, and holds the producer at record %llu.",
         i, (unsigned long long) needed);

@@ -107,7 +107,8 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   if (GATE_SEQUENCE (load_relaxed (&row->gate)) == GATE_EVICTED)
     info->state = DATAHUB_CONSUMER_EVICTED;
   info->alive = block_row_is_alive (block, lock_fd, i);
-  info->reliable = load_relaxed (&row->mode) == 1;
+  info->reliable = load_relaxed (&row->mode) & MODE_RELIABLE;
+  info->notify = load_relaxed (&row->mode) & MODE_NOTIFY;
   info->pid = (int32_t) load_relaxed (&row->pid);
   info->received = load_relaxed (&row->received);
   info->lost = load_relaxed (&row->lost);

@@ -122,6 +122,7 @@ typedef struct
   DatahubConsumerState state;
   bool alive; /* by the kernel's lock, not by a timeout */
   bool reliable;
+  bool notify; /* wants to hear "data-ready" through the broker */
   bool stalled; /* alive, but no sign of life for DATAHUB_STALLED_NS */
   int32_t pid; /* as the consumer says; in its own PID namespace */
   char name[DATAHUB_CONSUMER_NAME_MAX];

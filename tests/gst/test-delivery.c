@@ -621,6 +621,7 @@ GST_START_TEST (a_source_pauses_and_goes_on)
   run_sources_in_turn ("wake=adaptive");
   run_sources_in_turn ("wake=futex");
   run_sources_in_turn ("wake=poll poll-interval=100000");
+  run_sources_in_turn ("wake=notify");
 }
 GST_END_TEST;
 

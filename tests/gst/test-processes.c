@@ -386,6 +386,79 @@ GST_START_TEST (a_stopped_live_consumer_does_not_slow_the_producer)
 }
 GST_END_TEST;
 
+#define QUICK_PICTURE                                                          \
+  "videotestsrc is-live=true ! video/x-raw,format=GRAY8,width=64,height=48,"   \
+  "framerate=100/1 ! datahubsink datablock=cam0 sync=false broker=auto"
+
+static gboolean
+is_bound (void)
+{
+  g_autofree gchar *path =
+      g_build_filename (g_getenv ("DATAHUB_RUNTIME_DIR"), "broker.sock", NULL);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* Ends the consumer, and returns what it counted. */
+static guint64
+stop_and_tell (Child *consumer, const gchar *stat, guint64 *lost)
+{
+  guint64 value;
+  gchar *line;
+  child_signal (consumer, SIGINT);
+  line = child_next (consumer, "stats src");
+  fail_unless (line != NULL);
+  value = child_stat (line, stat);
+  *lost = child_stat (line, "lost");
+  g_free (line);
+  fail_unless_equals_int (child_end (consumer), 0);
+  return value;
+}
+
+GST_START_TEST (every_way_to_wait_follows_a_live_stream)
+{
+  static const gchar *const ways[] = { "adaptive", "futex",
+    "poll poll-interval=1000000", "notify" };
+  Child *producer = child_start (QUICK_PICTURE);
+  for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
+    Child *consumer = child_start (
+        "datahubsrc name=src datablock=cam0 "
+        "broker=auto delivery=reliable wake=%s ! fakesink name=show "
+        "sync=false",
+        ways[i]);
+    guint64 lost, notifications;
+    take_buffers (consumer, 60);
+    notifications = stop_and_tell (consumer, "notifications", &lost);
+    fail_unless_equals_uint64 (lost, 0);
+    fail_unless ((notifications > 0) == g_str_equal (ways[i], "notify"));
+  }
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
+/* The data does not depend on it. */
+GST_START_TEST (notifications_may_end_and_come_again)
+{
+  Child *host =
+      child_start ("datahubsrc datablock=other broker=auto ! fakesink");
+  Child *producer, *consumer;
+  guint64 lost, notifications;
+  while (!is_bound ())
+    g_thread_yield ();
+  producer = child_start (QUICK_PICTURE);
+  consumer = child_start (
+      "datahubsrc name=src datablock=cam0 broker=auto "
+      "delivery=reliable wake=notify ! fakesink name=show sync=false");
+  take_buffers (consumer, 60);
+  child_signal (host, SIGKILL);
+  fail_unless_equals_int (child_end (host), -SIGKILL);
+  take_buffers (consumer, 300);
+  notifications = stop_and_tell (consumer, "notifications", &lost);
+  fail_unless (notifications > 0);
+  fail_unless_equals_uint64 (lost, 0);
+  fail_unless_equals_int (stop (producer), 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_stopped_reliable_consumer_is_evicted_and_comes_back)
 {
   Child *consumer =
@@ -573,6 +646,8 @@ datahub_processes_suite (void)
   tcase_add_test (tc, who_does_not_want_to_wait_ends_with_the_producer);
   tcase_add_test (tc, a_killed_reliable_consumer_does_not_hold_the_producer);
   tcase_add_test (tc, a_stopped_live_consumer_does_not_slow_the_producer);
+  tcase_add_test (tc, every_way_to_wait_follows_a_live_stream);
+  tcase_add_test (tc, notifications_may_end_and_come_again);
   tcase_add_test (tc, a_stopped_reliable_consumer_is_evicted_and_comes_back);
   tcase_add_test (tc, a_producer_held_up_by_a_stopped_consumer_stops_at_once);
   tcase_add_test (tc, a_stopped_producer_is_waited_for);

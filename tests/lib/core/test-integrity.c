@@ -253,7 +253,7 @@ rows (void)
   FINDS (&scene, scene.bell->rows_hwm, 101, BELL, "rows_hwm is 101");
   FINDS (&scene, scene.bell->waiters[1], UINT64_C (1) << 36, BELL, "Row 100");
   FINDS (&scene, live->state, 5, ROW, "state of row 1 is 5");
-  FINDS (&scene, live->mode, 2, ROW, "mode of row 1 is 2");
+  FINDS (&scene, live->mode, 4, ROW, "mode of row 1 is 4");
   FINDS (&scene, live->quota, 9, ROW, "quota of 9");
   FINDS (&scene, live->claim, 9, ROW, "claimed by incarnation 9");
   FINDS (&scene, live->cursor, 7, ROW, "Row 1 reads record 7");

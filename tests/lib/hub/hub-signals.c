@@ -213,6 +213,33 @@ test_notifications (void)
   heard_clear (&deaf);
 }
 
+/* Two who listen in one process do not end each other's. */
+static void
+test_subscriptions_count (void)
+{
+  Heard heard = { 0 };
+  g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (DatahubHub) consumer = fixture_hub (DATAHUB_HUB_DEFAULT);
+
+  listen (consumer, &heard);
+  datahub_hub_subscribe (consumer, "cam0");
+  datahub_hub_subscribe (consumer, "cam0");
+  datahub_hub_unsubscribe (consumer, "cam0");
+  fixture_round_trip (consumer);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  fixture_wait_until (heard.added == 1);
+  datahub_hub_send_notification (producer, "cam0", "one", NULL);
+  fixture_wait_until (heard.notified == 1);
+  datahub_hub_unsubscribe (consumer, "cam0");
+  datahub_hub_unsubscribe (consumer, "cam0"); /* one too many is nothing */
+  fixture_round_trip (consumer);
+  datahub_hub_send_notification (producer, "cam0", "two", NULL);
+  datahub_hub_unregister_block (producer, "cam0", UUID_A);
+  fixture_wait_until (heard.removed == 1);
+  g_assert_cmpint (heard.notified, ==, 1);
+  heard_clear (&heard);
+}
+
 /* A notice per buffer does not become a message per buffer. */
 static void
 test_data_ready (void)
@@ -372,6 +399,7 @@ add_tests (void)
   fixture_add ("/hub/signals/consumers", test_consumers);
   fixture_add ("/hub/signals/notifications", test_notifications);
   fixture_add ("/hub/signals/data-ready", test_data_ready);
+  fixture_add ("/hub/signals/subscriptions-count", test_subscriptions_count);
   fixture_add ("/hub/signals/name-is-taken", test_name_is_taken);
   fixture_add ("/hub/signals/thread-signals", test_thread_signals);
   fixture_add ("/hub/signals/makers-context", test_makers_context);
