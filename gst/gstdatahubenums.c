@@ -25,7 +25,7 @@ static const GFlagsValue events_values[] = { { GST_DATAHUB_EVENTS_TAG, "Tags",
   { GST_DATAHUB_EVENTS_FORCE_KEY_UNIT, "Upstream: a keyframe is wanted",
       "force-key-unit" },
   { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: renegotiate", "reconfigure" },
-  { 0, NULL, NULL } };
+  { GST_DATAHUB_EVENTS_TOC, "Tables of contents", "toc" }, { 0, NULL, NULL } };
 
 static const GEnumValue checksum_values[] = { { DATAHUB_CHECKSUM_NONE, "None",
                                                   "none" },

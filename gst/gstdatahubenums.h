@@ -17,7 +17,8 @@ typedef enum
   GST_DATAHUB_EVENTS_STREAM_GROUP_DONE = 1 << 4,
   GST_DATAHUB_EVENTS_FORCE_KEY_UNIT = 1 << 5, /* upstream, from consumers */
   GST_DATAHUB_EVENTS_RECONFIGURE = 1 << 6, /* upstream, from consumers */
-  GST_DATAHUB_EVENTS_ALL = (1 << 7) - 1
+  GST_DATAHUB_EVENTS_TOC = 1 << 7,
+  GST_DATAHUB_EVENTS_ALL = (1 << 8) - 1
 } GstDatahubEvents;
 
 typedef enum

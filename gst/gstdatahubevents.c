@@ -73,6 +73,8 @@ is_wanted (GstEvent *event, GstDatahubEvents wanted)
       return (wanted & GST_DATAHUB_EVENTS_TAG) != 0;
     case GST_EVENT_PROTECTION:
       return (wanted & GST_DATAHUB_EVENTS_PROTECTION) != 0;
+    case GST_EVENT_TOC:
+      return (wanted & GST_DATAHUB_EVENTS_TOC) != 0;
     case GST_EVENT_STREAM_GROUP_DONE:
       return (wanted & GST_DATAHUB_EVENTS_STREAM_GROUP_DONE) != 0;
     case GST_EVENT_STREAM_START:

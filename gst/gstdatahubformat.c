@@ -5,6 +5,7 @@
  * is asserted about it. */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
+#include "gstdatahubtoc.h"
 
 #include <math.h>
 #include <string.h>
@@ -339,6 +340,7 @@ static const struct
   { 3, GST_EVENT_CUSTOM_BOTH },
   { 4, GST_EVENT_PROTECTION },
   { 5, GST_EVENT_STREAM_GROUP_DONE },
+  { 6, GST_EVENT_TOC },
 };
 
 static guint32
@@ -372,7 +374,10 @@ gst_datahub_format_event_crosses (GstEvent *event)
 GBytes *
 gst_datahub_format_encode_event (GstEvent *event)
 {
-  const GstStructure *structure = gst_event_get_structure (event);
+  g_autoptr (GstStructure) toc = GST_EVENT_TYPE (event) == GST_EVENT_TOC
+      ? gst_datahub_toc_to_structure (event)
+      : NULL;
+  const GstStructure *structure = toc ? toc : gst_event_get_structure (event);
   g_autofree gchar *text = structure
       ? gst_structure_serialize (structure, GST_SERIALIZE_FLAG_NONE)
       : g_strdup ("");
@@ -434,6 +439,8 @@ gst_datahub_format_decode_event (gconstpointer data, gsize size)
       return protection_event (structure);
     if (event_types[i].type == GST_EVENT_STREAM_GROUP_DONE)
       return group_done_event (structure);
+    if (event_types[i].type == GST_EVENT_TOC)
+      return gst_datahub_toc_from_structure (structure);
     return gst_event_new_custom (event_types[i].type,
         g_steal_pointer (&structure));
   }

@@ -10,6 +10,7 @@
 #include <gst/video/video.h>
 
 #define META_TEXT_MAX 4096
+#define PARAMS_MAX 64u /* of a region of interest */
 #define AUDIO_CHANNELS_MAX 64
 
 /* Wire numbers: never change, never re-used. */
@@ -368,7 +369,37 @@ decode_reference_time (GstBuffer *buffer, GstDatahubBytes in)
   return TRUE;
 }
 
-/* Parameters of a region are left behind: their types are open-ended. */
+/* Parameters of a region, each as text; one that has no text stays behind. */
+static void
+put_params (GByteArray *bytes, GList *params)
+{
+  for (guint n = 0; params && n < PARAMS_MAX; params = params->next) {
+    g_autofree gchar *text =
+        gst_structure_serialize (params->data, GST_SERIALIZE_FLAG_NONE);
+    if (!text || strlen (text) >= META_TEXT_MAX)
+      continue;
+    put_text (bytes, text);
+    n++;
+  }
+}
+
+/* Earlier versions wrote none. */
+static gboolean
+get_params (GstDatahubBytes *in, GstVideoRegionOfInterestMeta *region)
+{
+  for (guint n = 0; in->size > 0 && n < PARAMS_MAX; n++) {
+    const gchar *text;
+    GstStructure *param;
+    if (!get_text (in, &text) || !text || !g_ascii_isalpha (*text))
+      return FALSE;
+    param = gst_structure_from_string (text, NULL);
+    if (!param)
+      return FALSE;
+    gst_video_region_of_interest_meta_add_param (region, param);
+  }
+  return TRUE;
+}
+
 static gboolean
 encode_region (GstMeta *meta, GByteArray *bytes)
 {
@@ -383,6 +414,7 @@ encode_region (GstMeta *meta, GByteArray *bytes)
   gst_datahub_put_u32 (bytes, region->w);
   gst_datahub_put_u32 (bytes, region->h);
   put_text (bytes, type);
+  put_params (bytes, region->params);
   return TRUE;
 }
 
@@ -401,7 +433,10 @@ decode_region (GstBuffer *buffer, GstDatahubBytes in)
       gst_buffer_add_video_region_of_interest_meta (buffer, type, x, y, w, h);
   region->id = (gint) id;
   region->parent_id = (gint) parent;
-  return TRUE;
+  if (get_params (&in, region))
+    return TRUE;
+  gst_buffer_remove_meta (buffer, (GstMeta *) region);
+  return FALSE;
 }
 
 static gboolean

@@ -374,8 +374,13 @@ GST_START_TEST (video_metas_survive)
   GstVideoMeta *meta;
   GstVideoCropMeta *crop;
   GstVideoRegionOfInterestMeta *region;
-  gst_buffer_add_video_region_of_interest_meta (buffer, "face", 1, 2, 3, 4)
-      ->id = 9;
+  region =
+      gst_buffer_add_video_region_of_interest_meta (buffer, "face", 1, 2, 3, 4);
+  region->id = 9;
+  gst_video_region_of_interest_meta_add_param (region,
+      gst_structure_new ("detection", "confidence", G_TYPE_DOUBLE, 0.75, NULL));
+  gst_video_region_of_interest_meta_add_param (region,
+      gst_structure_new ("encoder", "qp", G_TYPE_INT, -3, NULL));
   back = metas_back (buffer);
   meta = gst_buffer_get_video_meta (back);
   fail_unless (meta != NULL);
@@ -390,8 +395,106 @@ GST_START_TEST (video_metas_survive)
   region = gst_buffer_get_video_region_of_interest_meta_id (back, 9);
   fail_unless (region && region->w == 3
       && region->roi_type == g_quark_from_static_string ("face"));
+  {
+    gdouble confidence = 0;
+    gint qp = 0;
+    GstStructure *param =
+        gst_video_region_of_interest_meta_get_param (region, "detection");
+    fail_unless (param
+        && gst_structure_get_double (param, "confidence", &confidence));
+    fail_unless (confidence == 0.75);
+    param = gst_video_region_of_interest_meta_get_param (region, "encoder");
+    fail_unless (param && gst_structure_get_int (param, "qp", &qp));
+    fail_unless_equals_int (qp, -3);
+  }
   gst_buffer_unref (buffer);
   gst_buffer_unref (back);
+}
+GST_END_TEST;
+
+static GstTocEntry *
+chapter (const gchar *uid, gint64 start, gint64 stop)
+{
+  GstTocEntry *entry = gst_toc_entry_new (GST_TOC_ENTRY_TYPE_CHAPTER, uid);
+  gst_toc_entry_set_start_stop_times (entry, start, stop);
+  gst_toc_entry_set_tags (entry,
+      gst_tag_list_new (GST_TAG_TITLE, "a, \"b\" {c}", NULL));
+  return entry;
+}
+
+GST_START_TEST (tables_of_contents_survive)
+{
+  GstToc *toc = gst_toc_new (GST_TOC_SCOPE_GLOBAL), *back = NULL;
+  GstTocEntry *edition =
+      gst_toc_entry_new (GST_TOC_ENTRY_TYPE_EDITION, "edition");
+  GstTocEntry *found;
+  GstEvent *event, *got;
+  GBytes *body;
+  gint64 start, stop;
+  gint repeat;
+  gboolean updated = FALSE;
+  GstTocLoopType loop;
+  gchar *title;
+  gst_toc_entry_append_sub_entry (edition, chapter ("one", 0, GST_SECOND));
+  gst_toc_entry_append_sub_entry (edition,
+      chapter ("two", GST_SECOND, 3 * GST_SECOND));
+  gst_toc_entry_set_loop (edition, GST_TOC_LOOP_REVERSE, 4);
+  gst_toc_append_entry (toc, edition);
+  gst_toc_set_tags (toc, gst_tag_list_new (GST_TAG_ARTIST, "me", NULL));
+  event = gst_event_new_toc (toc, TRUE);
+  fail_unless (gst_datahub_format_event_crosses (event));
+  body = gst_datahub_format_encode_event (event);
+  fail_unless (body != NULL);
+  got = gst_datahub_format_decode_event (g_bytes_get_data (body, NULL),
+      g_bytes_get_size (body));
+  fail_unless (got && GST_EVENT_TYPE (got) == GST_EVENT_TOC);
+  gst_event_parse_toc (got, &back, &updated);
+  fail_unless (updated);
+  fail_unless_equals_int (gst_toc_get_scope (back), GST_TOC_SCOPE_GLOBAL);
+  fail_unless (gst_tag_list_is_equal (gst_toc_get_tags (back),
+      gst_toc_get_tags (toc)));
+  found = gst_toc_find_entry (back, "edition");
+  fail_unless (found && gst_toc_entry_get_loop (found, &loop, &repeat));
+  fail_unless (loop == GST_TOC_LOOP_REVERSE && repeat == 4);
+  found = gst_toc_find_entry (back, "two");
+  fail_unless (found
+      && gst_toc_entry_get_start_stop_times (found, &start, &stop));
+  fail_unless (start == GST_SECOND && stop == 3 * GST_SECOND);
+  fail_unless (gst_tag_list_get_string (gst_toc_entry_get_tags (found),
+      GST_TAG_TITLE, &title));
+  fail_unless_equals_string (title, "a, \"b\" {c}");
+  g_free (title);
+  gst_toc_unref (back);
+  gst_toc_unref (toc);
+  gst_event_unref (got);
+  gst_event_unref (event);
+  g_bytes_unref (body);
+}
+GST_END_TEST;
+
+/* What another process may write in the place of one. */
+GST_START_TEST (impossible_tables_of_contents_are_refused)
+{
+  static const gchar *const texts[] = { "toc;",
+    "toc, scope=(int)7, "
+    "updated=(boolean)true;",
+    "toc, scope=(int)1, updated=(boolean)true, entries=(int)3;",
+    "toc, scope=(int)1, updated=(boolean)true, entries=(int)< 1, 2 >;",
+    "toc, scope=(int)1, updated=(boolean)true, entries=(structure)< [entry, "
+    "type=(int)99, uid=(string)a;] >;",
+    "toc, scope=(int)1, updated=(boolean)true, entries=(structure)< [entry, "
+    "type=(int)3;] >;" };
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    GByteArray *bytes = g_byte_array_new ();
+    guint8 wire[4] = { 6, 0, 0, 0 };
+    g_byte_array_append (bytes, wire, 4);
+    g_byte_array_append (bytes, (const guint8 *) texts[i],
+        (guint) strlen (texts[i]) + 1);
+    fail_unless (gst_datahub_format_decode_event (bytes->data, bytes->len)
+            == NULL,
+        "%s", texts[i]);
+    g_byte_array_unref (bytes);
+  }
 }
 GST_END_TEST;
 
@@ -746,6 +849,8 @@ datahub_format_suite (void)
   tcase_add_test (tc, hostile_bodies_do_no_harm);
   tcase_add_test (tc, a_cut_body_is_refused);
   tcase_add_test (tc, video_metas_survive);
+  tcase_add_test (tc, tables_of_contents_survive);
+  tcase_add_test (tc, impossible_tables_of_contents_are_refused);
   tcase_add_test (tc, planar_audio_survives);
   tcase_add_test (tc, time_and_custom_metas_survive);
   tcase_add_test (tc, what_cannot_cross_is_counted);
