@@ -561,7 +561,8 @@ datahub_consumer_get_uuid (DatahubConsumer *consumer)
  * @consumer: a consumer
  * @indices: (out caller-allocates): a snapshot
  *
- * See datahub_producer_get_indices(). Any thread.
+ * See datahub_producer_get_indices(). Of a strict block a consumer sees no other
+ * consumer than itself. Any thread.
  */
 void
 datahub_consumer_get_indices (DatahubConsumer *consumer,

@@ -153,7 +153,13 @@ block_read_indices (const Block *block, uint32_t own_row,
     .read_index = head,
     .oldest_index = tail < head ? tail : head,
     .current_slot_id = head ? head - 1 : DATAHUB_NONE };
-  for (uint32_t i = 0; i < rows; i++) {
+  uint32_t first = 0;
+  /* of a strict block a consumer has no row mapped but its own */
+  if (block->g.strict && own_row != UINT32_MAX) {
+    first = own_row;
+    rows = own_row + 1;
+  }
+  for (uint32_t i = first; i < rows; i++) {
     DatahubConsumerInfo info;
     /* the kernel does not tell who asks of the lock that he has himself */
     if (!row_read_info (block, block->lck, i, &info)

@@ -61,6 +61,30 @@ of_the_stream (void)
   datahub_producer_close (producer);
 }
 
+/* Who shall not see the others does not. */
+static void
+of_a_strict_block (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.strict = true;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *a = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubConsumer *b = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubIndices indices;
+  commit_buffers (producer, 0, 4);
+  expect_buffers (b, 0, 3);
+  indices = indices_of (producer);
+  CHECK_INT (indices.active_consumer_count, ==, 2);
+  CHECK_INT (indices.read_index, ==, 0);
+  datahub_consumer_get_indices (b, &indices);
+  CHECK_INT (indices.commit_index, ==, 4);
+  CHECK_INT (indices.active_consumer_count, ==, 1);
+  CHECK_INT (indices.read_index, ==, 3);
+  datahub_consumer_close (a);
+  datahub_consumer_close (b);
+  datahub_producer_close (producer);
+}
+
 static void
 attach_and_sit (CheckParent *parent)
 {
@@ -276,6 +300,7 @@ sender_killed (void)
 
 static const CheckTest tests[] = {
   { "the indices of a stream tell who is where", of_the_stream },
+  { "a consumer of a strict block sees itself alone", of_a_strict_block },
   { "dead consumers do not count", the_dead_do_not_count },
   { "a cursor that lies is not believed", lying_cursors },
   { "a queue of two indices is full and empty, and refuses nonsense",
