@@ -297,10 +297,12 @@ only_consumer (void)
 }
 
 static void
-until_stalled (bool wanted)
+until_stalled (DatahubProducer *producer, bool wanted)
 {
-  while (only_consumer ().stalled != wanted)
-    ;
+  DatahubConsumerInfo info;
+  do
+    CHECK_INT (datahub_producer_list_consumers (producer, &info, 1), ==, 1);
+  while (info.stalled != wanted);
 }
 
 /* Stopped is not dead: it is shown, and keeps its place and its gate. */
@@ -318,7 +320,7 @@ stalled (void)
   CHECK_HEAR (child.from, 2);
   check_stop (&child);
   commit_buffers (producer, 4, 8);
-  until_stalled (true);
+  until_stalled (producer, true);
   DatahubConsumerInfo info = only_consumer ();
   CHECK (info.alive);
   CHECK_INT (info.silent_ns, >, DATAHUB_STALLED_NS);
@@ -341,7 +343,7 @@ beats (void)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  until_stalled (true);
+  until_stalled (producer, true);
   datahub_consumer_beat (consumer);
   CHECK (!only_consumer ().stalled);
   datahub_consumer_close (consumer);
