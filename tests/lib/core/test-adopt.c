@@ -673,11 +673,12 @@ waits_for_a_successor (void)
 
   thread = check_thread (read_for_ever, consumer);
   check_until_asleep (thread);
-  DatahubProducer *producer = adopt (2);
-  commit_buffers (producer, 2, 1);
+  life = small_life (2, 2);
+  child = start_life (&life);
   CHECK_INT ((uintptr_t) check_thread_join (thread), ==, DATAHUB_OK);
+  expect_buffers (consumer, 3, 1);
+  check_kill (&child);
   datahub_consumer_close (consumer);
-  datahub_producer_close (producer);
 }
 
 static void
@@ -715,13 +716,12 @@ replaced_meanwhile (void)
   DatahubConsumer *consumer = wait_beside_dead ();
   CheckThread *thread = check_thread (read_for_ever, consumer);
   check_until_asleep (thread);
-  DatahubProducerOptions options = small_options ();
-  options.adopt = false;
-  DatahubProducer *producer = producer_new ("cam0", &options);
-  CHECK (!producer_stats (producer).adopted);
+  Life life = small_life (0, 1);
+  life.options.adopt = false;
+  leave_dead (&life);
   CHECK_INT ((uintptr_t) check_thread_join (thread), ==, DATAHUB_CLOSED);
   datahub_consumer_close (consumer);
-  datahub_producer_close (producer);
+  datahub_producer_close (producer_new ("cam0", NULL));
 }
 
 /* Somebody took the name away, and told nobody. */
