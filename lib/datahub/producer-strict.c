@@ -142,8 +142,11 @@ retire_row (DatahubProducer *producer, uint32_t i)
 {
   StrictRow *row = &producer->rows[i];
   bool dirty = !row_is_neutral (&producer->block, i);
-  if (dirty)
+  if (dirty) {
+    /* before its effect: another thread may go on at once */
+    add_relaxed (&producer->block.header->reaped, 1);
     row_clean (&producer->block, i);
+  }
   store_seq (&producer->block.claims[i], 0);
   /* on failure the old row stays: neutral, unless its ghost writes to it */
   os_map_at (row_at (producer, i), producer->blank_fd,

@@ -50,7 +50,8 @@ producer_reap (DatahubProducer *producer, int64_t not_within_ns)
   }
   pthread_mutex_unlock (&producer->reap_lock);
   if (reaped) {
-    add_relaxed (&producer->block.header->reaped, reaped);
+    if (!producer->block.g.strict) /* counted row by row */
+      add_relaxed (&producer->block.header->reaped, reaped);
     block_attend (&producer->block);
   }
   return reaped;
