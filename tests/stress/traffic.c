@@ -89,10 +89,9 @@ traffic_options (uint64_t epoch)
   options.ring_size = 16;
   options.max_consumers = 16;
   options.pack = epoch % 2;
-  options.strict = (epoch & TRAFFIC_STRICT) != 0;
   options.adopt = false; /* an epoch is a block, unless a test wants more */
   options.max_bytes = 32 << 20;
-  options.strict = getenv ("CHECK_STRICT") != NULL;
+  options.strict = (epoch & TRAFFIC_STRICT) || getenv ("CHECK_STRICT");
   /* Nobody here is slow for that long unless something is wrong. */
   options.block_timeout_ns = check_scaled_ns (20 * CHECK_S);
   return options;
