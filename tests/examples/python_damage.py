@@ -43,7 +43,7 @@ IDENTITY_FIELDS = [  # field, offset, format, value, what is said
 RECORD_FIELDS = [
     ("seq", 0, "<Q", 77, "record of 77"),
     ("type 0", 76, "<I", 0, "of type 0"),
-    ("type 9", 76, "<I", 9, "of type 9"),
+    ("type 10", 76, "<I", 10, "of type 10"),
     ("n_mem", 80, "<I", 5, "5 memories"),
     ("meta_size", 84, "<I", 193, "193 bytes inline"),
     ("meta_gen", 88, "<I", 99, "Pool 99 is gone"),
