@@ -6,7 +6,7 @@
  * consumer.c (join).
  *
  * The ring is as long as the stream; records are few and used again.
- * @covers T1 T3 T4, A3 A5 A7, B2 B3 B4 B11, join_head
+ * @covers T1 T3 T4, A3 A5 A7, B2 B3 B4 B11 B13, join_head
  * @also LIVE | a live reader, lapped or not
  * @also ADOPT | the producer is killed at any step; its heir holds back what it commits
  * @mutant NO_T1 | T1 | gates are not looked at
@@ -17,11 +17,11 @@
  * @mutant T3_LATE | T3 | the tombstone is filled when the word leads to it
  * @mutant T4_RELEASE | T4 | the word by a release store
  * @mutant OLD_IS_FREE | T4, A5 | the old record is used again without a scan
- * @mutant HEAD_FIRST | B11 | join_head is loaded before the gate is stored
- * @mutant NO_JOIN_HEAD | B11 | what was given up before the join is damage too
+ * @mutant HEAD_FIRST | B13, B11 | join_head is loaded before the gate is stored
+ * @mutant NO_JOIN_HEAD | B13 | what was given up before the join is damage too
  * @mutant LAPPED | B4 | a word that leads to a tombstone now is taken for a lap
  * @mutant NO_LOOK_AT_GATE | step over | an evicted consumer concludes damage
- * @equivalent HEAD_ACQUIRE | B11 | join_head is loaded with acquire | the second look at
+ * @equivalent HEAD_ACQUIRE | B13 | join_head is loaded with acquire | the second look at
  *   the claim before it is seq_cst and waits for the gate; C11 alone does not promise it
  * @argued NO_T2 | T2 | pins are not looked at before | it only chooses one that frees a
  *   slot; here any is given up
