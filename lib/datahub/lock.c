@@ -14,7 +14,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* About the time of a wake-up: longer critical sections are worth a sleep. */
@@ -34,7 +33,8 @@ struct _DatahubSpinlock
   uint32_t participant;
   shared_u32 interrupted;
   shared_u32 flush_word;
-  /* the owner's */
+  /* the owner's; by the coarse clock: two looks at the other one would cost more
+   * than the lock */
   int64_t locked_at;
 };
 
@@ -44,7 +44,7 @@ own_word (const DatahubSpinlock *lock)
   uint64_t incarnation = lock->consumer
       ? load_relaxed (&lock->consumer->row->claim)
       : load_relaxed (&lock->producer->block.header->incarnation);
-  return OWNER_WORD (lock->participant, incarnation, syscall (SYS_gettid));
+  return OWNER_WORD (lock->participant, incarnation, os_thread ());
 }
 
 /* @block's own description of the lock file must not be what keeps the owner's
@@ -88,7 +88,7 @@ own (DatahubSpinlock *lock, bool reclaimed)
   store_relaxed (&shared->acquisitions,
       load_relaxed (&shared->acquisitions) + 1);
   STEP (LOCK_OWNED);
-  lock->locked_at = os_now ();
+  lock->locked_at = os_now_coarse ();
   if (!reclaimed)
     return DATAHUB_OK;
   add_relaxed (&shared->reclaims, 1);
@@ -216,7 +216,7 @@ datahub_spinlock_unlock (DatahubSpinlock *lock)
     STEP (UNLOCK_DEPTH_LOWERED);
     return DATAHUB_OK;
   }
-  held = (uint64_t) (os_now () - lock->locked_at);
+  held = (uint64_t) (os_now_coarse () - lock->locked_at);
   if (held > load_relaxed (&shared->max_hold_ns))
     store_relaxed (&shared->max_hold_ns, held);
   store_relaxed (&shared->depth, 0);

@@ -21,7 +21,7 @@ typedef struct
   bool locked;
   uint64_t acquisitions;
   uint32_t reclaims; /* taken from dead owners */
-  uint64_t max_hold_ns; /* the longest anybody held it */
+  uint64_t max_hold_ns; /* the longest anybody held it, in ticks of some ms */
 } DatahubSpinlockStats;
 
 DATAHUB_API DatahubResult

@@ -85,6 +85,19 @@ os_wall_clock (void)
   return (uint64_t) ts.tv_sec * NS_PER_S + (uint64_t) ts.tv_nsec;
 }
 
+/* The number of the calling thread; asked of the kernel once a thread, and again
+ * in a forked child, where it is another. */
+uint32_t
+os_thread (void)
+{
+  static _Thread_local uint32_t thread, generation;
+  if (thread == 0 || generation != os_generation ()) {
+    thread = (uint32_t) syscall (SYS_gettid);
+    generation = os_generation ();
+  }
+  return thread;
+}
+
 uint32_t
 os_user (void)
 {

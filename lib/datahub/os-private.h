@@ -27,6 +27,7 @@ void os_pause (int64_t ns);
 bool os_is_multiprocessor (void);
 uint64_t os_wall_clock (void);
 uint32_t os_user (void);
+uint32_t os_thread (void);
 
 /* Files in the directory of shared memory; all fds are close-on-exec. */
 int os_open_directory (DatahubError *error);

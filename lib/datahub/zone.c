@@ -53,33 +53,71 @@ check_range (const Block *block, uint64_t offset, uint64_t size,
 
 /* Replaces part of a word, keeping the rest. */
 static void
+put_part (shared_u64 *word, uint64_t at, const uint8_t *bytes, uint64_t n)
+{
+  uint64_t value = load_relaxed (word);
+  memcpy ((uint8_t *) &value + at, bytes, n);
+  store_release (word, value);
+}
+
+/* How many of @size bytes come before the next whole word. */
+static uint64_t
+bytes_to_word (uint64_t offset, uint64_t size)
+{
+  uint64_t n = -offset % 8;
+  return n < size ? n : size;
+}
+
+static void
 put_bytes (shared_u64 *words, uint64_t offset, const uint8_t *bytes,
     uint64_t size)
 {
-  while (size > 0) {
-    uint64_t at = offset % 8, n = 8 - at < size ? 8 - at : size;
-    uint64_t word = 0;
-    if (n < 8)
-      word = load_relaxed (&words[offset / 8]);
-    memcpy ((uint8_t *) &word + at, bytes, n);
-    store_release (&words[offset / 8], word);
-    offset += n;
-    bytes += n;
-    size -= n;
+  uint64_t head = bytes_to_word (offset, size), n = (size - head) / 8;
+  shared_u64 *word = &words[(offset + head) / 8];
+  if (head)
+    put_part (&words[offset / 8], offset % 8, bytes, head);
+  bytes += head;
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t value;
+    memcpy (&value, bytes + i * 8, 8);
+    store_release (&word[i], value);
   }
+  if ((size - head) % 8)
+    put_part (&word[n], 0, bytes + n * 8, (size - head) % 8);
+}
+
+/* Words of the copy in force that the next one keeps. */
+static void
+copy_words (const Zone *zone, uint64_t s, uint64_t from, uint64_t until)
+{
+  for (uint64_t i = from; i < until; i++) {
+    store_release (&zone->copies[(s + 1) % ZONE_COPIES][i],
+        load_relaxed (&zone->copies[s % ZONE_COPIES][i]));
+    STEP (ZONE_WORD_COPIED);
+  }
+}
+
+static void
+get_part (shared_u64 *word, uint64_t at, uint8_t *bytes, uint64_t n)
+{
+  uint64_t value = load_acquire (word);
+  memcpy (bytes, (uint8_t *) &value + at, n);
 }
 
 static void
 get_bytes (shared_u64 *words, uint64_t offset, uint8_t *bytes, uint64_t size)
 {
-  while (size > 0) {
-    uint64_t at = offset % 8, n = 8 - at < size ? 8 - at : size;
-    uint64_t word = load_acquire (&words[offset / 8]);
-    memcpy (bytes, (uint8_t *) &word + at, n);
-    offset += n;
-    bytes += n;
-    size -= n;
+  uint64_t head = bytes_to_word (offset, size), n = (size - head) / 8;
+  shared_u64 *word = &words[(offset + head) / 8];
+  if (head)
+    get_part (&words[offset / 8], offset % 8, bytes, head);
+  bytes += head;
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t value = load_acquire (&word[i]);
+    memcpy (bytes + i * 8, &value, 8);
   }
+  if ((size - head) % 8)
+    get_part (&word[n], 0, bytes + n * 8, (size - head) % 8);
 }
 
 /**
@@ -114,11 +152,8 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
     result = DATAHUB_CLOSED;
   else {
     s = load_relaxed (zone.sequence); /* ours alone to store */
-    for (uint64_t i = 0; i < zone.words; i++) {
-      store_release (&zone.copies[(s + 1) % ZONE_COPIES][i],
-          load_relaxed (&zone.copies[s % ZONE_COPIES][i]));
-      STEP (ZONE_WORD_COPIED);
-    }
+    copy_words (&zone, s, 0, (offset + 7) / 8);
+    copy_words (&zone, s, (offset + size) / 8, zone.words);
     put_bytes (zone.copies[(s + 1) % ZONE_COPIES], offset, bytes, size);
     STEP (ZONE_BYTES_PUT);
     store_release (zone.sequence, s + 1);
