@@ -66,6 +66,16 @@ consumer_new (bool reliable)
   return consumer;
 }
 
+/* All of a record but its memory: not what is measured. */
+static DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
+  .pts = DATAHUB_NONE,
+  .dts = DATAHUB_NONE,
+  .duration = DATAHUB_NONE,
+  .offset = DATAHUB_NONE,
+  .offset_end = DATAHUB_NONE,
+  .n_memories = 1,
+  .release = true };
+
 static DatahubResult
 try_put (DatahubProducer *producer, const void *bytes, uint64_t size,
     int64_t timeout_ns)
@@ -76,15 +86,7 @@ try_put (DatahubProducer *producer, const void *bytes, uint64_t size,
   if (result != DATAHUB_OK)
     return result;
   memcpy (slot.data, bytes, size);
-  DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
-    .pts = DATAHUB_NONE,
-    .dts = DATAHUB_NONE,
-    .duration = DATAHUB_NONE,
-    .offset = DATAHUB_NONE,
-    .offset_end = DATAHUB_NONE,
-    .n_memories = 1,
-    .memories = { { .slot = &slot, .size = size } },
-    .release = true };
+  record.memories[0] = (DatahubCommitMemory){ &slot, 0, size };
   result =
       datahub_producer_commit (producer, &record, timeout_ns, NULL, &error);
   if (result != DATAHUB_OK)

@@ -115,12 +115,12 @@ spinlock_contended (uint32_t n)
         "open");
     atomic_fetch_add (&gate[0], 1);
     while (!atomic_load (&gate[1]))
-      usleep (100);
+      usleep (100); /* all start together; a sleeper takes no time of theirs */
     lock_and_unlock (lock, N_CONTENDED / n);
     _exit (0);
   }
   while (atomic_load (&gate[0]) < n)
-    usleep (100);
+    usleep (100); /* before the measurement */
   uint64_t start = bench_now_ns ();
   atomic_store (&gate[1], 1);
   for (uint32_t i = 0; i < n; i++)
@@ -297,7 +297,7 @@ hear_notes (Note *note)
     return;
   atomic_store (&note->listening, 1);
   for (int i = 0; i < 1000 && atomic_load (&heard.n) < N_NOTES; i++)
-    usleep (10000);
+    usleep (10000); /* the hub's thread measures */
   if (atomic_load (&heard.n) == 0)
     return;
   bench_quantiles (heard.samples, heard.n, text, sizeof text);
@@ -325,9 +325,9 @@ notify (void)
       || !datahub_hub_wait_connected (hub, PATIENCE_NS, NULL, &failed))
     fprintf (stderr, "table: no hub: %s\n", failed->message);
   for (int i = 0; i < 1000 && !atomic_load (&note->listening); i++)
-    usleep (10000);
+    usleep (10000); /* before the measurement */
   for (uint32_t i = 0; i < N_NOTES + 10; i++) {
-    usleep (NOTE_PERIOD_NS / 1000);
+    usleep (NOTE_PERIOD_NS / 1000); /* the pace */
     snprintf (json, sizeof json, "{\"sequence\": %u}", i);
     atomic_store (&note->sent_ns, bench_now_ns ());
     datahub_hub_send_notification (hub, CHANNEL, "data-ready", json);
