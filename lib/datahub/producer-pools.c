@@ -436,7 +436,7 @@ pool_take (DatahubProducer *producer, Call *call, PoolKind kind, SlotRef *slot)
     if (!ring_may_retire_for (producer, call->rank))
       return ATTEMPT_STARVED;
     if (!ring_retire_oldest (producer))
-      return ATTEMPT_WAIT;
+      return ATTEMPT_WAIT_ANY;
   }
   *slot = (SlotRef){ pool, pool->free[--pool->n_free] };
   pool->refs[slot->slot] = 1;

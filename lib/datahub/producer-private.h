@@ -176,6 +176,7 @@ typedef enum
 {
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
+  ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
   ATTEMPT_STARVED, /* everything is held; nobody is waited for yet */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;

@@ -613,7 +613,7 @@ attempt_commit (DatahubProducer *producer, Call *call)
     if (producer->head == producer->tail)
       return ATTEMPT_STARVED;
     if (!ring_retire_oldest (producer))
-      return ATTEMPT_WAIT;
+      return ATTEMPT_WAIT_ANY;
   }
   for (; call->n_places < n; call->n_places++) {
     Attempt attempt = settle_place (producer, call, call->n_places);

@@ -167,6 +167,12 @@ announce (DatahubProducer *producer, uint32_t bits, bool waiting)
   pthread_mutex_unlock (&producer->lock);
 }
 
+static bool
+is_gated (Attempt attempt)
+{
+  return attempt == ATTEMPT_WAIT || attempt == ATTEMPT_WAIT_ANY;
+}
+
 static uint32_t
 waiting_bits (Attempt attempt)
 {
@@ -216,7 +222,7 @@ relieve (DatahubProducer *producer, Call *call, Attempt attempt)
 {
   if (producer_reap (producer, REAP_PAUSE_NS))
     return DATAHUB_OK;
-  if (attempt == ATTEMPT_WAIT)
+  if (is_gated (attempt))
     return DATAHUB_TIMEOUT;
   return producer_grow (producer, call);
 }
@@ -263,10 +269,10 @@ producer_run (DatahubProducer *producer, Call *call)
       continue;
     if (result != DATAHUB_TIMEOUT || (end >= 0 && os_now () >= end))
       break;
-    if (!announced && attempt == ATTEMPT_WAIT && spin_for_gates (producer))
+    if (!announced && is_gated (attempt) && spin_for_gates (producer))
       continue;
     if (announced == waiting_bits (attempt))
-      sleep_for_room (producer, room, end, attempt != ATTEMPT_WAIT);
+      sleep_for_room (producer, room, end, !is_gated (attempt));
     announce (producer, announced, false);
     announced = waiting_bits (attempt);
     announce (producer, announced, true);

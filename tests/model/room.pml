@@ -26,9 +26,8 @@
  * @mutant COUNT_NOT_KEPT | waiting | the first of two waiters to leave takes the
  *   bit down
  * @mutant KILL_NO_SLICE | slice | the producer sleeps without end
- * @finding PIN_BEHIND_A_GATE | waiting | short of a slot while a gate forbids to
- *   retire, the code announces gates alone: an unpin then kicks nobody, and the
- *   producer sleeps its slice of 5 ms out
+ * @mutant PIN_BEHIND_A_GATE | waiting | short of a slot while a gate forbids to
+ *   retire, the gate alone is announced
  * @argued NO_C5 | C5 | the bits of a dead producer stay up | they cost a kick that wakes
  *   nobody, until the adopter's first wait stores its own
  * @equivalent NO_KICK_AT_HEAD | kick | who has read everything kicks nobody | his
