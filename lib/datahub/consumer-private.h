@@ -94,6 +94,13 @@ void consumer_end (DatahubConsumer *consumer);
 /* Pins: B3 and B6. Any thread. */
 void consumer_pin (DatahubConsumer *consumer, uint32_t record);
 void consumer_unpin (DatahubConsumer *consumer, uint32_t record);
+void consumer_lend (DatahubConsumer *consumer, DatahubView *view);
+
+/* Views of pinned records; the reading thread. */
+DatahubResult consumer_describe (DatahubConsumer *consumer, uint32_t index,
+    uint64_t sequence, DatahubView *view, DatahubError *error);
+DatahubResult consumer_refuse (DatahubConsumer *consumer, uint64_t sequence,
+    const char *what, DatahubError *error);
 
 /* Pools; the reading thread. */
 bool consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error);

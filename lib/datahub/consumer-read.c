@@ -1,84 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading: find the next record, pin it, check it, hand it out as a view.
+/* Reading: find the next record, pin it, hand it out, move on.
  *
  * A consumer killed between any two steps leaves at most one pin bit and its
  * gate behind; whoever needs the room cleans the row once the kernel has freed
  * its lock byte. */
-#include "checksum-private.h"
 #include "consumer-private.h"
 #include "result-private.h"
 
-#include <stddef.h>
-#include <string.h>
-
-#define STICKY_TRIES 100
 /* A reader that is lapped at every look, or sent on by a head that lies, comes
  * back to its timeout and its interrupt after so many. */
 #define LOOKS_MAX 1000
-
-void
-consumer_pin (DatahubConsumer *consumer, uint32_t record)
-{
-  pthread_mutex_lock (&consumer->lock);
-  if (consumer->held[record].leases++ == 0)
-    or_seq (&consumer->row->pins[record >> 6],
-        UINT64_C (1) << (record & 63)); /* B3 */
-  STEP (B3_PINNED);
-  pthread_mutex_unlock (&consumer->lock);
-}
-
-/* Pools that nothing needs any more, to be freed without the lock. */
-typedef struct
-{
-  ConsumerPool *pools[DATAHUB_MAX_MEMORIES + 1 + MAPPED_MAX];
-  uint32_t n;
-} Garbage;
-
-static void
-drop_pool (DatahubConsumer *consumer, ConsumerPool *pool, Garbage *garbage)
-{
-  if (consumer_drop_pool (consumer, pool))
-    garbage->pools[garbage->n++] = pool;
-}
-
-static void
-free_garbage (Garbage *garbage)
-{
-  while (garbage->n > 0)
-    consumer_free_pool (garbage->pools[--garbage->n]);
-}
-
-/* Drops one lease; the lock is held. Returns whether it was the last. */
-static bool
-drop_lease (DatahubConsumer *consumer, uint32_t record, Garbage *garbage)
-{
-  HeldRecord *held = &consumer->held[record];
-  if (--held->leases > 0)
-    return false;
-  consumer->pinned -= held->n_slots;
-  held->n_slots = 0;
-  for (uint64_t left = held->context_pools; left; left &= left - 1)
-    drop_pool (consumer, consumer->mapped[__builtin_ctzll (left)], garbage);
-  held->context_pools = 0;
-  and_seq (&consumer->row->pins[record >> 6],
-      ~(UINT64_C (1) << (record & 63))); /* B6 */
-  STEP (B6_UNPINNED);
-  return true;
-}
-
-void
-consumer_unpin (DatahubConsumer *consumer, uint32_t record)
-{
-  Garbage garbage;
-  bool last;
-  garbage.n = 0;
-  pthread_mutex_lock (&consumer->lock);
-  last = drop_lease (consumer, record, &garbage);
-  pthread_mutex_unlock (&consumer->lock);
-  if (last)
-    consumer_kick (consumer);
-  free_garbage (&garbage);
-}
 
 /* A look at the record @s: its type and how many buffers come before it. False
  * where it is gone. A word that changes under the look may have been given up,
@@ -132,197 +63,6 @@ consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s)
   return ordinal
       + (!there
           && (type == DATAHUB_RECORD_BUFFER || type == RECORD_TYPE_TOMBSTONE));
-}
-
-static DatahubResult
-refuse (DatahubConsumer *consumer, uint64_t sequence, const char *what,
-    DatahubError *error)
-{
-  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-      "Record %llu of the DataBlock \"%s\" is damaged: %s.",
-      (unsigned long long) sequence, consumer->block.channel, what);
-}
-
-/* Finds the bytes [offset, offset + size) of a slot, or NULL where they are not
- * inside it. */
-static const uint8_t *
-locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
-{
-  const PoolShape *shape = &pool->shape;
-  if (slot >= shape->n_slots || offset > shape->stride
-      || size > shape->stride - offset)
-    return NULL;
-  return pool->map + BLOCK_PAGE + slot * shape->stride + offset;
-}
-
-/* Opens what @record needs, before anything points into a pool: a look at the
- * table also lets go of the pools that have left it. */
-static void
-open_pools (DatahubConsumer *consumer, const BlockRecord *record,
-    DatahubError *error)
-{
-  bool known =
-      record->meta_gen == 0 || consumer_find_pool (consumer, record->meta_gen);
-  for (uint32_t i = 0; i < record->n_mem && known; i++)
-    known = consumer_find_pool (consumer, record->mem[i].gen) != NULL;
-  if (!known)
-    consumer_refresh_pools (consumer, error);
-}
-
-static DatahubResult
-fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
-{
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
-      "Pool %u of the DataBlock \"%s\" could not be opened; its producer is "
-      "gone or has replaced it.",
-      gen, consumer->block.channel);
-}
-
-static DatahubResult
-view_memories (DatahubConsumer *consumer, const BlockRecord *record,
-    DatahubView *view, DatahubError *error)
-{
-  for (uint32_t i = 0; i < record->n_mem; i++) {
-    const RecordMemory *m = &record->mem[i];
-    ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
-    if (!pool)
-      return fail_pool (consumer, m->gen, error);
-    view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
-    view->memories[i].size = m->size;
-    view->pools[i] = pool;
-    if (!view->memories[i].data)
-      return refuse (consumer, record->seq,
-          "a memory reaches outside of its slot", error);
-  }
-  return DATAHUB_OK;
-}
-
-static DatahubResult
-view_meta (DatahubConsumer *consumer, const BlockRecord *record,
-    const BlockRecord *shared, DatahubView *view, DatahubError *error)
-{
-  ConsumerPool *pool;
-  view->meta_size = record->meta_size;
-  if (record->meta_gen == 0) {
-    view->meta = shared->inline_bytes;
-    if (record->meta_size > RECORD_INLINE)
-      return refuse (consumer, record->seq, "its body does not fit it", error);
-    return DATAHUB_OK;
-  }
-  pool = consumer_find_pool (consumer, record->meta_gen);
-  if (!pool)
-    return fail_pool (consumer, record->meta_gen, error);
-  view->meta =
-      locate (pool, record->meta_slot, record->meta_offset, record->meta_size);
-  view->pools[DATAHUB_MAX_MEMORIES] = pool;
-  if (!view->meta)
-    return refuse (consumer, record->seq,
-        "its body reaches outside of its slot", error);
-  return DATAHUB_OK;
-}
-
-static void
-view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
-    DatahubView *view)
-{
-  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
-    bool own =
-        view->type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i);
-    bool set = own || record->ctx[i] < n_recs;
-    view->context_records[i] = own ? (uint16_t) index
-        : set                      ? record->ctx[i]
-                                   : RECORD_NONE;
-    view->context[i] = own ? record->seq
-        : set              ? record->ctx_seq[i]
-                           : DATAHUB_NONE;
-  }
-}
-
-/* A sum over what @view shows against what the producer stamped. */
-static DatahubResult
-verify (DatahubConsumer *consumer, const BlockRecord *record,
-    const DatahubView *view, DatahubError *error)
-{
-  Checksum checksum;
-  uint8_t sum[CHECKSUM_SIZE];
-  if (record->checksum_kind == DATAHUB_CHECKSUM_NONE)
-    return DATAHUB_OK;
-  if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
-    return refuse (consumer, record->seq, "its checksum is of no known kind",
-        error);
-  checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
-  for (uint32_t i = 0; i < view->n_memories; i++)
-    checksum_add (&checksum, view->memories[i].data, view->memories[i].size);
-  checksum_add (&checksum, view->meta, view->meta_size);
-  checksum_end (&checksum, sum);
-  if (sodium_memcmp (sum, record->checksum, sizeof sum) != 0)
-    return datahub_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
-        "Record %llu of the DataBlock \"%s\" does not match its checksum.",
-        (unsigned long long) record->seq, consumer->block.channel);
-  return DATAHUB_OK;
-}
-
-/* Checks record @index, which cannot change now, and describes it. Its plain
- * fields are copied once; nothing is used that was not checked. */
-static DatahubResult
-describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
-    DatahubView *view, DatahubError *error)
-{
-  const BlockRecord *shared = block_record (&consumer->block, index);
-  BlockRecord record;
-  DatahubResult result;
-  memcpy (&record, shared, offsetof (BlockRecord, inline_bytes));
-  memset (view, 0, sizeof *view);
-  if ((record.seq & SEQUENCE_MASK) != sequence)
-    return refuse (consumer, sequence, "it has another number", error);
-  if (record.type < DATAHUB_RECORD_BUFFER || record.type > DATAHUB_RECORD_EVENT)
-    return refuse (consumer, sequence, "its type is unknown", error);
-  if (record.n_mem > DATAHUB_MAX_MEMORIES)
-    return refuse (consumer, sequence, "it has too many memories", error);
-  view->sequence = record.seq;
-  view->ordinal = record.ordinal;
-  view->type = (DatahubRecordType) record.type;
-  view->flags = record.flags;
-  view->pts = record.pts;
-  view->dts = record.dts;
-  view->duration = record.duration;
-  view->offset = record.offset;
-  view->offset_end = record.offset_end;
-  view->instant_ns = record.instant_ns;
-  view->commit_ns = record.commit_ns;
-  view->incarnation = record.incarnation;
-  view->n_memories = record.n_mem;
-  view->record = index;
-  view->n_slots = record.n_mem ? record.n_mem : 1;
-  view_contexts (&record, index, consumer->block.g.n_recs, view);
-  open_pools (consumer, &record, error);
-  result = view_memories (consumer, &record, view, error);
-  if (result == DATAHUB_OK)
-    result = view_meta (consumer, &record, shared, view, error);
-  if (result == DATAHUB_OK)
-    result = verify (consumer, &record, view, error);
-  return result;
-}
-
-/* Turns the pin into a lease the caller ends. */
-static void
-lend (DatahubConsumer *consumer, DatahubView *view)
-{
-  HeldRecord *held = &consumer->held[view->record];
-  pthread_mutex_lock (&consumer->lock);
-  if (held->n_slots == 0) {
-    view->must_copy = consumer->pinned + view->n_slots > consumer->quota;
-    held->n_slots = view->n_slots;
-    consumer->pinned += view->n_slots;
-  }
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      ((ConsumerPool *) view->pools[i])->leases++;
-  consumer->references++;
-  pthread_mutex_unlock (&consumer->lock);
-  STEP (LEASE_LENT);
-  if (view->must_copy)
-    add_relaxed (&consumer->n_over_quota, 1);
 }
 
 /* Moves on from sequence @from; for a reliable consumer by compare-and-swap, so
@@ -401,7 +141,7 @@ on_mismatch (DatahubConsumer *consumer, DatahubError *error)
     consumer->evicted = true;
     return DATAHUB_EVICTED;
   }
-  return refuse (consumer, consumer->cursor,
+  return consumer_refuse (consumer, consumer->cursor,
       "it was overwritten although this consumer still needed it", error);
 }
 
@@ -527,7 +267,7 @@ step_over (DatahubConsumer *consumer, uint32_t index, DatahubError *error)
   STEP (TOMBSTONE_MET);
   consumer_unpin (consumer, index);
   if ((seq & SEQUENCE_MASK) != (s & SEQUENCE_MASK))
-    result = refuse (consumer, s, "it has another number", error);
+    result = consumer_refuse (consumer, s, "it has another number", error);
   else if (!consumer->reliable && lasting && !consumer->need_key) {
     consumer->need_key = true;
     datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
@@ -537,7 +277,7 @@ step_over (DatahubConsumer *consumer, uint32_t index, DatahubError *error)
       return DATAHUB_EVICTED;
     }
     if (s >= consumer->join_head)
-      result = refuse (consumer, s,
+      result = consumer_refuse (consumer, s,
           "it was given up although this consumer still needed it", error);
     if (!consumer->gaps_are_losses && result == DATAHUB_TIMEOUT) {
       note_lost_until (consumer, ordinal);
@@ -560,7 +300,7 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   DatahubResult result;
   if (block_record (&consumer->block, index)->type == RECORD_TYPE_TOMBSTONE)
     return step_over (consumer, index, error);
-  result = describe (consumer, index, s & SEQUENCE_MASK, view, error);
+  result = consumer_describe (consumer, index, s & SEQUENCE_MASK, view, error);
   STEP (RECORD_DESCRIBED);
   if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
     consumer_unpin (consumer, index); /* its pool is gone: lost, like a lap */
@@ -583,7 +323,7 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     return DATAHUB_TIMEOUT;
   }
   if (result == DATAHUB_OK)
-    lend (consumer, view);
+    consumer_lend (consumer, view);
   advance (consumer, s, s + 1);
   if (result == DATAHUB_ERROR_CHECKSUM) {
     add_relaxed (&consumer->n_damaged, 1);
@@ -628,7 +368,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
     }
     if (index >= consumer->block.g.n_recs) {
       advance (consumer, s, s + 1);
-      return refuse (consumer, s, "its index is impossible", error);
+      return consumer_refuse (consumer, s, "its index is impossible", error);
     }
     consumer_pin (consumer, index);
     again = load_seq (block_ring_word (&consumer->block, s)); /* B4 */
@@ -792,159 +532,4 @@ datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
   consumer->last_alive_check = 0;
   store_release (&consumer->busy, 0);
   return result;
-}
-
-/**
- * datahub_consumer_hold:
- * @consumer: a consumer, closed or not
- * @view: a leased record
- *
- * Adds a lease on the same record; end each one. Any thread.
- */
-void
-datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
-{
-  if (consumer->generation != os_generation ())
-    return;
-  pthread_mutex_lock (&consumer->lock);
-  consumer->held[view->record].leases++;
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      ((ConsumerPool *) view->pools[i])->leases++;
-  consumer->references++;
-  pthread_mutex_unlock (&consumer->lock);
-}
-
-/**
- * datahub_consumer_end_read:
- * @consumer: a consumer, closed or not
- * @view: a leased record
- *
- * Ends a lease; the memory may change right after. Any thread; does not block.
- */
-void
-datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
-{
-  Garbage garbage;
-  bool kick, done, last = false;
-  if (consumer->generation != os_generation ())
-    return;
-  garbage.n = 0;
-  pthread_mutex_lock (&consumer->lock);
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      drop_pool (consumer, view->pools[i], &garbage);
-  kick = drop_lease (consumer, view->record, &garbage)
-      && consumer_is_room_wanted (consumer);
-  /* what is still to be done needs the handle, and so the reference */
-  done = !kick && garbage.n == 0;
-  if (done)
-    last = --consumer->references == 0;
-  pthread_mutex_unlock (&consumer->lock);
-  if (kick)
-    consumer_bump_room (consumer);
-  free_garbage (&garbage);
-  if (!done)
-    consumer_unref (consumer);
-  else if (last)
-    consumer_end (consumer);
-}
-
-/* Ties the pools that @context points into to the lease of @record. A sound
- * producer keeps them as long by itself. */
-static void
-keep_context_pools (DatahubConsumer *consumer, uint32_t record,
-    const DatahubView *context)
-{
-  HeldRecord *held = &consumer->held[record];
-  pthread_mutex_lock (&consumer->lock);
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
-    ConsumerPool *pool = context->pools[i];
-    if (!pool || (held->context_pools >> pool->id & 1))
-      continue;
-    held->context_pools |= UINT64_C (1) << pool->id;
-    pool->leases++;
-  }
-  pthread_mutex_unlock (&consumer->lock);
-}
-
-/**
- * datahub_consumer_get_context:
- * @consumer: a consumer
- * @of: a leased record
- * @context: which
- * @view: (out caller-allocates): the sticky record @of stands in
- * @error: (out) (optional): why it failed
- *
- * Stream-start, caps, segment and tags as they were when @of was committed. The
- * view is valid while the lease of @of is; it is not a lease of its own. The
- * reading thread.
- *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
- */
-DatahubResult
-datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
-    DatahubContext context, DatahubView *view, DatahubError *error)
-{
-  DatahubResult result;
-  uint32_t index;
-  if (consumer->generation != os_generation ())
-    return DATAHUB_ERROR_FORKED;
-  if ((unsigned) context >= DATAHUB_N_CONTEXTS)
-    return DATAHUB_ERROR_INVALID;
-  index = of->context_records[context];
-  if (index >= consumer->block.g.n_recs)
-    return DATAHUB_ERROR_NOT_FOUND;
-  result = describe (consumer, index, of->context[context] & SEQUENCE_MASK,
-      view, error);
-  if (result == DATAHUB_OK)
-    keep_context_pools (consumer, of->record, view);
-  return result;
-}
-
-/**
- * datahub_consumer_read_sticky:
- * @consumer: a consumer
- * @type: stream-start, caps, segment, tags or EOS
- * @view: (out caller-allocates): the newest record of that type, leased
- * @error: (out) (optional): why it failed
- *
- * For a consumer that joined behind the last buffer: what is in force now. The
- * reading thread.
- *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
- */
-DatahubResult
-datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
-    DatahubView *view, DatahubError *error)
-{
-  uint32_t which = type == DATAHUB_RECORD_EOS
-      ? STICKY_EOS
-      : (uint32_t) type - DATAHUB_RECORD_STREAM_START;
-  shared_u64 *at = &consumer->block.sticky[which % N_STICKY_WORDS];
-  if (consumer->generation != os_generation ())
-    return DATAHUB_ERROR_FORKED;
-  if (which >= N_STICKY)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "Records of that type are not sticky.");
-  /* the pin protocol of the ring, on another word */
-  for (int i = 0; i < STICKY_TRIES; i++) {
-    uint64_t word = load_acquire (at);
-    uint32_t index = RING_RECORD (word);
-    DatahubResult result;
-    if (index >= consumer->block.g.n_recs)
-      return DATAHUB_ERROR_NOT_FOUND;
-    consumer_pin (consumer, index);
-    if (load_seq (at) != word) {
-      consumer_unpin (consumer, index);
-      continue;
-    }
-    result = describe (consumer, index, RING_SEQUENCE (word), view, error);
-    if (result == DATAHUB_OK)
-      lend (consumer, view);
-    else
-      consumer_unpin (consumer, index);
-    return result;
-  }
-  return DATAHUB_ERROR_NOT_FOUND;
 }

@@ -4,7 +4,7 @@
  * live reader open pools as they see them, or when a record needs one. An old
  * pool goes when no record, in the ring or in limbo, refers to it.
  * lib/datahub/producer-pools.c, producer-ring.c, consumer-pools.c,
- * consumer-read.c (need_pool), block.c (pool_shape_read, pool_open),
+ * consumer-view.c (open_pools), block.c (pool_shape_read, pool_open),
  * producer-adopt.c (take_pools, tidy_files).
  *
  * Every access here is seq_cst or ordered by one; no buffers.

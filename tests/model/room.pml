@@ -4,7 +4,8 @@
  * threads, one short of a record that a live consumer pins, one of a loan. The
  * 10 ms slice is a wake-up that exists only for rows whose owner died; the
  * living must never need it. lib/datahub/producer-wait.c, consumer-wait.c
- * (kicks), consumer-read.c (advance, unpin), producer-slots.c (abort).
+ * (kicks), consumer-read.c (advance), consumer-lease.c (unpin), producer-slots.c
+ * (abort).
  *
  * @covers producer_waiting, room_wanted, room, B5 and B6 before the kick, interrupts
  * @also SLOTS | waits for a pin and for a loan instead of gates; interrupts

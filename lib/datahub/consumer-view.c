@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Views: what a pinned record says, checked, and the sticky records it stands
+ * in.
+ *
+ * The producer may be hostile: plain fields are copied once, and nothing of a
+ * record is used that was not checked. */
+#include "checksum-private.h"
+#include "consumer-private.h"
+#include "result-private.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define STICKY_TRIES 100
+
+DatahubResult
+consumer_refuse (DatahubConsumer *consumer, uint64_t sequence, const char *what,
+    DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+      "Record %llu of the DataBlock \"%s\" is damaged: %s.",
+      (unsigned long long) sequence, consumer->block.channel, what);
+}
+
+/* Finds the bytes [offset, offset + size) of a slot, or NULL where they are not
+ * inside it. */
+static const uint8_t *
+locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
+{
+  const PoolShape *shape = &pool->shape;
+  if (slot >= shape->n_slots || offset > shape->stride
+      || size > shape->stride - offset)
+    return NULL;
+  return pool->map + BLOCK_PAGE + slot * shape->stride + offset;
+}
+
+/* Opens what @record needs, before anything points into a pool: a look at the
+ * table also lets go of the pools that have left it. */
+static void
+open_pools (DatahubConsumer *consumer, const BlockRecord *record,
+    DatahubError *error)
+{
+  bool known =
+      record->meta_gen == 0 || consumer_find_pool (consumer, record->meta_gen);
+  for (uint32_t i = 0; i < record->n_mem && known; i++)
+    known = consumer_find_pool (consumer, record->mem[i].gen) != NULL;
+  if (!known)
+    consumer_refresh_pools (consumer, error);
+}
+
+static DatahubResult
+fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+      "Pool %u of the DataBlock \"%s\" could not be opened; its producer is "
+      "gone or has replaced it.",
+      gen, consumer->block.channel);
+}
+
+static DatahubResult
+view_memories (DatahubConsumer *consumer, const BlockRecord *record,
+    DatahubView *view, DatahubError *error)
+{
+  for (uint32_t i = 0; i < record->n_mem; i++) {
+    const RecordMemory *m = &record->mem[i];
+    ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
+    if (!pool)
+      return fail_pool (consumer, m->gen, error);
+    view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
+    view->memories[i].size = m->size;
+    view->pools[i] = pool;
+    if (!view->memories[i].data)
+      return consumer_refuse (consumer, record->seq,
+          "a memory reaches outside of its slot", error);
+  }
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+view_meta (DatahubConsumer *consumer, const BlockRecord *record,
+    const BlockRecord *shared, DatahubView *view, DatahubError *error)
+{
+  ConsumerPool *pool;
+  view->meta_size = record->meta_size;
+  if (record->meta_gen == 0) {
+    view->meta = shared->inline_bytes;
+    if (record->meta_size > RECORD_INLINE)
+      return consumer_refuse (consumer, record->seq, "its body does not fit it",
+          error);
+    return DATAHUB_OK;
+  }
+  pool = consumer_find_pool (consumer, record->meta_gen);
+  if (!pool)
+    return fail_pool (consumer, record->meta_gen, error);
+  view->meta =
+      locate (pool, record->meta_slot, record->meta_offset, record->meta_size);
+  view->pools[DATAHUB_MAX_MEMORIES] = pool;
+  if (!view->meta)
+    return consumer_refuse (consumer, record->seq,
+        "its body reaches outside of its slot", error);
+  return DATAHUB_OK;
+}
+
+static void
+view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
+    DatahubView *view)
+{
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    bool own =
+        view->type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i);
+    bool set = own || record->ctx[i] < n_recs;
+    view->context_records[i] = own ? (uint16_t) index
+        : set                      ? record->ctx[i]
+                                   : RECORD_NONE;
+    view->context[i] = own ? record->seq
+        : set              ? record->ctx_seq[i]
+                           : DATAHUB_NONE;
+  }
+}
+
+/* A sum over what @view shows against what the producer stamped. */
+static DatahubResult
+verify (DatahubConsumer *consumer, const BlockRecord *record,
+    const DatahubView *view, DatahubError *error)
+{
+  Checksum checksum;
+  uint8_t sum[CHECKSUM_SIZE];
+  if (record->checksum_kind == DATAHUB_CHECKSUM_NONE)
+    return DATAHUB_OK;
+  if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
+    return consumer_refuse (consumer, record->seq,
+        "its checksum is of no known kind", error);
+  checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
+  for (uint32_t i = 0; i < view->n_memories; i++)
+    checksum_add (&checksum, view->memories[i].data, view->memories[i].size);
+  checksum_add (&checksum, view->meta, view->meta_size);
+  checksum_end (&checksum, sum);
+  if (sodium_memcmp (sum, record->checksum, sizeof sum) != 0)
+    return datahub_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
+        "Record %llu of the DataBlock \"%s\" does not match its checksum.",
+        (unsigned long long) record->seq, consumer->block.channel);
+  return DATAHUB_OK;
+}
+
+/* Checks record @index, which cannot change now, and describes it. Its plain
+ * fields are copied once; nothing is used that was not checked. */
+DatahubResult
+consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
+    DatahubView *view, DatahubError *error)
+{
+  const BlockRecord *shared = block_record (&consumer->block, index);
+  BlockRecord record;
+  DatahubResult result;
+  memcpy (&record, shared, offsetof (BlockRecord, inline_bytes));
+  memset (view, 0, sizeof *view);
+  if ((record.seq & SEQUENCE_MASK) != sequence)
+    return consumer_refuse (consumer, sequence, "it has another number", error);
+  if (record.type < DATAHUB_RECORD_BUFFER || record.type > DATAHUB_RECORD_EVENT)
+    return consumer_refuse (consumer, sequence, "its type is unknown", error);
+  if (record.n_mem > DATAHUB_MAX_MEMORIES)
+    return consumer_refuse (consumer, sequence, "it has too many memories",
+        error);
+  view->sequence = record.seq;
+  view->ordinal = record.ordinal;
+  view->type = (DatahubRecordType) record.type;
+  view->flags = record.flags;
+  view->pts = record.pts;
+  view->dts = record.dts;
+  view->duration = record.duration;
+  view->offset = record.offset;
+  view->offset_end = record.offset_end;
+  view->instant_ns = record.instant_ns;
+  view->commit_ns = record.commit_ns;
+  view->incarnation = record.incarnation;
+  view->n_memories = record.n_mem;
+  view->record = index;
+  view->n_slots = record.n_mem ? record.n_mem : 1;
+  view_contexts (&record, index, consumer->block.g.n_recs, view);
+  open_pools (consumer, &record, error);
+  result = view_memories (consumer, &record, view, error);
+  if (result == DATAHUB_OK)
+    result = view_meta (consumer, &record, shared, view, error);
+  if (result == DATAHUB_OK)
+    result = verify (consumer, &record, view, error);
+  return result;
+}
+
+/* Ties the pools that @context points into to the lease of @record. A sound
+ * producer keeps them as long by itself. */
+static void
+keep_context_pools (DatahubConsumer *consumer, uint32_t record,
+    const DatahubView *context)
+{
+  HeldRecord *held = &consumer->held[record];
+  pthread_mutex_lock (&consumer->lock);
+  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
+    ConsumerPool *pool = context->pools[i];
+    if (!pool || (held->context_pools >> pool->id & 1))
+      continue;
+    held->context_pools |= UINT64_C (1) << pool->id;
+    pool->leases++;
+  }
+  pthread_mutex_unlock (&consumer->lock);
+}
+
+/**
+ * datahub_consumer_get_context:
+ * @consumer: a consumer
+ * @of: a leased record
+ * @context: which
+ * @view: (out caller-allocates): the sticky record @of stands in
+ * @error: (out) (optional): why it failed
+ *
+ * Stream-start, caps, segment and tags as they were when @of was committed. The
+ * view is valid while the lease of @of is; it is not a lease of its own. The
+ * reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ */
+DatahubResult
+datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
+    DatahubContext context, DatahubView *view, DatahubError *error)
+{
+  DatahubResult result;
+  uint32_t index;
+  if (consumer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  if ((unsigned) context >= DATAHUB_N_CONTEXTS)
+    return DATAHUB_ERROR_INVALID;
+  index = of->context_records[context];
+  if (index >= consumer->block.g.n_recs)
+    return DATAHUB_ERROR_NOT_FOUND;
+  result = consumer_describe (consumer, index,
+      of->context[context] & SEQUENCE_MASK, view, error);
+  if (result == DATAHUB_OK)
+    keep_context_pools (consumer, of->record, view);
+  return result;
+}
+
+/**
+ * datahub_consumer_read_sticky:
+ * @consumer: a consumer
+ * @type: stream-start, caps, segment, tags or EOS
+ * @view: (out caller-allocates): the newest record of that type, leased
+ * @error: (out) (optional): why it failed
+ *
+ * For a consumer that joined behind the last buffer: what is in force now. The
+ * reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ */
+DatahubResult
+datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
+    DatahubView *view, DatahubError *error)
+{
+  uint32_t which = type == DATAHUB_RECORD_EOS
+      ? STICKY_EOS
+      : (uint32_t) type - DATAHUB_RECORD_STREAM_START;
+  shared_u64 *at = &consumer->block.sticky[which % N_STICKY_WORDS];
+  if (consumer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  if (which >= N_STICKY)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "Records of that type are not sticky.");
+  /* the pin protocol of the ring, on another word */
+  for (int i = 0; i < STICKY_TRIES; i++) {
+    uint64_t word = load_acquire (at);
+    uint32_t index = RING_RECORD (word);
+    DatahubResult result;
+    if (index >= consumer->block.g.n_recs)
+      return DATAHUB_ERROR_NOT_FOUND;
+    consumer_pin (consumer, index);
+    if (load_seq (at) != word) {
+      consumer_unpin (consumer, index);
+      continue;
+    }
+    result =
+        consumer_describe (consumer, index, RING_SEQUENCE (word), view, error);
+    if (result == DATAHUB_OK)
+      consumer_lend (consumer, view);
+    else
+      consumer_unpin (consumer, index);
+    return result;
+  }
+  return DATAHUB_ERROR_NOT_FOUND;
+}
