@@ -248,6 +248,7 @@ ring_private (const DatahubProducer *producer, uint64_t sequence)
 
 /* Ring; the lock is held. */
 bool ring_show (DatahubProducer *producer, uint64_t now);
+void ring_show_early (DatahubProducer *producer);
 StickyChange ring_sticky_change (DatahubRecordType type, uint32_t which);
 bool ring_retire_oldest (DatahubProducer *producer);
 uint32_t ring_reclaim (DatahubProducer *producer);

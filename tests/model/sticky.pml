@@ -3,9 +3,9 @@
  * again. A record is freed when ring, sticky word and contexts let go of it and
  * nobody pins it. The reader pins a buffer and reads its caps unpinned, or reads
  * the sticky word, also while it holds the same record. lib/datahub/
- * producer-ring.c (free_record, publish_sticky), consumer-view.c (get_context,
- * read_sticky), consumer-lease.c, producer-adopt.c (judge_sticky,
- * count_contexts).
+ * producer-ring.c (free_record), producer-commit.c (publish_sticky),
+ * consumer-view.c (get_context, read_sticky), consumer-lease.c, producer-adopt.c
+ * (judge_sticky, count_contexts).
  *
  * @covers the sticky words by B2 to B4, ctx, leases, A7 before the sticky word
  * @also ADOPT | the producer is killed at any step, the block adopted

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The new end of the ring: a batch of records is filled, then shown at once.
+ *
+ * A producer killed between any two steps leaves either nothing visible (before
+ * A7) or the whole batch (after it): there is no state of several words in
+ * shared memory. */
+#include "checksum-private.h"
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <string.h>
+
+#define META_ALIGN 16
+
+static bool
+is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
+    Place *place)
+{
+  const DatahubCommitMemory *last;
+  SlotRef slot;
+  if (commit->n_memories == 0)
+    return false;
+  last = &commit->memories[commit->n_memories - 1];
+  slot = (SlotRef){ pool_find (producer, last->slot->pool), last->slot->slot };
+  /* a slot that other records or payloads share is not ours to write to */
+  if (!slot.pool || slot.pool->refs[slot.slot] != 1)
+    return false;
+  place->slot = slot;
+  place->offset =
+      round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
+  return place->offset + commit->meta_size <= slot.pool->shape.stride;
+}
+
+/* Finds a place for the bytes of metas and events that are too many for the
+ * record itself: behind the payload, else in a small slot. */
+static Attempt
+settle_place (DatahubProducer *producer, Call *call, uint32_t i)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  Place *place = &call->places[i];
+  if (commit->meta_size <= RECORD_INLINE) {
+    place->slot.pool = NULL;
+    return ATTEMPT_DONE;
+  }
+  if (is_last_memory_roomy (producer, commit, place)) {
+    slot_ref (place->slot);
+    return ATTEMPT_DONE;
+  }
+  place->offset = 0;
+  if (commit->meta_size > producer->newest[POOL_SMALL]->shape.stride) {
+    call->kind = POOL_SMALL;
+    call->grow_stride = commit->meta_size;
+    return ATTEMPT_GROW;
+  }
+  return pool_take (producer, call, POOL_SMALL, &place->slot);
+}
+
+static void
+drop_places (DatahubProducer *producer, Call *call)
+{
+  for (uint32_t i = 0; i < call->n_places; i++)
+    if (call->places[i].slot.pool)
+      slot_unref (producer, call->places[i].slot);
+  call->n_places = 0;
+}
+
+static void
+fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
+    RecordState *state, BlockRecord *record)
+{
+  record->n_mem = commit->n_memories;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    SlotRef slot = { pool_find (producer, m->slot->pool), m->slot->slot };
+    slot_ref (slot);
+    state->slots[state->n_slots++] = slot;
+    record->mem[i] = (RecordMemory){ .gen = m->slot->pool,
+      .slot = m->slot->slot,
+      .offset = m->slot->offset + m->offset,
+      .size = m->size,
+      .maxsize = m->slot->size - m->offset };
+  }
+}
+
+static void
+fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  SlotRef place = call->places[i].slot;
+  uint8_t *at = record->inline_bytes;
+  record->meta_size = commit->meta_size;
+  record->meta_gen = 0;
+  record->meta_slot = 0;
+  record->meta_offset = 0;
+  if (place.pool) {
+    record->meta_gen = place.pool->shape.gen;
+    record->meta_slot = place.slot;
+    record->meta_offset = call->places[i].offset;
+    at = place.pool->map + BLOCK_PAGE + place.slot * place.pool->shape.stride
+        + record->meta_offset;
+    state->slots[state->n_slots++] = place; /* the reference moves here */
+  }
+  if (commit->meta_size)
+    memcpy (at, commit->meta, commit->meta_size);
+}
+
+static void
+fill_contexts (DatahubProducer *producer, DatahubRecordType type,
+    RecordState *state, BlockRecord *record)
+{
+  uint32_t own = (uint32_t) (type - DATAHUB_RECORD_STREAM_START);
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    uint32_t ctx = producer->sticky[i];
+    /* A sticky record refers only to those that come before it in a stream:
+     * caps that referred to the segment in force, which refers to the caps
+     * before, and so on, would keep every sticky record there ever was. */
+    if (own < DATAHUB_N_CONTEXTS && i >= own)
+      ctx = RECORD_NONE;
+    state->ctx[i] = record->ctx[i] = (uint16_t) ctx;
+    record->ctx_seq[i] = DATAHUB_NONE;
+    if (ctx == RECORD_NONE)
+      continue;
+    producer->records[ctx].refs++;
+    record->ctx_seq[i] = block_record (&producer->block, ctx)->seq;
+  }
+}
+
+static void
+replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
+    uint32_t record)
+{
+  uint32_t old = producer->sticky[which];
+  producer->sticky[which] = (uint16_t) record;
+  producer->sticky_words[which] = RING_WORD (sequence, record);
+  producer->sticky_changed |= 1u << which;
+  if (record != RECORD_NONE)
+    producer->records[record].refs++;
+  if (old != RECORD_NONE)
+    ring_unref (producer, old);
+}
+
+/* Stores the sticky words that changed; each store retires the old record for
+ * those who come through that word, as A3 does for the ring. Until then that
+ * record has a reference for being shown. */
+static void
+publish_sticky (DatahubProducer *producer)
+{
+  for (uint32_t i = 0; i < N_STICKY; i++)
+    if (producer->sticky_changed >> i & 1) {
+      uint32_t old = producer->shown[i], now = producer->sticky[i];
+      store_seq (&producer->block.sticky[i], producer->sticky_words[i]);
+      STEP (STICKY_STORED);
+      producer->shown[i] = (uint16_t) now;
+      if (now != RECORD_NONE)
+        producer->records[now].refs++;
+      if (old != RECORD_NONE)
+        ring_unref (producer, old);
+    }
+  producer->sticky_changed = 0;
+}
+
+/* Sticky records follow GstPad's rules: a new stream drops tags and EOS, more
+ * data after EOS drops EOS. */
+StickyChange
+ring_sticky_change (DatahubRecordType type, uint32_t which)
+{
+  if (which == STICKY_EOS) {
+    if (type == DATAHUB_RECORD_EOS)
+      return STICKY_REPLACED;
+    return type == DATAHUB_RECORD_EVENT || type == DATAHUB_RECORD_TAGS
+        ? STICKY_KEPT
+        : STICKY_DROPPED;
+  }
+  if (type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + which))
+    return STICKY_REPLACED;
+  return type == DATAHUB_RECORD_STREAM_START && which == DATAHUB_CONTEXT_TAGS
+      ? STICKY_DROPPED
+      : STICKY_KEPT;
+}
+
+static void
+update_sticky (DatahubProducer *producer, DatahubRecordType type,
+    uint64_t sequence, uint32_t record)
+{
+  for (uint32_t i = 0; i < N_STICKY; i++) {
+    StickyChange change = ring_sticky_change (type, i);
+    if (change == STICKY_REPLACED)
+      replace_sticky (producer, i, sequence, record);
+    else if (change == STICKY_DROPPED && producer->sticky[i] != RECORD_NONE)
+      replace_sticky (producer, i, sequence, RECORD_NONE);
+  }
+}
+
+static void
+fill_record (DatahubProducer *producer, Call *call, uint32_t i,
+    uint64_t sequence, uint32_t index, uint64_t now)
+{
+  const DatahubCommit *commit = &call->commits[i];
+  RecordState *state = &producer->records[index];
+  BlockRecord *record = block_record (&producer->block, index);
+  state->refs = 1; /* the ring's */
+  state->rank = (uint8_t) ring_rank (commit->type, commit->flags);
+  producer->n_lesser += rank_is_lesser ((Rank) state->rank);
+  state->n_slots = 0;
+  record->seq = sequence;
+  STEP (RECORD_BEGUN);
+  record->ordinal = producer->ordinal;
+  record->commit_ns = now;
+  record->pts = commit->pts;
+  record->dts = commit->dts;
+  record->duration = commit->duration;
+  record->offset = commit->offset;
+  record->offset_end = commit->offset_end;
+  record->instant_ns = commit->instant_ns;
+  record->flags = commit->flags;
+  record->incarnation = producer->incarnation;
+  record->type = commit->type;
+  record->checksum_kind = producer->options.checksum;
+  if (record->checksum_kind)
+    memcpy (record->checksum, call->places[i].checksum, CHECKSUM_SIZE);
+  fill_memories (producer, commit, state, record);
+  fill_meta (call, i, state, record);
+  fill_contexts (producer, commit->type, state, record);
+  STEP (RECORD_FILLED);
+}
+
+/* Telemetry, and where joiners start; stored before A7 makes them true. The
+ * count of buffers comes after it: an adopter relies on it (C11). */
+static void
+note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
+    uint64_t sequence)
+{
+  BlockHeader *header = producer->block.header;
+  uint64_t bytes = 0;
+  if (commit->type != DATAHUB_RECORD_BUFFER)
+    return;
+  for (uint32_t i = 0; i < commit->n_memories; i++)
+    bytes += commit->memories[i].size;
+  producer->ordinal++;
+  store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
+  producer->last_buffer = sequence;
+  store_relaxed (&header->last_buffer_seq, sequence);
+  if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT)) {
+    producer->last_key = sequence;
+    store_relaxed (&header->last_key_seq, sequence);
+  }
+  STEP (BUFFER_NOTED);
+}
+
+/* Whether somebody sleeps and is to be woken. The bits are taken (A9), so that
+ * one sleep costs one wake however long the sleeper takes to run; `wake` steps
+ * after that (A8) and only then. A sleeper loads `wake` first (B8), then sets its
+ * bit (B7), then looks at the head: if its bit was taken, the value it sleeps on
+ * is old and the kernel refuses; if it was not, it sees the head or the next
+ * commit sees the bit. */
+static bool
+take_waiters (DatahubProducer *producer)
+{
+  shared_u32 *wake = &producer->block.header->wake;
+  uint64_t taken = 0;
+  for (uint32_t w = 0; w < N_WAITER_WORDS; w++) {
+    shared_u64 *word = &producer->block.bell->waiters[w];
+    if (load_seq (word))
+      taken |= exchange_seq (word, 0); /* A9 */
+  }
+  if (!taken)
+    return false;
+  STEP (A9_WAITERS_TAKEN);
+  store_seq (wake, load_relaxed (wake) + 1); /* A8 */
+  STEP (A8_WAKE_STEPPED);
+  return true;
+}
+
+/* Makes everything that was committed visible. Returns whether somebody sleeps
+ * and is to be woken. */
+bool
+ring_show (DatahubProducer *producer, uint64_t now)
+{
+  BlockHeader *header = producer->block.header;
+  producer->shown_head = producer->head;
+  store_seq (&header->head, producer->head); /* A7: all or nothing */
+  STEP (A7_HEAD_STORED);
+  /* after A7: a process killed before it leaves nothing of the batch visible */
+  publish_sticky (producer);
+  store_relaxed (&header->records, producer->head);
+  store_relaxed (&header->buffers, producer->ordinal);
+  store_relaxed (&header->heartbeat, now);
+  STEP (HEARTBEAT_STORED);
+  return take_waiters (producer);
+}
+
+/* Shows what an adopter holds back before it publishes. */
+void
+ring_show_early (DatahubProducer *producer)
+{
+  producer->held_back = false;
+  ring_show (producer, (uint64_t) os_now ());
+  /* at once: to make room they have to read */
+  os_futex_wake (&producer->block.header->wake);
+  STEP (COMMIT_WOKE);
+}
+
+static void
+publish_batch (DatahubProducer *producer, Call *call)
+{
+  uint64_t first = producer->head, now = (uint64_t) os_now ();
+  uint32_t taken;
+  for (uint32_t i = 0; i < call->n_commits; i++) {
+    taken = producer->free_recs[--producer->n_free_recs];
+    fill_record (producer, call, i, first + i, taken, now);
+    note_buffer (producer, &call->commits[i], first + i);
+    *ring_private (producer, first + i) = (uint16_t) taken;
+    store_release (block_ring_word (&producer->block, first + i),
+        RING_WORD (first + i, taken)); /* A6 */
+    STEP (A6_WORD_STORED);
+    /* later ones of the batch stand in this one */
+    update_sticky (producer, call->commits[i].type, first + i, taken);
+  }
+  call->n_places = 0;
+  producer->head = first + call->n_commits;
+  if (!producer->held_back)
+    call->wake = ring_show (producer, now);
+  call->first_sequence = first;
+}
+
+/* A block that was adopted shows what is committed when it is published; or
+ * sooner, where the ring would be full of what nobody can see. */
+static void
+stop_holding_back (DatahubProducer *producer, uint32_t n)
+{
+  if (producer->held_back
+      && producer->head + n - producer->shown_head
+          > producer->block.g.ring_size)
+    ring_show_early (producer);
+}
+
+static void
+end_loans (DatahubProducer *producer, const Call *call)
+{
+  for (uint32_t i = 0; i < call->n_commits; i++) {
+    const DatahubCommit *commit = &call->commits[i];
+    for (uint32_t m = 0; commit->release && m < commit->n_memories; m++) {
+      const DatahubSlot *slot = commit->memories[m].slot;
+      slot_unref (producer,
+          (SlotRef){ pool_find (producer, slot->pool), slot->slot });
+      producer->references--; /* never the last: the caller has one */
+    }
+  }
+}
+
+static bool
+is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
+{
+  if (commit->type < DATAHUB_RECORD_BUFFER
+      || commit->type > DATAHUB_RECORD_EVENT
+      || commit->n_memories > MEMORIES_MAX
+      || (commit->meta_size && !commit->meta))
+    return false;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    const Pool *pool = pool_find (producer, m->slot->pool);
+    if (!pool || m->slot->slot >= pool->shape.n_slots
+        || pool->refs[m->slot->slot] == 0 || m->offset > m->slot->size
+        || m->size > m->slot->size - m->offset
+        || m->slot->offset > pool->shape.stride
+        || m->slot->size > pool->shape.stride - m->slot->offset)
+      return false;
+  }
+  return true;
+}
+
+static bool
+check_commits (DatahubProducer *producer, Call *call)
+{
+  call->checked = true;
+  for (uint32_t i = 0; i < call->n_commits; i++)
+    if (!is_commit_sound (producer, &call->commits[i])) {
+      call->result = datahub_fail (call->error, DATAHUB_ERROR_INVALID, 0,
+          "The record to commit is malformed: its memories are not loans of "
+          "this producer, or its numbers are impossible.");
+      return false;
+    }
+  return true;
+}
+
+/* Makes room for the whole batch, then publishes it. */
+static Attempt
+attempt_commit (DatahubProducer *producer, Call *call)
+{
+  uint32_t n = call->n_commits;
+  if (!call->checked && !check_commits (producer, call))
+    return ATTEMPT_DONE;
+  stop_holding_back (producer, n);
+  while (producer->head + n - producer->tail > producer->block.g.ring_size)
+    if (!ring_retire_oldest (producer))
+      return ATTEMPT_WAIT;
+  while (producer->n_free_recs < n) {
+    if (producer->n_limbo && ring_reclaim (producer))
+      continue;
+    if (producer->head == producer->tail)
+      return ATTEMPT_STARVED;
+    if (!ring_retire_oldest (producer))
+      return ATTEMPT_WAIT_ANY;
+  }
+  for (; call->n_places < n; call->n_places++) {
+    Attempt attempt = settle_place (producer, call, call->n_places);
+    if (attempt != ATTEMPT_DONE)
+      return attempt;
+  }
+  publish_batch (producer, call);
+  end_loans (producer, call);
+  STEP (LOANS_ENDED);
+  call->result = DATAHUB_OK;
+  return ATTEMPT_DONE;
+}
+
+/* Without the lock: it reads every byte. Loans that are not sound are refused
+ * before, under it. */
+static DatahubResult
+stamp (DatahubProducer *producer, Call *call)
+{
+  bool sound;
+  pthread_mutex_lock (&producer->lock);
+  sound = check_commits (producer, call);
+  pthread_mutex_unlock (&producer->lock);
+  for (uint32_t i = 0; i < call->n_commits && sound; i++) {
+    const DatahubCommit *commit = &call->commits[i];
+    Checksum checksum;
+    checksum_begin (&checksum, producer->options.checksum);
+    for (uint32_t m = 0; m < commit->n_memories; m++)
+      checksum_add (&checksum,
+          commit->memories[m].slot->data + commit->memories[m].offset,
+          commit->memories[m].size);
+    checksum_add (&checksum, commit->meta, commit->meta_size);
+    checksum_end (&checksum, call->places[i].checksum);
+  }
+  return sound ? DATAHUB_OK : call->result;
+}
+
+static DatahubResult
+run_commit (DatahubProducer *producer, Call *call, uint64_t *first_sequence)
+{
+  DatahubResult result = DATAHUB_OK;
+  if (producer->options.checksum)
+    result = stamp (producer, call);
+  if (result == DATAHUB_OK)
+    result = producer_run (producer, call);
+  if (result != DATAHUB_OK) {
+    pthread_mutex_lock (&producer->lock);
+    drop_places (producer, call);
+    pthread_mutex_unlock (&producer->lock);
+    return result;
+  }
+  if (call->wake) {
+    os_futex_wake (&producer->block.header->wake);
+    STEP (COMMIT_WOKE);
+    add_relaxed (&producer->n_wakes, 1);
+  }
+  if (first_sequence)
+    *first_sequence = call->first_sequence;
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_producer_commit_batch:
+ * @producer: a producer
+ * @records: what to publish; copied
+ * @n_records: how many, 1 to datahub_producer_get_batch_max()
+ * @timeout_ns: how long to wait for reliable consumers
+ * @first_sequence: (out) (optional): the sequence of the first record
+ * @error: (out) (optional): why it failed
+ *
+ * Makes all records visible at once or none. Waits only while a reliable
+ * consumer still needs the oldest record; without one it takes a bounded number
+ * of steps. One thread commits at a time; others may acquire and abort slots.
+ * The loans stay the caller's unless `release` is set and the call succeeds.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_DROPPED, %DATAHUB_CLOSED or a failure
+ */
+DatahubResult
+datahub_producer_commit_batch (DatahubProducer *producer,
+    const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
+    uint64_t *first_sequence, DatahubError *error)
+{
+  Place places[BATCH_MAX]; /* not cleared: a commit is a hot path */
+  Call call = { .attempt = attempt_commit,
+    .wait = DATAHUB_WAIT_COMMIT,
+    .rank = RANK_EVENT, /* its payloads have their slots */
+    .timeout_ns = timeout_ns,
+    .error = error,
+    .commits = records,
+    .n_commits = n_records,
+    .places = places };
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (n_records == 0)
+    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "An empty batch cannot be committed.");
+  if (n_records > producer->batch_max)
+    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "A batch of %u records is too big for a ring of %u: at most %u.",
+        n_records, producer->block.g.ring_size, producer->batch_max);
+  return run_commit (producer, &call, first_sequence);
+}
+
+/**
+ * datahub_producer_commit:
+ * @producer: a producer
+ * @record: what to publish; copied
+ * @timeout_ns: how long to wait for reliable consumers
+ * @sequence: (out) (optional): the sequence it got
+ * @error: (out) (optional): why it failed
+ *
+ * Publishes one record; see datahub_producer_commit_batch().
+ *
+ * Returns: as datahub_producer_commit_batch()
+ */
+DatahubResult
+datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
+    int64_t timeout_ns, uint64_t *sequence, DatahubError *error)
+{
+  return datahub_producer_commit_batch (producer, record, 1, timeout_ns,
+      sequence, error);
+}
+
+/**
+ * datahub_producer_flush:
+ * @producer: a producer
+ *
+ * Live consumers skip what they have not read yet; leases stay. Reliable ones
+ * read on. Both see the next record marked `flushed`. A pending EOS and the
+ * segment in force are forgotten. Does not block.
+ *
+ * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_FORKED
+ */
+DatahubResult
+datahub_producer_flush (DatahubProducer *producer)
+{
+  BlockHeader *header = producer->block.header;
+  if (producer->generation != os_generation ())
+    return DATAHUB_ERROR_FORKED;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->held_back)
+    ring_show (producer, (uint64_t) os_now ());
+  producer->held_back = false;
+  store_release (&header->flush_seq, producer->head);
+  STEP (FLUSH_SEQ_STORED);
+  if (producer->sticky[STICKY_EOS] != RECORD_NONE)
+    replace_sticky (producer, STICKY_EOS, producer->head, RECORD_NONE);
+  if (producer->sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
+    replace_sticky (producer, DATAHUB_CONTEXT_SEGMENT, producer->head,
+        RECORD_NONE);
+  publish_sticky (producer);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  STEP (FLUSH_WAKE_STEPPED);
+  pthread_mutex_unlock (&producer->lock);
+  os_futex_wake (&header->wake);
+  STEP (FLUSH_WOKE);
+  return DATAHUB_OK;
+}
