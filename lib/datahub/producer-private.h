@@ -301,5 +301,7 @@ void door_free (Door *door);
 bool producer_space (const DatahubProducer *producer, uint64_t *total,
     uint64_t *available);
 void producer_unref (DatahubProducer *producer);
+void producer_free (DatahubProducer *producer); /* nobody else has it */
+void producer_close_fd (int *fd); /* -1: there is none */
 
 #endif /* DATAHUB_PRODUCER_PRIVATE_H */

@@ -197,20 +197,12 @@ find_row (DatahubProducer *producer)
   return found;
 }
 
-static void
-close_fd (int *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-  *fd = -1;
-}
-
 /* Closes our copies. If they were not sent, the lock goes with them, and the
  * next look frees the row. */
 void
 strict_end_grant (RowGrant *grant)
 {
-  close_fd (&grant->row_fd);
+  producer_close_fd (&grant->row_fd);
   if (grant->token_fd >= 0)
     os_close_lock_fd (grant->token_fd);
   grant->token_fd = -1;
@@ -229,7 +221,7 @@ make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
   grant->row_fd = os_reopen (*own, true);
   grant->token_fd = os_reopen (*own, false);
   if (grant->token_fd >= 0 && !os_register_lock_fd (grant->token_fd))
-    close_fd (&grant->token_fd);
+    producer_close_fd (&grant->token_fd);
   return grant->row_fd >= 0 && grant->token_fd >= 0
       && os_lock_share (grant->token_fd);
 }
@@ -277,7 +269,7 @@ strict_grant_row (DatahubProducer *producer, uint32_t asked, RowGrant *grant)
   }
   if (status != DOOR_GRANTED) {
     strict_end_grant (grant);
-    close_fd (&own);
+    producer_close_fd (&own);
   }
   return status;
 }
@@ -287,9 +279,9 @@ strict_free (DatahubProducer *producer)
 {
   Block *block = &producer->block;
   for (uint32_t i = 0; producer->rows && i < block->g.max_rows; i++)
-    close_fd (&producer->rows[i].fd);
+    producer_close_fd (&producer->rows[i].fd);
   free (producer->rows);
-  close_fd (&producer->blank_fd);
+  producer_close_fd (&producer->blank_fd);
   if (block->rows)
     os_free_room (block->rows,
         (uint64_t) block->g.max_rows * block->g.row_stride);

@@ -3,8 +3,9 @@
  * byte 0 of that file belongs to the living producer. Two candidates, killed
  * anywhere, one of them closing, and a reclaimer that looks for the dead. A
  * candidate adopts the dead one's block or replaces it.
- * lib/datahub/block-names.c (block_take_over, block_reclaim_dead), producer.c
- * (publish, unlink_names), producer-adopt.c (open_dead).
+ * lib/datahub/block-names.c (block_take_over, block_reclaim_dead),
+ * producer-publish.c (publish), producer-close.c (unlink_names), producer-adopt.c
+ * (open_dead).
  *
  * @covers byte 0, the entry, lck; what is linked and unlinked in which order
  * @mutant ADOPT_UNCHECKED | C0 | adopts what it opened, wherever the entry leads by then

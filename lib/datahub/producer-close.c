@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The end of a producer: the block is closed, its names go, and with the last
+ * loan the memory and byte 0 do.
+ *
+ * A producer killed on the way leaves what any dead producer leaves; whoever
+ * takes the name or reclaims removes it. */
+#include "producer-private.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How long a close waits for stream consumers to open the newest pools. */
+#define CLOSE_PATIENCE_NS (300 * NS_PER_MS)
+
+void
+producer_close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* The last reference is gone: no call and no loan is left. Files that were left
+ * to the consumers may have lost the last of them meanwhile. */
+void
+producer_free (DatahubProducer *producer)
+{
+  Uuid uuid = producer->block.uuid;
+  uint32_t user = producer->block.user;
+  int dir = -1;
+  door_free (producer->door);
+  producer->door = NULL;
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i])
+      pool_free (producer, producer->pools[i], false);
+  if (producer->block.g.strict)
+    strict_free (producer);
+  producer_close_fd (&producer->ctl_fd);
+  producer_close_fd (&producer->con_fd);
+  if (producer->reap_fd >= 0)
+    os_close_lock_fd (producer->reap_fd);
+  if (producer->keeps_parts) {
+    dir = producer->block.dir;
+    producer->block.dir = -1;
+  }
+  block_release (&producer->block);
+  STEP (CLOSE_BYTE_0_FREE);
+  if (dir >= 0) {
+    block_reclaim_dead (dir, user, &uuid);
+    close (dir);
+  }
+  free (producer->ring);
+  free (producer->records);
+  free (producer->free_recs);
+  free (producer->limbo);
+  pthread_mutex_destroy (&producer->lock);
+  pthread_mutex_destroy (&producer->reap_lock);
+  free (producer);
+}
+
+void
+producer_unref (DatahubProducer *producer)
+{
+  bool last;
+  pthread_mutex_lock (&producer->lock);
+  last = --producer->references == 0;
+  pthread_mutex_unlock (&producer->lock);
+  if (last)
+    producer_free (producer);
+}
+
+/* Gives living consumers the time to open pools they have
+ * not seen; they were woken. Returns whether some still have not. */
+static bool
+wait_for_laggards (DatahubProducer *producer)
+{
+  BellPage *bell = producer->block.bell;
+  int64_t end = os_now () + CLOSE_PATIENCE_NS;
+  bool lagging;
+  store_seq (&producer->block.header->producer_waiting, WAITING_SLOT);
+  STEP (CLOSE_WAITING_STORED);
+  for (;;) {
+    uint32_t room = load_seq (&bell->room);
+    lagging = block_names_lagging (&producer->block);
+    STEP (CLOSE_LAGGARDS_LOOKED);
+    if (!lagging || os_now () > end)
+      break;
+    os_futex_wait (&bell->room, room, NULL, 0, ROOM_SLICE_NS);
+  }
+  store_seq (&producer->block.header->producer_waiting, 0);
+  STEP (CLOSE_WAITING_TAKEN_BACK);
+  return lagging;
+}
+
+/* Byte 0 is ours, so the names are ours to remove; the entry only where it
+ * still leads to this block. */
+static void
+unlink_names (DatahubProducer *producer, bool keep_parts)
+{
+  Block *block = &producer->block;
+  FileName entry = name_entry (block->user, block->channel);
+  if (os_same_file (block->lck, block->dir, entry.text))
+    os_unlink (block->dir, entry.text);
+  STEP (CLOSE_ENTRY_UNLINKED);
+  producer->keeps_parts = keep_parts;
+  if (!keep_parts)
+    block_unlink_parts (block->dir, block->user, &block->uuid);
+  STEP (CLOSE_NAMES_DONE);
+}
+
+static void
+mark_closed (BlockHeader *header)
+{
+  store_seq (&header->state, DATAHUB_STATE_CLOSED);
+  STEP (CLOSE_STATE_STORED);
+  store_seq (&header->wake, load_relaxed (&header->wake) + 1);
+  STEP (CLOSE_WAKE_STEPPED);
+}
+
+/**
+ * datahub_producer_close:
+ * @producer: (transfer full) (nullable): a producer
+ *
+ * Marks the block closed, wakes everybody, ends every wait of other threads and
+ * removes the names; a block that was adopted and not published stays, for the
+ * next producer. Consumers read what was committed to its end. Loans stay
+ * valid until datahub_producer_abort(). Takes up to 0.3 s where a living
+ * consumer has not seen the newest pool; the last one then removes the files.
+ */
+void
+datahub_producer_close (DatahubProducer *producer)
+{
+  BlockHeader *header;
+  bool published, left;
+  if (!producer || producer->generation != os_generation ())
+    return;
+  header = producer->block.header;
+  pthread_mutex_lock (&producer->lock);
+  producer->closed = true;
+  published = producer->published;
+  left = producer->held_back;
+  if (!left)
+    mark_closed (header);
+  pthread_mutex_unlock (&producer->lock);
+  os_futex_wake (&header->wake);
+  STEP (CLOSE_WOKE);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  if (producer->door)
+    door_close (producer->door); /* guests have every pool already */
+  producer->keeps_parts = left;
+  if (published && !left)
+    unlink_names (producer, !producer->door && wait_for_laggards (producer));
+  producer_unref (producer);
+}
+
+/**
+ * datahub_producer_ref:
+ * @producer: a producer, not yet closed by its last holder
+ *
+ * Keeps the handle alive for another thread; the block can be closed all the
+ * same, calls then return %DATAHUB_CLOSED.
+ *
+ * Returns: (transfer full): @producer
+ */
+DatahubProducer *
+datahub_producer_ref (DatahubProducer *producer)
+{
+  pthread_mutex_lock (&producer->lock);
+  producer->references++;
+  pthread_mutex_unlock (&producer->lock);
+  return producer;
+}
+
+/**
+ * datahub_producer_unref:
+ * @producer: (transfer full): a producer
+ *
+ * Drops a reference of datahub_producer_ref(). Any thread.
+ */
+void
+datahub_producer_unref (DatahubProducer *producer)
+{
+  if (producer->generation == os_generation ())
+    producer_unref (producer);
+}

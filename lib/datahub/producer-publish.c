@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Publication: the files of a block get their names.
+ *
+ * A block becomes visible with its last link, the entry (R11): a creator killed
+ * before that leaves, at worst, links that reclaim recognises as garbage. */
+#include "producer-private.h"
+#include "result-private.h"
+
+#include <datahub/block.h>
+
+#include <errno.h>
+#include <string.h>
+
+/* Others may take and lose the name while we try. */
+#define PUBLISH_TRIES 10
+
+/* Links everything but the entry, lck first. */
+static bool
+link_parts (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  if (!os_link (block->lck, block->dir,
+          name_part (block->user, &block->uuid, "lck").text))
+    return false;
+  STEP (PUBLISH_LCK_LINKED);
+  if (block->g.strict)
+    return true; /* nothing else has a name but the door */
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
+      return false;
+  if (!os_link (producer->con_fd, block->dir,
+          name_part (block->user, &block->uuid, "con").text))
+    return false;
+  STEP (PUBLISH_CON_LINKED);
+  if (!os_link (producer->ctl_fd, block->dir,
+          name_part (block->user, &block->uuid, "ctl").text))
+    return false;
+  STEP (PUBLISH_CTL_LINKED);
+  return true;
+}
+
+static DatahubResult
+link_entry (Block *block, DatahubError *error)
+{
+  FileName lck = name_part (block->user, &block->uuid, "lck");
+  FileName entry = name_entry (block->user, block->channel);
+  for (int i = 0; i < PUBLISH_TRIES; i++) {
+    DatahubResult result = block_take_over (block->dir, block->channel, error);
+    if (result != DATAHUB_OK)
+      return result;
+    STEP (PUBLISH_NAME_FREE);
+    if (os_link_again (block->dir, lck.text, entry.text)) {
+      STEP (PUBLISH_ENTRY_LINKED);
+      return DATAHUB_OK;
+    }
+    if (errno != EEXIST)
+      break;
+  }
+  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+      "The name %s cannot be made in %s: %s.", entry.text,
+      datahub_shm_directory (), strerror (errno));
+}
+
+/* A description of its own, by way of the name, for the reaper. */
+bool
+producer_open_reaper (DatahubProducer *producer)
+{
+  Block *block = &producer->block;
+  int fd = os_open_existing (block->dir,
+      name_part (block->user, &block->uuid, "lck").text, true);
+  if (fd >= 0 && !os_register_lock_fd (fd))
+    producer_close_fd (&fd);
+  producer->reap_fd = fd;
+  return fd >= 0;
+}
+
+/* An adopted block has its names; C11 is what is left. */
+static DatahubResult
+publish_adopted (DatahubProducer *producer)
+{
+  bool wake = false;
+  pthread_mutex_lock (&producer->lock);
+  if (producer->held_back)
+    wake = ring_show (producer, (uint64_t) os_now ());
+  producer->held_back = false;
+  pthread_mutex_unlock (&producer->lock);
+  if (wake)
+    os_futex_wake (&producer->block.header->wake);
+  STEP (C11_PUBLISHED);
+  return DATAHUB_OK;
+}
+
+/**
+ * datahub_producer_publish:
+ * @producer: a producer
+ * @error: (out) (optional): why it failed
+ *
+ * Makes the block attachable under its name. A dead predecessor's block that was
+ * not adopted is closed on its behalf and removed; a live one is
+ * %DATAHUB_ERROR_BUSY. Takes up to 0.2 s where the name is taken. Once.
+ *
+ * Returns: %DATAHUB_OK or a failure; the producer can then only be closed
+ */
+DatahubResult
+datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
+{
+  DatahubError local;
+  DatahubResult result;
+  bool linked;
+  error = error ? error : &local;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (producer->adopted)
+    return publish_adopted (producer);
+  pthread_mutex_lock (&producer->lock);
+  linked = !producer->published && !producer->closed;
+  if (linked) {
+    producer->published = true;
+    linked = link_parts (producer) && producer_open_reaper (producer);
+  }
+  pthread_mutex_unlock (&producer->lock);
+  if (!linked)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The files of the block cannot be made in %s: %s.",
+        datahub_shm_directory (), strerror (errno));
+  if (producer->door) {
+    result = door_open (producer->door, error);
+    if (result != DATAHUB_OK)
+      return result;
+  }
+  result = link_entry (&producer->block, error);
+  if (result == DATAHUB_OK && !producer->door) {
+    producer_close_fd (&producer->ctl_fd);
+    producer_close_fd (&producer->con_fd);
+  }
+  return result;
+}

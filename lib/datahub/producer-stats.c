@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a producer tells about itself and its block: sizes, indices, counts. */
+#include "producer-private.h"
+
+#include <string.h>
+
+/**
+ * datahub_producer_get_uuid:
+ * @producer: a producer
+ *
+ * Returns: the UUID of its block, 32 hexadecimal digits; owned by @producer
+ */
+const char *
+datahub_producer_get_uuid (DatahubProducer *producer)
+{
+  return producer->block.uuid_text;
+}
+
+/**
+ * datahub_producer_get_batch_max:
+ * @producer: a producer
+ *
+ * Returns: how many records one datahub_producer_commit_batch() may have
+ */
+uint32_t
+datahub_producer_get_batch_max (DatahubProducer *producer)
+{
+  return producer->batch_max;
+}
+
+/**
+ * datahub_producer_get_slot_size:
+ * @producer: a producer
+ *
+ * Returns: bytes of a slot of the newest payload pool
+ */
+uint64_t
+datahub_producer_get_slot_size (DatahubProducer *producer)
+{
+  uint64_t size;
+  pthread_mutex_lock (&producer->lock);
+  size = producer->newest[POOL_PAYLOAD]->shape.stride;
+  pthread_mutex_unlock (&producer->lock);
+  return size;
+}
+
+/**
+ * datahub_producer_count_dropped:
+ * @producer: a producer
+ * @n_buffers: how many buffers the caller gave up after %DATAHUB_DROPPED
+ *
+ * For the statistics that tools and consumers see.
+ */
+void
+datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
+{
+  if (producer->generation == os_generation ())
+    add_relaxed (&producer->block.header->dropped, n_buffers);
+}
+
+/**
+ * datahub_producer_get_indices:
+ * @producer: a producer
+ * @indices: (out caller-allocates): a snapshot
+ *
+ * For those who build a protocol of their own beside the stream, and for looking
+ * on. One system call for each consumer, so not for every buffer. The numbers of
+ * a live stream may be a few records apart. `read_index` is `commit_index` where
+ * nobody is attached, and never below `oldest_index`. Any thread; does not block.
+ */
+void
+datahub_producer_get_indices (DatahubProducer *producer,
+    DatahubIndices *indices)
+{
+  memset (indices, 0, sizeof *indices);
+  if (producer->generation != os_generation ())
+    return;
+  block_read_indices (&producer->block, UINT32_MAX, indices);
+  pthread_mutex_lock (&producer->lock);
+  indices->write_index = producer->head;
+  pthread_mutex_unlock (&producer->lock);
+}
+
+/**
+ * datahub_producer_get_stats:
+ * @producer: a producer
+ * @stats: (out caller-allocates): a snapshot
+ *
+ * Any thread; does not block.
+ */
+void
+datahub_producer_get_stats (DatahubProducer *producer,
+    DatahubProducerStats *stats)
+{
+  BlockHeader *header = producer->block.header;
+  const Pool *pool;
+  memset (stats, 0, sizeof *stats);
+  if (producer->generation != os_generation ())
+    return;
+  pthread_mutex_lock (&producer->lock);
+  pool = producer->newest[POOL_PAYLOAD];
+  *stats = (DatahubProducerStats){ .commits = producer->ordinal,
+    .records = producer->head,
+    .bytes = load_relaxed (&header->bytes),
+    .dropped = load_relaxed (&header->dropped),
+    .evictions = producer->n_evictions,
+    .reaped = load_relaxed (&header->reaped),
+    .waits = producer->n_waits,
+    .wakes = load_relaxed (&producer->n_wakes),
+    .growths = producer->n_growths,
+    .given_up = producer->n_given_up,
+    .bytes_used = producer->bytes_used,
+    .max_bytes = producer->max_bytes,
+    .slot_size = pool->shape.stride,
+    .slots = pool->shape.n_slots,
+    .free_slots = pool->n_free,
+    .ring_size = producer->block.g.ring_size,
+    .page_size = pool->page_size,
+    .adopted = producer->adopted,
+    .incarnation = producer->incarnation };
+  pthread_mutex_unlock (&producer->lock);
+}
