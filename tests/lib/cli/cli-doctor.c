@@ -204,6 +204,7 @@ test_dead (void)
   assert_says (two.out, "leftover (files): ");
   assert_says (two.out, "datahub reclaim --yes");
   g_auto (Result) reclaimed = run ("reclaim", "--yes", NULL);
+  g_assert_cmpint (reclaimed.code, ==, 0);
   g_auto (Result) gone = run ("doctor", "cam0", NULL);
   g_assert_cmpint (gone.code, ==, 3);
   assert_says (gone.err, "cam0");
@@ -311,6 +312,7 @@ test_stopped (void)
   fixture_reap (producer);
   fixture_reap (consumer);
   g_auto (Result) reclaimed = run ("reclaim", "--yes", NULL);
+  g_assert_cmpint (reclaimed.code, ==, 0);
 }
 
 static void
