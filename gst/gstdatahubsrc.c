@@ -29,26 +29,20 @@
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubbell.h"
-#include "gstdatahublayout.h"
-#include "gstdatahuboutput.h"
+#include "gstdatahubfeed.h"
+#include "gstdatahublatency.h"
 #include "gstdatahubpulse.h"
-#include "gstdatahubreader.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahuburi.h"
 
 #include <gst/video/video.h>
 
-GST_DEBUG_CATEGORY_STATIC (datahubsrc_debug);
+GST_DEBUG_CATEGORY (datahubsrc_debug);
 #define GST_CAT_DEFAULT datahubsrc_debug
 
 /* Spinning pays where the next buffer is that near; a futex wake costs about as
  * much. */
 #define SPIN_NS (20 * GST_USECOND)
-/* Latency is told in such steps, so that it is not told for every buffer, and
- * beyond the limit it is a stream that stopped, not a slow one. */
-#define LATENCY_STEP (5 * GST_MSECOND)
-#define LATENCY_MAX (10 * GST_SECOND)
-
 /* wake=notify looks by itself this often, whatever it hears. */
 #define NOTIFY_SLICE (100 * GST_MSECOND)
 
@@ -88,13 +82,11 @@ struct _GstDatahubSrc
   gboolean unlocked, pausing;
   Counters counters;
   GstDatahubReaderStats reader_stats;
-  GstClockTime latency, latency_max;
+  GstDatahubLatency latency;
 
   /* The streaming thread's. */
   GstDatahubReader reader;
   GstDatahubPulse *pulse; /* owned; while there is a consumer */
-  GstDatahubTimeline timeline;
-  GstDatahubClockMap clock_map;
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
@@ -104,8 +96,7 @@ struct _GstDatahubSrc
   gboolean discont; /* to be said with the next buffer */
   guint64 lost; /* likewise */
   gboolean told_damaged; /* once for each producer */
-  GstDatahubLayout layout;
-  GstDatahubOutput output;
+  GstDatahubFeed feed;
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSrc, gst_datahub_src, GST_TYPE_PUSH_SRC,
@@ -182,112 +173,6 @@ doze (GstDatahubSrc *self, GstClockTime time)
   return interrupted ? DATAHUB_INTERRUPTED : DATAHUB_TIMEOUT;
 }
 
-/* ---- pushing ---- */
-
-static GstDatahubNow
-get_now (GstDatahubSrc *self)
-{
-  GstDatahubNow now = { 0 };
-  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
-  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (self));
-  if (!clock || !GST_CLOCK_TIME_IS_VALID (base)
-      || !gst_base_src_is_live (GST_BASE_SRC (self)))
-    return now;
-  now.known = TRUE;
-  now.base =
-      (gint64) base + gst_datahub_clock_map_offset (&self->clock_map, clock);
-  now.running_time = gst_datahub_monotonic_now () - now.base;
-  return now;
-}
-
-/* The segment, then what was held back for it. */
-static void
-push_held (GstDatahubSrc *self, gboolean event_follows)
-{
-  gst_datahub_output_flush (&self->output, &self->timeline, event_follows);
-}
-
-static GstFlowReturn
-on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
-{
-  GstDatahubSrc *self = user_data;
-  GstEvent *event = gst_event_new_stream_start (start->stream_id);
-  gst_event_set_group_id (event, gst_datahub_format_local_group (start));
-  gst_event_set_stream_flags (event, start->flags);
-  gst_datahub_timeline_set_group (&self->timeline,
-      gst_datahub_group_join (GST_ELEMENT_CAST (self), start->pipeline));
-  gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-on_caps (gpointer user_data, GstCaps *caps)
-{
-  GstDatahubSrc *self = user_data;
-  GST_INFO_OBJECT (self, "%" GST_PTR_FORMAT, caps);
-  gst_datahub_layout_reset (&self->layout);
-  /* a refusal shows when the next buffer is pushed */
-  if (!gst_base_src_set_caps (GST_BASE_SRC (self), caps))
-    GST_WARNING_OBJECT (self, "downstream refused %" GST_PTR_FORMAT, caps);
-  gst_caps_unref (caps);
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-on_segment (gpointer user_data, const GstSegment *segment)
-{
-  GstDatahubSrc *self = user_data;
-  gst_datahub_timeline_set_segment (&self->timeline, segment);
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-on_event (gpointer user_data, GstEvent *event)
-{
-  GstDatahubSrc *self = user_data;
-  gst_datahub_output_push (&self->output, &self->timeline, event);
-  return GST_FLOW_OK;
-}
-
-static GstDatahubStamp
-map_stamp (GstDatahubSrc *self, const DatahubView *view)
-{
-  GstDatahubStamp stamp = { .pts = view->pts,
-    .dts = view->dts,
-    .instant = view->instant_ns,
-    .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
-  GstDatahubNow now = { 0 };
-  if (self->timeline.mode != GST_DATAHUB_TIMESTAMPS_PASSTHROUGH)
-    now = get_now (self);
-  gst_datahub_timeline_map (&self->timeline, &now, &stamp);
-  return stamp;
-}
-
-static GstFlowReturn
-on_gap (gpointer user_data, const DatahubView *view)
-{
-  GstDatahubSrc *self = user_data;
-  GstDatahubStamp stamp;
-  GstEvent *event;
-  if (!GST_CLOCK_TIME_IS_VALID (view->pts))
-    return GST_FLOW_OK;
-  stamp = map_stamp (self, view);
-  push_held (self, TRUE);
-  event = gst_event_new_gap (stamp.pts, view->duration);
-  gst_event_set_gap_flags (event,
-      (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));
-  gst_pad_push_event (GST_BASE_SRC_PAD (self), event);
-  return GST_FLOW_OK;
-}
-
-static const GstDatahubReaderFuncs reader_funcs = {
-  .stream_start = on_stream_start,
-  .caps = on_caps,
-  .segment = on_segment,
-  .event = on_event,
-  .gap = on_gap,
-};
-
 /* ---- the producer comes and goes ---- */
 
 static void
@@ -311,12 +196,10 @@ forget_consumer (GstDatahubSrc *self)
   self->reader.consumer = NULL;
 }
 
-/* Its time has nothing to do with that of the one before. */
 static void
 begin_producer (GstDatahubSrc *self, const GstDatahubSrcSettings *settings)
 {
-  gst_datahub_timeline_clear (&self->timeline);
-  gst_datahub_timeline_init (&self->timeline, settings->timestamps);
+  gst_datahub_feed_begin_producer (&self->feed, settings->timestamps);
   self->discont = TRUE;
   self->told_damaged = FALSE;
   self->waiting_since = 0;
@@ -331,7 +214,8 @@ use_consumer (GstDatahubSrc *self, DatahubConsumer *consumer,
   self->polls = settings->wake == GST_DATAHUB_WAKE_POLL;
   g_strlcpy (self->uuid, datahub_consumer_get_uuid (consumer),
       sizeof self->uuid);
-  gst_datahub_reader_init (&self->reader, consumer, &reader_funcs, self);
+  gst_datahub_reader_init (&self->reader, consumer, &gst_datahub_feed_funcs,
+      &self->feed);
   begin_producer (self, settings);
   self->pulse = gst_datahub_pulse_new (consumer);
   self->looked = FALSE;
@@ -609,7 +493,7 @@ tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
 {
   GstBaseSrc *base = GST_BASE_SRC (self);
   GstClockTime pts = GST_BUFFER_PTS (buffer);
-  const GstSegment *segment = &self->timeline.out;
+  const GstSegment *segment = &self->feed.timeline.out;
   gboolean timed =
       segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts);
   DatahubConsumerStats stats;
@@ -633,32 +517,15 @@ tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
-/* From capture to the commit: what a sink here must add to be in time. Only
- * grows, or it would be told for ever. */
 static void
 measure_latency (GstDatahubSrc *self, const DatahubView *view)
 {
-  gint64 age;
-  GstClockTime latency, window = GST_CLOCK_TIME_NONE;
+  GstDatahubLatency measured;
   gboolean grown;
-  if (!(view->flags & DATAHUB_FLAG_LIVE)
-      || !gst_datahub_instant_is_valid (view->instant_ns)
-      || view->commit_ns >= (guint64) GST_DATAHUB_TIME_MAX)
+  if (!gst_datahub_latency_measure (&measured, view, self->ring_size))
     return;
-  age = (gint64) view->commit_ns - view->instant_ns;
-  if (age < 0 || age > (gint64) LATENCY_MAX)
-    return;
-  latency = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
-  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
-      && self->ring_size > 2)
-    window = view->duration * (self->ring_size - 2);
   g_mutex_lock (&self->lock);
-  grown = latency > self->latency;
-  if (grown) {
-    self->latency = latency;
-    self->latency_max = GST_CLOCK_TIME_IS_VALID (window) ? latency + window
-                                                         : GST_CLOCK_TIME_NONE;
-  }
+  grown = gst_datahub_latency_grow (&self->latency, &measured);
   g_mutex_unlock (&self->lock);
   if (grown)
     gst_element_post_message (GST_ELEMENT_CAST (self),
@@ -669,8 +536,8 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
 static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 {
-  GstBuffer *fit =
-      gst_datahub_layout_fit (&self->layout, GST_BASE_SRC_PAD (self), buffer);
+  GstBuffer *fit = gst_datahub_layout_fit (&self->feed.layout,
+      GST_BASE_SRC_PAD (self), buffer);
   if (fit != buffer) {
     self->reader.stats.copied++;
     self->reader.stats.zero_copy--;
@@ -681,13 +548,11 @@ fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 static GstBuffer *
 finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
 {
-  GstDatahubStamp stamp = map_stamp (self, view);
-  GST_BUFFER_PTS (buffer) = stamp.pts;
-  GST_BUFFER_DTS (buffer) = stamp.dts;
+  gst_datahub_feed_stamp (&self->feed, view, buffer);
   if (self->discont)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
-  push_held (self, FALSE);
+  gst_datahub_feed_push_held (&self->feed, FALSE);
   if (self->lost)
     tell_lost (self, buffer);
   measure_latency (self, view);
@@ -732,7 +597,7 @@ take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
   if (*buffer)
     *buffer = finish_buffer (self, *buffer, view);
   if (flow == GST_FLOW_EOS)
-    push_held (self, TRUE);
+    gst_datahub_feed_push_held (&self->feed, TRUE);
   return flow;
 }
 
@@ -749,7 +614,7 @@ look_at_sticky (GstDatahubSrc *self)
     gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
         "reading what is in force");
   if (flow == GST_FLOW_EOS)
-    push_held (self, TRUE);
+    gst_datahub_feed_push_held (&self->feed, TRUE);
   return flow;
 }
 
@@ -866,7 +731,6 @@ gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   GstDatahubBell *bell = NULL;
-  self->clock_map = (GstDatahubClockMap){ 0 };
   self->uuid[0] = '\0';
   self->waiting_since = 0;
   self->lost = 0;
@@ -877,8 +741,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   self->counters = (Counters){ 0 };
   self->reader_stats = self->reader.stats;
   self->bell = bell;
-  self->latency = 0;
-  self->latency_max = GST_CLOCK_TIME_NONE;
+  gst_datahub_latency_init (&self->latency);
   g_mutex_unlock (&self->lock);
   return TRUE;
 }
@@ -897,8 +760,7 @@ gst_datahub_src_stop (GstBaseSrc *src)
   g_mutex_unlock (&self->lock);
   datahub_watch_free (watch);
   gst_datahub_bell_free (bell);
-  gst_datahub_timeline_clear (&self->timeline);
-  gst_datahub_output_clear (&self->output);
+  gst_datahub_feed_clear (&self->feed);
   return TRUE;
 }
 
@@ -982,13 +844,12 @@ answer_latency (GstDatahubSrc *self, GstQuery *query)
 {
   gboolean reliable =
       get_settings (self).delivery == GST_DATAHUB_DELIVERY_RELIABLE;
-  GstClockTime min, max;
+  GstDatahubLatency latency;
   g_mutex_lock (&self->lock);
-  min = self->latency;
-  max = reliable ? GST_CLOCK_TIME_NONE : self->latency_max;
+  latency = self->latency;
   g_mutex_unlock (&self->lock);
-  gst_query_set_latency (query, gst_base_src_is_live (GST_BASE_SRC (self)), min,
-      max);
+  gst_query_set_latency (query, gst_base_src_is_live (GST_BASE_SRC (self)),
+      latency.min, reliable ? GST_CLOCK_TIME_NONE : latency.max);
   return TRUE;
 }
 
@@ -1006,7 +867,7 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE)
-    gst_datahub_layout_reset (&self->layout);
+    gst_datahub_layout_reset (&self->feed.layout);
   if (!gst_video_event_is_force_key_unit (event))
     return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
         ->event (src, event);
@@ -1032,7 +893,7 @@ get_stats (GstDatahubSrc *self)
     datahub_consumer_get_stats (self->consumer, &now);
   counters = self->counters;
   reader = self->reader_stats;
-  latency = self->latency;
+  latency = self->latency.min;
   notifications = self->bell ? gst_datahub_bell_count (self->bell) : 0;
   g_mutex_unlock (&self->lock);
   return gst_structure_new ("application/x-datahub-src-stats", "received",
@@ -1184,10 +1045,9 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_client_init (&self->client);
   g_mutex_init (&self->lock);
   g_cond_init (&self->wakeup);
-  gst_datahub_output_init (&self->output, base);
+  gst_datahub_feed_init (&self->feed, base);
   gst_datahub_src_settings_init (&self->settings);
-  self->latency_max = GST_CLOCK_TIME_NONE;
-  gst_datahub_timeline_init (&self->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
+  gst_datahub_latency_init (&self->latency);
   gst_base_src_set_live (base, TRUE);
   gst_base_src_set_format (base, GST_FORMAT_TIME);
   gst_base_src_set_do_timestamp (base, FALSE);

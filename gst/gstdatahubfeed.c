@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A record says what it is in its producer's pipeline; here that becomes caps,
+ * events and times of ours. The base class pushes the buffers, and everything
+ * else goes out in front of the buffer that it precedes. */
+#include "gstdatahubfeed.h"
+
+GST_DEBUG_CATEGORY_EXTERN (datahubsrc_debug);
+#define GST_CAT_DEFAULT datahubsrc_debug
+
+/**
+ * gst_datahub_feed_init:
+ * @feed: a feed
+ * @src: who pushes
+ */
+void
+gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)
+{
+  *feed = (GstDatahubFeed){ .src = src };
+  gst_datahub_output_init (&feed->output, src);
+  gst_datahub_timeline_init (&feed->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
+}
+
+/* The streaming thread has ended; may be used again. */
+void
+gst_datahub_feed_clear (GstDatahubFeed *feed)
+{
+  feed->clock_map = (GstDatahubClockMap){ 0 };
+  gst_datahub_timeline_clear (&feed->timeline);
+  gst_datahub_output_clear (&feed->output);
+}
+
+/**
+ * gst_datahub_feed_begin_producer:
+ * @feed: a feed
+ * @mode: how times are to be mapped
+ *
+ * A producer's time has nothing to do with that of the one before.
+ */
+void
+gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
+    GstDatahubTimestamps mode)
+{
+  gst_datahub_timeline_clear (&feed->timeline);
+  gst_datahub_timeline_init (&feed->timeline, mode);
+}
+
+static GstDatahubNow
+get_now (GstDatahubFeed *feed)
+{
+  GstDatahubNow now = { 0 };
+  g_autoptr (GstClock) clock =
+      gst_element_get_clock (GST_ELEMENT_CAST (feed->src));
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (feed->src));
+  if (!clock || !GST_CLOCK_TIME_IS_VALID (base)
+      || !gst_base_src_is_live (feed->src))
+    return now;
+  now.known = TRUE;
+  now.base =
+      (gint64) base + gst_datahub_clock_map_offset (&feed->clock_map, clock);
+  now.running_time = gst_datahub_monotonic_now () - now.base;
+  return now;
+}
+
+/* The segment, then what was held back for it. */
+void
+gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows)
+{
+  gst_datahub_output_flush (&feed->output, &feed->timeline, event_follows);
+}
+
+static GstFlowReturn
+on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
+{
+  GstDatahubFeed *feed = user_data;
+  GstEvent *event = gst_event_new_stream_start (start->stream_id);
+  gst_event_set_group_id (event, gst_datahub_format_local_group (start));
+  gst_event_set_stream_flags (event, start->flags);
+  gst_datahub_timeline_set_group (&feed->timeline,
+      gst_datahub_group_join (GST_ELEMENT_CAST (feed->src), start->pipeline));
+  gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+on_caps (gpointer user_data, GstCaps *caps)
+{
+  GstDatahubFeed *feed = user_data;
+  GST_INFO_OBJECT (feed->src, "%" GST_PTR_FORMAT, caps);
+  gst_datahub_layout_reset (&feed->layout);
+  /* a refusal shows when the next buffer is pushed */
+  if (!gst_base_src_set_caps (feed->src, caps))
+    GST_WARNING_OBJECT (feed->src, "downstream refused %" GST_PTR_FORMAT, caps);
+  gst_caps_unref (caps);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+on_segment (gpointer user_data, const GstSegment *segment)
+{
+  GstDatahubFeed *feed = user_data;
+  gst_datahub_timeline_set_segment (&feed->timeline, segment);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+on_event (gpointer user_data, GstEvent *event)
+{
+  GstDatahubFeed *feed = user_data;
+  gst_datahub_output_push (&feed->output, &feed->timeline, event);
+  return GST_FLOW_OK;
+}
+
+static GstDatahubStamp
+map_stamp (GstDatahubFeed *feed, const DatahubView *view)
+{
+  GstDatahubStamp stamp = { .pts = view->pts,
+    .dts = view->dts,
+    .instant = view->instant_ns,
+    .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
+  GstDatahubNow now = { 0 };
+  if (feed->timeline.mode != GST_DATAHUB_TIMESTAMPS_PASSTHROUGH)
+    now = get_now (feed);
+  gst_datahub_timeline_map (&feed->timeline, &now, &stamp);
+  return stamp;
+}
+
+static GstFlowReturn
+on_gap (gpointer user_data, const DatahubView *view)
+{
+  GstDatahubFeed *feed = user_data;
+  GstDatahubStamp stamp;
+  GstEvent *event;
+  if (!GST_CLOCK_TIME_IS_VALID (view->pts))
+    return GST_FLOW_OK;
+  stamp = map_stamp (feed, view);
+  gst_datahub_feed_push_held (feed, TRUE);
+  event = gst_event_new_gap (stamp.pts, view->duration);
+  gst_event_set_gap_flags (event,
+      (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));
+  gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
+  return GST_FLOW_OK;
+}
+
+const GstDatahubReaderFuncs gst_datahub_feed_funcs = {
+  .stream_start = on_stream_start,
+  .caps = on_caps,
+  .segment = on_segment,
+  .event = on_event,
+  .gap = on_gap,
+};
+
+/**
+ * gst_datahub_feed_stamp:
+ * @feed: a feed
+ * @view: the record of @buffer
+ * @buffer: a writable buffer
+ *
+ * Gives the buffer its times. Its segment may be new: it is to be pushed before.
+ */
+void
+gst_datahub_feed_stamp (GstDatahubFeed *feed, const DatahubView *view,
+    GstBuffer *buffer)
+{
+  GstDatahubStamp stamp = map_stamp (feed, view);
+  GST_BUFFER_PTS (buffer) = stamp.pts;
+  GST_BUFFER_DTS (buffer) = stamp.dts;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a reader finds -> what a source pushes, in this pipeline's time. One
+ * streaming thread. */
+#ifndef GST_DATAHUB_FEED_H
+#define GST_DATAHUB_FEED_H
+
+#include "gstdatahublayout.h"
+#include "gstdatahuboutput.h"
+#include "gstdatahubreader.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  GstBaseSrc *src; /* borrowed: it owns this */
+  GstDatahubTimeline timeline;
+  GstDatahubClockMap clock_map;
+  GstDatahubLayout layout;
+  GstDatahubOutput output;
+} GstDatahubFeed;
+
+/* For a reader whose user data is a GstDatahubFeed. */
+extern const GstDatahubReaderFuncs gst_datahub_feed_funcs;
+
+void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);
+void gst_datahub_feed_clear (GstDatahubFeed *feed);
+void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
+    GstDatahubTimestamps mode);
+void gst_datahub_feed_stamp (GstDatahubFeed *feed, const DatahubView *view,
+    GstBuffer *buffer);
+void gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_FEED_H */

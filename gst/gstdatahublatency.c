@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From capture to the commit: what a sink here must add to be in time. Only
+ * grows, or it would be told for ever. */
+#include "gstdatahublatency.h"
+#include "gstdatahubtime.h"
+
+/* Latency is told in such steps, so that it is not told for every buffer, and
+ * beyond the limit it is a stream that stopped, not a slow one. */
+#define LATENCY_STEP (5 * GST_MSECOND)
+#define LATENCY_MAX (10 * GST_SECOND)
+
+/* Nothing measured yet. */
+void
+gst_datahub_latency_init (GstDatahubLatency *latency)
+{
+  *latency = (GstDatahubLatency){ .min = 0, .max = GST_CLOCK_TIME_NONE };
+}
+
+/**
+ * gst_datahub_latency_measure:
+ * @latency: (out): that of one record
+ * @view: the record
+ * @ring_size: how many records its block keeps
+ *
+ * Returns: whether the record tells
+ */
+gboolean
+gst_datahub_latency_measure (GstDatahubLatency *latency,
+    const DatahubView *view, guint ring_size)
+{
+  gint64 age;
+  if (!(view->flags & DATAHUB_FLAG_LIVE)
+      || !gst_datahub_instant_is_valid (view->instant_ns)
+      || view->commit_ns >= (guint64) GST_DATAHUB_TIME_MAX)
+    return FALSE;
+  age = (gint64) view->commit_ns - view->instant_ns;
+  if (age < 0 || age > (gint64) LATENCY_MAX)
+    return FALSE;
+  gst_datahub_latency_init (latency);
+  latency->min = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
+  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
+      && ring_size > 2)
+    latency->max = latency->min + view->duration * (ring_size - 2);
+  return TRUE;
+}
+
+/* Returns: whether @latency became @measured, which is then to be told. */
+gboolean
+gst_datahub_latency_grow (GstDatahubLatency *latency,
+    const GstDatahubLatency *measured)
+{
+  if (measured->min <= latency->min)
+    return FALSE;
+  *latency = *measured;
+  return TRUE;
+}
