@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Producers come and go in any order, and the name says which one is there now:
+ * a source looks for one that lives, waits for one where none does, and follows
+ * it to its successor or to its end. */
+#include "gstdatahubattachment.h"
+
+GST_DEBUG_CATEGORY_EXTERN (datahubsrc_debug);
+#define GST_CAT_DEFAULT datahubsrc_debug
+
+/* How long to wait for the broker before looking at the name again. */
+#define INTRODUCTION_NS (G_GINT64_CONSTANT (2) * GST_SECOND)
+
+/**
+ * gst_datahub_attachment_init:
+ * @attachment: an attachment
+ * @element: whose; what follows is its own too
+ * @client: what is the name, and who is the broker
+ * @settings: how to attach, and how long to wait; read as they are then
+ * @waits: what to wait in
+ */
+void
+gst_datahub_attachment_init (GstDatahubAttachment *attachment,
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSrcSettings *settings, GstDatahubWaits *waits)
+{
+  *attachment = (GstDatahubAttachment){ .element = element,
+    .client = client,
+    .settings = settings,
+    .waits = waits };
+}
+
+/**
+ * gst_datahub_attachment_start:
+ * @attachment: one without a consumer
+ *
+ * Begins anew: nothing was read or counted yet. The lock of the waits is held.
+ */
+void
+gst_datahub_attachment_start (GstDatahubAttachment *attachment)
+{
+  attachment->uuid[0] = '\0';
+  attachment->waiting_since = 0;
+  attachment->counters = (GstDatahubAttachmentCounters){ 0 };
+}
+
+static GstDatahubSrcSettings
+get_settings (const GstDatahubAttachment *attachment)
+{
+  return gst_datahub_src_settings_read (attachment->element,
+      attachment->settings);
+}
+
+/* Lets go of the consumer, if there is one, and keeps its counts. */
+void
+gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
+{
+  DatahubConsumer *consumer;
+  DatahubConsumerStats stats;
+  g_mutex_lock (&attachment->waits->lock);
+  consumer = g_steal_pointer (&attachment->waits->consumer);
+  if (consumer) {
+    datahub_consumer_get_stats (consumer, &stats);
+    attachment->counters.received += stats.received;
+    attachment->counters.lost += stats.lost;
+    attachment->counters.expired += stats.expired;
+    attachment->counters.damaged += stats.damaged;
+  }
+  g_mutex_unlock (&attachment->waits->lock);
+  g_clear_pointer (&attachment->pulse, gst_datahub_pulse_stop);
+  if (consumer)
+    datahub_consumer_close (consumer);
+}
+
+static void
+use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
+{
+  g_strlcpy (attachment->uuid, datahub_consumer_get_uuid (consumer),
+      sizeof attachment->uuid);
+  attachment->waiting_since = 0;
+  attachment->pulse = gst_datahub_pulse_new (consumer);
+  attachment->incarnation = 0;
+  g_mutex_lock (&attachment->waits->lock);
+  attachment->waits->consumer = consumer;
+  attachment->counters.producers++;
+  attachment->counters.attachments++;
+  gst_datahub_waits_apply (attachment->waits);
+  g_mutex_unlock (&attachment->waits->lock);
+  GST_INFO_OBJECT (attachment->element, "attached to %s, block %s",
+      attachment->client->channel, attachment->uuid);
+}
+
+/* A block whose producer is dead is of no use to who comes now, and one that
+ * was read to its end must not be read again. */
+static DatahubResult
+find_block (GstDatahubAttachment *attachment, DatahubBlockGlance *glance,
+    DatahubError *error)
+{
+  DatahubResult result =
+      datahub_block_glance (attachment->client->channel, glance, error);
+  if (result != DATAHUB_OK)
+    return result;
+  if (!glance->producer_alive || g_str_equal (glance->uuid, attachment->uuid))
+    return DATAHUB_ERROR_NOT_FOUND;
+  return DATAHUB_OK;
+}
+
+static DatahubResult
+refused_by_broker (const GError *why, DatahubError *error)
+{
+  if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return DATAHUB_INTERRUPTED;
+  if (why->domain == DATAHUB_HUB_ERROR
+      && (why->code == DATAHUB_HUB_ERROR_NOT_FOUND
+          || why->code == DATAHUB_HUB_ERROR_PENDING
+          || why->code == DATAHUB_HUB_ERROR_DISCONNECTED
+          || why->code == DATAHUB_HUB_ERROR_TIMEOUT))
+    return DATAHUB_ERROR_NOT_FOUND; /* not yet, or there is no broker now */
+  g_strlcpy (error->message, why->message, sizeof error->message);
+  return error->code = DATAHUB_ERROR_DENIED;
+}
+
+/* Asks the broker for a ticket to the block that @glance saw, and attaches with
+ * it. The only wait of this thread for a broker, and it can be interrupted. */
+static DatahubResult
+attach_introduced (GstDatahubAttachment *attachment,
+    const DatahubBlockGlance *glance, DatahubConsumerOptions *options,
+    DatahubConsumer **consumer, DatahubError *error)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DatahubHubBlock) block = NULL;
+  g_autoptr (GError) why = NULL;
+  gst_datahub_waits_set_introduction (attachment->waits, cancellable);
+  block = datahub_hub_find (attachment->client->hub,
+      attachment->client->channel, INTRODUCTION_NS, cancellable, &why);
+  gst_datahub_waits_set_introduction (attachment->waits, NULL);
+  if (!block)
+    return refused_by_broker (why, error);
+  if (!g_str_equal (datahub_hub_block_get_uuid (block), glance->uuid))
+    return DATAHUB_ERROR_NOT_FOUND; /* one of the two is out of date */
+  options->ticket = datahub_hub_block_get_ticket (block);
+  if (!options->ticket) {
+    g_snprintf (error->message, sizeof error->message,
+        "The broker does not let this key read the DataBlock \"%s\".",
+        attachment->client->channel);
+    return error->code = DATAHUB_ERROR_DENIED;
+  }
+  return datahub_consumer_attach (attachment->client->channel, options,
+      consumer, error);
+}
+
+static DatahubResult
+try_attach (GstDatahubAttachment *attachment, DatahubError *error)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumerStats stats;
+  DatahubConsumer *consumer = NULL;
+  DatahubBlockGlance glance;
+  g_autofree gchar *name = NULL;
+  DatahubResult result = find_block (attachment, &glance, error);
+  if (result != DATAHUB_OK)
+    return result;
+  name = gst_datahub_src_settings_fill (attachment->element,
+      attachment->settings, &options);
+  options.watch = attachment->waits->watch;
+  result = datahub_consumer_attach (attachment->client->channel, &options,
+      &consumer, error);
+  if (result == DATAHUB_ERROR_DENIED && glance.strict
+      && attachment->client->hub)
+    result =
+        attach_introduced (attachment, &glance, &options, &consumer, error);
+  if (result != DATAHUB_OK)
+    return result;
+  datahub_consumer_get_stats (consumer, &stats);
+  attachment->ring_size = stats.ring_size;
+  use_consumer (attachment, consumer);
+  return result;
+}
+
+static GstFlowReturn
+fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
+{
+  GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
+      ("No producer of the DataBlock \"%s\" came within %.1f s. Start one: "
+       "gst-launch-1.0 ... ! datahubsink datablock=%s",
+          attachment->client->channel, (gdouble) timeout / GST_SECOND,
+          attachment->client->channel),
+      ("looked in %s", datahub_shm_directory ()));
+  return GST_FLOW_ERROR;
+}
+
+static void
+begin_waiting (GstDatahubAttachment *attachment)
+{
+  if (attachment->waiting_since)
+    return;
+  attachment->waiting_since = gst_datahub_monotonic_now ();
+  GST_INFO_OBJECT (attachment->element, "waiting for a producer of %s",
+      attachment->client->channel);
+}
+
+/* How long a producer may still keep us waiting; 0: no longer. */
+gint64
+gst_datahub_attachment_patience (const GstDatahubAttachment *attachment)
+{
+  GstClockTime timeout;
+  gint64 left;
+  if (!attachment->waiting_since)
+    return DATAHUB_FOREVER;
+  timeout = get_settings (attachment).timeout;
+  if (!GST_CLOCK_TIME_IS_VALID (timeout) || timeout > (guint64) G_MAXINT64)
+    return DATAHUB_FOREVER;
+  left = (gint64) timeout
+      - (gst_datahub_monotonic_now () - attachment->waiting_since);
+  return MAX (left, 0);
+}
+
+/* Waits for the name to change. */
+static GstFlowReturn
+wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
+{
+  gint64 left;
+  DatahubResult result;
+  begin_waiting (attachment);
+  left = gst_datahub_attachment_patience (attachment);
+  if (left == 0)
+    return fail_timeout (attachment, timeout);
+  if (attachment->waits->watch)
+    result = datahub_watch_wait (attachment->waits->watch, left);
+  else /* out of descriptors: look again, now and then */
+    result = gst_datahub_waits_doze (attachment->waits, GST_SECOND / 10);
+  return result == DATAHUB_INTERRUPTED
+      ? gst_datahub_waits_resume (attachment->waits)
+      : GST_FLOW_OK;
+}
+
+static gboolean
+is_not_there (DatahubResult result, const DatahubError *error)
+{
+  /* a strict block whose producer stands still is as good as not there */
+  return result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT
+      || (result == DATAHUB_ERROR_SYSTEM && error->sys_errno == ENOENT);
+}
+
+/**
+ * gst_datahub_attachment_seek:
+ * @attachment: one without a consumer
+ *
+ * Attaches to a living producer or waits until it is worth another try: until
+ * the name changes, the wait is interrupted or the user's timeout.
+ *
+ * Returns: %GST_FLOW_OK to look whether there is a consumer now, and to seek
+ *     again otherwise; what failed was posted
+ */
+GstFlowReturn
+gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
+{
+  GstDatahubSrcSettings settings = get_settings (attachment);
+  DatahubError error = { 0 };
+  DatahubResult result;
+  gst_datahub_waits_ensure_watch (attachment->waits,
+      attachment->client->channel);
+  result = try_attach (attachment, &error);
+  if (result == DATAHUB_OK)
+    return GST_FLOW_OK;
+  if (result == DATAHUB_INTERRUPTED)
+    return gst_datahub_waits_resume (attachment->waits);
+  if (is_not_there (result, &error))
+    return wait_for_producer (attachment, settings.timeout);
+  error.code = result;
+  gst_datahub_client_post_error (attachment->element, &error, "attaching");
+  return GST_FLOW_ERROR;
+}
+
+/**
+ * gst_datahub_attachment_meet:
+ * @attachment: one with a consumer
+ * @incarnation: whose record was read
+ *
+ * Returns: whether it is of another producer than the record before
+ */
+gboolean
+gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
+    guint64 incarnation)
+{
+  gboolean another =
+      attachment->incarnation && attachment->incarnation != incarnation;
+  attachment->waiting_since = 0;
+  attachment->incarnation = incarnation;
+  if (!another)
+    return FALSE;
+  GST_INFO_OBJECT (attachment->element, "a successor goes on with block %s",
+      attachment->uuid);
+  g_mutex_lock (&attachment->waits->lock);
+  attachment->counters.producers++;
+  g_mutex_unlock (&attachment->waits->lock);
+  return TRUE;
+}
+
+/* While its producer is dead a consumer stays: a successor goes on with the
+ * block, and then there are records to read; or replaces it, and then it is
+ * closed. One that adopted it and has nothing to say yet has come all the same.
+ */
+GstFlowReturn
+gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
+{
+  g_autofree DatahubBlockInfo *info = NULL;
+  if (gst_datahub_attachment_patience (attachment) != 0)
+    return GST_FLOW_OK;
+  info = g_new0 (DatahubBlockInfo, 1);
+  if (datahub_block_inspect (attachment->client->channel, info, NULL)
+          != DATAHUB_OK
+      || !info->producer_alive)
+    return fail_timeout (attachment, get_settings (attachment).timeout);
+  attachment->waiting_since = 0;
+  return GST_FLOW_OK;
+}
+
+/**
+ * gst_datahub_attachment_on_end:
+ * @attachment: one with a consumer
+ * @result: %DATAHUB_CLOSED or %DATAHUB_PRODUCER_LOST
+ *
+ * The producer is gone and all it left has been read. The consumer goes too,
+ * but where a successor of a dead producer is waited for.
+ *
+ * Returns: %GST_FLOW_OK to go on, with or without a consumer
+ */
+GstFlowReturn
+gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
+    DatahubResult result)
+{
+  GstDatahubSrcSettings settings = get_settings (attachment);
+  const gchar *how =
+      result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
+  GST_INFO_OBJECT (attachment->element, "the producer %s", how);
+  if (result == DATAHUB_PRODUCER_LOST
+      && settings.on_disconnect == GST_DATAHUB_ON_DISCONNECT_WAIT) {
+    begin_waiting (attachment);
+    return GST_FLOW_OK;
+  }
+  gst_datahub_attachment_forget (attachment);
+  switch (settings.on_disconnect) {
+    case GST_DATAHUB_ON_DISCONNECT_EOS:
+      return GST_FLOW_EOS;
+    case GST_DATAHUB_ON_DISCONNECT_ERROR:
+      GST_ELEMENT_ERROR (attachment->element, RESOURCE, READ,
+          ("The producer of the DataBlock \"%s\" %s.",
+              attachment->client->channel, how),
+          ("block %s, on-disconnect=error", attachment->uuid));
+      return GST_FLOW_ERROR;
+    default:
+      return GST_FLOW_OK;
+  }
+}
+
+/* The producer has given up on the consumer, which comes again where the stream
+ * is now. */
+GstFlowReturn
+gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
+{
+  DatahubError error = { 0 };
+  DatahubResult result =
+      datahub_consumer_rejoin (attachment->waits->consumer, &error);
+  GST_WARNING_OBJECT (attachment->element,
+      "evicted: the producer waited for this consumer for too long");
+  if (result != DATAHUB_OK) {
+    error.code = result;
+    gst_datahub_client_post_error (attachment->element, &error,
+        "joining again");
+    return GST_FLOW_ERROR;
+  }
+  g_mutex_lock (&attachment->waits->lock);
+  attachment->counters.rejoins++;
+  g_mutex_unlock (&attachment->waits->lock);
+  return GST_FLOW_OK;
+}

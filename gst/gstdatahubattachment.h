@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A source's consumer: how it comes to one, stays with it and loses it. One
+ * streaming thread but where said. */
+#ifndef GST_DATAHUB_ATTACHMENT_H
+#define GST_DATAHUB_ATTACHMENT_H
+
+#include "gstdatahubpulse.h"
+#include "gstdatahubsrcsettings.h"
+#include "gstdatahubwaits.h"
+
+G_BEGIN_DECLS
+
+/* Written by the streaming thread, under the lock. */
+typedef struct
+{
+  /* of producers before this one */
+  guint64 received, lost, expired, damaged;
+  guint64 rejoins;
+  guint64 producers, attachments;
+} GstDatahubAttachmentCounters;
+
+typedef struct
+{
+  GstElement *element; /* borrowed: it owns this, and what follows */
+  const GstDatahubClient *client;
+  const GstDatahubSrcSettings *settings; /* object lock */
+  GstDatahubWaits *waits; /* has the consumer */
+
+  GstDatahubAttachmentCounters counters; /* the lock of `waits` */
+
+  /* The streaming thread's. */
+  GstDatahubPulse *pulse; /* owned; while there is a consumer */
+  gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
+  guint ring_size;
+  guint64 incarnation; /* of the producer in that block; 0: no record yet */
+  gint64 waiting_since; /* for a producer; 0: not waiting */
+} GstDatahubAttachment;
+
+void gst_datahub_attachment_init (GstDatahubAttachment *attachment,
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSrcSettings *settings, GstDatahubWaits *waits);
+void gst_datahub_attachment_start (GstDatahubAttachment *attachment);
+
+GstFlowReturn gst_datahub_attachment_seek (GstDatahubAttachment *attachment);
+void gst_datahub_attachment_forget (GstDatahubAttachment *attachment);
+gint64 gst_datahub_attachment_patience (const GstDatahubAttachment *attachment);
+
+gboolean gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
+    guint64 incarnation);
+GstFlowReturn gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment);
+GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
+    DatahubResult result);
+GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_ATTACHMENT_H */

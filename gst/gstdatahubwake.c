@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A wake costs time and a look costs power; the user chose between them, and the
+ * broker's bell is one more way to be woken. */
+#include "gstdatahubwake.h"
+
+/* Spinning pays where the next buffer is that near; a futex wake costs about as
+ * much. */
+#define SPIN_NS (20 * GST_USECOND)
+/* wake=notify looks by itself this often, whatever it hears. */
+#define NOTIFY_SLICE (100 * GST_MSECOND)
+
+/* For a new consumer. Streaming thread. */
+void
+gst_datahub_wake_prepare (DatahubConsumer *consumer, GstDatahubWake wake)
+{
+  datahub_consumer_set_spin (consumer,
+      wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
+}
+
+/* Waits for a notification once one came, and for the futex until then. Either
+ * way it looks by itself after a while: data that came without being heard of
+ * means that the broker, or the way to it, is not what it was. */
+static DatahubResult
+read_notified (const GstDatahubWaits *waits, DatahubView *view,
+    DatahubError *error)
+{
+  DatahubResult result;
+  if (!gst_datahub_bell_is_trusted (waits->bell))
+    return datahub_consumer_begin_read (waits->consumer, NOTIFY_SLICE, view,
+        error);
+  gst_datahub_bell_arm (waits->bell);
+  result = datahub_consumer_begin_read (waits->consumer, 0, view, error);
+  if (result != DATAHUB_TIMEOUT)
+    return result;
+  result = gst_datahub_bell_wait (waits->bell, NOTIFY_SLICE);
+  if (result != DATAHUB_TIMEOUT)
+    return result == DATAHUB_OK ? DATAHUB_TIMEOUT : result;
+  result = datahub_consumer_begin_read (waits->consumer, 0, view, error);
+  if (result == DATAHUB_OK)
+    gst_datahub_bell_distrust (waits->bell);
+  return result;
+}
+
+/**
+ * gst_datahub_wake_read:
+ * @attachment: one with a consumer
+ * @wake: as its consumer was prepared
+ * @view: (out): the next record
+ * @error: (out): what failed
+ *
+ * Waits as long as patience allows. Streaming thread.
+ *
+ * Returns: as datahub_consumer_begin_read(); %DATAHUB_TIMEOUT says nothing but
+ *     that there was no record yet
+ */
+DatahubResult
+gst_datahub_wake_read (const GstDatahubAttachment *attachment,
+    GstDatahubWake wake, DatahubView *view, DatahubError *error)
+{
+  DatahubResult result;
+  if (attachment->waits->bell)
+    return read_notified (attachment->waits, view, error);
+  if (wake != GST_DATAHUB_WAKE_POLL)
+    return datahub_consumer_begin_read (attachment->waits->consumer,
+        gst_datahub_attachment_patience (attachment), view, error);
+  result =
+      datahub_consumer_begin_read (attachment->waits->consumer, 0, view, error);
+  return result == DATAHUB_TIMEOUT ? gst_datahub_waits_doze (attachment->waits,
+             gst_datahub_src_settings_read (attachment->element,
+                 attachment->settings)
+                 .poll_interval)
+                                   : result;
+}
