@@ -34,18 +34,15 @@
  * ]| A film at full speed for one consumer, which misses nothing.
  */
 #include "gstdatahubsink.h"
+#include "gstdatahubaudience.h"
 #include "gstdatahubevents.h"
-#include "gstdatahubpool.h"
-#include "gstdatahubservice.h"
+#include "gstdatahubproposal.h"
+#include "gstdatahubshare.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
-#include "gstdatahubwriter.h"
 
-#include <gst/audio/audio.h>
-#include <gst/video/video.h>
-
-GST_DEBUG_CATEGORY_STATIC (datahubsink_debug);
+GST_DEBUG_CATEGORY (datahubsink_debug);
 #define GST_CAT_DEFAULT datahubsink_debug
 
 #define BATCH_MAX 64
@@ -56,15 +53,6 @@ enum
   PROP_STATS
 };
 
-enum
-{
-  SIGNAL_CONSUMER_ADDED,
-  SIGNAL_CONSUMER_REMOVED,
-  N_SIGNALS
-};
-
-static guint signals[N_SIGNALS];
-
 struct _GstDatahubSink
 {
   GstBaseSink parent;
@@ -72,14 +60,8 @@ struct _GstDatahubSink
   GstDatahubClient client;
   GstDatahubSinkSettings settings; /* object lock */
 
-  /* Set by the streaming thread and by stop, read by others: object lock. */
-  GstDatahubBlock *block;
-  GstDatahubWriter *writer;
-  gboolean has_secret; /* of a strict block that a broker knows */
-  guint8 secret[DATAHUB_SECRET_SIZE];
-  guint num_consumers; /* the service's */
-  gint notify; /* atomic: somebody wants to hear of new data */
-  gboolean unlocked;
+  GstDatahubShare share;
+  GstDatahubAudience audience;
 
   /* The streaming thread's. */
   GQueue pending; /* of GstEvent: sticky ones from before the block */
@@ -89,7 +71,6 @@ struct _GstDatahubSink
   gboolean live, live_known;
   gboolean waited; /* the consumers have come */
   gboolean failed; /* there will be no block, and that was said */
-  GstDatahubService *service;
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSink, gst_datahub_sink, GST_TYPE_BASE_SINK,
@@ -99,90 +80,6 @@ GST_ELEMENT_REGISTER_DEFINE (datahubsink, "datahubsink", GST_RANK_NONE,
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
     GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
-
-/* ---- what goes on in the block ---- */
-
-static void
-set_num_consumers (GstDatahubSink *self, gint change)
-{
-  GST_OBJECT_LOCK (self);
-  self->num_consumers = change ? self->num_consumers + (guint) change : 0;
-  GST_OBJECT_UNLOCK (self);
-  g_object_notify (G_OBJECT (self), "num-consumers");
-}
-
-/* Service thread. */
-static void
-on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
-{
-  GstDatahubSink *self = user_data;
-  GST_INFO_OBJECT (self, "consumer %s (%" G_GUINT64_FORMAT ") came", name, id);
-  set_num_consumers (self, 1);
-  g_signal_emit (self, signals[SIGNAL_CONSUMER_ADDED], 0, id, name);
-  gst_element_post_message (GST_ELEMENT_CAST (self),
-      gst_message_new_element (GST_OBJECT_CAST (self),
-          gst_structure_new ("consumer-added", "id", G_TYPE_UINT64, id, "name",
-              G_TYPE_STRING, name, NULL)));
-}
-
-/* Service thread. */
-static void
-on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
-    const gchar *reason)
-{
-  GstDatahubSink *self = user_data;
-  GST_INFO_OBJECT (self, "consumer %s (%" G_GUINT64_FORMAT ") went: %s", name,
-      id, reason);
-  set_num_consumers (self, -1);
-  g_signal_emit (self, signals[SIGNAL_CONSUMER_REMOVED], 0, id, reason);
-  gst_element_post_message (GST_ELEMENT_CAST (self),
-      gst_message_new_element (GST_OBJECT_CAST (self),
-          gst_structure_new ("consumer-removed", "id", G_TYPE_UINT64, id,
-              "name", G_TYPE_STRING, name, "reason", G_TYPE_STRING, reason,
-              NULL)));
-}
-
-static GstDatahubEvents
-wanted_events (GstDatahubSink *self)
-{
-  GstDatahubEvents wanted;
-  GST_OBJECT_LOCK (self);
-  wanted = self->settings.events;
-  GST_OBJECT_UNLOCK (self);
-  return wanted;
-}
-
-/* Service thread. */
-static void
-on_requested (gpointer user_data, guint requests)
-{
-  GstDatahubSink *self = user_data;
-  GstPad *pad = GST_BASE_SINK_PAD (self);
-  GstDatahubEvents wanted = wanted_events (self);
-  if ((requests & DATAHUB_REQUEST_KEYFRAME)
-      && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
-    gst_pad_push_event (pad,
-        gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
-            0));
-  if ((requests & DATAHUB_REQUEST_RECONFIGURE)
-      && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
-    gst_pad_push_event (pad, gst_event_new_reconfigure ());
-}
-
-/* Service thread. */
-static void
-on_notify (gpointer user_data, gboolean wanted)
-{
-  GstDatahubSink *self = user_data;
-  g_atomic_int_set (&self->notify, wanted);
-}
-
-static const GstDatahubServiceFuncs service_funcs = {
-  .consumer_added = on_consumer_added,
-  .consumer_removed = on_consumer_removed,
-  .requested = on_requested,
-  .notify = on_notify,
-};
 
 /* ---- writing ---- */
 
@@ -226,10 +123,11 @@ tell_ready (GstDatahubSink *self)
 {
   DatahubProducerStats stats;
   g_autofree gchar *json = NULL;
-  if (!self->client.hub || !g_atomic_int_get (&self->notify))
+  if (!self->client.hub
+      || !gst_datahub_audience_is_notify_wanted (&self->audience))
     return;
-  datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
-      &stats);
+  datahub_producer_get_stats (
+      gst_datahub_writer_get_producer (self->share.writer), &stats);
   json = g_strdup_printf ("{\"sequence\":%" G_GUINT64_FORMAT "}",
       stats.records - 1);
   datahub_hub_send_notification (self->client.hub, self->client.channel,
@@ -239,75 +137,20 @@ tell_ready (GstDatahubSink *self)
 static GstFlowReturn
 write_event (GstDatahubSink *self, GstEvent *event)
 {
-  GstDatahubEvents wanted = wanted_events (self);
+  GstDatahubEvents wanted =
+      gst_datahub_sink_settings_get_events (GST_ELEMENT_CAST (self),
+          &self->settings);
   GstDatahubWriterNow now;
   if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
     return gst_datahub_event_write (event, &self->event_state, wanted,
-        self->writer);
+        self->share.writer);
   if (!(wanted & GST_DATAHUB_EVENTS_GAP))
     return GST_FLOW_OK;
   now = get_now (self);
-  return gst_datahub_writer_write_gap (self->writer, &now, event);
+  return gst_datahub_writer_write_gap (self->share.writer, &now, event);
 }
 
 /* ---- making the block ---- */
-
-static void
-register_block (GstDatahubSink *self, GstCaps *caps)
-{
-  g_autofree gchar *text = NULL;
-  if (!self->client.hub)
-    return;
-  text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
-  (self->has_secret ? datahub_hub_register_strict_block
-                    : datahub_hub_register_block) (self->client.hub,
-      self->client.channel,
-      datahub_producer_get_uuid (
-          gst_datahub_writer_get_producer (self->writer)),
-      text, self->has_secret ? self->secret : NULL);
-}
-
-/* A strict block that a broker knows takes tickets, which only the broker makes:
- * so who may read it is what the broker says. */
-static gboolean
-make_secret (GstDatahubSink *self, DatahubProducerOptions *options,
-    DatahubError *error)
-{
-  if (!options->strict || !self->client.hub)
-    return TRUE;
-  error->code = datahub_secret_generate (self->secret, error);
-  self->has_secret = error->code == DATAHUB_OK;
-  options->secret = self->secret;
-  return self->has_secret;
-}
-
-static void
-wipe_secret (GstDatahubSink *self)
-{
-  explicit_bzero (self->secret, sizeof self->secret);
-  self->has_secret = FALSE;
-}
-
-static void
-tell_page_size (GstDatahubSink *self, const DatahubProducerOptions *options)
-{
-  DatahubProducerStats stats;
-  guint64 wanted = options->hugepages == DATAHUB_HUGEPAGES_2M ? 1 << 21
-      : options->hugepages == DATAHUB_HUGEPAGES_1G            ? 1 << 30
-                                                              : 0;
-  datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
-      &stats);
-  if (stats.page_size >= wanted)
-    return;
-  GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
-      ("There are no huge pages of %" G_GUINT64_FORMAT
-       " KiB for this block; it is on pages of %" G_GUINT64_FORMAT " KiB. %s",
-          wanted / 1024, stats.page_size / 1024,
-          options->strict
-              ? "Reserve some in /sys/kernel/mm/hugepages before it starts."
-              : "Only a block with strict=true can have them."),
-      (NULL));
-}
 
 static GstFlowReturn
 write_pending (GstDatahubSink *self)
@@ -321,57 +164,28 @@ write_pending (GstDatahubSink *self)
   return flow;
 }
 
-static void
-install_block (GstDatahubSink *self, GstDatahubBlock *block)
-{
-  GstDatahubWriter *writer =
-      gst_datahub_writer_new (block, GST_ELEMENT_CAST (self), resume);
-  gboolean unlocked;
-  GST_OBJECT_LOCK (self);
-  self->block = block;
-  self->writer = writer;
-  unlocked = self->unlocked;
-  GST_OBJECT_UNLOCK (self);
-  gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED,
-      unlocked);
-}
-
-/* Streaming thread. The block becomes visible with what is known of the stream
- * in it, so nobody meets it half-described. */
+/* The block becomes visible with what is known of the stream in it, so nobody
+ * meets it half-described. */
 static GstFlowReturn
 try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
 {
-  GstElement *element = GST_ELEMENT_CAST (self);
   DatahubProducerOptions options;
-  DatahubError error = { 0 };
-  GstDatahubBlock *block;
   GstFlowReturn flow;
-  gst_datahub_sink_settings_fill (element, &self->settings, size, &options);
-  block = make_secret (self, &options, &error)
-      ? gst_datahub_block_new (self->client.channel, &options, &error)
-      : NULL;
-  if (!block) {
-    gst_datahub_client_post_error (element, &error, "creating the block");
-    return GST_FLOW_ERROR;
-  }
-  install_block (self, block);
-  tell_page_size (self, &options);
-  flow = write_pending (self);
+  gst_datahub_sink_settings_fill (GST_ELEMENT_CAST (self), &self->settings,
+      size, &options);
+  flow = gst_datahub_share_create (&self->share, &options, resume);
+  if (flow == GST_FLOW_OK)
+    flow = write_pending (self);
+  if (flow == GST_FLOW_OK)
+    flow = gst_datahub_share_publish (&self->share, &gst_datahub_audience_funcs,
+        &self->audience);
   if (flow != GST_FLOW_OK)
     return flow;
-  error.code =
-      datahub_producer_publish (gst_datahub_writer_get_producer (self->writer),
-          &error);
-  if (error.code != DATAHUB_OK) {
-    gst_datahub_client_post_error (element, &error, "publishing the block");
-    return GST_FLOW_ERROR;
-  }
   GST_INFO_OBJECT (self,
       "published %s with slots of %" G_GUINT64_FORMAT " bytes",
       self->client.channel, options.slot_size);
-  self->service = gst_datahub_service_new (block, &service_funcs, self);
-  register_block (self, caps);
-  return GST_FLOW_OK;
+  gst_datahub_share_register (&self->share, caps);
+  return flow;
 }
 
 /* Upstream tries again after a failure; once is enough for us to say why. */
@@ -390,33 +204,13 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
   g_autoptr (GstCaps) caps = NULL;
   if (self->failed)
     return GST_FLOW_ERROR;
-  if (self->writer)
+  if (self->share.writer)
     return GST_FLOW_OK;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
   return make_block (self, gst_datahub_size_from_buffer (buffer), caps);
 }
 
 /* ---- the base class ---- */
-
-static gboolean
-is_name_free (GstDatahubSink *self)
-{
-  DatahubBlockGlance glance;
-  DatahubError error = { 0 };
-  gboolean taken =
-      datahub_block_glance (self->client.channel, &glance, &error) == DATAHUB_OK
-      && glance.producer_alive;
-  if (taken) {
-    error.code = DATAHUB_ERROR_BUSY;
-    g_snprintf (error.message, sizeof error.message,
-        "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
-        "choose another name with datablock=NAME.",
-        glance.producer_pid, self->client.channel);
-    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
-        "looking for the name");
-  }
-  return !taken;
-}
 
 /* What can be refused is refused before the base class starts anything. */
 static gboolean
@@ -425,7 +219,7 @@ prepare (GstDatahubSink *self)
   GstElement *element = GST_ELEMENT_CAST (self);
   if (!gst_datahub_sink_settings_check (element, &self->settings)
       || !gst_datahub_client_start (element, &self->client)
-      || !is_name_free (self)) {
+      || !gst_datahub_share_is_name_free (&self->share)) {
     gst_datahub_client_stop (&self->client);
     return FALSE;
   }
@@ -436,67 +230,31 @@ prepare (GstDatahubSink *self)
   return TRUE;
 }
 
-static void
-leave_hub (GstDatahubSink *self)
-{
-  if (self->client.hub && self->writer)
-    datahub_hub_unregister_block (self->client.hub, self->client.channel,
-        datahub_producer_get_uuid (
-            gst_datahub_writer_get_producer (self->writer)));
-}
-
 /* The streaming thread has ended. */
 static void
 finish (GstDatahubSink *self)
 {
-  GstDatahubWriter *writer;
-  GstDatahubBlock *block;
-  leave_hub (self);
-  g_clear_pointer (&self->service, gst_datahub_service_stop);
-  GST_OBJECT_LOCK (self);
-  writer = g_steal_pointer (&self->writer);
-  block = g_steal_pointer (&self->block);
-  GST_OBJECT_UNLOCK (self);
-  gst_datahub_writer_free (writer);
-  if (block) {
-    gst_datahub_block_close (block);
-    gst_datahub_block_unref (block);
-    set_num_consumers (self, 0);
-  }
+  if (gst_datahub_share_close (&self->share))
+    gst_datahub_audience_leave (&self->audience);
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
   gst_datahub_event_state_clear (&self->event_state);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
-  wipe_secret (self);
   gst_datahub_client_stop (&self->client);
-}
-
-static void
-interrupt (GstDatahubSink *self, GstDatahubBlockInterrupt why,
-    gboolean interrupted)
-{
-  GstDatahubBlock *block;
-  GST_OBJECT_LOCK (self);
-  if (why == GST_DATAHUB_BLOCK_UNLOCKED)
-    self->unlocked = interrupted;
-  block = self->block ? gst_datahub_block_ref (self->block) : NULL;
-  GST_OBJECT_UNLOCK (self);
-  if (!block)
-    return;
-  gst_datahub_block_set_interrupted (block, why, interrupted);
-  gst_datahub_block_unref (block);
 }
 
 static gboolean
 gst_datahub_sink_unlock (GstBaseSink *sink)
 {
-  interrupt (GST_DATAHUB_SINK (sink), GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
+  gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
+      GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
   return TRUE;
 }
 
 static gboolean
 gst_datahub_sink_unlock_stop (GstBaseSink *sink)
 {
-  interrupt (GST_DATAHUB_SINK (sink), GST_DATAHUB_BLOCK_UNLOCKED, FALSE);
+  gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
+      GST_DATAHUB_BLOCK_UNLOCKED, FALSE);
   return TRUE;
 }
 
@@ -508,7 +266,8 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
     return GST_STATE_CHANGE_FAILURE;
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
-    interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
+    gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING,
+        TRUE);
   result = GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
                ->change_state (element, change);
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
@@ -524,11 +283,11 @@ take_event (GstDatahubSink *self, GstEvent *event)
   GstFlowReturn flow;
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     self->live_known = FALSE;
-  if (!self->writer && gst_datahub_event_is_context (event)) {
+  if (!self->share.writer && gst_datahub_event_is_context (event)) {
     g_queue_push_tail (&self->pending, gst_event_ref (event));
     return GST_FLOW_OK;
   }
-  if (!self->writer) {
+  if (!self->share.writer) {
     flow = ensure_block (self, NULL);
     if (flow != GST_FLOW_OK)
       return flow;
@@ -559,8 +318,8 @@ take_caps (GstDatahubSink *self, GstEvent *event)
   if (take_event (self, event) != GST_FLOW_OK)
     return FALSE;
   gst_event_parse_caps (event, &caps);
-  if (self->writer) {
-    register_block (self, caps);
+  if (self->share.writer) {
+    gst_datahub_share_register (&self->share, caps);
     return TRUE;
   }
   size = gst_datahub_size_from_caps (caps);
@@ -582,7 +341,7 @@ wait_for_consumers (GstDatahubSink *self)
   if (wanted)
     GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
   while ((result = datahub_producer_wait_consumers (
-              gst_datahub_writer_get_producer (self->writer), wanted,
+              gst_datahub_writer_get_producer (self->share.writer), wanted,
               DATAHUB_FOREVER))
       == DATAHUB_INTERRUPTED) {
     GstFlowReturn flow = resume (self);
@@ -624,9 +383,10 @@ refuse_event (GstEvent *event)
 static void
 take_flush (GstDatahubSink *self)
 {
-  if (self->writer)
-    datahub_producer_flush (gst_datahub_writer_get_producer (self->writer));
-  interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, FALSE);
+  if (self->share.writer)
+    datahub_producer_flush (gst_datahub_writer_get_producer (self->share
+                                                                 .writer));
+  gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING, FALSE);
   self->live_known = FALSE;
 }
 
@@ -637,7 +397,8 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
   gboolean done;
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_START:
-      interrupt (self, GST_DATAHUB_BLOCK_FLUSHING, TRUE);
+      gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING,
+          TRUE);
       return chain_event (sink, event);
     case GST_EVENT_FLUSH_STOP:
       take_flush (self);
@@ -677,7 +438,7 @@ write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
   GstDatahubWriterNow now = get_now (self);
   GstFlowReturn flow =
-      gst_datahub_writer_write_buffers (self->writer, &now, buffers, n);
+      gst_datahub_writer_write_buffers (self->share.writer, &now, buffers, n);
   if (flow == GST_FLOW_OK)
     tell_ready (self);
   return flow;
@@ -714,46 +475,13 @@ gst_datahub_sink_render_list (GstBaseSink *sink, GstBufferList *list)
   return flow;
 }
 
-static void
-propose_pool (GstDatahubSink *self, GstQuery *query, GstAllocator *allocator,
-    GstCaps *caps)
-{
-  g_autoptr (GstBufferPool) pool = NULL;
-  GstStructure *config;
-  GstVideoInfo info;
-  guint64 size =
-      gst_video_info_from_caps (&info, caps) ? info.size : get_slot_size (self);
-  if (size == 0 || size > G_MAXUINT)
-    return;
-  pool = gst_datahub_pool_new (allocator);
-  config = gst_buffer_pool_get_config (pool);
-  gst_buffer_pool_config_set_params (config, caps, (guint) size, 0, 0);
-  if (gst_buffer_pool_set_config (pool, config))
-    gst_query_add_allocation_pool (query, pool, (guint) size, 0, 0);
-}
-
 static gboolean
 gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
-  g_autoptr (GstAllocator) allocator = NULL;
-  GstAllocationParams params;
-  GstCaps *caps = NULL;
-  gboolean need_pool = FALSE;
-  gst_query_parse_allocation (query, &caps, &need_pool);
-  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  gst_query_add_allocation_meta (query, GST_AUDIO_META_API_TYPE, NULL);
-  GST_OBJECT_LOCK (self);
-  if (self->writer)
-    allocator =
-        gst_object_ref (gst_datahub_writer_get_allocator (self->writer));
-  GST_OBJECT_UNLOCK (self);
-  if (!allocator)
-    return TRUE;
-  gst_allocation_params_init (&params);
-  gst_query_add_allocation_param (query, allocator, &params);
-  if (caps && need_pool)
-    propose_pool (self, query, allocator, caps);
+  g_autoptr (GstAllocator) allocator =
+      gst_datahub_share_get_allocator (&self->share);
+  gst_datahub_proposal_fill (query, allocator, get_slot_size (self));
   return TRUE;
 }
 
@@ -766,13 +494,13 @@ get_stats (GstDatahubSink *self)
   DatahubProducerStats block = { 0 };
   GstDatahubWriterStats writer = { 0 };
   GST_OBJECT_LOCK (self);
-  if (self->writer) {
-    datahub_producer_get_stats (gst_datahub_writer_get_producer (self->writer),
-        &block);
-    gst_datahub_writer_get_stats (self->writer, &writer);
+  if (self->share.writer) {
+    datahub_producer_get_stats (
+        gst_datahub_writer_get_producer (self->share.writer), &block);
+    gst_datahub_writer_get_stats (self->share.writer, &writer);
   }
-  gst_structure_set (stats, "num-consumers", G_TYPE_UINT, self->num_consumers,
-      NULL);
+  gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
+      self->audience.num_consumers, NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
       G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
@@ -814,7 +542,7 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
   switch (id) {
     case PROP_NUM_CONSUMERS:
       GST_OBJECT_LOCK (self);
-      g_value_set_uint (value, self->num_consumers);
+      g_value_set_uint (value, self->audience.num_consumers);
       GST_OBJECT_UNLOCK (self);
       break;
     case PROP_STATS:
@@ -857,35 +585,6 @@ install_properties (GObjectClass *klass)
           "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));
 }
 
-/**
- * GstDatahubSink::consumer-added:
- * @sink: the element
- * @id: never the same for two consumers of a block
- * @name: as it calls itself
- *
- * A consumer has chosen where it starts. Emitted in a thread of the element; a
- * handler must not change the element's state.
- */
-/**
- * GstDatahubSink::consumer-removed:
- * @sink: the element
- * @id: which
- * @reason: "left", "died" or "evicted"
- *
- * A consumer is gone. Emitted in a thread of the element; a handler must not
- * change the element's state.
- */
-static void
-install_signals (GType type)
-{
-  signals[SIGNAL_CONSUMER_ADDED] =
-      g_signal_new ("consumer-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
-  signals[SIGNAL_CONSUMER_REMOVED] =
-      g_signal_new ("consumer-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
-}
-
 static void
 gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
 {
@@ -899,7 +598,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   object_class->get_property = gst_datahub_sink_get_property;
   object_class->finalize = gst_datahub_sink_finalize;
   install_properties (object_class);
-  install_signals (G_TYPE_FROM_CLASS (klass));
+  gst_datahub_audience_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_sink_change_state;
   element_class->set_context = gst_datahub_sink_set_context;
@@ -925,6 +624,9 @@ static void
 gst_datahub_sink_init (GstDatahubSink *self)
 {
   gst_datahub_client_init (&self->client);
+  gst_datahub_audience_init (&self->audience, GST_ELEMENT_CAST (self),
+      &self->settings);
+  gst_datahub_share_init (&self->share, GST_ELEMENT_CAST (self), &self->client);
   g_queue_init (&self->pending);
   gst_datahub_sink_settings_init (&self->settings);
   /* the last sample would keep a slot on loan for good */

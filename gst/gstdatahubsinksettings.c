@@ -225,6 +225,18 @@ gst_datahub_sink_settings_check (GstElement *element,
   return FALSE;
 }
 
+/* Returns: what is passed on, in either direction. Any thread. */
+GstDatahubEvents
+gst_datahub_sink_settings_get_events (GstElement *element,
+    const GstDatahubSinkSettings *settings)
+{
+  GstDatahubEvents events;
+  GST_OBJECT_LOCK (element);
+  events = settings->events;
+  GST_OBJECT_UNLOCK (element);
+  return events;
+}
+
 /**
  * gst_datahub_sink_settings_fill:
  * @element: the element

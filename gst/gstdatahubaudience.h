@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The consumers of a sink's block, as the application and upstream hear of
+ * them. */
+#ifndef GST_DATAHUB_AUDIENCE_H
+#define GST_DATAHUB_AUDIENCE_H
+
+#include "gstdatahubservice.h"
+#include "gstdatahubsinksettings.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  GstElement *element; /* borrowed: it owns this, and what follows */
+  const GstDatahubSinkSettings *settings; /* object lock */
+  guint num_consumers; /* object lock; written by the service's thread */
+  gint notify; /* atomic: somebody wants to hear of new data */
+} GstDatahubAudience;
+
+/* For a service whose user data is a GstDatahubAudience. */
+extern const GstDatahubServiceFuncs gst_datahub_audience_funcs;
+
+void gst_datahub_audience_install_signals (GType type);
+void gst_datahub_audience_init (GstDatahubAudience *audience,
+    GstElement *element, const GstDatahubSinkSettings *settings);
+void gst_datahub_audience_leave (GstDatahubAudience *audience);
+gboolean gst_datahub_audience_is_notify_wanted (GstDatahubAudience *audience);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_AUDIENCE_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a sink offers upstream to write into. Any thread. */
+#ifndef GST_DATAHUB_PROPOSAL_H
+#define GST_DATAHUB_PROPOSAL_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+void gst_datahub_proposal_fill (GstQuery *query, GstAllocator *allocator,
+    guint64 slot_size);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_PROPOSAL_H */

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A block is made, described, published and registered, in this order, and goes
+ * in the opposite one; whoever else uses it meanwhile has it from here. */
+#include "gstdatahubshare.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY_EXTERN (datahubsink_debug);
+#define GST_CAT_DEFAULT datahubsink_debug
+
+/* There is no block yet. */
+void
+gst_datahub_share_init (GstDatahubShare *share, GstElement *element,
+    const GstDatahubClient *client)
+{
+  *share = (GstDatahubShare){ .element = element, .client = client };
+}
+
+/* Whether no living producer has the name; if one has, that was posted. */
+gboolean
+gst_datahub_share_is_name_free (const GstDatahubShare *share)
+{
+  DatahubBlockGlance glance;
+  DatahubError error = { 0 };
+  gboolean taken =
+      datahub_block_glance (share->client->channel, &glance, &error)
+          == DATAHUB_OK
+      && glance.producer_alive;
+  if (taken) {
+    error.code = DATAHUB_ERROR_BUSY;
+    g_snprintf (error.message, sizeof error.message,
+        "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
+        "choose another name with datablock=NAME.",
+        glance.producer_pid, share->client->channel);
+    gst_datahub_client_post_error (share->element, &error,
+        "looking for the name");
+  }
+  return !taken;
+}
+
+/* A strict block that a broker knows takes tickets, which only the broker makes:
+ * so who may read it is what the broker says. */
+static gboolean
+make_secret (GstDatahubShare *share, DatahubProducerOptions *options,
+    DatahubError *error)
+{
+  if (!options->strict || !share->client->hub)
+    return TRUE;
+  error->code = datahub_secret_generate (share->secret, error);
+  share->has_secret = error->code == DATAHUB_OK;
+  options->secret = share->secret;
+  return share->has_secret;
+}
+
+static void
+tell_page_size (GstDatahubShare *share, const DatahubProducerOptions *options)
+{
+  DatahubProducerStats stats;
+  guint64 wanted = options->hugepages == DATAHUB_HUGEPAGES_2M ? 1 << 21
+      : options->hugepages == DATAHUB_HUGEPAGES_1G            ? 1 << 30
+                                                              : 0;
+  datahub_producer_get_stats (gst_datahub_writer_get_producer (share->writer),
+      &stats);
+  if (stats.page_size >= wanted)
+    return;
+  GST_ELEMENT_WARNING (share->element, RESOURCE, SETTINGS,
+      ("There are no huge pages of %" G_GUINT64_FORMAT
+       " KiB for this block; it is on pages of %" G_GUINT64_FORMAT " KiB. %s",
+          wanted / 1024, stats.page_size / 1024,
+          options->strict
+              ? "Reserve some in /sys/kernel/mm/hugepages before it starts."
+              : "Only a block with strict=true can have them."),
+      (NULL));
+}
+
+static void
+install_block (GstDatahubShare *share, GstDatahubBlock *block,
+    GstDatahubResumeFunc resume)
+{
+  GstDatahubWriter *writer =
+      gst_datahub_writer_new (block, share->element, resume);
+  gboolean unlocked;
+  GST_OBJECT_LOCK (share->element);
+  share->block = block;
+  share->writer = writer;
+  unlocked = share->unlocked;
+  GST_OBJECT_UNLOCK (share->element);
+  gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED,
+      unlocked);
+}
+
+/**
+ * gst_datahub_share_create:
+ * @share: one without a block
+ * @options: of the block; a secret is added to those of a strict one
+ * @resume: called with the element when a wait was interrupted
+ *
+ * Makes a block that nobody sees yet, and its writer.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
+ */
+GstFlowReturn
+gst_datahub_share_create (GstDatahubShare *share,
+    DatahubProducerOptions *options, GstDatahubResumeFunc resume)
+{
+  DatahubError error = { 0 };
+  GstDatahubBlock *block = make_secret (share, options, &error)
+      ? gst_datahub_block_new (share->client->channel, options, &error)
+      : NULL;
+  if (!block) {
+    gst_datahub_client_post_error (share->element, &error,
+        "creating the block");
+    return GST_FLOW_ERROR;
+  }
+  install_block (share, block, resume);
+  tell_page_size (share, options);
+  return GST_FLOW_OK;
+}
+
+/**
+ * gst_datahub_share_publish:
+ * @share: one with a block
+ * @funcs: who hears of its consumers
+ * @user_data: given to @funcs
+ *
+ * Others see the block from now on.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
+ */
+GstFlowReturn
+gst_datahub_share_publish (GstDatahubShare *share,
+    const GstDatahubServiceFuncs *funcs, gpointer user_data)
+{
+  DatahubError error = { 0 };
+  error.code =
+      datahub_producer_publish (gst_datahub_writer_get_producer (share->writer),
+          &error);
+  if (error.code != DATAHUB_OK) {
+    gst_datahub_client_post_error (share->element, &error,
+        "publishing the block");
+    return GST_FLOW_ERROR;
+  }
+  share->service = gst_datahub_service_new (share->block, funcs, user_data);
+  return GST_FLOW_OK;
+}
+
+/**
+ * gst_datahub_share_register:
+ * @share: one with a published block
+ * @caps: (nullable): what is in it
+ *
+ * Tells the broker, if there is one; again when the caps are new.
+ */
+void
+gst_datahub_share_register (GstDatahubShare *share, GstCaps *caps)
+{
+  g_autofree gchar *text = NULL;
+  if (!share->client->hub)
+    return;
+  text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
+  (share->has_secret ? datahub_hub_register_strict_block
+                     : datahub_hub_register_block) (share->client->hub,
+      share->client->channel,
+      datahub_producer_get_uuid (
+          gst_datahub_writer_get_producer (share->writer)),
+      text, share->has_secret ? share->secret : NULL);
+}
+
+static void
+leave_hub (GstDatahubShare *share)
+{
+  if (share->client->hub && share->writer)
+    datahub_hub_unregister_block (share->client->hub, share->client->channel,
+        datahub_producer_get_uuid (
+            gst_datahub_writer_get_producer (share->writer)));
+}
+
+static void
+wipe_secret (GstDatahubShare *share)
+{
+  explicit_bzero (share->secret, sizeof share->secret);
+  share->has_secret = FALSE;
+}
+
+/* The streaming thread has ended. Returns: whether there was a block. */
+gboolean
+gst_datahub_share_close (GstDatahubShare *share)
+{
+  GstDatahubWriter *writer;
+  GstDatahubBlock *block;
+  leave_hub (share);
+  g_clear_pointer (&share->service, gst_datahub_service_stop);
+  GST_OBJECT_LOCK (share->element);
+  writer = g_steal_pointer (&share->writer);
+  block = g_steal_pointer (&share->block);
+  GST_OBJECT_UNLOCK (share->element);
+  gst_datahub_writer_free (writer);
+  wipe_secret (share);
+  if (!block)
+    return FALSE;
+  gst_datahub_block_close (block);
+  gst_datahub_block_unref (block);
+  return TRUE;
+}
+
+/* Returns: (transfer full) (nullable): memory of the block. Any thread. */
+GstAllocator *
+gst_datahub_share_get_allocator (GstDatahubShare *share)
+{
+  GstAllocator *allocator = NULL;
+  GST_OBJECT_LOCK (share->element);
+  if (share->writer)
+    allocator =
+        gst_object_ref (gst_datahub_writer_get_allocator (share->writer));
+  GST_OBJECT_UNLOCK (share->element);
+  return allocator;
+}
+
+/* Ends the waits of all who use the block, or allows them again. Any thread. */
+void
+gst_datahub_share_interrupt (GstDatahubShare *share,
+    GstDatahubBlockInterrupt why, gboolean interrupted)
+{
+  GstDatahubBlock *block;
+  GST_OBJECT_LOCK (share->element);
+  if (why == GST_DATAHUB_BLOCK_UNLOCKED)
+    share->unlocked = interrupted;
+  block = share->block ? gst_datahub_block_ref (share->block) : NULL;
+  GST_OBJECT_UNLOCK (share->element);
+  if (!block)
+    return;
+  gst_datahub_block_set_interrupted (block, why, interrupted);
+  gst_datahub_block_unref (block);
+}
