@@ -101,9 +101,12 @@ resync (DatahubConsumer *consumer)
   if (key != last && key != DATAHUB_NONE && key > s && key >= tail
       && key < head)
     to = key;
-  else if (key != last && last != DATAHUB_NONE) {
+  else if (last != DATAHUB_NONE && (key != last || last >= head)) {
+    /* both are stored before the head that makes them true, so the newest record
+     * may depend on others even where they are equal */
     consumer->need_key = true;
-    datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+    if (key != last)
+      datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
   }
   consumer->cursor = to > s ? to : s + 1;
   consumer->discont = true;
