@@ -28,7 +28,7 @@ stage_options (uint64_t epoch)
   options.slots = 32;
   options.max_consumers = MAX_CONSUMERS;
   options.max_bytes = 16 << 20;
-  options.zone_size = ZONE_SIZE;
+  options.zone_size = ZONE_SIZE + ZONE_REST;
   return options;
 }
 

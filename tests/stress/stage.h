@@ -15,6 +15,8 @@
 #define EPOCH 1 /* of the first producer; the second has one more */
 #define MAX_CONSUMERS 4
 #define ZONE_SIZE 128
+/* Behind it, never written to: each write copies it. */
+#define ZONE_REST 64
 /* How long a reliable consumer may be in the way. */
 #define BLOCK_TIMEOUT_NS (30 * CHECK_MS)
 
