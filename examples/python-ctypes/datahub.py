@@ -94,8 +94,7 @@ class DatahubView(Structure):
                 ("meta", c_void_p), ("meta_size", c_uint32),
                 ("context", c_uint64 * N_CONTEXTS), ("record", c_uint32),
                 ("context_records", c_uint16 * N_CONTEXTS),
-                ("n_slots", c_uint32),
-                ("pools", c_void_p * (MAX_MEMORIES + 1))]
+                ("n_slots", c_uint32)]
 
 
 class DatahubConsumerStats(Structure):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The only file that names memory orders. Which step uses which of these, what
  * it pairs with and why that is enough is argued once, in
- * docs/memory-layout.md; the code names the step (A1..A9, B1..B11). */
+ * docs/memory-layout.md; the code names the step (A1..A10, B1..B13). */
 #ifndef DATAHUB_ATOMICS_PRIVATE_H
 #define DATAHUB_ATOMICS_PRIVATE_H
 
@@ -38,6 +38,10 @@ typedef _Atomic uint32_t shared_u32;
 #define add_seq(p, v) atomic_fetch_add_explicit ((p), (v), memory_order_seq_cst)
 #define exchange_seq(p, v)                                                     \
   atomic_exchange_explicit ((p), (v), memory_order_seq_cst)
+
+/* The same for many stores at once: those before the fence are seen by whoever
+ * stored, with seq_cst, what a load behind the fence does not see. */
+#define fence_seq() atomic_thread_fence (memory_order_seq_cst)
 
 static inline bool
 swap_u64_seq (shared_u64 *word, uint64_t expected, uint64_t desired)

@@ -2,90 +2,102 @@
 /* Leases: while one stands, its record and the pools it points into stay.
  *
  * The first lease of a record sets its pin bit, the last one clears it; the
- * producer sees the bit and nothing else. Any thread may end a lease, also
- * after the consumer was closed. */
+ * producer sees the bit and nothing else. The reading thread alone takes a first
+ * lease, and takes no lock for it. Any thread may end a lease, also after the
+ * consumer was closed. Model: tests/model/lease.pml. */
 #include "consumer-private.h"
 
+/* One more lease on what this process may hold already; the lock is held. */
+static void
+count_lease (DatahubConsumer *consumer, uint32_t record)
+{
+  HeldRecord *held = &consumer->held[record];
+  uint32_t leases = load_relaxed (&held->leases);
+  store_relaxed (&held->leases, leases + 1);
+  if (leases == 0)
+    or_seq (consumer_pin_word (consumer, record),
+        UINT64_C (1) << (record & 63)); /* B3 */
+}
+
 void
-consumer_pin (DatahubConsumer *consumer, uint32_t record)
+consumer_pin_again (DatahubConsumer *consumer, uint32_t record)
 {
   pthread_mutex_lock (&consumer->lock);
-  if (consumer->held[record].leases++ == 0)
-    or_seq (&consumer->row->pins[record >> 6],
-        UINT64_C (1) << (record & 63)); /* B3 */
+  count_lease (consumer, record);
   STEP (B3_PINNED);
   pthread_mutex_unlock (&consumer->lock);
 }
 
-/* Pools that nothing needs any more, to be freed without the lock. */
-typedef struct
-{
-  ConsumerPool *pools[DATAHUB_MAX_MEMORIES + 1 + MAPPED_MAX];
-  uint32_t n;
-} Garbage;
-
-static void
-drop_pool (DatahubConsumer *consumer, ConsumerPool *pool, Garbage *garbage)
-{
-  if (consumer_drop_pool (consumer, pool))
-    garbage->pools[garbage->n++] = pool;
-}
-
-static void
-free_garbage (Garbage *garbage)
-{
-  while (garbage->n > 0)
-    consumer_free_pool (garbage->pools[--garbage->n]);
-}
-
-/* Drops one lease; the lock is held. Returns whether it was the last. */
+/* Drops one lease; the lock is held. Returns whether it was the last; the caller
+ * frees @garbage, once the lock is not held. */
 static bool
-drop_lease (DatahubConsumer *consumer, uint32_t record, Garbage *garbage)
+drop_lease (DatahubConsumer *consumer, uint32_t record, ConsumerPool **garbage)
 {
   HeldRecord *held = &consumer->held[record];
-  if (--held->leases > 0)
+  uint32_t leases = load_relaxed (&held->leases) - 1;
+  uint64_t pools;
+  if (leases > 0) {
+    store_release (&held->leases, leases);
     return false;
-  consumer->pinned -= held->n_slots;
+  }
+  pools = load_relaxed (&held->pools);
+  store_relaxed (&held->pools, 0);
+  store_relaxed (&consumer->returned,
+      load_relaxed (&consumer->returned) + held->n_slots);
   held->n_slots = 0;
-  for (uint64_t left = held->context_pools; left; left &= left - 1)
-    drop_pool (consumer, consumer->mapped[__builtin_ctzll (left)], garbage);
-  held->context_pools = 0;
-  and_seq (&consumer->row->pins[record >> 6],
+  if (pools & consumer->stale)
+    *garbage = consumer_drop_pools (consumer, pools);
+  and_seq (consumer_pin_word (consumer, record),
       ~(UINT64_C (1) << (record & 63))); /* B6 */
   STEP (B6_UNPINNED);
+  store_release (&held->leases, 0);
   return true;
 }
 
 void
 consumer_unpin (DatahubConsumer *consumer, uint32_t record)
 {
-  Garbage garbage;
+  ConsumerPool *garbage = NULL;
   bool last;
-  garbage.n = 0;
   pthread_mutex_lock (&consumer->lock);
   last = drop_lease (consumer, record, &garbage);
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_kick (consumer);
-  free_garbage (&garbage);
+  consumer_free_pools (garbage);
 }
 
-/* Turns the pin into a lease the caller ends. */
+/* Ties @pools to the leases of @record, of which the reading thread has one. */
 void
-consumer_lend (DatahubConsumer *consumer, DatahubView *view)
+consumer_keep_pools (DatahubConsumer *consumer, uint32_t record, uint64_t pools)
+{
+  shared_u64 *held = &consumer->held[record].pools;
+  store_relaxed (held, load_relaxed (held) | pools);
+}
+
+/* Counts the slots of @view, where no other lease did. */
+static void
+charge (DatahubConsumer *consumer, DatahubView *view)
 {
   HeldRecord *held = &consumer->held[view->record];
-  pthread_mutex_lock (&consumer->lock);
-  if (held->n_slots == 0) {
-    view->must_copy = consumer->pinned + view->n_slots > consumer->quota;
-    held->n_slots = view->n_slots;
-    consumer->pinned += view->n_slots;
-  }
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      ((ConsumerPool *) view->pools[i])->leases++;
-  consumer->references++;
-  pthread_mutex_unlock (&consumer->lock);
+  if (held->n_slots > 0)
+    return;
+  view->must_copy =
+      consumer_pinned (consumer) + view->n_slots > consumer->quota;
+  held->n_slots = view->n_slots;
+  store_relaxed (&consumer->lent,
+      load_relaxed (&consumer->lent) + view->n_slots);
+}
+
+/* Turns the pin into a lease the caller ends, with the pools the record points
+ * into. The pin keeps other threads from ending the last lease, and nothing less
+ * touches what is written here: no lock. The reading thread. */
+void
+consumer_lend (DatahubConsumer *consumer, DatahubView *view, uint64_t pools)
+{
+  charge (consumer, view);
+  consumer_keep_pools (consumer, view->record, pools);
+  store_relaxed (&consumer->n_lent, load_relaxed (&consumer->n_lent) + 1);
   STEP (LEASE_LENT);
   if (view->must_copy)
     add_relaxed (&consumer->n_over_quota, 1);
@@ -104,10 +116,7 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
   if (consumer->generation != os_generation ())
     return;
   pthread_mutex_lock (&consumer->lock);
-  consumer->held[view->record].leases++;
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      ((ConsumerPool *) view->pools[i])->leases++;
+  count_lease (consumer, view->record);
   consumer->references++;
   pthread_mutex_unlock (&consumer->lock);
 }
@@ -122,25 +131,23 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
 void
 datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
 {
-  Garbage garbage;
+  ConsumerPool *garbage = NULL;
   bool kick, done, last = false;
   if (consumer->generation != os_generation ())
     return;
-  garbage.n = 0;
   pthread_mutex_lock (&consumer->lock);
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++)
-    if (view->pools[i])
-      drop_pool (consumer, view->pools[i], &garbage);
   kick = drop_lease (consumer, view->record, &garbage)
       && consumer_is_room_wanted (consumer);
   /* what is still to be done needs the handle, and so the reference */
-  done = !kick && garbage.n == 0;
-  if (done)
-    last = --consumer->references == 0;
+  done = !kick && !garbage;
+  if (done) {
+    consumer->references--;
+    last = consumer_is_unreferenced (consumer);
+  }
   pthread_mutex_unlock (&consumer->lock);
   if (kick)
     consumer_bump_room (consumer);
-  free_garbage (&garbage);
+  consumer_free_pools (garbage);
   if (!done)
     consumer_unref (consumer);
   else if (last)

@@ -8,30 +8,45 @@
 #include <unistd.h>
 
 void
-consumer_free_pool (ConsumerPool *pool)
+consumer_free_pools (ConsumerPool *first)
 {
-  os_unmap ((void *) pool->map, pool->map_size);
-  free (pool);
+  while (first) {
+    ConsumerPool *pool = first;
+    first = pool->next;
+    os_unmap ((void *) pool->map, pool->map_size);
+    free (pool);
+  }
 }
 
-/* Ends a lease; the lock is held. Returns whether the caller frees the pool, once
- * the lock is not. */
-bool
-consumer_drop_pool (DatahubConsumer *consumer, ConsumerPool *pool)
+/* The pools that leased records need. */
+static uint64_t
+needed_pools (const DatahubConsumer *consumer)
 {
-  if (--pool->leases > 0 || !pool->stale)
-    return false;
-  consumer->mapped[pool->id] = NULL;
-  return true;
+  uint64_t needed = 0;
+  for (uint32_t i = 0; i < consumer->block.g.n_recs; i++)
+    needed |= load_relaxed (&consumer->held[i].pools);
+  return needed;
 }
 
+/* Forgets those of @pools that left the table and that no lease needs. The lock
+ * is held; the caller frees what is returned, once it is not. What is stale no
+ * view can lead to any more, and the leases that do were lent before it became
+ * so, under the lock: none is overlooked. */
 ConsumerPool *
-consumer_find_pool (DatahubConsumer *consumer, uint32_t gen)
+consumer_drop_pools (DatahubConsumer *consumer, uint64_t pools)
 {
-  for (uint32_t i = 0; i < consumer->n_pools; i++)
-    if (consumer->pools[i]->shape.gen == gen)
-      return consumer->pools[i];
-  return NULL;
+  ConsumerPool *dropped = NULL;
+  uint64_t left = pools & consumer->stale;
+  if (left)
+    left &= ~needed_pools (consumer);
+  consumer->stale &= ~left;
+  for (; left; left &= left - 1) {
+    ConsumerPool **at = &consumer->mapped[__builtin_ctzll (left)];
+    (*at)->next = dropped;
+    dropped = *at;
+    *at = NULL;
+  }
+  return dropped;
 }
 
 /* The reading thread alone adds; others only remove. */
@@ -100,21 +115,17 @@ static void
 drop_absent (DatahubConsumer *consumer)
 {
   for (uint32_t i = 0; i < consumer->n_pools;) {
-    ConsumerPool *pool = consumer->pools[i];
-    bool unmap;
+    ConsumerPool *pool = consumer->pools[i], *dropped;
     if (is_in_table (consumer, pool->shape.gen)) {
       i++;
       continue;
     }
     pthread_mutex_lock (&consumer->lock);
-    pool->stale = true;
-    unmap = pool->leases == 0;
-    if (unmap)
-      consumer->mapped[pool->id] = NULL;
     consumer->pools[i] = consumer->pools[--consumer->n_pools];
+    consumer->stale |= UINT64_C (1) << pool->id;
+    dropped = consumer_drop_pools (consumer, UINT64_C (1) << pool->id);
     pthread_mutex_unlock (&consumer->lock);
-    if (unmap)
-      consumer_free_pool (pool);
+    consumer_free_pools (dropped);
     STEP (P3_POOL_DROPPED);
   }
 }

@@ -12,23 +12,27 @@
 #define MAPPED_MAX 64u
 
 /* A mapped pool, cached by generation, never by its place in the table (P3). */
-typedef struct
+typedef struct _ConsumerPool ConsumerPool;
+struct _ConsumerPool
 {
   PoolShape shape;
   const uint8_t *map;
   uint64_t map_size;
   uint32_t id; /* index in mapped[] */
-  uint32_t leases; /* guarded by the consumer's lock, as stale */
-  bool stale; /* gone from the table: unmap with the last lease */
-} ConsumerPool;
+  ConsumerPool *next; /* of those that are to be freed */
+};
 
+/* What this process holds of one record. From 0 only the reading thread counts
+ * the leases up, without the lock; all other counting is done under it. The rest
+ * is written by the reading thread while it has a lease, and cleared with the
+ * last one, under the lock. */
 typedef struct
 {
-  uint32_t leases;
+  shared_u32 leases;
   uint32_t n_slots; /* counted against the quota */
-  /* Pools that contexts of this record were shown from, by id: they stay
-   * mapped as long as its lease, whatever the table says. */
-  uint64_t context_pools;
+  /* Pools that the record, or a context of it, was shown from, by id: they stay
+   * mapped as long as a lease of it stands, whatever the table says. */
+  shared_u64 pools;
 } HeldRecord;
 
 struct _DatahubConsumer
@@ -42,16 +46,22 @@ struct _DatahubConsumer
   DatahubStart start;
   uint32_t quota;
 
-  /* Guards held[], pinned, references, mapped[] and the counts of leases;
+  /* Guards held[] as said there, references, returned, mapped[] and stale;
    * innermost, never held across a system call. */
   pthread_mutex_t lock;
-  uint32_t references; /* the caller's one, and one a lease */
+  /* The caller's one, locks, and leases but those that were lent: with n_lent
+   * added, modulo 2^64, all there are. */
+  uint64_t references;
   HeldRecord *held; /* per record: the same one may be read twice */
-  uint32_t pinned; /* slots */
   ConsumerPool *mapped[MAPPED_MAX]; /* every pool that is mapped, by id */
+  uint64_t stale; /* of them: gone from the table, to go with the last lease */
+  shared_u64 returned; /* slots, of all that were lent */
 
-  /* The reading thread's own; `busy` refuses a second one. */
+  /* The reading thread's own; `busy` refuses a second one. Of the counts others
+   * load what is there. */
   shared_u32 busy;
+  shared_u64 n_lent; /* leases */
+  shared_u64 lent; /* slots */
   uint64_t incarnation;
   uint64_t cursor;
   uint64_t join_head; /* tombstones below it are older than the join */
@@ -83,6 +93,60 @@ struct _DatahubConsumer
   shared_u64 n_received, n_lost, n_expired, n_damaged, n_over_quota, n_waits;
 };
 
+/* Nothing needs the handle any more; the lock is held. A lease that n_lent does
+ * not show yet was not ended either: the sum is never too low while the caller has
+ * the handle, and nothing is lent after. */
+static inline bool
+consumer_is_unreferenced (const DatahubConsumer *consumer)
+{
+  return consumer->references + load_relaxed (&consumer->n_lent) == 0;
+}
+
+/* Slots that are held. For another thread than the reader it may be a lease
+ * behind, never below 0. */
+static inline uint32_t
+consumer_pinned (const DatahubConsumer *consumer)
+{
+  uint64_t returned = load_relaxed (&consumer->returned);
+  uint64_t lent = load_relaxed (&consumer->lent);
+  return lent > returned ? (uint32_t) (lent - returned) : 0;
+}
+
+static inline shared_u64 *
+consumer_pin_word (const DatahubConsumer *consumer, uint32_t record)
+{
+  return &consumer->row->pins[record >> 6];
+}
+
+void consumer_pin_again (DatahubConsumer *consumer, uint32_t record);
+
+/* Pins a record (B3). One that nobody here holds cannot be taken by another
+ * thread, and whoever gave it back stored that 0 behind the clearing of its bit:
+ * no lock. The reading thread. */
+static inline void
+consumer_pin (DatahubConsumer *consumer, uint32_t record)
+{
+  shared_u32 *leases = &consumer->held[record].leases;
+  if (load_acquire (leases) != 0) {
+    consumer_pin_again (consumer, record);
+    return;
+  }
+  store_relaxed (leases, 1);
+  or_seq (consumer_pin_word (consumer, record),
+      UINT64_C (1) << (record & 63)); /* B3 */
+  STEP (B3_PINNED);
+}
+
+/* A mapped pool, or NULL. The reading thread. */
+static inline ConsumerPool *
+consumer_find_pool (const DatahubConsumer *consumer, uint32_t gen)
+{
+  for (uint32_t i = 0; i < consumer->n_pools; i++)
+    if (consumer->pools[i]->shape.gen == gen)
+      return consumer->pools[i];
+  return NULL;
+}
+
 /* Attaching. */
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
@@ -91,23 +155,24 @@ void consumer_ref (DatahubConsumer *consumer);
 void consumer_unref (DatahubConsumer *consumer);
 void consumer_end (DatahubConsumer *consumer);
 
-/* Pins: B3 and B6. Any thread. */
-void consumer_pin (DatahubConsumer *consumer, uint32_t record);
+/* Pins: B3 and B6. */
 void consumer_unpin (DatahubConsumer *consumer, uint32_t record);
-void consumer_lend (DatahubConsumer *consumer, DatahubView *view);
+void consumer_lend (DatahubConsumer *consumer, DatahubView *view,
+    uint64_t pools);
+void consumer_keep_pools (DatahubConsumer *consumer, uint32_t record,
+    uint64_t pools);
 
 /* Views of pinned records; the reading thread. */
 DatahubResult consumer_describe (DatahubConsumer *consumer, uint32_t index,
-    uint64_t sequence, DatahubView *view, DatahubError *error);
+    uint64_t sequence, DatahubView *view, uint64_t *pools, DatahubError *error);
 DatahubResult consumer_refuse (DatahubConsumer *consumer, uint64_t sequence,
     const char *what, DatahubError *error);
 
 /* Pools; the reading thread. */
 bool consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error);
-ConsumerPool *consumer_find_pool (DatahubConsumer *consumer, uint32_t gen);
-void consumer_free_pool (ConsumerPool *pool);
-bool consumer_drop_pool (DatahubConsumer *consumer,
-    ConsumerPool *pool); /* the lock is held */
+void consumer_free_pools (ConsumerPool *first);
+ConsumerPool *consumer_drop_pools (DatahubConsumer *consumer,
+    uint64_t pools); /* the lock is held */
 
 /* Waiting; the reading thread. */
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);

@@ -299,11 +299,12 @@ static DatahubResult
 take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     DatahubError *error)
 {
-  uint64_t s = consumer->cursor;
+  uint64_t s = consumer->cursor, pools;
   DatahubResult result;
   if (block_record (&consumer->block, index)->type == RECORD_TYPE_TOMBSTONE)
     return step_over (consumer, index, error);
-  result = consumer_describe (consumer, index, s & SEQUENCE_MASK, view, error);
+  result = consumer_describe (consumer, index, s & SEQUENCE_MASK, view, &pools,
+      error);
   STEP (RECORD_DESCRIBED);
   if (result == DATAHUB_ERROR_SYSTEM && !consumer->reliable) {
     consumer_unpin (consumer, index); /* its pool is gone: lost, like a lap */
@@ -326,7 +327,7 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     return DATAHUB_TIMEOUT;
   }
   if (result == DATAHUB_OK)
-    consumer_lend (consumer, view);
+    consumer_lend (consumer, view, pools);
   advance (consumer, s, s + 1);
   if (result == DATAHUB_ERROR_CHECKSUM) {
     add_relaxed (&consumer->n_damaged, 1);
@@ -416,7 +417,8 @@ static DatahubResult
 read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
     DatahubError *error)
 {
-  int64_t end = timeout_ns > 0 ? os_now () + timeout_ns : timeout_ns;
+  int64_t end = timeout_ns;
+  bool timed = timeout_ns <= 0;
   for (;;) {
     DatahubResult result;
     if (load_relaxed (&consumer->block.header->pool_changes)
@@ -431,6 +433,9 @@ read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
       return DATAHUB_TIMEOUT;
     if (load_seq (&consumer->interrupted))
       return DATAHUB_INTERRUPTED;
+    if (!timed)
+      end = os_now () + timeout_ns; /* who does not wait asks no clock */
+    timed = true;
     if (consumer_sleep (consumer, end) == DATAHUB_TIMEOUT)
       return DATAHUB_TIMEOUT;
   }

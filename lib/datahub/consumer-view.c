@@ -34,20 +34,6 @@ locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
   return pool->map + BLOCK_PAGE + slot * shape->stride + offset;
 }
 
-/* Opens what @record needs, before anything points into a pool: a look at the
- * table also lets go of the pools that have left it. */
-static void
-open_pools (DatahubConsumer *consumer, const BlockRecord *record,
-    DatahubError *error)
-{
-  bool known =
-      record->meta_gen == 0 || consumer_find_pool (consumer, record->meta_gen);
-  for (uint32_t i = 0; i < record->n_mem && known; i++)
-    known = consumer_find_pool (consumer, record->mem[i].gen) != NULL;
-  if (!known)
-    consumer_refresh_pools (consumer, error);
-}
-
 static DatahubResult
 fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
 {
@@ -59,16 +45,16 @@ fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
 
 static DatahubResult
 view_memories (DatahubConsumer *consumer, const BlockRecord *record,
-    DatahubView *view, DatahubError *error)
+    DatahubView *view, uint64_t *pools, DatahubError *error)
 {
   for (uint32_t i = 0; i < record->n_mem; i++) {
     const RecordMemory *m = &record->mem[i];
-    ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
+    const ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
     if (!pool)
       return fail_pool (consumer, m->gen, error);
     view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
     view->memories[i].size = m->size;
-    view->pools[i] = pool;
+    *pools |= UINT64_C (1) << pool->id;
     if (!view->memories[i].data)
       return consumer_refuse (consumer, record->seq,
           "a memory reaches outside of its slot", error);
@@ -78,9 +64,10 @@ view_memories (DatahubConsumer *consumer, const BlockRecord *record,
 
 static DatahubResult
 view_meta (DatahubConsumer *consumer, const BlockRecord *record,
-    const BlockRecord *shared, DatahubView *view, DatahubError *error)
+    const BlockRecord *shared, DatahubView *view, uint64_t *pools,
+    DatahubError *error)
 {
-  ConsumerPool *pool;
+  const ConsumerPool *pool;
   view->meta_size = record->meta_size;
   if (record->meta_gen == 0) {
     view->meta = shared->inline_bytes;
@@ -94,27 +81,27 @@ view_meta (DatahubConsumer *consumer, const BlockRecord *record,
     return fail_pool (consumer, record->meta_gen, error);
   view->meta =
       locate (pool, record->meta_slot, record->meta_offset, record->meta_size);
-  view->pools[DATAHUB_MAX_MEMORIES] = pool;
+  *pools |= UINT64_C (1) << pool->id;
   if (!view->meta)
     return consumer_refuse (consumer, record->seq,
         "its body reaches outside of its slot", error);
   return DATAHUB_OK;
 }
 
+/* What the record stands in; a sticky one stands in itself. */
 static void
 view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
     DatahubView *view)
 {
+  uint32_t own = record->type - DATAHUB_RECORD_STREAM_START;
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
-    bool own =
-        view->type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + i);
-    bool set = own || record->ctx[i] < n_recs;
-    view->context_records[i] = own ? (uint16_t) index
-        : set                      ? record->ctx[i]
-                                   : RECORD_NONE;
-    view->context[i] = own ? record->seq
-        : set              ? record->ctx_seq[i]
-                           : DATAHUB_NONE;
+    bool set = record->ctx[i] < n_recs;
+    view->context_records[i] = set ? record->ctx[i] : RECORD_NONE;
+    view->context[i] = set ? record->ctx_seq[i] : DATAHUB_NONE;
+  }
+  if (own < DATAHUB_N_CONTEXTS) {
+    view->context_records[own] = (uint16_t) index;
+    view->context[own] = record->seq;
   }
 }
 
@@ -142,65 +129,88 @@ verify (DatahubConsumer *consumer, const BlockRecord *record,
   return DATAHUB_OK;
 }
 
+/* Copies what is used of a record, once. Returns why it makes no sense, or
+ * NULL. */
+static const char *
+copy_record (const BlockRecord *shared, uint64_t sequence, BlockRecord *record)
+{
+  memcpy (record, shared, offsetof (BlockRecord, mem));
+  record->incarnation = shared->incarnation;
+  if ((record->seq & SEQUENCE_MASK) != sequence)
+    return "it has another number";
+  if (record->type < DATAHUB_RECORD_BUFFER
+      || record->type > DATAHUB_RECORD_EVENT)
+    return "its type is unknown";
+  if (record->n_mem > DATAHUB_MAX_MEMORIES)
+    return "it has too many memories";
+  for (uint32_t i = 0; i < record->n_mem; i++)
+    record->mem[i] = shared->mem[i];
+  return NULL;
+}
+
+/* The fields one by one: to clear the whole first, with the memories that are not
+ * used, would cost as much as the rest. */
+static void
+view_fields (const BlockRecord *record, uint32_t index, DatahubView *view)
+{
+  view->sequence = record->seq;
+  view->ordinal = record->ordinal;
+  view->type = (DatahubRecordType) record->type;
+  view->flags = record->flags;
+  view->pts = record->pts;
+  view->dts = record->dts;
+  view->duration = record->duration;
+  view->offset = record->offset;
+  view->offset_end = record->offset_end;
+  view->instant_ns = record->instant_ns;
+  view->commit_ns = record->commit_ns;
+  view->incarnation = record->incarnation;
+  view->lost = view->expired = 0;
+  view->discont = view->flushed = view->must_copy = false;
+  view->n_memories = record->n_mem;
+  view->record = index;
+  view->n_slots = record->n_mem ? record->n_mem : 1;
+}
+
+/* Where the bytes are. Where a pool is not known the table is looked at, which
+ * also lets go of pools: everything again, once. */
+static DatahubResult
+view_bytes (DatahubConsumer *consumer, const BlockRecord *record,
+    const BlockRecord *shared, DatahubView *view, uint64_t *pools,
+    DatahubError *error)
+{
+  for (bool again = false;; again = true) {
+    DatahubResult result;
+    *pools = 0;
+    result = view_memories (consumer, record, view, pools, error);
+    if (result == DATAHUB_OK)
+      result = view_meta (consumer, record, shared, view, pools, error);
+    if (result != DATAHUB_ERROR_SYSTEM || again)
+      return result;
+    consumer_refresh_pools (consumer, error);
+  }
+}
+
 /* Checks record @index, which cannot change now, and describes it. Its plain
- * fields are copied once; nothing is used that was not checked. */
+ * fields are copied once; nothing is used that was not checked. @pools is set to
+ * the pools it points into, by id; they are mapped until the next look at the
+ * table, and longer where they are tied to a lease. */
 DatahubResult
 consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
-    DatahubView *view, DatahubError *error)
+    DatahubView *view, uint64_t *pools, DatahubError *error)
 {
   const BlockRecord *shared = block_record (&consumer->block, index);
   BlockRecord record;
   DatahubResult result;
-  memcpy (&record, shared, offsetof (BlockRecord, inline_bytes));
-  memset (view, 0, sizeof *view);
-  if ((record.seq & SEQUENCE_MASK) != sequence)
-    return consumer_refuse (consumer, sequence, "it has another number", error);
-  if (record.type < DATAHUB_RECORD_BUFFER || record.type > DATAHUB_RECORD_EVENT)
-    return consumer_refuse (consumer, sequence, "its type is unknown", error);
-  if (record.n_mem > DATAHUB_MAX_MEMORIES)
-    return consumer_refuse (consumer, sequence, "it has too many memories",
-        error);
-  view->sequence = record.seq;
-  view->ordinal = record.ordinal;
-  view->type = (DatahubRecordType) record.type;
-  view->flags = record.flags;
-  view->pts = record.pts;
-  view->dts = record.dts;
-  view->duration = record.duration;
-  view->offset = record.offset;
-  view->offset_end = record.offset_end;
-  view->instant_ns = record.instant_ns;
-  view->commit_ns = record.commit_ns;
-  view->incarnation = record.incarnation;
-  view->n_memories = record.n_mem;
-  view->record = index;
-  view->n_slots = record.n_mem ? record.n_mem : 1;
+  const char *fault = copy_record (shared, sequence, &record);
+  if (fault)
+    return consumer_refuse (consumer, sequence, fault, error);
+  view_fields (&record, index, view);
   view_contexts (&record, index, consumer->block.g.n_recs, view);
-  open_pools (consumer, &record, error);
-  result = view_memories (consumer, &record, view, error);
-  if (result == DATAHUB_OK)
-    result = view_meta (consumer, &record, shared, view, error);
+  result = view_bytes (consumer, &record, shared, view, pools, error);
   if (result == DATAHUB_OK)
     result = verify (consumer, &record, view, error);
   return result;
-}
-
-/* Ties the pools that @context points into to the lease of @record. A sound
- * producer keeps them as long by itself. */
-static void
-keep_context_pools (DatahubConsumer *consumer, uint32_t record,
-    const DatahubView *context)
-{
-  HeldRecord *held = &consumer->held[record];
-  pthread_mutex_lock (&consumer->lock);
-  for (uint32_t i = 0; i <= DATAHUB_MAX_MEMORIES; i++) {
-    ConsumerPool *pool = context->pools[i];
-    if (!pool || (held->context_pools >> pool->id & 1))
-      continue;
-    held->context_pools |= UINT64_C (1) << pool->id;
-    pool->leases++;
-  }
-  pthread_mutex_unlock (&consumer->lock);
 }
 
 /**
@@ -222,6 +232,7 @@ datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
     DatahubContext context, DatahubView *view, DatahubError *error)
 {
   DatahubResult result;
+  uint64_t pools;
   uint32_t index;
   if (consumer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
@@ -231,9 +242,9 @@ datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
   if (index >= consumer->block.g.n_recs)
     return DATAHUB_ERROR_NOT_FOUND;
   result = consumer_describe (consumer, index,
-      of->context[context] & SEQUENCE_MASK, view, error);
+      of->context[context] & SEQUENCE_MASK, view, &pools, error);
   if (result == DATAHUB_OK)
-    keep_context_pools (consumer, of->record, view);
+    consumer_keep_pools (consumer, of->record, pools);
   return result;
 }
 
@@ -266,6 +277,7 @@ datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
   for (int i = 0; i < STICKY_TRIES; i++) {
     uint64_t word = load_acquire (at);
     uint32_t index = RING_RECORD (word);
+    uint64_t pools;
     DatahubResult result;
     if (index >= consumer->block.g.n_recs)
       return DATAHUB_ERROR_NOT_FOUND;
@@ -274,10 +286,10 @@ datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
       consumer_unpin (consumer, index);
       continue;
     }
-    result =
-        consumer_describe (consumer, index, RING_SEQUENCE (word), view, error);
+    result = consumer_describe (consumer, index, RING_SEQUENCE (word), view,
+        &pools, error);
     if (result == DATAHUB_OK)
-      consumer_lend (consumer, view);
+      consumer_lend (consumer, view, pools);
     else
       consumer_unpin (consumer, index);
     return result;

@@ -265,7 +265,7 @@ static void
 consumer_free (DatahubConsumer *consumer)
 {
   for (uint32_t i = 0; i < consumer->n_pools; i++)
-    consumer_free_pool (consumer->pools[i]);
+    consumer_free_pools (consumer->pools[i]);
   block_release (&consumer->block);
   pthread_mutex_destroy (&consumer->lock);
   free (consumer->held);
@@ -459,7 +459,8 @@ consumer_unref (DatahubConsumer *consumer)
 {
   bool last;
   pthread_mutex_lock (&consumer->lock);
-  last = --consumer->references == 0;
+  consumer->references--;
+  last = consumer_is_unreferenced (consumer);
   pthread_mutex_unlock (&consumer->lock);
   if (last)
     consumer_end (consumer);
@@ -588,7 +589,7 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
   if (consumer->generation != os_generation ())
     return;
   pthread_mutex_lock (&consumer->lock);
-  stats->pinned = consumer->pinned;
+  stats->pinned = consumer_pinned (consumer);
   for (uint32_t i = 0; i < MAPPED_MAX; i++)
     if (consumer->mapped[i])
       stats->bytes_mapped += consumer->mapped[i]->shape.size;

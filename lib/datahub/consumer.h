@@ -54,7 +54,7 @@ typedef struct
   bool flushed; /* a flush of the producer passed just before */
   bool must_copy; /* over the quota: copy, and end the lease at once */
   uint32_t n_memories;
-  DatahubViewMemory memories[DATAHUB_MAX_MEMORIES];
+  DatahubViewMemory memories[DATAHUB_MAX_MEMORIES]; /* n_memories are set */
   const void *meta;
   uint32_t meta_size;
   uint64_t context[DATAHUB_N_CONTEXTS]; /* their sequences; NONE: not set */
@@ -62,7 +62,6 @@ typedef struct
   uint32_t record;
   uint16_t context_records[DATAHUB_N_CONTEXTS];
   uint32_t n_slots;
-  void *pools[DATAHUB_MAX_MEMORIES + 1];
 } DatahubView;
 
 typedef struct

@@ -374,8 +374,10 @@ count_sticky (Heir *heir)
     uint32_t record = RING_RECORD (heir->sticky[i]);
     producer->sticky_words[i] = heir->sticky[i];
     producer->sticky[i] = producer->shown[i] = (uint16_t) record;
-    if (record != RECORD_NONE)
-      producer->records[record].refs += 2;
+    if (record == RECORD_NONE)
+      continue;
+    producer->sticky_seq[i] = heir->records[record].seq;
+    producer->records[record].refs += 2;
   }
 }
 
@@ -418,7 +420,7 @@ rank_kept (Heir *heir)
     const Inherited *own = &heir->records[record];
     bool buried = own->type == RECORD_TYPE_TOMBSTONE;
     Rank rank = buried ? RANK_TOMBSTONE
-                       : ring_rank ((DatahubRecordType) own->type, own->flags);
+                       : rank_of ((DatahubRecordType) own->type, own->flags);
     producer->records[record].rank = (uint8_t) rank;
     producer->n_tombstones += buried;
     producer->n_lesser += rank_is_lesser (rank);

@@ -64,6 +64,24 @@ drop_places (DatahubProducer *producer, Call *call)
   call->n_places = 0;
 }
 
+static bool
+is_same_loan (const DatahubSlot *a, const DatahubSlot *b)
+{
+  return a->pool == b->pool && a->slot == b->slot && a->offset == b->offset;
+}
+
+/* Whether the loan of memory @i ends here: with the first memory it is of. */
+static bool
+ends_loan (const DatahubCommit *commit, uint32_t i)
+{
+  if (!commit->release)
+    return false;
+  for (uint32_t k = 0; k < i; k++)
+    if (is_same_loan (commit->memories[k].slot, commit->memories[i].slot))
+      return false;
+  return true;
+}
+
 static void
 fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
     RecordState *state, BlockRecord *record)
@@ -72,7 +90,11 @@ fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
   for (uint32_t i = 0; i < commit->n_memories; i++) {
     const DatahubCommitMemory *m = &commit->memories[i];
     SlotRef slot = { pool_find (producer, m->slot->pool), m->slot->slot };
-    slot_ref (slot);
+    /* the reference of a loan that ends becomes the record's */
+    if (ends_loan (commit, i))
+      producer->references--; /* never the last: the caller has one */
+    else
+      slot_ref (slot);
     state->slots[state->n_slots++] = slot;
     record->mem[i] = (RecordMemory){ .gen = m->slot->pool,
       .slot = m->slot->slot,
@@ -104,24 +126,21 @@ fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
     memcpy (at, commit->meta, commit->meta_size);
 }
 
+/* A sticky record refers only to those that come before it in a stream: caps that
+ * referred to the segment in force, which refers to the caps before, and so on,
+ * would keep every sticky record there ever was. */
 static void
 fill_contexts (DatahubProducer *producer, DatahubRecordType type,
     RecordState *state, BlockRecord *record)
 {
   uint32_t own = (uint32_t) (type - DATAHUB_RECORD_STREAM_START);
+  uint32_t n = own < DATAHUB_N_CONTEXTS ? own : DATAHUB_N_CONTEXTS;
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
-    uint32_t ctx = producer->sticky[i];
-    /* A sticky record refers only to those that come before it in a stream:
-     * caps that referred to the segment in force, which refers to the caps
-     * before, and so on, would keep every sticky record there ever was. */
-    if (own < DATAHUB_N_CONTEXTS && i >= own)
-      ctx = RECORD_NONE;
+    uint32_t ctx = i < n ? producer->sticky[i] : RECORD_NONE;
     state->ctx[i] = record->ctx[i] = (uint16_t) ctx;
-    record->ctx_seq[i] = DATAHUB_NONE;
-    if (ctx == RECORD_NONE)
-      continue;
-    producer->records[ctx].refs++;
-    record->ctx_seq[i] = block_record (&producer->block, ctx)->seq;
+    record->ctx_seq[i] = i < n ? producer->sticky_seq[i] : DATAHUB_NONE;
+    if (ctx != RECORD_NONE)
+      producer->records[ctx].refs++;
   }
 }
 
@@ -131,6 +150,7 @@ replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
 {
   uint32_t old = producer->sticky[which];
   producer->sticky[which] = (uint16_t) record;
+  producer->sticky_seq[which] = record == RECORD_NONE ? DATAHUB_NONE : sequence;
   producer->sticky_words[which] = RING_WORD (sequence, record);
   producer->sticky_changed |= 1u << which;
   if (record != RECORD_NONE)
@@ -145,6 +165,8 @@ replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
 static void
 publish_sticky (DatahubProducer *producer)
 {
+  if (!producer->sticky_changed)
+    return;
   for (uint32_t i = 0; i < N_STICKY; i++)
     if (producer->sticky_changed >> i & 1) {
       uint32_t old = producer->shown[i], now = producer->sticky[i];
@@ -182,6 +204,10 @@ static void
 update_sticky (DatahubProducer *producer, DatahubRecordType type,
     uint64_t sequence, uint32_t record)
 {
+  /* the many that change nothing */
+  if (type == DATAHUB_RECORD_BUFFER
+      && producer->sticky[STICKY_EOS] == RECORD_NONE)
+    return;
   for (uint32_t i = 0; i < N_STICKY; i++) {
     StickyChange change = ring_sticky_change (type, i);
     if (change == STICKY_REPLACED)
@@ -199,7 +225,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   RecordState *state = &producer->records[index];
   BlockRecord *record = block_record (&producer->block, index);
   state->refs = 1; /* the ring's */
-  state->rank = (uint8_t) ring_rank (commit->type, commit->flags);
+  state->rank = (uint8_t) rank_of (commit->type, commit->flags);
   producer->n_lesser += rank_is_lesser ((Rank) state->rank);
   state->n_slots = 0;
   record->seq = sequence;
@@ -334,20 +360,6 @@ stop_holding_back (DatahubProducer *producer, uint32_t n)
     ring_show_early (producer);
 }
 
-static void
-end_loans (DatahubProducer *producer, const Call *call)
-{
-  for (uint32_t i = 0; i < call->n_commits; i++) {
-    const DatahubCommit *commit = &call->commits[i];
-    for (uint32_t m = 0; commit->release && m < commit->n_memories; m++) {
-      const DatahubSlot *slot = commit->memories[m].slot;
-      slot_unref (producer,
-          (SlotRef){ pool_find (producer, slot->pool), slot->slot });
-      producer->references--; /* never the last: the caller has one */
-    }
-  }
-}
-
 static bool
 is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
 {
@@ -408,8 +420,6 @@ attempt_commit (DatahubProducer *producer, Call *call)
       return attempt;
   }
   publish_batch (producer, call);
-  end_loans (producer, call);
-  STEP (LOANS_ENDED);
   call->result = DATAHUB_OK;
   return ATTEMPT_DONE;
 }
@@ -437,27 +447,41 @@ stamp (DatahubProducer *producer, Call *call)
   return sound ? DATAHUB_OK : call->result;
 }
 
+/* @places is room for @n of them. */
 static DatahubResult
-run_commit (DatahubProducer *producer, Call *call, uint64_t *first_sequence)
+commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
+    Place *places, int64_t timeout_ns, uint64_t *first_sequence,
+    DatahubError *error)
 {
   DatahubResult result = DATAHUB_OK;
+  Call call;
+  if (producer->generation != os_generation ())
+    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  call_begin (&call, attempt_commit, DATAHUB_WAIT_COMMIT, timeout_ns, error);
+  call.rank = RANK_EVENT; /* its payloads have their slots */
+  call.commits = records;
+  call.n_commits = n;
+  call.checked = call.wake = false;
+  call.places = places;
+  call.n_places = 0;
   if (producer->options.checksum)
-    result = stamp (producer, call);
+    result = stamp (producer, &call);
   if (result == DATAHUB_OK)
-    result = producer_run (producer, call);
+    result = producer_run (producer, &call);
   if (result != DATAHUB_OK) {
     pthread_mutex_lock (&producer->lock);
-    drop_places (producer, call);
+    drop_places (producer, &call);
     pthread_mutex_unlock (&producer->lock);
     return result;
   }
-  if (call->wake) {
+  if (call.wake) {
     os_futex_wake (&producer->block.header->wake);
     STEP (COMMIT_WOKE);
     add_relaxed (&producer->n_wakes, 1);
   }
   if (first_sequence)
-    *first_sequence = call->first_sequence;
+    *first_sequence = call.first_sequence;
   return DATAHUB_OK;
 }
 
@@ -483,18 +507,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
     uint64_t *first_sequence, DatahubError *error)
 {
-  Place places[BATCH_MAX]; /* not cleared: a commit is a hot path */
-  Call call = { .attempt = attempt_commit,
-    .wait = DATAHUB_WAIT_COMMIT,
-    .rank = RANK_EVENT, /* its payloads have their slots */
-    .timeout_ns = timeout_ns,
-    .error = error,
-    .commits = records,
-    .n_commits = n_records,
-    .places = places };
-  if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This producer belongs to the parent process.");
+  Place places[BATCH_MAX];
   if (n_records == 0)
     return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
         "An empty batch cannot be committed.");
@@ -502,7 +515,8 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A batch of %u records is too big for a ring of %u: at most %u.",
         n_records, producer->block.g.ring_size, producer->batch_max);
-  return run_commit (producer, &call, first_sequence);
+  return commit_all (producer, records, n_records, places, timeout_ns,
+      first_sequence, error);
 }
 
 /**
@@ -521,8 +535,8 @@ DatahubResult
 datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
     int64_t timeout_ns, uint64_t *sequence, DatahubError *error)
 {
-  return datahub_producer_commit_batch (producer, record, 1, timeout_ns,
-      sequence, error);
+  Place place;
+  return commit_all (producer, record, 1, &place, timeout_ns, sequence, error);
 }
 
 /**

@@ -24,21 +24,12 @@ static const char *const pool_kind_names[N_POOL_KINDS] = { "payload pool",
   "event pool" };
 
 Pool *
-pool_find (const DatahubProducer *producer, uint32_t gen)
+pool_find_old (const DatahubProducer *producer, uint32_t gen)
 {
-  Pool *newest = producer->newest[POOL_PAYLOAD];
-  if (newest && newest->shape.gen == gen)
-    return newest;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i] && producer->pools[i]->shape.gen == gen)
       return producer->pools[i];
   return NULL;
-}
-
-void
-slot_ref (SlotRef slot)
-{
-  slot.pool->refs[slot.slot]++;
 }
 
 /* max-bytes is about payload: the small pool of events is bounded by itself. */

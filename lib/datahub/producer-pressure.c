@@ -15,16 +15,6 @@
 
 #include <string.h>
 
-Rank
-ring_rank (DatahubRecordType type, uint32_t flags)
-{
-  if (type != DATAHUB_RECORD_BUFFER)
-    return RANK_EVENT;
-  if (flags & DATAHUB_FLAG_DROPPABLE)
-    return RANK_DROPPABLE;
-  return flags & DATAHUB_FLAG_DELTA_UNIT ? RANK_DELTA : RANK_KEY;
-}
-
 /* Whether the record is all that keeps a slot of @pool. One that a reader pins
  * would give nothing now; that it is free of pins is a hint here, what counts is
  * the scan before the record is used again. */

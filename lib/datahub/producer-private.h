@@ -41,6 +41,16 @@ typedef enum
   RANK_TOMBSTONE
 } Rank;
 
+static inline Rank
+rank_of (DatahubRecordType type, uint32_t flags)
+{
+  if (type != DATAHUB_RECORD_BUFFER)
+    return RANK_EVENT;
+  if (flags & DATAHUB_FLAG_DROPPABLE)
+    return RANK_DROPPABLE;
+  return flags & DATAHUB_FLAG_DELTA_UNIT ? RANK_DELTA : RANK_KEY;
+}
+
 /* Whether it may go before its turn. */
 static inline bool
 rank_is_lesser (Rank rank)
@@ -126,6 +136,7 @@ struct _DatahubProducer
   uint16_t *limbo;
   uint32_t n_limbo;
   uint16_t sticky[N_STICKY]; /* record, or RECORD_NONE */
+  uint64_t sticky_seq[N_STICKY]; /* its sequence, or DATAHUB_NONE */
   uint64_t sticky_words[N_STICKY];
   uint32_t sticky_changed; /* bits: words to store after A7 */
   uint16_t shown[N_STICKY]; /* records that the stored words lead to */
@@ -155,6 +166,12 @@ struct _DatahubProducer
   StrictRow *rows;
   int blank_fd; /* what is mapped where a row was */
 };
+
+static inline void
+slot_ref (SlotRef slot)
+{
+  slot.pool->refs[slot.slot]++;
+}
 
 /* Permissions of what only the producer writes. */
 static inline uint32_t
@@ -215,6 +232,19 @@ struct _Call
   bool wake;
 };
 
+/* What all calls need; the caller adds what its attempt does. The fields one by
+ * one: to clear the rest costs more than a short call itself. */
+static inline void
+call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
+    DatahubError *error)
+{
+  call->attempt = attempt;
+  call->wait = wait;
+  call->timeout_ns = timeout_ns;
+  call->result = DATAHUB_OK;
+  call->error = error;
+}
+
 /* A sign of life: that this process runs. */
 static inline void
 producer_beat (DatahubProducer *producer)
@@ -259,16 +289,14 @@ bool ring_is_gated (DatahubProducer *producer);
 bool ring_drain_old_pools (DatahubProducer *producer);
 
 /* Under pressure; the lock is held. */
-Rank ring_rank (DatahubRecordType type, uint32_t flags);
 uint64_t ring_live_records (const DatahubProducer *producer);
 bool ring_give_up (DatahubProducer *producer, const Pool *pool);
 bool ring_may_retire_for (DatahubProducer *producer, Rank wanted);
 
 /* Pools; the lock is held except where said. */
-Pool *pool_find (const DatahubProducer *producer, uint32_t gen);
+Pool *pool_find_old (const DatahubProducer *producer, uint32_t gen);
 Attempt pool_take (DatahubProducer *producer, Call *call, PoolKind kind,
     SlotRef *slot);
-void slot_ref (SlotRef slot);
 void slot_unref (DatahubProducer *producer, SlotRef slot);
 DatahubResult pool_create (DatahubProducer *producer, PoolKind kind,
     uint32_t n_slots, uint64_t stride, DatahubError *error); /* unlocked */
@@ -278,6 +306,15 @@ void producer_tidy (DatahubProducer *producer); /* unlocked */
 uint64_t pool_counted_bytes (const PoolShape *shape);
 bool pool_link (DatahubProducer *producer, Pool *pool);
 void pool_free (DatahubProducer *producer, Pool *pool, bool unlink);
+
+/* The pool of a generation, or NULL; the lock is held. */
+static inline Pool *
+pool_find (const DatahubProducer *producer, uint32_t gen)
+{
+  Pool *newest = producer->newest[POOL_PAYLOAD];
+  return newest && newest->shape.gen == gen ? newest
+                                            : pool_find_old (producer, gen);
+}
 
 /* Strict blocks. */
 DatahubResult strict_make_control (DatahubProducer *producer,

@@ -113,19 +113,17 @@ DatahubResult
 datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
     uint32_t flags, int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
 {
-  Call call = { .attempt = attempt_acquire,
-    .wait = DATAHUB_WAIT_ACQUIRE,
-    .timeout_ns = timeout_ns,
-    .error = error,
-    .rank = ring_rank (DATAHUB_RECORD_BUFFER, flags),
-    .size = size ? size : 1,
-    .slot = slot };
+  Call call;
   if (producer->generation != os_generation ())
     return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
   if (size > UINT64_C (1) << 40)
     return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A payload of %llu bytes is not possible.", (unsigned long long) size);
+  call_begin (&call, attempt_acquire, DATAHUB_WAIT_ACQUIRE, timeout_ns, error);
+  call.rank = rank_of (DATAHUB_RECORD_BUFFER, flags);
+  call.size = size ? size : 1;
+  call.slot = slot;
   return producer_run (producer, &call);
 }
 

@@ -247,23 +247,17 @@ spin_for_gates (DatahubProducer *producer)
   return false;
 }
 
-/* Runs @call to its end: try; clean after the dead; grow; wait for reliable
- * consumers. Any thread; the streaming one as a rule. */
-DatahubResult
-producer_run (DatahubProducer *producer, Call *call)
+/* Goes on after a first attempt that was not enough. */
+static DatahubResult
+run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 {
-  int64_t end = -1;
-  bool timed = false;
+  int64_t end = call->timeout_ns >= 0 ? os_now () + call->timeout_ns : -1;
   uint32_t room = 0, announced = 0;
   DatahubResult result;
-  for (;;) {
-    Attempt attempt = try_once (producer, call);
+  for (;; attempt = try_once (producer, call)) {
     result = call->result;
     if (attempt == ATTEMPT_DONE)
       break;
-    if (!timed && call->timeout_ns >= 0)
-      end = os_now () + call->timeout_ns; /* who does not wait asks no clock */
-    timed = true;
     result = relieve (producer, call, attempt);
     if (result == DATAHUB_OK)
       continue;
@@ -282,6 +276,17 @@ producer_run (DatahubProducer *producer, Call *call)
   if (announced)
     announce (producer, announced, false);
   return result;
+}
+
+/* Runs @call to its end: try; clean after the dead; grow; wait for reliable
+ * consumers. Who does not wait asks no clock. Any thread; the streaming one as a
+ * rule. */
+DatahubResult
+producer_run (DatahubProducer *producer, Call *call)
+{
+  Attempt attempt = try_once (producer, call);
+  return attempt == ATTEMPT_DONE ? call->result
+                                 : run_on (producer, call, attempt);
 }
 
 /**

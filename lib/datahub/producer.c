@@ -196,8 +196,10 @@ producer_make_private_state (DatahubProducer *producer)
   for (uint32_t i = 0; i < n; i++)
     producer->free_recs[i] = (uint16_t) (n - 1 - i);
   producer->n_free_recs = n;
-  for (uint32_t i = 0; i < N_STICKY; i++)
+  for (uint32_t i = 0; i < N_STICKY; i++) {
     producer->sticky[i] = producer->shown[i] = RECORD_NONE;
+    producer->sticky_seq[i] = DATAHUB_NONE;
+  }
   producer->last_buffer = producer->last_key = DATAHUB_NONE;
   producer->batch_max = producer->block.g.ring_size / 2;
   if (producer->batch_max > BATCH_MAX)

@@ -67,7 +67,9 @@ typedef struct
   /* Metas of a buffer, or the body of an event: copied by the commit. */
   const void *meta;
   uint32_t meta_size;
-  bool release; /* the commit ends the loans of its memories */
+  /* The commit ends the loans of its memories, each once. Of a loan that several
+   * records share, the last one does. */
+  bool release;
 } DatahubCommit;
 
 /* Which waits datahub_producer_set_interrupted() ends. */

@@ -19,6 +19,7 @@
   step (T3_TOMBSTONE_FILLED) \
   step (T4_TOMBSTONE_STORED) \
   step (TAIL_STORED) \
+  step (A10_FENCED) \
   step (A5_ROW_SCANNED) \
   step (RECLAIMED) \
   step (RECORD_BEGUN) \
@@ -30,7 +31,6 @@
   step (HEARTBEAT_STORED) \
   step (A9_WAITERS_TAKEN) \
   step (A8_WAKE_STEPPED) \
-  step (LOANS_ENDED) \
   step (COMMIT_WOKE) \
   step (FLUSH_SEQ_STORED) \
   step (FLUSH_WAKE_STEPPED) \

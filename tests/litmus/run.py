@@ -11,8 +11,8 @@ line describes: Never, or for a weakened pair Sometimes. Prints TAP.
 The small checker enumerates the executions of a test and keeps those that the
 axioms of ARMv8's memory model allow, as far as these tests need them: internal
 visibility, atomicity, and external visibility with the order that acquire,
-release and atomic instructions keep. No fences, no dependencies: it allows more
-than a processor does, never less.
+release and atomic instructions, and DMB ISH, keep. No dependencies: it allows
+more than a processor does, never less.
 """
 import itertools
 import pathlib
@@ -36,6 +36,7 @@ class Event:
         self.compute = None  # of a write: its value, or None if it is not done
         self.pair = None  # of an atomic's write: its read
         self.register = None  # of a read
+        self.fences = 0  # of the thread, before it
 
 
 def split(text):
@@ -60,8 +61,11 @@ def constant(number):
 
 def compile_thread(thread, code, places):
     """The events of one thread in program order."""
-    events, registers = [], {}
+    events, registers, fences = [], {}, []
     for line in code:
+        if line == "DMB ISH":
+            fences.append(len(events))
+            continue
         name, operands = INSTRUCTION.match(line).groups()
         operands = [part.strip("[] ") for part in operands.split(",")]
         if name == "MOV":
@@ -79,6 +83,8 @@ def compile_thread(thread, code, places):
             events.append(write)
         else:
             events += atomic(thread, name, operands, place, registers)
+    for i, event in enumerate(events):
+        event.fences = sum(at <= i for at in fences)
     return events
 
 
@@ -168,6 +174,7 @@ def is_allowed(events, sources, orders):
     observed = {(a, b) for a, b in communication if a.thread != b.thread}
     kept = {(a, b) for a, b in po
             if (a.kind == "R" and a.order in ("A", "Q") and a.order)
+            or a.fences < b.fences
             or b.order == "L"
             or (a.order == "L" and b.order == "A")
             or b.pair is a}

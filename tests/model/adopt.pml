@@ -7,7 +7,7 @@
  *
  * Other models have the rest of it: gate (C4, joiners), sticky (C2, contexts),
  * wake (C8, sleepers), pool (C9, pools), name (C0, candidates), lock (C7).
- * @covers C1 C3 C10 C11, D1, D2, A3 A5 A6 A7 by an adopter
+ * @covers C1 C3 C10 C11, D1, D2, A3 A10 A5 A6 A7 by an adopter
  * @also READER_DIES | one death each of the producer and of the reader, whose row
  *   is cleaned and taken again
  * @also PACK | two payloads a slot, committed in any order; one death
@@ -93,7 +93,8 @@ inline free_one(r)
 
 inline reclaim()
 {
-  load (0, SEQ, PINS, busy); /* A5 */
+  fence (0); /* A10 */
+  load (0, RELEASE, PINS, busy); /* A5 */
   d_step {
     free_one (0); free_one (1); free_one (2);
     limbo = limbo & busy;
@@ -112,7 +113,7 @@ inline retire()
     w = 0;
     retired = own_tail + 1
   }
-  store (0, SEQ, WORD (own_tail), PACKED (own_tail, NONE)); /* A3 */
+  store (0, RELEASE, WORD (own_tail), PACKED (own_tail, NONE)); /* A3 */
   own_tail++;
 #ifndef TAIL_EARLY
   d_step { IS_SEEN (0); tail = own_tail }

@@ -6,7 +6,7 @@
  * consumer.c (join).
  *
  * The ring is as long as the stream; records are few and used again.
- * @covers T1 T3 T4, A3 A5 A7, B2 B3 B4 B11 B13, join_head
+ * @covers T1 T3 T4, A3 A10 A5 A7, B2 B3 B4 B11 B13, join_head
  * @also LIVE | a live reader, lapped or not
  * @also ADOPT | the producer is killed at any step; its heir holds back what it commits
  * @mutant NO_T1 | T1 | gates are not looked at
@@ -15,7 +15,8 @@
  * @mutant A7_RELEASE | A7, T1 | head by a release store
  * @mutant T1_UNSEEN | T1 | what is not shown yet is given up
  * @mutant T3_LATE | T3 | the tombstone is filled when the word leads to it
- * @mutant T4_RELEASE | T4 | the word by a release store
+ * @equivalent T4_RELEASE | T4 | the word by a release store | A10 comes before the
+ *   record it led to is used again
  * @mutant OLD_IS_FREE | T4, A5 | the old record is used again without a scan
  * @mutant HEAD_FIRST | B13, B11 | join_head is loaded before the gate is stored
  * @mutant NO_JOIN_HEAD | B13 | what was given up before the join is damage too
@@ -103,9 +104,10 @@ inline reclaim()
 #ifdef OLD_IS_FREE
   busy = 0;
 #else
+  fence (0); /* A10 */
   load (0, SEQ, HWM, busy); /* A4 */
   if
-  :: busy -> load (0, SEQ, PINS, busy) /* A5 */
+  :: busy -> load (0, RELEASE, PINS, busy) /* A5 */
   :: else
   fi;
 #endif
@@ -197,7 +199,7 @@ inline retire()
   if
   :: gate > tail ->
      atomic { limbo = limbo | (1 << own[tail]); retired = tail + 1 }
-     store (0, SEQ, WORD (tail), 0); /* A3 */
+     store (0, RELEASE, WORD (tail), 0); /* A3 */
      tail++
   :: else -> store (0, SEQ, CLAIM, tail)
   fi;

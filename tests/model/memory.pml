@@ -10,6 +10,7 @@
  *   and weaker than what x86 does.
  * OR, AND: an atomic read-modify-write whose result is not used. Others may
  *   come between, as it changes only its own bits.
+ * fence(): a seq_cst fence, between stores and loads.
  * swap(): compare-and-swap; its store is seen at once, after all older ones.
  * Names of parameters are replaced as text, those of expressions passed in too:
  * no model uses self, kind, change, place, what, nth, expected, desired, done.
@@ -93,6 +94,12 @@ inline swap(self, place, expected, desired, done)
     done = (mem[place] == expected);
     mem[place] = (done -> desired : mem[place])
   }
+}
+
+/* Every store before it is seen by all before anything behind it is loaded. */
+inline fence(self)
+{
+  IS_SEEN (self)
 }
 
 /* Takes an entry out of the buffer; what is behind it moves up. */

@@ -4,15 +4,15 @@
  * lib/datahub/producer-ring.c, producer-commit.c, consumer-read.c (try_read),
  * consumer-lease.c (pin, unpin), consumer.c (rows), rows.c.
  *
- * @covers A3 A4 A5 A6 A7, B1 B2 B3 B4 B6, rows_hwm, the row's lock byte
+ * @covers A3 A10 A4 A5 A6 A7, B1 B2 B3 B4 B6, rows_hwm, the row's lock byte
  * @also BIG | ring of 2, 3 records, 4 commits
  * @also ADOPT | one reader; it and the producer die at any step each, the block is
  *   adopted, the row taken again
  * @long ADOPT_TWO | two readers; the producer dies, the block is adopted
  * @long BOTH_DIE | two deaths of readers, of either
- * @mutant A3_RELEASE | A3 | retire by a release store
- * @mutant A4_A5_ACQUIRE | A4, A5 | rows_hwm and pins loaded with acquire
- * @mutant A4_ACQUIRE | A4 | rows_hwm loaded with acquire
+ * @mutant NO_A10 | A10 | no fence between the retirements and the scan
+ * @mutant A10_EARLY | A10, A3 | the fence before the retirement
+ * @mutant A10_LATE | A10, A5 | the fence behind the scan
  * @mutant A7_RELAXED | A7 | head by a relaxed store
  * @mutant A5_BEFORE_A3 | A5, A3 | pins scanned before the retire
  * @mutant NO_A5 | A5 | reclaim without a look at the pins
@@ -31,8 +31,9 @@
  * @mutant REAP_LIVE | lock byte | a row cleaned without its lock
  * @mutant NO_CLEAN | claim | a dead owner's pins are left in the row
  * @equivalent HWM_RELAXED | rows_hwm | raised by a relaxed RMW | B3 is a release: whoever sees the pin sees the row
- * @equivalent A5_ACQUIRE | A5 | pins loaded with acquire | A4 between A3 and A5
- *   is a seq_cst load and waits for A3 already; C11 alone does not promise it
+ * @equivalent A3_RELAXED | A3 | retire by a relaxed store | A10 has it seen before
+ *   the scan, and who meets the word without the fence has no use for it
+ * @equivalent A4_ACQUIRE | A4 | rows_hwm loaded with acquire | it comes behind A10
  * @equivalent A6_RELAXED | A6 | ring word by a relaxed store | a reader follows a
  *   word only below head, and A7 is a release that covers both
  * @argued PLAIN_CLEAN | claim | pins cleared by a store, not an exchange | the models
@@ -103,20 +104,17 @@ byte retired; /* sequences below are retired; what the test knows */
 byte lives = LIVES;
 byte gone; /* readers */
 
-#ifdef A3_RELEASE
-#define A3_ORDER RELEASE
+#ifdef A3_RELAXED
+#define A3_ORDER RELAXED
 #else
-#define A3_ORDER SEQ
+#define A3_ORDER RELEASE
 #endif
-#if defined (A4_ACQUIRE) || defined (A4_A5_ACQUIRE)
+/* without the fence there is nothing to be gained from the code's seq_cst load:
+ * it would wait for stores of that order, and A3 is none */
+#ifdef A4_ACQUIRE
 #define A4_ORDER RELEASE
 #else
 #define A4_ORDER SEQ
-#endif
-#if defined (A5_ACQUIRE) || defined (A4_A5_ACQUIRE)
-#define A5_ORDER RELEASE
-#else
-#define A5_ORDER SEQ
 #endif
 #ifdef A6_RELAXED
 #define A6_ORDER RELAXED
@@ -158,6 +156,9 @@ inline unlock(p, i)
 
 inline retire()
 {
+#ifdef A10_EARLY
+  fence (0);
+#endif
   r = RECORD (own[tail % RING]);
   limbo = limbo | (1 << r);
   own[tail % RING] = PACK (tail, NONE);
@@ -168,7 +169,7 @@ inline retire()
 inline scan(i)
 {
   if
-  :: rows >> (i) & 1 -> load (0, A5_ORDER, PINS (i), pins); busy = busy | pins
+  :: rows >> (i) & 1 -> load (0, RELEASE, PINS (i), pins); busy = busy | pins
   :: else
   fi
 }
@@ -176,6 +177,9 @@ inline scan(i)
 inline reclaim()
 {
   busy = 0;
+#if !defined (NO_A10) && !defined (A10_EARLY) && !defined (A10_LATE)
+  fence (0); /* A10 */
+#endif
 #ifndef NO_A5
   load (0, A4_ORDER, HWM, rows); /* A4 */
 #ifdef NO_A4
@@ -183,6 +187,9 @@ inline reclaim()
 #endif
   scan (0); /* A5 */
   scan (1);
+#endif
+#ifdef A10_LATE
+  fence (0);
 #endif
   d_step { free = free | (limbo & ~busy); limbo = limbo & busy; rows = 0;
     pins = 0 }

@@ -13,7 +13,8 @@
  * @mutant NO_CTX_REF | ctx | a context may go while a record refers to it
  * @mutant CTX_LET_GO_AT_A3 | ctx | let go when its record leaves the ring
  * @mutant CTX_FREED_UNSEEN | ctx | freed with its record, its own pins not looked at
- * @mutant STICKY_RELEASE | sticky | the word by a release store
+ * @equivalent STICKY_RELEASE | sticky | the word by a release store | A10 comes before
+ *   the next scan
  * @mutant STICKY_LATE | sticky | the word is stored after the next reclaim
  * @mutant STICKY_BEFORE_A7 | sticky | the word is stored before head
  * @mutant NO_SECOND_LOOK | sticky | the reader does not look again
@@ -22,10 +23,11 @@
  * @mutant CAPS_REFER_TO_CAPS | ctx | caps keep the caps before them
  * @mutant CTX_OF_KEPT | D1 | contexts count that kept records refer to, no others
  * @mutant NO_C2 | C2 | the word stays behind the ring
- * @mutant C2_RELEASE | C2 | stored with release
+ * @equivalent C2_RELEASE | C2 | stored with release | A10 comes before the adopter's
+ *   first scan
  * @mutant C2_LATE | C2 | stored after the first reclaim
  * @mutant NO_FOLLOW | C2 | a word that was not stored in time is taken as it is
- * @mutant A5_ACQUIRE | A5 | pins loaded with acquire (no rows_hwm here)
+ * @mutant NO_A10 | A10 | no fence between the retirements and the scan
  * @equivalent ANY_CTX | C2 | what leftover records refer to counts, whatever is there
  *   now | the first reclaim frees them; a circle takes a damaged block
  */
@@ -65,11 +67,6 @@
 #else
 #define AGAIN_ORDER SEQ
 #endif
-#ifdef A5_ACQUIRE
-#define A5_ORDER RELEASE
-#else
-#define A5_ORDER SEQ
-#endif
 #ifdef STICKY_RELEASE
 #define STICKY_ORDER RELEASE
 #else
@@ -95,7 +92,7 @@ inline unref(record)
 inline retire()
 {
   old = RECORD (own[tail % RING]);
-  store (0, SEQ, WORD (tail), PACK (tail, NONE)); /* A3 */
+  store (0, RELEASE, WORD (tail), PACK (tail, NONE)); /* A3 */
 #ifdef CTX_LET_GO_AT_A3
   if
   :: ctx[old] != NONE -> unref (ctx[old]); ctx[old] = NONE
@@ -131,7 +128,10 @@ inline release(record)
 
 inline reclaim()
 {
-  load (0, A5_ORDER, PINS, busy); /* A5 */
+#ifndef NO_A10
+  fence (0); /* A10 */
+#endif
+  load (0, RELEASE, PINS, busy); /* A5 */
   d_step {
 #ifdef ADOPT
     release (0); release (1); release (2); release (3);
