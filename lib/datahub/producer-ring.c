@@ -185,8 +185,8 @@ scan_pins (const DatahubProducer *producer, uint64_t *busy)
 
 /* One pass over the rows (A5) frees every retired record that nobody pins. Many
  * are retired (A3) before one fence (A10): a reader whose pin (B3) the pass does
- * not see sees all of that in B4 and backs off. To order each retirement by
- * itself cost a seventh of a commit.
+ * not see sees all of that in B4 and backs off. Each ordered by itself would wait
+ * for the stores of its commit.
  * Records that the freed ones referred to join limbo behind them and are judged
  * by the same scan where it saw them: their own words were retired before it.
  * Returns how many were freed. */

@@ -33,6 +33,7 @@ WANTED = {
     "load_relaxed": r"\bldr\b",
     "store_seq": r"\bstlr\b",
     "store_release": r"\bstlr\b",
+    "fence_seq": r"\bdmb\s+ish\b",
     "or_seq": RMW, "and_seq": RMW, "add_seq": RMW, "exchange_seq": RMW,
     "swap_u64_seq": RMW,
 }
