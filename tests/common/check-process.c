@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -171,12 +170,6 @@ is_asleep (pid_t tid)
 void
 check_until_asleep (CheckThread *thread)
 {
-  uint64_t give_up =
-      check_now_ns () + (uint64_t) check_scaled_ns (10 * CHECK_S);
   pid_t tid;
-  while ((tid = atomic_load (&thread->tid)) == 0 || !is_asleep (tid)) {
-    if (check_now_ns () > give_up)
-      check_fail (__FILE__, __LINE__, "the thread never slept");
-    sched_yield ();
-  }
+  CHECK_UNTIL ((tid = atomic_load (&thread->tid)) != 0 && is_asleep (tid));
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 /* Longest a single behaviour may take; far above what any needs. */
 #define TEST_TIMEOUT_MS 60000
 #define EXIT_SKIPPED 77
+/* Longest a test looks for a condition. */
+#define UNTIL_NS (10 * CHECK_S)
 
 /* Written by the test's process, read by the runner after it ended. */
 static char *skip_reason;
@@ -103,6 +106,17 @@ check_string (const char *file, int line, const char *text, const char *wanted,
   if (!found)
     check_fail (file, line, "\"%s\" %s \"%s\"", text ? text : "(null)",
         anywhere ? "does not contain" : "is not", wanted);
+}
+
+/* It yields, so that whoever makes the condition true gets on, and a thread
+ * checker sees a point to switch at. */
+void
+check_look_again (const char *file, int line, const char *condition,
+    uint64_t since_ns)
+{
+  if (check_now_ns () - since_ns > (uint64_t) check_scaled_ns (UNTIL_NS))
+    check_fail (file, line, "in vain: %s", condition);
+  sched_yield ();
 }
 
 static void

@@ -104,6 +104,17 @@ void check_assert_nothing_left (void);
 uint32_t check_count_fds (void);
 uint32_t check_count_fds_of (pid_t pid);
 
+/* Looks until the condition holds, for what nothing can wait for; 10 s at most.
+ */
+#define CHECK_UNTIL(condition)                                                 \
+  do {                                                                         \
+    uint64_t check_since = check_now_ns ();                                    \
+    while (!(condition))                                                       \
+      check_look_again (__FILE__, __LINE__, #condition, check_since);          \
+  } while (0)
+void check_look_again (const char *file, int line, const char *condition,
+    uint64_t since_ns);
+
 uint64_t check_now_ns (void);
 /* Real time as slow machines and sanitizers need it: CHECK_SCALE multiplies.
  * CHECK_TIMEOUT (seconds) replaces the limit of one test, 60 s. */
