@@ -70,6 +70,31 @@ check_has_word (int fd)
   return poll (&poll_fd, 1, 0) == 1;
 }
 
+void
+check_ready (const CheckParent *parent)
+{
+  check_tell (parent->out, 1);
+}
+
+CheckChild
+check_fork_ready (void (*run) (CheckParent *parent), const void *data)
+{
+  CheckChild child = check_fork (run, data);
+  CHECK_HEAR (child.from, 1);
+  return child;
+}
+
+/* It does not look at the time: how long the others work is their affair, and
+ * with its parent it ends too. */
+void
+check_until_killed (const CheckParent *parent)
+{
+  uint64_t word;
+  if (read (parent->in, &word, sizeof word) == sizeof word)
+    check_fail (__FILE__, __LINE__, "it was told a word instead of killed");
+  _exit (1);
+}
+
 static int
 end_child (CheckChild *child)
 {

@@ -76,6 +76,13 @@ CheckChild check_fork (void (*run) (CheckParent *parent), const void *data);
 void check_tell (int fd, uint64_t word);
 uint64_t check_hear (int fd);
 bool check_has_word (int fd);
+/* A child says that it is ready with its first word, which is 1. */
+void check_ready (const CheckParent *parent);
+/* Forks, and returns when the child is ready. */
+CheckChild check_fork_ready (void (*run) (CheckParent *parent),
+    const void *data);
+/* The last that a child does which is to be killed. */
+void check_until_killed (const CheckParent *parent) __attribute__ ((noreturn));
 #define CHECK_HEAR(fd, word) CHECK_INT (check_hear (fd), ==, (uint64_t) (word))
 /* Waits for a clean exit; kills and waits. Both free the child's pipes. */
 void check_join (CheckChild *child);

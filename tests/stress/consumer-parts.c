@@ -258,8 +258,8 @@ consumer_holds_and_dies (CheckParent *parent)
   attach (parent, &reader, false);
   while (reader.n_held < 3)
     read_some (&reader, 1);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 void
@@ -267,13 +267,13 @@ producer_commits_and_dies (CheckParent *parent)
 {
   Stage *stage = stage_of (parent);
   DatahubProducer *producer = stage_new_producer (stage->scenario->epoch);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   for (uint32_t i = 0; i < 10; i++)
     MUST (traffic_send (producer, stage->scenario->epoch, i, 1, 10 * CHECK_S,
         &stage_error));
   check_tell (parent->out, 2);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 /* Links some of its files. */
@@ -295,8 +295,8 @@ consumer_dies_with_a_lock (CheckParent *parent)
   MUST (datahub_consumer_open_spinlock (reader.consumer, 2, &two,
       &stage_error));
   lock (two, DATAHUB_OK);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 void
@@ -323,6 +323,6 @@ consumer_dies_with_everything (CheckParent *parent)
   lock (two, DATAHUB_OK);
   while (reader.n_held < 3)
     read_some (&reader, 1);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }

@@ -318,7 +318,7 @@ producer_dies_half_way (CheckParent *parent)
       stage_options (stage_of (parent)->scenario->epoch);
   DatahubProducer *producer = create (parent, &options);
   MUST (datahub_producer_publish (producer, &stage_error));
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   commit_many (parent, producer, 9);
   send (parent, producer, DATAHUB_RECORD_EOS);

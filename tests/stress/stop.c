@@ -35,7 +35,7 @@ sleeper (CheckParent *parent)
   options.start = DATAHUB_START_OLDEST;
   must (datahub_consumer_attach ("stop", &options, &reader.consumer, &error),
       DATAHUB_OK, "attach");
-  check_tell (parent->out, 1);
+  check_ready (parent);
   while (reader.n_held < as->hold)
     must (traffic_read (&reader, 20 * CHECK_S), DATAHUB_OK, "read");
   check_tell (parent->out, 2);

@@ -68,8 +68,8 @@ idle_consumer (CheckParent *parent)
   if (stage_attach (&reader, true, &random))
     while (reader.n_held < 3 && traffic_read (&reader, CHECK_S) == DATAHUB_OK)
       ;
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
@@ -91,19 +91,18 @@ predecessor (CheckParent *parent)
   MUST (datahub_producer_create (channel, &options, &producer, &stage_error));
   MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
   MUST (datahub_producer_publish (producer, &stage_error));
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   for (uint32_t i = 0; i < N_BEFORE; i++)
     MUST (traffic_send (producer, epoch, i, 1, DATAHUB_FOREVER, &stage_error));
   check_tell (parent->out, 2);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 static CheckChild
 start_predecessor (const char *channel)
 {
-  CheckChild child = check_fork (predecessor, channel);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (predecessor, channel);
   return child;
 }
 
@@ -119,8 +118,7 @@ let_it_commit_and_die (CheckChild *child)
 static void
 prepare_orphans (Stage *stage)
 {
-  CheckChild child = check_fork (producer_dies_half_way, stage);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (producer_dies_half_way, stage);
   CHECK (stage_attach (&stage->live, false, &stage->random));
   CHECK (stage_attach (&stage->reliable, true, &stage->random));
   check_tell (child.to, 1);

@@ -58,15 +58,14 @@ publish_and_wait (CheckParent *parent)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_event (producer, DATAHUB_RECORD_CAPS, "caps");
   commit_buffers (producer, 0, 7);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 void
 leave_dead_block (void)
 {
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
   check_kill (&child);
 }
 

@@ -42,16 +42,14 @@ live (CheckParent *parent)
     fill_slot (producer, 1 << 20, 3000, &slot);
     fill_slot (producer, 1 << 20, 3000, &slot);
   }
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
-  check_fail (__FILE__, __LINE__, "it was to be killed");
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static CheckChild
 start_life (const Life *life)
 {
-  CheckChild child = check_fork (live, life);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (live, life);
   return child;
 }
 
@@ -279,20 +277,19 @@ laps_the_leased (CheckParent *parent)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_event (producer, DATAHUB_RECORD_CAPS, "first");
   commit_buffers (producer, 0, 4);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   /* What is leased leaves the ring; its records are in limbo. */
   commit_event (producer, DATAHUB_RECORD_CAPS, "second");
   commit_buffers (producer, 4, 40);
   check_tell (parent->out, 2);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 static void
 limbo_is_inherited (void)
 {
-  CheckChild child = check_fork (laps_the_leased, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (laps_the_leased, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   DatahubView held[4], caps;
@@ -359,15 +356,14 @@ ends_its_stream (CheckParent *parent)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 2);
   commit_event (producer, DATAHUB_RECORD_EOS, "");
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
 eos_is_over (void)
 {
-  CheckChild child = check_fork (ends_its_stream, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (ends_its_stream, NULL);
   DatahubConsumer *early = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   check_kill (&child);
   DatahubProducer *producer = adopt (2);
@@ -390,19 +386,18 @@ grows_twice (CheckParent *parent)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 1);
   commit_buffer (producer, 1, 20000);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   commit_buffer (producer, 2, 50000);
   commit_buffer (producer, 3, 60000);
   check_tell (parent->out, 2);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 static void
 grown_pools (void)
 {
-  CheckChild child = check_fork (grows_twice, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (grows_twice, NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubView held[2] = { read_record (consumer), read_record (consumer) };
   check_tell (child.to, 1);
@@ -597,9 +592,8 @@ live_unpublished (CheckParent *parent)
   CHECK_OK (datahub_producer_create ("cam0", &life->options, &producer, &err));
   CHECK (producer_stats (producer).adopted);
   commit_buffers (producer, life->first, life->n);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
-  check_fail (__FILE__, __LINE__, "it was to be killed");
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 /* Four slots, one of them held: what comes next does not fit unseen. */
@@ -614,8 +608,7 @@ short_of_slots_unpublished (void)
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   DatahubView held = read_record (consumer);
   check_kill (&child);
-  child = check_fork (live_unpublished, &next);
-  CHECK_HEAR (child.from, 1);
+  child = check_fork_ready (live_unpublished, &next);
   check_kill (&child);
   /* What was retired had been shown, so the block is whole. */
   DatahubProducer *producer = producer_new ("cam0", &life.options);
@@ -744,8 +737,8 @@ consumer_killed (CheckParent *parent)
   for (int i = 0; i < 3; i++)
     views[i] = read_record (consumer);
   (void) views;
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
@@ -753,8 +746,7 @@ both_killed (void)
 {
   Life life = small_life (0, 8);
   CheckChild producer_child = start_life (&life);
-  CheckChild consumer_child = check_fork (consumer_killed, NULL);
-  CHECK_HEAR (consumer_child.from, 1);
+  CheckChild consumer_child = check_fork_ready (consumer_killed, NULL);
   check_kill (&consumer_child);
   check_kill (&producer_child);
   /* Without a consumer the dead block is adopted all the same, */
@@ -959,9 +951,9 @@ adopt_at_once (CheckParent *parent)
 {
   const Life *life = parent->data;
   DatahubProducer *producer = producer_new ("cam0", &life->options);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   commit_buffers (producer, life->first, life->n);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 /* Killed at any moment of its start, by chance; every place between two stores
@@ -984,8 +976,7 @@ killed_adopting (void)
   Life short_life = small_life (0, 0);
   /* how long a whole one takes here */
   uint64_t whole = check_now_ns ();
-  child = check_fork (adopt_at_once, &short_life);
-  CHECK_HEAR (child.from, 1);
+  child = check_fork_ready (adopt_at_once, &short_life);
   whole = check_now_ns () - whole;
   check_kill (&child);
   for (int round = 0; round < 300; round++) {
@@ -1025,15 +1016,14 @@ dies_with_a_lock (CheckParent *parent)
   DatahubSpinlock *lock;
   CHECK_OK (datahub_producer_open_spinlock (producer, 3, &lock, &err));
   CHECK_OK (datahub_spinlock_lock (lock, 0));
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
 locks_of_the_dead (void)
 {
-  CheckChild child = check_fork (dies_with_a_lock, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (dies_with_a_lock, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   DatahubSpinlock *lock;

@@ -55,7 +55,7 @@ static void
 watch_head (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t head = 0; head < 2000 * BATCH;) {
     head = consumer_stats (consumer).head;
     CHECK_INT (head % BATCH, ==, 0);
@@ -72,8 +72,7 @@ never_half (void)
 {
   DatahubProducerOptions options = wide_options ();
   DatahubProducer *producer = producer_new ("cam0", &options);
-  CheckChild child = check_fork (watch_head, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (watch_head, NULL);
   for (uint64_t i = 0; i < 2000; i++)
     CHECK_OK (try_batch (producer, i * BATCH, SOON));
   check_join (&child);

@@ -32,8 +32,8 @@ static void
 attach_and_wait (CheckParent *parent)
 {
   consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 /* A row of a dead process is taken over, cleaned, by the next one. */
@@ -181,8 +181,7 @@ static void
 dead_not_listed (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (attach_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (attach_and_wait, NULL);
   DatahubConsumerInfo info;
   CHECK_INT (datahub_producer_list_consumers (producer, &info, 1), ==, 1);
   CHECK (info.alive);
@@ -272,7 +271,7 @@ static void
 reads_until_told (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   expect_buffers (consumer, 0, 4);
   check_tell (parent->out, 2);
   check_hear (parent->in);
@@ -312,8 +311,7 @@ stalled (void)
   DatahubProducerOptions options = small_options ();
   options.block_timeout_ns = DATAHUB_FOREVER;
   DatahubProducer *producer = producer_new ("cam0", &options);
-  CheckChild child = check_fork (reads_until_told, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (reads_until_told, NULL);
   CHECK (!only_consumer ().stalled);
   CHECK_INT (only_consumer ().heartbeat_ns, >, 0);
   commit_buffers (producer, 0, 4);

@@ -152,8 +152,8 @@ attach_and_wait (CheckParent *parent)
 {
   const bool *reliable = parent->data;
   consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
@@ -162,8 +162,7 @@ stalled (void)
   for (int i = 0; i < 2; i++) {
     bool reliable = i;
     DatahubProducer *producer = producer_new ("cam0", NULL);
-    CheckChild child = check_fork (attach_and_wait, &reliable);
-    CHECK_HEAR (child.from, 1);
+    CheckChild child = check_fork_ready (attach_and_wait, &reliable);
     check_stop (&child);
     commit_buffers (producer, 0, 5);
     DatahubFinding finding = look_until (DATAHUB_FINDING_CONSUMER_STALLED);

@@ -97,7 +97,7 @@ flood (CheckParent *parent)
       close (open_fds[n % 200]);
     open_fds[n++ % 200] = fd;
     if (n == 400 && !told) {
-      check_tell (parent->out, 1);
+      check_ready (parent);
       told = true;
     }
   }
@@ -171,7 +171,7 @@ as_nobody (CheckParent *parent)
   /* by the permissions of the socket */
   CHECK_INT (os_connect (dir, name), ==, -1);
   CHECK_INT (errno, ==, EACCES);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   /* somebody opened them: by the kernel's word of who it is */
   Visit visit = { .fd = fd = os_connect (dir, name) };
@@ -192,8 +192,7 @@ another_user (void)
   DatahubProducer *producer = strict_producer (NULL);
   CHECK (chmod (check_directory (), 0711) == 0);
   CheckChild child =
-      check_fork (as_nobody, datahub_producer_get_uuid (producer));
-  CHECK_HEAR (child.from, 1);
+      check_fork_ready (as_nobody, datahub_producer_get_uuid (producer));
   CHECK (chmod (check_find_file (".sck"), 0777) == 0);
   check_tell (child.to, 1);
   check_join (&child);
@@ -204,8 +203,8 @@ static void
 publish_and_sleep (CheckParent *parent)
 {
   strict_producer (NULL);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 typedef struct
@@ -231,8 +230,7 @@ attach_in_thread (void *data)
 static void
 stopped_producer (void)
 {
-  CheckChild child = check_fork (publish_and_sleep, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_sleep, NULL);
   check_stop (&child);
   DatahubConsumerOptions options;
   DatahubConsumer *consumer;

@@ -92,7 +92,7 @@ attach_and_sit (CheckParent *parent)
   const bool *reliable = parent->data;
   DatahubConsumer *consumer =
       consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   datahub_consumer_close (consumer);
 }
@@ -102,8 +102,7 @@ live_never_slows (void)
 {
   bool reliable = false;
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (attach_and_sit, &reliable);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (attach_and_sit, &reliable);
   check_stop (&child);
   for (uint64_t i = 0; i < 10000; i++)
     CHECK_OK (try_commit (producer, i, 100, 0));
@@ -117,7 +116,7 @@ static void
 reads_everything (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t i = 0; i < 20000; i++) {
     DatahubView view = read_record (consumer);
     check_buffer (&view, i, 100 + i % 900);
@@ -270,8 +269,7 @@ killed_reliable (void)
 {
   bool reliable = true;
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (attach_and_sit, &reliable);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (attach_and_sit, &reliable);
   commit_buffers (producer, 0, 8);
   CHECK_RESULT (try_commit (producer, 8, 1000, 0), DATAHUB_TIMEOUT);
   check_kill (&child);

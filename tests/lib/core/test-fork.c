@@ -109,7 +109,7 @@ exiting (void)
 static void
 lives_on (CheckParent *parent)
 {
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
 }
 
@@ -118,8 +118,7 @@ static void
 outlived (void)
 {
   set_up ();
-  CheckChild child = check_fork (lives_on, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (lives_on, NULL);
   datahub_consumer_end_read (consumer, &view);
   datahub_producer_abort (producer, &slot);
   datahub_consumer_close (consumer);

@@ -11,7 +11,7 @@ reads_across_growth (CheckParent *parent)
   const bool *reliable = parent->data;
   DatahubConsumer *consumer =
       consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   uint64_t next = 0;
   while (next < 600) {
     DatahubView view = read_record (consumer);

@@ -439,8 +439,8 @@ publish_and_die (CheckParent *parent)
   CHECK_OK (datahub_producer_open_named_spinlock (producer, "name", &lock,
       &err));
   CHECK_OK (datahub_spinlock_lock (lock, 0));
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 /* Keeps the files of a dead block: a byte of a row that no consumer takes. */
@@ -465,8 +465,7 @@ probe_dead (void *data)
 static void
 dead_producer (void)
 {
-  CheckChild child = check_fork (publish_and_die, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_die, NULL);
   check_kill (&child);
   int keeper = keep_files ();
   Image image = image_open ();

@@ -89,16 +89,15 @@ static void
 attach_and_sit (CheckParent *parent)
 {
   consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
 the_dead_do_not_count (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (attach_and_sit, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (attach_and_sit, NULL);
   commit_buffers (producer, 0, 3);
   CHECK_INT (indices_of (producer).active_consumer_count, ==, 1);
   CHECK_INT (indices_of (producer).read_index, ==, 0);
@@ -200,7 +199,7 @@ receive (CheckParent *parent)
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   Queue queue = queue_of_consumer (consumer);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t next = *first, got; next < ITEMS; next++) {
     while (!queue_receive (&queue, &got))
       sched_yield ();
@@ -220,8 +219,7 @@ between_processes (void)
   DatahubProducerOptions options = zone_options ();
   DatahubProducer *producer = producer_new ("cam0", &options);
   Queue queue = queue_of_producer (producer);
-  CheckChild child = check_fork (receive, &zero);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (receive, &zero);
   for (uint64_t i = 0; i < ITEMS; i++)
     while (!queue_send (&queue, &i))
       sched_yield ();
@@ -239,8 +237,7 @@ receiver_killed (void)
   DatahubProducer *producer = producer_new ("cam0", &options);
   Queue queue = queue_of_producer (producer);
   for (int life = 0; life < 20; life++) {
-    CheckChild child = check_fork (receive, &first);
-    CHECK_HEAR (child.from, 1);
+    CheckChild child = check_fork_ready (receive, &first);
     for (int i = 0; i < 2000; i++) {
       uint64_t item = queue.zone->write_index;
       while (!queue_send (&queue, &item))
@@ -264,7 +261,7 @@ send_for_ever (CheckParent *parent)
   DatahubProducerOptions options = zone_options ();
   DatahubProducer *producer = producer_new ("cam0", &options);
   Queue queue = queue_of_producer (producer);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (;;) {
     uint64_t item = queue.zone->write_index;
     while (!queue_send (&queue, &item))
@@ -280,8 +277,7 @@ sender_killed (void)
   DatahubConsumer *consumer = NULL;
   Queue queue;
   for (int life = 0; life < 10; life++) {
-    CheckChild child = check_fork (send_for_ever, NULL);
-    CHECK_HEAR (child.from, 1);
+    CheckChild child = check_fork_ready (send_for_ever, NULL);
     if (!consumer) {
       consumer = consumer_new ("cam0", false, DATAHUB_START_LATEST);
       queue = queue_of_consumer (consumer);

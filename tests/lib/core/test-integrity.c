@@ -361,8 +361,8 @@ hold_and_stay (CheckParent *parent)
   CHECK_OK (datahub_spinlock_lock (lock, 0));
   read_record (consumer);
   read_record (consumer);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
@@ -370,8 +370,7 @@ dead_consumer (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 6);
-  CheckChild child = check_fork (hold_and_stay, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hold_and_stay, NULL);
   check_healthy ();
   check_stop (&child);
   check_healthy ();
@@ -481,7 +480,7 @@ produce_fast (CheckParent *parent)
   char body[1000];
   memset (body, 'x', sizeof body - 1);
   body[sizeof body - 1] = 0;
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t i = 0; !check_has_word (parent->in); i++) {
     DatahubSlot slots[3];
     DatahubCommit commits[3];
@@ -628,8 +627,7 @@ no_damage_by_kills (void)
   static const bool reliable = true, live = false;
   uint32_t leftovers = 0, looks = 0;
   uint64_t end = check_now_ns () + (uint64_t) check_scaled_ns (4 * CHECK_S);
-  CheckChild producer = check_fork (produce_fast, NULL);
-  CHECK_HEAR (producer.from, 1);
+  CheckChild producer = check_fork_ready (produce_fast, NULL);
   /* the last one to leave a dead block would remove it */
   DatahubConsumer *keeper = consumer_new ("cam0", false, DATAHUB_START_LATEST);
   for (uint32_t round = 0; round < 20 || check_now_ns () < end; round++) {

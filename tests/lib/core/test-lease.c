@@ -210,7 +210,7 @@ static void
 hoards_and_waits (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 8);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   uint32_t n = 0;
   for (;;) {
     DatahubView view = read_record (consumer);
@@ -219,15 +219,14 @@ hoards_and_waits (CheckParent *parent)
     n++;
   }
   check_tell (parent->out, n);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 static void
 killed_hoarder (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (hoards_and_waits, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hoards_and_waits, NULL);
   uint64_t i = 0;
   /* One at a time, so that it gets each. */
   while (!check_has_word (child.from))

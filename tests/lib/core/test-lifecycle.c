@@ -32,7 +32,7 @@ publish_and_wait (CheckParent *parent)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 5);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   datahub_producer_close (producer);
 }
@@ -40,8 +40,7 @@ publish_and_wait (CheckParent *parent)
 static void
 busy (void)
 {
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
   DatahubProducer *producer;
   char pid[32];
   CHECK_RESULT (producer_try ("cam0", NULL, &producer), DATAHUB_ERROR_BUSY);
@@ -70,8 +69,7 @@ busy_in_process (void)
 static void
 died (void)
 {
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   DatahubView view;
@@ -87,8 +85,7 @@ died (void)
 static void
 replaced (void)
 {
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
   DatahubConsumer *old = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubView view, held = read_record (old);
   check_kill (&child);
@@ -123,7 +120,7 @@ fills_and_dies (CheckParent *parent)
   DatahubSlot slot;
   CHECK_OK (datahub_producer_acquire_slot (producer, 4096, 0, &slot, &err));
   pattern_fill (slot.data, 2000, 77);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   raise (SIGKILL);
 }
@@ -131,8 +128,7 @@ fills_and_dies (CheckParent *parent)
 static void
 died_while_filling (void)
 {
-  CheckChild child = check_fork (fills_and_dies, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (fills_and_dies, NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   check_tell (child.to, 1);
   expect_buffers (consumer, 0, 3);
@@ -148,8 +144,7 @@ died_while_filling (void)
 static void
 died_asleep_reader (void)
 {
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   expect_buffers (consumer, 0, 5);
@@ -170,8 +165,7 @@ restarted_many_times (void)
 {
   uint64_t bytes = 0;
   for (int i = 0; i < 30; i++) {
-    CheckChild child = check_fork (publish_and_wait, NULL);
-    CHECK_HEAR (child.from, 1);
+    CheckChild child = check_fork_ready (publish_and_wait, NULL);
     check_kill (&child);
     if (i == 0)
       bytes = check_bytes_used ();

@@ -115,9 +115,8 @@ hold_and_wait (CheckParent *parent)
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubSpinlock *lock = open_of_consumer (consumer, 7);
   CHECK_OK (datahub_spinlock_lock (lock, 0));
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
-  _exit (1); /* only killed */
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
@@ -127,8 +126,7 @@ death_of_owner (void)
   DatahubConsumer *second = consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubSpinlock *ours = open_of_producer (producer, 7);
   DatahubSpinlock *theirs = open_of_consumer (second, 7);
-  CheckChild child = check_fork (hold_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hold_and_wait, NULL);
   CHECK_RESULT (datahub_spinlock_lock (ours, 0), DATAHUB_TIMEOUT);
   check_kill (&child);
   /* exactly one contender gets it, and is told */
@@ -152,8 +150,7 @@ static void
 row_used_again (void)
 {
   DatahubProducer *producer = zoned_producer ();
-  CheckChild child = check_fork (hold_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hold_and_wait, NULL);
   check_kill (&child);
   DatahubConsumer *heir = consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubSpinlock *lock = open_of_consumer (heir, 7);
@@ -170,8 +167,7 @@ stopped_owner_keeps_it (void)
 {
   DatahubProducer *producer = zoned_producer ();
   DatahubSpinlock *lock = open_of_producer (producer, 7);
-  CheckChild child = check_fork (hold_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hold_and_wait, NULL);
   kill (child.pid, SIGSTOP);
   CHECK_RESULT (datahub_spinlock_lock (lock, 50 * CHECK_MS), DATAHUB_TIMEOUT);
   check_kill (&child);

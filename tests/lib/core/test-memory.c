@@ -57,7 +57,7 @@ read_big (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubView view[4];
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t n = 0; n < 8; n += 4) {
     uint64_t lowest = UINT64_MAX, highest = 0;
     for (uint64_t i = 0; i < 4; i++) {
@@ -94,8 +94,7 @@ big (void)
   options.max_bytes = BIG_SLOTS * GIB;
   DatahubProducer *producer = producer_new ("cam0", &options);
   CHECK_INT (producer_stats (producer).bytes_used, >, UINT32_MAX);
-  CheckChild child = check_fork (read_big, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (read_big, NULL);
   uint64_t farthest = 0;
   uint8_t *first = NULL;
   for (uint64_t n = 0; n < 8; n++) {

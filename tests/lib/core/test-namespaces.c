@@ -102,7 +102,7 @@ reader (CheckParent *parent)
   DatahubConsumer *consumer = attach ();
   DatahubView view = read_record (consumer);
   check_buffer (&view, 0, 1000);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   datahub_consumer_end_read (consumer, &view);
   expect_buffers (consumer, 1, 3);
@@ -115,7 +115,7 @@ owner (CheckParent *parent)
   DatahubConsumer *consumer = attach ();
   DatahubSpinlock *lock = open_lock (consumer);
   CHECK_OK (datahub_spinlock_lock (lock, SOON));
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   CHECK_OK (datahub_spinlock_unlock (lock));
   datahub_spinlock_close (lock);
@@ -126,7 +126,7 @@ static void
 bystander (CheckParent *parent)
 {
   DatahubConsumer *consumer = attach ();
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   datahub_consumer_close (consumer);
 }
@@ -137,7 +137,7 @@ contender (CheckParent *parent)
 {
   DatahubConsumer *consumer = attach ();
   DatahubSpinlock *lock = open_lock (consumer);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   check_tell (parent->out, datahub_spinlock_lock (lock, SOON));
   CHECK_OK (datahub_spinlock_unlock (lock));

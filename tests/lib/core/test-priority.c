@@ -367,7 +367,7 @@ reads_many (CheckParent *parent)
   const bool *reliable = parent->data;
   DatahubConsumer *consumer =
       consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   uint64_t next = 0;
   bool broken = false; /* a delta unit is missing since the last key frame */
   while (next < MANY) {
@@ -429,7 +429,7 @@ gives_up_and_waits (CheckParent *parent)
   while (scene.next < RING)
     commit_flags (&scene, scene.next ? DROPPABLE : 0);
   check_tell (parent->out, producer_stats (scene.producer).given_up);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 /* A successor that adopts the block keeps the gaps as they are. */
@@ -475,7 +475,7 @@ static void
 joins_many (CheckParent *parent)
 {
   uint64_t gaps = 0;
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (int i = 0; i < JOINS; i++) {
     DatahubConsumer *consumer =
         consumer_new ("cam0", true, DATAHUB_START_OLDEST);

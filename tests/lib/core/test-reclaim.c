@@ -36,15 +36,14 @@ publish_and_wait (CheckParent *parent)
   DatahubProducer *producer = producer_new (parent->data, NULL);
   commit_buffers (producer, 0, 5);
   commit_buffer (producer, 5, 50000);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static void
 publish_and_die (const char *channel)
 {
-  CheckChild child = check_fork (publish_and_wait, channel);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, channel);
   check_kill (&child);
 }
 
@@ -76,8 +75,7 @@ several (void)
   static const char *const channels[] = { "cam0", "cam1", "mic" };
   CheckChild children[3];
   for (int i = 0; i < 3; i++) {
-    children[i] = check_fork (publish_and_wait, channels[i]);
-    CHECK_HEAR (children[i].from, 1);
+    children[i] = check_fork_ready (publish_and_wait, channels[i]);
   }
   for (int i = 0; i < 3; i++)
     check_kill (&children[i]);
@@ -111,8 +109,7 @@ live (void)
 static void
 dead_but_read (void)
 {
-  CheckChild child = check_fork (publish_and_wait, "cam0");
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, "cam0");
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   check_kill (&child);
   CHECK_INT (reclaim (false).files, ==, 0);

@@ -50,15 +50,14 @@ hold_and_stay (CheckParent *parent)
   CHECK_INT (datahub_spinlock_lock (lock, 0), !=, DATAHUB_TIMEOUT);
   read_record (consumer);
   read_record (consumer);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 static CheckChild
 holder (void)
 {
-  CheckChild child = check_fork (hold_and_stay, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (hold_and_stay, NULL);
   return child;
 }
 
@@ -201,8 +200,8 @@ publish_and_wait (CheckParent *parent)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 5);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 /* Attaches, reads until the stream is over, and says how it ended. */
@@ -212,7 +211,7 @@ read_to_the_end (CheckParent *parent)
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubResult result;
   DatahubView view;
-  check_tell (parent->out, 1);
+  check_ready (parent);
   do {
     result = datahub_consumer_begin_read (consumer, SOON, &view, &err);
     if (result == DATAHUB_OK)
@@ -226,10 +225,8 @@ static void
 dead_producer (void)
 {
   DatahubIntegrityReport report;
-  CheckChild child = check_fork (publish_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
-  CheckChild reader = check_fork (read_to_the_end, NULL);
-  CHECK_HEAR (reader.from, 1);
+  CheckChild child = check_fork_ready (publish_and_wait, NULL);
+  CheckChild reader = check_fork_ready (read_to_the_end, NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   /* never from a living one, stopped or not */
   CHECK_INT (repair (DATAHUB_REPAIR_CLOSE_DEAD).n, ==, 0);

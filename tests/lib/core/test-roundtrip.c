@@ -92,7 +92,7 @@ static void
 other_process (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   expect_buffers (consumer, 0, 100);
   datahub_consumer_close (consumer);
 }
@@ -101,8 +101,7 @@ static void
 two_processes (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork (other_process, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (other_process, NULL);
   commit_buffers (producer, 0, 100);
   check_join (&child);
   datahub_producer_close (producer);

@@ -31,7 +31,7 @@ static void
 read_all (CheckParent *parent)
 {
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t n = 0; n < 60; n++)
     expect_buffer (consumer, n, 1000 + n * 997);
   DatahubView view;
@@ -56,8 +56,7 @@ grows (void)
   datahub_producer_close (producer);
   datahub_consumer_close (watcher);
   producer = strict_producer (NULL);
-  child = check_fork (read_all, NULL);
-  CHECK_HEAR (child.from, 1);
+  child = check_fork_ready (read_all, NULL);
   for (uint64_t n = 0; n < 60; n++)
     commit_buffer (producer, n, 1000 + n * 997);
   CHECK_INT (producer_stats (producer).growths, >=, 3);
@@ -69,12 +68,12 @@ static void
 produce_and_wait (CheckParent *parent)
 {
   DatahubProducer *producer = strict_producer (NULL);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   check_hear (parent->in);
   for (uint64_t n = 0; n < 4; n++)
     commit_buffer (producer, n, 1000 + n * 20000);
   check_tell (parent->out, 2);
-  check_hear (parent->in);
+  check_until_killed (parent);
 }
 
 /* Pools that came while the consumer looked away are there after the producer's
@@ -83,10 +82,9 @@ static void
 producer_killed (void)
 {
   uint32_t fds = check_count_fds ();
-  CheckChild child = check_fork (produce_and_wait, NULL);
+  CheckChild child = check_fork_ready (produce_and_wait, NULL);
   DatahubView view;
   char uuid[DATAHUB_UUID_TEXT];
-  CHECK_HEAR (child.from, 1);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   strcpy (uuid, datahub_consumer_get_uuid (consumer));
   check_tell (child.to, 1);
@@ -110,8 +108,7 @@ producer_killed (void)
 static void
 killed_without_consumers (void)
 {
-  CheckChild child = check_fork (produce_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (produce_and_wait, NULL);
   check_kill (&child);
   CHECK_INT (check_count_files (), ==, 3);
   CHECK_OK (datahub_block_reclaim (false, NULL, NULL, &err));
@@ -121,8 +118,7 @@ killed_without_consumers (void)
 static void
 last_consumer_sweeps (void)
 {
-  CheckChild child = check_fork (produce_and_wait, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (produce_and_wait, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   check_kill (&child);
@@ -148,8 +144,8 @@ hold_and_wait (CheckParent *parent)
   DatahubConsumer *consumer = consumer_new_quota ("cam0", true, 4);
   for (int i = 0; i < 4; i++)
     read_record (consumer);
-  check_tell (parent->out, 1);
-  check_hear (parent->in);
+  check_ready (parent);
+  check_until_killed (parent);
 }
 
 /* Its row is back by the kernel's word, without a timeout. */

@@ -111,7 +111,7 @@ read_many (CheckParent *parent)
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   uint64_t last = 0, last_version = 0, version;
-  check_tell (parent->out, 1);
+  check_ready (parent);
   while (last < 20000) {
     uint64_t value = read_zone (consumer, &version);
     CHECK_INT (value, >=, last);
@@ -127,8 +127,7 @@ static void
 coherent (void)
 {
   DatahubProducer *producer = zoned_producer ();
-  CheckChild child = check_fork (read_many, NULL);
-  CHECK_HEAR (child.from, 1);
+  CheckChild child = check_fork_ready (read_many, NULL);
   for (uint64_t value = 1; !check_has_word (child.from); value++)
     write_zone (producer, value);
   CHECK_HEAR (child.from, 2);
@@ -141,7 +140,7 @@ write_for_ever (CheckParent *parent)
 {
   DatahubProducer *producer = zoned_producer ();
   write_zone (producer, 1);
-  check_tell (parent->out, 1);
+  check_ready (parent);
   for (uint64_t value = 2;; value++)
     write_zone (producer, value);
 }
@@ -151,8 +150,7 @@ static void
 writer_killed (void)
 {
   for (int i = 0; i < 20; i++) {
-    CheckChild child = check_fork (write_for_ever, NULL);
-    CHECK_HEAR (child.from, 1);
+    CheckChild child = check_fork_ready (write_for_ever, NULL);
     DatahubConsumer *consumer =
         consumer_new ("cam0", false, DATAHUB_START_LATEST);
     uint64_t before = read_zone (consumer, NULL);
