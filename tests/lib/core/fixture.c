@@ -210,6 +210,14 @@ expect_buffers (DatahubConsumer *consumer, uint64_t first, uint32_t n)
 }
 
 void
+expect_outcome (DatahubConsumer *consumer, DatahubResult wanted)
+{
+  DatahubView view;
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
+      wanted);
+}
+
+void
 check_event (const DatahubView *view, DatahubRecordType type, const char *body)
 {
   CHECK_INT (view->type, ==, type);

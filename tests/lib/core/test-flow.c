@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who waits for whom, and what is lost when nobody does. */
-#include "fixture.h"
+#include "writing.h"
 
 #include <string.h>
 
@@ -162,20 +162,14 @@ producer_waits (void)
   datahub_producer_close (producer);
 }
 
-static void *
-commit_one (void *producer)
-{
-  commit_buffers (producer, 8, 1);
-  return NULL;
-}
-
 static void
 reading_wakes_the_producer (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   commit_buffers (producer, 0, 8);
-  CheckThread *thread = check_thread (commit_one, producer);
+  Writing writing = { producer, 8, 1 };
+  CheckThread *thread = writing_start (&writing);
   check_until_asleep (thread);
   expect_buffers (consumer, 0, 1);
   check_thread_join (thread);

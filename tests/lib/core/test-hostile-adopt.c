@@ -3,21 +3,13 @@
  * makes sense and replaces what does not; nothing is read or written out of
  * bounds, and what it keeps account of is right. */
 #include "census.h"
-#include "hostile.h"
+#include "findings.h"
+#include "life.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static DatahubProducer *
-adopt (uint64_t incarnation)
-{
-  DatahubProducer *producer = producer_new ("cam0", NULL);
-  CHECK (producer_stats (producer).adopted);
-  CHECK_INT (producer_stats (producer).incarnation, ==, incarnation);
-  return producer;
-}
 
 /* ---- a dead block that somebody wrote to ---- */
 
@@ -30,17 +22,6 @@ typedef struct
   PoolEntry *pools;
   uint8_t *records;
 } Ruin;
-
-static void *
-section_of (const Intrusion *ctl, uint32_t kind)
-{
-  const BlockSection *sections =
-      (const BlockSection *) (ctl->bytes + sizeof (BlockHeader));
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
-    if (sections[i].kind == kind)
-      return ctl->bytes + sections[i].offset;
-  check_fail (__FILE__, __LINE__, "no section %u", kind);
-}
 
 /* Caps and seven buffers of 1000 bytes, in a ring of 8. */
 static Ruin
@@ -176,7 +157,7 @@ half_a_batch (void)
   ruin.ring[0] = RING_WORD (8, 40); /* sequence 0 had been retired for it */
   ruin.header->tail = ruin.header->tail_claim = 1;
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  DatahubProducer *producer = adopt (2);
+  DatahubProducer *producer = adopt_block (2);
   CHECK_INT (consumer_stats (consumer).head, ==, 8);
   expect_buffers (consumer, 0, 7);
   CHECK_INT (commit_event (producer, DATAHUB_RECORD_CAPS, "new"), ==, 8);
@@ -195,7 +176,7 @@ late_sticky_word (void)
   Ruin ruin = ruin_new ();
   /* Killed between head and sticky word: as if caps had never been told. */
   ruin.sticky[DATAHUB_CONTEXT_CAPS] = RING_WORD (0, RECORD_NONE);
-  DatahubProducer *producer = adopt (2);
+  DatahubProducer *producer = adopt_block (2);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubView view;
@@ -410,7 +391,7 @@ ruined_pool_files (void)
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   close (fd);
   uint32_t files = check_count_files ();
-  DatahubProducer *producer = adopt (2);
+  DatahubProducer *producer = adopt_block (2);
   CHECK_INT (check_count_files (), ==, files - 1);
   CHECK (access (path, F_OK) < 0);
   datahub_producer_close (producer);

@@ -15,13 +15,11 @@ closed (void)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  DatahubView view;
   commit_buffers (producer, 0, 5);
   datahub_producer_close (producer);
   expect_buffers (consumer, 0, 5);
   for (int i = 0; i < 3; i++)
-    CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
-        DATAHUB_CLOSED);
+    expect_outcome (consumer, DATAHUB_CLOSED);
   /* Nobody can find it any more. */
   CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_NOT_FOUND);
   datahub_consumer_close (consumer);
@@ -72,12 +70,10 @@ died (void)
   CheckChild child = check_fork_ready (publish_and_wait, NULL);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  DatahubView view;
   check_kill (&child);
   /* What it committed is complete and readable; then its death is told. */
   expect_buffers (consumer, 0, 5);
-  CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
-      DATAHUB_PRODUCER_LOST);
+  expect_outcome (consumer, DATAHUB_PRODUCER_LOST);
   datahub_consumer_close (consumer);
   check_allow_files ();
 }
@@ -132,9 +128,7 @@ died_while_filling (void)
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   check_tell (child.to, 1);
   expect_buffers (consumer, 0, 3);
-  DatahubView view;
-  CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
-      DATAHUB_PRODUCER_LOST);
+  expect_outcome (consumer, DATAHUB_PRODUCER_LOST);
   CHECK_INT (consumer_stats (consumer).head, ==, 3);
   check_kill (&child);
   datahub_consumer_close (consumer);
