@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Child processes and threads of a test. */
+#include "asleep.h"
 #include "check.h"
 
 #include <errno.h>
@@ -180,16 +181,10 @@ check_thread_join (CheckThread *thread)
 static bool
 is_asleep (pid_t tid)
 {
-  char path[64], line[512];
-  snprintf (path, sizeof path, "/proc/self/task/%d/stat", (int) tid);
-  FILE *stat = fopen (path, "re");
-  if (!stat)
+  char state = thread_state (tid);
+  if (!state)
     check_fail (__FILE__, __LINE__, "the thread has ended instead of waiting");
-  bool read = fgets (line, sizeof line, stat) != NULL;
-  fclose (stat);
-  /* The state follows the name, which may hold anything but ends in ')'. */
-  char *end = read ? strrchr (line, ')') : NULL;
-  return end && end[1] == ' ' && end[2] == 'S';
+  return state == 'S';
 }
 
 void

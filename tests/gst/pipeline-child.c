@@ -9,6 +9,7 @@
  *   buffer NAME PTS SIZE FLAGS MD5  of each element named show...
  *   event NAME TYPE                 that reached it
  *   message NAME STRUCTURE          element messages
+ *   log NAME TEXT                   what a datahub element says at level INFO
  *   stats NAME STRUCTURE            of datahub elements, at the end
  *   eos | error DOMAIN CODE TEXT | stopped
  *
@@ -142,6 +143,28 @@ show_error (GstMessage *message)
       error->message);
 }
 
+static void
+on_log (GstDebugCategory *category, GstDebugLevel level, const gchar *file,
+    const gchar *function, gint line, GObject *object, GstDebugMessage *message,
+    gpointer user_data)
+{
+  if (level == GST_LEVEL_INFO && GST_IS_ELEMENT (object)
+      && g_str_has_prefix (G_OBJECT_TYPE_NAME (object), "GstDatahub"))
+    printf ("log %s %s\n", GST_OBJECT_NAME (object),
+        gst_debug_message_get (message));
+}
+
+/* The default function would tell all of it again, but whoever set GST_DEBUG
+ * wants that. */
+static void
+show_log (void)
+{
+  if (!g_getenv ("GST_DEBUG"))
+    gst_debug_remove_log_function (gst_debug_log_default);
+  gst_debug_add_log_function (on_log, NULL, NULL);
+  gst_debug_set_threshold_from_string ("datahub*:INFO", FALSE);
+}
+
 static gboolean
 on_message (GstBus *bus, GstMessage *message, gpointer user_data)
 {
@@ -196,6 +219,7 @@ main (int argc, char **argv)
   prctl (PR_SET_PDEATHSIG, SIGKILL); /* goes with the test, however it ends */
   gst_init (&argc, &argv);
   setvbuf (stdout, NULL, _IOLBF, 0);
+  show_log ();
   child.pipeline = gst_parse_launch (argc > 1 ? argv[1] : "", &error);
   if (error || !GST_IS_BIN (child.pipeline)) {
     fprintf (stderr, "%s\n", error ? error->message : "not a pipeline");

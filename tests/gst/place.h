@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The private place of a test: directories of its own, and what must not be
- * left in them; and other processes. */
+/* The private place of a test: directories of its own, and what must not be left
+ * in them. */
 #ifndef TESTS_GST_PLACE_H
 #define TESTS_GST_PLACE_H
 
-#include <gio/gio.h>
-#include <gst/check/gstcheck.h>
+#include "suite.h"
 
-/* Fixture. */
-void place_setup (void);
-void place_teardown (void);
+/* A suite of one case, each of whose tests has a place of its own. */
+Suite *place_suite (const gchar *name, void (*add_tests) (TCase *tc));
+
+/* main() of a program whose tests are what add_tests() adds. */
+#define PLACE_MAIN(name)                                                       \
+  static Suite *datahub_##name##_suite (void)                                  \
+  {                                                                            \
+    return place_suite (#name, add_tests);                                     \
+  }                                                                            \
+  GST_CHECK_MAIN (datahub_##name)
 
 const gchar *place_directory (void);
 guint place_count_files (void);
 guint place_count_fds (void);
+/* Whether the bytes are in a mapping of a file of a block. */
 gboolean place_is_shared (gconstpointer address, gsize size);
-
-/* A pipeline in a process of its own; see pipeline-child.c. */
-typedef struct
-{
-  GSubprocess *process;
-  GDataInputStream *out;
-} Child;
-
-Child *child_start (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
-gchar *child_next (Child *child, const gchar *prefix);
-void child_expect (Child *child, const gchar *prefix);
-void child_signal (Child *child, int number);
-int child_end (Child *child);
-guint64 child_stat (const gchar *line, const gchar *field);
 
 #endif /* TESTS_GST_PLACE_H */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A real film, decoded in one process and received in another: every frame and
  * every sample arrives, the same to the last bit, in order, at full speed. */
+#include "child.h"
 #include "place.h"
+#include "until.h"
 
 #define FRAMES 720
 
@@ -36,8 +38,9 @@ collect (Child *child, const gchar *name)
   g_autofree gchar *prefix = g_strdup_printf ("buffer %s ", name);
   gchar *line;
   while ((line = child_next (child, prefix))) {
-    g_auto (GStrv) words = g_strsplit (line, " ", -1);
-    g_ptr_array_add (list, g_strdup_printf ("%s %s", words[2], words[5]));
+    g_autofree gchar *sum = child_sum (line);
+    g_ptr_array_add (list,
+        g_strdup_printf ("%" G_GINT64_FORMAT " %s", child_pts (line), sum));
     g_free (line);
   }
   return list;
@@ -94,8 +97,7 @@ run_clip (const gchar *branch, gboolean consumer_first, guint at_least)
   Job job = { NULL, "show-sent" };
   if (!consumer_first) {
     producer = start_producer (branch, "clip");
-    while (place_count_files () == 0)
-      g_usleep (1000);
+    UNTIL (place_count_files () > 0);
   }
   consumer = start_consumer ("clip");
   if (consumer_first) {
@@ -147,19 +149,14 @@ GST_START_TEST (every_packet_arrives_unchanged)
 }
 GST_END_TEST;
 
-static Suite *
-datahub_clip_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("clip");
-  TCase *tc = tcase_create ("clip");
-  suite_add_tcase (suite, tc);
-  tcase_add_checked_fixture (tc, place_setup, place_teardown);
   tcase_add_test (tc, every_frame_arrives_unchanged);
   tcase_add_test (tc, every_frame_arrives_when_the_consumer_is_first);
   tcase_add_test (tc, every_sample_arrives_unchanged);
   tcase_add_test (tc, every_sample_arrives_when_the_consumer_is_first);
   tcase_add_test (tc, every_packet_arrives_unchanged);
-  return suite;
 }
 
 int
@@ -172,5 +169,6 @@ main (int argc, char **argv)
   }
   if (!have_elements ())
     return 77;
-  return gst_check_run_suite (datahub_clip_suite (), "datahub_clip", __FILE__);
+  return gst_check_run_suite (place_suite ("clip", add_tests), "datahub_clip",
+      __FILE__);
 }

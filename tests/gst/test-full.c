@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Full shared memory: a clear error with the numbers, no SIGBUS, nothing left.
  * In a small tmpfs that only this process sees. */
+#include "messages.h"
 #include "place.h"
 
 #include <errno.h>
@@ -32,66 +33,42 @@ enter_namespace (void)
       && mount ("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") == 0;
 }
 
-static GstMessage *
-run_until_error (const gchar *line)
+/* Says that there is no space, and leaves nothing. */
+static GError *
+run_until_full (const gchar *line)
 {
-  GstElement *pipeline = gst_parse_launch (line, NULL);
-  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  GstMessage *message;
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
-      GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  gst_object_unref (pipeline);
-  fail_unless (message != NULL);
-  return message;
+  GError *error = run_until_error (line);
+  fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
+                   GST_RESOURCE_ERROR_NO_SPACE_LEFT),
+      "%s", error->message);
+  fail_unless_equals_int (place_count_files (), 0);
+  return error;
 }
 
 GST_START_TEST (full_shared_memory_is_said_with_the_numbers)
 {
-  GstMessage *message = run_until_error (
+  g_autoptr (GError) error = run_until_full (
       "videotestsrc num-buffers=1 ! video/x-raw,width=1920,height=1080 ! "
       "datahubsink datablock=test");
-  g_autoptr (GError) error = NULL;
-  fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_ERROR);
-  gst_message_parse_error (message, &error, NULL);
-  fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
-                   GST_RESOURCE_ERROR_NO_SPACE_LEFT),
-      "%s", error->message);
   fail_unless (strstr (error->message, "MiB") != NULL, "%s", error->message);
-  gst_message_unref (message);
-  fail_unless_equals_int (place_count_files (), 0);
 }
 GST_END_TEST;
 
 /* The stream begins with frames that fit. */
 GST_START_TEST (frames_that_outgrow_the_memory_are_an_error_too)
 {
-  GstMessage *message = run_until_error (
+  g_autoptr (GError) error G_GNUC_UNUSED = run_until_full (
       "fakesrc num-buffers=200 sizetype=random sizemin=1 sizemax=2000000 "
       "filltype=zero ! datahubsink datablock=test sync=false slots=8 "
       "slot-size=4096");
-  g_autoptr (GError) error = NULL;
-  fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_ERROR);
-  gst_message_parse_error (message, &error, NULL);
-  fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
-                   GST_RESOURCE_ERROR_NO_SPACE_LEFT),
-      "%s", error->message);
-  gst_message_unref (message);
-  fail_unless_equals_int (place_count_files (), 0);
 }
 GST_END_TEST;
 
-static Suite *
-datahub_full_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("full");
-  TCase *tc = tcase_create ("full");
-  suite_add_tcase (suite, tc);
-  tcase_add_checked_fixture (tc, place_setup, place_teardown);
   tcase_add_test (tc, full_shared_memory_is_said_with_the_numbers);
   tcase_add_test (tc, frames_that_outgrow_the_memory_are_an_error_too);
-  return suite;
 }
 
 int
@@ -103,5 +80,6 @@ main (int argc, char **argv)
     return 77;
   }
   gst_check_init (&argc, &argv);
-  return gst_check_run_suite (datahub_full_suite (), "datahub_full", __FILE__);
+  return gst_check_run_suite (place_suite ("full", add_tests), "datahub_full",
+      __FILE__);
 }

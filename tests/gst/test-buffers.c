@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Buffers of every shape cross: many memories and none, lists, flags, planes. */
+#include "bytes.h"
+#include "place.h"
+#include "until.h"
+
+#include <gst/audio/audio.h>
+#include <gst/video/video.h>
+
+static guint
+num_consumers (GstHarness *sink)
+{
+  guint n;
+  g_object_get (sink->element, "num-consumers", &n, NULL);
+  return n;
+}
+
+GST_START_TEST (many_memories_and_none_cross)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in = gst_buffer_new (), *out;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  for (guint i = 0; i < 9; i++)
+    in = gst_buffer_append (in, bytes_buffer (10, 4));
+  fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
+  fail_unless_equals_int (gst_harness_push (sink, gst_buffer_new ()),
+      GST_FLOW_OK);
+  src = harness_src ("start-at=oldest");
+  take_bytes (src, 90, 4);
+  out = gst_harness_pull (src);
+  fail_unless_equals_int (gst_buffer_get_size (out), 0);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (two_slots_in_one_buffer_cross_without_a_copy)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in, *out;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  in = gst_buffer_append (gst_harness_create_buffer (sink, 256),
+      gst_harness_create_buffer (sink, 256));
+  gst_buffer_memset (in, 0, 1, 256);
+  gst_buffer_memset (in, 256, 2, 256);
+  fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
+  src = harness_src ("");
+  out = gst_harness_pull (src);
+  fail_unless_equals_int (gst_buffer_n_memory (out), 2);
+  fail_unless_equals_int (gst_buffer_memcmp (out, 256, "\2\2\2", 3), 0);
+  fail_unless_equals_uint64 (element_stat (sink->element, "zero-copy"), 1);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static gpointer
+push_list (gpointer data)
+{
+  GstHarness *h = data;
+  GstBufferList *list = gst_buffer_list_new ();
+  for (guint i = 0; i < 200; i++)
+    gst_buffer_list_add (list, bytes_buffer (100, (guint8) i));
+  return GINT_TO_POINTER (gst_pad_push_list (h->srcpad, list));
+}
+
+GST_START_TEST (a_long_buffer_list_crosses_whole)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GThread *thread;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 100, 255);
+  src = harness_src ("delivery=reliable start-at=oldest");
+  UNTIL (num_consumers (sink) == 1);
+  thread = g_thread_new ("push", push_list, sink);
+  gst_buffer_unref (gst_harness_pull (src));
+  for (guint i = 0; i < 200; i++)
+    take_bytes (src, 100, (guint8) i);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_OK);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (flags_offsets_and_times_cross)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in = bytes_buffer (10, 1), *out;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  GST_BUFFER_PTS (in) = 5000;
+  GST_BUFFER_DTS (in) = 4000;
+  GST_BUFFER_DURATION (in) = 300;
+  GST_BUFFER_OFFSET (in) = 77;
+  GST_BUFFER_OFFSET_END (in) = 78;
+  GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_HEADER | GST_BUFFER_FLAG_MARKER);
+  gst_harness_push (sink, in);
+  src = harness_src ("timestamps=passthrough");
+  out = gst_harness_pull (src);
+  fail_unless_equals_uint64 (GST_BUFFER_PTS (out), 5000);
+  fail_unless_equals_uint64 (GST_BUFFER_DTS (out), 4000);
+  fail_unless_equals_uint64 (GST_BUFFER_DURATION (out), 300);
+  fail_unless_equals_uint64 (GST_BUFFER_OFFSET (out), 77);
+  fail_unless_equals_uint64 (GST_BUFFER_OFFSET_END (out), 78);
+  fail_unless (GST_BUFFER_FLAG_IS_SET (out, GST_BUFFER_FLAG_HEADER));
+  fail_unless (GST_BUFFER_FLAG_IS_SET (out, GST_BUFFER_FLAG_MARKER));
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (planar_audio_is_readable_at_the_other_end)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in = bytes_buffer (2 * 64 * 4, 0), *out;
+  gsize offsets[2] = { 256, 0 };
+  GstAudioInfo info;
+  GstAudioBuffer audio;
+  gst_harness_set_src_caps_str (sink,
+      "audio/x-raw, format=F32LE, rate=48000, channels=2, "
+      "layout=non-interleaved, channel-mask=(bitmask)0x3");
+  gst_audio_info_init (&info);
+  gst_audio_info_set_format (&info, GST_AUDIO_FORMAT_F32LE, 48000, 2, NULL);
+  info.layout = GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  gst_buffer_add_audio_meta (in, &info, 64, offsets);
+  gst_buffer_memset (in, 256, 7, 256);
+  gst_harness_push (sink, in);
+  src = harness_src ("");
+  out = gst_harness_pull (src);
+  fail_unless (gst_audio_buffer_map (&audio, &info, out, GST_MAP_READ));
+  fail_unless_equals_int (audio.n_samples, 64);
+  fail_unless_equals_int (((guint8 *) audio.planes[0])[255], 7);
+  fail_unless_equals_int (((guint8 *) audio.planes[1])[0], 0);
+  gst_audio_buffer_unmap (&audio);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* A harness does not answer that it reads GstVideoMeta. */
+GST_START_TEST (padded_pictures_fit_who_does_not_know_padding)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  gsize offset[4] = { 32 };
+  gint stride[4] = { 24 };
+  GstBuffer *in = bytes_buffer (32 + 24 * 16, 0xee);
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  gst_buffer_add_video_meta_full (in, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 16, 16, 1, offset, stride);
+  for (guint y = 0; y < 16; y++)
+    gst_buffer_memset (in, 32 + y * 24, 5, 16);
+  gst_harness_push (sink, in);
+  src = harness_src ("");
+  take_bytes (src, 256, 5);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc, many_memories_and_none_cross);
+  tcase_add_test (tc, two_slots_in_one_buffer_cross_without_a_copy);
+  tcase_add_test (tc, a_long_buffer_list_crosses_whole);
+  tcase_add_test (tc, flags_offsets_and_times_cross);
+  tcase_add_test (tc, planar_audio_is_readable_at_the_other_end);
+  tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);
+}
+
+PLACE_MAIN (buffers)

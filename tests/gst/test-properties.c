@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Properties and URIs of the elements. */
+#include "place.h"
+
+GST_START_TEST (defaults_are_as_documented)
+{
+  GstElement *sink, *src;
+  gchar *name, *broker, *mode;
+  guint slots, max_consumers, wait, pinned;
+  guint64 slot_size, block_timeout, timeout, max_age;
+  gint checksum, delivery, start_at, on_disconnect, wake, timestamps;
+  gboolean sync, last_sample, live;
+  g_unsetenv ("DATAHUB_BROKER");
+  sink = gst_element_factory_make ("datahubsink", NULL);
+  src = gst_element_factory_make ("datahubsrc", NULL);
+  g_object_get (sink, "datablock", &name, "broker", &broker, "shm-mode", &mode,
+      "slots", &slots, "max-consumers", &max_consumers, "wait-for-consumers",
+      &wait, "slot-size", &slot_size, "block-timeout", &block_timeout,
+      "checksum", &checksum, "sync", &sync, "enable-last-sample", &last_sample,
+      NULL);
+  fail_unless_equals_string (name, "default");
+  fail_unless_equals_string (broker, "auto");
+  fail_unless_equals_string (mode, "0600");
+  fail_unless (slots == 0 && slot_size == 0 && max_consumers == 128
+      && wait == 0);
+  fail_unless_equals_uint64 (block_timeout, 5 * GST_SECOND);
+  fail_unless (checksum == 0 && sync && !last_sample);
+  g_object_get (src, "delivery", &delivery, "start-at", &start_at,
+      "on-disconnect", &on_disconnect, "wake", &wake, "timestamps", &timestamps,
+      "max-pinned", &pinned, "timeout", &timeout, "max-age", &max_age,
+      "is-live", &live, NULL);
+  fail_unless (delivery == 0 && start_at == 2 && on_disconnect == 0 && wake == 0
+      && timestamps == 0);
+  fail_unless_equals_int (pinned, 8);
+  fail_unless (timeout == GST_CLOCK_TIME_NONE && max_age == timeout && live);
+  g_free (name);
+  g_free (broker);
+  g_free (mode);
+  gst_object_unref (sink);
+  gst_object_unref (src);
+}
+GST_END_TEST;
+
+GST_START_TEST (the_environment_names_the_broker)
+{
+  GstElement *sink = gst_element_factory_make ("datahubsink", NULL);
+  gchar *broker;
+  g_object_get (sink, "broker", &broker, NULL);
+  fail_unless_equals_string (broker, "none"); /* from the fixture */
+  g_free (broker);
+  gst_object_unref (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_uri_names_the_block_and_sets_properties)
+{
+  GstElement *src = gst_element_make_from_uri (GST_URI_SRC,
+      "datahub://Cam0?delivery=reliable&timeout=5&consumer-name=a%20b", NULL,
+      NULL);
+  g_autofree gchar *name = NULL, *consumer = NULL, *uri = NULL;
+  guint64 timeout;
+  gint delivery;
+  fail_unless (src != NULL);
+  g_object_get (src, "datablock", &name, "delivery", &delivery, "timeout",
+      &timeout, "consumer-name", &consumer, NULL);
+  fail_unless_equals_string (name, "Cam0");
+  fail_unless_equals_string (consumer, "a b");
+  fail_unless (delivery == 1 && timeout == 5);
+  uri = gst_uri_handler_get_uri (GST_URI_HANDLER (src));
+  fail_unless_equals_string (uri, "datahub://Cam0");
+  gst_object_unref (src);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_wrong_uri_is_refused)
+{
+  static const gchar *const uris[] = { "datahub://", "datahub://a/b",
+    "datahub://-x", "datahub://a?nosuch=1", "datahub://a?delivery=maybe",
+    "datahub://a?curve-key-file=/etc/x", "datahub://a?delivery" };
+  GstElement *src = gst_element_factory_make ("datahubsrc", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (uris); i++) {
+    g_autoptr (GError) error = NULL;
+    fail_if (gst_uri_handler_set_uri (GST_URI_HANDLER (src), uris[i], &error),
+        "%s", uris[i]);
+    fail_unless (error != NULL && *error->message);
+  }
+  gst_object_unref (src);
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc, defaults_are_as_documented);
+  tcase_add_test (tc, the_environment_names_the_broker);
+  tcase_add_test (tc, a_uri_names_the_block_and_sets_properties);
+  tcase_add_test (tc, a_wrong_uri_is_refused);
+}
+
+PLACE_MAIN (properties)

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pausing and stopping: at once, whatever is waited for, and nothing is left. */
+#include "numbers.h"
+#include "place.h"
+#include "producer.h"
+#include "until.h"
+
+#define STOP_LIMIT (G_USEC_PER_SEC)
+
+static void
+check_stops (GstElement *element)
+{
+  gint64 start = g_get_monotonic_time ();
+  gst_element_set_state (element, GST_STATE_NULL);
+  fail_unless (g_get_monotonic_time () - start < STOP_LIMIT,
+      "took %" G_GINT64_FORMAT " us", g_get_monotonic_time () - start);
+}
+
+GST_START_TEST (a_source_that_waits_for_a_producer_stops_at_once)
+{
+  GstHarness *src = harness_src ("");
+  until_asleep ("datahubsrc");
+  check_stops (src->element);
+  gst_harness_teardown (src);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_source_that_waits_for_buffers_stops_at_once)
+{
+  GstHarness *sink = number_sink (""), *src = harness_src ("");
+  push_number (sink, 1);
+  take_number (src, NULL);
+  until_asleep ("datahubsrc");
+  check_stops (src->element);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static void
+run_sources_in_turn (const gchar *wake)
+{
+  GstHarness *sink = number_sink (""), *src = harness_src (wake);
+  push_number (sink, 0);
+  fail_unless_equals_int (take_number (src, NULL), 0);
+  for (guint32 i = 1; i < 20; i++) {
+    gst_element_set_state (src->element, GST_STATE_PAUSED);
+    gst_element_set_state (src->element, GST_STATE_PLAYING);
+    push_number (sink, i);
+    fail_unless_equals_int (take_number (src, NULL), i);
+  }
+  check_stops (src->element);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+
+GST_START_TEST (a_source_pauses_and_goes_on)
+{
+  run_sources_in_turn ("wake=adaptive");
+  run_sources_in_turn ("wake=futex");
+  run_sources_in_turn ("wake=poll poll-interval=100000");
+  run_sources_in_turn ("wake=notify");
+}
+GST_END_TEST;
+
+GST_START_TEST (a_paused_source_gives_signs_of_life)
+{
+  GstHarness *sink = number_sink (""), *src = harness_src ("");
+  push_number (sink, 1);
+  fail_unless_equals_int (take_number (src, NULL), 1);
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  until_beats ("test", 3); /* whatever was on its way has passed by then */
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_sink_that_waits_for_consumers_plays_and_stops_at_once)
+{
+  Producer p =
+      producer_start ("videotestsrc ! datahubsink name=sink datablock=test "
+                      "wait-for-consumers=2");
+  fail_unless_equals_int (gst_element_get_state (p.pipeline, NULL, NULL,
+                              10 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_uint64 (element_stat (p.sink, "buffers"), 0);
+  gst_element_set_state (p.pipeline, GST_STATE_PAUSED);
+  gst_element_set_state (p.pipeline, GST_STATE_PLAYING);
+  check_stops (p.pipeline);
+  producer_end (&p);
+}
+GST_END_TEST;
+
+/* A reliable consumer that reads nothing, and a producer that would wait for it
+ * for ever. */
+GST_START_TEST (a_sink_that_is_held_up_stops_at_once)
+{
+  GstHarness *src = harness_src ("delivery=reliable start-at=oldest");
+  Producer p = producer_start (
+      "videotestsrc ! queue ! datahubsink name=sink datablock=test sync=false "
+      "wait-for-consumers=1 block-timeout=18446744073709551615");
+  take_number (src, NULL);
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  UNTIL (element_stat (p.sink, "waits") > 0);
+  gst_element_set_state (p.pipeline, GST_STATE_PAUSED);
+  gst_element_set_state (p.pipeline, GST_STATE_PLAYING);
+  check_stops (p.pipeline);
+  producer_end (&p);
+  gst_harness_teardown (src);
+}
+GST_END_TEST;
+
+GST_START_TEST (starting_and_stopping_leaves_nothing)
+{
+  guint fds = 0;
+  for (guint i = 0; i < 10; i++) {
+    GstHarness *sink = number_sink (""), *src = harness_src ("");
+    push_number (sink, i);
+    fail_unless_equals_int (take_number (src, NULL), i);
+    if (i % 2)
+      gst_harness_teardown (src);
+    gst_harness_teardown (sink);
+    if (i % 2 == 0)
+      gst_harness_teardown (src);
+    fail_unless_equals_int (place_count_files (), 0);
+    if (i == 1)
+      fds = place_count_fds ();
+  }
+  fail_unless_equals_int (place_count_fds (), fds);
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc, a_source_that_waits_for_a_producer_stops_at_once);
+  tcase_add_test (tc, a_source_that_waits_for_buffers_stops_at_once);
+  tcase_add_test (tc, a_source_pauses_and_goes_on);
+  tcase_add_test (tc, a_paused_source_gives_signs_of_life);
+  tcase_add_test (tc, a_sink_that_waits_for_consumers_plays_and_stops_at_once);
+  tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
+  tcase_add_test (tc, starting_and_stopping_leaves_nothing);
+}
+
+PLACE_MAIN (stopping)

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory on its way from the pool to the consumer: what is copied and what is not,
+ * what is offered to upstream, what may be written, and what outlives what. */
+#include "bytes.h"
+#include "place.h"
+
+#include <gst/video/video.h>
+#include <string.h>
+
+/* The only memory of a buffer, where it is. */
+static gconstpointer
+address_of (GstBuffer *buffer, gsize *size)
+{
+  GstMapInfo map;
+  fail_unless_equals_int (gst_buffer_n_memory (buffer), 1);
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+  gst_buffer_unmap (buffer, &map);
+  *size = map.size;
+  return map.data;
+}
+
+GST_START_TEST (nothing_is_copied_from_the_pool_to_the_consumer)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in, *out;
+  gsize size;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
+  in = gst_harness_create_buffer (sink, 64 * 64);
+  fail_unless (place_is_shared (address_of (in, &size), 64 * 64));
+  fail_unless_equals_string (
+      gst_buffer_peek_memory (in, 0)->allocator->mem_type, "DatahubSlot");
+  gst_buffer_memset (in, 0, 0x5a, 64 * 64);
+  fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
+  src = harness_src ("");
+  out = gst_harness_pull (src);
+  fail_unless (place_is_shared (address_of (out, &size), 64 * 64));
+  fail_unless_equals_string (
+      gst_buffer_peek_memory (out, 0)->allocator->mem_type, "DatahubLease");
+  check_bytes (out, 64 * 64, 0x5a);
+  fail_unless_equals_uint64 (element_stat (sink->element, "zero-copy"), 1);
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied"), 0);
+  fail_unless_equals_uint64 (element_stat (src->element, "copied"), 0);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (foreign_memory_is_copied_once)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *out;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
+  push_bytes (sink, 64 * 64, 7);
+  src = harness_src ("");
+  out = gst_harness_pull (src);
+  check_bytes (out, 64 * 64, 7);
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied"), 1);
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied-bytes"),
+      64 * 64);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (alignment_and_padding_are_honoured)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstQuery) query = NULL;
+  g_autoptr (GstCaps) caps = gst_caps_from_string (VIDEO_CAPS (50, 20));
+  g_autoptr (GstBufferPool) pool = NULL;
+  GstVideoAlignment align;
+  GstStructure *config;
+  GstBuffer *buffer;
+  GstVideoMeta *meta;
+  gsize size;
+  guint offered;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (50, 20));
+  query = gst_query_new_allocation (caps, TRUE);
+  fail_unless (gst_pad_peer_query (sink->srcpad, query));
+  gst_query_parse_nth_allocation_pool (query, 0, &pool, &offered, NULL, NULL);
+  fail_unless (pool != NULL);
+  gst_video_alignment_reset (&align);
+  align.padding_left = 16;
+  align.padding_bottom = 12;
+  align.stride_align[0] = 127;
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_add_option (config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  gst_buffer_pool_config_add_option (config,
+      GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+  gst_buffer_pool_config_set_video_alignment (config, &align);
+  fail_unless (gst_buffer_pool_set_config (pool, config));
+  gst_buffer_pool_set_active (pool, TRUE);
+  fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &buffer, NULL),
+      GST_FLOW_OK);
+  meta = gst_buffer_get_video_meta (buffer);
+  fail_unless (meta && meta->stride[0] % 128 == 0 && meta->offset[0] >= 16);
+  fail_unless ((guintptr) address_of (buffer, &size) % 128 == 0);
+  fail_unless (size >= 32u * 128u);
+  fail_unless (place_is_shared (address_of (buffer, &size), size));
+  gst_buffer_unref (buffer);
+  gst_buffer_pool_set_active (pool, FALSE);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (too_large_an_alignment_is_left_to_upstream)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstCaps) caps = gst_caps_from_string (VIDEO_CAPS (50, 20));
+  g_autoptr (GstQuery) query = NULL;
+  g_autoptr (GstBufferPool) pool = NULL;
+  GstAllocationParams params = { .align = 8191 };
+  GstStructure *config;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (50, 20));
+  query = gst_query_new_allocation (caps, TRUE);
+  fail_unless (gst_pad_peer_query (sink->srcpad, query));
+  gst_query_parse_nth_allocation_pool (query, 0, &pool, NULL, NULL, NULL);
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_set_allocator (config, NULL, &params);
+  fail_if (gst_buffer_pool_set_config (pool, config));
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (without_caps_the_allocator_alone_is_offered)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstQuery) query = gst_query_new_allocation (NULL, TRUE);
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (8, 8));
+  fail_unless (gst_pad_peer_query (sink->srcpad, query));
+  fail_unless_equals_int (gst_query_get_n_allocation_pools (query), 0);
+  fail_unless_equals_int (gst_query_get_n_allocation_params (query), 1);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* tee ! queue ! something that writes in place. */
+GST_START_TEST (what_was_committed_cannot_be_written_any_more)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in;
+  GstMapInfo map;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  in = gst_harness_create_buffer (sink, 256);
+  gst_buffer_memset (in, 0, 1, 256);
+  fail_unless_equals_int (gst_harness_push (sink, gst_buffer_ref (in)),
+      GST_FLOW_OK);
+  /* we are its only owner now, so GStreamer calls it writable */
+  fail_unless (gst_buffer_is_writable (in));
+  fail_unless (gst_buffer_map (in, &map, GST_MAP_READWRITE));
+  fail_if (place_is_shared (map.data, map.size), "it is still the slot");
+  fail_unless_equals_int (map.data[0], 1);
+  memset (map.data, 2, map.size);
+  gst_buffer_unmap (in, &map);
+  gst_buffer_unref (in);
+  src = harness_src ("");
+  take_bytes (src, 256, 1);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_pushed_twice_is_two_records_of_one_slot)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in, *one, *two;
+  gsize size;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  in = gst_harness_create_buffer (sink, 256);
+  gst_buffer_memset (in, 0, 9, 256);
+  gst_harness_push (sink, gst_buffer_ref (in));
+  gst_harness_push (sink, in);
+  src = harness_src ("start-at=oldest");
+  one = gst_harness_pull (src);
+  two = gst_harness_pull (src);
+  fail_unless (address_of (one, &size) == address_of (two, &size));
+  check_bytes (two, 256, 9);
+  fail_unless_equals_uint64 (element_stat (sink->element, "zero-copy"), 2);
+  gst_buffer_unref (one);
+  gst_buffer_unref (two);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (the_pool_gives_a_fresh_slot_each_time)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  src = harness_src ("delivery=reliable start-at=oldest max-pinned=3");
+  for (guint i = 0; i < 300; i++) {
+    GstBuffer *in = gst_harness_create_buffer (sink, 256), *out;
+    gst_buffer_memset (in, 0, (guint8) i, 256);
+    fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
+    out = gst_harness_pull (src);
+    check_bytes (out, 256, (guint8) i);
+    gst_buffer_unref (out);
+  }
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied"), 0);
+  fail_unless_equals_uint64 (element_stat (sink->element, "growths"), 0);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* A decoder keeps its reference frames. */
+GST_START_TEST (upstream_may_hold_more_than_all_slots)
+{
+  GstHarness *sink = harness_sink ("slots=4 max-bytes=200000");
+  GstBuffer *held[40];
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
+  for (guint i = 0; i < G_N_ELEMENTS (held); i++) {
+    held[i] = gst_harness_create_buffer (sink, 4096);
+    fail_unless (held[i] != NULL);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (held); i++)
+    fail_unless_equals_int (gst_harness_push (sink, held[i]), GST_FLOW_OK);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_consumer_that_writes_gets_a_copy)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *out;
+  GstMapInfo map;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  push_bytes (sink, 256, 3);
+  src = harness_src ("");
+  out = gst_buffer_make_writable (gst_harness_pull (src));
+  fail_unless (gst_buffer_map (out, &map, GST_MAP_READWRITE));
+  fail_if (place_is_shared (map.data, map.size));
+  fail_unless_equals_int (map.data[255], 3);
+  gst_buffer_unmap (out, &map);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static gpointer
+free_buffers (gpointer data)
+{
+  g_list_free_full (data, (GDestroyNotify) gst_buffer_unref);
+  return NULL;
+}
+
+GST_START_TEST (buffers_outlive_both_pipelines)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GList *held = NULL;
+  guint fds;
+  fds = place_count_fds ();
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  src = harness_src ("start-at=oldest delivery=reliable");
+  for (guint i = 0; i < 6; i++) {
+    push_bytes (sink, 256, (guint8) i);
+    held = g_list_append (held, gst_harness_pull (src));
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+  for (guint i = 0; i < 6; i++) {
+    GstBuffer *part;
+    check_bytes (g_list_nth_data (held, i), 256, (guint8) i);
+    part = gst_buffer_copy_region (g_list_nth_data (held, i),
+        GST_BUFFER_COPY_ALL, 8, 16);
+    check_bytes (part, 16, (guint8) i);
+    held = g_list_append (held, part);
+  }
+  g_thread_join (g_thread_new ("free", free_buffers, held));
+  fail_unless (place_count_fds () <= fds, "%u fds before, %u after", fds,
+      place_count_fds ());
+  fail_unless_equals_int (place_count_files (), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (loans_outlive_the_sink)
+{
+  GstHarness *sink = harness_sink ("");
+  GstBuffer *loan;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  loan = gst_harness_create_buffer (sink, 256);
+  gst_harness_teardown (sink);
+  gst_buffer_memset (loan, 0, 1, 256);
+  gst_buffer_unref (loan);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_hoarding_consumer_gets_copies)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GList *held = NULL;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  src = harness_src ("delivery=reliable start-at=oldest max-pinned=2");
+  for (guint i = 0; i < 20; i++) {
+    push_bytes (sink, 256, (guint8) i);
+    held = g_list_append (held, gst_harness_pull (src));
+  }
+  for (guint i = 0; i < 20; i++)
+    check_bytes (g_list_nth_data (held, i), 256, (guint8) i);
+  fail_unless_equals_uint64 (element_stat (src->element, "zero-copy"), 2);
+  fail_unless_equals_uint64 (element_stat (src->element, "copied"), 18);
+  g_list_free_full (held, (GDestroyNotify) gst_buffer_unref);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc, nothing_is_copied_from_the_pool_to_the_consumer);
+  tcase_add_test (tc, foreign_memory_is_copied_once);
+  tcase_add_test (tc, alignment_and_padding_are_honoured);
+  tcase_add_test (tc, too_large_an_alignment_is_left_to_upstream);
+  tcase_add_test (tc, without_caps_the_allocator_alone_is_offered);
+  tcase_add_test (tc, what_was_committed_cannot_be_written_any_more);
+  tcase_add_test (tc, a_buffer_pushed_twice_is_two_records_of_one_slot);
+  tcase_add_test (tc, the_pool_gives_a_fresh_slot_each_time);
+  tcase_add_test (tc, upstream_may_hold_more_than_all_slots);
+  tcase_add_test (tc, a_consumer_that_writes_gets_a_copy);
+  tcase_add_test (tc, buffers_outlive_both_pipelines);
+  tcase_add_test (tc, loans_outlive_the_sink);
+  tcase_add_test (tc, a_hoarding_consumer_gets_copies);
+}
+
+PLACE_MAIN (zero_copy)
