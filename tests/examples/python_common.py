@@ -158,7 +158,7 @@ class Place(unittest.TestCase):
         deadline = time.monotonic() + LIMIT
         while not condition():
             self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.005)
+            time.sleep(0.005)  # between two looks
 
     def nothing_left(self):
         self.wait_until(lambda: not os.listdir(self.shm),

@@ -166,7 +166,7 @@ def interrupted_at_once():
     """Ctrl-C while it still starts ends it cleanly too."""
     for seconds in (0.02, 0.1, 0.2, 0.4):
         with Run("--duration", "0") as run:
-            time.sleep(seconds)  # any moment is the right one
+            time.sleep(seconds)  # the load: no moment of the start is special
             run.process.send_signal(signal.SIGINT)
             check(run.end() in (0, -signal.SIGINT), "exit status")
             run.nothing_left()

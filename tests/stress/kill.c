@@ -88,7 +88,8 @@ collect (Scene *scene)
   }
 }
 
-/* Lets everything run for a random while; wakes when a child ends. */
+/* Lets everything run for a random while, which is the load: any moment of a life
+ * is hit. Wakes when a child ends. */
 static void
 let_run (Scene *scene)
 {

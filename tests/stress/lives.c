@@ -70,6 +70,13 @@ check_nothing_held (DatahubProducer *producer, uint64_t epoch, Random *random)
   census_check_all_back (producer, 0);
 }
 
+static void
+keep_rate (const ProducerLife *life)
+{
+  struct timespec distance = { 0, life->pause_ns };
+  nanosleep (&distance, NULL); /* the load: a stream of that rate */
+}
+
 void
 life_produce (CheckParent *parent)
 {
@@ -99,7 +106,7 @@ life_produce (CheckParent *parent)
     }
     produce_some (producer, life->epoch, &random);
     if (life->pause_ns)
-      nanosleep (&(struct timespec){ 0, life->pause_ns }, NULL);
+      keep_rate (life);
   }
   check_nothing_held (producer, life->epoch, &random);
   datahub_producer_close (producer);

@@ -3,7 +3,6 @@
  * part_begins() on. */
 #include "sweep-parts.h"
 
-#include <sched.h>
 #include <signal.h>
 
 static DatahubProducer *
@@ -206,8 +205,8 @@ wait_for_a_loan (DatahubProducer *producer)
   uint64_t sleeps = stage_sleeps (producer);
   CheckThread *thread = check_thread (borrow, &borrower);
   /* A second victim may have died, and left it a slot. */
-  while (stage_sleeps (producer) == sleeps && !atomic_load (&borrower.done))
-    sched_yield ();
+  CHECK_UNTIL (stage_sleeps (producer) != sleeps
+      || atomic_load (&borrower.done));
   datahub_producer_abort (producer, &slots[--n]);
   check_thread_join (thread);
   datahub_producer_abort (producer, &borrower.slot);

@@ -99,12 +99,18 @@ check_nobody_failed (void)
 }
 
 static void
+let_run (Soak *soak)
+{
+  struct timespec delay = { 0,
+    (long) random_below (&soak->random, MAX_DELAY_NS) };
+  nanosleep (&delay, NULL); /* the load: any moment of a life is hit */
+}
+
+static void
 one_death (Soak *soak)
 {
   uint32_t i = random_below (&soak->random, N_CONSUMERS - N_SURVIVORS + 2);
-  struct timespec delay = { 0,
-    (long) random_below (&soak->random, MAX_DELAY_NS) };
-  nanosleep (&delay, NULL);
+  let_run (soak);
   check_nobody_failed ();
   if (i >= N_CONSUMERS - N_SURVIVORS) {
     check_kill (&soak->producers[1]);

@@ -269,6 +269,23 @@ stage_answer (Victim *victim)
       || errno == EPIPE);
 }
 
+/* poll() passes over one that is closed. */
+static struct pollfd
+ear_for (const Victim *victim)
+{
+  bool talks = victim->state == VICTIM_RUNS;
+  return (struct pollfd){ .fd = talks ? victim->child.from : -1,
+    .events = POLLIN };
+}
+
+void
+stage_await_word (const Stage *stage, int64_t ns)
+{
+  struct pollfd poll_fds[] = { ear_for (&stage->victim),
+    ear_for (&stage->second) };
+  ppoll (poll_fds, 2, &(struct timespec){ 0, ns }, NULL);
+}
+
 void
 stage_wait_for_death (CheckChild *child)
 {

@@ -124,6 +124,8 @@ void stage_attend (Stage *stage, Victim *victim);
 
 /* Gives the word back to a victim, who may have died in another thread. */
 void stage_answer (Victim *victim);
+/* Until a victim says a word or ends, and no longer than that. */
+void stage_await_word (const Stage *stage, int64_t ns);
 /* Waits for the end of a child that kills itself. */
 void stage_wait_for_death (CheckChild *child);
 

@@ -6,8 +6,6 @@
 
 #include "lib/core/census.h"
 
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -184,8 +182,7 @@ fill (Stage *stage)
     ;
   uint64_t sleeps = stage_sleeps (stage->producer);
   stage->filler = check_thread (commit_one_more, stage);
-  while (stage_sleeps (stage->producer) == sleeps)
-    sched_yield ();
+  CHECK_UNTIL (stage_sleeps (stage->producer) != sleeps);
 }
 
 static void
@@ -238,20 +235,13 @@ answer (Stage *stage, Victim *victim, uint64_t word)
 /* While the victim runs. */
 
 static void
-pause_for (const Stage *stage, int64_t ns)
-{
-  struct pollfd poll_fd = { .fd = stage->victim.child.from, .events = POLLIN };
-  ppoll (&poll_fd, 1, &(struct timespec){ 0, ns }, NULL);
-}
-
-static void
 produce_slowly (Stage *stage)
 {
   let_the_lock_go (stage);
   DatahubResult result = commit (stage, 0);
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
       || result == DATAHUB_DROPPED);
-  pause_for (stage, 200 * 1000);
+  stage_await_word (stage, 200 * 1000); /* the distance of its buffers */
 }
 
 /* As fast as the victim lets it. */
@@ -267,7 +257,7 @@ produce_fast (Stage *stage)
 static void
 only_wait (Stage *stage)
 {
-  pause_for (stage, CHECK_MS);
+  stage_await_word (stage, CHECK_MS);
 }
 
 /* What is left of a consumer. */
@@ -324,12 +314,9 @@ after_consumer (Stage *stage)
   finish_filling (stage);
   commit_many (stage, 60);
   /* The door's thread may be about to close its copies of what it gave. */
-  uint64_t end = check_now_ns () + (uint64_t) check_scaled_ns (10 * CHECK_S);
-  while (datahub_producer_list_consumers (stage->producer, infos, MAX_CONSUMERS)
-      != 1) {
-    CHECK_INT (check_now_ns (), <, end);
-    sched_yield ();
-  }
+  CHECK_UNTIL (datahub_producer_list_consumers (stage->producer, infos,
+                   MAX_CONSUMERS)
+      == 1);
   CHECK_INT (infos[0].row, ==, 0);
   check_locks (stage);
   census_check (stage->producer, 0);

@@ -6,10 +6,8 @@
 
 #include "lib/core/census.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define OTHER_CHANNEL "other"
@@ -168,11 +166,8 @@ prepare_lagging_reader (Stage *stage)
 
 /* While the victim runs. */
 
-static void
-pause_shortly (void)
-{
-  nanosleep (&(struct timespec){ 0, 200 * 1000 }, NULL);
-}
+/* Consumers that have nothing to do look this often whether it says a word. */
+#define PAUSE_NS (200 * 1000)
 
 /* The live one sleeps now and then, so that there is somebody to wake. */
 static void
@@ -180,7 +175,7 @@ consumers_read (Stage *stage)
 {
   DatahubResult result = DATAHUB_CLOSED;
   if (stage->all_pause) {
-    pause_shortly ();
+    stage_await_word (stage, PAUSE_NS);
     return;
   }
   if (stage->reliable.consumer && !stage->reliable_pauses)
@@ -190,7 +185,7 @@ consumers_read (Stage *stage)
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT || is_end (result));
   traffic_release_all (&stage->live);
   if (is_end (result))
-    pause_shortly ();
+    stage_await_word (stage, PAUSE_NS);
 }
 
 static void

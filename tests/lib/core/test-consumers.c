@@ -286,10 +286,9 @@ only_consumer (void)
   DatahubConsumerInfo info;
   uint32_t n;
   DatahubResult result;
-  uint64_t end = check_now_ns () + (uint64_t) SOON;
-  do
-    result = datahub_block_inspect_consumers ("cam0", &info, 1, &n, &err);
-  while (result == DATAHUB_TIMEOUT && check_now_ns () < end);
+  CHECK_UNTIL ((result = datahub_block_inspect_consumers ("cam0", &info, 1, &n,
+                    &err))
+      != DATAHUB_TIMEOUT);
   CHECK_OK (result);
   CHECK_INT (n, ==, 1);
   return info;

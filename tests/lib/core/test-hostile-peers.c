@@ -6,7 +6,6 @@
 #include "hostile.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,8 +227,7 @@ wobbling_gate (void)
     .word = &((ConsumerRow *) (scene.con.bytes + BLOCK_PAGE))->gate,
   };
   CheckThread *thread = check_thread (wobble, &w);
-  while (GATE_SEQUENCE (atomic_load (w.word)) > 8)
-    sched_yield ();
+  CHECK_UNTIL (GATE_SEQUENCE (atomic_load (w.word)) <= 8);
   commit_buffers (scene.producer, 20, 11); /* each within SOON */
   atomic_store (&w.stop, 1);
   check_thread_join (thread);

@@ -156,12 +156,8 @@ count_consumers (DatahubProducer *producer)
 static void
 kill_and_wait (CheckChild *child, DatahubProducer *producer, uint32_t left)
 {
-  uint64_t end = check_now_ns () + (uint64_t) SOON;
   check_kill (child);
-  while (count_consumers (producer) != left) {
-    CHECK_INT (check_now_ns (), <, end);
-    sched_yield ();
-  }
+  CHECK_UNTIL (count_consumers (producer) == left);
 }
 
 static void

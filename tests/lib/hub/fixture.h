@@ -67,6 +67,7 @@ typedef struct
 
 Raw *raw_own (void);
 Raw *raw_with_key (const char *public_key, const char *secret_key);
+Raw *raw_without_key (const char *password);
 void raw_free (Raw *raw);
 void raw_send (Raw *raw, const void *data, gsize size);
 json_t *raw_receive (Raw *raw, int timeout_ms);

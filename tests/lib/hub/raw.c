@@ -33,28 +33,58 @@ raw_key_pair (char public_key[DATAHUB_KEY_TEXT + 1],
   g_assert_cmpint (zmq_curve_keypair (public_key, secret_key), ==, 0);
 }
 
-Raw *
-raw_with_key (const char *public_key, const char *secret_key)
+static Raw *
+raw_new (void)
 {
-  char server_key[DATAHUB_KEY_TEXT + 1];
   int zero = 0;
-  g_autofree char *endpoint = raw_endpoint ();
   Raw *raw = g_new0 (Raw, 1);
 
-  raw_server_key (server_key);
-  g_strlcpy (raw->public_key, public_key, sizeof raw->public_key);
-  g_strlcpy (raw->secret_key, secret_key, sizeof raw->secret_key);
   raw->context = zmq_ctx_new ();
   raw->socket = zmq_socket (raw->context, ZMQ_DEALER);
   zmq_setsockopt (raw->socket, ZMQ_LINGER, &zero, sizeof zero);
-  zmq_setsockopt (raw->socket, ZMQ_CURVE_SERVERKEY, server_key, 41);
-  zmq_setsockopt (raw->socket, ZMQ_CURVE_PUBLICKEY, public_key, 41);
-  zmq_setsockopt (raw->socket, ZMQ_CURVE_SECRETKEY, secret_key, 41);
+  return raw;
+}
+
+static void
+connect_monitored (Raw *raw)
+{
+  g_autofree char *endpoint = raw_endpoint ();
+
   raw->monitor = datahub_zmq_monitor_open (raw->context, raw->socket,
       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
           | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
           | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
   g_assert_cmpint (zmq_connect (raw->socket, endpoint), ==, 0);
+}
+
+Raw *
+raw_with_key (const char *public_key, const char *secret_key)
+{
+  char server_key[DATAHUB_KEY_TEXT + 1];
+  Raw *raw = raw_new ();
+
+  raw_server_key (server_key);
+  g_strlcpy (raw->public_key, public_key, sizeof raw->public_key);
+  g_strlcpy (raw->secret_key, secret_key, sizeof raw->secret_key);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_SERVERKEY, server_key, 41);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_PUBLICKEY, public_key, 41);
+  zmq_setsockopt (raw->socket, ZMQ_CURVE_SECRETKEY, secret_key, 41);
+  connect_monitored (raw);
+  return raw;
+}
+
+/* No keys, and a password perhaps. */
+Raw *
+raw_without_key (const char *password)
+{
+  Raw *raw = raw_new ();
+
+  if (password) {
+    zmq_setsockopt (raw->socket, ZMQ_PLAIN_USERNAME, "admin", 5);
+    zmq_setsockopt (raw->socket, ZMQ_PLAIN_PASSWORD, password,
+        strlen (password));
+  }
+  connect_monitored (raw);
   return raw;
 }
 
