@@ -43,6 +43,16 @@ leave_dead (const Life *life)
   check_kill (&child);
 }
 
+DatahubConsumer *
+orphan_of (const Life *life, bool reliable)
+{
+  CheckChild child = start_life (life);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", reliable, DATAHUB_START_OLDEST);
+  check_kill (&child);
+  return consumer;
+}
+
 DatahubProducer *
 adopt_block (uint64_t incarnation)
 {

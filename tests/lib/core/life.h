@@ -22,6 +22,8 @@ Life small_life (uint64_t first, uint32_t n);
 CheckChild start_life (const Life *life);
 /* A whole one: its block is left, its producer dead. */
 void leave_dead (const Life *life);
+/* The consumer of one, who was there at the death and has read nothing. */
+DatahubConsumer *orphan_of (const Life *life, bool reliable);
 /* A producer of small_options(), which must find a block to go on with. */
 DatahubProducer *adopt_block (uint64_t incarnation);
 

@@ -9,9 +9,7 @@ static void
 expect_replaced (const DatahubProducerOptions *options)
 {
   Life life = small_life (0, 2);
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
+  DatahubConsumer *consumer = orphan_of (&life, true);
   DatahubProducer *producer = producer_new ("cam0", options);
   CHECK (!producer_stats (producer).adopted);
   CHECK_INT (producer_stats (producer).incarnation, ==, 1);

@@ -8,9 +8,7 @@ uncommitted_invisible (void)
 {
   Life life = small_life (0, 3);
   life.dies_filling = true;
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
+  DatahubConsumer *consumer = orphan_of (&life, true);
   DatahubProducer *producer = adopt_block (2);
   CHECK_INT (consumer_stats (consumer).head, ==, 3);
   expect_buffers (consumer, 0, 3);
@@ -213,9 +211,7 @@ static void
 grows_after (void)
 {
   Life life = small_life (0, 4);
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
+  DatahubConsumer *consumer = orphan_of (&life, true);
   /* It asks for bigger slots: no reason not to go on. */
   DatahubProducerOptions options = small_options ();
   options.slot_size = 100000;
@@ -263,9 +259,7 @@ static void
 batches (void)
 {
   Life life = small_life (0, 7);
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
+  DatahubConsumer *consumer = orphan_of (&life, true);
   DatahubProducer *producer = adopt_block (2);
   expect_buffers (consumer, 0, 7);
   for (uint64_t round = 0; round < 20; round++) {

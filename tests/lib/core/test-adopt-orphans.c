@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Consumers of a dead producer, until somebody comes: they wait, are told, can be
  * interrupted, and may be dead themselves. */
+#include "holder.h"
 #include "life.h"
 
 #include <unistd.h>
@@ -16,16 +17,23 @@ read_for_ever (void *data)
   return (void *) (uintptr_t) result;
 }
 
-static void
-waits_for_a_successor (void)
+static DatahubConsumer *
+wait_beside_dead (void)
 {
   Life life = small_life (0, 2);
   CheckChild child = start_life (&life);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  DatahubView view;
   expect_buffers (consumer, 0, 2);
   check_kill (&child);
   expect_outcome (consumer, DATAHUB_PRODUCER_LOST);
+  return consumer;
+}
+
+static void
+waits_for_a_successor (void)
+{
+  DatahubConsumer *consumer = wait_beside_dead ();
+  DatahubView view;
   /* Told once; then it sleeps like beside an idle producer. */
   uint64_t waits = consumer_stats (consumer).waits;
   uint64_t start = check_now_ns ();
@@ -50,8 +58,8 @@ waits_for_a_successor (void)
 
   thread = check_thread (read_for_ever, consumer);
   check_until_asleep (thread);
-  life = small_life (2, 2);
-  child = start_life (&life);
+  Life life = small_life (2, 2);
+  CheckChild child = start_life (&life);
   CHECK_INT ((uintptr_t) check_thread_join (thread), ==, DATAHUB_OK);
   expect_buffers (consumer, 3, 1);
   check_kill (&child);
@@ -73,18 +81,6 @@ each_death_is_told (void)
   /* Another one came and died, without a record. */
   expect_outcome (consumer, DATAHUB_PRODUCER_LOST);
   datahub_consumer_close (consumer);
-}
-
-static DatahubConsumer *
-wait_beside_dead (void)
-{
-  Life life = small_life (0, 2);
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  expect_buffers (consumer, 0, 2);
-  check_kill (&child);
-  expect_outcome (consumer, DATAHUB_PRODUCER_LOST);
-  return consumer;
 }
 
 static void
@@ -114,23 +110,12 @@ name_gone_meanwhile (void)
 }
 
 static void
-consumer_killed (CheckParent *parent)
-{
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  DatahubView views[3];
-  for (int i = 0; i < 3; i++)
-    views[i] = read_record (consumer);
-  (void) views;
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
-static void
 both_killed (void)
 {
+  const Holder holder = { .reliable = true, .records = 3 };
   Life life = small_life (0, 8);
   CheckChild producer_child = start_life (&life);
-  CheckChild consumer_child = check_fork_ready (consumer_killed, NULL);
+  CheckChild consumer_child = check_fork_ready (hold_on, &holder);
   check_kill (&consumer_child);
   check_kill (&producer_child);
   /* Without a consumer the dead block is adopted all the same, */

@@ -4,18 +4,22 @@
 #include "life.h"
 #include "writing.h"
 
+static DatahubProducer *
+adopt_unpublished (const DatahubProducerOptions *options)
+{
+  DatahubProducer *producer = NULL;
+  CHECK_OK (datahub_producer_create ("cam0", options, &producer, &err));
+  CHECK (producer_stats (producer).adopted);
+  return producer;
+}
+
 static void
 unpublished (void)
 {
   Life life = small_life (0, 5);
-  DatahubProducerOptions options = small_options ();
-  DatahubProducer *producer = NULL;
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  DatahubConsumer *consumer = orphan_of (&life, true);
+  DatahubProducer *producer = adopt_unpublished (&life.options);
   DatahubView view;
-  check_kill (&child);
-  CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
-  CHECK (producer_stats (producer).adopted);
   commit_event (producer, DATAHUB_RECORD_CAPS, "new");
   commit_buffers (producer, 5, 2);
   expect_buffers (consumer, 0, 5);
@@ -36,12 +40,8 @@ static void
 never_published (void)
 {
   Life life = small_life (0, 5);
-  DatahubProducerOptions options = small_options ();
-  DatahubProducer *producer = NULL;
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
-  CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
+  DatahubConsumer *consumer = orphan_of (&life, true);
+  DatahubProducer *producer = adopt_unpublished (&life.options);
   commit_buffers (producer, 77, 3);
   datahub_producer_close (producer);
   /* As dead as it was, and as good for the next one. */
@@ -55,8 +55,7 @@ never_published (void)
   datahub_consumer_close (consumer);
   /* With nobody attached there is no reason to leave it. */
   leave_dead (&life);
-  CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
-  datahub_producer_close (producer);
+  datahub_producer_close (adopt_unpublished (&life.options));
   CHECK_INT (check_count_files (), ==, 0);
 }
 
@@ -64,12 +63,8 @@ static void
 fills_the_ring_unpublished (void)
 {
   Life life = small_life (0, 8);
-  DatahubProducerOptions options = small_options ();
-  DatahubProducer *producer = NULL;
-  CheckChild child = start_life (&life);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_kill (&child);
-  CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
+  DatahubConsumer *consumer = orphan_of (&life, true);
+  DatahubProducer *producer = adopt_unpublished (&life.options);
   Writing writing = { producer, 8, 40 };
   CheckThread *thread = writing_start (&writing);
   /* Eight wait behind the eight; the rest could never be read otherwise. */
@@ -84,9 +79,7 @@ static void
 live_unpublished (CheckParent *parent)
 {
   const Life *life = parent->data;
-  DatahubProducer *producer = NULL;
-  CHECK_OK (datahub_producer_create ("cam0", &life->options, &producer, &err));
-  CHECK (producer_stats (producer).adopted);
+  DatahubProducer *producer = adopt_unpublished (&life->options);
   commit_buffers (producer, life->first, life->n);
   check_ready (parent);
   check_until_killed (parent);

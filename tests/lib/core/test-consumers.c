@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of consumers, as the producer and an inspector see it. */
 #include "fixture.h"
+#include "holder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Attached, and no more. */
+static const Holder idle = { .reliable = true };
 
 static void
 full (void)
@@ -28,14 +32,6 @@ full (void)
   datahub_producer_close (producer);
 }
 
-static void
-attach_and_wait (CheckParent *parent)
-{
-  consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
 /* A row of a dead process is taken over, cleaned, by the next one. */
 static void
 full_of_dead (void)
@@ -44,8 +40,8 @@ full_of_dead (void)
   options.max_consumers = 2;
   DatahubProducer *producer = producer_new ("cam0", &options);
   for (int i = 0; i < 20; i++) {
-    CheckChild a = check_fork (attach_and_wait, NULL);
-    CheckChild b = check_fork (attach_and_wait, NULL);
+    CheckChild a = check_fork (hold_on, &idle);
+    CheckChild b = check_fork (hold_on, &idle);
     CHECK_HEAR (a.from, 1);
     CHECK_HEAR (b.from, 1);
     check_kill (&a);
@@ -181,7 +177,7 @@ static void
 dead_not_listed (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork_ready (attach_and_wait, NULL);
+  CheckChild child = check_fork_ready (hold_on, &idle);
   DatahubConsumerInfo info;
   CHECK_INT (datahub_producer_list_consumers (producer, &info, 1), ==, 1);
   CHECK (info.alive);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Diagnosing a block: what everything is, who holds it, and who does not move. */
 #include "findings.h"
+#include "holder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,21 +149,13 @@ times_add_up (void)
 }
 
 static void
-attach_and_wait (CheckParent *parent)
-{
-  const bool *reliable = parent->data;
-  consumer_new ("cam0", *reliable, DATAHUB_START_OLDEST);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
-static void
 stalled (void)
 {
   for (int i = 0; i < 2; i++) {
     bool reliable = i;
     DatahubProducer *producer = producer_new ("cam0", NULL);
-    CheckChild child = check_fork_ready (attach_and_wait, &reliable);
+    const Holder idle = { .reliable = reliable };
+    CheckChild child = check_fork_ready (hold_on, &idle);
     check_stop (&child);
     commit_buffers (producer, 0, 5);
     DatahubFinding finding = look_until (DATAHUB_FINDING_CONSUMER_STALLED);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The door of a strict block and those who stand before it: who greets badly,
  * says nothing, floods it or is another user, and who asks a door that sleeps. */
+#include "life.h"
 #include "strict.h"
 #include "visit.h"
 
@@ -199,14 +200,6 @@ another_user (void)
   datahub_producer_close (producer);
 }
 
-static void
-publish_and_sleep (CheckParent *parent)
-{
-  strict_producer (NULL);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
 typedef struct
 {
   DatahubWatch *watch;
@@ -230,7 +223,8 @@ attach_in_thread (void *data)
 static void
 stopped_producer (void)
 {
-  CheckChild child = check_fork_ready (publish_and_sleep, NULL);
+  Life life = { .options = strict_options (NULL) };
+  CheckChild child = start_life (&life);
   check_stop (&child);
   DatahubConsumerOptions options;
   DatahubConsumer *consumer;

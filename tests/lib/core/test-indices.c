@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The raw indices, and a queue that users build from two of their own. */
+#include "holder.h"
 #include "hostile.h"
 
 #include "queue.h"
@@ -86,18 +87,11 @@ of_a_strict_block (void)
 }
 
 static void
-attach_and_sit (CheckParent *parent)
-{
-  consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
-static void
 the_dead_do_not_count (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
-  CheckChild child = check_fork_ready (attach_and_sit, NULL);
+  const Holder idle = { .reliable = true };
+  CheckChild child = check_fork_ready (hold_on, &idle);
   commit_buffers (producer, 0, 3);
   CHECK_INT (indices_of (producer).active_consumer_count, ==, 1);
   CHECK_INT (indices_of (producer).read_index, ==, 0);

@@ -2,6 +2,7 @@
 /* Validating a block: each kind of damage is found by its name, and so is what
  * the dead left. */
 #include "findings.h"
+#include "holder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -350,24 +351,12 @@ all_at_once (void)
 }
 
 static void
-hold_and_stay (CheckParent *parent)
-{
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  DatahubSpinlock *lock = NULL;
-  CHECK_OK (datahub_consumer_open_spinlock (consumer, 5, &lock, &err));
-  CHECK_OK (datahub_spinlock_lock (lock, 0));
-  read_record (consumer);
-  read_record (consumer);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
-static void
 dead_consumer (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 6);
-  CheckChild child = check_fork_ready (hold_and_stay, NULL);
+  const Holder holder = { .reliable = true, .records = 2, .lock = 5 };
+  CheckChild child = check_fork_ready (hold_on, &holder);
   check_healthy ();
   check_stop (&child);
   check_healthy ();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* User locks: exclusion between processes and threads, recursion, names, and
  * the death of an owner. */
+#include "holder.h"
 #include "hostile.h"
 
 #include <pthread.h>
@@ -108,15 +109,12 @@ exclusion (void)
   datahub_producer_close (producer);
 }
 
-static void
-hold_and_wait (CheckParent *parent)
+/* Another process, which has user lock 7. */
+static CheckChild
+start_owner (void)
 {
-  DatahubConsumer *consumer =
-      consumer_new ("cam0", false, DATAHUB_START_LATEST);
-  DatahubSpinlock *lock = open_of_consumer (consumer, 7);
-  CHECK_OK (datahub_spinlock_lock (lock, 0));
-  check_ready (parent);
-  check_until_killed (parent);
+  static const Holder owner = { .lock = 7 };
+  return check_fork_ready (hold_on, &owner);
 }
 
 static void
@@ -126,7 +124,7 @@ death_of_owner (void)
   DatahubConsumer *second = consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubSpinlock *ours = open_of_producer (producer, 7);
   DatahubSpinlock *theirs = open_of_consumer (second, 7);
-  CheckChild child = check_fork_ready (hold_and_wait, NULL);
+  CheckChild child = start_owner ();
   CHECK_RESULT (datahub_spinlock_lock (ours, 0), DATAHUB_TIMEOUT);
   check_kill (&child);
   /* exactly one contender gets it, and is told */
@@ -150,7 +148,7 @@ static void
 row_used_again (void)
 {
   DatahubProducer *producer = zoned_producer ();
-  CheckChild child = check_fork_ready (hold_and_wait, NULL);
+  CheckChild child = start_owner ();
   check_kill (&child);
   DatahubConsumer *heir = consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubSpinlock *lock = open_of_consumer (heir, 7);
@@ -167,7 +165,7 @@ stopped_owner_keeps_it (void)
 {
   DatahubProducer *producer = zoned_producer ();
   DatahubSpinlock *lock = open_of_producer (producer, 7);
-  CheckChild child = check_fork_ready (hold_and_wait, NULL);
+  CheckChild child = start_owner ();
   kill (child.pid, SIGSTOP);
   CHECK_RESULT (datahub_spinlock_lock (lock, 50 * CHECK_MS), DATAHUB_TIMEOUT);
   check_kill (&child);

@@ -3,6 +3,8 @@
  * right is done once, by one, and again where somebody died over it; what lives
  * loses nothing. */
 #include "findings.h"
+#include "holder.h"
+#include "life.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,25 +42,14 @@ repair (uint32_t flags)
 }
 
 /* A consumer that holds two records and user lock 5, and sleeps for a third. */
-static void
-hold_and_stay (CheckParent *parent)
-{
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  DatahubSpinlock *lock = NULL;
-  CHECK_OK (datahub_consumer_open_spinlock (consumer, 5, &lock, &err));
-  /* who had it before may have died */
-  CHECK_INT (datahub_spinlock_lock (lock, 0), !=, DATAHUB_TIMEOUT);
-  read_record (consumer);
-  read_record (consumer);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
 static CheckChild
-holder (void)
+start_holder (void)
 {
-  CheckChild child = check_fork_ready (hold_and_stay, NULL);
-  return child;
+  static const Holder holder = { .reliable = true,
+    .records = 2,
+    .lock = 5,
+    .inherits = true };
+  return check_fork_ready (hold_on, &holder);
 }
 
 /* Beside a producer at work: everything of a dead consumer, and once only. */
@@ -67,7 +58,7 @@ dead_consumer (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 4);
-  CheckChild child = holder ();
+  CheckChild child = start_holder ();
   CHECK_INT (repair (0).n, ==, 0);
   check_stop (&child);
   CHECK_INT (repair (0).n, ==, 0);
@@ -195,15 +186,6 @@ pools_of_a_damaged_table (void)
   datahub_block_reclaim (false, NULL, NULL, NULL);
 }
 
-static void
-publish_and_wait (CheckParent *parent)
-{
-  DatahubProducer *producer = producer_new ("cam0", NULL);
-  commit_buffers (producer, 0, 5);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
 /* Attaches, reads until the stream is over, and says how it ended. */
 static void
 read_to_the_end (CheckParent *parent)
@@ -225,7 +207,8 @@ static void
 dead_producer (void)
 {
   DatahubIntegrityReport report;
-  CheckChild child = check_fork_ready (publish_and_wait, NULL);
+  Life life = small_life (0, 5);
+  CheckChild child = start_life (&life);
   CheckChild reader = check_fork_ready (read_to_the_end, NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   /* never from a living one, stopped or not */
@@ -315,7 +298,7 @@ two_repairers (void)
     CheckChild repairers[4];
     uint64_t done = 0, most = 0;
     commit_buffers (producer, 0, 4);
-    CheckChild child = holder ();
+    CheckChild child = start_holder ();
     for (int i = 0; i < 4; i++)
       repairers[i] = check_fork (repair_when_told, NULL);
     check_kill (&child);
@@ -405,7 +388,7 @@ refused_for_the_living (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 4);
-  CheckChild child = holder ();
+  CheckChild child = start_holder ();
   uint64_t id = id_of_row_0 ();
   DatahubSlotInfo slot = slot_held ();
   DatahubHeldThing things[] = {
@@ -452,7 +435,7 @@ held_by_both (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 4);
-  CheckChild dead = holder ();
+  CheckChild dead = start_holder ();
   DatahubConsumer *living = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubView first = read_record (living), second = read_record (living);
   DatahubSlotInfo slot = slot_held ();
@@ -481,7 +464,7 @@ taken_from_the_dead (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 4);
-  CheckChild child = holder ();
+  CheckChild child = start_holder ();
   uint64_t id = id_of_row_0 ();
   check_kill (&child);
   CHECK_OK (release ((DatahubHeldThing){ .kind = DATAHUB_HELD_LOCK,
@@ -521,10 +504,10 @@ not_the_one_meant (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   commit_buffers (producer, 0, 4);
-  CheckChild first = holder ();
+  CheckChild first = start_holder ();
   uint64_t id = id_of_row_0 ();
   check_kill (&first);
-  CheckChild second = holder (); /* takes the row over */
+  CheckChild second = start_holder (); /* takes the row over */
   uint64_t other = id_of_row_0 ();
   CHECK_INT (other, !=, id);
   check_kill (&second);

@@ -2,6 +2,8 @@
 /* Strict blocks: memory without names, sealed, handed out at a door. What a
  * stream does is held by the other programs of this folder, run once more with
  * CHECK_STRICT; here is how only a strict block comes, goes, grows and ends. */
+#include "holder.h"
+#include "life.h"
 #include "strict.h"
 
 #include "datahub/producer-private.h"
@@ -104,8 +106,8 @@ producer_killed (void)
 static void
 killed_without_consumers (void)
 {
-  CheckChild child = check_fork_ready (produce_and_wait, NULL);
-  check_kill (&child);
+  Life life = { .options = strict_options (NULL) };
+  leave_dead (&life);
   CHECK_INT (check_count_files (), ==, 3);
   CHECK_OK (datahub_block_reclaim (false, NULL, NULL, &err));
   CHECK_INT (check_count_files (), ==, 0);
@@ -114,10 +116,8 @@ killed_without_consumers (void)
 static void
 last_consumer_sweeps (void)
 {
-  CheckChild child = check_fork_ready (produce_and_wait, NULL);
-  DatahubConsumer *consumer =
-      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  check_kill (&child);
+  Life life = { .options = strict_options (NULL) };
+  DatahubConsumer *consumer = orphan_of (&life, false);
   datahub_consumer_close (consumer);
   CHECK_INT (check_count_files (), ==, 0);
 }
@@ -134,24 +134,15 @@ second_producer (void)
   datahub_producer_close (producer);
 }
 
-static void
-hold_and_wait (CheckParent *parent)
-{
-  DatahubConsumer *consumer = consumer_new_quota ("cam0", true, 4);
-  for (int i = 0; i < 4; i++)
-    read_record (consumer);
-  check_ready (parent);
-  check_until_killed (parent);
-}
-
 /* Its row is back by the kernel's word, without a timeout. */
 static void
 consumer_killed (void)
 {
+  const Holder holder = { .reliable = true, .quota = 4, .records = 4 };
   DatahubProducer *producer = strict_producer (NULL);
   for (int round = 0; round < 10; round++) {
     DatahubConsumerInfo info;
-    CheckChild child = check_fork (hold_and_wait, NULL);
+    CheckChild child = check_fork (hold_on, &holder);
     commit_buffers (producer, 0, 4);
     CHECK_HEAR (child.from, 1);
     uint64_t before = producer_stats (producer).reaped;
