@@ -77,21 +77,12 @@ work (DatahubProducer *producer)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  DatahubProducerOptions options;
+  DatahubProducerOptions options = image_options (); /* so that it fits */
   DatahubProducer *producer;
   DatahubProducerStats stats;
   DatahubError error;
   uint32_t switches = image_change (data, size);
-  datahub_producer_options_init (&options);
-  options.slot_size = 4096;
-  options.slots = 4;
-  options.ring_size = 4;
-  options.max_consumers = 2;
-  options.max_pinned = 2;
   options.max_bytes = 4 * 4096;
-  options.zone_size = 100;
-  options.shared_zone_size = 64;
-  options.checksum = DATAHUB_CHECKSUM_CRC32C;
   options.adopt = FUZZ_ADOPT;
   if (switches & SWITCH_MORE)
     datahub_block_reclaim (true, note, NULL, &error);

@@ -113,15 +113,10 @@ commit_payload (DatahubProducer *producer, uint32_t n_memories)
   datahub_producer_abort (producer, &slot);
 }
 
-/* The life of the producer, which ends without a close. */
-static void
-produce (void)
+DatahubProducerOptions
+image_options (void)
 {
-  static const char caps[300] = "video/x-raw";
   DatahubProducerOptions options;
-  DatahubProducer *producer;
-  DatahubConsumer *consumer;
-  DatahubSpinlock *lock;
   datahub_producer_options_init (&options);
   options.slot_size = 4096;
   options.slots = 4;
@@ -131,6 +126,18 @@ produce (void)
   options.zone_size = 100;
   options.shared_zone_size = 64;
   options.checksum = DATAHUB_CHECKSUM_CRC32C;
+  return options;
+}
+
+/* The life of the producer, which ends without a close. */
+static void
+produce (void)
+{
+  static const char caps[300] = "video/x-raw";
+  DatahubProducerOptions options = image_options ();
+  DatahubProducer *producer;
+  DatahubConsumer *consumer;
+  DatahubSpinlock *lock;
   CHECK (datahub_producer_create (IMAGE_CHANNEL, &options, &producer, &err)
       == DATAHUB_OK);
   CHECK (datahub_producer_publish (producer, &err) == DATAHUB_OK);

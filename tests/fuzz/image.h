@@ -10,6 +10,8 @@
 #ifndef TESTS_FUZZ_IMAGE_H
 #define TESTS_FUZZ_IMAGE_H
 
+#include <datahub/core.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +38,8 @@ typedef enum
   AREA_ALL = 127
 } ImageArea;
 
+/* What its producer asked for. */
+DatahubProducerOptions image_options (void);
 /* @keep: nobody is to find the block dead and remove its files. */
 void image_make (uint32_t areas, bool keep);
 /* Returns the switches. */

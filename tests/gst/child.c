@@ -4,6 +4,7 @@
 #include <gst/check/gstcheck.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 Child *
 child_start (const gchar *format, ...)
@@ -72,10 +73,25 @@ child_count_buffers (Child *child)
   return n;
 }
 
+/* GSubprocess would send it from another thread, some time later. */
 void
 child_signal (Child *child, int number)
 {
-  g_subprocess_send_signal (child->process, number);
+  const gchar *pid = g_subprocess_get_identifier (child->process);
+  if (pid)
+    kill ((pid_t) g_ascii_strtoll (pid, NULL, 10), number);
+}
+
+void
+child_halt (Child *child)
+{
+  const gchar *pid = g_subprocess_get_identifier (child->process);
+  siginfo_t info;
+  fail_unless (pid != NULL);
+  child_signal (child, SIGSTOP);
+  fail_unless_equals_int (waitid (P_PID, (id_t) g_ascii_strtoll (pid, NULL, 10),
+                              &info, WSTOPPED),
+      0);
 }
 
 int

@@ -28,6 +28,8 @@ void child_take_buffers (Child *child, guint n);
 guint child_count_buffers (Child *child);
 
 void child_signal (Child *child, int number);
+/* SIGSTOP: the whole process stands still when this returns. */
+void child_halt (Child *child);
 /* Waits for its end. Returns the exit status, or minus the signal. */
 int child_end (Child *child);
 void child_kill (Child *child);

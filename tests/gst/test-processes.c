@@ -62,7 +62,7 @@ GST_START_TEST (a_stopped_live_consumer_does_not_slow_the_producer)
       "slots=16 wait-for-consumers=1 " FOREVER);
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 1);
-  child_signal (consumer, SIGSTOP);
+  child_halt (consumer);
   child_take_buffers (producer, 2000);
   line = child_stop_and_tell (producer, "sink");
   fail_unless_equals_uint64 (child_stat (line, "waits"), 0);
@@ -141,7 +141,7 @@ GST_START_TEST (a_stopped_reliable_consumer_is_evicted_and_comes_back)
       "sync=false wait-for-consumers=1 block-timeout=200000000");
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 1);
-  child_signal (consumer, SIGSTOP);
+  child_halt (consumer);
   child_expect_word (producer, "message sink consumer-removed",
       "reason=(string)evicted");
   child_take_buffers (producer, 50);
@@ -164,7 +164,7 @@ GST_START_TEST (a_producer_held_up_by_a_stopped_consumer_stops_at_once)
       " ! datahubsink name=sink datablock=cam0 slots=8 sync=false "
       "wait-for-consumers=1 " FOREVER);
   child_take_buffers (consumer, 1);
-  child_signal (consumer, SIGSTOP);
+  child_halt (consumer);
   child_stop (producer);
   child_signal (consumer, SIGCONT);
   child_stop (consumer);
@@ -180,7 +180,7 @@ GST_START_TEST (a_stopped_producer_is_waited_for)
   Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 3);
-  child_signal (producer, SIGSTOP);
+  child_halt (producer);
   until_beats ("cam0", 4); /* it has looked, each time it slept in vain */
   child_signal (producer, SIGCONT);
   child_take_buffers (consumer, 30);

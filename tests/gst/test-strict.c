@@ -78,7 +78,7 @@ GST_START_TEST (who_asks_a_stopped_producer_stops_at_once)
 {
   Child *writer = child_start (TEST_PICTURE " ! " STRICT), *reader;
   child_expect (writer, "playing");
-  child_signal (writer, SIGSTOP);
+  child_halt (writer);
   reader = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
   child_expect (reader, "started");
   child_stop (reader);

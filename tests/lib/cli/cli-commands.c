@@ -238,14 +238,11 @@ count_files (void)
 static void
 test_reclaim (void)
 {
-  Child *child = fixture_spawn ("abandon", "cam0");
-
-  fixture_expect_line (child, "produced");
+  Child *child = fixture_spawn_ready ("abandon", "cam0", "produced");
   g_auto (Result) alive = run ("reclaim", "--yes", NULL);
   g_assert_cmpint (alive.code, ==, 0);
   assert_says (alive.out, "Nothing to reclaim.");
-  fixture_signal (child, SIGKILL);
-  fixture_reap (child);
+  fixture_kill (child);
 
   g_auto (Result) dry = run ("reclaim", NULL);
   g_assert_cmpint (dry.code, ==, 0);
@@ -338,8 +335,7 @@ test_broker_refused (void)
   /* One that waits takes over when the first is killed. */
   Child *heir = start_broker ("--wait", NULL);
   fixture_expect_line (heir, "event=waiting");
-  fixture_signal (broker, SIGKILL);
-  fixture_reap (broker);
+  fixture_kill (broker);
   fixture_expect_line (heir, "event=serving");
   fixture_signal (heir, SIGTERM);
   g_assert_cmpint (fixture_reap (heir), ==, 0);

@@ -177,13 +177,10 @@ hold (const char *name)
 static void
 test_dead (void)
 {
-  Child *producer = fixture_spawn ("abandon", "cam0");
-  fixture_expect_line (producer, "produced");
-  Child *consumer = fixture_spawn ("hold", "cam0");
-  fixture_expect_line (consumer, "holds");
+  Child *producer = fixture_spawn_ready ("abandon", "cam0", "produced");
+  Child *consumer = fixture_spawn_ready ("hold", "cam0", "holds");
 
-  fixture_signal (consumer, SIGKILL);
-  fixture_reap (consumer);
+  fixture_kill (consumer);
   g_auto (Result) one =
       run ("doctor", "--watch", "0", "--broker", "none", NULL);
   g_assert_cmpint (one.code, ==, 4);
@@ -193,8 +190,7 @@ test_dead (void)
   assert_says (one.out, "\"pre?view\"");
   g_assert_null (strchr (one.out, '\x1b'));
 
-  fixture_signal (producer, SIGKILL);
-  fixture_reap (producer);
+  fixture_kill (producer);
   g_auto (Result) two =
       run ("doctor", "cam0", "--watch", "0", "--broker", "none", NULL);
   g_assert_cmpint (two.code, ==, 4);
@@ -214,17 +210,14 @@ test_dead (void)
 static void
 test_repair (void)
 {
-  Child *producer = fixture_spawn ("abandon", "cam0");
-  fixture_expect_line (producer, "produced");
-  Child *consumer = fixture_spawn ("hold", "cam0");
-  fixture_expect_line (consumer, "holds");
+  Child *producer = fixture_spawn_ready ("abandon", "cam0", "produced");
+  Child *consumer = fixture_spawn_ready ("hold", "cam0", "holds");
   g_autofree char *end = g_strdup_printf ("End process %d", consumer->pid);
 
   g_auto (Result) living = run ("doctor", "cam0", "--release", "row:0", NULL);
   g_assert_cmpint (living.code, ==, 1);
   assert_says (living.err, end);
-  fixture_signal (consumer, SIGKILL);
-  fixture_reap (consumer);
+  fixture_kill (consumer);
   g_auto (Result) dry =
       run ("doctor", "cam0", "--watch", "0", "--broker", "none", NULL);
   g_assert_cmpint (dry.code, ==, 4);
@@ -244,8 +237,7 @@ test_repair (void)
   g_assert_cmpint (again.code, ==, 0);
   assert_silent (again.out, "repaired:");
 
-  fixture_signal (producer, SIGKILL);
-  fixture_reap (producer);
+  fixture_kill (producer);
   g_auto (Result) kept = run ("doctor", "cam0", "--watch", "0", "--broker",
       "none", "--repair", NULL);
   g_assert_cmpint (kept.code, ==, 4);
@@ -268,8 +260,7 @@ test_release (void)
 
   commit (producer, 3);
   fixture_expect_line (consumer, "holds");
-  fixture_signal (consumer, SIGKILL);
-  fixture_reap (consumer);
+  fixture_kill (consumer);
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
     g_auto (Result) usage = run ("doctor", "cam0", "--release", wrong[i], NULL);
     g_assert_cmpint (usage.code, ==, 2);
@@ -292,10 +283,8 @@ test_release (void)
 static void
 test_stopped (void)
 {
-  Child *producer = fixture_spawn ("abandon", "cam0");
-  fixture_expect_line (producer, "produced");
-  Child *consumer = fixture_spawn ("hold", "cam0");
-  fixture_expect_line (consumer, "holds");
+  Child *producer = fixture_spawn_ready ("abandon", "cam0", "produced");
+  Child *consumer = fixture_spawn_ready ("hold", "cam0", "holds");
   g_autofree char *first = g_strdup_printf ("kill -CONT %d", producer->pid);
   g_autofree char *second = g_strdup_printf ("kill -CONT %d", consumer->pid);
 

@@ -53,6 +53,17 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
   return producer;
 }
 
+static DatahubConsumerOptions
+patient_options (bool reliable, DatahubStart start)
+{
+  DatahubConsumerOptions options;
+  datahub_consumer_options_init (&options);
+  options.timeout_ns = SOON;
+  options.reliable = reliable;
+  options.start = start;
+  return options;
+}
+
 static DatahubConsumer *
 attach (const char *channel, const DatahubConsumerOptions *options)
 {
@@ -65,21 +76,16 @@ attach (const char *channel, const DatahubConsumerOptions *options)
 DatahubConsumer *
 consumer_new (const char *channel, bool reliable, DatahubStart start)
 {
-  DatahubConsumerOptions options;
-  datahub_consumer_options_init (&options);
-  options.timeout_ns = SOON;
-  options.reliable = reliable;
-  options.start = start;
+  DatahubConsumerOptions options = patient_options (reliable, start);
   return attach (channel, &options);
 }
 
 DatahubResult
 consumer_try (const char *channel)
 {
-  DatahubConsumerOptions options;
+  DatahubConsumerOptions options =
+      patient_options (false, DATAHUB_START_KEYFRAME);
   DatahubConsumer *consumer = NULL;
-  datahub_consumer_options_init (&options);
-  options.timeout_ns = SOON;
   DatahubResult result =
       datahub_consumer_attach (channel, &options, &consumer, &err);
   CHECK_INT (consumer != NULL, ==, result == DATAHUB_OK);
@@ -91,11 +97,8 @@ consumer_try (const char *channel)
 DatahubConsumer *
 consumer_new_quota (const char *channel, bool reliable, uint32_t max_pinned)
 {
-  DatahubConsumerOptions options;
-  datahub_consumer_options_init (&options);
-  options.timeout_ns = SOON;
-  options.reliable = reliable;
-  options.start = DATAHUB_START_OLDEST;
+  DatahubConsumerOptions options =
+      patient_options (reliable, DATAHUB_START_OLDEST);
   options.max_pinned = max_pinned;
   return attach (channel, &options);
 }

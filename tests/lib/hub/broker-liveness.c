@@ -162,8 +162,7 @@ scene_begin (void)
 
   s->broker = fixture_broker (NULL);
   s->hub = listen (&s->heard);
-  s->producer = fixture_spawn ("produce", "cam0");
-  fixture_expect_line (s->producer, "uuid");
+  s->producer = fixture_spawn_ready ("produce", "cam0", "uuid");
   fixture_wait_until (s->heard.added == 1);
   return s;
 }
@@ -246,10 +245,8 @@ test_restarted (void)
   Scene *s = scene_begin ();
 
   g_autofree char *before = g_strdup (s->heard.uuid);
-  fixture_signal (s->producer, SIGKILL);
-  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
-  Child *second = fixture_spawn ("produce-anew", "cam0");
-  fixture_expect_line (second, "uuid");
+  fixture_kill (s->producer);
+  Child *second = fixture_spawn_ready ("produce-anew", "cam0", "uuid");
   fixture_wait_until (s->heard.added == 2);
   g_assert_cmpint (s->heard.removed, ==, 1);
   g_assert_cmpstr (s->heard.uuid, !=, before);
@@ -265,10 +262,8 @@ test_adopted (void)
   Scene *s = scene_begin ();
 
   g_autofree char *before = g_strdup (s->heard.uuid);
-  fixture_signal (s->producer, SIGKILL);
-  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
-  Child *second = fixture_spawn ("produce", "cam0");
-  fixture_expect_line (second, "uuid");
+  fixture_kill (s->producer);
+  Child *second = fixture_spawn_ready ("produce", "cam0", "uuid");
   fixture_wait_until (s->heard.added == 2);
   g_assert_cmpint (s->heard.removed, <=, 1);
   g_assert_cmpstr (s->heard.uuid, ==, before);
@@ -291,8 +286,7 @@ test_handed_over (void)
   fixture_wait_until (s->heard.added == 2);
   g_assert_cmpint (s->heard.removed, ==, 0);
   g_assert_cmpint (s->heard.left, ==, 0);
-  fixture_signal (s->producer, SIGKILL);
-  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  fixture_kill (s->producer);
   fixture_round_trip (heir);
   g_autoptr (DatahubHubBlock) block =
       datahub_hub_find (s->hub, "cam0", 0, NULL, NULL);
@@ -323,8 +317,7 @@ test_stopped_keeps_name (void)
   g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
   g_autofree char *pid = g_strdup_printf ("pid %d", s->producer->pid);
   g_assert_nonnull (strstr (error->message, pid));
-  fixture_signal (s->producer, SIGKILL);
-  g_assert_cmpint (fixture_reap (s->producer), ==, -1);
+  fixture_kill (s->producer);
   scene_end (s);
 }
 

@@ -273,6 +273,16 @@ fixture_stop (Child *child)
   g_assert_cmpint (waitid (P_PID, (id_t) child->pid, &info, WSTOPPED), ==, 0);
 }
 
+/* A child in a role, once it has said @line. */
+Child *
+fixture_spawn_ready (const char *role, const char *argument, const char *line)
+{
+  Child *child = fixture_spawn (role, argument);
+
+  fixture_expect_line (child, line);
+  return child;
+}
+
 /* Waits for the end of @child, frees it, and returns its exit code; -1 for one
  * that a signal ended. */
 int
@@ -291,6 +301,14 @@ fixture_reap (Child *child)
   g_object_unref (child->process);
   g_free (child);
   return code;
+}
+
+/* Kills @child, which was alive, and frees it. */
+void
+fixture_kill (Child *child)
+{
+  fixture_signal (child, SIGKILL);
+  g_assert_cmpint (fixture_reap (child), ==, -1);
 }
 
 /* In a child: says one line, whole. */

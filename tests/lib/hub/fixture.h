@@ -46,12 +46,15 @@ typedef struct
 typedef int (*ChildRole) (const char *argument);
 void fixture_add_role (const char *name, ChildRole role);
 Child *fixture_spawn (const char *role, const char *argument);
+Child *fixture_spawn_ready (const char *role, const char *argument,
+    const char *line);
 Child *fixture_spawn_argv (const char *const *argv);
 char *fixture_read_line (Child *child);
 void fixture_expect_line (Child *child, const char *line);
 void fixture_signal (Child *child, int signal);
 void fixture_stop (Child *child);
 int fixture_reap (Child *child);
+void fixture_kill (Child *child);
 void fixture_say (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void fixture_child_stay (void);
 

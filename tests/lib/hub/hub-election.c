@@ -131,8 +131,7 @@ test_host_killed (void)
     int host = find_host (children, N);
     gint64 started = g_get_monotonic_time ();
     lost = FALSE;
-    fixture_signal (children[host], SIGKILL);
-    g_assert_cmpint (fixture_reap (children[host]), ==, -1);
+    fixture_kill (children[host]);
     children[host] = NULL;
     fixture_wait_until (lost);
     find_all (hub, children, N);
@@ -155,8 +154,7 @@ test_host_leaves (void)
 
   for (int i = 0; i < 3; i++) {
     g_autofree char *name = g_strdup_printf ("node%d", i);
-    children[i] = fixture_spawn ("node", name);
-    fixture_expect_line (children[i], "found");
+    children[i] = fixture_spawn_ready ("node", name, "found");
   }
   g_signal_connect (hub, "broker-lost", G_CALLBACK (mark), &lost);
   g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
@@ -212,8 +210,7 @@ test_makes_way (void)
 
   for (int i = 0; i < 4; i++) {
     g_autofree char *name = g_strdup_printf ("node%d", i);
-    children[i] = fixture_spawn ("node", name);
-    fixture_expect_line (children[i], "found");
+    children[i] = fixture_spawn_ready ("node", name, "found");
   }
   g_assert_false (start (broker));
   hub = fixture_hub (DATAHUB_HUB_MONITOR);

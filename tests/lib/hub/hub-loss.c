@@ -28,9 +28,7 @@ serve (const char *argument)
 static Child *
 start_broker (void)
 {
-  Child *child = fixture_spawn ("serve", "-");
-
-  fixture_expect_line (child, "serving");
+  Child *child = fixture_spawn_ready ("serve", "-", "serving");
   return child;
 }
 
@@ -111,8 +109,7 @@ test_killed_and_restarted (void)
   g_assert_cmpint (heard.added, ==, 1);
   g_assert_cmpint (heard.removed, ==, 0);
   g_assert_cmpint (heard.lost, ==, 1);
-  fixture_signal (broker, SIGKILL);
-  fixture_reap (broker);
+  fixture_kill (broker);
   fixture_wait_until (heard.lost == 2);
   g_clear_error (&heard.error);
 }
@@ -291,8 +288,7 @@ test_one_broker (void)
   g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
   g_autofree char *pid = g_strdup_printf ("pid %d", first->pid);
   g_assert_nonnull (strstr (error->message, pid));
-  fixture_signal (first, SIGKILL);
-  fixture_reap (first);
+  fixture_kill (first);
   g_clear_error (&error);
   g_assert_true (datahub_broker_start (second, &error));
   Heard heard = { 0 };
