@@ -26,6 +26,21 @@ child_start (const gchar *format, ...)
   return child;
 }
 
+Child *
+child_consumer (const gchar *properties)
+{
+  return child_start ("datahubsrc name=src datablock=cam0 %s ! "
+                      "fakesink name=show",
+      properties);
+}
+
+Child *
+child_producer (const gchar *properties)
+{
+  return child_start (TEST_PICTURE " ! datahubsink name=sink datablock=cam0 %s",
+      properties);
+}
+
 gchar *
 child_next (Child *child, const gchar *prefix)
 {

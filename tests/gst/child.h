@@ -16,6 +16,10 @@ typedef struct
 } Child;
 
 Child *child_start (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
+/* A datahubsrc called src for the block "cam0", which shows what it gets. */
+Child *child_consumer (const gchar *properties);
+/* The test picture at its own pace, into a datahubsink called sink for "cam0". */
+Child *child_producer (const gchar *properties);
 
 /* The next line that begins so, or NULL at the end. */
 gchar *child_next (Child *child, const gchar *prefix);

@@ -9,14 +9,22 @@
 
 #define FOREVER "block-timeout=18446744073709551615"
 
+/* As fast as it can, and it shows what it sends. */
+static Child *
+busy_producer (const gchar *properties)
+{
+  return child_start (TEST_PICTURE " ! identity name=show ! datahubsink "
+                                   "name=sink datablock=cam0 sync=false %s",
+      properties);
+}
+
 GST_START_TEST (producer_first_then_two_consumers)
 {
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *producer = child_producer ("");
   Child *live, *reliable;
   child_expect (producer, "playing");
-  live = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
-  reliable = child_start (
-      "datahubsrc datablock=cam0 delivery=reliable ! fakesink name=show");
+  live = child_consumer ("");
+  reliable = child_consumer ("delivery=reliable");
   child_take_buffers (live, 10);
   child_take_buffers (reliable, 10);
   child_stop (live);
@@ -27,7 +35,7 @@ GST_END_TEST;
 
 GST_START_TEST (the_end_of_the_stream_ends_everybody)
 {
-  Child *early = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
+  Child *early = child_consumer ("");
   Child *producer = child_start ("videotestsrc num-buffers=20 ! datahubsink "
                                  "datablock=cam0 wait-for-consumers=1");
   fail_unless_equals_int (child_count_buffers (early), 20);
@@ -38,11 +46,8 @@ GST_END_TEST;
 
 GST_START_TEST (a_killed_reliable_consumer_does_not_hold_the_producer)
 {
-  Child *consumer = child_start ("datahubsrc datablock=cam0 delivery=reliable "
-                                 "! fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE
-      " ! identity name=show ! datahubsink name=sink datablock=cam0 sync=false "
-      "slots=8 wait-for-consumers=1 " FOREVER);
+  Child *consumer = child_consumer ("delivery=reliable");
+  Child *producer = busy_producer ("slots=8 wait-for-consumers=1 " FOREVER);
   child_expect (producer, "message sink consumer-added");
   child_take_buffers (consumer, 5);
   child_kill (consumer);
@@ -55,11 +60,8 @@ GST_END_TEST;
 
 GST_START_TEST (a_stopped_live_consumer_does_not_slow_the_producer)
 {
-  Child *consumer = child_start ("datahubsrc datablock=cam0 ! "
-                                 "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE
-      " ! identity name=show ! datahubsink name=sink datablock=cam0 sync=false "
-      "slots=16 wait-for-consumers=1 " FOREVER);
+  Child *consumer = child_consumer ("");
+  Child *producer = busy_producer ("slots=16 wait-for-consumers=1 " FOREVER);
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 1);
   child_halt (consumer);
@@ -120,9 +122,7 @@ GST_START_TEST (notifications_may_end_and_come_again)
   Child *producer, *consumer;
   UNTIL (is_bound ());
   producer = child_start (QUICK_PICTURE);
-  consumer = child_start (
-      "datahubsrc name=src datablock=cam0 broker=auto "
-      "delivery=reliable wake=notify ! fakesink name=show sync=false");
+  consumer = child_consumer ("broker=auto delivery=reliable wake=notify");
   child_take_buffers (consumer, 60);
   child_kill (host);
   child_take_buffers (consumer, 300);
@@ -133,12 +133,9 @@ GST_END_TEST;
 
 GST_START_TEST (a_stopped_reliable_consumer_is_evicted_and_comes_back)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 delivery=reliable ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE
-      " ! identity name=show ! datahubsink name=sink datablock=cam0 slots=8 "
-      "sync=false wait-for-consumers=1 block-timeout=200000000");
+  Child *consumer = child_consumer ("delivery=reliable");
+  Child *producer =
+      busy_producer ("slots=8 wait-for-consumers=1 block-timeout=200000000");
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 1);
   child_halt (consumer);
@@ -157,12 +154,9 @@ GST_END_TEST;
 
 GST_START_TEST (a_producer_held_up_by_a_stopped_consumer_stops_at_once)
 {
-  Child *consumer =
-      child_start ("datahubsrc datablock=cam0 delivery=reliable ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE
-      " ! datahubsink name=sink datablock=cam0 slots=8 sync=false "
-      "wait-for-consumers=1 " FOREVER);
+  Child *consumer = child_consumer ("delivery=reliable");
+  Child *producer =
+      child_producer ("slots=8 sync=false wait-for-consumers=1 " FOREVER);
   child_take_buffers (consumer, 1);
   child_halt (consumer);
   child_stop (producer);
@@ -174,10 +168,8 @@ GST_END_TEST;
 /* While the producer is stopped the consumer waits; it is not dead. */
 GST_START_TEST (a_stopped_producer_is_waited_for)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 on-disconnect=error ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("on-disconnect=error");
+  Child *producer = child_producer ("");
   g_autofree gchar *line = NULL;
   child_take_buffers (consumer, 3);
   child_halt (producer);
@@ -192,14 +184,13 @@ GST_END_TEST;
 
 GST_START_TEST (a_second_live_producer_is_refused_and_disturbs_nobody)
 {
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *producer = child_producer ("");
   Child *consumer, *other;
   g_autofree gchar *line = NULL;
   child_expect (producer, "playing");
-  consumer = child_start (
-      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
+  consumer = child_consumer ("");
   child_take_buffers (consumer, 3);
-  other = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  other = child_producer ("");
   child_expect_word (other, "error", "\"cam0\"");
   fail_unless_equals_int (child_end (other), 1);
   child_take_buffers (consumer, 30);
@@ -238,9 +229,7 @@ GST_END_TEST;
 /* A branch of the producer draws into its frames after they were shared. */
 GST_START_TEST (what_the_producer_draws_later_is_not_seen)
 {
-  Child *consumer = child_start ("datahubsrc datablock=cam0 delivery=reliable "
-                                 "start-at=oldest ! fakesink name=show "
-                                 "sync=false");
+  Child *consumer = child_consumer ("delivery=reliable start-at=oldest");
   Child *producer = child_start (
       "videotestsrc pattern=red num-buffers=60 ! "
       "video/x-raw,format=RGB,width=64,height=64 ! tee name=t "
@@ -265,14 +254,12 @@ GST_END_TEST;
 
 GST_START_TEST (consumers_die_and_come_by_the_dozen)
 {
-  Child *producer = child_start (TEST_PICTURE
-      " ! datahubsink name=sink datablock=cam0 max-consumers=4");
+  Child *producer = child_producer ("max-consumers=4");
   g_autofree gchar *line = NULL;
   child_expect (producer, "playing");
   for (guint i = 0; i < 12; i++) {
-    Child *consumer = child_start (
-        "datahubsrc datablock=cam0 delivery=%s ! fakesink name=show",
-        i % 2 ? "reliable" : "live");
+    Child *consumer =
+        child_consumer (i % 2 ? "delivery=reliable" : "delivery=live");
     child_take_buffers (consumer, 1);
     child_signal (consumer, i % 3 ? SIGKILL : SIGINT);
     child_end (consumer);

@@ -59,8 +59,7 @@ GST_END_TEST;
 /* Sealed memory is not taken over: the consumer goes on with a new block. */
 GST_START_TEST (a_killed_strict_producer_is_replaced)
 {
-  Child *reader =
-      child_start ("datahubsrc name=src datablock=cam0 ! fakesink name=show");
+  Child *reader = child_consumer ("");
   for (guint round = 0; round < 3; round++) {
     Child *writer = child_start (TEST_PICTURE " ! " STRICT);
     child_take_buffers (reader, 10);
@@ -79,7 +78,7 @@ GST_START_TEST (who_asks_a_stopped_producer_stops_at_once)
   Child *writer = child_start (TEST_PICTURE " ! " STRICT), *reader;
   child_expect (writer, "playing");
   child_halt (writer);
-  reader = child_start ("datahubsrc datablock=cam0 ! fakesink name=show");
+  reader = child_consumer ("");
   child_expect (reader, "started");
   child_stop (reader);
   child_signal (writer, SIGCONT);

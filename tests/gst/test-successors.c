@@ -35,11 +35,9 @@ take_until_discont (Child *child)
 /* A camera is killed and comes back, and again. */
 GST_START_TEST (a_killed_producer_is_replaced_without_touching_the_consumer)
 {
-  Child *consumer = child_start (
-      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
+  Child *consumer = child_consumer ("");
   for (guint round = 0; round < 5; round++) {
-    Child *producer =
-        child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+    Child *producer = child_producer ("");
     take_until_discont (consumer);
     child_take_buffers (consumer, 3);
     child_kill (producer);
@@ -97,9 +95,7 @@ check_all_came (GPtrArray *sent, GPtrArray *got)
 
 GST_START_TEST (a_reliable_consumer_gets_all_of_a_killed_producer_and_the_next)
 {
-  Child *consumer = child_start (
-      "datahubsrc name=src datablock=cam0 delivery=reliable start-at=oldest ! "
-      "fakesink name=show sync=false");
+  Child *consumer = child_consumer ("delivery=reliable start-at=oldest");
   g_autoptr (GPtrArray) got = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) sent = NULL;
   for (guint round = 0; round < 4; round++) {
@@ -122,9 +118,8 @@ GST_END_TEST;
 /* Another size, other caps: still the same block. */
 GST_START_TEST (a_successor_with_other_caps_is_followed)
 {
-  Child *consumer = child_start (
-      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("");
+  Child *producer = child_producer ("");
   gchar *line;
   child_take_buffers (consumer, 3);
   child_kill (producer);
@@ -149,13 +144,11 @@ GST_END_TEST;
 /* One that asks for another ring gets a block of its own, and is followed too. */
 GST_START_TEST (a_successor_with_another_ring_is_followed)
 {
-  Child *consumer = child_start (
-      "datahubsrc name=src datablock=cam0 ! fakesink name=show sync=false");
-  Child *producer =
-      child_start (TEST_PICTURE " ! datahubsink datablock=cam0 slots=8");
+  Child *consumer = child_consumer ("");
+  Child *producer = child_producer ("slots=8");
   child_take_buffers (consumer, 3);
   child_kill (producer);
-  producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0 slots=9");
+  producer = child_producer ("slots=9");
   take_until_discont (consumer);
   child_take_buffers (consumer, 3);
   child_stop (producer);
@@ -167,9 +160,7 @@ GST_END_TEST;
  * on. */
 GST_START_TEST (time_goes_on_with_a_successor)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 timestamps=clock ! "
-                   "fakesink name=show sync=false");
+  Child *consumer = child_consumer ("timestamps=clock");
   gint64 before = -1;
   for (guint round = 0; round < 3; round++) {
     Child *producer = child_start (COUNTED);
@@ -196,10 +187,8 @@ GST_END_TEST;
 
 GST_START_TEST (the_wait_for_a_successor_ends_at_its_timeout)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 timeout=1000000000 ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("timeout=1000000000");
+  Child *producer = child_producer ("");
   child_take_buffers (consumer, 3);
   child_kill (producer);
   child_expect_word (consumer, "error", "within 1.0 s");
@@ -210,23 +199,19 @@ GST_END_TEST;
 /* In PAUSED it has committed nothing, but it is there. */
 GST_START_TEST (a_silent_successor_is_waited_for)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 timeout=2000000000 ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("timeout=2000000000");
+  Child *producer = child_producer ("");
   Child *impatient, *other;
   child_take_buffers (consumer, 3);
   child_kill (producer);
-  producer = child_start (TEST_PICTURE
-      " ! datahubsink datablock=cam0 wait-for-consumers=2 name=sink");
+  producer = child_producer ("wait-for-consumers=2");
   child_expect (producer, "message sink consumer-added");
   /* who began to wait later, and as long, has given up */
   impatient =
       child_start ("datahubsrc datablock=nobody timeout=2000000000 ! fakesink");
   child_expect_word (impatient, "error", "within 2.0 s");
   fail_unless_equals_int (child_end (impatient), 1);
-  other =
-      child_start ("datahubsrc datablock=cam0 ! fakesink name=show sync=false");
+  other = child_consumer ("");
   child_take_buffers (consumer, 10);
   child_stop (other);
   child_stop (producer);
@@ -236,10 +221,8 @@ GST_END_TEST;
 
 GST_START_TEST (a_consumer_that_waits_for_a_successor_stops_at_once)
 {
-  Child *consumer =
-      child_start ("datahubsrc name=src datablock=cam0 delivery=reliable ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("delivery=reliable");
+  Child *producer = child_producer ("");
   child_take_buffers (consumer, 3);
   child_kill (producer);
   child_expect (consumer, "log src waiting for a producer");
@@ -249,10 +232,8 @@ GST_END_TEST;
 
 GST_START_TEST (who_does_not_want_to_wait_ends_with_the_producer)
 {
-  Child *consumer =
-      child_start ("datahubsrc datablock=cam0 on-disconnect=eos ! "
-                   "fakesink name=show sync=false");
-  Child *producer = child_start (TEST_PICTURE " ! datahubsink datablock=cam0");
+  Child *consumer = child_consumer ("on-disconnect=eos");
+  Child *producer = child_producer ("");
   child_take_buffers (consumer, 3);
   child_kill (producer);
   child_expect (consumer, "eos");
