@@ -238,6 +238,16 @@ expect_event (DatahubConsumer *consumer, DatahubRecordType type,
   datahub_consumer_end_read (consumer, &view);
 }
 
+void
+expect_sticky (DatahubConsumer *consumer, DatahubRecordType type,
+    const char *body)
+{
+  DatahubView view;
+  CHECK_OK (datahub_consumer_read_sticky (consumer, type, &view, &err));
+  check_event (&view, type, body);
+  datahub_consumer_end_read (consumer, &view);
+}
+
 DatahubProducerStats
 producer_stats (DatahubProducer *producer)
 {

@@ -61,6 +61,9 @@ void check_buffer (const DatahubView *view, uint64_t seed, uint64_t size);
 /* Reads one buffer, checks it, ends the lease. */
 void expect_buffer (DatahubConsumer *consumer, uint64_t seed, uint64_t size);
 void expect_buffers (DatahubConsumer *consumer, uint64_t first, uint32_t n);
+/* That the newest record of a sticky type is this one. */
+void expect_sticky (DatahubConsumer *consumer, DatahubRecordType type,
+    const char *body);
 /* That the next read has this outcome instead, within SOON. */
 void expect_outcome (DatahubConsumer *consumer, DatahubResult wanted);
 void expect_event (DatahubConsumer *consumer, DatahubRecordType type,

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,6 +68,17 @@ leave_dead_block (void)
 {
   CheckChild child = check_fork_ready (publish_and_wait, NULL);
   check_kill (&child);
+}
+
+void
+make_stray_pool (void)
+{
+  char path[256];
+  snprintf (path, sizeof path, "%s", check_find_file (".d2"));
+  path[strlen (path) - 1] = '9';
+  int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  CHECK (fd >= 0 && ftruncate (fd, 4096) == 0);
+  close (fd);
 }
 
 uint64_t

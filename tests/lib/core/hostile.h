@@ -28,6 +28,8 @@ void renew_header_check (BlockIdentity *identity);
 
 /* Leaves a block with its caps and seven buffers, its producer dead. */
 void leave_dead_block (void);
+/* A file beside the pools, number 9, that no table names. */
+void make_stray_pool (void);
 /* Numbers that look like chance and follow from the first @state. */
 uint64_t check_noise (uint64_t *state);
 

@@ -106,10 +106,7 @@ sticky_survive (void)
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubView view;
-  CHECK_OK (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_CAPS, &view,
-      &err));
-  check_event (&view, DATAHUB_RECORD_CAPS, "caps 0");
-  datahub_consumer_end_read (consumer, &view);
+  expect_sticky (consumer, DATAHUB_RECORD_CAPS, "caps 0");
   /* What is committed now stands in them, until there are others. */
   commit_buffers (producer, 20, 1);
   view = read_record (consumer);

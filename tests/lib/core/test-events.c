@@ -177,10 +177,7 @@ sticky (void)
     commit_event (producer, DATAHUB_RECORD_CAPS, "caps 2");
   check_event (&view, DATAHUB_RECORD_CAPS, "caps 1");
   datahub_consumer_end_read (consumer, &view);
-  CHECK_OK (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_CAPS, &view,
-      &err));
-  check_event (&view, DATAHUB_RECORD_CAPS, "caps 2");
-  datahub_consumer_end_read (consumer, &view);
+  expect_sticky (consumer, DATAHUB_RECORD_CAPS, "caps 2");
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
@@ -196,10 +193,7 @@ sticky_outlives_ring (void)
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
   DatahubView view;
-  CHECK_OK (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_TAGS, &view,
-      &err));
-  check_event (&view, DATAHUB_RECORD_TAGS, "tags");
-  datahub_consumer_end_read (consumer, &view);
+  expect_sticky (consumer, DATAHUB_RECORD_TAGS, "tags");
   view = read_record (consumer);
   CHECK_INT (view.offset, ==, 999);
   check_context (consumer, &view, DATAHUB_CONTEXT_CAPS, DATAHUB_RECORD_CAPS,
@@ -217,11 +211,7 @@ eos_sticky (void)
   commit_event (producer, DATAHUB_RECORD_EOS, "eos");
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
-  DatahubView view;
-  CHECK_OK (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_EOS, &view,
-      &err));
-  check_event (&view, DATAHUB_RECORD_EOS, "eos");
-  datahub_consumer_end_read (consumer, &view);
+  expect_sticky (consumer, DATAHUB_RECORD_EOS, "eos");
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }

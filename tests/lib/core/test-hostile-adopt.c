@@ -179,11 +179,7 @@ late_sticky_word (void)
   DatahubProducer *producer = adopt_block (2);
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_LATEST);
-  DatahubView view;
-  CHECK_OK (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_CAPS, &view,
-      &err));
-  check_event (&view, DATAHUB_RECORD_CAPS, "caps");
-  datahub_consumer_end_read (consumer, &view);
+  expect_sticky (consumer, DATAHUB_RECORD_CAPS, "caps");
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
   intrusion_end (&ruin.ctl);

@@ -381,12 +381,7 @@ dead_producer (void)
   CHECK_INT (found.n, ==, 1);
   CHECK_INT (found.last[DATAHUB_FINDING_PRODUCER_DEAD].for_ns, >, 0);
   /* the file of a pool that was never named by the table */
-  char path[256];
-  snprintf (path, sizeof path, "%s", check_find_file (".d2"));
-  path[strlen (path) - 1] = '9';
-  int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  CHECK (fd >= 0 && ftruncate (fd, 4096) == 0);
-  close (fd);
+  make_stray_pool ();
   check_found (DATAHUB_FINDING_POOL_LEFTOVER, "pool 9");
   /* the same, closed on its behalf, with nobody left */
   Intrusion ctl = intrude (".ctl");

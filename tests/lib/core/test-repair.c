@@ -115,18 +115,6 @@ lock_names (void)
   datahub_producer_close (producer);
 }
 
-/* A file beside the pools that no table names. */
-static void
-make_stray_pool (void)
-{
-  char path[256];
-  snprintf (path, sizeof path, "%s", check_find_file (".d2"));
-  path[strlen (path) - 1] = '9';
-  int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  CHECK (fd >= 0 && ftruncate (fd, 4096) == 0);
-  close (fd);
-}
-
 static void
 stray_pools (void)
 {
