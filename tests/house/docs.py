@@ -4,7 +4,8 @@
 tests BUILD_DIR.
 names: docs/environment.md has every outcome of the library and every variable.
 links: every relative link and every path in backquotes leads somewhere.
-tests: every test and every behaviour that docs/testing.md names exists."""
+tests: every test that docs/testing.md names exists, and has the behaviour that
+is named with it."""
 import json
 import pathlib
 import re
@@ -38,26 +39,44 @@ def links():
                 yield page, name
 
 
+def introspect(what, build):
+    run = subprocess.run(["meson", "introspect", "--" + what, build],
+                         capture_output=True, text=True, check=True)
+    return json.loads(run.stdout)
+
+
+def texts_of_tests(build):
+    """What the own sources of each test say, by its name."""
+    sources = {program: [source for part in target["target_sources"]
+                         for source in part["sources"]]
+               for target in introspect("targets", build)
+               for program in target["filename"]}
+    texts = {}
+    for test in introspect("tests", build):
+        own = [source for word in test["cmd"]
+               for source in sources.get(word, [])]
+        text = "".join(pathlib.Path(source).read_text() for source in own
+                       if source.endswith(".c"))
+        # A long string may be broken into several in the source.
+        texts[test["name"]] = re.sub(r'"\s*\n\s*"', "", text)
+    return texts
+
+
 def tests(build):
-    introspect = subprocess.run(["meson", "introspect", "--tests", build],
-                                capture_output=True, text=True, check=True)
-    known = {test["name"] for test in json.loads(introspect.stdout)}
+    texts = texts_of_tests(build)
     page = ROOT / "docs" / "testing.md"
     text = page.read_text()
-    sources = "".join(path.read_text() for path in ROOT.glob("tests/**/*.c"))
-    # A long string may be broken into several in the source.
-    sources = re.sub(r'"\s*\n\s*"', "", sources)
     behaviours = [(name, " ".join(what.split()))
                   for name, what in BEHAVIOUR.findall(text)]
     if not behaviours:
         yield page, "behaviour at all"
     for name, what in behaviours:
-        if name not in known:
+        if name not in texts:
             yield page, f"program {name}"
-        if what not in sources:
-            yield page, f"behaviour: {what}"
+        elif what not in texts[name]:
+            yield page, f"behaviour of {name}: {what}"
     for name in TEST.findall(text):
-        if name not in known:
+        if name not in texts:
             yield page, name
 
 
