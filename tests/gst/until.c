@@ -5,7 +5,6 @@
 
 #include <datahub/block.h>
 #include <gst/check/gstcheck.h>
-#include <string.h>
 
 #define LIMIT (20 * G_USEC_PER_SEC)
 

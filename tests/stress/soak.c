@@ -9,10 +9,8 @@
  * CHECK_TIMEOUT=36000. DATAHUB_STRESS_SEED repeats a schedule's choices. */
 #include "lives.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>

@@ -3,7 +3,6 @@
 #include "traffic.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 typedef struct
 {

@@ -6,9 +6,6 @@
 
 #include "lib/core/census.h"
 
-#include <signal.h>
-#include <string.h>
-
 /* Scenery. */
 
 static void

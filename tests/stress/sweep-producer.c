@@ -6,8 +6,6 @@
 
 #include "lib/core/census.h"
 
-#include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #define OTHER_CHANNEL "other"

@@ -3,8 +3,6 @@
 #include "fixture.h"
 #include "holder.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

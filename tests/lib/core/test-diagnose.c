@@ -3,7 +3,6 @@
 #include "findings.h"
 #include "holder.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -2,8 +2,6 @@
 /* Who waits for whom, and what is lost when nobody does. */
 #include "writing.h"
 
-#include <string.h>
-
 static void
 lapped (void)
 {

@@ -3,8 +3,6 @@
  */
 #include "fixture.h"
 
-#include <string.h>
-
 static DatahubProducer *producer;
 static DatahubConsumer *consumer;
 static DatahubView view;

@@ -2,9 +2,6 @@
 /* Payloads that outgrow their slots: a pool of bigger ones, up to max-bytes. */
 #include "fixture.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static void
 reads_across_growth (CheckParent *parent)
 {

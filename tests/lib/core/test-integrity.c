@@ -4,11 +4,9 @@
 #include "findings.h"
 #include "holder.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define N_RECORDS 6 /* the caps, and five buffers */

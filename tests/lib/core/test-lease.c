@@ -3,8 +3,6 @@
 #include "census.h"
 #include "fixture.h"
 
-#include <string.h>
-
 static void
 never_overwritten (void)
 {

@@ -2,7 +2,6 @@
 /* Blocks come and go: clean ends, deaths, successors. */
 #include "fixture.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

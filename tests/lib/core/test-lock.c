@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define N_ROUNDS 20000u
 #define N_CONTENDERS 10

@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/vfs.h>
 
 #define GIB (UINT64_C (1) << 30)

@@ -3,8 +3,6 @@
  * may not grow, and the rest of the stream has to do with few slots. */
 #include "fixture.h"
 
-#include <string.h>
-
 #define SLOTS 12
 #define RING 8
 #define HELD 7 /* what the budget of 12 slots grants */

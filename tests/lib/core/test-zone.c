@@ -2,8 +2,6 @@
 /* The flexible zone: whole snapshots, whatever happens to their writer. */
 #include "hostile.h"
 
-#include <stdatomic.h>
-#include <string.h>
 #include <unistd.h>
 
 #define ZONE 1000u

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A child with a real block: says its uuid once it is registered. */
 static int

@@ -4,10 +4,8 @@
 #include "fixture.h"
 
 #include <datahub/keys-private.h>
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A broker that can be killed. */
 static int
