@@ -298,9 +298,22 @@ send_grant (Door *door, uint32_t i, const RowGrant *grant)
   return sent;
 }
 
+/* Whoever had row @row before guest @fd gave it up, and may still keep his
+ * connection: there are never more guests with a row than rows, whatever they
+ * do. */
+static void
+drop_former (Door *door, uint32_t row, int fd)
+{
+  for (uint32_t g = door->n_guests; g-- > 0;)
+    if (door->guests[g].granted && door->guests[g].row == row
+        && door->guests[g].fd != fd)
+      drop_guest (door, g);
+}
+
 static void
 let_in (Door *door, uint32_t i, const DoorHello *hello)
 {
+  int fd = door->guests[i].fd;
   RowGrant grant;
   DoorStatus status =
       strict_grant_row (door->producer, hello->max_pinned, &grant);
@@ -311,7 +324,9 @@ let_in (Door *door, uint32_t i, const DoorHello *hello)
   }
   sent = send_grant (door, i, &grant);
   strict_end_grant (&grant); /* what was sent is the guest's alone */
-  if (!sent)
+  if (sent)
+    drop_former (door, grant.row, fd);
+  else
     refuse (door, i, DOOR_REFUSED_SYSTEM); /* and the row is free again */
 }
 
