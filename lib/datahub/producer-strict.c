@@ -226,6 +226,19 @@ make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
       && os_lock_share (grant->token_fd);
 }
 
+/* What the last owner of row @i did is not the next one's fault. That one wrote
+ * its gate, so its words may be those that the next one's will have; whoever still
+ * looks at them, to charge or to evict, has the lock, and is over with it. Nobody
+ * has the row. Model: NO_SETTLING. */
+static void
+settle_row (DatahubProducer *producer, uint32_t i)
+{
+  pthread_mutex_lock (&producer->lock);
+  producer->blockers[i] = (Blocker){ 0 };
+  and_seq (&producer->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  pthread_mutex_unlock (&producer->lock);
+}
+
 /* The row is in the scan of A0 and A4 before its owner can pin anything. */
 static bool
 install_row (DatahubProducer *producer, uint32_t i, uint32_t quota, int own)
@@ -233,8 +246,6 @@ install_row (DatahubProducer *producer, uint32_t i, uint32_t quota, int own)
   StrictRow *row = &producer->rows[i];
   if (!os_map_at (row_at (producer, i), own, producer->block.g.row_stride))
     return false;
-  /* what its last owner did is not the new one's fault */
-  and_seq (&producer->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
   row->fd = own;
   row->granted = true;
   row->quota = quota;
@@ -259,6 +270,7 @@ strict_grant_row (DatahubProducer *producer, uint32_t asked, RowGrant *grant)
   if (i < 0)
     return DOOR_REFUSED_FULL;
   grant->row = (uint32_t) i;
+  settle_row (producer, grant->row);
   if (!make_row (producer, grant->row, grant, &own))
     status = DOOR_REFUSED_SYSTEM;
   else {

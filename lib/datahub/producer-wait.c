@@ -238,10 +238,13 @@ spin_for_gates (DatahubProducer *producer)
     return false;
   until = os_now () + SPIN_NS;
   do {
+    bool open;
     for (int i = 0; i < 32; i++)
       spin_pause ();
-    if (ring_lowest_gate (producer)
-        > load_relaxed (&producer->block.header->tail))
+    pthread_mutex_lock (&producer->lock);
+    open = ring_lowest_gate (producer) > producer->tail;
+    pthread_mutex_unlock (&producer->lock);
+    if (open)
       return true;
   } while (os_now () < until);
   return false;
