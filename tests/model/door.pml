@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The door of a strict block: how guests come by pools, which have no names there.
+ * One thread grows, another commits and lets old pools go, the door's lets a guest
+ * in and sends it what is owed; the producer dies at any step, or the guest. What
+ * a full socket did not take before the producer's death is out of reach. lib/datahub/door.c, producer-pools.c
+ * (pool_create, producer_tidy), door-client.c (door_take_pool, keep_pool), ticket.c.
+ *
+ * PLACES is about those who come: places in the door's table, and tickets. Between
+ * the steps lie locks or system calls: no buffers. Gates and pins are those of
+ * pool, rows those of strict.
+ * @covers pools behind the door, granted, owed; guests[] and the hall; the book
+ * @also OWED | the guest's socket holds one message; the producer lives
+ * @also ASLEEP | a guest looks at its socket when many pools have come and gone, and
+ *   one, of the bodies of events, has stayed
+ * @also PLACES | guests that give their row back and do not hang up, with tickets of others
+ * @mutant ENTRY_FIRST | P1, door | a pool is in the table before it was sent
+ * @mutant LISTED_UNLOCKED | door | what a new guest gets is listed before the lock
+ * @mutant OWED_FORGOTTEN | door | what a full socket did not take is not sent again
+ * @mutant PLACE_LATE | P2, door | an entry can be used again while the door still has
+ *   the old pool in its place
+ * @mutant CLOSED_FIRST | P2, door | a pool is closed before the door forgets it
+ * @mutant OLDEST_GOES | P3, door | a guest with too many descriptors closes the oldest
+ * @mutant FORMER_STAYS | door | who had the row before keeps his place at the door
+ * @mutant SHUT_WHEN_FULL | door | a full table lets nobody in
+ * @mutant HALL_WITHOUT_END | door | who does not greet keeps his place
+ * @mutant NOT_NOTED | ticket | a ticket is not noted
+ * @mutant NOTES_END_WITH_ROWS | ticket | it is forgotten when the guest leaves
+ * @mutant CLOCK_BELIEVED | ticket | a clock that is set back counts
+ */
+#if defined (FORMER_STAYS) || defined (SHUT_WHEN_FULL) || defined (HALL_WITHOUT_END) \
+  || defined (NOT_NOTED) || defined (NOTES_END_WITH_ROWS) || defined (CLOCK_BELIEVED)
+#define PLACES
+#endif
+#ifdef OLDEST_GOES
+#define ASLEEP
+#endif
+#ifdef OWED_FORGOTTEN
+#define OWED
+#endif
+
+#if !defined (PLACES) && !defined (ASLEEP)
+#define COMMITS 4
+#define RING 1
+#define RECORDS 4
+#define ENTRIES 2
+#define GENS (COMMITS + 1)
+#define NONE 15
+#define OPEN 15
+
+hidden byte I1_no_overwrite, P3_pool_within_reach, P3_the_pool_it_asks_for;
+
+byte word_seq = NONE, word_rec; /* the ring's one word */
+byte head, tail, newest;
+byte record_gen[RECORDS];
+byte content[RECORDS]; /* sequence + 1 */
+byte pool_of[ENTRIES], used[ENTRIES]; /* the producer's own table */
+bool leaving[ENTRIES];
+byte pins, gate = OPEN;
+/* The door. */
+byte place[ENTRIES]; /* a pool's generation */
+bool is_closed[GENS]; /* its descriptor */
+bool door_lock, granted, dead, killed;
+byte owed; /* bits: places */
+/* The guest's connection. */
+bool asked, there;
+byte descriptors; /* bits: pools, that it has or was sent with the grant */
+#ifdef OWED
+chan socket = [1] of { byte };
+#else
+chan socket = [COMMITS] of { byte };
+#endif
+
+#define LOCK_DOOR atomic { !door_lock; door_lock = true }
+#define SPARE (pool_of[0] == 0 || pool_of[1] == 0)
+#define IS_IDLE(e) (pool_of[e] != 0 && pool_of[e] < newest && used[e] == 0 && !leaving[e])
+
+inline door_forgets(gen)
+{
+  LOCK_DOOR;
+  atomic {
+    place[0] = (place[0] == gen -> 0 : place[0]);
+    place[1] = (place[1] == gen -> 0 : place[1])
+  }
+  door_lock = false
+}
+
+/* P2. The entry of the shared table goes with the first step: nobody looks there
+ * here. */
+inline tidy(e, old)
+{
+  if
+  :: atomic { IS_IDLE (e) ->
+       old = pool_of[e];
+       leaving[e] = true;
+#ifdef PLACE_LATE
+       pool_of[e] = 0;
+       leaving[e] = false
+#endif
+     }
+#ifdef CLOSED_FIRST
+     is_closed[old] = true;
+#endif
+     door_forgets (old);
+#ifndef PLACE_LATE
+     atomic { pool_of[e] = 0; leaving[e] = false }
+#endif
+     atomic { is_closed[old] = true; old = 0 }
+  :: else
+  fi
+}
+
+/* One message, or it is owed. */
+inline send_pool(i)
+{
+  atomic {
+    owed = owed & ~(1 << i);
+    assert (P3_the_pool_it_asks_for || !is_closed[place[i]]);
+    if
+    :: place[i] != 0 && there && nfull (socket) -> socket!place[i]
+#ifndef OWED_FORGOTTEN
+    :: place[i] != 0 && there && full (socket) -> owed = owed | (1 << i)
+#else
+    :: place[i] != 0 && there && full (socket)
+#endif
+    :: place[i] == 0 || !there
+    fi
+  }
+}
+
+inline door_adds()
+{
+  LOCK_DOOR;
+  atomic {
+    i = (place[0] == 0 -> 0 : (place[1] == 0 -> 1 : ENTRIES));
+    if
+    :: i < ENTRIES -> place[i] = gen
+    :: else /* it has as many as the table: never */
+    fi
+  }
+  if
+  :: i < ENTRIES && granted -> send_pool (i)
+  :: else
+  fi;
+  door_lock = false;
+  i = 0
+}
+
+inline install()
+{
+  atomic {
+    e = (pool_of[0] == 0 -> 0 : 1);
+    pool_of[e] = gen;
+    used[e] = 0;
+    newest = gen;
+    e = 0
+  }
+}
+
+/* Makes the pool of the next frame. */
+proctype grower()
+{
+  byte gen, i, e, old;
+  {
+    do
+    :: newest < COMMITS && newest <= head + 1 && SPARE ->
+       gen = newest + 1;
+#ifdef ENTRY_FIRST
+       install ();
+       door_adds ();
+#else
+       door_adds ();
+       install ();
+#endif
+       tidy (0, old);
+       tidy (1, old)
+    :: newest == COMMITS -> break
+    od
+  } unless { dead }
+}
+
+#define PLACE(g) (pool_of[0] == g -> 0 : 1)
+
+inline free_record(k)
+{
+  if
+  :: ((limbo & ~busy) >> k) & 1 ->
+     limbo = limbo & ~(1 << k);
+     free = free | (1 << k);
+     used[PLACE (record_gen[k])]--
+  :: else
+  fi
+}
+
+inline reclaim()
+{
+  busy = pins; /* A5 */
+  d_step {
+    free_record (0); free_record (1); free_record (2); free_record (3);
+    busy = 0
+  }
+  tidy (0, old);
+  tidy (1, old)
+}
+
+/* Where the gate lets it. */
+inline retire()
+{
+  atomic { gate > tail -> word_seq = NONE; limbo = limbo | (1 << word_rec); tail++ }
+}
+
+inline commit()
+{
+  do
+  :: head - tail == RING -> retire ()
+  :: else -> break
+  od;
+  atomic {
+    r = (free & 1 -> 0 : (free & 2 -> 1 : (free & 4 -> 2 : 3)));
+    free = free & ~(1 << r);
+    e = PLACE (newest);
+    used[e]++;
+    record_gen[r] = newest;
+    content[r] = head + 1
+  }
+  atomic { word_rec = r; word_seq = head; head++; r = 0; e = 0 } /* A6, A7 */
+}
+
+/* Every frame is too big for the pools before. */
+proctype streaming()
+{
+  byte limbo, busy, r, e, old, free = 15;
+  {
+    do
+    :: head < COMMITS && newest > head -> commit ()
+    :: head < COMMITS && newest <= head && !SPARE ->
+       reclaim ();
+       if
+       :: !SPARE && tail < head && gate > tail -> retire ()
+       :: else
+       fi
+    :: head == COMMITS -> break
+    od
+  } unless { dead }
+}
+
+#define LIST (((place[0] -> 1 << place[0] : 0)) | ((place[1] -> 1 << place[1] : 0)))
+
+proctype door()
+{
+  byte list;
+  {
+end:
+    do
+    :: atomic { asked -> asked = false }
+#ifdef LISTED_UNLOCKED
+       list = LIST;
+#endif
+       LOCK_DOOR;
+#ifndef LISTED_UNLOCKED
+       list = LIST;
+#endif
+       atomic {
+         assert (P3_the_pool_it_asks_for
+           || (!is_closed[place[0]] && !is_closed[place[1]]));
+         descriptors = descriptors | list;
+         granted = true;
+         list = 0
+       }
+       door_lock = false
+    :: owed && (nfull (socket) || !there) ->
+       LOCK_DOOR;
+       if
+       :: owed & 1 -> send_pool (0)
+       :: else
+       fi;
+       if
+       :: owed & 2 -> send_pool (1)
+       :: else
+       fi;
+       door_lock = false
+    od
+  } unless { dead }
+}
+
+#define HAS(g) (descriptors & (1 << g))
+
+/* Receives what came before. It waits while the producer lives. */
+inline take(g)
+{
+  do
+  :: atomic { !HAS (g) && nempty (socket) -> socket?x; descriptors = descriptors | (1 << x); x = 0 }
+  :: HAS (g) -> break
+  :: !HAS (g) && empty (socket) && dead -> break
+  od;
+  assert (P3_pool_within_reach || HAS (g))
+}
+
+inline read_one()
+{
+  rec = word_rec; /* its gate holds the word */
+  pins = 1 << rec; /* B3 */
+  take (record_gen[rec]);
+  gate = cursor + 1; /* B5 */
+  assert (I1_no_overwrite || (content[rec] == cursor + 1 && !is_closed[record_gen[rec]]));
+  atomic { pins = 0; cursor++; rec = 0 } /* B6 */
+}
+
+proctype guest()
+{
+  byte cursor, rec, x;
+  {
+    atomic { there = true; asked = true }
+    if
+    :: granted
+    :: dead && !granted -> goto out
+    fi;
+    atomic { gate = tail; cursor = tail } /* joins */
+    do
+    :: cursor < head -> read_one ()
+    :: cursor == COMMITS -> break
+    :: cursor == head && dead -> break
+    od;
+out:
+    skip
+  } unless { killed };
+  /* closed by the kernel, and its row is cleaned */
+  d_step {
+    there = false; pins = 0; gate = OPEN;
+    do
+    :: nempty (socket) -> socket?x
+    :: empty (socket) -> break
+    od
+  }
+}
+
+proctype killer()
+{
+  if
+  :: there -> killed = true
+#ifndef OWED
+  :: dead = true
+#endif
+  :: skip
+  fi
+}
+
+init {
+  atomic {
+    run grower ();
+    run streaming ();
+    run door ();
+    run guest ();
+    run killer ()
+  }
+}
+#endif
+
+#ifdef ASLEEP
+#define GENS 8
+#define STAYS 2
+#define ENTRIES 3
+#define KEPT 4 /* more than the table has */
+
+hidden byte P3_pool_within_reach;
+
+byte entry[ENTRIES]; /* the table */
+byte newest;
+byte n; /* of kept[] */
+byte kept[KEPT + 1]; /* descriptors that came and are not mapped */
+bool mapped[GENS];
+chan socket = [GENS] of { byte };
+
+#define IS_NAMED(g) (entry[0] == g || entry[1] == g || entry[2] == g)
+#define FREE_ENTRY (entry[0] == 0 -> 0 : (entry[1] == 0 -> 1 : 2))
+
+proctype producer()
+{
+  byte k;
+  do
+  :: newest < GENS - 1 ->
+     socket!newest + 1;
+     atomic { k = FREE_ENTRY; entry[k] = newest + 1; newest++; k = 0 }
+     /* of the other kind the one before goes, sooner or later */
+     if
+     :: atomic { entry[0] && entry[0] != newest && entry[0] != STAYS -> entry[0] = 0 }
+     :: atomic { entry[1] && entry[1] != newest && entry[1] != STAYS -> entry[1] = 0 }
+     :: entry[0] == 0 || entry[1] == 0 || entry[2] == 0
+     :: atomic { entry[2] && entry[2] != newest && entry[2] != STAYS -> entry[2] = 0 }
+     fi
+  :: else -> break
+  od
+}
+
+inline drop(k)
+{
+  if
+  :: n > KEPT && k < n &&
+#ifdef OLDEST_GOES
+     true ->
+#else
+     !IS_NAMED (kept[k]) ->
+#endif
+     i = k;
+     do
+     :: i + 1 < n -> kept[i] = kept[i + 1]; i++
+     :: else -> break
+     od;
+     n--;
+     kept[n] = 0;
+     i = 0
+  :: else
+  fi
+}
+
+inline keep(g)
+{
+  d_step {
+    kept[n] = g;
+    n++;
+    drop (0); drop (1); drop (2); drop (3);
+    assert (P3_pool_within_reach || n <= KEPT)
+  }
+}
+
+inline find(g)
+{
+  d_step {
+    i = 0;
+    do
+    :: i < n && kept[i] != g -> i++
+    :: else -> break
+    od;
+    if
+    :: i < n ->
+       mapped[g] = true;
+       do
+       :: i + 1 < n -> kept[i] = kept[i + 1]; i++
+       :: else -> break
+       od;
+       n--;
+       kept[n] = 0
+    :: else
+    fi;
+    i = 0
+  }
+}
+
+/* door_take_pool() */
+inline take(g)
+{
+  do
+  :: find (g);
+     if
+     :: mapped[g] -> break
+     :: !mapped[g] && nempty (socket) -> atomic { socket?x; keep (x); x = 0 }
+     :: !mapped[g] && empty (socket) -> break
+     fi
+  od;
+  assert (P3_pool_within_reach || mapped[g] || !IS_NAMED (g))
+}
+
+proctype guest()
+{
+  byte g, e, i, x;
+  do
+  :: e < ENTRIES ->
+     g = entry[e];
+     if
+     :: g && !mapped[g] -> take (g)
+     :: else
+     fi;
+     atomic { e++; g = 0 }
+  :: else -> break
+  od
+}
+
+init {
+  atomic {
+    run producer ();
+    run guest ()
+  }
+}
+#endif
+
+#ifdef PLACES
+#define HALL 1
+#define TABLE (1 + HALL) /* one row */
+#define CONNECTIONS 3
+#define EXPIRY 1
+/* What a connection is. */
+#define NOT_YET 0
+#define KNOCKS 1
+#define IN_HALL 2
+#define GRANTED 3
+#define SENT_AWAY 4
+
+hidden byte I15_no_place_beyond_the_table, R_ticket_spent_once,
+    I9_a_free_row_is_given;
+
+byte conn[CONNECTIONS], ticket[CONNECTIONS];
+bool greeted[CONNECTIONS], token[CONNECTIONS], hung[CONNECTIONS];
+byte n_guests;
+bool taken[CONNECTIONS];
+byte spent[CONNECTIONS];
+byte now, latest;
+
+#define IN_TABLE(c) (conn[c] == IN_HALL || conn[c] == GRANTED)
+#define HAS_ROW(c) (conn[c] == GRANTED && token[c])
+#define LIVES (token[0] || token[1] || token[2])
+#define IN_THE_HALL(c) (conn[c] == IN_HALL -> 1 : 0)
+#define N_HALL ((IN_THE_HALL (0)) + (IN_THE_HALL (1)) + (IN_THE_HALL (2)))
+
+inline drop_guest(c)
+{
+  conn[c] = SENT_AWAY;
+  n_guests--
+}
+
+inline drop_former(d)
+{
+  if
+  :: d != c && conn[d] == GRANTED -> drop_guest (d)
+  :: else
+  fi
+}
+
+/* ticket_take(): good is what it says. */
+inline judge()
+{
+#ifdef CLOCK_BELIEVED
+  latest = now;
+#else
+  latest = (now > latest -> now : latest);
+#endif
+  good = (latest < EXPIRY);
+  if
+  :: latest >= EXPIRY ->
+     taken[0] = false; taken[1] = false; taken[2] = false
+  :: else
+  fi;
+  good = good && !taken[ticket[c]];
+  if
+  :: good ->
+#ifndef NOT_NOTED
+     taken[ticket[c]] = true;
+#endif
+     spent[ticket[c]]++;
+     assert (R_ticket_spent_once || spent[ticket[c]] <= 1)
+  :: else
+  fi
+}
+
+inline listen_to()
+{
+  atomic {
+    judge ();
+    if
+    :: good && !LIVES ->
+       conn[c] = GRANTED;
+       token[c] = true;
+#if !defined (FORMER_STAYS) && !defined (SHUT_WHEN_FULL)
+       drop_former (0); drop_former (1); drop_former (2)
+#endif
+    :: else -> drop_guest (c)
+    fi;
+    good = false
+  }
+}
+
+inline push_out(d)
+{
+  if
+  :: N_HALL >= HALL && conn[d] == IN_HALL -> drop_guest (d)
+  :: else
+  fi
+}
+
+inline take_in()
+{
+  atomic {
+#ifndef HALL_WITHOUT_END
+    push_out (0); push_out (1); push_out (2);
+#endif
+#ifdef SHUT_WHEN_FULL
+    if
+    :: n_guests == TABLE ->
+       assert (I9_a_free_row_is_given || LIVES);
+       conn[c] = SENT_AWAY;
+       goto taken_in
+    :: else
+    fi;
+#endif
+    n_guests++;
+    assert (I15_no_place_beyond_the_table || n_guests <= TABLE);
+    conn[c] = IN_HALL
+  }
+  if
+  :: greeted[c] -> listen_to ()
+  :: else
+  fi;
+#ifdef SHUT_WHEN_FULL
+taken_in:
+  skip
+#endif
+}
+
+#define HEARD(k) \
+  :: atomic { conn[k] == KNOCKS -> c = k } take_in (); c = 0 \
+  :: atomic { conn[k] == IN_HALL && greeted[k] -> c = k } listen_to (); c = 0 \
+  :: atomic { IN_TABLE (k) && hung[k] -> drop_guest (k) }
+
+proctype door()
+{
+  byte c;
+  bool good;
+end:
+  do
+  HEARD (0)
+  HEARD (1)
+  HEARD (2)
+  od
+}
+
+/* Comes with a ticket, its own or one that it saw; says so or not; gives the row
+ * back when it likes, and hangs up or not. */
+proctype client(byte c)
+{
+  conn[c] = KNOCKS;
+  if
+  :: atomic { ticket[c] = 0; greeted[c] = true }
+  :: atomic { ticket[c] = c; greeted[c] = true }
+  :: true
+  fi;
+  if
+  :: token[c] ->
+     atomic {
+       token[c] = false;
+#ifdef NOTES_END_WITH_ROWS
+       taken[ticket[c]] = false
+#endif
+     }
+  :: true
+  fi;
+  if
+  :: hung[c] = true
+  :: true
+  fi
+}
+
+proctype clock()
+{
+  do
+  :: now == 0 -> now = EXPIRY
+  :: now == EXPIRY -> now = 0 /* somebody sets it */
+  :: break
+  od
+}
+
+init {
+  atomic {
+    run door ();
+    run client (0);
+    run client (1);
+    run client (2);
+    run clock ()
+  }
+}
+#endif
