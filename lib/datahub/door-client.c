@@ -245,24 +245,50 @@ is_sound (const Block *block, int fd, uint64_t *size)
       && os_is_sealed (fd);
 }
 
-static void
-keep_pool (DoorPass *pass, uint32_t gen, int fd)
+static bool
+is_named (const Block *block, uint32_t gen)
 {
-  if (pass->n_pools == 2 * MAX_POOLS) { /* the oldest is of no use any more */
-    close (pass->pools[0].fd);
-    memmove (pass->pools, pass->pools + 1,
-        (pass->n_pools - 1) * sizeof pass->pools[0]);
-    pass->n_pools--;
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (load_seq (&block->pools[i].gen) == gen)
+      return true;
+  return false;
+}
+
+/* The oldest that the table does not name: it is gone. What came before it is
+ * named is newer than that. */
+static uint32_t
+least_useful (const Block *block)
+{
+  const DoorPass *pass = block->pass;
+  uint32_t found = 0;
+  for (uint32_t i = 1; i < pass->n_pools; i++)
+    if (!is_named (block, pass->pools[i].gen)
+        && (is_named (block, pass->pools[found].gen)
+            || pass->pools[i].gen < pass->pools[found].gen))
+      found = i;
+  return found;
+}
+
+/* Twice as many as the table has: one of them can always go. Model:
+ * OLDEST_GOES. */
+static void
+keep_pool (const Block *block, uint32_t gen, int fd)
+{
+  DoorPass *pass = block->pass;
+  if (pass->n_pools == 2 * MAX_POOLS) {
+    uint32_t i = least_useful (block);
+    close (pass->pools[i].fd);
+    pass->pools[i] = pass->pools[--pass->n_pools];
   }
   pass->pools[pass->n_pools].gen = gen;
   pass->pools[pass->n_pools++].fd = fd;
 }
 
 static void
-keep_pools (DoorPass *pass, Message *message, uint32_t first)
+keep_pools (const Block *block, Message *message, uint32_t first)
 {
   for (uint32_t i = first; i < message->n_fds; i++) {
-    keep_pool (pass, message->answer.gens[i - first], message->fds[i]);
+    keep_pool (block, message->answer.gens[i - first], message->fds[i]);
     message->fds[i] = -1;
   }
 }
@@ -300,7 +326,7 @@ map_guest (Block *block, Message *message, DatahubError *error)
         strerror (errno));
   /* so that row number `row`, and no other, is where block_row() says */
   block->rows = pass->row_map - (size_t) pass->row * block->g.row_stride;
-  keep_pools (pass, message, DOOR_FDS_POOLS);
+  keep_pools (block, message, DOOR_FDS_POOLS);
   return DATAHUB_OK;
 }
 
@@ -343,7 +369,7 @@ map_observer (Block *block, Message *message, DatahubError *error)
       || !is_sound (block, message->fds[0], &ctl))
     return fail_nonsense (block, error);
   keep_rows (block->pass, &message->shown);
-  keep_pools (block->pass, message, 1);
+  keep_pools (block, message, 1);
   return block_map_control (block, message->fds[0], ctl, -1, 0, ACCESS_OBSERVE,
       error);
 }
@@ -432,7 +458,7 @@ door_take_pool (const Block *block, uint32_t gen)
       return fd;
     if (receive (block, pass->connection, &message)) {
       if (message.answer.status == DOOR_POOL && message.n_fds == 1)
-        keep_pools (pass, &message, 0);
+        keep_pools (block, &message, 0);
       STEP (GUEST_POOL_TAKEN);
       drop_fds (&message);
       continue;

@@ -92,6 +92,18 @@ pool_link (DatahubProducer *producer, Pool *pool)
   return linked;
 }
 
+/* An entry is used again only when the door has a place for what is in it: a pool
+ * that finds none is never sent. Model: PLACE_LATE. */
+static void
+leave_table (DatahubProducer *producer, const Pool *pool)
+{
+  if (producer->door)
+    door_drop_pool (producer->door, pool->shape.gen);
+  pthread_mutex_lock (&producer->lock);
+  producer->pools[pool->entry] = NULL;
+  pthread_mutex_unlock (&producer->lock);
+}
+
 /* P2: the table entry goes first, so that no reader looks for a file that is
  * gone; then the name, the memory and our mapping. */
 void
@@ -102,15 +114,15 @@ producer_tidy (DatahubProducer *producer)
     pthread_mutex_lock (&producer->lock);
     for (uint32_t i = 0; i < MAX_POOLS && producer->has_idle_pools; i++) {
       Pool *pool = producer->pools[i];
-      if (!pool || pool == producer->newest[pool->shape.kind]
+      if (!pool || pool->leaving || pool == producer->newest[pool->shape.kind]
           || pool->n_free < pool->shape.n_slots)
         continue;
       idle = pool;
+      pool->leaving = true;
       store_seq (&producer->block.pools[pool->entry].gen, 0);
       STEP (P2_ENTRY_FREED);
       add_seq (&producer->block.header->pool_changes, 1);
       STEP (P2_CHANGES_COUNTED);
-      producer->pools[i] = NULL;
       producer->bytes_used -= pool_counted_bytes (&pool->shape);
       break;
     }
@@ -119,6 +131,7 @@ producer_tidy (DatahubProducer *producer)
     pthread_mutex_unlock (&producer->lock);
     if (!idle)
       return;
+    leave_table (producer, idle);
     pool_free (producer, idle, true);
   }
 }

@@ -16,6 +16,7 @@ typedef struct
 {
   PoolShape shape;
   uint32_t entry; /* of the pool table */
+  bool leaving; /* out of the shared table, and still behind the door */
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
