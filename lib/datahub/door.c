@@ -8,7 +8,8 @@
  * longest, so that who speaks at once is served whatever the others do.
  *
  * A new pool is sent to every guest before the pool table names it, so a
- * consumer finds its descriptor waiting, also after the producer's death. */
+ * consumer finds its descriptor waiting, also after the producer's death. Models:
+ * tests/model/door.pml, places.pml. */
 #include "door-private.h"
 #include "producer-private.h"
 #include "result-private.h"

@@ -10,7 +10,7 @@
  * with the process.
  *
  * A sealed block cannot be adopted, not even by its owner: a producer that comes
- * back makes a new one. */
+ * back makes a new one. Models: tests/model/strict.pml. */
 #include "producer-private.h"
 #include "result-private.h"
 

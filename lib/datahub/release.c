@@ -2,7 +2,8 @@
 /* Forced release of one thing: a row, a record that a row holds, a slot, a user
  * lock. Only from the dead: what a living program holds it may be using this
  * moment, and would give back once more later. So who lives is refused, with what
- * to do instead; the kernel gives everything back when it ends. */
+ * to do instead; the kernel gives everything back when it ends. Models:
+ * tests/model/repair.pml. */
 #include "lock-private.h"
 #include "repair-private.h"
 #include "result-private.h"

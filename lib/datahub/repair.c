@@ -6,7 +6,8 @@
  * Evidence is the kernel's alone. Each thing is changed under the lock byte that
  * says so, or by a compare-and-swap of the very word that names the dead.
  * Repairers exclude each other by byte 1; one that dies half-way lets it go, and
- * the next does the rest: each action is done twice without harm. */
+ * the next does the rest: each action is done twice without harm. Models:
+ * tests/model/repair.pml, strays.pml. */
 #include "integrity-private.h"
 #include "lock-private.h"
 #include "repair-private.h"

@@ -3,16 +3,14 @@
  * One thread grows, another commits and lets old pools go, the door's lets a guest
  * in and sends it what is owed; the producer dies at any step, or the guest. What
  * a full socket did not take before the producer's death is out of reach. lib/datahub/door.c, producer-pools.c
- * (pool_create, producer_tidy), door-client.c (door_take_pool, keep_pool), ticket.c.
+ * (pool_create, producer_tidy), door-client.c (door_take_pool, keep_pool).
  *
- * PLACES is about those who come: places in the door's table, and tickets. Between
- * the steps lie locks or system calls: no buffers. Gates and pins are those of
- * pool, rows those of strict.
- * @covers pools behind the door, granted, owed; guests[] and the hall; the book
+ * Between the steps lie locks or system calls: no buffers. Gates and pins are those
+ * of pool, rows those of strict.
+ * @covers pools behind the door, granted, owed; descriptors that a guest keeps
  * @also OWED | the guest's socket holds one message; the producer lives
  * @also ASLEEP | a guest looks at its socket when many pools have come and gone, and
  *   one, of the bodies of events, has stayed
- * @also PLACES | guests that give their row back and do not hang up, with tickets of others
  * @mutant ENTRY_FIRST | P1, door | a pool is in the table before it was sent
  * @mutant LISTED_UNLOCKED | door | what a new guest gets is listed before the lock
  * @mutant OWED_FORGOTTEN | door | what a full socket did not take is not sent again
@@ -20,17 +18,7 @@
  *   the old pool in its place
  * @mutant CLOSED_FIRST | P2, door | a pool is closed before the door forgets it
  * @mutant OLDEST_GOES | P3, door | a guest with too many descriptors closes the oldest
- * @mutant FORMER_STAYS | door | who had the row before keeps his place at the door
- * @mutant SHUT_WHEN_FULL | door | a full table lets nobody in
- * @mutant HALL_WITHOUT_END | door | who does not greet keeps his place
- * @mutant NOT_NOTED | ticket | a ticket is not noted
- * @mutant NOTES_END_WITH_ROWS | ticket | it is forgotten when the guest leaves
- * @mutant CLOCK_BELIEVED | ticket | a clock that is set back counts
  */
-#if defined (FORMER_STAYS) || defined (SHUT_WHEN_FULL) || defined (HALL_WITHOUT_END) \
-  || defined (NOT_NOTED) || defined (NOTES_END_WITH_ROWS) || defined (CLOCK_BELIEVED)
-#define PLACES
-#endif
 #ifdef OLDEST_GOES
 #define ASLEEP
 #endif
@@ -38,7 +26,7 @@
 #define OWED
 #endif
 
-#if !defined (PLACES) && !defined (ASLEEP)
+#ifndef ASLEEP
 #define COMMITS 4
 #define RING 1
 #define RECORDS 4
@@ -478,191 +466,6 @@ init {
   atomic {
     run producer ();
     run guest ()
-  }
-}
-#endif
-
-#ifdef PLACES
-#define HALL 1
-#define TABLE (1 + HALL) /* one row */
-#define CONNECTIONS 3
-#define EXPIRY 1
-/* What a connection is. */
-#define NOT_YET 0
-#define KNOCKS 1
-#define IN_HALL 2
-#define GRANTED 3
-#define SENT_AWAY 4
-
-hidden byte I15_no_place_beyond_the_table, R_ticket_spent_once,
-    I9_a_free_row_is_given;
-
-byte conn[CONNECTIONS], ticket[CONNECTIONS];
-bool greeted[CONNECTIONS], token[CONNECTIONS], hung[CONNECTIONS];
-byte n_guests;
-bool taken[CONNECTIONS];
-byte spent[CONNECTIONS];
-byte now, latest;
-
-#define IN_TABLE(c) (conn[c] == IN_HALL || conn[c] == GRANTED)
-#define HAS_ROW(c) (conn[c] == GRANTED && token[c])
-#define LIVES (token[0] || token[1] || token[2])
-#define IN_THE_HALL(c) (conn[c] == IN_HALL -> 1 : 0)
-#define N_HALL ((IN_THE_HALL (0)) + (IN_THE_HALL (1)) + (IN_THE_HALL (2)))
-
-inline drop_guest(c)
-{
-  conn[c] = SENT_AWAY;
-  n_guests--
-}
-
-inline drop_former(d)
-{
-  if
-  :: d != c && conn[d] == GRANTED -> drop_guest (d)
-  :: else
-  fi
-}
-
-/* ticket_take(): good is what it says. */
-inline judge()
-{
-#ifdef CLOCK_BELIEVED
-  latest = now;
-#else
-  latest = (now > latest -> now : latest);
-#endif
-  good = (latest < EXPIRY);
-  if
-  :: latest >= EXPIRY ->
-     taken[0] = false; taken[1] = false; taken[2] = false
-  :: else
-  fi;
-  good = good && !taken[ticket[c]];
-  if
-  :: good ->
-#ifndef NOT_NOTED
-     taken[ticket[c]] = true;
-#endif
-     spent[ticket[c]]++;
-     assert (R_ticket_spent_once || spent[ticket[c]] <= 1)
-  :: else
-  fi
-}
-
-inline listen_to()
-{
-  atomic {
-    judge ();
-    if
-    :: good && !LIVES ->
-       conn[c] = GRANTED;
-       token[c] = true;
-#if !defined (FORMER_STAYS) && !defined (SHUT_WHEN_FULL)
-       drop_former (0); drop_former (1); drop_former (2)
-#endif
-    :: else -> drop_guest (c)
-    fi;
-    good = false
-  }
-}
-
-inline push_out(d)
-{
-  if
-  :: N_HALL >= HALL && conn[d] == IN_HALL -> drop_guest (d)
-  :: else
-  fi
-}
-
-inline take_in()
-{
-  atomic {
-#ifndef HALL_WITHOUT_END
-    push_out (0); push_out (1); push_out (2);
-#endif
-#ifdef SHUT_WHEN_FULL
-    if
-    :: n_guests == TABLE ->
-       assert (I9_a_free_row_is_given || LIVES);
-       conn[c] = SENT_AWAY;
-       goto taken_in
-    :: else
-    fi;
-#endif
-    n_guests++;
-    assert (I15_no_place_beyond_the_table || n_guests <= TABLE);
-    conn[c] = IN_HALL
-  }
-  if
-  :: greeted[c] -> listen_to ()
-  :: else
-  fi;
-#ifdef SHUT_WHEN_FULL
-taken_in:
-  skip
-#endif
-}
-
-#define HEARD(k) \
-  :: atomic { conn[k] == KNOCKS -> c = k } take_in (); c = 0 \
-  :: atomic { conn[k] == IN_HALL && greeted[k] -> c = k } listen_to (); c = 0 \
-  :: atomic { IN_TABLE (k) && hung[k] -> drop_guest (k) }
-
-proctype door()
-{
-  byte c;
-  bool good;
-end:
-  do
-  HEARD (0)
-  HEARD (1)
-  HEARD (2)
-  od
-}
-
-/* Comes with a ticket, its own or one that it saw; says so or not; gives the row
- * back when it likes, and hangs up or not. */
-proctype client(byte c)
-{
-  conn[c] = KNOCKS;
-  if
-  :: atomic { ticket[c] = 0; greeted[c] = true }
-  :: atomic { ticket[c] = c; greeted[c] = true }
-  :: true
-  fi;
-  if
-  :: token[c] ->
-     atomic {
-       token[c] = false;
-#ifdef NOTES_END_WITH_ROWS
-       taken[ticket[c]] = false
-#endif
-     }
-  :: true
-  fi;
-  if
-  :: hung[c] = true
-  :: true
-  fi
-}
-
-proctype clock()
-{
-  do
-  :: now == 0 -> now = EXPIRY
-  :: now == EXPIRY -> now = 0 /* somebody sets it */
-  :: break
-  od
-}
-
-init {
-  atomic {
-    run door ();
-    run client (0);
-    run client (1);
-    run client (2);
-    run clock ()
   }
 }
 #endif
