@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guests of a strict block: what one leaves behind is not the next one's, and
+ * what one needs it keeps. */
+#include "strict.h"
+#include "visit.h"
+
+#include "datahub/consumer-private.h"
+#include "datahub/producer-private.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* More than the door has places for. */
+#define HANGERS_ON 400
+
+static void
+hang_on (CheckParent *parent)
+{
+  const char *uuid = parent->data;
+  DoorHello hello = visit_greeting (uuid);
+  for (int i = 0; i < HANGERS_ON; i++) {
+    Visit visit = visit_call (uuid, &hello, sizeof hello);
+    CHECK_INT (visit.answer.status, ==, DOOR_GRANTED);
+    for (uint32_t k = 0; k < visit.n_fds; k++)
+      close (visit.fds[k]);
+  }
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+/* Guests that give their row back and never hang up. */
+static void
+hangers_on (void)
+{
+  DatahubProducer *producer = strict_producer (NULL);
+  const char *uuid = datahub_producer_get_uuid (producer);
+  uint32_t fds = check_count_fds ();
+  CheckChild child = check_fork (hang_on, uuid);
+  CHECK_HEAR (child.from, 1);
+  CHECK_OK (consumer_try ("cam0"));
+  CHECK_UNTIL (check_count_fds () <= fds + producer->block.g.max_rows);
+  check_tell (child.to, 1);
+  check_join (&child);
+  CHECK_UNTIL (check_count_fds () <= fds);
+  datahub_producer_close (producer);
+}
+
+static void *
+commit_nine (void *data)
+{
+  commit_buffers (data, 0, 9); /* one more than the ring has words */
+  return NULL;
+}
+
+static ConsumerRow *
+map_row (const Visit *visit)
+{
+  ConsumerRow *row = mmap (NULL, BLOCK_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+      visit->fds[DOOR_FDS_ROW], 0);
+  CHECK (row != MAP_FAILED);
+  return row;
+}
+
+/* One follows the other before the producer looks at the gates again. */
+static Visit
+follow_at_once (DatahubProducer *producer, Visit *first, const DoorHello *hello,
+    ConsumerRow **row)
+{
+  pthread_mutex_lock (&producer->lock);
+  visit_leave (first);
+  Visit next = { .fd = visit_knock (datahub_producer_get_uuid (producer)) };
+  CHECK (os_send (next.fd, hello, sizeof *hello, NULL, 0));
+  bool at_once = os_wait_readable (next.fd, -1, 20 * CHECK_MS);
+  if (!at_once)
+    pthread_mutex_unlock (&producer->lock);
+  visit_hear (&next);
+  CHECK_INT (next.answer.row, ==, first->answer.row);
+  *row = map_row (&next);
+  CHECK_INT ((*row)->incarnation, ==, 1); /* and 2 once it is there */
+  store_seq (&(*row)->gate, GATE_WORD (2, 0));
+  if (at_once)
+    pthread_mutex_unlock (&producer->lock);
+  return next;
+}
+
+/* The guest before knew what the gate of the next one would say, and stood in
+ * the way with it: the next one has all of block-timeout, all the same. */
+static void
+stall_is_not_inherited (void)
+{
+  DatahubProducerOptions options = strict_options (NULL);
+  options.block_timeout_ns = 80 * ROOM_SLICE_NS;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  const char *uuid = datahub_producer_get_uuid (producer);
+  DoorHello hello = visit_greeting (uuid);
+  Visit first = visit_call (uuid, &hello, sizeof hello);
+  ConsumerRow *row = map_row (&first);
+  DatahubConsumer *holder = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  store_seq (&row->gate, GATE_WORD (2, 0));
+  CheckThread *thread = check_thread (commit_nine, producer);
+  CHECK_UNTIL (producer_stats (producer).waits >= 40);
+  munmap (row, BLOCK_PAGE);
+  Visit next = follow_at_once (producer, &first, &hello, &row);
+  CHECK_UNTIL (producer_stats (producer).evictions > 0);
+  CHECK_INT (GATE_SEQUENCE (load_seq (&holder->row->gate)), ==, GATE_EVICTED);
+  CHECK_INT (load_seq (&row->gate), ==, GATE_WORD (2, 0));
+  store_seq (&row->gate, GATE_WORD (2, GATE_OPEN));
+  check_thread_join (thread);
+  munmap (row, BLOCK_PAGE);
+  visit_leave (&next);
+  datahub_consumer_close (holder);
+  datahub_producer_close (producer);
+}
+
+/* Pools come and go while a consumer looks away, and one that came first stays:
+ * that of the bodies of events. */
+static void
+old_pool_stays (uint32_t n_frames)
+{
+  DatahubProducerOptions options = strict_options (NULL);
+  DatahubView view, caps_view;
+  static char caps[20000]; /* no slot that there is takes it */
+  /* room for a pool, and for one of slots a page bigger beside it */
+  options.max_bytes = 4096 * BLOCK_PAGE;
+  options.slots = 8;
+  options.ring_size = 4;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  commit_buffer (producer, 0, 1000);
+  expect_buffer (consumer, 0, 1000);
+  memset (caps, 'c', sizeof caps - 1);
+  commit_event (producer, DATAHUB_RECORD_CAPS, caps);
+  commit_buffer (producer, 1, 277 * BLOCK_PAGE);
+  commit_buffer (producer, 2, 278 * BLOCK_PAGE);
+  for (uint32_t n = 0; n < n_frames; n++)
+    commit_buffer (producer, 3 + n, (417 + n) * BLOCK_PAGE);
+  CHECK_INT (producer_stats (producer).growths, >, 2 * MAX_POOLS);
+  CHECK_OK (datahub_consumer_begin_read (consumer, SOON, &view, &err));
+  CHECK_OK (datahub_consumer_get_context (consumer, &view, DATAHUB_CONTEXT_CAPS,
+      &caps_view, &err));
+  CHECK_INT (caps_view.meta_size, ==, sizeof caps);
+  datahub_consumer_end_read (consumer, &view);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+looks_away_for_long (void)
+{
+  /* the newest pool is on either side of it in the table */
+  old_pool_stays (40);
+  old_pool_stays (41);
+}
+
+static const CheckTest tests[] = {
+  { "who gives its row back and stays in the door takes nobody's place",
+      hangers_on },
+  { "a guest is not evicted for what the last owner of its row did",
+      stall_is_not_inherited },
+  { "a pool that stays is not forgotten over many that went",
+      looks_away_for_long },
+};
+CHECK_MAIN (tests)
