@@ -206,18 +206,29 @@ quota (void)
   datahub_producer_close (producer);
 }
 
-static void
-huge_pages (void)
+static unsigned long
+free_huge_pages (uint64_t size)
 {
-  DatahubProducerOptions options = strict_options (NULL);
-  FILE *file =
-      fopen ("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-  unsigned long free_pages = 0;
-  if (file && fscanf (file, "%lu", &free_pages) != 1)
-    free_pages = 0;
+  char path[128];
+  unsigned long n = 0;
+  snprintf (path, sizeof path,
+      "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
+      (unsigned long long) size / 1024);
+  FILE *file = fopen (path, "re");
+  if (file && fscanf (file, "%lu", &n) != 1)
+    n = 0;
   if (file)
     fclose (file);
-  options.hugepages = DATAHUB_HUGEPAGES_2M;
+  return n;
+}
+
+/* A pool and the one it grows into take @n_needed pages at most. */
+static void
+stream_on_pages (DatahubHugePages wish, uint64_t size, unsigned long n_needed)
+{
+  unsigned long n_free = free_huge_pages (size);
+  DatahubProducerOptions options = strict_options (NULL);
+  options.hugepages = wish;
   DatahubProducer *producer = producer_new ("cam0", &options);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   commit_buffers (producer, 0, 8);
@@ -230,12 +241,25 @@ huge_pages (void)
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
   check_note ("pages of %llu bytes, %lu huge ones were free",
-      (unsigned long long) page, free_pages);
-  if (free_pages < 8) {
+      (unsigned long long) page, n_free);
+  if (n_free < n_needed) {
     CHECK_INT (page, ==, 4096);
-    check_skip ("this machine has no huge pages to spare; normal ones work");
+    check_skip ("this machine has no such pages to spare; normal ones work");
   }
-  CHECK_INT (page, ==, 2 << 20);
+  CHECK_INT (page, ==, size);
+  CHECK_INT (free_huge_pages (size), ==, n_free);
+}
+
+static void
+huge_pages (void)
+{
+  stream_on_pages (DATAHUB_HUGEPAGES_2M, UINT64_C (2) << 20, 8);
+}
+
+static void
+huger_pages (void)
+{
+  stream_on_pages (DATAHUB_HUGEPAGES_1G, UINT64_C (1) << 30, 2);
 }
 
 static const CheckTest tests[] = {
@@ -252,5 +276,6 @@ static const CheckTest tests[] = {
   { "a full table refuses at the door and takes again after a leave", full },
   { "quotas are granted within the budget", quota },
   { "strict blocks on huge pages, where there are any", huge_pages },
+  { "strict blocks on pages of 1 GiB, where there are any", huger_pages },
 };
 CHECK_MAIN (tests)
