@@ -158,7 +158,8 @@ reply (DatahubCall *call, gint64 id, const GError *error)
   g_autoptr (json_t) refusal = error ? datahub_message_error (error) : NULL;
   json_t *message = refusal ? refusal : call->reply;
 
-  if (!message)
+  if (!message
+      || (!error && json_is_true (json_object_get (call->message, "quiet"))))
     return;
   json_object_set_new (message, "id", json_integer (id));
   if (!error)

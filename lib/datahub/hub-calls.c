@@ -48,15 +48,22 @@ cut_call (DatahubHubWait *wait, GError *reason)
   g_error_free (reason);
 }
 
+/* Gives @message its number, and sends it. */
+static gboolean
+send_message (DatahubHubCore *core, json_t *message)
+{
+  json_object_set_new (message, "id", json_integer (++core->next_id));
+  if (*core->epoch)
+    json_object_set_new (message, "epoch", json_string (core->epoch));
+  return datahub_hub_link_send (core, message);
+}
+
 static void
 send_call (DatahubHubCore *core, Call *call)
 {
-  call->id = ++core->next_id;
+  call->id = core->next_id + 1;
   g_hash_table_insert (core->calls, &call->id, call);
-  json_object_set_new (call->message, "id", json_integer (call->id));
-  if (*core->epoch)
-    json_object_set_new (call->message, "epoch", json_string (core->epoch));
-  if (datahub_hub_link_send (core, call->message))
+  if (send_message (core, call->message))
     return;
   g_autoptr (GError) error =
       g_error_new_literal (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT,
@@ -92,6 +99,18 @@ datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
     send_call (core, call);
   else
     g_queue_push_tail (&core->waiting, call);
+}
+
+/* Sends @message (taken) now or never: nobody waits for an answer, and the broker
+ * gives none but an error. An answer that nobody reads would wake as many
+ * threads as the message. */
+void
+datahub_hub_send_quiet (DatahubHubCore *core, json_t *message)
+{
+  json_object_set_new (message, "quiet", json_true ());
+  if (core->state == DATAHUB_HUB_CONNECTED)
+    send_message (core, message);
+  json_decref (message);
 }
 
 /* "hello" is the one request before the connection counts as one. */
@@ -136,22 +155,18 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
 
   if (datahub_message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
     call = g_hash_table_lookup (core->calls, &id);
-  if (!call) {
+  g_autoptr (GError) error = ok ? NULL : datahub_message_to_error (message);
+  gboolean forgotten = core->state == DATAHUB_HUB_CONNECTED
+      && g_error_matches (error, DATAHUB_HUB_ERROR,
+          DATAHUB_HUB_ERROR_DISCONNECTED);
+  if (call) {
+    end_call (call, ok ? message : NULL, error);
+  } else {
     core->unmatched++;
     datahub_log (G_LOG_LEVEL_DEBUG, "unmatched",
         "an answer that nobody waits for (%" G_GUINT64_FORMAT " so far)",
         core->unmatched);
-    return;
   }
-  if (ok) {
-    end_call (call, message, NULL);
-    return;
-  }
-  g_autoptr (GError) error = datahub_message_to_error (message);
-  gboolean forgotten = core->state == DATAHUB_HUB_CONNECTED
-      && g_error_matches (error, DATAHUB_HUB_ERROR,
-          DATAHUB_HUB_ERROR_DISCONNECTED);
-  end_call (call, NULL, error);
   /* The broker does not know this connection any more: make another. */
   if (forgotten)
     datahub_hub_session_down (core, DATAHUB_LINK_LOST);

@@ -9,12 +9,6 @@
 
 #define DATA_READY "data-ready"
 #define DATA_READY_MS 20
-#define ANSWER_US (2 * G_USEC_PER_SEC)
-
-static void
-ignore (json_t *reply, const GError *error, gpointer user_data)
-{
-}
 
 /* Notifications are of the moment: with no broker they are dropped. */
 static void
@@ -28,7 +22,7 @@ send_now (DatahubHubCore *core, const char *name, const char *topic,
   if (json)
     json_object_set_new (message, "payload",
         json_loads (json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL));
-  datahub_hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
+  datahub_hub_send_quiet (core, message);
 }
 
 typedef struct

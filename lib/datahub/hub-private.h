@@ -182,6 +182,7 @@ void datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
     GCancellable *cancellable, DatahubCallDone done, gpointer user_data);
 void datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
     gint64 timeout_us, DatahubCallDone done);
+void datahub_hub_send_quiet (DatahubHubCore *core, json_t *message);
 void datahub_hub_calls_connected (DatahubHubCore *core);
 void datahub_hub_calls_lost (DatahubHubCore *core, const GError *reason);
 void datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size);

@@ -11,6 +11,7 @@ typedef struct
 {
   GSource base;
   void *socket;
+  gpointer fd; /* its tag in the source */
 } ZmqSource;
 
 static gboolean
@@ -30,10 +31,15 @@ prepare (GSource *source, int *timeout)
   return readable ((ZmqSource *) source);
 }
 
+/* Since it was asked in this turn nobody used the socket, so whatever came after
+ * that shows at the descriptor: a silent one need not be asked again. */
 static gboolean
 check (GSource *source)
 {
-  return readable ((ZmqSource *) source);
+  ZmqSource *zmq_source = (ZmqSource *) source;
+
+  return g_source_query_unix_fd (source, zmq_source->fd) != 0
+      && readable (zmq_source);
 }
 
 static gboolean
@@ -61,7 +67,7 @@ datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
 
   ((ZmqSource *) source)->socket = socket;
   zmq_getsockopt (socket, ZMQ_FD, &fd, &size);
-  g_source_add_unix_fd (source, fd, G_IO_IN);
+  ((ZmqSource *) source)->fd = g_source_add_unix_fd (source, fd, G_IO_IN);
   g_source_set_callback (source, (GSourceFunc) (void (*) (void)) func,
       user_data, NULL);
   g_source_set_name (source, "datahub-zmq");
