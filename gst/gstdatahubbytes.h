@@ -53,21 +53,6 @@ gst_datahub_get_double (GstDatahubBytes *in, gdouble *value)
   return TRUE;
 }
 
-/* GStreamer's parser of text calls itself for every bracket that opens, and so
- * many of them end the stack. All are counted, also those that close again or
- * stand in a string: it is the parser's to say which do, and nobody needs as
- * many. */
-#define GST_DATAHUB_BRACKETS_MAX 1000
-
-static inline gboolean
-gst_datahub_is_shallow (const gchar *text)
-{
-  guint brackets = 0;
-  for (; *text; text++)
-    brackets += *text == '{' || *text == '[' || *text == '<';
-  return brackets <= GST_DATAHUB_BRACKETS_MAX;
-}
-
 static inline void
 gst_datahub_put_u32 (GByteArray *out, guint32 value)
 {

@@ -5,6 +5,7 @@
  */
 #include "gstdatahubmeta.h"
 #include "gstdatahubbytes.h"
+#include "gstdatahubtext.h"
 
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
@@ -54,7 +55,7 @@ get_text (GstDatahubBytes *in, const gchar **text)
     return TRUE;
   if (memchr (in->data, 0, size) != in->data + size - 1
       || !g_utf8_validate ((const gchar *) in->data, size - 1, NULL)
-      || !gst_datahub_is_shallow ((const gchar *) in->data))
+      || !gst_datahub_text_is_shallow ((const gchar *) in->data))
     return FALSE;
   *text = (const gchar *) in->data;
   in->data += size;

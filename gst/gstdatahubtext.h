@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Text of another process that GStreamer's parser is to read. Pure. */
+#ifndef GST_DATAHUB_TEXT_H
+#define GST_DATAHUB_TEXT_H
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+gboolean gst_datahub_text_is_shallow (const gchar *text);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_TEXT_H */
