@@ -31,7 +31,8 @@ body_text (gconstpointer data, gsize size)
     return NULL;
   if (memchr (data, 0, size) != (const gchar *) data + size - 1)
     return NULL;
-  return g_utf8_validate (data, size - 1, NULL) && gst_datahub_text_is_shallow (data)
+  return g_utf8_validate (data, size - 1, NULL)
+          && gst_datahub_text_is_shallow (data)
       ? data
       : NULL;
 }

@@ -85,8 +85,10 @@ install_block (GstDatahubShare *share, GstDatahubBlock *block,
   share->writer = writer;
   unlocked = share->unlocked;
   GST_OBJECT_UNLOCK (share->element);
-  gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED,
-      unlocked);
+  /* A new block's waits are not ended, and who unlocks after the look above ends
+   * them itself: that must not be taken back. */
+  if (unlocked)
+    gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
 }
 
 /**
