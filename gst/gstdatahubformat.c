@@ -22,19 +22,21 @@
 
 G_STATIC_ASSERT (GST_MINI_OBJECT_FLAG_LAST == 1 << FLAG_SHIFT);
 
-/* The text in a body, or NULL where it is no terminated UTF-8 text, or one that
- * GStreamer's parser had better not see. */
-static const gchar *
+/* A copy of the text in a body, or NULL where it is no terminated UTF-8 text, or
+ * one that GStreamer's parser had better not see. What is checked is the copy: a
+ * body lies where its producer can still write. */
+static gchar *
 body_text (gconstpointer data, gsize size)
 {
+  g_autofree gchar *text = NULL;
   if (!data || size == 0 || size > GST_DATAHUB_BODY_MAX)
     return NULL;
-  if (memchr (data, 0, size) != (const gchar *) data + size - 1)
+  text = g_memdup2 (data, size);
+  if (memchr (text, 0, size) != text + size - 1
+      || !g_utf8_validate (text, (gssize) size - 1, NULL)
+      || !gst_datahub_text_is_shallow (text))
     return NULL;
-  return g_utf8_validate (data, size - 1, NULL)
-          && gst_datahub_text_is_shallow (data)
-      ? data
-      : NULL;
+  return g_steal_pointer (&text);
 }
 
 static GBytes *
@@ -46,7 +48,7 @@ text_body (gchar *text)
 static GstStructure *
 decode_structure (gconstpointer data, gsize size)
 {
-  const gchar *text = body_text (data, size);
+  g_autofree gchar *text = body_text (data, size);
   /* GStreamer's parser takes other names, then complains about them */
   if (!text || !g_ascii_isalpha (*text))
     return NULL;
@@ -171,7 +173,7 @@ gst_datahub_format_encode_caps (const GstCaps *caps)
 GstCaps *
 gst_datahub_format_decode_caps (gconstpointer data, gsize size)
 {
-  const gchar *text = body_text (data, size);
+  g_autofree gchar *text = body_text (data, size);
   g_autoptr (GstCaps) caps =
       text && g_ascii_isalpha (*text) ? gst_caps_from_string (text) : NULL;
   if (!caps || gst_caps_is_any (caps) || gst_caps_is_empty (caps)
@@ -286,14 +288,15 @@ gst_datahub_format_encode_tags (const GstTagList *stream,
 }
 
 /* An empty text is no list, which is fine; FALSE is for nonsense. */
-static gboolean
-decode_tag_list (const gchar *text, gsize size, GstTagScope scope,
-    GstTagList **tags)
+gboolean
+gst_datahub_format_decode_tag_list (gconstpointer data, gsize size,
+    GstTagScope scope, GstTagList **tags)
 {
+  g_autofree gchar *text = NULL;
   *tags = NULL;
   if (size == 1)
     return TRUE;
-  text = body_text (text, size);
+  text = body_text (data, size);
   if (!text || !g_str_has_prefix (text, "taglist"))
     return FALSE;
   *tags = gst_tag_list_new_from_string (text);
@@ -323,9 +326,10 @@ gst_datahub_format_decode_tags (gconstpointer data, gsize size,
   *stream = *global = NULL;
   if (!end || first == size)
     return FALSE;
-  if (decode_tag_list (text, first, GST_TAG_SCOPE_STREAM, stream)
-      && decode_tag_list (text + first, size - first, GST_TAG_SCOPE_GLOBAL,
-          global))
+  if (gst_datahub_format_decode_tag_list (text, first, GST_TAG_SCOPE_STREAM,
+          stream)
+      && gst_datahub_format_decode_tag_list (text + first, size - first,
+          GST_TAG_SCOPE_GLOBAL, global))
     return TRUE;
   gst_clear_tag_list (stream);
   gst_clear_tag_list (global);

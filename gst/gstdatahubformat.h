@@ -36,6 +36,8 @@ gboolean gst_datahub_format_decode_segment (gconstpointer data, gsize size,
 
 GBytes *gst_datahub_format_encode_tags (const GstTagList *stream,
     const GstTagList *global);
+gboolean gst_datahub_format_decode_tag_list (gconstpointer data, gsize size,
+    GstTagScope scope, GstTagList **tags);
 gboolean gst_datahub_format_decode_tags (gconstpointer data, gsize size,
     GstTagList **stream, GstTagList **global);
 

@@ -42,22 +42,25 @@ put_text (GByteArray *bytes, const gchar *text)
     g_byte_array_append (bytes, (const guint8 *) text, (guint) size);
 }
 
-/* Text of a meta; *text is NULL where there is none. Points into @in. */
+/* A copy of the text of a meta; *text is NULL where there is none. It is checked
+ * as a copy: the metas lie where their producer can still write. */
 static gboolean
-get_text (GstDatahubBytes *in, const gchar **text)
+get_text (GstDatahubBytes *in, gchar **text)
 {
   guint32 size = 0;
+  g_autofree gchar *copy = NULL;
   *text = NULL;
   if (!gst_datahub_get_u32 (in, &size) || size > in->size
       || size > META_TEXT_MAX)
     return FALSE;
   if (size == 0)
     return TRUE;
-  if (memchr (in->data, 0, size) != in->data + size - 1
-      || !g_utf8_validate ((const gchar *) in->data, size - 1, NULL)
-      || !gst_datahub_text_is_shallow ((const gchar *) in->data))
+  copy = g_memdup2 (in->data, size);
+  if (memchr (copy, 0, size) != copy + size - 1
+      || !g_utf8_validate (copy, (gssize) size - 1, NULL)
+      || !gst_datahub_text_is_shallow (copy))
     return FALSE;
-  *text = (const gchar *) in->data;
+  *text = g_steal_pointer (&copy);
   in->data += size;
   in->size -= size;
   return TRUE;
@@ -356,7 +359,7 @@ static gboolean
 decode_reference_time (GstBuffer *buffer, GstDatahubBytes in)
 {
   guint64 timestamp, duration;
-  const gchar *text;
+  g_autofree gchar *text = NULL;
   g_autoptr (GstCaps) reference = NULL;
   if (!gst_datahub_get_u64 (&in, &timestamp)
       || !gst_datahub_get_u64 (&in, &duration) || !get_text (&in, &text)
@@ -389,7 +392,7 @@ static gboolean
 get_params (GstDatahubBytes *in, GstVideoRegionOfInterestMeta *region)
 {
   for (guint n = 0; in->size > 0 && n < PARAMS_MAX; n++) {
-    const gchar *text;
+    g_autofree gchar *text = NULL;
     GstStructure *param;
     if (!get_text (in, &text) || !text || !g_ascii_isalpha (*text))
       return FALSE;
@@ -423,7 +426,7 @@ static gboolean
 decode_region (GstBuffer *buffer, GstDatahubBytes in)
 {
   guint32 id, parent, x, y, w, h;
-  const gchar *type;
+  g_autofree gchar *type = NULL;
   GstVideoRegionOfInterestMeta *region;
   if (!gst_datahub_get_u32 (&in, &id) || !gst_datahub_get_u32 (&in, &parent)
       || !gst_datahub_get_u32 (&in, &x) || !gst_datahub_get_u32 (&in, &y)
@@ -457,7 +460,7 @@ encode_custom (GstMeta *meta, GByteArray *bytes)
 static gboolean
 decode_custom (GstBuffer *buffer, GstDatahubBytes in)
 {
-  const gchar *text;
+  g_autofree gchar *text = NULL;
   g_autoptr (GstStructure) structure = NULL;
   const GstMetaInfo *info;
   GstCustomMeta *meta;

@@ -2,10 +2,13 @@
 /* Text that another process wrote, and GStreamer's parser: brackets that show
  * only when a string in it is unpacked end the stack as others do. */
 #include "gstdatahubformat.h"
+#include "gstdatahubmeta.h"
 #include "gstdatahubtext.h"
 
 #include <gst/check/gstcheck.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define MANY 200000
 #define WIRE_TOC 6
@@ -134,6 +137,80 @@ GST_START_TEST (covers_are_taken)
 }
 GST_END_TEST;
 
+/* ---- text that changes while it is read ---- */
+
+#define ROUNDS 20000
+
+typedef struct
+{
+  guint8 *at; /* the last byte before a page that nobody may touch */
+  gint stop; /* atomic */
+} Restless;
+
+static gpointer
+change (gpointer data)
+{
+  Restless *restless = data;
+  while (!g_atomic_int_get (&restless->stop)) {
+    *(volatile guint8 *) restless->at = 'x';
+    *(volatile guint8 *) restless->at = '\0';
+  }
+  return NULL;
+}
+
+/* @size bytes that end where memory ends, and whose last one somebody else keeps
+ * changing from the end of a text to none. */
+static guint8 *
+begin_restless (Restless *restless, const void *bytes, gsize size)
+{
+  gsize page = (gsize) sysconf (_SC_PAGESIZE);
+  guint8 *memory = mmap (NULL, 2 * page, PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  fail_unless (memory != MAP_FAILED && size <= page);
+  fail_unless_equals_int (mprotect (memory + page, page, PROT_NONE), 0);
+  memcpy (memory + page - size, bytes, size);
+  restless->at = memory + page - 1;
+  return memory + page - size;
+}
+
+GST_START_TEST (text_is_read_once)
+{
+  static const gchar text[] = "application/x-test, a=(string)abcdefghijklmnop";
+  Restless restless = { 0 };
+  gconstpointer data = begin_restless (&restless, text, sizeof text);
+  GThread *thread = g_thread_new ("restless", change, &restless);
+  for (guint i = 0; i < ROUNDS; i++) {
+    g_autoptr (GstCaps) caps =
+        gst_datahub_format_decode_caps (data, sizeof text);
+  }
+  g_atomic_int_set (&restless.stop, TRUE);
+  g_thread_join (thread);
+}
+GST_END_TEST;
+
+GST_START_TEST (text_of_metas_is_read_once)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  GstBuffer *buffer = gst_buffer_new ();
+  Restless restless = { 0 };
+  g_autoptr (GstCaps) ntp = gst_caps_from_string ("timestamp/x-ntp");
+  GThread *thread;
+  gconstpointer data;
+  gst_buffer_add_reference_timestamp_meta (buffer, ntp, 1, 1);
+  fail_unless_equals_int (gst_datahub_meta_encode (buffer, bytes, NULL), 0);
+  gst_buffer_unref (buffer);
+  data = begin_restless (&restless, bytes->data, bytes->len);
+  thread = g_thread_new ("restless", change, &restless);
+  for (guint i = 0; i < ROUNDS; i++) {
+    GstBuffer *to = gst_buffer_new ();
+    gst_datahub_meta_decode (to, data, bytes->len);
+    gst_buffer_unref (to);
+  }
+  g_atomic_int_set (&restless.stop, TRUE);
+  g_thread_join (thread);
+}
+GST_END_TEST;
+
 static Suite *
 text_suite (void)
 {
@@ -145,6 +222,8 @@ text_suite (void)
   tcase_add_test (tc, brackets_in_the_caps_of_a_sample_are_counted);
   tcase_add_test (tc, what_people_write_is_taken);
   tcase_add_test (tc, covers_are_taken);
+  tcase_add_test (tc, text_is_read_once);
+  tcase_add_test (tc, text_of_metas_is_read_once);
   return suite;
 }
 
