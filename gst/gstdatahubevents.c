@@ -7,32 +7,25 @@ gst_datahub_event_state_clear (GstDatahubEventState *state)
 {
   gst_clear_tag_list (&state->stream_tags);
   gst_clear_tag_list (&state->global_tags);
+  gst_datahub_sticky_clear (&state->sticky);
 }
 
 /**
  * gst_datahub_event_is_context:
- * @event: an event
+ * @event: a serialized event
  *
  * Returns: whether it says something that joiners are told again
  */
 gboolean
 gst_datahub_event_is_context (GstEvent *event)
 {
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_STREAM_START:
-    case GST_EVENT_CAPS:
-    case GST_EVENT_SEGMENT:
-    case GST_EVENT_TAG:
-      return TRUE;
-    default:
-      return FALSE;
-  }
+  return GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_EOS;
 }
 
 static GBytes *
 stream_start_body (GstEvent *event, GstDatahubEventState *state)
 {
-  gst_datahub_event_state_clear (state); /* tags are of one stream */
+  gst_datahub_event_state_clear (state); /* what it has is of one stream */
   return gst_datahub_format_encode_stream_start (event, state->pipeline);
 }
 
@@ -52,6 +45,14 @@ segment_body (GstEvent *event)
   return gst_datahub_format_encode_segment (segment);
 }
 
+/* Tags, and what else is in force. */
+static GBytes *
+in_force_body (const GstDatahubEventState *state)
+{
+  return gst_datahub_sticky_encode (&state->sticky,
+      gst_datahub_format_encode_tags (state->stream_tags, state->global_tags));
+}
+
 static GBytes *
 tags_body (GstEvent *event, GstDatahubEventState *state)
 {
@@ -61,8 +62,7 @@ tags_body (GstEvent *event, GstDatahubEventState *state)
           ? &state->global_tags
           : &state->stream_tags,
       tags);
-  return gst_datahub_format_encode_tags (state->stream_tags,
-      state->global_tags);
+  return in_force_body (state);
 }
 
 static gboolean
@@ -89,13 +89,20 @@ is_wanted (GstEvent *event, GstDatahubEvents wanted)
 }
 
 static GstFlowReturn
-write_other (GstEvent *event, GstDatahubWriter *writer)
+write_other (GstEvent *event, GstDatahubEventState *state,
+    GstDatahubWriter *writer)
 {
   g_autoptr (GBytes) body = gst_datahub_format_encode_event (event);
-  if (body)
+  g_autoptr (GBytes) in_force = NULL;
+  if (!body) {
+    GST_WARNING ("%" GST_PTR_FORMAT " cannot be written as text", event);
+    return GST_FLOW_OK;
+  }
+  if (!GST_EVENT_IS_STICKY (event))
     return gst_datahub_writer_write_body (writer, DATAHUB_RECORD_EVENT, body);
-  GST_WARNING ("%" GST_PTR_FORMAT " cannot be written as text", event);
-  return GST_FLOW_OK;
+  gst_datahub_sticky_put (&state->sticky, event, body);
+  in_force = in_force_body (state);
+  return gst_datahub_writer_write_body (writer, DATAHUB_RECORD_TAGS, in_force);
 }
 
 /**
@@ -137,7 +144,7 @@ gst_datahub_event_write (GstEvent *event, GstDatahubEventState *state,
       type = DATAHUB_RECORD_EOS;
       break;
     default:
-      return write_other (event, writer);
+      return write_other (event, state, writer);
   }
   return gst_datahub_writer_write_body (writer, type, body);
 }

@@ -4,6 +4,7 @@
 #define GST_DATAHUB_EVENTS_H
 
 #include "gstdatahubenums.h"
+#include "gstdatahubsticky.h"
 #include "gstdatahubwriter.h"
 
 G_BEGIN_DECLS
@@ -13,6 +14,7 @@ typedef struct
 {
   guint64 pipeline; /* this run of this pipeline */
   GstTagList *stream_tags, *global_tags; /* owned */
+  GstDatahubSticky sticky;
 } GstDatahubEventState;
 
 void gst_datahub_event_state_clear (GstDatahubEventState *state);

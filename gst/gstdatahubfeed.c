@@ -73,6 +73,7 @@ on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
 {
   GstDatahubFeed *feed = user_data;
   GstEvent *event = gst_event_new_stream_start (start->stream_id);
+  feed->pipeline = start->pipeline;
   gst_event_set_group_id (event, gst_datahub_format_local_group (start));
   gst_event_set_stream_flags (event, start->flags);
   gst_datahub_timeline_set_group (&feed->timeline,
@@ -102,10 +103,25 @@ on_segment (gpointer user_data, const GstSegment *segment)
   return GST_FLOW_OK;
 }
 
+/* Its groups have other numbers here; takes @event. */
+static GstEvent *
+to_local_group (GstDatahubFeed *feed, GstEvent *event)
+{
+  GstDatahubStreamStart start = { .pipeline = feed->pipeline };
+  guint group;
+  gst_event_parse_stream_group_done (event, &group);
+  gst_event_unref (event);
+  start.group = group;
+  return gst_event_new_stream_group_done (
+      gst_datahub_format_local_group (&start));
+}
+
 static GstFlowReturn
 on_event (gpointer user_data, GstEvent *event)
 {
   GstDatahubFeed *feed = user_data;
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
+    event = to_local_group (feed, event);
   gst_datahub_output_push (&feed->output, &feed->timeline, event);
   return GST_FLOW_OK;
 }

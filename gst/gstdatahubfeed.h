@@ -17,6 +17,7 @@ typedef struct
   GstDatahubClockMap clock_map;
   GstDatahubLayout layout;
   GstDatahubOutput output;
+  guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
 /* For a reader whose user data is a GstDatahubFeed. */

@@ -6,9 +6,11 @@
 #include "gstdatahublease.h"
 #include "gstdatahubmeta.h"
 
+#include <string.h>
+
 /**
  * gst_datahub_reader_init:
- * @reader: (out caller-allocates): a reader
+ * @reader: (inout): a reader, or all zero
  * @consumer: borrowed: what to read
  * @funcs: what to call
  * @user_data: given to @funcs
@@ -18,11 +20,20 @@ gst_datahub_reader_init (GstDatahubReader *reader, DatahubConsumer *consumer,
     const GstDatahubReaderFuncs *funcs, gpointer user_data)
 {
   GstDatahubReaderStats stats = reader->stats;
+  gst_datahub_reader_clear (reader);
   *reader = (GstDatahubReader){ .consumer = consumer,
     .funcs = funcs,
     .user_data = user_data,
     .stats = stats };
   gst_datahub_reader_start_over (reader);
+}
+
+/* May be used again after an init. */
+void
+gst_datahub_reader_clear (GstDatahubReader *reader)
+{
+  reader->consumer = NULL;
+  g_clear_pointer (&reader->in_force, g_bytes_unref);
 }
 
 /**
@@ -36,6 +47,7 @@ gst_datahub_reader_start_over (GstDatahubReader *reader)
 {
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
+  g_clear_pointer (&reader->in_force, g_bytes_unref);
 }
 
 static GstFlowReturn
@@ -81,21 +93,74 @@ tell_segment (GstDatahubReader *reader, const DatahubView *view,
 }
 
 static GstFlowReturn
+tell_event_body (GstDatahubReader *reader, const DatahubView *view,
+    GstDatahubPiece body)
+{
+  GstEvent *event = gst_datahub_format_decode_event (body.data, body.size);
+  if (event)
+    return reader->funcs->event (reader->user_data, event);
+  /* a newer producer may have events that are unknown here */
+  GST_WARNING ("record %" G_GUINT64_FORMAT " has no event that is known",
+      view->sequence);
+  return GST_FLOW_OK;
+}
+
+/* One of the two lists; none where it is empty. */
+static GstFlowReturn
+tell_tag_list (GstDatahubReader *reader, const DatahubView *view,
+    const GstDatahubPiece *text, GstTagScope scope, DatahubError *error)
+{
+  GstTagList *tags;
+  if (!gst_datahub_format_decode_tag_list (text->data, text->size, scope,
+          &tags))
+    return damaged (view, "tags", error);
+  return tags
+      ? reader->funcs->event (reader->user_data, gst_event_new_tag (tags))
+      : GST_FLOW_OK;
+}
+
+/* What is new since the record of tags before. */
+static GstFlowReturn
+tell_news (GstDatahubReader *reader, const DatahubView *view,
+    const GstDatahubInForce *now, const GstDatahubInForce *before,
+    DatahubError *error)
+{
+  static const GstTagScope scopes[] = { GST_TAG_SCOPE_STREAM,
+    GST_TAG_SCOPE_GLOBAL };
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint i = 0; i < G_N_ELEMENTS (scopes) && flow == GST_FLOW_OK; i++)
+    if (!before || !gst_datahub_piece_equal (&now->tags[i], &before->tags[i]))
+      flow = tell_tag_list (reader, view, &now->tags[i], scopes[i], error);
+  for (guint i = 0; i < now->n_events && flow == GST_FLOW_OK; i++)
+    if (!before || !gst_datahub_sticky_has (before, &now->events[i]))
+      flow = tell_event_body (reader, view,
+          gst_datahub_sticky_body (&now->events[i]));
+  return flow;
+}
+
+static GstFlowReturn
 tell_tags (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
 {
-  GstTagList *stream, *global;
-  GstFlowReturn flow = GST_FLOW_OK;
-  if (!gst_datahub_format_decode_tags (view->meta, view->meta_size, &stream,
-          &global))
+  g_autoptr (GBytes) told = g_steal_pointer (&reader->in_force);
+  GstDatahubInForce now, before;
+  gsize size = 0;
+  gconstpointer data = told ? g_bytes_get_data (told, &size) : NULL;
+  /* the record again, word for word: its producer said the tags again */
+  gboolean again =
+      told && size == view->meta_size && memcmp (data, view->meta, size) == 0;
+  reader->in_force = g_bytes_new (view->meta, view->meta_size);
+  data = g_bytes_get_data (reader->in_force, &size);
+  if (!gst_datahub_sticky_decode (data, size, &now)) {
+    g_clear_pointer (&reader->in_force, g_bytes_unref);
     return damaged (view, "tags", error);
-  if (stream)
-    flow = reader->funcs->event (reader->user_data, gst_event_new_tag (stream));
-  if (global && flow == GST_FLOW_OK)
-    flow = reader->funcs->event (reader->user_data, gst_event_new_tag (global));
-  else if (global)
-    gst_tag_list_unref (global);
-  return flow;
+  }
+  if (again)
+    now.n_events = 0;
+  if (told)
+    gst_datahub_sticky_decode (g_bytes_get_data (told, NULL),
+        g_bytes_get_size (told), &before);
+  return tell_news (reader, view, &now, told && !again ? &before : NULL, error);
 }
 
 static GstFlowReturn (*const tell[DATAHUB_N_CONTEXTS]) (
@@ -169,20 +234,6 @@ make_buffer (GstDatahubReader *reader, const DatahubView *view)
 }
 
 static GstFlowReturn
-tell_event (GstDatahubReader *reader, const DatahubView *view,
-    DatahubError *error)
-{
-  GstEvent *event =
-      gst_datahub_format_decode_event (view->meta, view->meta_size);
-  if (event)
-    return reader->funcs->event (reader->user_data, event);
-  /* a newer producer may have events that are unknown here */
-  GST_WARNING ("record %" G_GUINT64_FORMAT " has no event that is known",
-      view->sequence);
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
 tell_other (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
 {
@@ -198,7 +249,8 @@ tell_other (GstDatahubReader *reader, const DatahubView *view,
     case DATAHUB_RECORD_EOS:
       return GST_FLOW_EOS;
     default:
-      return tell_event (reader, view, error);
+      return tell_event_body (reader, view,
+          (GstDatahubPiece){ view->meta, view->meta_size });
   }
 }
 

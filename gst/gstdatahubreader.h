@@ -4,6 +4,7 @@
 #define GST_DATAHUB_READER_H
 
 #include "gstdatahubformat.h"
+#include "gstdatahubsticky.h"
 
 #include <datahub/consumer.h>
 
@@ -34,12 +35,14 @@ typedef struct
   const GstDatahubReaderFuncs *funcs;
   gpointer user_data;
   guint64 context[DATAHUB_N_CONTEXTS]; /* sequences told; NONE: not yet */
+  GBytes *in_force; /* owned; the record of tags told last; NULL: none */
   GstDatahubReaderStats stats; /* written by the streaming thread */
 } GstDatahubReader;
 
 void gst_datahub_reader_init (GstDatahubReader *reader,
     DatahubConsumer *consumer, const GstDatahubReaderFuncs *funcs,
     gpointer user_data);
+void gst_datahub_reader_clear (GstDatahubReader *reader);
 void gst_datahub_reader_start_over (GstDatahubReader *reader);
 GstFlowReturn gst_datahub_reader_take_view (GstDatahubReader *reader,
     const DatahubView *view, GstBuffer **buffer, DatahubError *error);

@@ -353,7 +353,7 @@ gst_datahub_src_stop (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   gst_datahub_attachment_forget (&self->attachment);
-  self->reader.consumer = NULL;
+  gst_datahub_reader_clear (&self->reader);
   gst_datahub_waits_stop (&self->waits);
   gst_datahub_feed_clear (&self->feed);
   return TRUE;

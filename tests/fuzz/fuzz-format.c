@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "gstdatahubformat.h"
+#include "gstdatahubsticky.h"
 
 int
 LLVMFuzzerInitialize (int *argc, char ***argv)
@@ -56,6 +57,10 @@ try_tags (gconstpointer data, gsize size)
   g_autoptr (GstTagList) global = NULL;
   if (gst_datahub_format_decode_tags (data, size, &stream, &global))
     g_bytes_unref (gst_datahub_format_encode_tags (stream, global));
+  GstDatahubInForce in_force;
+  if (gst_datahub_sticky_decode (data, size, &in_force))
+    for (guint i = 0; i < in_force.n_events; i++)
+      g_assert_true (gst_datahub_sticky_has (&in_force, &in_force.events[i]));
 }
 
 static void

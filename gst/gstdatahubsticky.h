@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is in force and no record of its own says: sticky events that travel with
+ * the tags. Pure; one thread. */
+#ifndef GST_DATAHUB_STICKY_H
+#define GST_DATAHUB_STICKY_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* More are not remembered; what is said of them when they come stays said. */
+#define GST_DATAHUB_STICKY_MAX 64
+
+/* Of a producer. All zero: nothing. */
+typedef struct
+{
+  GQueue events; /* of what the .c file knows; owned */
+  guint32 serial; /* of the last one: the same event again is another */
+} GstDatahubSticky;
+
+void gst_datahub_sticky_clear (GstDatahubSticky *sticky);
+void gst_datahub_sticky_forget (GstDatahubSticky *sticky, GstEventType type);
+void gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event,
+    GBytes *body);
+GBytes *gst_datahub_sticky_encode (const GstDatahubSticky *sticky,
+    GBytes *tags);
+
+/* The body of a record of tags, in pieces that point into it. */
+typedef struct
+{
+  gconstpointer data;
+  gsize size;
+} GstDatahubPiece;
+
+typedef struct
+{
+  GstDatahubPiece tags[2]; /* texts: of the stream, of the medium */
+  GstDatahubPiece events[GST_DATAHUB_STICKY_MAX]; /* numbered bodies */
+  guint n_events;
+} GstDatahubInForce;
+
+gboolean gst_datahub_sticky_decode (gconstpointer data, gsize size,
+    GstDatahubInForce *in_force);
+GstDatahubPiece gst_datahub_sticky_body (const GstDatahubPiece *event);
+gboolean gst_datahub_piece_equal (const GstDatahubPiece *a,
+    const GstDatahubPiece *b);
+gboolean gst_datahub_sticky_has (const GstDatahubInForce *in_force,
+    const GstDatahubPiece *event);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_STICKY_H */
