@@ -119,6 +119,59 @@ gst_datahub_share_create (GstDatahubShare *share,
   return GST_FLOW_OK;
 }
 
+/* ---- its consumers, in the service's thread ---- */
+
+static const gchar *
+uuid_of (GstDatahubShare *share)
+{
+  return datahub_producer_get_uuid (
+      gst_datahub_writer_get_producer (share->writer));
+}
+
+/* The producer sees every consumer come and go, also one that knows no broker or
+ * is killed: so it is the one who tells. */
+static void
+on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
+{
+  GstDatahubShare *share = user_data;
+  if (share->client->hub)
+    datahub_hub_consumer_joined (share->client->hub, share->client->channel,
+        uuid_of (share), id, name);
+  share->funcs.consumer_added (share->user_data, id, name);
+}
+
+static void
+on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
+    const gchar *reason)
+{
+  GstDatahubShare *share = user_data;
+  if (share->client->hub)
+    datahub_hub_consumer_left (share->client->hub, share->client->channel,
+        uuid_of (share), id, reason);
+  share->funcs.consumer_removed (share->user_data, id, name, reason);
+}
+
+static void
+on_requested (gpointer user_data, guint requests)
+{
+  GstDatahubShare *share = user_data;
+  share->funcs.requested (share->user_data, requests);
+}
+
+static void
+on_notify (gpointer user_data, gboolean wanted)
+{
+  GstDatahubShare *share = user_data;
+  share->funcs.notify (share->user_data, wanted);
+}
+
+static const GstDatahubServiceFuncs share_funcs = {
+  .consumer_added = on_consumer_added,
+  .consumer_removed = on_consumer_removed,
+  .requested = on_requested,
+  .notify = on_notify,
+};
+
 /**
  * gst_datahub_share_publish:
  * @share: one with a block
@@ -142,7 +195,9 @@ gst_datahub_share_publish (GstDatahubShare *share,
         "publishing the block");
     return GST_FLOW_ERROR;
   }
-  share->service = gst_datahub_service_new (share->block, funcs, user_data);
+  share->funcs = *funcs;
+  share->user_data = user_data;
+  share->service = gst_datahub_service_new (share->block, &share_funcs, share);
   return GST_FLOW_OK;
 }
 
@@ -162,10 +217,8 @@ gst_datahub_share_register (GstDatahubShare *share, GstCaps *caps)
   text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
   (share->has_secret ? datahub_hub_register_strict_block
                      : datahub_hub_register_block) (share->client->hub,
-      share->client->channel,
-      datahub_producer_get_uuid (
-          gst_datahub_writer_get_producer (share->writer)),
-      text, share->has_secret ? share->secret : NULL);
+      share->client->channel, uuid_of (share), text,
+      share->has_secret ? share->secret : NULL);
 }
 
 static void
@@ -173,8 +226,7 @@ leave_hub (GstDatahubShare *share)
 {
   if (share->client->hub && share->writer)
     datahub_hub_unregister_block (share->client->hub, share->client->channel,
-        datahub_producer_get_uuid (
-            gst_datahub_writer_get_producer (share->writer)));
+        uuid_of (share));
 }
 
 static void
@@ -190,8 +242,8 @@ gst_datahub_share_close (GstDatahubShare *share)
 {
   GstDatahubWriter *writer;
   GstDatahubBlock *block;
-  leave_hub (share);
   g_clear_pointer (&share->service, gst_datahub_service_stop);
+  leave_hub (share);
   GST_OBJECT_LOCK (share->element);
   writer = g_steal_pointer (&share->writer);
   block = g_steal_pointer (&share->block);

@@ -344,20 +344,23 @@ handle_unsubscribe (DatahubCall *call, GError **error)
   return TRUE;
 }
 
+/* Told by the consumer itself, or by the producer that sees it. */
 static gboolean
 handle_consumer_joined (DatahubCall *call, GError **error)
 {
   guint64 id;
   DatahubBlockEntry *block = get_block (call, error);
+  gboolean is_owner = block && block->owner == call->client;
   const char *label;
 
-  if (!block || !need (call, DATAHUB_RIGHT_CONSUME, block->name, error)
+  if (!block
+      || (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, block->name, error))
       || !datahub_message_u64 (call->message, "consumer", &id, error)
       || !(label = datahub_message_string (call->message, "label",
                DATAHUB_LABEL_MAX, TRUE, error)))
     return FALSE;
   DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
-  if (joined && joined->client == call->client)
+  if (joined && (joined->client == call->client || is_owner))
     return TRUE;
   if (joined)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,

@@ -147,6 +147,17 @@ datahub_hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
   offer_tell (core, offer);
 }
 
+/* A block that is gone takes its consumers along, in the broker too. */
+static void
+forget_joins (DatahubHubCore *core, const char *name, const char *uuid)
+{
+  for (guint i = core->joins->len; i > 0; i--) {
+    DatahubJoin *join = g_ptr_array_index (core->joins, i - 1);
+    if (strcmp (join->name, name) == 0 && strcmp (join->uuid, uuid) == 0)
+      g_ptr_array_remove_index (core->joins, i - 1);
+  }
+}
+
 void
 datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
     const char *uuid)
@@ -160,6 +171,7 @@ datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
   add_uuid (message, uuid);
   tell (core, message);
   g_hash_table_remove (core->offers, name);
+  forget_joins (core, name, uuid);
 }
 
 /* --- consumers --- */

@@ -184,7 +184,8 @@ add_join (gpointer data)
  * @consumer_name: how it is called
  *
  * Tells the block's producer and listeners, through this broker and those to
- * come. Any thread; returns at once.
+ * come. A producer may tell it of consumers that do not: datahubsink does.
+ * Any thread; returns at once.
  */
 void
 datahub_hub_consumer_joined (DatahubHub *hub, const char *name,
