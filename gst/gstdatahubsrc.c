@@ -456,21 +456,30 @@ gst_datahub_src_query (GstBaseSrc *src, GstQuery *query)
   return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->query (src, query);
 }
 
+/* Asks the producing pipeline. Any thread. */
+static void
+request (GstDatahubSrc *self, guint32 what)
+{
+  g_mutex_lock (&self->waits.lock);
+  if (self->waits.consumer)
+    datahub_consumer_request (self->waits.consumer, what);
+  g_mutex_unlock (&self->waits.lock);
+}
+
 /* Events from downstream, any thread. */
 static gboolean
 gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE)
+  if (gst_video_event_is_force_key_unit (event)) {
+    request (self, DATAHUB_REQUEST_KEYFRAME);
+    return TRUE;
+  }
+  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) {
     gst_datahub_layout_reset (&self->feed.layout);
-  if (!gst_video_event_is_force_key_unit (event))
-    return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
-        ->event (src, event);
-  g_mutex_lock (&self->waits.lock);
-  if (self->waits.consumer)
-    datahub_consumer_request (self->waits.consumer, DATAHUB_REQUEST_KEYFRAME);
-  g_mutex_unlock (&self->waits.lock);
-  return TRUE;
+    request (self, DATAHUB_REQUEST_RECONFIGURE);
+  }
+  return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->event (src, event);
 }
 
 /* ---- the object ---- */

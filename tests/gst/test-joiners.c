@@ -226,6 +226,25 @@ GST_START_TEST (the_end_of_a_group_names_the_group_as_it_is_called_here)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_wish_to_renegotiate_goes_up_to_the_producer)
+{
+  GstHarness *sink = new_sink (), *src;
+  GstEvent *event;
+  push_buffers (sink, 1);
+  src = new_src ("");
+  gst_buffer_unref (gst_harness_pull (src));
+  while ((event = gst_harness_try_pull_upstream_event (sink)))
+    gst_event_unref (event);
+  fail_unless (gst_harness_push_upstream_event (src,
+      gst_event_new_reconfigure ()));
+  event = gst_harness_pull_upstream_event (sink);
+  fail_unless (event && GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE);
+  gst_event_unref (event);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 static Suite *
 datahub_joiners_suite (void)
 {
@@ -239,6 +258,7 @@ datahub_joiners_suite (void)
   tcase_add_test (tc, too_many_sticky_events_are_not_all_remembered);
   tcase_add_test (tc, what_is_said_before_the_first_buffer_waits_for_it);
   tcase_add_test (tc, the_end_of_a_group_names_the_group_as_it_is_called_here);
+  tcase_add_test (tc, a_wish_to_renegotiate_goes_up_to_the_producer);
   return suite;
 }
 
