@@ -66,6 +66,17 @@ consumer_state_word (DatahubConsumerState state)
   return (guint) state < G_N_ELEMENTS (words) ? words[state] : "unknown";
 }
 
+/* What matters most. */
+static const char *
+row_state (const DatahubConsumerInfo *row)
+{
+  if (!row->alive)
+    return "dead";
+  if (row->stalled && row->state == DATAHUB_CONSUMER_ACTIVE)
+    return "stalled";
+  return consumer_state_word (row->state);
+}
+
 static json_t *
 consumer_json (const DatahubConsumerInfo *row)
 {
@@ -168,11 +179,8 @@ print_consumers (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
     g_autofree char *behind = number (lag);
     g_autofree char *pins = g_strdup_printf ("%u/%u", row->pins, row->quota);
     cli_table_add (table, *row->name ? row->name : "?", pid,
-        row->reliable ? "reliable" : "live",
-        !row->alive        ? "dead"
-            : row->stalled ? "stalled"
-                           : consumer_state_word (row->state),
-        received, lost, behind, pins, NULL);
+        row->reliable ? "reliable" : "live", row_state (row), received, lost,
+        behind, pins, NULL);
   }
   g_print ("\n");
   cli_table_print (table);

@@ -27,6 +27,17 @@ field (const GLogField *fields, gsize n_fields, const char *key)
   return NULL;
 }
 
+/* As in C, but for what is UTF-8, as @text is. */
+static char *
+quote (const char *text)
+{
+  char utf8[129] = { 0 };
+
+  for (guint i = 0; i < sizeof utf8 - 1; i++)
+    utf8[i] = (char) (0x80 + i);
+  return g_strescape (text, utf8);
+}
+
 static GLogWriterOutput
 write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
     gpointer user_data)
@@ -39,7 +50,7 @@ write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%fZ");
   g_autofree char *safe = cli_safe (message ? message : "");
-  g_autofree char *quoted = g_strescape (safe, NULL);
+  g_autofree char *quoted = quote (safe);
   g_printerr ("time=%s level=%s event=%s msg=\"%s\"\n", time,
       level_word (level), event ? event : "log", quoted);
   return G_LOG_WRITER_HANDLED;

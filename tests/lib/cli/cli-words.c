@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Words that say what matters most. */
+#include "cli-fixture.h"
+
+#include <signal.h>
+
+/* --- roles of children --- */
+
+/* Attaches, and reads nothing. */
+static int
+stay (const char *name)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  DatahubError error;
+
+  datahub_consumer_options_init (&options);
+  options.reliable = true;
+  if (datahub_consumer_attach (name, &options, &consumer, &error) != DATAHUB_OK)
+    return 1;
+  fixture_say ("stays");
+  fixture_child_stay ();
+  return 0;
+}
+
+/* --- the tests --- */
+
+/* Who was evicted shows no sign of life either, but that is not what ails it. */
+static void
+test_evicted (void)
+{
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  DatahubProducerStats stats = { 0 };
+  DatahubError error;
+  DatahubCommit record = { .type = DATAHUB_RECORD_GAP };
+
+  datahub_producer_options_init (&options);
+  options.slots = 8;
+  options.slot_size = 4096;
+  options.block_timeout_ns = SECONDS / 100;
+  g_assert_cmpint (datahub_producer_create ("cam0", &options, &producer,
+                       &error),
+      ==, DATAHUB_OK);
+  g_assert_cmpint (datahub_producer_publish (producer, &error), ==, DATAHUB_OK);
+  Child *consumer = fixture_spawn ("stay", "cam0");
+  fixture_expect_line (consumer, "stays");
+  fixture_stop (consumer);
+  while (stats.evictions == 0) {
+    g_assert_cmpint (datahub_producer_commit (producer, &record,
+                         DATAHUB_FOREVER, NULL, &error),
+        ==, DATAHUB_OK);
+    datahub_producer_get_stats (producer, &stats);
+  }
+  for (gboolean stalled = FALSE; !stalled;) {
+    g_auto (Result) seen = run ("inspect", "--json", "cam0", NULL);
+    json_t *json = parse (&seen);
+    json_t *row = json_array_get (json_object_get (json, "consumer-list"), 0);
+    g_assert_nonnull (row);
+    stalled = json_is_true (json_object_get (row, "stalled"));
+    json_decref (json);
+  }
+  g_auto (Result) text = run ("inspect", "cam0", NULL);
+  assert_says (text.out, "evicted");
+  fixture_signal (consumer, SIGKILL);
+  fixture_reap (consumer);
+  datahub_producer_close (producer);
+}
+
+/* A line of the log is UTF-8, not octal numbers. */
+static void
+test_log (void)
+{
+  const char *argv[] = { cli_command (), "broker", NULL };
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+  Child *broker = fixture_spawn_argv (argv);
+
+  fixture_expect_line (broker, "event=serving");
+  raw_key_pair (public_key, secret_key);
+  Raw *raw = raw_with_key (public_key, secret_key);
+  fixture_expect_line (broker, "…) is not on the list");
+  raw_free (raw);
+  fixture_signal (broker, SIGTERM);
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/words/evicted", test_evicted);
+  fixture_add ("/words/log", test_log);
+}
+
+int
+main (int argc, char **argv)
+{
+  cli_init ();
+  fixture_add_role ("stay", stay);
+  return fixture_main (&argc, &argv, add_tests);
+}
