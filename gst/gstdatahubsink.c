@@ -629,6 +629,9 @@ gst_datahub_sink_init (GstDatahubSink *self)
   gst_datahub_share_init (&self->share, GST_ELEMENT_CAST (self), &self->client);
   g_queue_init (&self->pending);
   gst_datahub_sink_settings_init (&self->settings);
+  /* Nothing is presented here: time for that would only make every live buffer
+   * later, here and at all consumers. */
+  gst_base_sink_set_processing_deadline (GST_BASE_SINK (self), 0);
   /* the last sample would keep a slot on loan for good */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }
