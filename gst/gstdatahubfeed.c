@@ -34,12 +34,14 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
  * @feed: a feed
  * @mode: how times are to be mapped
  *
- * A producer's time has nothing to do with that of the one before.
+ * A producer's time has nothing to do with that of the one before, nor have its
+ * events that wait for a first buffer.
  */
 void
 gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     GstDatahubTimestamps mode)
 {
+  gst_datahub_output_drop_held (&feed->output);
   gst_datahub_timeline_clear (&feed->timeline);
   gst_datahub_timeline_init (&feed->timeline, mode);
 }

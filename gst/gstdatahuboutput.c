@@ -19,11 +19,18 @@ remove_probe (GstDatahubOutput *output)
   output->probe = 0;
 }
 
-/* Drops what is held; may be used again. */
+/* Drops what is held: the stream that it was of is over. */
+void
+gst_datahub_output_drop_held (GstDatahubOutput *output)
+{
+  g_queue_clear_full (&output->held, (GDestroyNotify) gst_event_unref);
+}
+
+/* May be used again. */
 void
 gst_datahub_output_clear (GstDatahubOutput *output)
 {
-  g_queue_clear_full (&output->held, (GDestroyNotify) gst_event_unref);
+  gst_datahub_output_drop_held (output);
   remove_probe (output);
 }
 

@@ -17,6 +17,7 @@ typedef struct
 } GstDatahubOutput;
 
 void gst_datahub_output_init (GstDatahubOutput *output, GstBaseSrc *src);
+void gst_datahub_output_drop_held (GstDatahubOutput *output);
 void gst_datahub_output_clear (GstDatahubOutput *output);
 void gst_datahub_output_push (GstDatahubOutput *output,
     const GstDatahubTimeline *timeline, GstEvent *event);

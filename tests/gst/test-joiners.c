@@ -9,10 +9,12 @@
 #define BLOCK "datablock=test broker=none "
 
 static GstHarness *
-new_sink (void)
+new_sink (const gchar *properties)
 {
-  GstHarness *h = gst_harness_new_parse ("datahubsink " BLOCK
-                                         "sync=false async=false slots=8");
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsink " BLOCK "sync=false async=false slots=8 %s",
+          properties);
+  GstHarness *h = gst_harness_new_parse (line);
   gst_harness_set_src_caps_str (h, "application/x-test");
   return h;
 }
@@ -95,7 +97,7 @@ check_next (GstHarness *h, const gchar *expected)
 
 GST_START_TEST (sticky_events_are_told_to_who_joins_late)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   push_sticky (sink, "lens", 1);
   push_buffers (sink, 1);
   push_sticky (sink, "lens", 2);
@@ -113,7 +115,7 @@ GST_END_TEST;
 
 GST_START_TEST (who_is_there_is_told_each_once_in_its_place)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   push_sticky (sink, "lens", 1);
   push_buffers (sink, 1);
   src = new_src ("delivery=reliable");
@@ -140,7 +142,7 @@ GST_END_TEST;
 
 GST_START_TEST (sticky_events_are_of_one_stream)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   GstSegment segment;
   push_sticky (sink, "lens", 1);
   push_buffers (sink, 1);
@@ -158,7 +160,7 @@ GST_END_TEST;
 /* A producer that never stops saying something new does not fill the record. */
 GST_START_TEST (too_many_sticky_events_are_not_all_remembered)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   g_autofree gchar *line = NULL;
   g_auto (GStrv) words = NULL;
   for (guint i = 0; i < 300; i++) {
@@ -181,7 +183,7 @@ GST_END_TEST;
  * nobody knows yet how big its slots should be. */
 GST_START_TEST (what_is_said_before_the_first_buffer_waits_for_it)
 {
-  GstHarness *sink = new_sink ();
+  GstHarness *sink = new_sink ("");
   g_autoptr (GstElement) element =
       gst_harness_find_element (sink, "datahubsink");
   g_autoptr (GstStructure) stats = NULL;
@@ -199,7 +201,7 @@ GST_END_TEST;
 
 GST_START_TEST (the_end_of_a_group_names_the_group_as_it_is_called_here)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   GstEvent *start = gst_event_new_stream_start ("grouped"), *event;
   GstSegment segment;
   guint group = GST_GROUP_ID_INVALID, done = GST_GROUP_ID_INVALID;
@@ -226,9 +228,33 @@ GST_START_TEST (the_end_of_a_group_names_the_group_as_it_is_called_here)
 }
 GST_END_TEST;
 
+/* What was held back for a first buffer that never came is not said in the
+ * stream of the next producer. */
+GST_START_TEST (nothing_of_a_stream_is_said_in_the_next)
+{
+  GstHarness *sink = new_sink ("slot-size=4096"), *src;
+  GstEvent *event;
+  gboolean is_caps;
+  push_sticky (sink, "lens", 1);
+  src = new_src ("");
+  do { /* then all that is in force was looked at */
+    event = gst_harness_pull_event (src);
+    fail_unless (event != NULL);
+    is_caps = GST_EVENT_TYPE (event) == GST_EVENT_CAPS;
+    gst_event_unref (event);
+  } while (!is_caps);
+  gst_harness_teardown (sink);
+  sink = new_sink ("");
+  push_buffers (sink, 1);
+  check_next (src, "stream-start segment ");
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_wish_to_renegotiate_goes_up_to_the_producer)
 {
-  GstHarness *sink = new_sink (), *src;
+  GstHarness *sink = new_sink (""), *src;
   GstEvent *event;
   push_buffers (sink, 1);
   src = new_src ("");
@@ -258,6 +284,7 @@ datahub_joiners_suite (void)
   tcase_add_test (tc, too_many_sticky_events_are_not_all_remembered);
   tcase_add_test (tc, what_is_said_before_the_first_buffer_waits_for_it);
   tcase_add_test (tc, the_end_of_a_group_names_the_group_as_it_is_called_here);
+  tcase_add_test (tc, nothing_of_a_stream_is_said_in_the_next);
   tcase_add_test (tc, a_wish_to_renegotiate_goes_up_to_the_producer);
   return suite;
 }
