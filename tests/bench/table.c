@@ -2,6 +2,7 @@
 /* The operations of the reference's table of latencies, one by one, and beside
  * each what this machine takes for the least of it. Prints one JSON object a
  * line; asserts nothing. */
+#include "bench-notes.h"
 #include "bench-stats.h"
 
 #include <datahub/datahub.h>
@@ -365,6 +366,7 @@ main (void)
   memcpy_floor ("floor-memcpy-4k", SLOT_SIZE);
   indices ();
   notify ();
+  bench_notes_floor (N_NOTES, NOTE_PERIOD_NS);
   control_bytes ();
   datahub_producer_close (producer);
   return 0;
