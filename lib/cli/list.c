@@ -109,6 +109,16 @@ ask_broker (const CliTarget *target, GTree *rows, GError **error)
   return blocks != NULL;
 }
 
+/* Nobody is there, or nobody answers: the process that hosts the broker may
+ * stand still, which is when somebody looks. */
+static gboolean
+is_silence (const GError *error)
+{
+  return g_error_matches (error, DATAHUB_HUB_ERROR,
+             DATAHUB_HUB_ERROR_DISCONNECTED)
+      || g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT);
+}
+
 static const char *
 via (const Row *row)
 {
@@ -202,10 +212,7 @@ cli_list (int argc, char **argv)
   gboolean with_broker = g_strcmp0 (broker, "none") != 0;
   if (with_broker)
     connected = ask_broker (&target, rows, &error);
-  /* A broker that was named must answer; with "auto" there may be none. */
-  if (with_broker && !connected
-      && !g_error_matches (error, DATAHUB_HUB_ERROR,
-          DATAHUB_HUB_ERROR_DISCONNECTED))
+  if (with_broker && !connected && !is_silence (error))
     return cli_fail (CLI_FAILED, "%s", error->message);
   if (datahub_block_list (add_from_memory, rows, &problem)
       >= DATAHUB_ERROR_FIRST)

@@ -23,6 +23,21 @@ stay (const char *name)
   return 0;
 }
 
+/* Hosts the broker. */
+static int
+host (const char *argument)
+{
+  DatahubHub *hub = datahub_hub_new (0);
+
+  if (!datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL)
+      || !datahub_hub_wait_connected (hub, 20 * SECONDS, NULL, NULL))
+    return 1;
+  fixture_say ("hosts");
+  fixture_child_stay ();
+  g_object_unref (hub);
+  return 0;
+}
+
 /* --- the tests --- */
 
 /* Who was evicted shows no sign of life either, but that is not what ails it. */
@@ -84,11 +99,31 @@ test_log (void)
   g_assert_cmpint (fixture_reap (broker), ==, 0);
 }
 
+/* A broker that stands still is no reason to list nothing. */
+static void
+test_list_beside_a_stopped_broker (void)
+{
+  DatahubProducer *producer = produce ("cam0");
+  Child *broker = fixture_spawn ("host", "");
+
+  fixture_expect_line (broker, "hosts");
+  fixture_stop (broker);
+  g_auto (Result) list = run ("list", NULL);
+  g_assert_cmpint (list.code, ==, 0);
+  assert_says (list.out, "cam0");
+  assert_says (list.err, "these were found by name");
+  fixture_signal (broker, SIGKILL);
+  fixture_reap (broker);
+  datahub_producer_close (producer);
+}
+
 static void
 add_tests (void)
 {
   fixture_add ("/words/evicted", test_evicted);
   fixture_add ("/words/log", test_log);
+  fixture_add ("/words/list-beside-a-stopped-broker",
+      test_list_beside_a_stopped_broker);
 }
 
 int
@@ -96,5 +131,6 @@ main (int argc, char **argv)
 {
   cli_init ();
   fixture_add_role ("stay", stay);
+  fixture_add_role ("host", host);
   return fixture_main (&argc, &argv, add_tests);
 }
