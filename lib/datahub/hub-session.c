@@ -13,6 +13,9 @@
 #define ATTEMPT_MS 1000 /* until "hello" is answered */
 #define RETRY_MIN_MS 15
 #define RETRY_MAX_MS 400
+/* After so many in vain a broker that was named is worth a word: a second or two,
+ * in which one that is just starting has started. */
+#define RETRIES_UNTOLD 8
 #define BYE_LINGER_MS 100
 /* Handshakes that break without a word before the key is blamed: a broker that
  * is just going away breaks one too. */
@@ -81,6 +84,10 @@ set_error (DatahubHubCore *core, GError *error)
 
   g_clear_error (&core->error);
   core->error = error;
+  if (!lasting && !core->automatic && core->retries == RETRIES_UNTOLD)
+    datahub_log (G_LOG_LEVEL_MESSAGE, "no-broker",
+        "%s; it is tried again, and streams go on by name meanwhile",
+        error->message);
   if (!lasting)
     return;
   if (!same) {
