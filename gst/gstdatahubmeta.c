@@ -10,6 +10,8 @@
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
+/* Of one buffer, when read: each small one there is an allocation here. */
+#define METAS_SIZE_MAX (1u << 20)
 #define META_TEXT_MAX 4096
 #define PARAMS_MAX 64u /* of a region of interest */
 #define AUDIO_CHANNELS_MAX 64
@@ -577,6 +579,8 @@ gst_datahub_meta_decode (GstBuffer *buffer, gconstpointer data, gsize size)
 {
   GstDatahubBytes in = { data, size };
   guint refused = 0;
+  if (size > METAS_SIZE_MAX)
+    return 1;
   while (in.size > 0) {
     guint32 kind = 0, length = 0;
     const MetaCodec *codec;

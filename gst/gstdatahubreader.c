@@ -138,28 +138,35 @@ tell_news (GstDatahubReader *reader, const DatahubView *view,
   return flow;
 }
 
+static gboolean
+decode_in_force (GBytes *record, GstDatahubInForce *in_force)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (record, &size);
+  return gst_datahub_sticky_decode (data, size, in_force);
+}
+
 static GstFlowReturn
 tell_tags (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
 {
-  g_autoptr (GBytes) told = g_steal_pointer (&reader->in_force);
+  g_autoptr (GBytes) told = NULL;
   GstDatahubInForce now, before;
-  gsize size = 0;
-  gconstpointer data = told ? g_bytes_get_data (told, &size) : NULL;
-  /* the record again, word for word: its producer said the tags again */
-  gboolean again =
-      told && size == view->meta_size && memcmp (data, view->meta, size) == 0;
+  gboolean again;
+  if (view->meta_size > GST_DATAHUB_STICKY_SIZE_MAX)
+    return damaged (view, "tags", error);
+  told = g_steal_pointer (&reader->in_force);
   reader->in_force = g_bytes_new (view->meta, view->meta_size);
-  data = g_bytes_get_data (reader->in_force, &size);
-  if (!gst_datahub_sticky_decode (data, size, &now)) {
+  if (!decode_in_force (reader->in_force, &now)) {
     g_clear_pointer (&reader->in_force, g_bytes_unref);
     return damaged (view, "tags", error);
   }
+  /* the record again, word for word: its producer said the tags again */
+  again = told && g_bytes_equal (told, reader->in_force);
   if (again)
     now.n_events = 0;
   if (told)
-    gst_datahub_sticky_decode (g_bytes_get_data (told, NULL),
-        g_bytes_get_size (told), &before);
+    decode_in_force (told, &before);
   return tell_news (reader, view, &now, told && !again ? &before : NULL, error);
 }
 

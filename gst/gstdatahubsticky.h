@@ -10,6 +10,8 @@ G_BEGIN_DECLS
 
 /* More are not remembered; what is said of them when they come stays said. */
 #define GST_DATAHUB_STICKY_MAX 64
+/* A longer record is refused when read: two texts of tags and the events fit. */
+#define GST_DATAHUB_STICKY_SIZE_MAX (16u << 20)
 
 /* Of a producer. All zero: nothing. */
 typedef struct

@@ -6,6 +6,7 @@
 #include "gstdatahubtext.h"
 
 #include <gst/check/gstcheck.h>
+#include <gst/video/video.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -211,6 +212,29 @@ GST_START_TEST (text_of_metas_is_read_once)
 }
 GST_END_TEST;
 
+/* Each of many small metas costs more here than it took to write. */
+GST_START_TEST (a_heap_of_metas_is_refused)
+{
+  g_autoptr (GByteArray) one = g_byte_array_new ();
+  g_autoptr (GByteArray) heap = g_byte_array_new ();
+  GstBuffer *buffer = gst_buffer_new ();
+  gst_buffer_add_video_region_of_interest_meta (buffer, "r", 0, 0, 1, 1);
+  fail_unless_equals_int (gst_datahub_meta_encode (buffer, one, NULL), 0);
+  gst_buffer_unref (buffer);
+  while (heap->len < 8u << 20)
+    g_byte_array_append (heap, one->data, one->len);
+  buffer = gst_buffer_new ();
+  fail_unless (gst_datahub_meta_decode (buffer, heap->data, heap->len) > 0);
+  fail_unless_equals_int (gst_buffer_get_n_meta (buffer,
+                              GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE),
+      0);
+  fail_unless_equals_int (gst_datahub_meta_decode (buffer, heap->data,
+                              one->len * 500),
+      0);
+  gst_buffer_unref (buffer);
+}
+GST_END_TEST;
+
 static Suite *
 text_suite (void)
 {
@@ -224,6 +248,7 @@ text_suite (void)
   tcase_add_test (tc, covers_are_taken);
   tcase_add_test (tc, text_is_read_once);
   tcase_add_test (tc, text_of_metas_is_read_once);
+  tcase_add_test (tc, a_heap_of_metas_is_refused);
   return suite;
 }
 
