@@ -69,7 +69,7 @@ struct _Door
   /* Guards the guests that are granted, and the pools, so that nobody misses
    * one that comes while they do. Sends without waiting. */
   pthread_mutex_t lock;
-  Guest guests[MAX_GUESTS]; /* written by the thread, and only added to */
+  Guest guests[MAX_GUESTS]; /* written by the thread */
   uint32_t n_guests;
   DoorPool pools[MAX_POOLS];
 
@@ -298,6 +298,19 @@ send_grant (Door *door, uint32_t i, const RowGrant *grant)
   return sent;
 }
 
+/* Row @row has a new owner, so whoever was let in with it before is none any
+ * more, also where the connection stands: of guests that were let in there are
+ * never more than rows. */
+static void
+drop_owner_before (Door *door, uint32_t row, uint32_t but)
+{
+  for (uint32_t i = door->n_guests; i-- > 0;)
+    if (i != but && door->guests[i].granted && door->guests[i].row == row) {
+      drop_guest (door, i);
+      return; /* the others may have changed places */
+    }
+}
+
 static void
 let_in (Door *door, uint32_t i, const DoorHello *hello)
 {
@@ -311,7 +324,9 @@ let_in (Door *door, uint32_t i, const DoorHello *hello)
   }
   sent = send_grant (door, i, &grant);
   strict_end_grant (&grant); /* what was sent is the guest's alone */
-  if (!sent)
+  if (sent)
+    drop_owner_before (door, grant.row, i);
+  else
     refuse (door, i, DOOR_REFUSED_SYSTEM); /* and the row is free again */
 }
 

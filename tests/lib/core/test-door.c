@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The door of a strict block when guests give back less than they say. */
+#include "fixture.h"
+
+#include "datahub/consumer-private.h"
+#include "datahub/door-private.h"
+#include "datahub/producer-private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static DatahubProducer *
+strict_producer (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.strict = true;
+  return producer_new ("cam0", &options);
+}
+
+/* Greets as a consumer and is let in. Returns the connection; what came over it
+ * is given back at once, the lock that says who lives with it. */
+static int
+come_and_drop_all (const char *uuid)
+{
+  DoorHello hello = { .magic = DOOR_MAGIC,
+    .version = DOOR_VERSION,
+    .wish = DOOR_WISH_CONSUME };
+  DoorAnswer answer;
+  Uuid block;
+  char name[128];
+  int fds[OS_FDS_MAX], fd, dir = os_open_directory (NULL);
+  uint32_t n_fds = 0;
+  snprintf (name, sizeof name, "datahub-%u-%s.sck", (unsigned) geteuid (),
+      uuid);
+  CHECK (uuid_from_text (uuid, &block));
+  memcpy (hello.uuid, block.bytes, sizeof hello.uuid);
+  fd = os_connect (dir, name);
+  close (dir);
+  CHECK (fd >= 0 && os_send (fd, &hello, sizeof hello, NULL, 0));
+  CHECK (os_wait_readable (fd, -1, SOON));
+  CHECK (os_receive (fd, &answer, sizeof answer, fds, &n_fds)
+      == (ssize_t) sizeof answer);
+  CHECK_INT (answer.status, ==, DOOR_GRANTED);
+  for (uint32_t i = 0; i < n_fds; i++)
+    close (fds[i]);
+  return fd;
+}
+
+/* A guest is let in again and again, keeps every connection and gives up every
+ * row: there are never more guests than rows. */
+static void
+connections_without_rows (void)
+{
+  enum
+  {
+    VISITS = 2 * MAX_ROWS
+  };
+  struct rlimit limit = { 2048, 2048 };
+  int visits[VISITS];
+  setrlimit (RLIMIT_NOFILE, &limit);
+  DatahubProducer *producer = strict_producer ();
+  uint32_t before = check_count_fds ();
+  for (int i = 0; i < VISITS; i++)
+    visits[i] = come_and_drop_all (datahub_producer_get_uuid (producer));
+  /* the producer's ends of them: of the newest, and perhaps of one that goes */
+  CHECK_INT (check_count_fds () - before, <, VISITS + 16);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  commit_buffers (producer, 0, 5);
+  expect_buffers (consumer, 0, 5);
+  datahub_consumer_close (consumer);
+  for (int i = 0; i < VISITS; i++)
+    close (visits[i]);
+  datahub_producer_close (producer);
+}
+
+static const CheckTest tests[] = {
+  { "guests that keep connections and give up rows do not add up",
+      connections_without_rows },
+};
+CHECK_MAIN (tests)
