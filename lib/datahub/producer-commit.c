@@ -18,7 +18,8 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
 {
   const DatahubCommitMemory *last;
   SlotRef slot;
-  if (commit->n_memories == 0)
+  /* what is behind the payload is the caller's for as long as the loan is */
+  if (commit->n_memories == 0 || !commit->release)
     return false;
   last = &commit->memories[commit->n_memories - 1];
   slot = (SlotRef){ pool_find (producer, last->slot->pool), last->slot->slot };
