@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Arguments at the ends of their ranges. */
+#include "fixture.h"
+
+#include <datahub/lock.h>
+
+/* As good as for ever: the end of such a wait is beyond the clock. */
+static void
+longest_timeout (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  DatahubSpinlock *lock;
+  DatahubView view;
+  DatahubWatch *watch = datahub_watch_new ("cam1");
+  datahub_consumer_options_init (&options);
+  options.timeout_ns = INT64_MAX;
+  options.reliable = true;
+  options.start = DATAHUB_START_OLDEST;
+  CHECK_OK (datahub_consumer_attach ("cam0", &options, &consumer, &err));
+  CHECK_OK (datahub_producer_wait_consumers (producer, 1, INT64_MAX));
+  CHECK_OK (try_commit (producer, 0, 1000, INT64_MAX));
+  CHECK_OK (datahub_consumer_wait (consumer, INT64_MAX));
+  CHECK_OK (datahub_consumer_begin_read (consumer, INT64_MAX, &view, &err));
+  datahub_consumer_end_read (consumer, &view);
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 0, &lock, &err));
+  CHECK_OK (datahub_spinlock_lock (lock, INT64_MAX));
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  datahub_spinlock_close (lock);
+  /* it comes back once a second to let its caller look */
+  CHECK (watch != NULL);
+  CHECK_OK (datahub_watch_wait (watch, INT64_MAX));
+  datahub_watch_free (watch);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* What was never lent ends no loan. */
+static void
+abort_of_no_loan (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubSlot none = { 0 }, lent;
+  datahub_producer_abort (producer, &none);
+  fill_slot (producer, 0, 1000, &lent);
+  none = lent;
+  none.slot = 1000;
+  datahub_producer_abort (producer, &none);
+  datahub_producer_abort (producer, &lent);
+  datahub_producer_abort (producer, &lent);
+  commit_buffers (producer, 0, 20);
+  CHECK_INT (producer_stats (producer).commits, ==, 20);
+  datahub_producer_close (producer);
+}
+
+static const CheckTest tests[] = {
+  { "the longest timeout is as good as none", longest_timeout },
+  { "an abort of what is no loan changes nothing", abort_of_no_loan },
+};
+CHECK_MAIN (tests)
