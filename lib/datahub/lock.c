@@ -295,6 +295,13 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
   return DATAHUB_OK;
 }
 
+static DatahubResult
+fail_forked (DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+      "The handle belongs to the parent process.");
+}
+
 /**
  * datahub_producer_open_spinlock:
  * @producer: a producer; stays alive as long as the lock is open
@@ -312,8 +319,7 @@ datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
 {
   DatahubResult result;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This producer belongs to the parent process.");
+    return fail_forked (error);
   result = open_lock (&producer->block, index, lock, error);
   if (result != DATAHUB_OK)
     return result;
@@ -339,8 +345,7 @@ datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
 {
   DatahubResult result;
   if (consumer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This consumer belongs to the parent process.");
+    return fail_forked (error);
   result = open_lock (&consumer->block, index, lock, error);
   if (result != DATAHUB_OK)
     return result;
@@ -371,6 +376,8 @@ datahub_producer_open_named_spinlock (DatahubProducer *producer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  if (producer->generation != os_generation ())
+    return fail_forked (error);
   result = lock_registry_find (&producer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_producer_open_spinlock (producer, index, lock, error);
@@ -396,6 +403,8 @@ datahub_consumer_open_named_spinlock (DatahubConsumer *consumer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  if (consumer->generation != os_generation ())
+    return fail_forked (error);
   result = lock_registry_find (&consumer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_consumer_open_spinlock (consumer, index, lock, error);

@@ -126,10 +126,11 @@ uint32_t
 datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos)
 {
-  uint32_t n = 0, rows = block_rows_in_use (&producer->block);
+  uint32_t n = 0, rows;
   if (producer->generation != os_generation ())
     return 0;
   look_at_strict_rows (producer);
+  rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows && n < max_infos; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &infos[n])
         && infos[n].alive
@@ -149,9 +150,10 @@ datahub_producer_list_consumers (DatahubProducer *producer,
 uint32_t
 datahub_producer_take_requests (DatahubProducer *producer)
 {
-  uint32_t requests = 0, rows = block_rows_in_use (&producer->block);
+  uint32_t requests = 0, rows;
   if (producer->generation != os_generation ())
     return 0;
+  rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows; i++) {
     ConsumerRow *row = block_row (&producer->block, i);
     if (load_relaxed (&row->requests))
