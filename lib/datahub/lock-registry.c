@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PATIENCE_NS (2 * NS_PER_S)
 #define RETRY_NS (100 * 1000)
@@ -97,24 +96,13 @@ find_locked (Block *block, const char *name, uint32_t *index,
 }
 
 /* A kernel lock does not exclude threads that share its description, so each
- * call opens one of its own; a forked child closes it. */
-static int
-open_management (const Block *block)
-{
-  FileName name = name_part (block->user, &block->uuid, "lck");
-  int fd = os_open_existing (block->dir, name.text, true);
-  if (fd < 0 || os_register_lock_fd (fd))
-    return fd;
-  close (fd);
-  errno = ENOMEM;
-  return -1;
-}
-
+ * call opens one of its own. */
 static int
 lock_management (Block *block, DatahubError *error)
 {
+  FileName name = name_part (block->user, &block->uuid, "lck");
   int64_t end = os_now () + PATIENCE_NS;
-  int fd = open_management (block);
+  int fd = os_open_lock_fd (block->dir, name.text);
   if (fd < 0) {
     datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file of the block cannot be opened: %s. Its producer is "

@@ -101,6 +101,7 @@ os_generation (void)
   return load_relaxed (&os_forks);
 }
 bool os_register_lock_fd (int fd);
+int os_open_lock_fd (int dir, const char *name);
 void os_close_lock_fd (int fd);
 
 #endif /* DATAHUB_OS_PRIVATE_H */

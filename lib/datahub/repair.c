@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RETRY_NS (2 * NS_PER_MS)
 /* More generations than a block has at once are a lie. */
@@ -80,13 +79,10 @@ int
 repair_open_lock_file (const Block *block)
 {
   FileName name = name_part (block->user, &block->uuid, "lck");
-  int fd = os_open_existing (block->dir, name.text, true);
-  if (fd < 0)
-    return -1;
-  if (os_same_file (block->lck, block->dir, name.text)
-      && os_register_lock_fd (fd))
+  int fd = os_open_lock_fd (block->dir, name.text);
+  if (fd < 0 || os_same_file (block->lck, block->dir, name.text))
     return fd;
-  close (fd);
+  os_close_lock_fd (fd);
   return -1;
 }
 
