@@ -175,6 +175,8 @@ note_lost_until (DatahubConsumer *consumer, uint64_t ordinal)
 static void
 note_gap (DatahubConsumer *consumer, const DatahubView *view)
 {
+  if (consumer->need_key && consumer->next_ordinal == DATAHUB_NONE)
+    return; /* an event before the first keyframe: nothing has begun */
   note_lost_until (consumer, view->ordinal);
   consumer->next_ordinal =
       view->ordinal + (view->type == DATAHUB_RECORD_BUFFER);
