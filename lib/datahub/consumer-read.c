@@ -418,7 +418,7 @@ static DatahubResult
 read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
     DatahubError *error)
 {
-  int64_t end = timeout_ns > 0 ? os_now () + timeout_ns : timeout_ns;
+  int64_t end = timeout_ns > 0 ? os_end_of (timeout_ns) : timeout_ns;
   for (;;) {
     DatahubResult result;
     if (load_relaxed (&consumer->block.header->pool_changes)
@@ -516,7 +516,7 @@ DatahubResult
 datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
 {
   BlockHeader *header = consumer->block.header;
-  int64_t end = timeout_ns >= 0 ? os_now () + timeout_ns : -1;
+  int64_t end = os_end_of (timeout_ns);
   DatahubResult result = enter (consumer, NULL);
   if (result != DATAHUB_OK)
     return result;

@@ -13,6 +13,8 @@
 #define DEFAULT_TIMEOUT_NS (2 * NS_PER_S)
 /* Between two tries at a crowded door, and between two looks at an interrupt. */
 #define RETRY_NS (5 * NS_PER_MS)
+/* No wait for an answer is longer without a look round. */
+#define LOOK_SLICE_NS NS_PER_S
 /* A pool that the table names was sent before; only a door short of descriptors
  * is late. */
 #define POOL_PATIENCE_NS NS_PER_S
@@ -151,21 +153,21 @@ is_cancelled (const Visitor *visitor)
   return fd >= 0 && os_wait_readable (fd, -1, 0);
 }
 
-/* Waits for the answer, till @end or an interrupt. */
+/* Waits for the answer, till @end (< 0: no end) or an interrupt. */
 static bool
 wait_answer (const Block *block, int fd, const Visitor *visitor, int64_t end,
     Message *message)
 {
   int other = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
   for (;;) {
-    int64_t left = end - os_now ();
+    int64_t left = end < 0 ? LOOK_SLICE_NS : end - os_now ();
     if (receive (block, fd, message))
       return true;
     if (errno != EAGAIN)
       return false;
     if (left <= 0 || is_cancelled (visitor))
       return errno = ETIMEDOUT, false;
-    os_wait_readable (fd, other, left);
+    os_wait_readable (fd, other, left < LOOK_SLICE_NS ? left : LOOK_SLICE_NS);
   }
 }
 
@@ -207,8 +209,8 @@ static DatahubResult
 ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
     Message *message, DatahubError *error)
 {
-  int64_t end = os_now ()
-      + (visitor->timeout_ns > 0 ? visitor->timeout_ns : DEFAULT_TIMEOUT_NS);
+  int64_t end = os_end_of (visitor->timeout_ns > 0 ? visitor->timeout_ns
+                                                   : DEFAULT_TIMEOUT_NS);
   for (;;) {
     DatahubResult result =
         ask_once (block, hello, visitor, end, fd, message, error);
@@ -219,7 +221,7 @@ ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
           "The attach to the DataBlock \"%s\" was ended.", block->channel);
     if (!block_is_writer_alive (block))
       return fail_gone (block, error);
-    if (os_now () >= end)
+    if (end >= 0 && os_now () >= end)
       return datahub_fail (error, DATAHUB_TIMEOUT, 0,
           "The producer of the DataBlock \"%s\" does not answer.",
           block->channel);

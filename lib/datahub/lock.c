@@ -180,7 +180,7 @@ datahub_spinlock_lock (DatahubSpinlock *lock, int64_t timeout_ns)
   result = try_lock (lock, me, timeout_ns == 0);
   if (result != DATAHUB_TIMEOUT || timeout_ns == 0)
     return result;
-  end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  end = os_end_of (timeout_ns);
   result = spin (lock, me, end);
   while (result == DATAHUB_TIMEOUT) {
     if (load_seq (&lock->interrupted))

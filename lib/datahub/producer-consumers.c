@@ -56,7 +56,7 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
     uint32_t n_consumers, int64_t timeout_ns)
 {
   BellPage *bell = producer->block.bell;
-  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {
@@ -91,7 +91,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     int64_t timeout_ns)
 {
   BellPage *bell = producer->block.bell;
-  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {

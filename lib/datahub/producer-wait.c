@@ -262,7 +262,7 @@ producer_run (DatahubProducer *producer, Call *call)
     if (attempt == ATTEMPT_DONE)
       break;
     if (!timed && call->timeout_ns >= 0)
-      end = os_now () + call->timeout_ns; /* who does not wait asks no clock */
+      end = os_end_of (call->timeout_ns); /* who does not wait asks no clock */
     timed = true;
     result = relieve (producer, call, attempt);
     if (result == DATAHUB_OK)

@@ -91,7 +91,7 @@ DatahubResult
 repair_lock (const Block *block, int64_t timeout_ns, int *fd,
     DatahubError *error)
 {
-  int64_t end = timeout_ns < 0 ? INT64_MAX : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   *fd = repair_open_lock_file (block);
   if (*fd < 0)
     return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, errno,
@@ -100,7 +100,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
     OsLock got = os_lock_try (*fd, LOCK_BYTE_JANITOR);
     if (got == OS_LOCK_TAKEN)
       return DATAHUB_OK;
-    if (got == OS_LOCK_ERROR || os_now () >= end)
+    if (got == OS_LOCK_ERROR || (end >= 0 && os_now () >= end))
       break;
     os_pause (RETRY_NS);
   }

@@ -4,6 +4,9 @@
 
 #include <datahub/lock.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 /* As good as for ever: the end of such a wait is beyond the clock. */
 static void
 longest_timeout (void)
@@ -36,6 +39,67 @@ longest_timeout (void)
   datahub_producer_close (producer);
 }
 
+static void *
+repairs (void *data)
+{
+  uint32_t n;
+  CHECK_OK (datahub_block_repair ("cam0", 0, INT64_MAX, NULL, NULL, &n, &err));
+  return NULL;
+}
+
+/* Such a wait is one: it does not end before it began. */
+static void
+waits_for_a_repairer (void)
+{
+  struct flock byte = { .l_type = F_WRLCK, .l_start = 1, .l_len = 1 };
+  if (is_strict_run ())
+    check_skip ("a strict block is not repaired");
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  int fd = open (check_find_file (".lck"), O_RDWR | O_CLOEXEC);
+  CHECK (fd >= 0 && fcntl (fd, F_OFD_SETLK, &byte) == 0);
+  CheckThread *thread = check_thread (repairs, NULL);
+  check_until_asleep (thread);
+  close (fd);
+  check_thread_join (thread);
+  datahub_producer_close (producer);
+}
+
+static void
+publish_and_wait (CheckParent *parent)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  datahub_producer_close (producer);
+}
+
+static void *
+attaches (void *data)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  datahub_consumer_options_init (&options);
+  options.timeout_ns = INT64_MAX;
+  CHECK_OK (datahub_consumer_attach ("cam0", &options, &consumer, &err));
+  datahub_consumer_close (consumer);
+  return NULL;
+}
+
+static void
+waits_for_a_producer (void)
+{
+  CheckChild child = check_fork (publish_and_wait, NULL);
+  CHECK_HEAR (child.from, 1);
+  check_stop (&child);
+  CheckThread *thread = check_thread (attaches, NULL);
+  if (is_strict_run ()) /* else nobody is asked */
+    check_until_asleep (thread);
+  check_continue (&child);
+  check_thread_join (thread);
+  check_tell (child.to, 1);
+  check_join (&child);
+}
+
 /* What was never lent ends no loan. */
 static void
 abort_of_no_loan (void)
@@ -56,6 +120,8 @@ abort_of_no_loan (void)
 
 static const CheckTest tests[] = {
   { "the longest timeout is as good as none", longest_timeout },
+  { "a repairer with the longest timeout waits", waits_for_a_repairer },
+  { "an attach with the longest timeout waits", waits_for_a_producer },
   { "an abort of what is no loan changes nothing", abort_of_no_loan },
 };
 CHECK_MAIN (tests)
