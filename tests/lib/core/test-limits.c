@@ -100,6 +100,29 @@ waits_for_a_producer (void)
   check_join (&child);
 }
 
+/* Who spins for hours still learns in time that the producer is dead. */
+static void
+longest_spin (void)
+{
+  CheckChild child = check_fork (publish_and_wait, NULL);
+  CHECK_HEAR (child.from, 1);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubView view;
+  datahub_consumer_set_spin (consumer, UINT64_C (3600) * CHECK_S);
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, CHECK_MS, &view, &err),
+      DATAHUB_TIMEOUT);
+  check_kill (&child);
+  uint64_t start = check_now_ns ();
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &view, &err),
+      DATAHUB_PRODUCER_LOST);
+  CHECK_INT (check_now_ns () - start, <, check_scaled_ns (2 * CHECK_S));
+  datahub_consumer_set_spin (consumer, UINT64_MAX);
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, CHECK_MS, &view, &err),
+      DATAHUB_TIMEOUT);
+  datahub_consumer_close (consumer);
+}
+
 /* What was never lent ends no loan. */
 static void
 abort_of_no_loan (void)
@@ -122,6 +145,7 @@ static const CheckTest tests[] = {
   { "the longest timeout is as good as none", longest_timeout },
   { "a repairer with the longest timeout waits", waits_for_a_repairer },
   { "an attach with the longest timeout waits", waits_for_a_producer },
+  { "the longest spin tells of the producer's death", longest_spin },
   { "an abort of what is no loan changes nothing", abort_of_no_loan },
 };
 CHECK_MAIN (tests)
