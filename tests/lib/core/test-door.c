@@ -75,8 +75,66 @@ connections_without_rows (void)
   datahub_producer_close (producer);
 }
 
+static void
+publish_and_wait (CheckParent *parent)
+{
+  DatahubProducer *producer = strict_producer ();
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  datahub_producer_close (producer);
+}
+
+static void
+locks_and_waits (CheckParent *parent)
+{
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubSpinlock *lock;
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 3, &lock, &err));
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  check_tell (parent->out, 3);
+  check_hear (parent->in);
+}
+
+/* With the producer dead nobody tells who lives, but the kernel. */
+static void
+locks_after_the_producer (void)
+{
+  CheckChild producer = check_fork (publish_and_wait, NULL);
+  CHECK_HEAR (producer.from, 1);
+  CheckChild owner = check_fork (locks_and_waits, NULL);
+  CHECK_HEAR (owner.from, 1);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubSpinlock *lock;
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 3, &lock, &err));
+  check_kill (&producer);
+  /* its owner lives */
+  CHECK_RESULT (datahub_spinlock_lock (lock, 50 * CHECK_MS), DATAHUB_TIMEOUT);
+  check_tell (owner.to, 1);
+  CHECK_HEAR (owner.from, 2);
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  check_tell (owner.to, 1);
+  CHECK_HEAR (owner.from, 3);
+  CHECK_RESULT (datahub_spinlock_lock (lock, 0), DATAHUB_TIMEOUT);
+  check_kill (&owner);
+  CHECK_RESULT (datahub_spinlock_lock (lock, SOON), DATAHUB_OWNER_DIED);
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  datahub_spinlock_close (lock);
+  datahub_consumer_close (consumer);
+}
+
 static const CheckTest tests[] = {
   { "guests that keep connections and give up rows do not add up",
       connections_without_rows },
+  { "a lock of a consumer that died after the producer is taken from it",
+      locks_after_the_producer },
 };
 CHECK_MAIN (tests)
