@@ -186,6 +186,21 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
     consumer->cursor++; /* it was given up before */
 }
 
+/* The oldest record that can be read, if nothing is retired meanwhile. A producer
+ * that was killed while it retired left one at the tail that is gone. */
+static uint64_t
+oldest_kept (const DatahubConsumer *consumer)
+{
+  const BlockHeader *header = consumer->block.header;
+  uint64_t tail = load_seq (&header->tail);
+  uint64_t word = load_seq (block_ring_word (&consumer->block, tail));
+  if (tail >= load_seq (&header->head)
+      || (RING_SEQUENCE (word) == (tail & SEQUENCE_MASK)
+          && RING_RECORD (word) != RECORD_NONE))
+    return tail;
+  return tail + 1;
+}
+
 /* From here on what it misses is a loss. A live consumer lapped in the meantime
  * joins later instead; one that waits for its first keyframe has not started.
  */
@@ -197,9 +212,42 @@ start_counting (DatahubConsumer *consumer)
       return;
     consumer->next_ordinal = consumer_ordinal_at (consumer, consumer->cursor);
     if (consumer->next_ordinal == DATAHUB_NONE && !consumer->reliable)
-      consumer_choose_start (consumer,
-          load_acquire (&consumer->block.header->tail));
+      consumer_choose_start (consumer, oldest_kept (consumer));
   }
+}
+
+/* Stores the gate (B11) and counts itself (B12). */
+static void
+store_gate (DatahubConsumer *consumer, uint64_t sequence)
+{
+  store_seq (&consumer->row->gate,
+      GATE_WORD (consumer->incarnation, sequence)); /* B11 */
+  STEP (B11_GATE_STORED);
+  add_seq (&consumer->block.bell->joins, 1); /* B12 */
+  STEP (B12_JOIN_COUNTED);
+}
+
+static DatahubResult
+note_head (DatahubConsumer *consumer)
+{
+  consumer->join_head = load_seq (&consumer->block.header->head); /* B13 */
+  STEP (B13_HEAD_LOADED);
+  return DATAHUB_OK;
+}
+
+/* What a dead producer had claimed and not retired is there still, and stays: a
+ * successor locks byte 0 after it was free behind our gate (B14), and scans the
+ * gates before it retires anything (C4). False: there is a producer; the gate is
+ * to move on to where it can be had from. */
+static bool
+shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *oldest)
+{
+  const Block *block = &consumer->block;
+  if (consumer->start != DATAHUB_START_OLDEST || block_is_writer_alive (block))
+    return false;
+  *oldest = load_seq (&block->header->tail);
+  store_gate (consumer, *oldest);
+  return !block_is_writer_alive (block); /* B14 */
 }
 
 /* Publishes the gate (B11), counts itself (B12), then checks that the producer
@@ -211,19 +259,14 @@ static DatahubResult
 shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
 {
   shared_u64 *claim = &consumer->block.header->tail_claim;
+  if (shut_gate_of_the_dead (consumer, oldest))
+    return note_head (consumer);
   for (int i = 0; i < GATE_TRIES; i++) {
     *oldest = load_seq (claim); /* B10 */
     STEP (B10_CLAIM_LOADED);
-    store_seq (&consumer->row->gate,
-        GATE_WORD (consumer->incarnation, *oldest)); /* B11 */
-    STEP (B11_GATE_STORED);
-    add_seq (&consumer->block.bell->joins, 1); /* B12 */
-    STEP (B12_JOIN_COUNTED);
-    if (load_seq (claim) <= *oldest) {
-      consumer->join_head = load_seq (&consumer->block.header->head); /* B13 */
-      STEP (B13_HEAD_LOADED);
-      return DATAHUB_OK;
-    }
+    store_gate (consumer, *oldest);
+    if (load_seq (claim) <= *oldest)
+      return note_head (consumer);
   }
   store_seq (&consumer->row->gate,
       GATE_WORD (consumer->incarnation, GATE_OPEN));
@@ -238,16 +281,15 @@ join (DatahubConsumer *consumer, DatahubError *error)
 {
   BlockHeader *header = consumer->block.header;
   ConsumerRow *row = consumer->row;
-  uint64_t oldest;
+  uint64_t gate = 0, oldest;
   consumer->gaps_are_losses = consumer->next_ordinal != DATAHUB_NONE;
-  if (!consumer->reliable)
-    oldest = load_acquire (&header->tail);
-  else if (shut_gate (consumer, &oldest, error) != DATAHUB_OK)
+  if (consumer->reliable && shut_gate (consumer, &gate, error) != DATAHUB_OK)
     return DATAHUB_ERROR_CORRUPT;
-  consumer_choose_start (consumer, oldest);
+  oldest = oldest_kept (consumer);
+  consumer_choose_start (consumer, oldest > gate ? oldest : gate);
   start_counting (consumer);
   if (consumer->reliable)
-    swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
+    swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, gate),
         GATE_WORD (consumer->incarnation, consumer->cursor));
   STEP (JOIN_START_STORED);
   store_relaxed (&row->cursor, consumer->cursor);
