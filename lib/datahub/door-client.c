@@ -445,6 +445,34 @@ door_take_pool (const Block *block, uint32_t gen)
   }
 }
 
+static bool
+is_in_table (const Block *block, uint32_t gen)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (load_seq (&block->pools[i].gen) == gen)
+      return true;
+  return false;
+}
+
+/* Lets go of the pools that went before anybody here looked at them: each keeps
+ * its memory. A pool comes before the table names it, but the next one is begun
+ * only behind that. The reading thread. */
+void
+door_forget_pools (const Block *block)
+{
+  DoorPass *pass = block->pass;
+  uint32_t begun = load_seq (&block->header->next_gen);
+  for (uint32_t i = 0; i < pass->n_pools;) {
+    if (pass->pools[i].gen >= begun
+        || is_in_table (block, pass->pools[i].gen)) {
+      i++;
+      continue;
+    }
+    close (pass->pools[i].fd);
+    pass->pools[i] = pass->pools[--pass->n_pools];
+  }
+}
+
 /* Gives back what door_enter() got: the row's memory first, then the lock that
  * says we live. */
 void

@@ -131,10 +131,34 @@ locks_after_the_producer (void)
   datahub_consumer_close (consumer);
 }
 
+/* Pools that came and went while a guest did something else are let go of. */
+static void
+pools_that_went (void)
+{
+  DatahubProducer *producer = strict_producer ();
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  uint64_t size = 4096;
+  commit_buffer (producer, 0, size);
+  expect_buffer (consumer, 0, size);
+  for (uint64_t i = 1; i < 5; i++) {
+    size *= 2;
+    /* more than the ring keeps, so the pool before goes */
+    for (uint64_t k = 0; k < 20; k++)
+      commit_buffer (producer, 100 * i + k, size);
+  }
+  CHECK_INT (producer_stats (producer).growths, ==, 4);
+  expect_buffer (consumer, 419, size);
+  CHECK_INT (consumer->block.pass->n_pools, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "guests that keep connections and give up rows do not add up",
       connections_without_rows },
   { "a lock of a consumer that died after the producer is taken from it",
       locks_after_the_producer },
+  { "a guest keeps no pool that it never saw", pools_that_went },
 };
 CHECK_MAIN (tests)
