@@ -398,8 +398,8 @@ attempt_commit (DatahubProducer *producer, Call *call)
   while (producer->n_free_recs < n) {
     if (producer->n_limbo && ring_reclaim (producer))
       continue;
-    if (producer->head == producer->tail)
-      return ATTEMPT_STARVED;
+    if (ring_live_records (producer) <= RING_MIN_KEPT)
+      return ATTEMPT_EXHAUSTED;
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT_ANY;
   }

@@ -177,7 +177,8 @@ typedef enum
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
   ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
-  ATTEMPT_STARVED, /* everything is held; nobody is waited for yet */
+  ATTEMPT_STARVED, /* every slot is held; nobody is waited for yet */
+  ATTEMPT_EXHAUSTED, /* every record is: a bigger block has no more of them */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 

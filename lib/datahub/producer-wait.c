@@ -215,6 +215,16 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
   pthread_mutex_unlock (&producer->lock);
 }
 
+static DatahubResult
+wait_or_drop (DatahubProducer *producer)
+{
+  bool gated;
+  pthread_mutex_lock (&producer->lock);
+  gated = ring_is_gated (producer);
+  pthread_mutex_unlock (&producer->lock);
+  return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+}
+
 /* Decides what a starved or outgrown attempt may do next. Returns
  * %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the result. */
 static DatahubResult
@@ -224,6 +234,8 @@ relieve (DatahubProducer *producer, Call *call, Attempt attempt)
     return DATAHUB_OK;
   if (is_gated (attempt))
     return DATAHUB_TIMEOUT;
+  if (attempt == ATTEMPT_EXHAUSTED)
+    return wait_or_drop (producer);
   return producer_grow (producer, call);
 }
 
