@@ -71,11 +71,13 @@ is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
           || row_holds_pins (&producer->block, row));
 }
 
+/* Overdue, and not because it stood still. */
 static bool
 is_wobbling (const DatahubProducer *producer, const Blocker *blocker)
 {
-  return blocker->stuck_ns / GATES_AT_ONE_TAIL
-      >= producer->options.block_timeout_ns;
+  int64_t timeout = producer->options.block_timeout_ns;
+  return blocker->slept_ns < timeout
+      && blocker->stuck_ns / GATES_AT_ONE_TAIL >= timeout;
 }
 
 /* Adds @slept_ns to the account of a row that is in the way. Returns whether it

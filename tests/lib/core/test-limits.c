@@ -123,6 +123,33 @@ longest_spin (void)
   datahub_consumer_close (consumer);
 }
 
+/* Who is evicted at once joins again like anybody. */
+static void
+shortest_block_timeout (void)
+{
+  static const int64_t timeouts[] = { 0, 1, CHECK_MS };
+  for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+    DatahubProducerOptions options = small_options ();
+    options.block_timeout_ns = timeouts[i];
+    DatahubProducer *producer = producer_new ("cam0", &options);
+    DatahubConsumer *consumer =
+        consumer_new ("cam0", true, DATAHUB_START_LATEST);
+    DatahubView view;
+    commit_buffers (producer, 0, 9);
+    CHECK_INT (producer_stats (producer).evictions, ==, 1);
+    CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
+        DATAHUB_EVICTED);
+    CHECK_OK (datahub_consumer_rejoin (consumer, &err));
+    expect_buffer (consumer, 8, 1000);
+    for (uint64_t k = 9; k < 30; k++) {
+      commit_buffer (producer, k, 1000);
+      expect_buffer (consumer, k, 1000);
+    }
+    datahub_consumer_close (consumer);
+    datahub_producer_close (producer);
+  }
+}
+
 /* What was never lent ends no loan. */
 static void
 abort_of_no_loan (void)
@@ -146,6 +173,7 @@ static const CheckTest tests[] = {
   { "a repairer with the longest timeout waits", waits_for_a_repairer },
   { "an attach with the longest timeout waits", waits_for_a_producer },
   { "the longest spin tells of the producer's death", longest_spin },
+  { "who was evicted at once can join again", shortest_block_timeout },
   { "an abort of what is no loan changes nothing", abort_of_no_loan },
 };
 CHECK_MAIN (tests)
