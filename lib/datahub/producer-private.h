@@ -139,8 +139,10 @@ struct _DatahubProducer
 
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
   Blocker blockers[MAX_ROWS];
-  /* Bits of rows whose gate is not believed any more, see row_needs(). */
+  /* Bits of rows whose gate is not believed any more, see row_needs(), and the
+   * claims of their owners then. */
   shared_u64 distrusted[N_WAITER_WORDS];
+  shared_u64 distrusted_claims[MAX_ROWS];
   uint64_t n_evictions, n_waits, n_growths, n_given_up;
   uint32_t batch_max; /* unchanged after creation */
 

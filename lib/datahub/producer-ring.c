@@ -9,10 +9,18 @@
 
 #include <string.h>
 
+/* Only the owner that it was found with: who has the row next is believed. (Of a
+ * strict block the bit goes when the row gets another owner; there its words are
+ * a guest's.) */
 bool
 ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
 {
-  return load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1;
+  const Block *block = &producer->block;
+  if (!(load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1))
+    return false;
+  return block->g.strict
+      || load_seq (&block_row (block, row)->claim)
+      == load_relaxed (&producer->distrusted_claims[row]);
 }
 
 /* The sequence that row @i still needs, as its gate says; at or above

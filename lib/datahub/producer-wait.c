@@ -101,6 +101,14 @@ is_overdue (const DatahubProducer *producer, Blocker *blocker, uint64_t gate,
       && (blocker->slept_ns >= timeout || is_wobbling (producer, blocker));
 }
 
+static void
+distrust (DatahubProducer *producer, uint32_t i)
+{
+  store_relaxed (&producer->distrusted_claims[i],
+      load_seq (&block_row (&producer->block, i)->claim));
+  or_seq (&producer->distrusted[i >> 6], UINT64_C (1) << (i & 63));
+}
+
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
  * before, and evicts those over block-timeout (L5). Counted in time this
  * producer really slept, at most a slice at once: one that was itself stopped
@@ -127,7 +135,7 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
     if (!is_overdue (producer, blocker, gate, slept_ns))
       continue;
     if (is_wobbling (producer, blocker))
-      or_seq (&producer->distrusted[i >> 6], UINT64_C (1) << (i & 63));
+      distrust (producer, i);
     if (swap_u64_seq (&row->gate, gate,
             GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
       STEP (EVICT_SWAPPED);
