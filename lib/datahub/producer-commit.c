@@ -12,6 +12,20 @@
 
 #define META_ALIGN 16
 
+/* Where the memories of @commit end in the slot of @last. */
+static uint64_t
+end_in_slot (const DatahubCommit *commit, const DatahubCommitMemory *last)
+{
+  uint64_t end = 0;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    if (m->slot->pool == last->slot->pool && m->slot->slot == last->slot->slot
+        && m->slot->offset + m->offset + m->size > end)
+      end = m->slot->offset + m->offset + m->size;
+  }
+  return end;
+}
+
 static bool
 is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
     Place *place)
@@ -27,8 +41,7 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
   if (!slot.pool || slot.pool->refs[slot.slot] != 1)
     return false;
   place->slot = slot;
-  place->offset =
-      round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
+  place->offset = round_up (end_in_slot (commit, last), META_ALIGN);
   return place->offset + commit->meta_size <= slot.pool->shape.stride;
 }
 
@@ -335,6 +348,20 @@ stop_holding_back (DatahubProducer *producer, uint32_t n)
     ring_show_early (producer);
 }
 
+/* Whether memory @m is of a loan that a memory before it is of, too. */
+static bool
+is_named_before (const DatahubCommit *commit, uint32_t m)
+{
+  const DatahubSlot *slot = commit->memories[m].slot;
+  for (uint32_t i = 0; i < m; i++) {
+    const DatahubSlot *other = commit->memories[i].slot;
+    if (other->pool == slot->pool && other->slot == slot->slot
+        && other->offset == slot->offset)
+      return true;
+  }
+  return false;
+}
+
 static void
 end_loans (DatahubProducer *producer, const Call *call)
 {
@@ -342,6 +369,8 @@ end_loans (DatahubProducer *producer, const Call *call)
     const DatahubCommit *commit = &call->commits[i];
     for (uint32_t m = 0; commit->release && m < commit->n_memories; m++) {
       const DatahubSlot *slot = commit->memories[m].slot;
+      if (is_named_before (commit, m))
+        continue;
       slot_unref (producer,
           (SlotRef){ pool_find (producer, slot->pool), slot->slot });
       producer->references--; /* never the last: the caller has one */

@@ -67,7 +67,9 @@ typedef struct
   /* Metas of a buffer, or the body of an event: copied by the commit. */
   const void *meta;
   uint32_t meta_size;
-  bool release; /* the commit ends the loans of its memories */
+  /* The commit ends the loans of its memories, each once; no other record of the
+   * batch may be of them then. */
+  bool release;
 } DatahubCommit;
 
 /* Which waits datahub_producer_set_interrupted() ends. */

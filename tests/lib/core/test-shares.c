@@ -50,7 +50,7 @@ metas_and_the_next_part (void)
 
 /* One buffer of two memories in one slot, the second in front of the first. */
 static void
-metas_and_the_other_memory (void)
+check_other_memory (bool release)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
@@ -62,6 +62,7 @@ metas_and_the_other_memory (void)
     pattern_fill (slot.data + i * PART, PART, i);
   pattern_fill (metas, METAS, 100);
   DatahubCommit record = part_record (&slot, 1, metas);
+  record.release = release;
   record.n_memories = 2;
   record.memories[1] = (DatahubCommitMemory){ &slot, 0, PART };
   CHECK_OK (datahub_producer_commit (producer, &record, 0, NULL, &err));
@@ -71,7 +72,43 @@ metas_and_the_other_memory (void)
         PATTERN_MATCHES);
   CHECK (memcmp (view.meta, metas, METAS) == 0);
   datahub_consumer_end_read (consumer, &view);
-  datahub_producer_abort (producer, &slot);
+  if (!release)
+    datahub_producer_abort (producer, &slot);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+metas_and_the_other_memory (void)
+{
+  check_other_memory (false);
+  check_other_memory (true);
+}
+
+/* The planes of a frame lie in one loan: it ends once. */
+static void
+planes_of_one_loan (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  for (uint64_t k = 0; k < 40; k++) {
+    DatahubSlot slot;
+    CHECK_OK (datahub_producer_acquire_slot (producer, 3 * PART, SOON, &slot,
+        &err));
+    DatahubCommit record = buffer_record (&slot, k, PART);
+    record.n_memories = 3;
+    for (uint64_t i = 0; i < 3; i++) {
+      pattern_fill (slot.data + i * PART, PART, k + i);
+      record.memories[i] = (DatahubCommitMemory){ &slot, i * PART, PART };
+    }
+    CHECK_OK (datahub_producer_commit (producer, &record, SOON, NULL, &err));
+    DatahubView view = read_record (consumer);
+    CHECK_INT (view.n_memories, ==, 3);
+    for (uint64_t i = 0; i < 3; i++)
+      CHECK_INT (pattern_mismatch (view.memories[i].data, PART, k + i), ==,
+          PATTERN_MATCHES);
+    datahub_consumer_end_read (consumer, &view);
+  }
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
@@ -81,5 +118,6 @@ static const CheckTest tests[] = {
       metas_and_the_next_part },
   { "metas of a buffer leave its other memory alone",
       metas_and_the_other_memory },
+  { "a loan that a record names more than once ends once", planes_of_one_loan },
 };
 CHECK_MAIN (tests)
