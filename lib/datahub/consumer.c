@@ -240,13 +240,13 @@ note_head (DatahubConsumer *consumer)
  * gates before it retires anything (C4). False: there is a producer; the gate is
  * to move on to where it can be had from. */
 static bool
-shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *oldest)
+shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *gate)
 {
   const Block *block = &consumer->block;
   if (consumer->start != DATAHUB_START_OLDEST || block_is_writer_alive (block))
     return false;
-  *oldest = load_seq (&block->header->tail);
-  store_gate (consumer, *oldest);
+  *gate = load_seq (&block->header->tail);
+  store_gate (consumer, *gate);
   return !block_is_writer_alive (block); /* B14 */
 }
 
@@ -256,16 +256,19 @@ shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *oldest)
  * given up by a producer that did not see the gate is below the head that is
  * loaded behind it (B13). Models: tests/model/gate.pml. */
 static DatahubResult
-shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
+shut_gate (DatahubConsumer *consumer, uint64_t *gate, uint64_t *oldest,
+    DatahubError *error)
 {
   shared_u64 *claim = &consumer->block.header->tail_claim;
-  if (shut_gate_of_the_dead (consumer, oldest))
+  if (shut_gate_of_the_dead (consumer, gate)) {
+    *oldest = oldest_kept (consumer);
     return note_head (consumer);
+  }
   for (int i = 0; i < GATE_TRIES; i++) {
-    *oldest = load_seq (claim); /* B10 */
+    *oldest = *gate = load_seq (claim); /* B10 */
     STEP (B10_CLAIM_LOADED);
-    store_gate (consumer, *oldest);
-    if (load_seq (claim) <= *oldest)
+    store_gate (consumer, *gate);
+    if (load_seq (claim) <= *gate)
       return note_head (consumer);
   }
   store_seq (&consumer->row->gate,
@@ -275,18 +278,21 @@ shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
       consumer->block.channel);
 }
 
-/* Joins the stream. */
+/* Joins the stream; again: where it was, or further on. */
 static DatahubResult
 join (DatahubConsumer *consumer, DatahubError *error)
 {
   BlockHeader *header = consumer->block.header;
   ConsumerRow *row = consumer->row;
-  uint64_t gate = 0, oldest;
+  uint64_t gate = 0, oldest, before = consumer->cursor;
   consumer->gaps_are_losses = consumer->next_ordinal != DATAHUB_NONE;
-  if (consumer->reliable && shut_gate (consumer, &gate, error) != DATAHUB_OK)
+  if (!consumer->reliable)
+    oldest = oldest_kept (consumer);
+  else if (shut_gate (consumer, &gate, &oldest, error) != DATAHUB_OK)
     return DATAHUB_ERROR_CORRUPT;
-  oldest = oldest_kept (consumer);
-  consumer_choose_start (consumer, oldest > gate ? oldest : gate);
+  consumer_choose_start (consumer, oldest);
+  if (consumer->cursor < before)
+    consumer->cursor = before;
   start_counting (consumer);
   if (consumer->reliable)
     swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, gate),
@@ -439,8 +445,8 @@ datahub_consumer_attach (const char *channel,
  * @consumer: an evicted consumer
  * @error: (out) (optional): why it failed
  *
- * Joins again after %DATAHUB_EVICTED, as `start` says; the next view tells
- * exactly how many buffers were lost. Leases stay valid. The reading thread.
+ * Joins again after %DATAHUB_EVICTED, as `start` says, but never in front of what
+ * it has read; the next view tells exactly how many buffers were lost. Leases stay valid. The reading thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */
