@@ -98,6 +98,8 @@ resync (DatahubConsumer *consumer)
   uint64_t to = last;
   if (last == DATAHUB_NONE || last >= head)
     to = head ? head - 1 : 0;
+  if (to < tail && tail < head)
+    to = tail; /* the newest buffer is gone: what else there is */
   if (key != last && key != DATAHUB_NONE && key > s && key >= tail
       && key < head)
     to = key;
