@@ -190,10 +190,10 @@ ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
   }
   bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
   STEP (GUEST_ASKED);
-  if (asked && wait_answer (block, *fd, visitor, end, message)
-      && message->answer.status != DOOR_REFUSED_BUSY)
+  bool answered = asked && wait_answer (block, *fd, visitor, end, message);
+  if (answered && message->answer.status != DOOR_REFUSED_BUSY)
     return DATAHUB_OK;
-  int number = errno;
+  int number = answered ? EAGAIN : errno; /* of a success it says nothing */
   drop_fds (message);
   close (*fd);
   *fd = -1;
