@@ -74,6 +74,17 @@ os_register_lock_fd (int fd)
   return registered;
 }
 
+/* The lock is held. */
+static int
+add_opened (int fd)
+{
+  if (fd < 0 || add (fd))
+    return fd;
+  close (fd);
+  errno = ENOMEM;
+  return -1;
+}
+
 /* Opens a file to take locks on; no fork comes between that and its being
  * registered. Returns -1 and sets errno. */
 int
@@ -82,14 +93,22 @@ os_open_lock_fd (int dir, const char *name)
   int fd;
   pthread_once (&fork_once, install);
   pthread_mutex_lock (&fork_lock);
-  fd = os_open_existing (dir, name, true);
-  if (fd >= 0 && !add (fd)) {
-    close (fd);
-    fd = -1;
-    errno = ENOMEM;
-  }
+  fd = add_opened (os_open_existing (dir, name, true));
   pthread_mutex_unlock (&fork_lock);
   return fd;
+}
+
+/* The same for what has no name: a description of its own, which no child has a
+ * copy of. @fd stays the caller's. */
+int
+os_reopen_lock_fd (int fd, bool writable)
+{
+  int own;
+  pthread_once (&fork_once, install);
+  pthread_mutex_lock (&fork_lock);
+  own = add_opened (os_reopen (fd, writable));
+  pthread_mutex_unlock (&fork_lock);
+  return own;
 }
 
 /* Closes @fd, and with it every lock it holds, unless a fork did so already. */

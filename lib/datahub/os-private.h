@@ -112,6 +112,7 @@ os_generation (void)
 }
 bool os_register_lock_fd (int fd);
 int os_open_lock_fd (int dir, const char *name);
+int os_reopen_lock_fd (int fd, bool writable);
 void os_close_lock_fd (int fd);
 
 #endif /* DATAHUB_OS_PRIVATE_H */
