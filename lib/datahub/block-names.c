@@ -236,7 +236,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     uint32_t owner;
     bool done = true, kept = false;
     Uuid uuid = { { 0 } };
-    int fd = os_open_existing (dir, name.text, true);
+    int fd = os_open_lock_fd (dir, name.text);
     if (fd < 0 && errno == ENOENT)
       return DATAHUB_OK;
     if (fd < 0)
@@ -254,7 +254,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
       kept = remove_dead (dir, channel, fd, &uuid);
     else
       done = false; /* another candidate replaced it: look again */
-    close (fd);
+    os_close_lock_fd (fd);
     STEP (TAKEOVER_UNLOCKED);
     /* the consumer they stayed for may have left while byte 0 was ours */
     if (kept)
@@ -310,7 +310,7 @@ static bool
 reclaim_once (int dir, uint32_t user, const Uuid *uuid)
 {
   FileName name = name_part (user, uuid, "lck");
-  EntryFilter filter = { user, os_open_existing (dir, name.text, true) };
+  EntryFilter filter = { user, os_open_lock_fd (dir, name.text) };
   bool dead;
   if (filter.fd < 0) {
     if (errno != ENOENT)
@@ -325,7 +325,7 @@ reclaim_once (int dir, uint32_t user, const Uuid *uuid)
     block_for_each_name (dir, unlink_entry_of, &filter);
     block_unlink_parts (dir, user, uuid);
   }
-  close (filter.fd);
+  os_close_lock_fd (filter.fd);
   STEP (RECLAIM_UNLOCKED);
   return dead;
 }

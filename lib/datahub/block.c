@@ -178,13 +178,9 @@ open_entry (Block *block, bool *strict, DatahubError *error)
   uint64_t size;
   uint32_t owner;
   FileName name = name_entry (block->user, block->channel);
-  int fd = os_open_existing (block->dir, name.text, true);
+  int fd = os_open_lock_fd (block->dir, name.text);
   if (fd < 0)
     return fail_open (block->channel, errno, error);
-  if (!os_register_lock_fd (fd)) {
-    close (fd);
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  }
   block->lck = fd;
   if (!os_file_size (fd, &size, &owner))
     return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,

@@ -121,23 +121,26 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
 {
   DatahubRegistry *registry = &call->broker->registry;
   DatahubBlockEntry *block = datahub_registry_find (registry, name);
-  gboolean same = block && strcmp (block->uuid, uuid) == 0;
+  gboolean own = block && block->owner == call->client;
+  /* The same block, adopted from a dead producer: nobody has to leave it. */
+  gboolean stays = block && strcmp (block->uuid, uuid) == 0 && (*uuid || own);
 
-  if (block && block->owner != call->client && !may_replace (call, block, uuid))
+  if (block && !own && !may_replace (call, block, uuid))
     return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "%s (pid %d%s) produces %s and is alive; choose another name, or stop "
         "it",
         block->owner->program, block->owner->pid,
         block->owner->local ? "" : " on another machine", name);
-  /* The same block, adopted from a dead producer: nobody has to leave it. */
-  if (block && !(same && (*uuid || block->owner == call->client)))
+  if (stays && own)
+    return TRUE;
+  if (block && !stays)
     datahub_broker_remove_block (call->broker, block, "replaced");
   if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
-      || datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS)
+      || (!stays && datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS))
     return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client may register %d blocks, all together %d",
         DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
-  if (same && *uuid && block->owner != call->client)
+  if (stays)
     datahub_registry_hand_over (block, call->client);
   return TRUE;
 }

@@ -47,13 +47,14 @@ block_is_gone (DatahubBlockEntry *block, gint64 now)
 }
 
 static gboolean
-joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now)
+joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now,
+    DatahubConsumersEvidence *all)
 {
   DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
 
   if (joined->client->local)
-    evidence =
-        datahub_evidence_of_consumer (block->name, block->uuid, joined->id);
+    evidence = datahub_evidence_of_consumer (all, block->name, block->uuid,
+        joined->id);
   if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
     return now - joined->client->seen_us > REMOTE_PATIENCE_US;
   return evidence == DATAHUB_EVIDENCE_GONE;
@@ -62,9 +63,11 @@ joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now)
 static void
 watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
 {
+  g_auto (DatahubConsumersEvidence) all = { FALSE };
+
   for (guint i = block->joined->len; i > 0; i--) {
     DatahubJoined *joined = g_ptr_array_index (block->joined, i - 1);
-    if (joined->client->stalled && joined_is_gone (block, joined, now))
+    if (joined->client->stalled && joined_is_gone (block, joined, now, &all))
       datahub_broker_remove_joined (broker, block, joined, "lost");
   }
   if (!block->owner->stalled) {

@@ -98,6 +98,8 @@ resync (DatahubConsumer *consumer)
   uint64_t to = last;
   if (last == DATAHUB_NONE || last >= head)
     to = head ? head - 1 : 0;
+  if (to < tail && tail < head)
+    to = tail; /* the newest buffer is gone: what else there is */
   if (key != last && key != DATAHUB_NONE && key > s && key >= tail
       && key < head)
     to = key;
@@ -175,6 +177,8 @@ note_lost_until (DatahubConsumer *consumer, uint64_t ordinal)
 static void
 note_gap (DatahubConsumer *consumer, const DatahubView *view)
 {
+  if (consumer->need_key && consumer->next_ordinal == DATAHUB_NONE)
+    return; /* an event before the first keyframe: nothing has begun */
   note_lost_until (consumer, view->ordinal);
   consumer->next_ordinal =
       view->ordinal + (view->type == DATAHUB_RECORD_BUFFER);
@@ -434,7 +438,7 @@ read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
     if (load_seq (&consumer->interrupted))
       return DATAHUB_INTERRUPTED;
     if (!timed)
-      end = os_now () + timeout_ns; /* who does not wait asks no clock */
+      end = os_end_of (timeout_ns); /* who does not wait asks no clock */
     timed = true;
     if (consumer_sleep (consumer, end) == DATAHUB_TIMEOUT)
       return DATAHUB_TIMEOUT;
@@ -519,7 +523,7 @@ DatahubResult
 datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
 {
   BlockHeader *header = consumer->block.header;
-  int64_t end = timeout_ns >= 0 ? os_now () + timeout_ns : -1;
+  int64_t end = os_end_of (timeout_ns);
   DatahubResult result = enter (consumer, NULL);
   if (result != DATAHUB_OK)
     return result;

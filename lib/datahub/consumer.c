@@ -186,6 +186,21 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
     consumer->cursor++; /* it was given up before */
 }
 
+/* The oldest record that can be read, if nothing is retired meanwhile. A producer
+ * that was killed while it retired left one at the tail that is gone. */
+static uint64_t
+oldest_kept (const DatahubConsumer *consumer)
+{
+  const BlockHeader *header = consumer->block.header;
+  uint64_t tail = load_seq (&header->tail);
+  uint64_t word = load_seq (block_ring_word (&consumer->block, tail));
+  if (tail >= load_seq (&header->head)
+      || (RING_SEQUENCE (word) == (tail & SEQUENCE_MASK)
+          && RING_RECORD (word) != RECORD_NONE))
+    return tail;
+  return tail + 1;
+}
+
 /* From here on what it misses is a loss. A live consumer lapped in the meantime
  * joins later instead; one that waits for its first keyframe has not started.
  */
@@ -197,9 +212,42 @@ start_counting (DatahubConsumer *consumer)
       return;
     consumer->next_ordinal = consumer_ordinal_at (consumer, consumer->cursor);
     if (consumer->next_ordinal == DATAHUB_NONE && !consumer->reliable)
-      consumer_choose_start (consumer,
-          load_acquire (&consumer->block.header->tail));
+      consumer_choose_start (consumer, oldest_kept (consumer));
   }
+}
+
+/* Stores the gate (B11) and counts itself (B12). */
+static void
+store_gate (DatahubConsumer *consumer, uint64_t sequence)
+{
+  store_seq (&consumer->row->gate,
+      GATE_WORD (consumer->incarnation, sequence)); /* B11 */
+  STEP (B11_GATE_STORED);
+  add_seq (&consumer->block.bell->joins, 1); /* B12 */
+  STEP (B12_JOIN_COUNTED);
+}
+
+static DatahubResult
+note_head (DatahubConsumer *consumer)
+{
+  consumer->join_head = load_seq (&consumer->block.header->head); /* B13 */
+  STEP (B13_HEAD_LOADED);
+  return DATAHUB_OK;
+}
+
+/* What a dead producer had claimed and not retired is there still, and stays: a
+ * successor locks byte 0 after it was free behind our gate (B14), and scans the
+ * gates before it retires anything (C4). False: there is a producer; the gate is
+ * to move on to where it can be had from. */
+static bool
+shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *gate)
+{
+  const Block *block = &consumer->block;
+  if (consumer->start != DATAHUB_START_OLDEST || block_is_writer_alive (block))
+    return false;
+  *gate = load_seq (&block->header->tail);
+  store_gate (consumer, *gate);
+  return !block_is_writer_alive (block); /* B14 */
 }
 
 /* Publishes the gate (B11), counts itself (B12), then checks that the producer
@@ -208,22 +256,20 @@ start_counting (DatahubConsumer *consumer)
  * given up by a producer that did not see the gate is below the head that is
  * loaded behind it (B13). Models: tests/model/gate.pml. */
 static DatahubResult
-shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
+shut_gate (DatahubConsumer *consumer, uint64_t *gate, uint64_t *oldest,
+    DatahubError *error)
 {
   shared_u64 *claim = &consumer->block.header->tail_claim;
+  if (shut_gate_of_the_dead (consumer, gate)) {
+    *oldest = oldest_kept (consumer);
+    return note_head (consumer);
+  }
   for (int i = 0; i < GATE_TRIES; i++) {
-    *oldest = load_seq (claim); /* B10 */
+    *oldest = *gate = load_seq (claim); /* B10 */
     STEP (B10_CLAIM_LOADED);
-    store_seq (&consumer->row->gate,
-        GATE_WORD (consumer->incarnation, *oldest)); /* B11 */
-    STEP (B11_GATE_STORED);
-    add_seq (&consumer->block.bell->joins, 1); /* B12 */
-    STEP (B12_JOIN_COUNTED);
-    if (load_seq (claim) <= *oldest) {
-      consumer->join_head = load_seq (&consumer->block.header->head); /* B13 */
-      STEP (B13_HEAD_LOADED);
-      return DATAHUB_OK;
-    }
+    store_gate (consumer, *gate);
+    if (load_seq (claim) <= *gate)
+      return note_head (consumer);
   }
   store_seq (&consumer->row->gate,
       GATE_WORD (consumer->incarnation, GATE_OPEN));
@@ -232,22 +278,24 @@ shut_gate (DatahubConsumer *consumer, uint64_t *oldest, DatahubError *error)
       consumer->block.channel);
 }
 
-/* Joins the stream. */
+/* Joins the stream; again: where it was, or further on. */
 static DatahubResult
 join (DatahubConsumer *consumer, DatahubError *error)
 {
   BlockHeader *header = consumer->block.header;
   ConsumerRow *row = consumer->row;
-  uint64_t oldest;
+  uint64_t gate = 0, oldest, before = consumer->cursor;
   consumer->gaps_are_losses = consumer->next_ordinal != DATAHUB_NONE;
   if (!consumer->reliable)
-    oldest = load_acquire (&header->tail);
-  else if (shut_gate (consumer, &oldest, error) != DATAHUB_OK)
+    oldest = oldest_kept (consumer);
+  else if (shut_gate (consumer, &gate, &oldest, error) != DATAHUB_OK)
     return DATAHUB_ERROR_CORRUPT;
   consumer_choose_start (consumer, oldest);
+  if (consumer->cursor < before)
+    consumer->cursor = before;
   start_counting (consumer);
   if (consumer->reliable)
-    swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, oldest),
+    swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, gate),
         GATE_WORD (consumer->incarnation, consumer->cursor));
   STEP (JOIN_START_STORED);
   store_relaxed (&row->cursor, consumer->cursor);
@@ -397,8 +445,8 @@ datahub_consumer_attach (const char *channel,
  * @consumer: an evicted consumer
  * @error: (out) (optional): why it failed
  *
- * Joins again after %DATAHUB_EVICTED, as `start` says; the next view tells
- * exactly how many buffers were lost. Leases stay valid. The reading thread.
+ * Joins again after %DATAHUB_EVICTED, as `start` says, but never in front of what
+ * it has read; the next view tells exactly how many buffers were lost. Leases stay valid. The reading thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -518,13 +566,13 @@ datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
  *
  * Trades processor time for latency. A consumer whose last sleep was long, ten
  * times this or more, does not spin: a paced stream just sleeps. 0, the default,
- * never spins. Do not spin under SCHED_FIFO on the producer's core. The reading
- * thread.
+ * never spins; at most 0.1 s, then it looks whether the producer lives. Do not
+ * spin under SCHED_FIFO on the producer's core. The reading thread.
  */
 void
 datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)
 {
-  consumer->spin_ns = spin_ns;
+  consumer->spin_ns = spin_ns < SLEEP_SLICE_NS ? spin_ns : SLEEP_SLICE_NS;
 }
 
 /**

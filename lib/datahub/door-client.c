@@ -13,6 +13,8 @@
 #define DEFAULT_TIMEOUT_NS (2 * NS_PER_S)
 /* Between two tries at a crowded door, and between two looks at an interrupt. */
 #define RETRY_NS (5 * NS_PER_MS)
+/* No wait for an answer is longer without a look round. */
+#define LOOK_SLICE_NS NS_PER_S
 /* A pool that the table names was sent before; only a door short of descriptors
  * is late. */
 #define POOL_PATIENCE_NS NS_PER_S
@@ -151,21 +153,21 @@ is_cancelled (const Visitor *visitor)
   return fd >= 0 && os_wait_readable (fd, -1, 0);
 }
 
-/* Waits for the answer, till @end or an interrupt. */
+/* Waits for the answer, till @end (< 0: no end) or an interrupt. */
 static bool
 wait_answer (const Block *block, int fd, const Visitor *visitor, int64_t end,
     Message *message)
 {
   int other = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
   for (;;) {
-    int64_t left = end - os_now ();
+    int64_t left = end < 0 ? LOOK_SLICE_NS : end - os_now ();
     if (receive (block, fd, message))
       return true;
     if (errno != EAGAIN)
       return false;
     if (left <= 0 || is_cancelled (visitor))
       return errno = ETIMEDOUT, false;
-    os_wait_readable (fd, other, left);
+    os_wait_readable (fd, other, left < LOOK_SLICE_NS ? left : LOOK_SLICE_NS);
   }
 }
 
@@ -188,10 +190,10 @@ ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
   }
   bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
   STEP (GUEST_ASKED);
-  if (asked && wait_answer (block, *fd, visitor, end, message)
-      && message->answer.status != DOOR_REFUSED_BUSY)
+  bool answered = asked && wait_answer (block, *fd, visitor, end, message);
+  if (answered && message->answer.status != DOOR_REFUSED_BUSY)
     return DATAHUB_OK;
-  int number = errno;
+  int number = answered ? EAGAIN : errno; /* of a success it says nothing */
   drop_fds (message);
   close (*fd);
   *fd = -1;
@@ -207,8 +209,8 @@ static DatahubResult
 ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
     Message *message, DatahubError *error)
 {
-  int64_t end = os_now ()
-      + (visitor->timeout_ns > 0 ? visitor->timeout_ns : DEFAULT_TIMEOUT_NS);
+  int64_t end = os_end_of (visitor->timeout_ns > 0 ? visitor->timeout_ns
+                                                   : DEFAULT_TIMEOUT_NS);
   for (;;) {
     DatahubResult result =
         ask_once (block, hello, visitor, end, fd, message, error);
@@ -219,7 +221,7 @@ ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
           "The attach to the DataBlock \"%s\" was ended.", block->channel);
     if (!block_is_writer_alive (block))
       return fail_gone (block, error);
-    if (os_now () >= end)
+    if (end >= 0 && os_now () >= end)
       return datahub_fail (error, DATAHUB_TIMEOUT, 0,
           "The producer of the DataBlock \"%s\" does not answer.",
           block->channel);
@@ -466,6 +468,34 @@ door_take_pool (const Block *block, uint32_t gen)
     if (errno != EAGAIN || os_now () >= end || is_interrupted (pass))
       return -1;
     os_wait_readable (pass->connection, -1, POOL_SLICE_NS);
+  }
+}
+
+static bool
+is_in_table (const Block *block, uint32_t gen)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (load_seq (&block->pools[i].gen) == gen)
+      return true;
+  return false;
+}
+
+/* Lets go of the pools that went before anybody here looked at them: each keeps
+ * its memory. A pool comes before the table names it, but the next one is begun
+ * only behind that. The reading thread. */
+void
+door_forget_pools (const Block *block)
+{
+  DoorPass *pass = block->pass;
+  uint32_t begun = load_seq (&block->header->next_gen);
+  for (uint32_t i = 0; i < pass->n_pools;) {
+    if (pass->pools[i].gen >= begun
+        || is_in_table (block, pass->pools[i].gen)) {
+      i++;
+      continue;
+    }
+    close (pass->pools[i].fd);
+    pass->pools[i] = pass->pools[--pass->n_pools];
   }
 }
 

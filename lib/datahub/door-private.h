@@ -111,6 +111,7 @@ _Static_assert(sizeof (DoorShown) == 128 + 256 * 128, "shown");
 DatahubResult door_enter (Block *block, BlockAccess access,
     const Visitor *visitor, DatahubError *error);
 int door_take_pool (const Block *block, uint32_t gen);
+void door_forget_pools (const Block *block);
 void door_leave (Block *block);
 
 #endif /* DATAHUB_DOOR_PRIVATE_H */

@@ -70,7 +70,7 @@ struct _Door
   /* Guards the guests that are granted, and the pools, so that nobody misses
    * one that comes while they do. Sends without waiting. */
   pthread_mutex_t lock;
-  Guest guests[MAX_GUESTS]; /* written by the thread, and only added to */
+  Guest guests[MAX_GUESTS]; /* written by the thread */
   uint32_t n_guests;
   DoorPool pools[MAX_POOLS];
 

@@ -14,8 +14,21 @@ typedef enum
 } DatahubEvidence;
 
 DatahubEvidence datahub_evidence_of_block (const char *name, const char *uuid);
-DatahubEvidence datahub_evidence_of_consumer (const char *name,
-    const char *uuid, guint64 id);
+/* The consumers of one block, asked for once, when the first is looked for: the
+ * producer of a strict one that stands still is waited for. Zero: not asked. */
+typedef struct
+{
+  gboolean asked;
+  DatahubEvidence evidence; /* ALIVE: rows[] is what there is */
+  DatahubConsumerInfo *rows;
+  guint32 n;
+} DatahubConsumersEvidence;
+
+DatahubEvidence datahub_evidence_of_consumer (DatahubConsumersEvidence *all,
+    const char *name, const char *uuid, guint64 id);
+void datahub_consumers_evidence_clear (DatahubConsumersEvidence *all);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubConsumersEvidence,
+    datahub_consumers_evidence_clear)
 char *datahub_evidence_host (void);
 
 #endif /* DATAHUB_EVIDENCE_PRIVATE_H */

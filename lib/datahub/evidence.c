@@ -27,23 +27,42 @@ datahub_evidence_of_block (const char *name, const char *uuid)
       : DATAHUB_EVIDENCE_GONE;
 }
 
-/* Of the consumer @id of that block. */
-DatahubEvidence
-datahub_evidence_of_consumer (const char *name, const char *uuid, guint64 id)
+static DatahubEvidence
+ask_for_consumers (DatahubConsumersEvidence *all, const char *name,
+    const char *uuid)
 {
-  guint32 n = 0;
-  g_autofree DatahubConsumerInfo *rows =
-      g_new0 (DatahubConsumerInfo, MAX_CONSUMER_ROWS);
-
   if (datahub_evidence_of_block (name, uuid) == DATAHUB_EVIDENCE_GONE)
     return DATAHUB_EVIDENCE_GONE;
-  if (datahub_block_inspect_consumers (name, rows, MAX_CONSUMER_ROWS, &n, NULL)
+  all->rows = g_new0 (DatahubConsumerInfo, MAX_CONSUMER_ROWS);
+  if (datahub_block_inspect_consumers (name, all->rows, MAX_CONSUMER_ROWS,
+          &all->n, NULL)
       != DATAHUB_OK)
     return DATAHUB_EVIDENCE_UNKNOWN;
-  for (guint32 i = 0; i < MIN (n, MAX_CONSUMER_ROWS); i++)
-    if (rows[i].id == id && rows[i].alive)
+  return DATAHUB_EVIDENCE_ALIVE;
+}
+
+/* Of the consumer @id of that block; @all is of the same block at each call. Of a
+ * strict block the first waits, up to 0.1 s where its producer stands still. */
+DatahubEvidence
+datahub_evidence_of_consumer (DatahubConsumersEvidence *all, const char *name,
+    const char *uuid, guint64 id)
+{
+  if (!all->asked)
+    all->evidence = ask_for_consumers (all, name, uuid);
+  all->asked = TRUE;
+  if (all->evidence != DATAHUB_EVIDENCE_ALIVE)
+    return all->evidence;
+  for (guint32 i = 0; i < MIN (all->n, MAX_CONSUMER_ROWS); i++)
+    if (all->rows[i].id == id && all->rows[i].alive)
       return DATAHUB_EVIDENCE_ALIVE;
   return DATAHUB_EVIDENCE_GONE;
+}
+
+void
+datahub_consumers_evidence_clear (DatahubConsumersEvidence *all)
+{
+  g_clear_pointer (&all->rows, g_free);
+  all->asked = FALSE;
 }
 
 /* A word for this machine and boot: the kernel's evidence counts among those

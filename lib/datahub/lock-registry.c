@@ -10,16 +10,10 @@
 #include "result-private.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PATIENCE_NS (2 * NS_PER_S)
 #define RETRY_NS (100 * 1000)
-
-/* A kernel lock does not exclude threads that share its description; each call
- * opens its own, and this keeps them from polling each other. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool
 is_printable (const char *name)
@@ -101,12 +95,14 @@ find_locked (Block *block, const char *name, uint32_t *index,
   return DATAHUB_OK;
 }
 
+/* A kernel lock does not exclude threads that share its description, so each
+ * call opens one of its own. */
 static int
 lock_management (Block *block, DatahubError *error)
 {
   FileName name = name_part (block->user, &block->uuid, "lck");
   int64_t end = os_now () + PATIENCE_NS;
-  int fd = os_open_existing (block->dir, name.text, true);
+  int fd = os_open_lock_fd (block->dir, name.text);
   if (fd < 0) {
     datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file of the block cannot be opened: %s. Its producer is "
@@ -119,7 +115,7 @@ lock_management (Block *block, DatahubError *error)
       datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
           "The names of the locks are held by another process for over %d s.",
           (int) (PATIENCE_NS / NS_PER_S));
-      close (fd);
+      os_close_lock_fd (fd);
       return -1;
     }
     os_pause (RETRY_NS);
@@ -132,13 +128,9 @@ lock_management (Block *block, DatahubError *error)
 static int
 enter_registry (Block *block, bool *suspect, DatahubError *error)
 {
-  int fd;
-  pthread_mutex_lock (&registry_lock);
-  fd = lock_management (block, error);
-  if (fd < 0) {
-    pthread_mutex_unlock (&registry_lock);
+  int fd = lock_management (block, error);
+  if (fd < 0)
     return -1;
-  }
   STEP (REGISTRY_LOCKED);
   *suspect = load_seq (&block->bell->registry_dirty) != 0;
   if (*suspect) {
@@ -147,13 +139,6 @@ enter_registry (Block *block, bool *suspect, DatahubError *error)
     store_seq (&block->bell->registry_dirty, 0);
   }
   return fd;
-}
-
-static void
-leave_registry (int fd)
-{
-  close (fd);
-  pthread_mutex_unlock (&registry_lock);
 }
 
 /* Takes up to 2 s where another process holds the names. */
@@ -173,7 +158,7 @@ lock_registry_find (Block *block, const char *name, uint32_t *index,
   if (fd < 0)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   result = find_locked (block, name, index, error);
-  leave_registry (fd);
+  os_close_lock_fd (fd);
   return result;
 }
 
@@ -184,6 +169,6 @@ lock_registry_repair (Block *block, bool *suspect, DatahubError *error)
   int fd = enter_registry (block, suspect, error);
   if (fd < 0)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
-  leave_registry (fd);
+  os_close_lock_fd (fd);
   return DATAHUB_OK;
 }

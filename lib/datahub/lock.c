@@ -19,6 +19,9 @@
 /* About the time of a wake-up: longer critical sections are worth a sleep. */
 #define SPIN_NS (20 * 1000)
 #define SPIN_ROUND 32
+/* The leaving owner of a row has its byte for an instant more. */
+#define BYTE_PATIENCE_NS (200 * NS_PER_MS)
+#define BYTE_RETRY_NS (2 * NS_PER_MS)
 /* Sleepers look for dead owners this often. */
 #define LOCK_SLICE_NS ROOM_SLICE_NS
 
@@ -47,6 +50,17 @@ own_word (const DatahubSpinlock *lock)
   return OWNER_WORD (lock->participant, incarnation, os_thread ());
 }
 
+/* While the producer of a strict block lives it says who does. Once it is dead
+ * nobody clears its words, but who uses locks holds the byte of its row. */
+static bool
+is_row_alive (const Block *block, uint32_t row)
+{
+  if (!block_row_is_alive (block, block->lck, row))
+    return false;
+  return !block->pass || block_is_writer_alive (block)
+      || !os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
+}
+
 /* @block's own description of the lock file must not be what keeps the owner's
  * byte: a lock of one's own looks free. */
 LockOwner
@@ -67,7 +81,7 @@ lock_owner_of (const Block *block, uint64_t word)
     return LOCK_OWNER_NOBODY;
   else
     dead = (block_row_claim (block, row) & 0xffff) != OWNER_INCARNATION (word)
-        || !block_row_is_alive (block, block->lck, row);
+        || !is_row_alive (block, row);
   return dead ? LOCK_OWNER_DEAD : LOCK_OWNER_ALIVE;
 }
 
@@ -180,7 +194,7 @@ datahub_spinlock_lock (DatahubSpinlock *lock, int64_t timeout_ns)
   result = try_lock (lock, me, timeout_ns == 0);
   if (result != DATAHUB_TIMEOUT || timeout_ns == 0)
     return result;
-  end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  end = os_end_of (timeout_ns);
   result = spin (lock, me, end);
   while (result == DATAHUB_TIMEOUT) {
     if (load_seq (&lock->interrupted))
@@ -295,6 +309,13 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
   return DATAHUB_OK;
 }
 
+static DatahubResult
+fail_forked (DatahubError *error)
+{
+  return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+      "The handle belongs to the parent process.");
+}
+
 /**
  * datahub_producer_open_spinlock:
  * @producer: a producer; stays alive as long as the lock is open
@@ -312,13 +333,35 @@ datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
 {
   DatahubResult result;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This producer belongs to the parent process.");
+    return fail_forked (error);
   result = open_lock (&producer->block, index, lock, error);
   if (result != DATAHUB_OK)
     return result;
   (*lock)->producer = datahub_producer_ref (producer);
   (*lock)->participant = PARTICIPANT_PRODUCER;
+  return DATAHUB_OK;
+}
+
+/* A guest of a strict block takes the byte of its row in lck, which it needs for
+ * nothing else: others see by it whether it lives when the producer, who tells
+ * them, does not. Who had the row before lets it go in an instant. */
+static DatahubResult
+take_row_byte (DatahubConsumer *consumer, DatahubError *error)
+{
+  const Block *block = &consumer->block;
+  uint64_t byte = LOCK_BYTE_ROW + consumer->row_index;
+  int64_t end = os_now () + BYTE_PATIENCE_NS;
+  if (!block->pass)
+    return DATAHUB_OK; /* it has it since it attached */
+  while (os_lock_try (block->lck, byte) != OS_LOCK_TAKEN) {
+    if (os_now () > end)
+      return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+          "Somebody keeps byte %u of the lock file, which says that this "
+          "consumer lives.",
+          (unsigned) byte);
+    os_pause (BYTE_RETRY_NS);
+  }
+  STEP (LOCK_ROW_BYTE_TAKEN);
   return DATAHUB_OK;
 }
 
@@ -329,7 +372,8 @@ datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
  * @lock: (out): the lock
  * @error: (out) (optional): why it failed
  *
- * Opens a user lock by index. Does not block.
+ * Opens a user lock by index. Does not block; of a strict block up to 0.2 s where
+ * somebody else has the byte of its row.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -339,9 +383,11 @@ datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
 {
   DatahubResult result;
   if (consumer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This consumer belongs to the parent process.");
-  result = open_lock (&consumer->block, index, lock, error);
+    return fail_forked (error);
+  *lock = NULL;
+  result = take_row_byte (consumer, error);
+  if (result == DATAHUB_OK)
+    result = open_lock (&consumer->block, index, lock, error);
   if (result != DATAHUB_OK)
     return result;
   consumer_ref (consumer);
@@ -371,6 +417,8 @@ datahub_producer_open_named_spinlock (DatahubProducer *producer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  if (producer->generation != os_generation ())
+    return fail_forked (error);
   result = lock_registry_find (&producer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_producer_open_spinlock (producer, index, lock, error);
@@ -396,6 +444,8 @@ datahub_consumer_open_named_spinlock (DatahubConsumer *consumer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  if (consumer->generation != os_generation ())
+    return fail_forked (error);
   result = lock_registry_find (&consumer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_consumer_open_spinlock (consumer, index, lock, error);

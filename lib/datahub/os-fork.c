@@ -5,6 +5,7 @@
  * child only closes. */
 #include "os-private.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,27 +46,69 @@ install (void)
   pthread_atfork (before_fork, after_fork_parent, after_fork_child);
 }
 
+/* The lock is held. */
+static bool
+add (int fd)
+{
+  if (n_lock_fds == room_lock_fds) {
+    size_t room = room_lock_fds ? room_lock_fds * 2 : 16;
+    int *grown = realloc (lock_fds, room * sizeof *grown);
+    if (!grown)
+      return false;
+    lock_fds = grown;
+    room_lock_fds = room;
+  }
+  lock_fds[n_lock_fds++] = fd;
+  return true;
+}
+
 /* Returns false, with @fd not registered, when memory is out. */
 bool
 os_register_lock_fd (int fd)
 {
-  bool registered = false;
+  bool registered;
   pthread_once (&fork_once, install);
   pthread_mutex_lock (&fork_lock);
-  if (n_lock_fds == room_lock_fds) {
-    size_t room = room_lock_fds ? room_lock_fds * 2 : 16;
-    int *grown = realloc (lock_fds, room * sizeof *grown);
-    if (grown) {
-      lock_fds = grown;
-      room_lock_fds = room;
-    }
-  }
-  if (n_lock_fds < room_lock_fds) {
-    lock_fds[n_lock_fds++] = fd;
-    registered = true;
-  }
+  registered = add (fd);
   pthread_mutex_unlock (&fork_lock);
   return registered;
+}
+
+/* The lock is held. */
+static int
+add_opened (int fd)
+{
+  if (fd < 0 || add (fd))
+    return fd;
+  close (fd);
+  errno = ENOMEM;
+  return -1;
+}
+
+/* Opens a file to take locks on; no fork comes between that and its being
+ * registered. Returns -1 and sets errno. */
+int
+os_open_lock_fd (int dir, const char *name)
+{
+  int fd;
+  pthread_once (&fork_once, install);
+  pthread_mutex_lock (&fork_lock);
+  fd = add_opened (os_open_existing (dir, name, true));
+  pthread_mutex_unlock (&fork_lock);
+  return fd;
+}
+
+/* The same for what has no name: a description of its own, which no child has a
+ * copy of. @fd stays the caller's. */
+int
+os_reopen_lock_fd (int fd, bool writable)
+{
+  int own;
+  pthread_once (&fork_once, install);
+  pthread_mutex_lock (&fork_lock);
+  own = add_opened (os_reopen (fd, writable));
+  pthread_mutex_unlock (&fork_lock);
+  return own;
 }
 
 /* Closes @fd, and with it every lock it holds, unless a fork did so already. */

@@ -22,7 +22,17 @@ typedef enum
 
 int64_t os_now (void);
 int64_t os_now_coarse (void); /* some milliseconds late, for next to nothing */
-int64_t os_now_coarse (void);
+/* When a wait of @timeout_ns that begins now is over; -1: never, also where that
+ * is beyond the clock. */
+static inline int64_t
+os_end_of (int64_t timeout_ns)
+{
+  int64_t now;
+  if (timeout_ns < 0)
+    return -1;
+  now = os_now ();
+  return timeout_ns > INT64_MAX - now ? -1 : now + timeout_ns;
+}
 void os_pause (int64_t ns);
 bool os_is_multiprocessor (void);
 uint64_t os_wall_clock (void);
@@ -101,6 +111,8 @@ os_generation (void)
   return load_relaxed (&os_forks);
 }
 bool os_register_lock_fd (int fd);
+int os_open_lock_fd (int dir, const char *name);
+int os_reopen_lock_fd (int fd, bool writable);
 void os_close_lock_fd (int fd);
 
 #endif /* DATAHUB_OS_PRIVATE_H */

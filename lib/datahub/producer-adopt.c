@@ -560,7 +560,9 @@ judge (Heir *heir)
   if (!heir->records || !heir->ring)
     return false;
   inherit_records (heir);
-  if (!judge_ring (heir))
+  /* live consumers would wait for a record that is far away */
+  if (!judge_ring (heir)
+      || load_seq (&producer->block.header->flush_seq) > heir->head)
     return false;
   judge_sticky (heir);
   return true;

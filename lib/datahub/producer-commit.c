@@ -12,13 +12,28 @@
 
 #define META_ALIGN 16
 
+/* Where the memories of @commit end in the slot of @last. */
+static uint64_t
+end_in_slot (const DatahubCommit *commit, const DatahubCommitMemory *last)
+{
+  uint64_t end = 0;
+  for (uint32_t i = 0; i < commit->n_memories; i++) {
+    const DatahubCommitMemory *m = &commit->memories[i];
+    if (m->slot->pool == last->slot->pool && m->slot->slot == last->slot->slot
+        && m->slot->offset + m->offset + m->size > end)
+      end = m->slot->offset + m->offset + m->size;
+  }
+  return end;
+}
+
 static bool
 is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
     Place *place)
 {
   const DatahubCommitMemory *last;
   SlotRef slot;
-  if (commit->n_memories == 0)
+  /* what is behind the payload is the caller's for as long as the loan is */
+  if (commit->n_memories == 0 || !commit->release)
     return false;
   last = &commit->memories[commit->n_memories - 1];
   slot = (SlotRef){ pool_find (producer, last->slot->pool), last->slot->slot };
@@ -26,8 +41,7 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
   if (!slot.pool || slot.pool->refs[slot.slot] != 1)
     return false;
   place->slot = slot;
-  place->offset =
-      round_up (last->slot->offset + last->offset + last->size, META_ALIGN);
+  place->offset = round_up (end_in_slot (commit, last), META_ALIGN);
   return place->offset + commit->meta_size <= slot.pool->shape.stride;
 }
 
@@ -409,8 +423,8 @@ attempt_commit (DatahubProducer *producer, Call *call)
   while (producer->n_free_recs < n) {
     if (producer->n_limbo && ring_reclaim (producer))
       continue;
-    if (producer->head == producer->tail)
-      return ATTEMPT_STARVED;
+    if (ring_live_records (producer) <= RING_MIN_KEPT)
+      return ATTEMPT_EXHAUSTED;
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT_ANY;
   }

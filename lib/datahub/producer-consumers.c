@@ -56,7 +56,7 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
     uint32_t n_consumers, int64_t timeout_ns)
 {
   BellPage *bell = producer->block.bell;
-  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {
@@ -91,7 +91,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     int64_t timeout_ns)
 {
   BellPage *bell = producer->block.bell;
-  int64_t end = timeout_ns < 0 ? -1 : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {
@@ -126,10 +126,11 @@ uint32_t
 datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos)
 {
-  uint32_t n = 0, rows = block_rows_in_use (&producer->block);
+  uint32_t n = 0, rows;
   if (producer->generation != os_generation ())
     return 0;
   look_at_strict_rows (producer);
+  rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows && n < max_infos; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &infos[n])
         && infos[n].alive
@@ -149,9 +150,10 @@ datahub_producer_list_consumers (DatahubProducer *producer,
 uint32_t
 datahub_producer_take_requests (DatahubProducer *producer)
 {
-  uint32_t requests = 0, rows = block_rows_in_use (&producer->block);
+  uint32_t requests = 0, rows;
   if (producer->generation != os_generation ())
     return 0;
+  rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows; i++) {
     ConsumerRow *row = block_row (&producer->block, i);
     if (load_relaxed (&row->requests))

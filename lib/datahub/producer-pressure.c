@@ -20,28 +20,15 @@
  * the scan before the record is used again. */
 static bool
 would_free_a_slot (const DatahubProducer *producer, uint32_t record,
-    const Pool *pool, const uint64_t *busy)
+    const Pool *pool, const PinScan *pins)
 {
   const RecordState *state = &producer->records[record];
-  if (state->refs != 1 || (busy[record >> 6] >> (record & 63) & 1))
+  if (state->refs != 1 || pin_scan_is_pinned (pins, record))
     return false;
   for (uint32_t i = 0; i < state->n_slots; i++)
     if (state->slots[i].pool == pool && pool->refs[state->slots[i].slot] == 1)
       return true;
   return false;
-}
-
-/* All pins of all rows, as bits. */
-static void
-scan_pins (const DatahubProducer *producer, uint64_t *busy)
-{
-  const Block *block = &producer->block;
-  uint32_t words = block->g.pin_words;
-  uint32_t rows = block_rows_in_use (block);
-  memset (busy, 0, words * sizeof busy[0]);
-  for (uint32_t i = 0; i < rows; i++)
-    for (uint32_t w = 0; w < words; w++)
-      busy[w] |= load_seq (&block_row (block, i)->pins[w]);
 }
 
 static void
@@ -79,20 +66,16 @@ bury (DatahubProducer *producer, uint64_t s, uint32_t record)
   ring_unref (producer, record);
 }
 
-/* Gives up the oldest buffer of @rank that would free a slot of @pool, if no
- * gate protects it. The newest buffer stays: who joins starts there. The lock is
- * held. */
+/* Gives up the oldest buffer below @end of @rank that would free a slot of @pool.
+ * The newest buffer stays: who joins starts there. The lock is held. */
 static bool
-give_up (DatahubProducer *producer, const Pool *pool, Rank rank,
-    uint64_t lowest_gate, const uint64_t *busy)
+give_up (DatahubProducer *producer, const Pool *pool, Rank rank, uint64_t end,
+    const PinScan *pins)
 {
-  /* what nobody was shown yet is above the head that joiners load */
-  uint64_t end =
-      lowest_gate < producer->shown_head ? lowest_gate : producer->shown_head;
   for (uint64_t s = producer->tail; s < end; s++) {
     uint32_t record = *ring_private (producer, s);
     if (producer->records[record].rank != rank || s == producer->last_buffer
-        || !would_free_a_slot (producer, record, pool, busy))
+        || !would_free_a_slot (producer, record, pool, pins))
       continue;
     bury (producer, s, record);
     return true;
@@ -112,14 +95,20 @@ ring_live_records (const DatahubProducer *producer)
 bool
 ring_give_up (DatahubProducer *producer, const Pool *pool)
 {
-  uint64_t busy[PIN_WORDS_MAX];
-  uint64_t lowest;
+  PinScan pins;
+  uint64_t end;
   if (producer->n_free_recs == 0 || producer->n_lesser == 0)
     return false;
-  lowest = ring_lowest_gate (producer); /* T1: A0, A2 */
-  scan_pins (producer, busy); /* T2 */
-  return give_up (producer, pool, RANK_DROPPABLE, lowest, busy)
-      || give_up (producer, pool, RANK_DELTA, lowest, busy);
+  end = ring_lowest_gate (producer); /* T1: A0, A2 */
+  /* what nobody was shown yet is above the head that joiners load */
+  if (end > producer->shown_head)
+    end = producer->shown_head;
+  pin_scan_begin (producer, &pins);
+  for (uint64_t s = producer->tail; s < end; s++)
+    pin_scan_want (&pins, *ring_private (producer, s));
+  pin_scan_look (producer, &pins); /* T2 */
+  return give_up (producer, pool, RANK_DROPPABLE, end, &pins)
+      || give_up (producer, pool, RANK_DELTA, end, &pins);
 }
 
 /* Whether the oldest record may go for a buffer of rank @wanted: not a key frame

@@ -8,6 +8,7 @@
 #include <datahub/producer.h>
 
 #include <pthread.h>
+#include <string.h>
 
 #define BATCH_MAX 64u
 #define N_WAITING_BITS 2u
@@ -151,8 +152,10 @@ struct _DatahubProducer
 
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
   Blocker blockers[MAX_ROWS];
-  /* Bits of rows whose gate is not believed any more, see row_needs(). */
+  /* Bits of rows whose gate is not believed any more, see row_needs(), and the
+   * claims of their owners then. */
   shared_u64 distrusted[N_WAITER_WORDS];
+  shared_u64 distrusted_claims[MAX_ROWS];
   uint64_t n_evictions, n_waits, n_growths, n_given_up;
   uint32_t batch_max; /* unchanged after creation */
 
@@ -195,7 +198,8 @@ typedef enum
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
   ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
-  ATTEMPT_STARVED, /* everything is held; nobody is waited for yet */
+  ATTEMPT_STARVED, /* every slot is held; nobody is waited for yet */
+  ATTEMPT_EXHAUSTED, /* every record is: a bigger block has no more of them */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 
@@ -276,6 +280,41 @@ ring_private (const DatahubProducer *producer, uint64_t sequence)
 {
   return &producer->ring[sequence & (producer->block.g.ring_size - 1)];
 }
+
+/* Which of some records are pinned: of all rows the words that those records are
+ * in; what is in the others counts as pinned. A producer hands out the same few
+ * records again and again, so those words are few. */
+typedef struct
+{
+  uint32_t n_words;
+  uint16_t words[PIN_WORDS_MAX];
+  uint64_t busy[PIN_WORDS_MAX];
+} PinScan;
+
+static inline void
+pin_scan_begin (const DatahubProducer *producer, PinScan *scan)
+{
+  scan->n_words = 0;
+  memset (scan->busy, 0xff, producer->block.g.pin_words * sizeof scan->busy[0]);
+}
+
+static inline void
+pin_scan_want (PinScan *scan, uint32_t record)
+{
+  uint32_t word = record >> 6;
+  if (scan->busy[word] == 0)
+    return;
+  scan->busy[word] = 0;
+  scan->words[scan->n_words++] = (uint16_t) word;
+}
+
+static inline bool
+pin_scan_is_pinned (const PinScan *scan, uint32_t record)
+{
+  return scan->busy[record >> 6] >> (record & 63) & 1;
+}
+
+void pin_scan_look (const DatahubProducer *producer, PinScan *scan); /* A5 */
 
 /* Ring; the lock is held. */
 bool ring_show (DatahubProducer *producer, uint64_t now);

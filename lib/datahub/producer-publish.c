@@ -66,12 +66,9 @@ bool
 producer_open_reaper (DatahubProducer *producer)
 {
   Block *block = &producer->block;
-  int fd = os_open_existing (block->dir,
-      name_part (block->user, &block->uuid, "lck").text, true);
-  if (fd >= 0 && !os_register_lock_fd (fd))
-    producer_close_fd (&fd);
-  producer->reap_fd = fd;
-  return fd >= 0;
+  producer->reap_fd = os_open_lock_fd (block->dir,
+      name_part (block->user, &block->uuid, "lck").text);
+  return producer->reap_fd >= 0;
 }
 
 /* An adopted block has its names; C11 is what is left. */

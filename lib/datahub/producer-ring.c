@@ -7,12 +7,18 @@
  * puts in limbo. */
 #include "producer-private.h"
 
-#include <string.h>
-
+/* Only the owner that it was found with: who has the row next is believed. (Of a
+ * strict block the bit goes when the row gets another owner; there its words are
+ * a guest's.) */
 bool
 ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
 {
-  return load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1;
+  const Block *block = &producer->block;
+  if (!(load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1))
+    return false;
+  return block->g.strict
+      || load_seq (&block_row (block, row)->claim)
+      == load_relaxed (&producer->distrusted_claims[row]);
 }
 
 /* The sequence that row @i still needs, as its gate says; at or above
@@ -155,30 +161,20 @@ free_record (DatahubProducer *producer, uint32_t record)
   producer->free_recs[producer->n_free_recs++] = (uint16_t) record;
 }
 
-/* Which records are pinned: of all rows, the words in which limbo has records;
- * what is in the others counts as pinned. A producer hands out the same few
- * records again and again, so those words are few. */
-static void
-scan_pins (const DatahubProducer *producer, uint64_t *busy)
+/* Loads the words that are wanted, of every row. */
+void
+pin_scan_look (const DatahubProducer *producer, PinScan *scan)
 {
   const Block *block = &producer->block;
-  uint32_t rows, n_words = 0;
-  uint16_t words[(MAX_RECORDS + 63) / 64];
-  memset (busy, 0xff, block->g.pin_words * sizeof busy[0]);
-  for (uint32_t i = 0; i < producer->n_limbo; i++) {
-    uint32_t word = producer->limbo[i] >> 6;
-    if (busy[word]) {
-      busy[word] = 0;
-      words[n_words++] = (uint16_t) word;
-    }
-  }
+  uint32_t rows;
   fence_seq (); /* A10 */
   STEP (A10_FENCED);
   rows = block_rows_in_use (block); /* A4 */
   for (uint32_t i = 0; i < rows; i++) {
     ConsumerRow *row = block_row (block, i);
-    for (uint32_t k = 0; k < n_words; k++)
-      busy[words[k]] |= load_acquire (&row->pins[words[k]]); /* A5 */
+    for (uint32_t k = 0; k < scan->n_words; k++)
+      scan->busy[scan->words[k]] |=
+          load_acquire (&row->pins[scan->words[k]]); /* A5 */
     STEP (A5_ROW_SCANNED);
   }
 }
@@ -193,12 +189,15 @@ scan_pins (const DatahubProducer *producer, uint64_t *busy)
 uint32_t
 ring_reclaim (DatahubProducer *producer)
 {
-  uint64_t busy[(MAX_RECORDS + 63) / 64];
+  PinScan scan;
   uint32_t kept = 0, freed = 0;
-  scan_pins (producer, busy);
+  pin_scan_begin (producer, &scan);
+  for (uint32_t i = 0; i < producer->n_limbo; i++)
+    pin_scan_want (&scan, producer->limbo[i]);
+  pin_scan_look (producer, &scan);
   for (uint32_t i = 0; i < producer->n_limbo; i++) {
     uint32_t record = producer->limbo[i];
-    if (busy[record >> 6] >> (record & 63) & 1) {
+    if (pin_scan_is_pinned (&scan, record)) {
       producer->limbo[kept++] = (uint16_t) record;
       continue;
     }

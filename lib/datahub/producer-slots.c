@@ -133,18 +133,20 @@ datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
  * @slot: a loan
  *
  * Ends a loan. What was committed of it stays with its records; a slot never
- * committed goes back unseen. Any thread; does not block.
+ * committed goes back unseen. A slot that nobody has is left alone. Any thread;
+ * does not block.
  */
 void
 datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
 {
   Pool *pool;
-  bool tidy, waited;
+  bool lent, tidy, waited;
   if (producer->generation != os_generation ())
     return;
   pthread_mutex_lock (&producer->lock);
   pool = pool_find (producer, slot->pool);
-  if (pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0)
+  lent = pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0;
+  if (lent)
     slot_unref (producer, (SlotRef){ pool, slot->slot });
   STEP (LOAN_ABORTED);
   tidy = producer->has_idle_pools;
@@ -157,5 +159,6 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
     STEP (ABORT_ROOM_BUMPED);
     os_futex_wake (&producer->block.bell->room);
   }
-  producer_unref (producer);
+  if (lent)
+    producer_unref (producer);
 }

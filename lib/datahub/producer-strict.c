@@ -219,9 +219,7 @@ make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
   STEP (STRICT_ROW_MADE);
   /* descriptions of its own: ours is to test the lock with */
   grant->row_fd = os_reopen (*own, true);
-  grant->token_fd = os_reopen (*own, false);
-  if (grant->token_fd >= 0 && !os_register_lock_fd (grant->token_fd))
-    producer_close_fd (&grant->token_fd);
+  grant->token_fd = os_reopen_lock_fd (*own, false);
   return grant->row_fd >= 0 && grant->token_fd >= 0
       && os_lock_share (grant->token_fd);
 }

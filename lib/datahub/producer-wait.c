@@ -71,11 +71,13 @@ is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
           || row_holds_pins (&producer->block, row));
 }
 
+/* Overdue, and not because it stood still. */
 static bool
 is_wobbling (const DatahubProducer *producer, const Blocker *blocker)
 {
-  return blocker->stuck_ns / GATES_AT_ONE_TAIL
-      >= producer->options.block_timeout_ns;
+  int64_t timeout = producer->options.block_timeout_ns;
+  return blocker->slept_ns < timeout
+      && blocker->stuck_ns / GATES_AT_ONE_TAIL >= timeout;
 }
 
 /* Adds @slept_ns to the account of a row that is in the way. Returns whether it
@@ -97,6 +99,14 @@ is_overdue (const DatahubProducer *producer, Blocker *blocker, uint64_t gate,
   blocker->stuck_ns += slept_ns;
   return timeout >= 0
       && (blocker->slept_ns >= timeout || is_wobbling (producer, blocker));
+}
+
+static void
+distrust (DatahubProducer *producer, uint32_t i)
+{
+  store_relaxed (&producer->distrusted_claims[i],
+      load_seq (&block_row (&producer->block, i)->claim));
+  or_seq (&producer->distrusted[i >> 6], UINT64_C (1) << (i & 63));
 }
 
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
@@ -125,7 +135,7 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
     if (!is_overdue (producer, blocker, gate, slept_ns))
       continue;
     if (is_wobbling (producer, blocker))
-      or_seq (&producer->distrusted[i >> 6], UINT64_C (1) << (i & 63));
+      distrust (producer, i);
     if (swap_u64_seq (&row->gate, gate,
             GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
       STEP (EVICT_SWAPPED);
@@ -215,6 +225,16 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
   pthread_mutex_unlock (&producer->lock);
 }
 
+static DatahubResult
+wait_or_drop (DatahubProducer *producer)
+{
+  bool gated;
+  pthread_mutex_lock (&producer->lock);
+  gated = ring_is_gated (producer);
+  pthread_mutex_unlock (&producer->lock);
+  return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+}
+
 /* Decides what a starved or outgrown attempt may do next. Returns
  * %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the result. */
 static DatahubResult
@@ -224,6 +244,8 @@ relieve (DatahubProducer *producer, Call *call, Attempt attempt)
     return DATAHUB_OK;
   if (is_gated (attempt))
     return DATAHUB_TIMEOUT;
+  if (attempt == ATTEMPT_EXHAUSTED)
+    return wait_or_drop (producer);
   return producer_grow (producer, call);
 }
 
@@ -254,7 +276,7 @@ spin_for_gates (DatahubProducer *producer)
 static DatahubResult
 run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 {
-  int64_t end = call->timeout_ns >= 0 ? os_now () + call->timeout_ns : -1;
+  int64_t end = call->timeout_ns >= 0 ? os_end_of (call->timeout_ns) : -1;
   uint32_t room = 0, announced = 0;
   DatahubResult result;
   for (;; attempt = try_once (producer, call)) {

@@ -53,14 +53,11 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
   if (fd < 0)
     return error->code;
   memcpy (page.uuid, block->uuid.bytes, 16);
-  if (!os_register_lock_fd (fd)) {
-    close (fd);
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  }
-  block->lck = fd;
+  block->lck = os_reopen_lock_fd (fd, true);
+  close (fd);
   STEP (CREATE_LOCK_FILE_MADE);
-  if (!os_write_all (fd, &page, sizeof page)
-      || os_lock_try (fd, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
+  if (block->lck < 0 || !os_write_all (block->lck, &page, sizeof page)
+      || os_lock_try (block->lck, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file in %s cannot be written and locked: %s.",
         datahub_shm_directory (), strerror (errno));

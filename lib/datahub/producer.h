@@ -67,8 +67,8 @@ typedef struct
   /* Metas of a buffer, or the body of an event: copied by the commit. */
   const void *meta;
   uint32_t meta_size;
-  /* The commit ends the loans of its memories, each once. Of a loan that several
-   * records share, the last one does. */
+  /* The commit ends the loans of its memories, each once; no other record of the
+   * batch may be of them then. */
   bool release;
 } DatahubCommit;
 

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RETRY_NS (2 * NS_PER_MS)
 /* More generations than a block has at once are a lie. */
@@ -81,13 +80,10 @@ int
 repair_open_lock_file (const Block *block)
 {
   FileName name = name_part (block->user, &block->uuid, "lck");
-  int fd = os_open_existing (block->dir, name.text, true);
-  if (fd < 0)
-    return -1;
-  if (os_same_file (block->lck, block->dir, name.text)
-      && os_register_lock_fd (fd))
+  int fd = os_open_lock_fd (block->dir, name.text);
+  if (fd < 0 || os_same_file (block->lck, block->dir, name.text))
     return fd;
-  close (fd);
+  os_close_lock_fd (fd);
   return -1;
 }
 
@@ -96,7 +92,7 @@ DatahubResult
 repair_lock (const Block *block, int64_t timeout_ns, int *fd,
     DatahubError *error)
 {
-  int64_t end = timeout_ns < 0 ? INT64_MAX : os_now () + timeout_ns;
+  int64_t end = os_end_of (timeout_ns);
   *fd = repair_open_lock_file (block);
   if (*fd < 0)
     return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, errno,
@@ -105,7 +101,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
     OsLock got = os_lock_try (*fd, LOCK_BYTE_JANITOR);
     if (got == OS_LOCK_TAKEN)
       return DATAHUB_OK;
-    if (got == OS_LOCK_ERROR || os_now () >= end)
+    if (got == OS_LOCK_ERROR || (end >= 0 && os_now () >= end))
       break;
     os_pause (RETRY_NS);
   }

@@ -234,6 +234,7 @@
   step (GUEST_ANSWERED) \
   step (GUEST_MAPPED) \
   step (GUEST_POOL_TAKEN) \
+  step (LOCK_ROW_BYTE_TAKEN) \
   step (GUEST_LEFT)
 
 #define STEPS(step) \

@@ -95,9 +95,8 @@ poll_slice_ms (int64_t end, int64_t rescan)
 DatahubResult
 datahub_watch_wait (DatahubWatch *watch, int64_t timeout_ns)
 {
-  int64_t start = os_now ();
-  int64_t end = timeout_ns < 0 ? -1 : start + timeout_ns;
-  int64_t rescan = start + RESCAN_NS;
+  int64_t end = os_end_of (timeout_ns);
+  int64_t rescan = os_now () + RESCAN_NS;
   for (;;) {
     struct pollfd fds[2] = { { watch->interrupt, POLLIN, 0 },
       { watch->notify, POLLIN, 0 } };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a broker knows of the elements of a process. */
+#include "child.h"
 #include "place.h"
 
 #include <datahub/datahub.h>
@@ -103,15 +104,10 @@ GST_START_TEST (consumers_are_told_to_who_listens)
 }
 GST_END_TEST;
 
-static Suite *
-datahub_broker_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("broker");
-  TCase *tc = tcase_create ("broker");
-  suite_add_tcase (suite, tc);
-  tcase_add_checked_fixture (tc, place_setup, place_teardown);
   tcase_add_test (tc, consumers_are_told_to_who_listens);
-  return suite;
 }
 
-GST_CHECK_MAIN (datahub_broker);
+PLACE_MAIN (broker)

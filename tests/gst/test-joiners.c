@@ -271,13 +271,9 @@ GST_START_TEST (a_wish_to_renegotiate_goes_up_to_the_producer)
 }
 GST_END_TEST;
 
-static Suite *
-datahub_joiners_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("joiners");
-  TCase *tc = tcase_create ("joiners");
-  suite_add_tcase (suite, tc);
-  tcase_add_checked_fixture (tc, place_setup, place_teardown);
   tcase_add_test (tc, sticky_events_are_told_to_who_joins_late);
   tcase_add_test (tc, who_is_there_is_told_each_once_in_its_place);
   tcase_add_test (tc, sticky_events_are_of_one_stream);
@@ -286,7 +282,6 @@ datahub_joiners_suite (void)
   tcase_add_test (tc, the_end_of_a_group_names_the_group_as_it_is_called_here);
   tcase_add_test (tc, nothing_of_a_stream_is_said_in_the_next);
   tcase_add_test (tc, a_wish_to_renegotiate_goes_up_to_the_producer);
-  return suite;
 }
 
-GST_CHECK_MAIN (datahub_joiners);
+PLACE_MAIN (joiners)

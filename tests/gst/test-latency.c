@@ -38,15 +38,10 @@ GST_START_TEST (a_sink_adds_no_latency)
 }
 GST_END_TEST;
 
-static Suite *
-datahub_latency_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("latency");
-  TCase *tc = tcase_create ("latency");
-  suite_add_tcase (suite, tc);
-  tcase_add_checked_fixture (tc, place_setup, place_teardown);
   tcase_add_test (tc, a_sink_adds_no_latency);
-  return suite;
 }
 
-GST_CHECK_MAIN (datahub_latency);
+PLACE_MAIN (latency)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text that another process wrote, and GStreamer's parser: brackets that show
  * only when a string in it is unpacked end the stack as others do. */
+#include "suite.h"
 #include "gstdatahubformat.h"
 #include "gstdatahubmeta.h"
 #include "gstdatahubtext.h"
@@ -235,12 +236,9 @@ GST_START_TEST (a_heap_of_metas_is_refused)
 }
 GST_END_TEST;
 
-static Suite *
-text_suite (void)
+static void
+add_tests (TCase *tc)
 {
-  Suite *suite = suite_create ("text");
-  TCase *tc = tcase_create ("text");
-  suite_add_tcase (suite, tc);
   tcase_add_test (tc, brackets_in_octal_are_counted);
   tcase_add_test (tc, brackets_in_octal_in_a_string_in_a_string_are_counted);
   tcase_add_test (tc, brackets_in_the_caps_of_a_sample_are_counted);
@@ -249,7 +247,6 @@ text_suite (void)
   tcase_add_test (tc, text_is_read_once);
   tcase_add_test (tc, text_of_metas_is_read_once);
   tcase_add_test (tc, a_heap_of_metas_is_refused);
-  return suite;
 }
 
-GST_CHECK_MAIN (text);
+SUITE_MAIN (text)

@@ -4,7 +4,7 @@
  * row. lib/datahub/producer-ring.c (claim), producer-wait.c (charge_blockers),
  * consumer.c (join, rejoin), consumer-read.c (advance, on_mismatch), rows.c.
  *
- * @covers A0 A1 A2 A3, B5 B10 B11 B12, gate, incarnation, rows_hwm, joins, the
+ * @covers A0 A1 A2 A3, B5 B10 B11 B12 B14, gate, incarnation, rows_hwm, joins, the
  *   lock byte
  * @also ADOPT | two deaths of the producer at any step, each adopted; a consumer
  *   joins before, meanwhile or after
@@ -33,6 +33,8 @@
  * @mutant NO_REAP | reap | a dead consumer's gate stays closed
  * @mutant CLAIM_INHERITED | C4 | what the dead one claimed counts as scanned
  * @mutant ROWS_OPENED | C4 | the adopter takes gates for those of the dead
+ * @mutant NO_B14 | B14 | who finds the producer dead does not look again behind its
+ *   gate
  * @equivalent NO_C4 | C4 | tail_claim stays what the dead one stored | it is at least
  *   tail: who joins meanwhile only begins later than it could
  * @mutant COUNTED_EARLY | W7 | a joiner is counted before it has chosen its start
@@ -63,7 +65,8 @@
 #ifdef COUNTED_EARLY
 #define COUNTED
 #endif
-#if defined (CLAIM_INHERITED) || defined (ROWS_OPENED) || defined (NO_C4)
+#if defined (CLAIM_INHERITED) || defined (ROWS_OPENED) || defined (NO_C4) \
+  || defined (NO_B14)
 #define ADOPT
 #endif
 #ifdef ADOPT
@@ -358,6 +361,26 @@ inline join(p, i)
 #ifdef COUNTED_EARLY
   joined[i] = true;
 #endif
+#ifdef ADOPT
+  if
+  :: dead -> /* where the dead one's ring begins, or began */
+     if
+     :: oldest = retired
+     :: retired > 0 -> oldest = retired - 1
+     fi;
+     store (p, B11_ORDER, GATE (i), WORD (inc, oldest)); /* B11 */
+     count_join (p); /* B12 */
+     if
+#ifndef NO_B14
+     :: atomic { dead && IS_SEEN (0) -> cursor = retired; goto chosen } /* B14 */
+     :: !dead
+#else
+     :: atomic { cursor = (retired > oldest -> retired : oldest); goto chosen }
+#endif
+     fi
+  :: true
+  fi;
+#endif
 retry:
   load (p, B10_ORDER, CLAIM, oldest); /* B10 */
 #ifdef COUNT_FIRST
@@ -381,6 +404,7 @@ retry:
   :: cursor = oldest /* start: oldest */
   :: cursor = (head > oldest -> head : oldest) /* latest */
   fi;
+chosen:
 #ifdef START_BY_STORE
   store (p, SEQ, GATE (i), WORD (inc, cursor));
 #else

@@ -3,6 +3,10 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 static DatahubProducer *producer;
 static DatahubConsumer *consumer;
 static DatahubView view;
@@ -36,6 +40,51 @@ tear_down (void)
   datahub_producer_close (producer);
 }
 
+/* Calls that only look: the memory they would look at is not the child's. */
+static void
+uses_what_is_mapped (void)
+{
+  DatahubConsumerInfo infos[2];
+  DatahubIndices indices;
+  DatahubProducerStats stats;
+  DatahubConsumerStats consumer_stats;
+  DatahubSpinlock *lock;
+  DatahubView sticky;
+  uint8_t bytes[8];
+  CHECK_INT (datahub_producer_list_consumers (producer, infos, 2), ==, 0);
+  CHECK_INT (datahub_producer_take_requests (producer), ==, 0);
+  datahub_producer_get_indices (producer, &indices);
+  datahub_producer_get_stats (producer, &stats);
+  datahub_producer_count_dropped (producer, 1);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  CHECK_RESULT (datahub_producer_write_zone (producer, 0, bytes, 1, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_producer_open_spinlock (producer, 0, &lock, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_producer_open_named_spinlock (producer, "zone", &lock,
+                    &err),
+      DATAHUB_ERROR_FORKED);
+  datahub_consumer_get_indices (consumer, &indices);
+  datahub_consumer_get_stats (consumer, &consumer_stats);
+  datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  datahub_consumer_set_interrupted (consumer, true);
+  datahub_consumer_beat (consumer);
+  datahub_consumer_hold (consumer, &view);
+  CHECK_RESULT (datahub_consumer_get_context (consumer, &view,
+                    DATAHUB_CONTEXT_CAPS, &sticky, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_consumer_read_sticky (consumer, DATAHUB_RECORD_CAPS,
+                    &sticky, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_consumer_read_zone (consumer, 0, bytes, 1, NULL, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_consumer_open_spinlock (consumer, 0, &lock, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_consumer_open_named_spinlock (consumer, "zone", &lock,
+                    &err),
+      DATAHUB_ERROR_FORKED);
+}
+
 static void
 uses_everything (CheckParent *parent)
 {
@@ -61,6 +110,7 @@ uses_everything (CheckParent *parent)
       DATAHUB_ERROR_FORKED);
   CHECK_RESULT (datahub_consumer_wait (consumer, 0), DATAHUB_ERROR_FORKED);
   CHECK_RESULT (datahub_consumer_rejoin (consumer, &err), DATAHUB_ERROR_FORKED);
+  uses_what_is_mapped ();
 }
 
 static void
@@ -144,11 +194,61 @@ attaches_anew (void)
   tear_down ();
 }
 
+static void *
+asks_for_a_name (void *data)
+{
+  DatahubSpinlock *lock = NULL;
+  CHECK_OK (datahub_consumer_open_named_spinlock (consumer, "zone", &lock,
+      &err));
+  datahub_spinlock_close (lock);
+  return NULL;
+}
+
+static void
+names_its_own (CheckParent *parent)
+{
+  DatahubSpinlock *lock = NULL;
+  close (*(const int *) parent->data);
+  check_tell (parent->out, 0);
+  DatahubProducer *own = producer_new ("cam1", NULL);
+  CHECK_OK (datahub_producer_open_named_spinlock (own, "mine", &lock, &err));
+  datahub_spinlock_close (lock);
+  datahub_producer_close (own);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+}
+
+/* Forked while a thread of the parent waits for the names of the locks: the
+ * child can use those of its own block, and keeps nobody from the parent's. */
+static void
+names_of_locks (void)
+{
+  struct flock byte = { .l_type = F_WRLCK, .l_start = 2, .l_len = 1 };
+  DatahubSpinlock *lock = NULL;
+  set_up ();
+  int fd = open (check_find_file (".lck"), O_RDWR | O_CLOEXEC);
+  CHECK (fd >= 0 && fcntl (fd, F_OFD_SETLK, &byte) == 0);
+  CheckThread *thread = check_thread (asks_for_a_name, NULL);
+  check_until_asleep (thread);
+  CheckChild child = check_fork (names_its_own, &fd);
+  CHECK_HEAR (child.from, 0);
+  close (fd);
+  check_thread_join (thread);
+  CHECK_HEAR (child.from, 1);
+  CHECK_OK (datahub_producer_open_named_spinlock (producer, "other", &lock,
+      &err));
+  datahub_spinlock_close (lock);
+  check_tell (child.to, 1);
+  check_join (&child);
+  tear_down ();
+}
+
 static const CheckTest tests[] = {
   { "every call on a parent's handle is refused in the child", every_call },
   { "closing a parent's handle in the child changes nothing", closing },
   { "a child that only exits changes nothing", exiting },
   { "a child that lives on keeps nothing of the parent's", outlived },
   { "a child can attach on its own", attaches_anew },
+  { "a child is not in the way of the names of locks", names_of_locks },
 };
 CHECK_MAIN (tests)

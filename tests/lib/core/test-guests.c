@@ -154,6 +154,85 @@ looks_away_for_long (void)
   old_pool_stays (41);
 }
 
+static void
+publish_and_wait (CheckParent *parent)
+{
+  DatahubProducer *producer = strict_producer (NULL);
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  datahub_producer_close (producer);
+}
+
+static void
+locks_and_waits (CheckParent *parent)
+{
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubSpinlock *lock;
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 3, &lock, &err));
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  check_tell (parent->out, 1);
+  check_hear (parent->in);
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  check_tell (parent->out, 2);
+  check_hear (parent->in);
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  check_tell (parent->out, 3);
+  check_hear (parent->in);
+}
+
+/* With the producer dead nobody tells who lives, but the kernel. */
+static void
+locks_after_the_producer (void)
+{
+  CheckChild producer = check_fork (publish_and_wait, NULL);
+  CHECK_HEAR (producer.from, 1);
+  CheckChild owner = check_fork (locks_and_waits, NULL);
+  CHECK_HEAR (owner.from, 1);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubSpinlock *lock;
+  CHECK_OK (datahub_consumer_open_spinlock (consumer, 3, &lock, &err));
+  check_kill (&producer);
+  /* its owner lives */
+  CHECK_RESULT (datahub_spinlock_lock (lock, 50 * CHECK_MS), DATAHUB_TIMEOUT);
+  check_tell (owner.to, 1);
+  CHECK_HEAR (owner.from, 2);
+  CHECK_OK (datahub_spinlock_lock (lock, SOON));
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  check_tell (owner.to, 1);
+  CHECK_HEAR (owner.from, 3);
+  CHECK_RESULT (datahub_spinlock_lock (lock, 0), DATAHUB_TIMEOUT);
+  check_kill (&owner);
+  CHECK_RESULT (datahub_spinlock_lock (lock, SOON), DATAHUB_OWNER_DIED);
+  CHECK_OK (datahub_spinlock_unlock (lock));
+  datahub_spinlock_close (lock);
+  datahub_consumer_close (consumer);
+}
+
+/* Pools that came and went while a guest did something else are let go of. */
+static void
+pools_that_went (void)
+{
+  DatahubProducer *producer = strict_producer (NULL);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  uint64_t size = 4096;
+  commit_buffer (producer, 0, size);
+  expect_buffer (consumer, 0, size);
+  for (uint64_t i = 1; i < 5; i++) {
+    size *= 2;
+    /* more than the ring keeps, so the pool before goes */
+    for (uint64_t k = 0; k < 20; k++)
+      commit_buffer (producer, 100 * i + k, size);
+  }
+  CHECK_INT (producer_stats (producer).growths, ==, 4);
+  expect_buffer (consumer, 419, size);
+  CHECK_INT (consumer->block.pass->n_pools, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "who gives its row back and stays in the door takes nobody's place",
       hangers_on },
@@ -161,5 +240,8 @@ static const CheckTest tests[] = {
       stall_is_not_inherited },
   { "a pool that stays is not forgotten over many that went",
       looks_away_for_long },
+  { "a lock of a consumer that died after the producer is taken from it",
+      locks_after_the_producer },
+  { "a guest keeps no pool that it never saw", pools_that_went },
 };
 CHECK_MAIN (tests)

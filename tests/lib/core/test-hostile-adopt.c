@@ -282,6 +282,9 @@ ruined_header (void)
     CASE (tail_claim, 5, true),
     CASE (last_key_seq, 77, true),
     CASE (last_buffer_seq, UINT64_MAX - 5, true),
+    CASE (flush_seq, 8, true),
+    CASE (flush_seq, 9, false), /* who reads would wait for that one */
+    CASE (flush_seq, UINT64_MAX, false),
     CASE (wake, UINT32_MAX, true),
     CASE (producer_waiting, 3, true),
     CASE (next_gen, 0, true),

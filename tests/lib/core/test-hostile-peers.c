@@ -222,13 +222,14 @@ wobbling_gate (void)
   options.block_timeout_ns = 100 * CHECK_MS;
   Scene scene = scene_new (&options);
   commit_buffers (scene.producer, 0, 20);
-  DatahubConsumer *liar = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  DatahubConsumer *liar = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   Wobble w = {
     .word = &((ConsumerRow *) (scene.con.bytes + BLOCK_PAGE))->gate,
   };
   CheckThread *thread = check_thread (wobble, &w);
   CHECK_UNTIL (GATE_SEQUENCE (atomic_load (w.word)) <= 8);
   commit_buffers (scene.producer, 20, 11); /* each within SOON */
+  CHECK_INT (producer_stats (scene.producer).waits, >, 0);
   atomic_store (&w.stop, 1);
   check_thread_join (thread);
   datahub_consumer_close (liar);

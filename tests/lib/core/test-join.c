@@ -110,6 +110,32 @@ keyframe_gone (void)
   datahub_producer_close (producer);
 }
 
+/* Events come to who waits for its first key frame, and do not make what it
+ * passes over a loss. */
+static void
+events_before_the_keyframe (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_buffers (producer, 0, 1);
+  for (uint64_t i = 1; i < 20; i++)
+    commit_delta (producer, i);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_KEYFRAME);
+  commit_delta (producer, 20);
+  commit_event (producer, DATAHUB_RECORD_TAGS, "title=street");
+  commit_delta (producer, 21);
+  commit_delta (producer, 22);
+  commit_buffers (producer, 23, 1);
+  expect_event (consumer, DATAHUB_RECORD_TAGS, "title=street");
+  DatahubView view = read_record (consumer);
+  check_buffer (&view, 23, 1000);
+  CHECK_INT (view.lost, ==, 0);
+  datahub_consumer_end_read (consumer, &view);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static void
 keyframe_request (void)
 {
@@ -201,6 +227,8 @@ static const CheckTest tests[] = {
   { "keyframe starts at the newest key frame", keyframe },
   { "keyframe is latest when every buffer is one", keyframe_without_deltas },
   { "keyframe gets the next one when the ring holds none", keyframe_gone },
+  { "an event before the first key frame makes nothing a loss",
+      events_before_the_keyframe },
   { "a request for a key frame reaches the producer once", keyframe_request },
   { "requests of another process wake the producer", request_of_a_process },
   { "a reliable consumer joins a running producer without loss",

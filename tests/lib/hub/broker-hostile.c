@@ -221,6 +221,10 @@ test_limits (void)
     json_decref (answer);
   }
   g_assert_cmpint (refused, ==, 300 - 256);
+  /* what it has it may tell again, as with other caps */
+  raw_expect_ok (raw, "register",
+      json_pack ("{s:s, s:s, s:s}", "name", "n0", "uuid", UUID_A, "caps",
+          "video/x-raw"));
   for (int i = 0; i < 64; i++) {
     g_autofree char *pattern = g_strdup_printf ("p%d", i);
     raw_expect_ok (raw, "subscribe", json_pack ("{s:s}", "pattern", pattern));
