@@ -183,6 +183,19 @@ read_one (TrafficReader *reader)
   return result;
 }
 
+static void
+fail_read (DatahubConsumer *consumer, const ConsumerLife *life,
+    DatahubResult result)
+{
+  DatahubConsumerStats stats;
+  datahub_consumer_get_stats (consumer, &stats);
+  check_fail (__FILE__, __LINE__,
+      "a read of %s, %s: %s; at %llu of %llu, %u slots held, %u granted",
+      life->channel, life->reliable ? "reliable" : "live",
+      datahub_result_name (result), (unsigned long long) stats.cursor,
+      (unsigned long long) stats.head, stats.pinned, stats.quota);
+}
+
 /* One attachment; the leases left over at its end outlive it. */
 static TrafficReader
 consume_block (DatahubConsumer *consumer, const ConsumerLife *life,
@@ -207,9 +220,9 @@ consume_block (DatahubConsumer *consumer, const ConsumerLife *life,
   }
   if (result == DATAHUB_CLOSED)
     check_drained (&reader);
-  else
-    CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
-        || result == DATAHUB_PRODUCER_LOST);
+  else if (result != DATAHUB_OK && result != DATAHUB_TIMEOUT
+      && result != DATAHUB_PRODUCER_LOST)
+    fail_read (consumer, life, result);
   traffic_check_counts (&reader);
   add_up (&reader);
   datahub_consumer_close (consumer);
