@@ -4,7 +4,23 @@
 #include "producer-private.h"
 #include "result-private.h"
 
+#include <stddef.h>
+
 #define PACK_ALIGN 64
+
+/* The record that the next commit fills was read by another processor, perhaps:
+ * its lines come back while the caller fills the slot. A hint. */
+static void
+fetch_next_record (const DatahubProducer *producer)
+{
+  const uint8_t *record;
+  if (producer->n_free_recs == 0)
+    return;
+  record = (const uint8_t *) block_record (&producer->block,
+      producer->free_recs[producer->n_free_recs - 1]);
+  for (size_t line = 0; line < offsetof (BlockRecord, inline_bytes); line += 64)
+    __builtin_prefetch (record + line, 1);
+}
 
 static void
 lend (DatahubProducer *producer, Call *call, SlotRef slot, uint64_t offset,
@@ -17,6 +33,7 @@ lend (DatahubProducer *producer, Call *call, SlotRef slot, uint64_t offset,
     .pool = slot.pool->shape.gen,
     .slot = slot.slot };
   producer->references++;
+  fetch_next_record (producer);
   STEP (SLOT_LENT);
   call->result = DATAHUB_OK;
 }

@@ -278,33 +278,6 @@ all_loaned (void)
   datahub_producer_close (producer);
 }
 
-/* The planes of a picture in one slot: the loan ends once, with the record. */
-static void
-loan_in_two_memories (void)
-{
-  DatahubProducer *producer = producer_new ("cam0", NULL);
-  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  for (uint64_t i = 0; i < 40; i++) {
-    DatahubSlot slot;
-    fill_slot (producer, i, 1000, &slot);
-    DatahubCommit record = buffer_record (&slot, i, 1000);
-    record.n_memories = 2;
-    record.memories[0] = (DatahubCommitMemory){ &slot, 0, 600 };
-    record.memories[1] = (DatahubCommitMemory){ &slot, 600, 400 };
-    record.release = true;
-    CHECK_OK (datahub_producer_commit (producer, &record, SOON, NULL, &err));
-    census_check (producer, 0);
-    DatahubView view = read_record (consumer);
-    CHECK_INT (view.n_memories, ==, 2);
-    CHECK (view.memories[1].data == view.memories[0].data + 600);
-    datahub_consumer_end_read (consumer, &view);
-  }
-  CHECK_INT (consumer_stats (consumer).pinned, ==, 0);
-  datahub_consumer_close (consumer);
-  census_check_all_back (producer, 0);
-  datahub_producer_close (producer);
-}
-
 /* A record that is leased is pinned a second time, by a peek or a sticky read,
  * while the first lease ends elsewhere. */
 static void
@@ -343,7 +316,6 @@ static const CheckTest tests[] = {
   { "readers learn of the close while a loan is out", loan_keeps_the_lock },
   { "a killed consumer gives back every slot it held", killed_hoarder },
   { "loans up to max-bytes, then dropped", all_loaned },
-  { "a loan in two memories ends once", loan_in_two_memories },
   { "a second lease of a record keeps what the first kept",
       lease_of_one_leased },
 };
