@@ -180,7 +180,7 @@ static GstFlowReturn
 fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
   GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
-      ("No producer of the DataBlock \"%s\" came within %.1f s. Start one: "
+      ("No producer of the DataBlock \"%s\" came within %g s. Start one: "
        "gst-launch-1.0 ... ! datahubsink datablock=%s",
           attachment->client->channel, (gdouble) timeout / GST_SECOND,
           attachment->client->channel),

@@ -154,7 +154,7 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
   os_space (dir, &total, &available);
   return datahub_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough shared memory for the %s: %.1f MiB wanted, %.1f MiB free of "
-      "%.1f MiB in %s.",
+      "%.1f MiB in %s. Make that bigger, or ask for fewer or smaller slots.",
       what, size / 1048576.0, available / 1048576.0, total / 1048576.0, path);
 }
 
