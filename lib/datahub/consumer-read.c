@@ -345,6 +345,19 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   return DATAHUB_OK;
 }
 
+/* Everything was read. Who kept slots for too long may be evicted all the same,
+ * and hears it before the next record. */
+static DatahubResult
+nothing_new (DatahubConsumer *consumer, uint32_t state)
+{
+  if (consumer->reliable
+      && GATE_SEQUENCE (load_seq (&consumer->row->gate)) == GATE_EVICTED)
+    consumer->evicted = true;
+  if (consumer->evicted)
+    return DATAHUB_EVICTED;
+  return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
+}
+
 /* One look at the ring; %DATAHUB_TIMEOUT where there is nothing. The end is
  * concluded only from what was loaded before a head that still shows nothing
  * (G2). */
@@ -364,7 +377,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
     STEP (B1_HEAD_LOADED);
     s = consumer->cursor;
     if (s >= head)
-      return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
+      return nothing_new (consumer, state);
     word = load_acquire (block_ring_word (&consumer->block, s)); /* B2 */
     STEP (B2_WORD_LOADED);
     index = RING_RECORD (word);

@@ -238,6 +238,38 @@ evicted_lease (void)
   datahub_producer_close (producer);
 }
 
+/* It has read everything, and keeps what the producer needs. */
+static void
+evicted_hoarder (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.max_bytes = 16 * 4096;
+  options.block_timeout_ns = 50 * CHECK_MS;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", true, 4);
+  DatahubView views[4], none;
+  DatahubSlot loans[16];
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < 4; i++) {
+    commit_buffer (producer, i, 1000);
+    views[i] = read_record (consumer);
+  }
+  while (datahub_producer_acquire_slot (producer, 1, SOON, &loans[n], &err)
+      == DATAHUB_OK)
+    n++;
+  CHECK_INT (producer_stats (producer).evictions, ==, 1);
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &none, &err),
+      DATAHUB_EVICTED);
+  for (uint32_t i = 0; i < 4; i++) {
+    check_buffer (&views[i], i, 1000);
+    datahub_consumer_end_read (consumer, &views[i]);
+  }
+  for (uint32_t i = 0; i < n; i++)
+    datahub_producer_abort (producer, &loans[i]);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static void
 never_evicted (void)
 {
@@ -320,6 +352,8 @@ static const CheckTest tests[] = {
   { "a blocking consumer is evicted, told, and rejoins with exact loss",
       evicted },
   { "leases taken before an eviction hold after it", evicted_lease },
+  { "who has read everything and is evicted for what it holds hears of it",
+      evicted_hoarder },
   { "without block-timeout nobody is evicted", never_evicted },
   { "a killed reliable consumer frees the producer", killed_reliable },
   { "a flush: live skips, reliable drains, both are told", flushed },
