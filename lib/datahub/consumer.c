@@ -446,7 +446,8 @@ datahub_consumer_attach (const char *channel,
  * @error: (out) (optional): why it failed
  *
  * Joins again after %DATAHUB_EVICTED, as `start` says, but never in front of what
- * it has read; the next view tells exactly how many buffers were lost. Leases stay valid. The reading thread.
+ * it has read; the next view tells exactly how many buffers were lost. Leases stay
+ * valid. The reading thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */
