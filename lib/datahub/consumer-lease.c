@@ -137,7 +137,7 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
     return;
   pthread_mutex_lock (&consumer->lock);
   kick = drop_lease (consumer, view->record, &garbage)
-      && consumer_is_room_wanted (consumer);
+      && consumer_is_room_wanted (consumer, WAITING_SLOT);
   /* what is still to be done needs the handle, and so the reference */
   done = !kick && !garbage;
   if (done) {

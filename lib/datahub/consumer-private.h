@@ -147,6 +147,25 @@ consumer_find_pool (const DatahubConsumer *consumer, uint32_t gen)
   return NULL;
 }
 
+/* A sign of life: that this process runs, no more. Tools show who gives none;
+ * nothing is ever taken from anybody, or kept, because of it. Any thread. */
+static inline void
+consumer_beat (DatahubConsumer *consumer)
+{
+  store_relaxed (&consumer->row->heartbeat, (uint64_t) os_now_coarse ());
+  STEP (BEAT_STORED);
+}
+
+/* Whether a producer sleeps for what @bits (WAITING_) say. The load is seq_cst and
+ * follows the seq_cst store or RMW that made the room (W5): either it sees the
+ * producer's bits, or the producer's last retry sees the room. In the common
+ * case it is the only cost. */
+static inline bool
+consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
+{
+  return load_seq (&consumer->block.header->producer_waiting) & bits;
+}
+
 /* Attaching. */
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
@@ -177,9 +196,7 @@ ConsumerPool *consumer_drop_pools (DatahubConsumer *consumer,
 /* Waiting; the reading thread. */
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
 bool consumer_is_orphaned (DatahubConsumer *consumer);
-void consumer_beat (DatahubConsumer *consumer); /* any thread */
 bool consumer_is_forsaken (const DatahubConsumer *consumer);
-bool consumer_is_room_wanted (const DatahubConsumer *consumer);
 void consumer_bump_room (DatahubConsumer *consumer);
 void consumer_kick (DatahubConsumer *consumer);
 void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);

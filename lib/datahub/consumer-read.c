@@ -80,7 +80,8 @@ advance (DatahubConsumer *consumer, uint64_t from, uint64_t to)
           GATE_WORD (consumer->incarnation, to))) /* B5 */
     consumer->evicted = true; /* this record is still good: told next time */
   STEP (B5_GATE_MOVED);
-  consumer_kick_gate (consumer, to);
+  if (consumer_is_room_wanted (consumer, WAITING_GATE))
+    consumer_kick_gate (consumer, to);
 }
 
 /* A live consumer was lapped, or its record is out of reach: on to the newest

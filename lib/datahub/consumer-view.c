@@ -88,17 +88,14 @@ view_meta (DatahubConsumer *consumer, const BlockRecord *record,
   return DATAHUB_OK;
 }
 
-/* What the record stands in; a sticky one stands in itself. */
+/* What the record says that it stands in, which is checked when it is asked for; a
+ * sticky one stands in itself. */
 static void
-view_contexts (const BlockRecord *record, uint32_t index, uint32_t n_recs,
-    DatahubView *view)
+view_contexts (const BlockRecord *record, uint32_t index, DatahubView *view)
 {
   uint32_t own = record->type - DATAHUB_RECORD_STREAM_START;
-  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
-    bool set = record->ctx[i] < n_recs;
-    view->context_records[i] = set ? record->ctx[i] : RECORD_NONE;
-    view->context[i] = set ? record->ctx_seq[i] : DATAHUB_NONE;
-  }
+  memcpy (view->context_records, record->ctx, sizeof view->context_records);
+  memcpy (view->context, record->ctx_seq, sizeof view->context);
   if (own < DATAHUB_N_CONTEXTS) {
     view->context_records[own] = (uint16_t) index;
     view->context[own] = record->seq;
@@ -206,7 +203,7 @@ consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
   if (fault)
     return consumer_refuse (consumer, sequence, fault, error);
   view_fields (&record, index, view);
-  view_contexts (&record, index, consumer->block.g.n_recs, view);
+  view_contexts (&record, index, view);
   result = view_bytes (consumer, &record, shared, view, pools, error);
   if (result == DATAHUB_OK)
     result = verify (consumer, &record, view, error);

@@ -6,15 +6,6 @@
  * the wake. */
 #define NEAR_SPINS 10
 
-/* A sign of life: that this process runs, no more. Tools show who gives none;
- * nothing is ever taken from anybody, or kept, because of it. */
-void
-consumer_beat (DatahubConsumer *consumer)
-{
-  store_relaxed (&consumer->row->heartbeat, (uint64_t) os_now_coarse ());
-  STEP (BEAT_STORED);
-}
-
 /**
  * datahub_consumer_beat:
  * @consumer: a consumer
@@ -41,34 +32,22 @@ consumer_bump_room (DatahubConsumer *consumer)
   os_futex_wake (&bell->room);
 }
 
-/* Whether a producer sleeps for anything that is let go. The load is seq_cst and
- * follows the seq_cst store or RMW that made the room (W5): either it sees the
- * producer's bits, or the producer's last retry sees the room. In the common
- * case it is the only cost. */
-bool
-consumer_is_room_wanted (const DatahubConsumer *consumer)
-{
-  return load_seq (&consumer->block.header->producer_waiting) & WAITING_SLOT;
-}
-
 void
 consumer_kick (DatahubConsumer *consumer)
 {
-  if (consumer_is_room_wanted (consumer))
+  if (consumer_is_room_wanted (consumer, WAITING_SLOT))
     consumer_bump_room (consumer);
 }
 
-/* The same, for a gate that moved to @to: a producer that waits for gates is
- * woken once, when there is room worth a context switch, or when this consumer
- * has read everything and will sleep itself. Gates move by one, and the producer
+/* A producer waits for gates, and this one moved to @to: it is woken once, when
+ * there is room worth a context switch, or when this consumer has read everything
+ * and will sleep itself. Gates move by one, and the producer
  * sleeps only after it found this one below what it announced, so none passes
  * it unseen. */
 void
 consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
 {
   const BlockHeader *header = consumer->block.header;
-  if (!(load_seq (&header->producer_waiting) & WAITING_GATE))
-    return;
   if (to == load_seq (&header->room_wanted)
       || to >= load_acquire (&header->head))
     consumer_bump_room (consumer);

@@ -57,7 +57,8 @@ typedef struct
   DatahubViewMemory memories[DATAHUB_MAX_MEMORIES]; /* n_memories are set */
   const void *meta;
   uint32_t meta_size;
-  uint64_t context[DATAHUB_N_CONTEXTS]; /* their sequences; NONE: not set */
+  /* Their sequences, as the producer says; NONE: not set. */
+  uint64_t context[DATAHUB_N_CONTEXTS];
   /* library's own */
   uint32_t record;
   uint16_t context_records[DATAHUB_N_CONTEXTS];
