@@ -98,7 +98,8 @@ spin (const DatahubConsumer *consumer, int64_t end)
 static bool
 is_spin_worth_it (const DatahubConsumer *consumer)
 {
-  return consumer->last_sleep_ns < NEAR_SPINS * (int64_t) consumer->spin_ns;
+  return consumer->last_sleep_ns < NEAR_SPINS * (int64_t) consumer->spin_ns
+      && os_may_spin ();
 }
 
 /* Sleeps until something may have come, at most a slice, at most until @end

@@ -567,8 +567,9 @@ datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
  *
  * Trades processor time for latency. A consumer whose last sleep was long, ten
  * times this or more, does not spin: a paced stream just sleeps. 0, the default,
- * never spins; at most 0.1 s, then it looks whether the producer lives. Do not
- * spin under SCHED_FIFO on the producer's core. The reading thread.
+ * never spins; at most 0.1 s, then it looks whether the producer lives. Under a
+ * real-time policy (SCHED_FIFO, SCHED_RR) there is no spin, whatever is asked for.
+ * The reading thread.
  */
 void
 datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)

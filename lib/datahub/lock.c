@@ -133,6 +133,8 @@ static DatahubResult
 spin (DatahubSpinlock *lock, uint64_t me, int64_t end)
 {
   int64_t until = os_now () + SPIN_NS;
+  if (!os_may_spin ())
+    return DATAHUB_TIMEOUT;
   if (end >= 0 && end < until)
     until = end;
   do {
@@ -175,8 +177,8 @@ sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
  * @timeout_ns: how long to wait; 0 tries
  *
  * Takes the lock; the thread that has it may take it again, and unlocks as
- * often. Spins some 20 µs, then sleeps. Do not rely on the spin under
- * SCHED_FIFO: a spinning thread can keep the owner from running.
+ * often. Spins some 20 µs, then sleeps; under a real-time policy it sleeps at
+ * once, for a thread that spins there could keep the owner from running.
  *
  * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: taken too, but its last owner died
  *   with it, so what it guards may be half changed; %DATAHUB_TIMEOUT;

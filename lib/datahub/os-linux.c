@@ -45,8 +45,8 @@ os_pause (int64_t ns)
 }
 
 /* Whether this process may run on more than one processor. */
-bool
-os_is_multiprocessor (void)
+static bool
+is_multiprocessor (void)
 {
   static shared_u32 answer; /* 0: not asked yet */
   uint32_t known = load_relaxed (&answer);
@@ -59,6 +59,20 @@ os_is_multiprocessor (void)
     store_relaxed (&answer, known);
   }
   return known == 2;
+}
+
+/* Whether the calling thread may watch for what another one does: that one must
+ * be able to run meanwhile. A thread under a real-time policy is not preempted by an
+ * ordinary one, so whoever it waits for, on the same processor, would not get
+ * there. */
+bool
+os_may_spin (void)
+{
+  int policy;
+  if (!is_multiprocessor ())
+    return false;
+  policy = sched_getscheduler (0) & ~SCHED_RESET_ON_FORK;
+  return policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE;
 }
 
 int64_t

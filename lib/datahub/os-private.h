@@ -34,7 +34,7 @@ os_end_of (int64_t timeout_ns)
   return timeout_ns > INT64_MAX - now ? -1 : now + timeout_ns;
 }
 void os_pause (int64_t ns);
-bool os_is_multiprocessor (void);
+bool os_may_spin (void);
 uint64_t os_wall_clock (void);
 uint32_t os_user (void);
 uint32_t os_thread (void);

@@ -256,7 +256,7 @@ static bool
 spin_for_gates (DatahubProducer *producer)
 {
   int64_t until;
-  if (!os_is_multiprocessor ())
+  if (!os_may_spin ())
     return false;
   until = os_now () + SPIN_NS;
   do {

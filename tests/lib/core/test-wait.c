@@ -2,7 +2,10 @@
 /* Every wait: it ends in time, by its event, and by an interrupt. */
 #include "fixture.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct
 {
@@ -392,6 +395,56 @@ spinning (void)
   peers_close (&peers);
 }
 
+static uint64_t
+thread_ns (void)
+{
+  struct timespec ts;
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &ts);
+  return (uint64_t) ts.tv_sec * CHECK_S + (uint64_t) ts.tv_nsec;
+}
+
+/* What the calling thread spends on waiting for nothing, for 50 ms. */
+static uint64_t
+wait_and_spin (DatahubConsumer *consumer)
+{
+  DatahubView view;
+  uint64_t start = thread_ns ();
+  datahub_consumer_set_spin (consumer, 100 * CHECK_MS);
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, 50 * CHECK_MS, &view,
+                    &err),
+      DATAHUB_TIMEOUT);
+  return thread_ns () - start;
+}
+
+static void *
+wait_in_real_time (void *data)
+{
+  const struct sched_param first = { .sched_priority = 1 };
+  uint64_t took;
+  if (pthread_setschedparam (pthread_self (), SCHED_FIFO, &first) != 0)
+    return NULL;
+  took = wait_and_spin (data);
+  CHECK_INT (took, <, 25 * CHECK_MS);
+  return data;
+}
+
+/* It could keep whom it waits for from running. */
+static void
+real_time_never_spins (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  pthread_t thread;
+  void *permitted;
+  CHECK (pthread_create (&thread, NULL, wait_in_real_time, consumer) == 0);
+  CHECK (pthread_join (thread, &permitted) == 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+  if (!permitted)
+    check_skip ("this user may not run threads under SCHED_FIFO");
+}
+
 static const CheckTest tests[] = {
   { "acquire ends in time", acquire_timeout },
   { "commit ends in time", commit_timeout },
@@ -413,6 +466,7 @@ static const CheckTest tests[] = {
   { "attaching wakes a producer that waits for consumers", event_consumers },
   { "publishing wakes who watches the name", event_watch },
   { "a second waiting thread is refused", one_waiting_thread },
+  { "under SCHED_FIFO nobody spins", real_time_never_spins },
   { "spinning before sleeping changes no outcome", spinning },
 };
 CHECK_MAIN (tests)
