@@ -2,8 +2,11 @@
 /* Blocks come and go: clean ends, deaths, successors. */
 #include "fixture.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -239,6 +242,50 @@ invalid_options (void)
   CHECK (producer == NULL);
 }
 
+/* Whether a file of the run's directory has @size bytes in it. */
+static bool
+is_anywhere (const void *bytes, size_t size)
+{
+  DIR *dir = opendir (datahub_shm_directory ());
+  struct dirent *entry;
+  bool found = false;
+  CHECK (dir != NULL);
+  while ((entry = readdir (dir))) {
+    struct stat info;
+    int fd = openat (dirfd (dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+    CHECK (fd >= 0 && fstat (fd, &info) == 0);
+    if (S_ISREG (info.st_mode) && info.st_size > 0) {
+      char *all = malloc ((size_t) info.st_size);
+      CHECK (all && pread (fd, all, (size_t) info.st_size, 0) == info.st_size);
+      found = found || memmem (all, (size_t) info.st_size, bytes, size);
+      free (all);
+    }
+    close (fd);
+  }
+  closedir (dir);
+  return found;
+}
+
+/* Shared memory has a keyed tag of it, and no more. */
+static void
+secret_is_not_shared (void)
+{
+  static const char marker[] = "what was committed can be found";
+  uint8_t bytes[DATAHUB_SECRET_SIZE];
+  char text[2 * DATAHUB_SECRET_SIZE + 1];
+  CHECK_OK (datahub_secret_generate (bytes, &err));
+  for (uint32_t i = 0; i < sizeof bytes; i++)
+    snprintf (text + 2 * i, 3, "%02x", bytes[i]);
+  DatahubProducerOptions options = small_options ();
+  options.secret = bytes;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  commit_event (producer, DATAHUB_RECORD_CAPS, marker);
+  CHECK (is_anywhere (marker, sizeof marker - 1) || is_strict_run ());
+  CHECK (!is_anywhere (bytes, sizeof bytes / 2));
+  CHECK (!is_anywhere (text, sizeof bytes));
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "a closed block drains, then says that it is closed", closed },
   { "a second live producer is refused and told who holds the name", busy },
@@ -253,6 +300,7 @@ static const CheckTest tests[] = {
   { "thirty dead producers leave no more than one", restarted_many_times },
   { "the files have the mode that was asked for, whatever the umask", mode },
   { "a wrong secret is refused", secret },
+  { "the secret itself is nowhere in shared memory", secret_is_not_shared },
   { "options that make no sense are refused", invalid_options },
 };
 CHECK_MAIN (tests)
