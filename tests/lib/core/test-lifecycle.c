@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -253,6 +254,8 @@ is_anywhere (const void *bytes, size_t size)
   while ((entry = readdir (dir))) {
     struct stat info;
     int fd = openat (dirfd (dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENXIO)
+      continue; /* the door's socket */
     CHECK (fd >= 0 && fstat (fd, &info) == 0);
     if (S_ISREG (info.st_mode) && info.st_size > 0) {
       char *all = malloc ((size_t) info.st_size);
