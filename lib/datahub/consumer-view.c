@@ -2,14 +2,11 @@
 /* Views: what a pinned record says, checked, and the sticky records it stands
  * in.
  *
- * The producer may be hostile: plain fields are copied once, and nothing of a
+ * The producer may be hostile: plain fields are loaded once, and nothing of a
  * record is used that was not checked. */
 #include "checksum-private.h"
 #include "consumer-private.h"
 #include "result-private.h"
-
-#include <stddef.h>
-#include <string.h>
 
 #define STICKY_TRIES 100
 
@@ -43,47 +40,53 @@ fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
       gen, consumer->block.channel);
 }
 
+/* A record where it is: volatile, so that each field is loaded as often as the text
+ * says, which is once, and what was checked is what is used. */
+typedef const volatile BlockRecord SharedRecord;
+
 static DatahubResult
-view_memories (DatahubConsumer *consumer, const BlockRecord *record,
+view_memories (DatahubConsumer *consumer, SharedRecord *record,
     DatahubView *view, uint64_t *pools, DatahubError *error)
 {
-  for (uint32_t i = 0; i < record->n_mem; i++) {
-    const RecordMemory *m = &record->mem[i];
-    const ConsumerPool *pool = consumer_find_pool (consumer, m->gen);
+  for (uint32_t i = 0; i < view->n_memories; i++) {
+    uint32_t gen = record->mem[i].gen;
+    uint64_t size = record->mem[i].size;
+    const ConsumerPool *pool = consumer_find_pool (consumer, gen);
     if (!pool)
-      return fail_pool (consumer, m->gen, error);
-    view->memories[i].data = locate (pool, m->slot, m->offset, m->size);
-    view->memories[i].size = m->size;
+      return fail_pool (consumer, gen, error);
+    view->memories[i].data =
+        locate (pool, record->mem[i].slot, record->mem[i].offset, size);
+    view->memories[i].size = size;
     *pools |= UINT64_C (1) << pool->id;
     if (!view->memories[i].data)
-      return consumer_refuse (consumer, record->seq,
+      return consumer_refuse (consumer, view->sequence,
           "a memory reaches outside of its slot", error);
   }
   return DATAHUB_OK;
 }
 
 static DatahubResult
-view_meta (DatahubConsumer *consumer, const BlockRecord *record,
-    const BlockRecord *shared, DatahubView *view, uint64_t *pools,
-    DatahubError *error)
+view_meta (DatahubConsumer *consumer, SharedRecord *record, DatahubView *view,
+    uint64_t *pools, DatahubError *error)
 {
   const ConsumerPool *pool;
+  uint32_t gen = record->meta_gen;
   view->meta_size = record->meta_size;
-  if (record->meta_gen == 0) {
-    view->meta = shared->inline_bytes;
-    if (record->meta_size > RECORD_INLINE)
-      return consumer_refuse (consumer, record->seq, "its body does not fit it",
-          error);
+  if (gen == 0) {
+    view->meta = (const void *) record->inline_bytes;
+    if (view->meta_size > RECORD_INLINE)
+      return consumer_refuse (consumer, view->sequence,
+          "its body does not fit it", error);
     return DATAHUB_OK;
   }
-  pool = consumer_find_pool (consumer, record->meta_gen);
+  pool = consumer_find_pool (consumer, gen);
   if (!pool)
-    return fail_pool (consumer, record->meta_gen, error);
+    return fail_pool (consumer, gen, error);
   view->meta =
-      locate (pool, record->meta_slot, record->meta_offset, record->meta_size);
+      locate (pool, record->meta_slot, record->meta_offset, view->meta_size);
   *pools |= UINT64_C (1) << pool->id;
   if (!view->meta)
-    return consumer_refuse (consumer, record->seq,
+    return consumer_refuse (consumer, view->sequence,
         "its body reaches outside of its slot", error);
   return DATAHUB_OK;
 }
@@ -91,68 +94,58 @@ view_meta (DatahubConsumer *consumer, const BlockRecord *record,
 /* What the record says that it stands in, which is checked when it is asked for; a
  * sticky one stands in itself. */
 static void
-view_contexts (const BlockRecord *record, uint32_t index, DatahubView *view)
+view_contexts (SharedRecord *record, DatahubView *view)
 {
-  uint32_t own = record->type - DATAHUB_RECORD_STREAM_START;
-  memcpy (view->context_records, record->ctx, sizeof view->context_records);
-  memcpy (view->context, record->ctx_seq, sizeof view->context);
+  uint32_t own = (uint32_t) view->type - DATAHUB_RECORD_STREAM_START;
+  for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
+    view->context_records[i] = record->ctx[i];
+    view->context[i] = record->ctx_seq[i];
+  }
   if (own < DATAHUB_N_CONTEXTS) {
-    view->context_records[own] = (uint16_t) index;
-    view->context[own] = record->seq;
+    view->context_records[own] = (uint16_t) view->record;
+    view->context[own] = view->sequence;
   }
 }
 
 /* A sum over what @view shows against what the producer stamped. */
 static DatahubResult
-verify (DatahubConsumer *consumer, const BlockRecord *record,
+verify (DatahubConsumer *consumer, SharedRecord *record, uint32_t kind,
     const DatahubView *view, DatahubError *error)
 {
   Checksum checksum;
   uint8_t sum[CHECKSUM_SIZE];
-  if (record->checksum_kind == DATAHUB_CHECKSUM_NONE)
-    return DATAHUB_OK;
-  if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
-    return consumer_refuse (consumer, record->seq,
+  if (kind > DATAHUB_CHECKSUM_BLAKE2B)
+    return consumer_refuse (consumer, view->sequence,
         "its checksum is of no known kind", error);
-  checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
+  checksum_begin (&checksum, (DatahubChecksum) kind);
   for (uint32_t i = 0; i < view->n_memories; i++)
     checksum_add (&checksum, view->memories[i].data, view->memories[i].size);
   checksum_add (&checksum, view->meta, view->meta_size);
   checksum_end (&checksum, sum);
-  if (sodium_memcmp (sum, record->checksum, sizeof sum) != 0)
+  if (sodium_memcmp (sum, (const void *) record->checksum, sizeof sum) != 0)
     return datahub_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
         "Record %llu of the DataBlock \"%s\" does not match its checksum.",
-        (unsigned long long) record->seq, consumer->block.channel);
+        (unsigned long long) view->sequence, consumer->block.channel);
   return DATAHUB_OK;
 }
 
-/* Copies what is used of a record, once. Returns why it makes no sense, or
+/* The fields one by one: to clear the view first, with the memories that are not
+ * used, would cost as much as the rest. Returns why they make no sense, or
  * NULL. */
 static const char *
-copy_record (const BlockRecord *shared, uint64_t sequence, BlockRecord *record)
+view_fields (SharedRecord *record, uint32_t index, uint64_t sequence,
+    DatahubView *view)
 {
-  memcpy (record, shared, offsetof (BlockRecord, mem));
-  record->incarnation = shared->incarnation;
-  if ((record->seq & SEQUENCE_MASK) != sequence)
-    return "it has another number";
-  if (record->type < DATAHUB_RECORD_BUFFER
-      || record->type > DATAHUB_RECORD_EVENT)
-    return "its type is unknown";
-  if (record->n_mem > DATAHUB_MAX_MEMORIES)
-    return "it has too many memories";
-  for (uint32_t i = 0; i < record->n_mem; i++)
-    record->mem[i] = shared->mem[i];
-  return NULL;
-}
-
-/* The fields one by one: to clear the whole first, with the memories that are not
- * used, would cost as much as the rest. */
-static void
-view_fields (const BlockRecord *record, uint32_t index, DatahubView *view)
-{
+  uint32_t type = record->type, n_mem = record->n_mem;
   view->sequence = record->seq;
+  if ((view->sequence & SEQUENCE_MASK) != sequence)
+    return "it has another number";
+  if (type < DATAHUB_RECORD_BUFFER || type > DATAHUB_RECORD_EVENT)
+    return "its type is unknown";
+  if (n_mem > DATAHUB_MAX_MEMORIES)
+    return "it has too many memories";
   view->ordinal = record->ordinal;
-  view->type = (DatahubRecordType) record->type;
+  view->type = (DatahubRecordType) type;
   view->flags = record->flags;
   view->pts = record->pts;
   view->dts = record->dts;
@@ -164,24 +157,24 @@ view_fields (const BlockRecord *record, uint32_t index, DatahubView *view)
   view->incarnation = record->incarnation;
   view->lost = view->expired = 0;
   view->discont = view->flushed = view->must_copy = false;
-  view->n_memories = record->n_mem;
+  view->n_memories = n_mem;
   view->record = index;
-  view->n_slots = record->n_mem ? record->n_mem : 1;
+  view->n_slots = n_mem ? n_mem : 1;
+  return NULL;
 }
 
 /* Where the bytes are. Where a pool is not known the table is looked at, which
  * also lets go of pools: everything again, once. */
 static DatahubResult
-view_bytes (DatahubConsumer *consumer, const BlockRecord *record,
-    const BlockRecord *shared, DatahubView *view, uint64_t *pools,
-    DatahubError *error)
+view_bytes (DatahubConsumer *consumer, SharedRecord *record, DatahubView *view,
+    uint64_t *pools, DatahubError *error)
 {
   for (bool again = false;; again = true) {
     DatahubResult result;
     *pools = 0;
     result = view_memories (consumer, record, view, pools, error);
     if (result == DATAHUB_OK)
-      result = view_meta (consumer, record, shared, view, pools, error);
+      result = view_meta (consumer, record, view, pools, error);
     if (result != DATAHUB_ERROR_SYSTEM || again)
       return result;
     consumer_refresh_pools (consumer, error);
@@ -189,24 +182,24 @@ view_bytes (DatahubConsumer *consumer, const BlockRecord *record,
 }
 
 /* Checks record @index, which cannot change now, and describes it. Its plain
- * fields are copied once; nothing is used that was not checked. @pools is set to
+ * fields are loaded once; nothing is used that was not checked. @pools is set to
  * the pools it points into, by id; they are mapped until the next look at the
  * table, and longer where they are tied to a lease. */
 DatahubResult
 consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
     DatahubView *view, uint64_t *pools, DatahubError *error)
 {
-  const BlockRecord *shared = block_record (&consumer->block, index);
-  BlockRecord record;
+  SharedRecord *record = block_record (&consumer->block, index);
+  const char *fault = view_fields (record, index, sequence, view);
+  uint32_t checksum_kind;
   DatahubResult result;
-  const char *fault = copy_record (shared, sequence, &record);
   if (fault)
     return consumer_refuse (consumer, sequence, fault, error);
-  view_fields (&record, index, view);
-  view_contexts (&record, index, view);
-  result = view_bytes (consumer, &record, shared, view, pools, error);
-  if (result == DATAHUB_OK)
-    result = verify (consumer, &record, view, error);
+  view_contexts (record, view);
+  result = view_bytes (consumer, record, view, pools, error);
+  checksum_kind = record->checksum_kind;
+  if (result == DATAHUB_OK && checksum_kind != DATAHUB_CHECKSUM_NONE)
+    result = verify (consumer, record, checksum_kind, view, error);
   return result;
 }
 
