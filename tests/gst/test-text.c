@@ -64,8 +64,8 @@ GST_END_TEST;
 GST_START_TEST (brackets_in_octal_in_a_string_in_a_string_are_counted)
 {
   static const gchar *const ways[] = { "\\\\173", "\\\\1\\73", "\\134173",
-    "\\\\\\061"
-    "73" };
+    ("\\\\\\061"
+     "73") };
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
     GString *text = repeat ("", ways[i], MANY, "");
     fail_if (gst_datahub_text_is_shallow (text->str), "%s", ways[i]);
@@ -182,8 +182,8 @@ GST_START_TEST (text_is_read_once)
   gconstpointer data = begin_restless (&restless, text, sizeof text);
   GThread *thread = g_thread_new ("restless", change, &restless);
   for (guint i = 0; i < ROUNDS; i++) {
-    g_autoptr (GstCaps) caps =
-        gst_datahub_format_decode_caps (data, sizeof text);
+    GstCaps *caps = gst_datahub_format_decode_caps (data, sizeof text);
+    gst_clear_caps (&caps);
   }
   g_atomic_int_set (&restless.stop, TRUE);
   g_thread_join (thread);
