@@ -14,7 +14,7 @@
  * @covers tokens, rows as objects, strict_hwm, claims, reap_lock; GATE: accounts of
  *   who is in the way
  * @also PRODUCER_DIES | at any step, and one guest
- * @also TWO_ROWS | both guests may be in
+ * @long TWO_ROWS | both guests may be in
  * @also GATE | the guest before could know the next one's gate, and wobble
  * @long COMES_AGAIN | the first guest comes twice
  * @mutant TOKEN_LATE | token | the lock is taken when the row is in the scan
