@@ -258,6 +258,28 @@ gst_datahub_sink_unlock_stop (GstBaseSink *sink)
   return TRUE;
 }
 
+/* Whether the base class takes the preroll lock in @change without an unlock before.
+ * render may have it and wait: its wait for the preroll ended with a first signal,
+ * and before it ran the sink was paused once more. */
+static gboolean
+may_meet_render (GstStateChange change)
+{
+  return change == GST_STATE_CHANGE_PAUSED_TO_PLAYING
+      || change == GST_STATE_CHANGE_PAUSED_TO_READY;
+}
+
+/* render goes on where it was interrupted. With the lock it is not there now, or
+ * waits to be told. */
+static void
+let_render_go_on (GstDatahubSink *self)
+{
+  GstBaseSink *sink = GST_BASE_SINK (self);
+  GST_BASE_SINK_PREROLL_LOCK (sink);
+  gst_datahub_sink_unlock_stop (sink);
+  GST_BASE_SINK_PREROLL_SIGNAL (sink);
+  GST_BASE_SINK_PREROLL_UNLOCK (sink);
+}
+
 static GstStateChangeReturn
 gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
 {
@@ -268,8 +290,12 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
     gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING,
         TRUE);
+  if (may_meet_render (change))
+    gst_datahub_sink_unlock (GST_BASE_SINK (self));
   result = GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
                ->change_state (element, change);
+  if (may_meet_render (change))
+    let_render_go_on (self);
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
       || (change == GST_STATE_CHANGE_READY_TO_PAUSED
           && result == GST_STATE_CHANGE_FAILURE))
