@@ -211,7 +211,8 @@ names_its_own (CheckParent *parent)
   DatahubSpinlock *lock = NULL;
   close (*(const int *) parent->data);
   check_tell (parent->out, 0);
-  options.strict = false; /* whose thread ThreadSanitizer would not start here */
+  /* a thread of its own would not be started here under ThreadSanitizer */
+  options.strict = false;
   DatahubProducer *own = producer_new ("cam1", &options);
   CHECK_OK (datahub_producer_open_named_spinlock (own, "mine", &lock, &err));
   datahub_spinlock_close (lock);
