@@ -132,6 +132,18 @@ captured (Launcher *launcher)
       + child_get_count (capture, CHILD_AUDIO).buffers;
 }
 
+/* Whether something came of each stream there is: a file with an empty one cannot
+ * be played. */
+static gboolean
+have_all_begun (Launcher *launcher)
+{
+  Child *capture = launcher->children[CAPTURE];
+  return (!launcher->input.has_video
+             || child_get_count (capture, CHILD_VIDEO).buffers > 0)
+      && (!launcher->input.has_audio
+          || child_get_count (capture, CHILD_AUDIO).buffers > 0);
+}
+
 static void
 on_consumer_ended (Launcher *launcher, Child *child)
 {
@@ -318,8 +330,11 @@ print_result (Launcher *launcher)
   Child *encode = launcher->children[ENCODE];
   gboolean ok = TRUE;
 
-  if (launcher->interrupts && captured (launcher) == 0) {
-    g_print ("\nInterrupted before anything was captured.\n");
+  if (launcher->interrupts && !have_all_begun (launcher)) {
+    g_print ("\nInterrupted before %s.\n",
+        captured (launcher) == 0
+            ? "anything was captured"
+            : "every stream had begun; the recording is not kept");
     g_unlink (launcher->recording);
     return TRUE;
   }
