@@ -24,12 +24,13 @@
 
 typedef struct
 {
-  _Atomic uint32_t listening;
+  sem_t listening, heard;
   _Atomic uint64_t sent_ns;
 } Shared;
 
 typedef struct
 {
+  Shared *shared;
   char endpoint[64];
   char server_public[KEY_TEXT], server_secret[KEY_TEXT];
   char client_public[KEY_TEXT], client_secret[KEY_TEXT];
@@ -50,6 +51,7 @@ relay (void *data)
     return NULL;
   int listener_size = zmq_recv (router, listener, sizeof listener, 0);
   zmq_recv (router, bytes, sizeof bytes, 0);
+  bench_event_tell (&setup->shared->listening);
   for (;;) {
     zmq_recv (router, sender, sizeof sender, 0);
     int size = zmq_recv (router, bytes, sizeof bytes, 0);
@@ -74,7 +76,7 @@ connect_dealer (void *context, const Setup *setup)
 
 /* The child. */
 static void
-listen (Setup *setup, Shared *shared, uint32_t n)
+listen (Setup *setup, uint32_t n)
 {
   char bytes[NOTE_SIZE], text[256];
   uint64_t *samples = calloc (n, sizeof *samples);
@@ -82,12 +84,13 @@ listen (Setup *setup, Shared *shared, uint32_t n)
   pthread_create (&thread, NULL, relay, setup);
   void *dealer = connect_dealer (zmq_ctx_new (), setup);
   zmq_send (dealer, "", 0, 0);
-  atomic_store (&shared->listening, 1);
   for (uint32_t i = 0; i < n + WARM_UP; i++) {
     if (zmq_recv (dealer, bytes, sizeof bytes, 0) < 0)
       return;
     if (i >= WARM_UP)
-      samples[i - WARM_UP] = bench_now_ns () - atomic_load (&shared->sent_ns);
+      samples[i - WARM_UP] =
+          bench_now_ns () - atomic_load (&setup->shared->sent_ns);
+    bench_event_tell (&setup->shared->heard);
   }
   bench_quantiles (samples, n, text, sizeof text);
   printf ("{\"bench\": \"floor-notify\", %s}\n", text);
@@ -99,8 +102,12 @@ bench_notes_floor (uint32_t n, uint64_t period_ns)
 {
   static const char bytes[NOTE_SIZE];
   Setup setup;
+  uint64_t next;
   Shared *shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE,
       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  bench_event_init (&shared->listening);
+  bench_event_init (&shared->heard);
+  setup.shared = shared;
   snprintf (setup.endpoint, sizeof setup.endpoint, "ipc://@datahub-bench-%d",
       (int) getpid ());
   zmq_curve_keypair (setup.server_public, setup.server_secret);
@@ -108,18 +115,18 @@ bench_notes_floor (uint32_t n, uint64_t period_ns)
   pid_t pid = fork ();
   if (pid == 0) {
     prctl (PR_SET_PDEATHSIG, SIGKILL);
-    listen (&setup, shared, n);
+    listen (&setup, n);
     _exit (0);
   }
-  while (!atomic_load (&shared->listening) && waitpid (pid, NULL, WNOHANG) == 0)
-    usleep (10000);
+  bool well = bench_event_wait (&shared->listening);
   void *context = zmq_ctx_new ();
   void *dealer = connect_dealer (context, &setup);
-  usleep (200000); /* both connections are made; before the measurement */
-  for (uint32_t i = 0; i < n + WARM_UP; i++) {
-    usleep ((useconds_t) (period_ns / 1000)); /* the pace */
+  next = bench_now_ns ();
+  for (uint32_t i = 0; i < n + WARM_UP && well; i++) {
+    bench_until (next += period_ns);
     atomic_store (&shared->sent_ns, bench_now_ns ());
     zmq_send (dealer, bytes, sizeof bytes, 0);
+    well = bench_event_wait (&shared->heard);
   }
   waitpid (pid, NULL, 0);
   zmq_close (dealer);

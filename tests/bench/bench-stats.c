@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bench-stats.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+
+#define PATIENCE_S 10
 
 uint64_t
 bench_now_ns (void)
@@ -21,6 +24,30 @@ bench_until (uint64_t instant_ns)
     (long) (instant_ns % 1000000000u) };
   while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
     ;
+}
+
+void
+bench_event_init (sem_t *event)
+{
+  sem_init (event, 1, 0);
+}
+
+void
+bench_event_tell (sem_t *event)
+{
+  sem_post (event);
+}
+
+bool
+bench_event_wait (sem_t *event)
+{
+  struct timespec end;
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_sec += PATIENCE_S;
+  while (sem_clockwait (event, CLOCK_MONOTONIC, &end) != 0)
+    if (errno != EINTR)
+      return false;
+  return true;
 }
 
 static double cpu_from = -1;

@@ -104,8 +104,11 @@ spinlock_contended (uint32_t n)
 {
   pid_t pids[MOST_CONTENDERS];
   char what[32];
-  _Atomic uint32_t *gate = mmap (NULL, 2 * sizeof *gate, PROT_READ | PROT_WRITE,
+  sem_t *events = mmap (NULL, 2 * sizeof *events, PROT_READ | PROT_WRITE,
       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  sem_t *ready = &events[0], *start_line = &events[1];
+  bench_event_init (ready);
+  bench_event_init (start_line);
   for (uint32_t i = 0; i < n; i++) {
     pids[i] = fork ();
     if (pids[i] != 0)
@@ -114,21 +117,21 @@ spinlock_contended (uint32_t n)
     DatahubSpinlock *lock;
     must (datahub_consumer_open_spinlock (open_consumer (), 1, &lock, &error),
         "open");
-    atomic_fetch_add (&gate[0], 1);
-    while (!atomic_load (&gate[1]))
-      usleep (100); /* all start together; a sleeper takes no time of theirs */
-    lock_and_unlock (lock, N_CONTENDED / n);
+    bench_event_tell (ready);
+    if (bench_event_wait (start_line))
+      lock_and_unlock (lock, N_CONTENDED / n);
     _exit (0);
   }
-  while (atomic_load (&gate[0]) < n)
-    usleep (100); /* before the measurement */
+  for (uint32_t i = 0; i < n; i++)
+    must (bench_event_wait (ready) ? DATAHUB_OK : DATAHUB_TIMEOUT, "start");
   uint64_t start = bench_now_ns ();
-  atomic_store (&gate[1], 1);
+  for (uint32_t i = 0; i < n; i++)
+    bench_event_tell (start_line);
   for (uint32_t i = 0; i < n; i++)
     waitpid (pids[i], NULL, 0);
   snprintf (what, sizeof what, "spinlock-contended-%u", n);
   print_ns (what, start, N_CONTENDED / n * n);
-  munmap ((void *) gate, 2 * sizeof *gate);
+  munmap (events, 2 * sizeof *events);
 }
 
 /* The management lock guards the names of locks: looking one up takes it. */
@@ -259,7 +262,7 @@ indices (void)
 
 typedef struct
 {
-  _Atomic uint32_t listening;
+  sem_t listening;
   _Atomic uint64_t sent_ns;
 } Note;
 
@@ -268,6 +271,7 @@ typedef struct
   Note *note;
   uint64_t samples[N_NOTES];
   _Atomic uint32_t n;
+  sem_t all;
 } Heard;
 
 /* The hub's thread. */
@@ -281,6 +285,8 @@ on_notification (DatahubHub *hub, const char *name, const char *topic,
     return;
   heard->samples[n] = bench_now_ns () - sent;
   atomic_store (&heard->n, n + 1);
+  if (n + 1 == N_NOTES)
+    bench_event_tell (&heard->all);
 }
 
 static void
@@ -290,15 +296,15 @@ hear_notes (Note *note)
   char text[256];
   GError *failed = NULL;
   heard.note = note;
+  bench_event_init (&heard.all);
   DatahubHub *hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
   g_signal_connect (hub, "notification", G_CALLBACK (on_notification), &heard);
   datahub_hub_subscribe (hub, CHANNEL);
   if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, &failed)
       || !datahub_hub_wait_connected (hub, PATIENCE_NS, NULL, &failed))
     return;
-  atomic_store (&note->listening, 1);
-  for (int i = 0; i < 1000 && atomic_load (&heard.n) < N_NOTES; i++)
-    usleep (10000); /* the hub's thread measures */
+  bench_event_tell (&note->listening);
+  bench_event_wait (&heard.all); /* the hub's thread measures */
   if (atomic_load (&heard.n) == 0)
     return;
   bench_quantiles (heard.samples, heard.n, text, sizeof text);
@@ -313,6 +319,7 @@ notify (void)
       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   GError *failed = NULL;
   char json[48];
+  bench_event_init (&note->listening);
   pid_t pid = fork ();
   if (pid == 0) {
     prctl (PR_SET_PDEATHSIG, SIGKILL);
@@ -325,10 +332,10 @@ notify (void)
   if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, &failed)
       || !datahub_hub_wait_connected (hub, PATIENCE_NS, NULL, &failed))
     fprintf (stderr, "table: no hub: %s\n", failed->message);
-  for (int i = 0; i < 1000 && !atomic_load (&note->listening); i++)
-    usleep (10000); /* before the measurement */
+  bench_event_wait (&note->listening);
+  uint64_t next = bench_now_ns ();
   for (uint32_t i = 0; i < N_NOTES + 10; i++) {
-    usleep (NOTE_PERIOD_NS / 1000); /* the pace */
+    bench_until (next += NOTE_PERIOD_NS);
     snprintf (json, sizeof json, "{\"sequence\": %u}", i);
     atomic_store (&note->sent_ns, bench_now_ns ());
     datahub_hub_send_notification (hub, CHANNEL, "data-ready", json);

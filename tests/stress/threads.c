@@ -56,7 +56,7 @@ produce (void *data)
     DatahubResult result =
         traffic_send (stage->producer, 1, n, k, DATAHUB_FOREVER, &error);
     if (result == DATAHUB_INTERRUPTED) {
-      /* Somebody flushes; go on with the same buffers. */
+      /* Somebody flushes, and gets on meanwhile; then the same buffers. */
       sched_yield ();
       continue;
     }

@@ -62,7 +62,7 @@ watch_head (CheckParent *parent)
     DatahubView view;
     while (datahub_consumer_begin_read (consumer, 0, &view, &err) == DATAHUB_OK)
       datahub_consumer_end_read (consumer, &view);
-    sched_yield ();
+    sched_yield (); /* the producer gets on, also on one processor */
   }
   datahub_consumer_close (consumer);
 }

@@ -42,8 +42,7 @@ next_owner (void)
     .word = &((ConsumerRow *) (con.bytes + BLOCK_PAGE))->gate,
   };
   CheckThread *thread = check_thread (wobble, &w);
-  while (GATE_SEQUENCE (atomic_load (w.word)) > 8)
-    sched_yield ();
+  CHECK_UNTIL (GATE_SEQUENCE (atomic_load (w.word)) <= 8);
   commit_buffers (producer, 20, 5);
   CHECK_INT (producer_stats (producer).waits, >, 0);
   check_kill (&child);

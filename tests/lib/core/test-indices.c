@@ -195,8 +195,7 @@ receive (CheckParent *parent)
   Queue queue = queue_of_consumer (consumer);
   check_ready (parent);
   for (uint64_t next = *first, got; next < ITEMS; next++) {
-    while (!queue_receive (&queue, &got))
-      sched_yield ();
+    CHECK_UNTIL (queue_receive (&queue, &got));
     /* what the one before had received but not acknowledged comes again */
     if (next == *first && got < next)
       next = got;
@@ -215,8 +214,7 @@ between_processes (void)
   Queue queue = queue_of_producer (producer);
   CheckChild child = check_fork_ready (receive, &zero);
   for (uint64_t i = 0; i < ITEMS; i++)
-    while (!queue_send (&queue, &i))
-      sched_yield ();
+    CHECK_UNTIL (queue_send (&queue, &i));
   CHECK_HEAR (child.from, 2);
   check_join (&child);
   datahub_producer_close (producer);
@@ -234,8 +232,7 @@ receiver_killed (void)
     CheckChild child = check_fork_ready (receive, &first);
     for (int i = 0; i < 2000; i++) {
       uint64_t item = queue.zone->write_index;
-      while (!queue_send (&queue, &item))
-        sched_yield ();
+      CHECK_UNTIL (queue_send (&queue, &item));
     }
     check_kill (&child);
     first = datahub_index_load_acquire (&queue.zone->read_index);
@@ -258,8 +255,7 @@ send_for_ever (CheckParent *parent)
   check_ready (parent);
   for (;;) {
     uint64_t item = queue.zone->write_index;
-    while (!queue_send (&queue, &item))
-      sched_yield ();
+    CHECK_UNTIL (queue_send (&queue, &item));
   }
 }
 
@@ -277,8 +273,7 @@ sender_killed (void)
       queue = queue_of_consumer (consumer);
     }
     for (int i = 0; i < 2000; i++) {
-      while (!queue_receive (&queue, &got))
-        sched_yield ();
+      CHECK_UNTIL (queue_receive (&queue, &got));
       CHECK_INT (got, ==, next++);
     }
     check_kill (&child);
