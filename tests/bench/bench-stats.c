@@ -22,7 +22,10 @@ bench_until (uint64_t instant_ns)
 {
   struct timespec until = { (time_t) (instant_ns / 1000000000u),
     (long) (instant_ns % 1000000000u) };
-  while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+  /* the pace: a stream of that rate is what is measured */
+  while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, /* that instant */
+             &until, NULL)
+      != 0)
     ;
 }
 

@@ -87,3 +87,12 @@ check_noise (uint64_t *state)
   *state = *state * UINT64_C (6364136223846793005) + 1442695040888963407u;
   return *state ^ *state >> 29;
 }
+
+void *
+wobble (void *data)
+{
+  Wobble *w = data;
+  for (uint64_t i = 0; !atomic_load (&w->stop); i++)
+    atomic_store (w->word, GATE_WORD (i, i % 8)); /* never the same */
+  return NULL;
+}

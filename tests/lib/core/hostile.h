@@ -7,7 +7,7 @@
 #include "exercise.h"
 #include "fixture.h"
 
-#include "datahub/block-layout-private.h"
+#include "datahub/block-private.h"
 
 /* A file of the test's directory, mapped writable beside everybody else. */
 typedef struct
@@ -25,6 +25,16 @@ void intrusion_end (Intrusion *intrusion);
 
 /* The header after a change, so that only the change is wrong. */
 void renew_header_check (BlockIdentity *identity);
+
+/* A gate that moves on and back. */
+typedef struct
+{
+  shared_u64 *word;
+  shared_u32 stop;
+} Wobble;
+
+/* A thread: until it is told to stop. */
+void *wobble (void *data);
 
 /* Leaves a block with its caps and seven buffers, its producer dead. */
 void leave_dead_block (void);

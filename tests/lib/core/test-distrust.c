@@ -2,23 +2,6 @@
 /* Who has the row next is not blamed for what its last owner did. */
 #include "hostile.h"
 
-#include <sched.h>
-
-typedef struct
-{
-  shared_u64 *word;
-  shared_u32 stop;
-} Wobble;
-
-static void *
-wobble (void *data)
-{
-  Wobble *w = data;
-  for (uint64_t i = 0; !atomic_load (&w->stop); i++)
-    atomic_store (w->word, GATE_WORD (i, i % 8)); /* never the same */
-  return NULL;
-}
-
 static void
 attach_and_wait (CheckParent *parent)
 {

@@ -198,21 +198,6 @@ pools_without_end (void)
   scene_end (&scene);
 }
 
-typedef struct
-{
-  shared_u64 *word;
-  shared_u32 stop;
-} Wobble;
-
-static void *
-wobble (void *data)
-{
-  Wobble *w = data;
-  for (uint64_t i = 0; !atomic_load (&w->stop); i++)
-    atomic_store (w->word, GATE_WORD (i, i % 8)); /* never the same */
-  return NULL;
-}
-
 /* A gate that moves, but never past the oldest record, is as good as one that
  * stands still. */
 static void
