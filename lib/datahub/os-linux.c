@@ -61,20 +61,6 @@ is_multiprocessor (void)
   return known == 2;
 }
 
-/* Whether the calling thread may watch for what another one does: that one must
- * be able to run meanwhile. A thread under a real-time policy is not preempted by an
- * ordinary one, so whoever it waits for, on the same processor, would not get
- * there. */
-bool
-os_may_spin (void)
-{
-  int policy;
-  if (!is_multiprocessor ())
-    return false;
-  policy = sched_getscheduler (0) & ~SCHED_RESET_ON_FORK;
-  return policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE;
-}
-
 int64_t
 os_now (void)
 {
@@ -89,6 +75,34 @@ os_now_coarse (void)
   struct timespec ts;
   clock_gettime (CLOCK_MONOTONIC_COARSE, &ts);
   return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static bool
+is_real_time (void)
+{
+  int policy = sched_getscheduler (0) & ~SCHED_RESET_ON_FORK;
+  return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
+}
+
+/* Whether the calling thread may watch for what another one does: that one must
+ * be able to run meanwhile. A thread under a real-time policy is not preempted by an
+ * ordinary one, so whoever it waits for, on the same processor, would not get
+ * there. The kernel is asked once a second and thread: a reader that keeps up may
+ * come here with every buffer. */
+bool
+os_may_spin (void)
+{
+  static __thread int64_t asked_at; /* 0: not yet */
+  static __thread bool may;
+  int64_t now;
+  if (!is_multiprocessor ())
+    return false;
+  now = os_now_coarse ();
+  if (asked_at == 0 || now - asked_at >= NS_PER_S) {
+    asked_at = now;
+    may = !is_real_time ();
+  }
+  return may;
 }
 
 uint64_t
