@@ -346,15 +346,21 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   return DATAHUB_OK;
 }
 
-/* Everything was read. Who kept slots for too long may be evicted all the same,
- * and hears it before the next record. */
-static DatahubResult
-nothing_new (DatahubConsumer *consumer, uint32_t state)
+/* Also where everything was read: who kept slots for too long hears it before the
+ * next record. */
+static bool
+is_evicted (DatahubConsumer *consumer)
 {
   if (consumer->reliable
       && GATE_SEQUENCE (load_seq (&consumer->row->gate)) == GATE_EVICTED)
     consumer->evicted = true;
-  if (consumer->evicted)
+  return consumer->evicted;
+}
+
+static DatahubResult
+nothing_new (DatahubConsumer *consumer, uint32_t state)
+{
+  if (is_evicted (consumer))
     return DATAHUB_EVICTED;
   return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
 }
@@ -546,7 +552,7 @@ datahub_consumer_wait (DatahubConsumer *consumer, int64_t timeout_ns)
       result = DATAHUB_INTERRUPTED;
       break;
     }
-    if (consumer->evicted || load_acquire (&header->head) > consumer->cursor
+    if (is_evicted (consumer) || load_acquire (&header->head) > consumer->cursor
         || load_seq (&header->state) == DATAHUB_STATE_CLOSED
         || has_end_to_tell (consumer))
       break;

@@ -258,6 +258,7 @@ evicted_hoarder (void)
       == DATAHUB_OK)
     n++;
   CHECK_INT (producer_stats (producer).evictions, ==, 1);
+  CHECK_OK (datahub_consumer_wait (consumer, SOON));
   CHECK_RESULT (datahub_consumer_begin_read (consumer, SOON, &none, &err),
       DATAHUB_EVICTED);
   for (uint32_t i = 0; i < 4; i++) {
