@@ -101,6 +101,16 @@ block_ring_word (const Block *block, uint64_t sequence)
   return &block->ring[sequence & (block->g.ring_size - 1)];
 }
 
+/* Whether a pool is in the table. */
+static inline bool
+block_names_pool (const Block *block, uint32_t gen)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (load_seq (&block->pools[i].gen) == gen)
+      return true;
+  return false;
+}
+
 /* Rows that may be in use, never more than there are (the word is hostile). */
 static inline uint32_t
 block_rows_in_use (const Block *block)

@@ -102,22 +102,13 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
   return true;
 }
 
-static bool
-is_in_table (const DatahubConsumer *consumer, uint32_t gen)
-{
-  for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (load_acquire (&consumer->block.pools[i].gen) == gen)
-      return true;
-  return false;
-}
-
 /* Forgets pools that left the table; those with leases go with the last one. */
 static void
 drop_absent (DatahubConsumer *consumer)
 {
   for (uint32_t i = 0; i < consumer->n_pools;) {
     ConsumerPool *pool = consumer->pools[i], *dropped;
-    if (is_in_table (consumer, pool->shape.gen)) {
+    if (block_names_pool (&consumer->block, pool->shape.gen)) {
       i++;
       continue;
     }

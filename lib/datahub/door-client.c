@@ -247,15 +247,6 @@ is_sound (const Block *block, int fd, uint64_t *size)
       && os_is_sealed (fd);
 }
 
-static bool
-is_named (const Block *block, uint32_t gen)
-{
-  for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (load_seq (&block->pools[i].gen) == gen)
-      return true;
-  return false;
-}
-
 /* The oldest that the table does not name: it is gone. What came before it is
  * named is newer than that. */
 static uint32_t
@@ -264,8 +255,8 @@ least_useful (const Block *block)
   const DoorPass *pass = block->pass;
   uint32_t found = 0;
   for (uint32_t i = 1; i < pass->n_pools; i++)
-    if (!is_named (block, pass->pools[i].gen)
-        && (is_named (block, pass->pools[found].gen)
+    if (!block_names_pool (block, pass->pools[i].gen)
+        && (block_names_pool (block, pass->pools[found].gen)
             || pass->pools[i].gen < pass->pools[found].gen))
       found = i;
   return found;
@@ -471,15 +462,6 @@ door_take_pool (const Block *block, uint32_t gen)
   }
 }
 
-static bool
-is_in_table (const Block *block, uint32_t gen)
-{
-  for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (load_seq (&block->pools[i].gen) == gen)
-      return true;
-  return false;
-}
-
 /* Lets go of the pools that went before anybody here looked at them: each keeps
  * its memory. A pool comes before the table names it, but the next one is begun
  * only behind that. The reading thread. */
@@ -490,7 +472,7 @@ door_forget_pools (const Block *block)
   uint32_t begun = load_seq (&block->header->next_gen);
   for (uint32_t i = 0; i < pass->n_pools;) {
     if (pass->pools[i].gen >= begun
-        || is_in_table (block, pass->pools[i].gen)) {
+        || block_names_pool (block, pass->pools[i].gen)) {
       i++;
       continue;
     }
