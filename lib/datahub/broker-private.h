@@ -2,7 +2,7 @@
 #ifndef DATAHUB_BROKER_PRIVATE_H
 #define DATAHUB_BROKER_PRIVATE_H
 
-#include "broker.h"
+#include <datahub/broker.h>
 #include "registry-private.h"
 #include "rights-private.h"
 

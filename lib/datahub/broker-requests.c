@@ -5,7 +5,7 @@
 #include "broker-private.h"
 #include "evidence-private.h"
 #include "hub-error-private.h"
-#include "keys.h"
+#include <datahub/keys.h>
 
 #include <string.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include "hub-log-private.h"
 #include "broker-private.h"
 #include "endpoint-private.h"
-#include "hub.h"
+#include <datahub/hub.h>
 #include "keys-private.h"
 #include "zap-private.h"
 #include "zmq-source-private.h"

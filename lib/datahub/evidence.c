@@ -3,7 +3,7 @@
  * only the kernel's word that a lock is free removes them. */
 #include "hub-log-private.h"
 #include "evidence-private.h"
-#include "block.h"
+#include <datahub/block.h>
 #include "message-private.h"
 
 #include <string.h>

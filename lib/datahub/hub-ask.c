@@ -2,7 +2,7 @@
 /* What a program asks its hub: each question asynchronously, and waiting. */
 #include "hub-log-private.h"
 #include "hub-private.h"
-#include "block.h"
+#include <datahub/block.h>
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_HUB_BLOCK_PRIVATE_H
 #define DATAHUB_HUB_BLOCK_PRIVATE_H
 
-#include "hub-block.h"
+#include <datahub/hub-block.h>
 #include "message-private.h"
 
 DatahubHubBlock *datahub_hub_block_from_json (json_t *json, GError **error);

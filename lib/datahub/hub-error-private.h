@@ -2,7 +2,7 @@
 #ifndef DATAHUB_HUB_ERROR_PRIVATE_H
 #define DATAHUB_HUB_ERROR_PRIVATE_H
 
-#include "hub.h"
+#include <datahub/hub.h>
 
 gboolean datahub_refuse (GError **error, DatahubHubError code,
     const char *format, ...) G_GNUC_PRINTF (3, 4);

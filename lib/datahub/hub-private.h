@@ -4,8 +4,8 @@
 #ifndef DATAHUB_HUB_PRIVATE_H
 #define DATAHUB_HUB_PRIVATE_H
 
-#include "broker.h"
-#include "hub.h"
+#include <datahub/broker.h>
+#include <datahub/hub.h>
 #include "hub-block-private.h"
 #include "keys-private.h"
 #include "message-private.h"

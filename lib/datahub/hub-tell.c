@@ -3,7 +3,7 @@
  * Everything here returns at once. */
 #include "hub-log-private.h"
 #include "hub-private.h"
-#include "block.h"
+#include <datahub/block.h>
 
 #include <string.h>
 

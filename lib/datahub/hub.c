@@ -3,7 +3,7 @@
  * thread. */
 #include "hub-log-private.h"
 #include "hub-private.h"
-#include "block.h"
+#include <datahub/block.h>
 #include "endpoint-private.h"
 #include "runtime-dir-private.h"
 

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_KEY_FILE_PRIVATE_H
 #define DATAHUB_KEY_FILE_PRIVATE_H
 
-#include "keys.h"
+#include <datahub/keys.h>
 
 typedef enum
 {

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_KEYS_PRIVATE_H
 #define DATAHUB_KEYS_PRIVATE_H
 
-#include "keys.h"
+#include <datahub/keys.h>
 
 /* Lives on the stack of who uses it, and is wiped when it goes. */
 typedef struct

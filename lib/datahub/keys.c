@@ -4,7 +4,7 @@
 #include "hub-log-private.h"
 #include "keys-private.h"
 #include "key-file-private.h"
-#include "hub.h"
+#include <datahub/hub.h>
 #include "runtime-dir-private.h"
 
 #include <sodium.h>

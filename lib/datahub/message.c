@@ -3,7 +3,7 @@
  * here as a checked value or as an error. */
 #include "hub-log-private.h"
 #include "message-private.h"
-#include "block.h"
+#include <datahub/block.h>
 #include "hub-error-private.h"
 
 #include <sodium.h>

@@ -4,7 +4,7 @@
 #ifndef DATAHUB_REGISTRY_PRIVATE_H
 #define DATAHUB_REGISTRY_PRIVATE_H
 
-#include "keys.h"
+#include <datahub/keys.h>
 #include "message-private.h"
 
 /* So that nothing a client sends grows the broker without bound. */

@@ -3,7 +3,7 @@
  * may do everything; a key that is not listed, nothing. */
 #include "hub-log-private.h"
 #include "rights-private.h"
-#include "hub.h"
+#include <datahub/hub.h>
 #include "keys-private.h"
 #include "message-private.h"
 

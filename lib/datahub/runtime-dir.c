@@ -3,7 +3,7 @@
  * may read the broker's key, so its mode is the wall around everything. */
 #include "hub-log-private.h"
 #include "runtime-dir-private.h"
-#include "keys.h"
+#include <datahub/keys.h>
 #include "hub-error-private.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_ZAP_PRIVATE_H
 #define DATAHUB_ZAP_PRIVATE_H
 
-#include "keys.h"
+#include <datahub/keys.h>
 
 #define DATAHUB_ZAP_DOMAIN "datahub"
 

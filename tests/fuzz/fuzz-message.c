@@ -3,7 +3,7 @@
  * every way. */
 #include "fuzz.h"
 
-#include "datahub/message-private.h"
+#include "message-private.h"
 
 int
 LLVMFuzzerInitialize (int *argc, char ***argv)

@@ -3,7 +3,7 @@
 
 #include "lib/core/fixture.h"
 
-#include "datahub/block-private.h"
+#include "block-private.h"
 
 #include <datahub/core.h>
 

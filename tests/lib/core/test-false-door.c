@@ -3,8 +3,8 @@
  * over is checked. */
 #include "strict.h"
 
-#include "datahub/door-private.h"
-#include "datahub/producer-private.h"
+#include "door-private.h"
+#include "producer-private.h"
 
 #include <stdlib.h>
 #include <string.h>

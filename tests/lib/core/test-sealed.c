@@ -4,8 +4,8 @@
 #include "strict.h"
 #include "visit.h"
 
-#include "datahub/consumer-private.h"
-#include "datahub/producer-private.h"
+#include "consumer-private.h"
+#include "producer-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

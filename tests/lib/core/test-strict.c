@@ -6,7 +6,7 @@
 #include "life.h"
 #include "strict.h"
 
-#include "datahub/producer-private.h"
+#include "producer-private.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "strict.h"
 #include "visit.h"
 
-#include "datahub/producer-private.h"
+#include "producer-private.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * once, and healed. */
 #include "fixture.h"
 
-#include <datahub/keys-private.h>
+#include "keys-private.h"
 #include <signal.h>
 #include <string.h>
 

@@ -2,9 +2,9 @@
 /* A client that says exactly what a test wants it to say. */
 #include "fixture.h"
 
-#include <datahub/keys-private.h>
-#include <datahub/message-private.h>
-#include <datahub/zmq-source-private.h>
+#include "keys-private.h"
+#include "message-private.h"
+#include "zmq-source-private.h"
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
