@@ -84,7 +84,7 @@ def calls(path, what):
 
 
 def core(build):
-    archive = pathlib.Path(build, "lib/datahub/libdatahub-core.a")
+    archive = pathlib.Path(build, "lib/core/libdatahub-core.a")
     text = run(OBJDUMP, "-d", "--no-show-raw-insn", str(archive))
     n_ldar = len(re.findall(r"\bldar\b", text))
     n_stlr = len(re.findall(r"\bstlr\b", text))

@@ -108,11 +108,11 @@ def private_headers():
     """Private headers of the library stay inside it. Its own unit tests, which
     break blocks on purpose, are the one exception."""
     private = {f.name for f in tree() if f.name.endswith("-private.h")
-               and f.parts[:2] == ("lib", "datahub")}
+               and f.parts[0] == "lib"}
     if not private:
-        yield pathlib.Path("lib/datahub"), 0, "no private header found"
+        yield pathlib.Path("lib"), 0, "no private header found"
     for path in c_files():
-        if path.parts[:2] in (("lib", "datahub"), ("tests", "lib"),
+        if path.parts[:2] in (("lib", "core"), ("lib", "control"), ("tests", "lib"),
                               ("tests", "fuzz"), ("tests", "cross")):
             continue
         for number, name in includes(path):
@@ -124,10 +124,10 @@ def private_headers():
 def atomics_in_one_place():
     """Memory orders are named in one header only."""
     order = re.compile(r"\bmemory_order_|\b__ATOMIC_|\b__sync_")
-    home = pathlib.Path("lib/datahub/atomics-private.h")
+    home = pathlib.Path("lib/core/base/atomics-private.h")
     if not any(order.search(line) for _, line in lines(home)):
         yield home, 0, "names no memory order any more"
-    for path in c_files("lib/datahub/"):
+    for path in c_files("lib/core/", "lib/control/"):
         if path == home:
             continue
         for number, line in lines(path):
@@ -153,7 +153,7 @@ def elements_over_public_api():
     """The plugin, the command and the examples use installed headers only."""
     for path in c_files("gst/", "lib/cli/", "examples/"):
         for number, name in includes(path):
-            if "datahub/" in name and name.endswith("-private.h"):
+            if name.endswith("-private.h"):
                 yield path, number, f"includes {name}"
             if name.startswith("../"):
                 yield path, number, f"reaches out with {name}"
@@ -166,7 +166,7 @@ def core_without_glib(*sources):
     foreign = re.compile(r"^(glib|gio|gobject|gst/|zmq|jansson|czmq)")
     todo = [pathlib.Path(s).resolve().relative_to(ROOT) for s in sources]
     if not todo:
-        yield pathlib.Path("lib/datahub/meson.build"), 0, "no core sources"
+        yield pathlib.Path("lib/core/meson.build"), 0, "no core sources"
     seen = set()
     while todo:
         path = todo.pop()

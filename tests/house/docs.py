@@ -84,7 +84,7 @@ def names():
     page = ROOT / "docs" / "environment.md"
     text = page.read_text()
     outcomes = re.findall(r'\{ DATAHUB_\w+, "([a-z-]+)" \}',
-                          (ROOT / "lib/datahub/result.c").read_text())
+                          (ROOT / "lib/core/base/result.c").read_text())
     variables = set()
     for folder in ("lib", "gst"):
         for path in (ROOT / folder).rglob("*.c"):

@@ -2,7 +2,7 @@
 /* Adoption: the producer is killed at any step, and so is whoever goes on with
  * its block; a reader that stays attached holds a record from one life into the
  * next. Payloads may be shared by two records; what an adopter commits is held
- * back until it publishes. lib/datahub/producer-adopt.c, producer-ring.c,
+ * back until it publishes. lib/core/producer/producer-adopt.c, producer-ring.c,
  * producer-commit.c.
  *
  * Other models have the rest of it: gate (C4, joiners), sticky (C2, contexts),

@@ -2,7 +2,7 @@
 /* The end of a stream: the last records before CLOSED or the producer's death,
  * a pool added just before, names removed, a consumer that attaches meanwhile.
  * The producer dies anywhere; a successor then closes on its behalf.
- * lib/datahub/consumer-read.c (try_read, read_until), consumer.c (attach),
+ * lib/core/consumer/consumer-read.c (try_read, read_until), consumer.c (attach),
  * producer-close.c (close), block-names.c (laggards, close_for_the_dead).
  *
  * @covers A7 and state and byte 0 with B1; pools_seen, pool_changes, the names

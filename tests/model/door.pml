@@ -2,7 +2,7 @@
 /* The door of a strict block: how guests come by pools, which have no names there.
  * One thread grows, another commits and lets old pools go, the door's lets a guest
  * in and sends it what is owed; the producer dies at any step, or the guest. What
- * a full socket did not take before the producer's death is out of reach. lib/datahub/door.c, producer-pools.c
+ * a full socket did not take before the producer's death is out of reach. lib/core/producer/door.c, producer-pools.c
  * (pool_create, producer_tidy), door-client.c (door_take_pool, keep_pool).
  *
  * Between the steps lie locks or system calls: no buffers. Gates and pins are those

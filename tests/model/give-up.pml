@@ -2,7 +2,7 @@
 /* Buffers given up: short of slots, the producer puts a tombstone in the place of
  * a buffer that no gate protects. A reliable consumer joins at any time, reads,
  * may be evicted, leaves: it meets a tombstone only of what was committed before it
- * joined. lib/datahub/producer-pressure.c, consumer-read.c (try_read, step_over),
+ * joined. lib/core/producer/producer-pressure.c, consumer-read.c (try_read, step_over),
  * consumer.c (join).
  *
  * The ring is as long as the stream; records are few and used again.

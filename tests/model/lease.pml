@@ -2,7 +2,7 @@
 /* Leases within one process: the reading thread pins and lends without a lock
  * what nobody here holds, while another thread ends leases under it; the same
  * record is read again meanwhile (a peek, a sticky word), a pool leaves the table,
- * the consumer is closed. lib/datahub/consumer-lease.c, consumer-pools.c,
+ * the consumer is closed. lib/core/consumer/consumer-lease.c, consumer-pools.c,
  * consumer-private.h (consumer_pin). Threads of one process: nobody is killed.
  *
  * @covers B3 B6, leases, pools, stale, n_lent

@@ -3,7 +3,7 @@
  * As it is: two consumers and two deaths anywhere, of an owner, of who takes over
  * from the dead, of who is about to wake; a dead one's row is claimed by another,
  * who takes the lock or not, while the dead one's name is still in the word.
- * lib/datahub/lock.c.
+ * lib/core/userlock/lock.c.
  *
  * The word names a row, its claim and a thread; the producer's is the same with
  * its byte and incarnation. The lock guards two words that are equal whenever it

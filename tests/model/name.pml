@@ -3,7 +3,7 @@
  * byte 0 of that file belongs to the living producer. Two candidates, killed
  * anywhere, one of them closing, and a reclaimer that looks for the dead. A
  * candidate adopts the dead one's block or replaces it.
- * lib/datahub/block-names.c (block_take_over, block_reclaim_dead),
+ * lib/core/block/block-names.c (block_take_over, block_reclaim_dead),
  * producer-publish.c (publish), producer-close.c (unlink_names), producer-adopt.c
  * (open_dead).
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Retire and reclaim of the producer against pin and revalidation of two
  * readers, each killed at any statement, its row cleaned and taken again.
- * lib/datahub/producer-ring.c, producer-commit.c, consumer-read.c (try_read),
+ * lib/core/producer/producer-ring.c, producer-commit.c, consumer-read.c (try_read),
  * consumer-lease.c (pin, unpin), consumer.c (rows), rows.c.
  *
  * @covers A3 A10 A4 A5 A6 A7, B1 B2 B3 B4 B6, rows_hwm, the row's lock byte

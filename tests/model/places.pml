@@ -2,7 +2,7 @@
 /* Who stands at the door of a strict block: there is one row, one place in the hall
  * for who has not greeted, and so two places in the door's table. Guests come with
  * a ticket of their own or one that they saw, greet or do not, give the row back
- * when they like, and hang up or stay. lib/datahub/door.c (take_in, listen_to, let_in,
+ * when they like, and hang up or stay. lib/core/producer/door.c (take_in, listen_to, let_in,
  * drop_former), ticket.c (ticket_take).
  *
  * One thread does all of it; what it is told in which order is the guests' choice.

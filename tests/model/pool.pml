@@ -3,7 +3,7 @@
  * a pool of its own; the table has two entries, used again. A reliable and a
  * live reader open pools as they see them, or when a record needs one. An old
  * pool goes when no record, in the ring or in limbo, refers to it.
- * lib/datahub/producer-pools.c, producer-ring.c, consumer-pools.c,
+ * lib/core/producer/producer-pools.c, producer-ring.c, consumer-pools.c,
  * consumer-view.c (open_pools), block.c (pool_shape_read, pool_open),
  * producer-adopt.c (take_pools, tidy_files).
  *

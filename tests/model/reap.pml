@@ -3,7 +3,7 @@
  * description, another process, and a joiner that takes the row for itself; the
  * kernel's lock on the row's byte elects one. Two deaths anywhere, of who cleans
  * as of who joined; the next one does it all again. A consumer may fork: the
- * child has its parent's description. lib/datahub/producer-wait.c (reap_row),
+ * child has its parent's description. lib/core/producer/producer-wait.c (reap_row),
  * rows.c (row_is_neutral, row_clean), consumer.c (claim_row, occupy_row, close),
  * os-fork.c.
  *

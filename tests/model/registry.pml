@@ -2,7 +2,7 @@
 /* Names of user locks: three ask at once for two names, of which one is the
  * beginning of the other, under the kernel lock on byte 2; two deaths anywhere,
  * also of who repairs. A name is two words here, three in the code, written one
- * after the other. lib/datahub/lock-registry.c.
+ * after the other. lib/core/userlock/lock-registry.c.
  *
  * The kernel lock orders everything, and names are stored with release: no
  * buffers.

@@ -3,7 +3,7 @@
  * cleans and reclaims as well, and consumers that come and go. One repairs
  * everything, the other takes one record, or one row, from the consumer that it
  * was told of. Deaths at any step, of whoever; a doctor that died is followed by
- * another. lib/datahub/repair.c, release.c, rows.c (row_is_neutral, row_clean).
+ * another. lib/core/doctor/repair.c, release.c, rows.c (row_is_neutral, row_clean).
  *
  * All words here are seq_cst, and kernel locks order the rest: no buffers. A lock
  * belongs to an open description and does not conflict with itself.

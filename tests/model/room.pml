@@ -3,7 +3,7 @@
  * consumers, in batches; it is woken when half of the ring is free. SLOTS: two
  * threads, one short of a record that a live consumer pins, one of a loan. The
  * 10 ms slice is a wake-up that exists only for rows whose owner died; the
- * living must never need it. lib/datahub/producer-wait.c, consumer-wait.c
+ * living must never need it. lib/core/producer/producer-wait.c, consumer-wait.c
  * (kicks), consumer-read.c (advance), consumer-lease.c (unpin), producer-slots.c
  * (abort).
  *

@@ -3,7 +3,7 @@
  * asked to close the block, and a successor that adopts or replaces it. Pool 1 is in
  * the table, with the newest record in it, unless somebody wrote over the table;
  * pool 2 is a stray; the successor adds pool 3 and lets pool 1 go. Two deaths at any
- * step, of whoever. lib/datahub/repair.c (repair_producers_part, remove_stray_pools,
+ * step, of whoever. lib/core/doctor/repair.c (repair_producers_part, remove_stray_pools,
  * close_block), block-names.c (block_close_for_the_dead), producer-adopt.c.
  *
  * All words here are seq_cst, and kernel locks order the rest: no buffers.

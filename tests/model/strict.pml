@@ -4,7 +4,7 @@
  * looks for the dead too, and scans whatever is mapped where rows are. A guest may
  * pin all it likes, hang up and read on, or give its token back and write on to
  * the row that it had. Both guests and the producer die at any step.
- * lib/datahub/producer-strict.c, door.c (listen_to, let_in, send_grant),
+ * lib/core/producer/producer-strict.c, door.c (listen_to, let_in, send_grant),
  * door-client.c (take_over, door_leave), producer-wait.c (charge_blockers),
  * producer-ring.c (row_needs, scan_pins).
  *

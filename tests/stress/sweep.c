@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The sweep: processes are killed, and stopped, at every step that the core has
- * (lib/datahub/steps-private.h), and what they leave is looked at from outside
+ * (lib/core/base/steps-private.h), and what they leave is looked at from outside
  * each time. First every scenario is played without a death, to see which steps
  * it reaches and how often; then once for each step and several arrivals at it;
  * then with two deaths.
