@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One function for each shared access, so that its instructions can be looked at:
  * see orders.py. */
-#include "atomics-private.h"
+#include "core/base/atomics-private.h"
 
 #define PROBE(name, type, expression)                                          \
   type probe_##name (shared_u64 *p, uint64_t v);                               \

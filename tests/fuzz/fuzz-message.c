@@ -3,7 +3,7 @@
  * every way. */
 #include "fuzz.h"
 
-#include "message-private.h"
+#include "control/wire/message-private.h"
 
 int
 LLVMFuzzerInitialize (int *argc, char ***argv)

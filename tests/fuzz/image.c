@@ -3,7 +3,7 @@
 
 #include "lib/core/fixture.h"
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <datahub/core.h>
 

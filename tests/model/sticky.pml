@@ -2,7 +2,7 @@
 /* Sticky words and context records: caps, buffers that refer to them, caps
  * again. A record is freed when ring, sticky word and contexts let go of it and
  * nobody pins it. The reader pins a buffer and reads its caps unpinned, or reads
- * the sticky word, also while it holds the same record. lib/datahub/
+ * the sticky word, also while it holds the same record. lib/core/:
  * producer-ring.c (free_record), producer-commit.c (publish_sticky),
  * consumer-view.c (get_context, read_sticky), consumer-lease.c, producer-adopt.c
  * (judge_sticky, count_contexts).

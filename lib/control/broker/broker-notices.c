@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the broker tells whom when a block or a consumer comes or goes. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 
 /* To everybody who listens for blocks of this name. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who is still there. A client that misses its heartbeats is silent, no more:
  * its blocks and consumers stay until the kernel says that they are gone. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
 

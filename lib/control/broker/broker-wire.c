@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The broker's side of the wire: what comes in is judged here (who sent it, is
  * it new, is it within the sender's budget) before a handler sees it. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "broker-private.h"
-#include "hub-error-private.h"
-#include "zmq-source-private.h"
+#include "control/wire/hub-error-private.h"
+#include "control/wire/zmq-source-private.h"
 
 #include <errno.h>
 #include <sodium.h>

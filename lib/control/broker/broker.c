@@ -2,13 +2,13 @@
 /* The broker's life: the locks, the sockets and the one thread that owns the
  * registry. What it says is in broker-wire.c, broker-requests.c and
  * broker-watch.c. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "broker-private.h"
-#include "endpoint-private.h"
+#include "control/wire/endpoint-private.h"
 #include <datahub/hub.h>
-#include "keys-private.h"
-#include "zap-private.h"
-#include "zmq-source-private.h"
+#include "control/wire/keys-private.h"
+#include "control/wire/zap-private.h"
+#include "control/wire/zmq-source-private.h"
 
 #include <sodium.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Death by evidence: a silent client may be stopped, and then its blocks stay;
  * only the kernel's word that a lock is free removes them. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "evidence-private.h"
 #include <datahub/block.h>
-#include "message-private.h"
+#include "control/wire/message-private.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #define DATAHUB_REGISTRY_PRIVATE_H
 
 #include <datahub/keys.h>
-#include "message-private.h"
+#include "control/wire/message-private.h"
 
 /* So that nothing a client sends grows the broker without bound. */
 #define DATAHUB_MAX_CLIENTS 1024

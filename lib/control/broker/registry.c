@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The registry: plain bookkeeping. Who may change it is the broker's to say. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "registry-private.h"
 
 #include <sodium.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The allow-list: which key may do what with which names. The broker's own user
  * may do everything; a key that is not listed, nothing. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "rights-private.h"
 #include <datahub/hub.h>
-#include "keys-private.h"
-#include "message-private.h"
+#include "control/wire/keys-private.h"
+#include "control/wire/message-private.h"
 
 #include <string.h>
 #include <sys/stat.h>

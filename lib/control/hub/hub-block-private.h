@@ -3,7 +3,7 @@
 #define DATAHUB_HUB_BLOCK_PRIVATE_H
 
 #include <datahub/hub-block.h>
-#include "message-private.h"
+#include "control/wire/message-private.h"
 
 DatahubHubBlock *datahub_hub_block_from_json (json_t *json, GError **error);
 void datahub_hub_block_set_ticket (DatahubHubBlock *block,

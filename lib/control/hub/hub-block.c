@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the broker said about one block, kept as it was said. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-block-private.h"
 
 #include <sodium.h>

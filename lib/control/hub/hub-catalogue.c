@@ -2,7 +2,7 @@
 /* The blocks this hub was told of. A change of brokers is not a change of
  * blocks: what was known stays known until the new broker had time to hear from
  * everybody. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Questions that take more than one request: find (asks again when the block
  * comes), list (page by page), and waiting for the connection. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 #include <sodium.h>

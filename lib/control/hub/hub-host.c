@@ -2,9 +2,9 @@
 /* The election: whoever holds the lock of the runtime directory hosts the
  * broker. The kernel gives the lock to one process and takes it back when that
  * one dies; all the others connect. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
-#include "broker-private.h"
+#include "control/broker/broker-private.h"
 
 /* Hosts the broker if it is ours to host and nobody does. FALSE only when
  * hosting failed for another reason than that somebody was first. */

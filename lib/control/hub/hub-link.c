@@ -2,9 +2,9 @@
 /* One connection to a broker: a socket and its monitor. libzmq does not
  * reconnect by itself here: each attempt is a new socket, so that nothing of an
  * old connection can turn up in a new one. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
-#include "zmq-source-private.h"
+#include "control/wire/zmq-source-private.h"
 
 #include <sodium.h>
 #include <string.h>

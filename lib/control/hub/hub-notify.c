@@ -2,7 +2,7 @@
 /* Notifications on their way out. "data-ready" may be sent for every buffer: of
  * those only the newest counts. The first leaves at once, then one every few
  * milliseconds at most. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What this process offers and uses, remembered so that every broker that comes
  * is told all of it. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 #include <sodium.h>

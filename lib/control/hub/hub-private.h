@@ -7,8 +7,8 @@
 #include <datahub/broker.h>
 #include <datahub/hub.h>
 #include "hub-block-private.h"
-#include "keys-private.h"
-#include "message-private.h"
+#include "control/wire/keys-private.h"
+#include "control/wire/message-private.h"
 
 typedef enum
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The connection's life: attempt, greet, beat, notice the loss, heal. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
-#include "endpoint-private.h"
-#include "evidence-private.h"
-#include "runtime-dir-private.h"
+#include "control/wire/endpoint-private.h"
+#include "control/broker/evidence-private.h"
+#include "control/wire/runtime-dir-private.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hub's signals: how they look, and in which thread they are emitted. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 #include <gobject/gvaluecollector.h>

@@ -2,7 +2,7 @@
 /* Answers go home whole: a task, and with it perhaps the last reference to the
  * hub, is let go in the context that asked, never in the hub's thread, so that
  * whoever lets go of a hub finds it ended. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 typedef struct

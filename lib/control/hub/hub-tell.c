@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a program tells its hub: handed to the hub's thread, which remembers it.
  * Everything here returns at once. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>
 

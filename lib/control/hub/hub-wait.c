@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Deadlines and cancelling, once for all that waits. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 
 gpointer

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The public face of the hub: checks arguments, hands the work to the hub's
  * thread. */
-#include "hub-log-private.h"
+#include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>
-#include "endpoint-private.h"
-#include "runtime-dir-private.h"
+#include "control/wire/endpoint-private.h"
+#include "control/wire/runtime-dir-private.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef DATAHUB_BLOCK_LAYOUT_PRIVATE_H
 #define DATAHUB_BLOCK_LAYOUT_PRIVATE_H
 
-#include "atomics-private.h"
+#include "core/base/atomics-private.h"
 
 #include <stddef.h>
 

@@ -10,7 +10,7 @@
  *   without a lck is garbage, and a lck whose byte 0 and row bytes are all free
  *   is garbage; nothing else is. */
 #include "block-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

@@ -4,9 +4,9 @@
 #define DATAHUB_BLOCK_PRIVATE_H
 
 #include "geometry-private.h"
-#include "names-private.h"
-#include "os-private.h"
-#include "steps-private.h"
+#include "core/base/names-private.h"
+#include "core/os/os-private.h"
+#include "core/base/steps-private.h"
 
 #include <datahub/block.h>
 

@@ -3,7 +3,7 @@
  * copied once, here. */
 #include "block-private.h"
 #include "door-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

@@ -3,7 +3,7 @@
  * of a strict block has ctl and the pools to read, con and its own row to write,
  * and nothing of anybody else. */
 #include "door-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <stdlib.h>

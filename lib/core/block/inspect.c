@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Looking at a block from outside: no row, no lock, nothing written. */
 #include "block-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef DATAHUB_TICKET_PRIVATE_H
 #define DATAHUB_TICKET_PRIVATE_H
 
-#include "names-private.h"
+#include "core/base/names-private.h"
 
 #include <datahub/ticket.h>
 

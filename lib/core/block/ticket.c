@@ -4,7 +4,7 @@
  * anybody. A ticket is a nonce, an end and a name under a keyed hash; it is good
  * once. */
 #include "block-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 #include "ticket-private.h"
 
 #include <sodium.h>

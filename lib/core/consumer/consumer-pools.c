@@ -2,8 +2,8 @@
 /* Mappings of pools on the consumer's side. A pool is needed only by a record
  * that is pinned, and a pool with a pinned record stays (P2, P3). */
 #include "consumer-private.h"
-#include "door-private.h"
-#include "result-private.h"
+#include "core/block/door-private.h"
+#include "core/base/result-private.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_CONSUMER_PRIVATE_H
 #define DATAHUB_CONSUMER_PRIVATE_H
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <datahub/consumer.h>
 

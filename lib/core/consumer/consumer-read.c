@@ -5,7 +5,7 @@
  * gate behind; whoever needs the room cleans the row once the kernel has freed
  * its lock byte. */
 #include "consumer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 /* A reader that is lapped at every look, or sent on by a head that lies, comes
  * back to its timeout and its interrupt after so many. */

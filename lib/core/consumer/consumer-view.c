@@ -4,9 +4,9 @@
  *
  * The producer may be hostile: plain fields are loaded once, and nothing of a
  * record is used that was not checked. */
-#include "checksum-private.h"
+#include "core/block/checksum-private.h"
 #include "consumer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #define STICKY_TRIES 100
 

@@ -5,7 +5,7 @@
  * byte with the last descriptor, so a consumer killed anywhere leaves a row
  * that whoever needs it recognises as dead and cleans. */
 #include "consumer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

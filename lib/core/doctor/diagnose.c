@@ -3,8 +3,8 @@
  * The producer's own lists are private to it, so what is free and what it has
  * lent cannot be told apart; what is in the ring, and who holds what, can. */
 #include "integrity-private.h"
-#include "lock-private.h"
-#include "result-private.h"
+#include "core/userlock/lock-private.h"
+#include "core/base/result-private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef DATAHUB_INTEGRITY_PRIVATE_H
 #define DATAHUB_INTEGRITY_PRIVATE_H
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <datahub/integrity.h>
 

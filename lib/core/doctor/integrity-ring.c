@@ -2,7 +2,7 @@
 /* Validating the ring: its counters, its words, and every record that can be
  * reached through them. The producer may be at work, or dead between any two
  * steps: what those leave is right (rule D2 of the protocol). */
-#include "checksum-private.h"
+#include "core/block/checksum-private.h"
 #include "integrity-private.h"
 
 #include <stdlib.h>

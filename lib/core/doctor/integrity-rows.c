@@ -2,7 +2,7 @@
 /* Validating the consumer table: the bell page, every row against the ring and
  * against the kernel's lock, and the user locks. */
 #include "integrity-private.h"
-#include "lock-private.h"
+#include "core/userlock/lock-private.h"
 
 #include <stdio.h>
 #include <string.h>

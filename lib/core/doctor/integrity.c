@@ -2,7 +2,7 @@
 /* Validating a block as an observer: how doubts are gathered, looked at again
  * and told. What is wrong with what is in the files beside this one. */
 #include "integrity-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
  * moment, and would give back once more later. So who lives is refused, with what
  * to do instead; the kernel gives everything back when it ends. Models:
  * tests/model/repair.pml. */
-#include "lock-private.h"
+#include "core/userlock/lock-private.h"
 #include "repair-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <stdlib.h>
 #include <string.h>

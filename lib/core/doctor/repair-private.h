@@ -3,7 +3,7 @@
 #ifndef DATAHUB_REPAIR_PRIVATE_H
 #define DATAHUB_REPAIR_PRIVATE_H
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <datahub/integrity.h>
 

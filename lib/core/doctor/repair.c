@@ -9,9 +9,9 @@
  * the next does the rest: each action is done twice without harm. Models:
  * tests/model/repair.pml, strays.pml. */
 #include "integrity-private.h"
-#include "lock-private.h"
+#include "core/userlock/lock-private.h"
 #include "repair-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "os-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory without a name: made, sealed, handed on by descriptor. */
 #include "os-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #ifndef DATAHUB_OS_PRIVATE_H
 #define DATAHUB_OS_PRIVATE_H
 
-#include "atomics-private.h"
+#include "core/base/atomics-private.h"
 
 #include <datahub/types.h>
 

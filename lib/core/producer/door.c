@@ -10,9 +10,9 @@
  * A new pool is sent to every guest before the pool table names it, so a
  * consumer finds its descriptor waiting, also after the producer's death. Models:
  * tests/model/door.pml, places.pml. */
-#include "door-private.h"
+#include "core/block/door-private.h"
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,9 +4,9 @@
  * A producer killed between any two steps leaves either nothing visible (before
  * A7) or the whole batch (after it): there is no state of several words in
  * shared memory. */
-#include "checksum-private.h"
+#include "core/block/checksum-private.h"
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * older one goes when no loan and no record, in the ring or in limbo, refers to
  * it. Models: tests/model/pool.pml. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

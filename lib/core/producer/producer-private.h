@@ -2,8 +2,8 @@
 #ifndef DATAHUB_PRODUCER_PRIVATE_H
 #define DATAHUB_PRODUCER_PRIVATE_H
 
-#include "block-private.h"
-#include "door-private.h"
+#include "core/block/block-private.h"
+#include "core/block/door-private.h"
 
 #include <datahub/producer.h>
 

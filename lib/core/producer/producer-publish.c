@@ -4,7 +4,7 @@
  * A block becomes visible with its last link, the entry (R11): a creator killed
  * before that leaves, at worst, links that reclaim recognises as garbage. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

@@ -2,7 +2,7 @@
 /* Loans of slots: acquire, fill, and commit or abort, in any number and
  * order. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <stddef.h>
 

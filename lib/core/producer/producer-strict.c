@@ -12,7 +12,7 @@
  * A sealed block cannot be adopted, not even by its owner: a producer that comes
  * back makes a new one. Models: tests/model/strict.pml. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* How a producer waits: for reliable consumers alone, never for a live one; how
  * it evicts those that hold it too long, and cleans after the dead. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <string.h>
 

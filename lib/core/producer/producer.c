@@ -4,7 +4,7 @@
  * Byte 0 of the lock file is locked before that file has a name and until the
  * last loan is back. */
 #include "producer-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/block.h>
 

@@ -2,7 +2,7 @@
 #ifndef DATAHUB_LOCK_PRIVATE_H
 #define DATAHUB_LOCK_PRIVATE_H
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <datahub/lock.h>
 

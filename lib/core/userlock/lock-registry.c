@@ -7,7 +7,7 @@
  * names are changed, so whoever finds it set knows that its owner died over it,
  * checks the names, and only then clears it. */
 #include "lock-private.h"
-#include "result-private.h"
+#include "core/base/result-private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,10 +7,10 @@
  * that names it: exactly one contender gets it, and is told that what the lock
  * guards may be half changed. Killed between any two steps, an owner leaves
  * either its name in the word (reclaimed) or zero (free). */
-#include "consumer-private.h"
+#include "core/consumer/consumer-private.h"
 #include "lock-private.h"
-#include "producer-private.h"
-#include "result-private.h"
+#include "core/producer/producer-private.h"
+#include "core/base/result-private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,9 +10,9 @@
  *
  * Words are stored with release and loaded with acquire, which orders each
  * behind the sequence before it, without fences. */
-#include "consumer-private.h"
-#include "producer-private.h"
-#include "result-private.h"
+#include "core/consumer/consumer-private.h"
+#include "core/producer/producer-private.h"
+#include "core/base/result-private.h"
 
 #include <datahub/zone.h>
 

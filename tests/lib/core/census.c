@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "census.h"
 
-#include "producer-private.h"
+#include "core/producer/producer-private.h"
 
 #include <stdlib.h>
 

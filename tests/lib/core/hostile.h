@@ -7,7 +7,7 @@
 #include "exercise.h"
 #include "fixture.h"
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 /* A file of the test's directory, mapped writable beside everybody else. */
 typedef struct

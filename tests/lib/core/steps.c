@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "steps.h"
 
-#include "steps-private.h"
+#include "core/base/steps-private.h"
 
 #include <signal.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
 #include "strict.h"
 #include "visit.h"
 
-#include "producer-private.h"
+#include "core/producer/producer-private.h"
 
 #include <errno.h>
 #include <stdio.h>

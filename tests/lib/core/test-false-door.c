@@ -3,8 +3,8 @@
  * over is checked. */
 #include "strict.h"
 
-#include "door-private.h"
-#include "producer-private.h"
+#include "core/block/door-private.h"
+#include "core/producer/producer-private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * bits. */
 #include "hostile.h"
 
-#include "block-private.h"
+#include "core/block/block-private.h"
 
 #include <stdlib.h>
 #include <string.h>

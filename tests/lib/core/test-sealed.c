@@ -4,8 +4,8 @@
 #include "strict.h"
 #include "visit.h"
 
-#include "consumer-private.h"
-#include "producer-private.h"
+#include "core/consumer/consumer-private.h"
+#include "core/producer/producer-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

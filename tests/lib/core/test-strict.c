@@ -6,7 +6,7 @@
 #include "life.h"
 #include "strict.h"
 
-#include "producer-private.h"
+#include "core/producer/producer-private.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "strict.h"
 #include "visit.h"
 
-#include "producer-private.h"
+#include "core/producer/producer-private.h"
 
 #include <string.h>
 

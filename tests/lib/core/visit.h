@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 
-#include "door-private.h"
+#include "core/block/door-private.h"
 
 /* What the door says to a greeting, and what it hands over. */
 typedef struct

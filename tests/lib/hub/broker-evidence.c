@@ -2,7 +2,7 @@
 /* What a broker finds out about consumers, and how long that may take it. */
 #include "fixture.h"
 
-#include "evidence-private.h"
+#include "control/broker/evidence-private.h"
 
 #include <signal.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * once, and healed. */
 #include "fixture.h"
 
-#include "keys-private.h"
+#include "control/wire/keys-private.h"
 #include <signal.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /* Key files and the runtime directory: what is made, and what is refused. */
 #include "fixture.h"
 
-#include "keys-private.h"
-#include "runtime-dir-private.h"
+#include "control/wire/keys-private.h"
+#include "control/wire/runtime-dir-private.h"
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>

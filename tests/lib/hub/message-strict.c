@@ -2,7 +2,7 @@
 /* Messages are read strictly; nothing that is sent survives as nonsense. */
 #include "fixture.h"
 
-#include "message-private.h"
+#include "control/wire/message-private.h"
 #include <string.h>
 
 static void

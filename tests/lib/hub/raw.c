@@ -2,9 +2,9 @@
 /* A client that says exactly what a test wants it to say. */
 #include "fixture.h"
 
-#include "keys-private.h"
-#include "message-private.h"
-#include "zmq-source-private.h"
+#include "control/wire/keys-private.h"
+#include "control/wire/message-private.h"
+#include "control/wire/zmq-source-private.h"
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
