@@ -4,8 +4,8 @@
 tests BUILD_DIR.
 names: docs/environment.md has every outcome of the library and every variable.
 links: every relative link and every path in backquotes leads somewhere.
-tests: every test that docs/testing.md names exists, and has the behaviour that
-is named with it."""
+tests: each test that docs/testing.md and docs/requirements.md name exists, and
+has the behaviour that is named with it."""
 import json
 import pathlib
 import re
@@ -15,7 +15,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:lib|gst|tests|docs|examples|\.ci)/[\w./*-]*)`")
-SUITES = ("core", "stress", "house", "example", "fuzz", "model", "litmus")
+SUITES = ("core", "hub", "cli", "gst", "stress", "house", "example", "fuzz",
+          "model", "litmus")
 TEST = re.compile(r"`((?:%s)-[a-z0-9-]+)`" % "|".join(SUITES))
 BEHAVIOUR = re.compile(r"`([a-z][a-z-]+): ([^`]+)`", re.S)
 
@@ -64,20 +65,20 @@ def texts_of_tests(build):
 
 def tests(build):
     texts = texts_of_tests(build)
-    page = ROOT / "docs" / "testing.md"
-    text = page.read_text()
-    behaviours = [(name, " ".join(what.split()))
-                  for name, what in BEHAVIOUR.findall(text)]
-    if not behaviours:
-        yield page, "behaviour at all"
-    for name, what in behaviours:
-        if name not in texts:
-            yield page, f"program {name}"
-        elif what not in texts[name]:
-            yield page, f"behaviour of {name}: {what}"
-    for name in TEST.findall(text):
-        if name not in texts:
-            yield page, name
+    for page in (ROOT / "docs" / "testing.md", ROOT / "docs" / "requirements.md"):
+        text = page.read_text()
+        behaviours = [(name, " ".join(what.split()))
+                      for name, what in BEHAVIOUR.findall(text)]
+        if page.stem == "requirements" and not behaviours:
+            yield page, "behaviour at all"
+        for name, what in behaviours:
+            if name not in texts:
+                yield page, f"program {name}"
+            elif what not in texts[name]:
+                yield page, f"behaviour of {name}: {what}"
+        for name in TEST.findall(text):
+            if name not in texts:
+                yield page, name
 
 
 def names():
