@@ -45,6 +45,8 @@ int cli_fail (int code, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void cli_print_json (json_t *json);
 CliTable *cli_table_new (const char *const *columns);
 void cli_table_add (CliTable *table, ...) G_GNUC_NULL_TERMINATED;
+guint cli_terminal_width (void);
+void cli_table_fit (CliTable *table, guint width);
 void cli_table_print (CliTable *table);
 void cli_table_free (CliTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliTable, cli_table_free)

@@ -153,6 +153,19 @@ print_json (GTree *rows, gboolean connected, const GError *error)
   cli_print_json (json);
 }
 
+/* Removes the types of the values from the caps: "width=(int)640" becomes
+ * "width=640". */
+static gboolean
+remove_types (gpointer name, gpointer data, gpointer types)
+{
+  Row *row = data;
+  g_autofree char *caps =
+      g_regex_replace_literal (types, row->caps, -1, 0, "=", 0, NULL);
+
+  set_text (&row->caps, caps);
+  return FALSE;
+}
+
 static gboolean
 add_to_table (gpointer name, gpointer data, gpointer table)
 {
@@ -165,6 +178,7 @@ add_to_table (gpointer name, gpointer data, gpointer table)
   return FALSE;
 }
 
+/* On a terminal the caps are shortened, so that each block takes one line. */
 static void
 print_table (GTree *rows)
 {
@@ -176,7 +190,14 @@ print_table (GTree *rows)
     return;
   }
   g_autoptr (CliTable) table = cli_table_new (columns);
+  guint width = cli_terminal_width ();
+  if (width) {
+    g_autoptr (GRegex) types = g_regex_new ("=\\([a-z]+\\)", 0, 0, NULL);
+    g_tree_foreach (rows, remove_types, types);
+  }
   g_tree_foreach (rows, add_to_table, table);
+  if (width)
+    cli_table_fit (table, width);
   cli_table_print (table);
 }
 

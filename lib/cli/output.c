@@ -5,10 +5,16 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define GAP 2 /* between two columns */
+#define LEAST 8 /* characters that cli_table_fit() leaves in the last column */
 
 struct _CliTable
 {
   guint n_columns;
+  guint limit; /* of the last column, in characters; 0: none */
   GPtrArray *cells; /* of text, row by row; owned */
 };
 
@@ -77,15 +83,76 @@ cli_table_add (CliTable *table, ...)
   va_end (args);
 }
 
+/* Characters in a line of the terminal on standard output; 0 if standard output
+ * is not a terminal, or the terminal has no width. */
+guint
+cli_terminal_width (void)
+{
+  struct winsize size = { 0 };
+
+  return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* How many bytes of @cell take at most @limit characters of a line; *@width is
+ * how many characters they take. */
+static gsize
+bytes_within (const char *cell, guint limit, guint *width)
+{
+  const char *end = cell;
+
+  for (*width = 0; *end; end = g_utf8_next_char (end)) {
+    gunichar c = g_utf8_get_char (end);
+    guint more = g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
+
+    if (more > limit - *width)
+      break;
+    *width += more;
+  }
+  return end - cell;
+}
+
+static guint
+cell_width (const char *cell)
+{
+  guint width;
+
+  bytes_within (cell, G_MAXUINT, &width);
+  return width;
+}
+
 static guint
 column_width (CliTable *table, guint column)
 {
-  glong width = 0;
+  guint width = 0;
 
   for (guint i = column; i < table->cells->len; i += table->n_columns)
-    width =
-        MAX (width, g_utf8_strlen (g_ptr_array_index (table->cells, i), -1));
-  return (guint) width;
+    width = MAX (width, cell_width (g_ptr_array_index (table->cells, i)));
+  return width;
+}
+
+/* Cuts the last column so that no line is longer than @width characters, if
+ * @width leaves it any. Call it before cli_table_print(). */
+void
+cli_table_fit (CliTable *table, guint width)
+{
+  guint used = 0;
+
+  for (guint i = 0; i + 1 < table->n_columns; i++)
+    used += column_width (table, i) + GAP;
+  table->limit = width > used + LEAST ? width - used : LEAST;
+}
+
+/* Prints the cell of the last column, cut to the table's limit. */
+static void
+print_last (CliTable *table, const char *cell)
+{
+  guint width = cell_width (cell);
+
+  if (!table->limit || width <= table->limit)
+    g_print ("%s\n", cell);
+  else
+    g_print ("%.*s…\n", (int) bytes_within (cell, table->limit - 1, &width),
+        cell);
 }
 
 /* Prints the table. */
@@ -99,9 +166,12 @@ cli_table_print (CliTable *table)
   for (guint i = 0; i < table->cells->len; i++) {
     const char *cell = g_ptr_array_index (table->cells, i);
     guint column = i % table->n_columns;
-    gboolean last = column == table->n_columns - 1;
-    guint pad = widths[column] - (guint) g_utf8_strlen (cell, -1);
-    g_print ("%s%*s%s", cell, last ? 0 : (int) pad + 2, "", last ? "\n" : "");
+
+    if (column == table->n_columns - 1)
+      print_last (table, cell);
+    else
+      g_print ("%s%*s", cell, (int) (widths[column] - cell_width (cell)) + GAP,
+          "");
   }
 }
 

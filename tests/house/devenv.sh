@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# `meson devenv -C BUILD` is enough for GStreamer's tools to find the elements.
+# `meson devenv -C BUILD` is enough for GStreamer's tools to find the elements,
+# and for a shell to find the command `datahub`.
 set -euo pipefail
 
 build=$1
@@ -21,3 +22,12 @@ for element in datahubsink datahubsrc; do
     exit 1
   }
 done
+
+found=$(meson devenv -C "$build" bash -c 'command -v datahub')
+case $(realpath "$found") in
+  "$(realpath "$build")"/*) ;;
+  *)
+    echo "datahub is $found in the development environment, not in this build tree"
+    exit 1
+    ;;
+esac
