@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Rows of a strict block. The door's thread makes a row for each guest and hands
- * it over with a token, whose lock says that the guest lives; the streaming thread
- * looks for the dead too, and scans whatever is mapped where rows are. A guest may
+/* Rows of a strict block. The server's thread makes a row for each client and hands
+ * it over with a token, whose lock says that the client lives; the streaming thread
+ * looks for the dead too, and scans whatever is mapped where rows are. A client may
  * pin all it likes, hang up and read on, or give its token back and write on to
- * the row that it had. Both guests and the producer die at any step.
- * lib/core/producer/producer-strict.c, door.c (listen_to, let_in, send_grant),
- * door-client.c (take_over, door_leave), producer-wait.c (charge_blockers),
+ * the row that it had. Both clients and the producer die at any step.
+ * lib/core/producer/strict-memory.c, strict-server.c (listen_to, give_access, send_access),
+ * strict-client.c (take_over, strict_client_close), producer-wait.c (charge_blockers),
  * producer-ring.c (row_needs, scan_pins).
  *
  * Between the steps of the two threads lie system calls or locks, the pins are
@@ -13,21 +13,21 @@
  * the kernel closes if nobody is left to take it.
  * @covers tokens, rows as objects, strict_hwm, claims, reap_lock; GATE: accounts of
  *   who is in the way
- * @also PRODUCER_DIES | at any step, and one guest
- * @long TWO_ROWS | both guests may be in
- * @also GATE | the guest before could know the next one's gate, and wobble
- * @long COMES_AGAIN | the first guest comes twice
+ * @also PRODUCER_DIES | at any step, and one client
+ * @long TWO_ROWS | both clients may be in
+ * @also GATE | the client before could know the next one's gate, and wobble
+ * @long COMES_AGAIN | the first client comes twice
  * @mutant TOKEN_LATE | token | the lock is taken when the row is in the scan
  * @mutant TOKEN_IS_OURS | token | a second descriptor of the producer's own description
  * @mutant INSTALL_LATE | strict row, A5 | in the scan after it was sent
  * @mutant STRICT_HWM_LATE | rows_hwm, A4 | rows_hwm is raised after the row was sent
- * @mutant HWM_OF_GUESTS | rows_hwm, A4 | the word that guests can write to is believed
- * @mutant OBJECT_AGAIN | strict row | the next guest gets the same memory
+ * @mutant HWM_OF_CLIENTS | rows_hwm, A4 | the word that clients can write to is believed
+ * @mutant OBJECT_AGAIN | strict row | the next client gets the same memory
  * @mutant STAYS_MAPPED | strict row | a row is left in the scan until it is given again
  * @mutant HANG_UP_IS_DEATH | token | who hangs up is dead
  * @mutant STRICT_NO_REAP_LOCK | token, D3 | two threads look for the dead at once
  * @mutant TOKEN_KEPT | token | the producer keeps its copy of a token
- * @mutant UNSENT_KEPT | token | it does where the guest is gone before the answer
+ * @mutant UNSENT_KEPT | token | it does where the client is gone before the answer
  * @mutant CLAIM_LATE | claims | told after the row was sent
  * @mutant CLAIM_STAYS | claims | not taken back from the dead
  * @mutant NO_SETTLING | L4 | a row is given again while a look at the last owner's is
@@ -52,7 +52,7 @@
 #define LIVES(g) 1
 #define OBJECTS 3
 #endif
-#define GUESTS 2
+#define CLIENTS 2
 #define COMMITS 3
 #define RECORDS (ROWS + 1)
 #define ALL ((1 << RECORDS) - 1)
@@ -81,10 +81,10 @@ byte mapped[ROWS], object[ROWS], claim_no[ROWS], claims[ROWS];
 bool granted[ROWS];
 byte hwm;
 bool reap_lock, dead, gone; /* gone: and the kernel has closed all it had */
-byte own; /* the token that the door has a copy of */
-/* Guests. */
-byte conn[GUESTS], answer[GUESTS], answer_row[GUESTS], life[GUESTS];
-bool killed[GUESTS], hung[GUESTS];
+byte own; /* the token that the server has a copy of */
+/* Clients. */
+byte conn[CLIENTS], answer[CLIENTS], answer_row[CLIENTS], life[CLIENTS];
+bool killed[CLIENTS], hung[CLIENTS];
 byte in_row[ROWS]; /* who holds a token of it; what the test knows */
 #if defined (PRODUCER_DIES) || defined (TWO_ROWS) || defined (GATE)
 byte kills = 1;
@@ -201,7 +201,7 @@ inline send_row(g, i)
   }
 }
 
-inline let_in(g)
+inline give_access(g)
 {
   LOCK_ROWS;
 #if ROWS > 1
@@ -286,15 +286,15 @@ inline look_at(g)
   UNLOCK_ROWS
 }
 
-proctype door()
+proctype server()
 {
   byte row, o, heard;
   bool sent;
   {
 end:
     do
-    :: atomic { conn[0] == ASKED -> conn[0] = HEARD; heard = life[0] } let_in (0)
-    :: atomic { conn[1] == ASKED -> conn[1] = HEARD; heard = life[1] } let_in (1)
+    :: atomic { conn[0] == ASKED -> conn[0] = HEARD; heard = life[0] } give_access (0)
+    :: atomic { conn[1] == ASKED -> conn[1] = HEARD; heard = life[1] } give_access (1)
     :: atomic { hung[0] -> hung[0] = false } look_at (0)
     od
   } unless { dead };
@@ -304,14 +304,14 @@ end:
 #ifndef GATE
 byte content[RECORDS]; /* sequence + 1 */
 byte word_seq, word_rec; /* the ring's one word: sequence 0 is there */
-#ifdef HWM_OF_GUESTS
+#ifdef HWM_OF_CLIENTS
 byte bell_hwm = 1;
 #endif
 
 inline scan(i)
 {
   if
-#ifdef HWM_OF_GUESTS
+#ifdef HWM_OF_CLIENTS
   :: bell_hwm > i -> busy = busy | pins[mapped[i]]
 #else
   :: hwm > i -> busy = busy | pins[mapped[i]] /* A5 */
@@ -392,7 +392,7 @@ inline stay(g)
 {
   if
   :: g == 0 -> atomic { pins[mine] = ALL } /* to the end */
-#ifdef HWM_OF_GUESTS
+#ifdef HWM_OF_CLIENTS
   :: g == 0 -> bell_hwm = 0
 #endif
   :: g == 0 -> hung[g] = true; read_one (g)
@@ -493,7 +493,7 @@ end:
 }
 
 /* A gate says whose it is, and of the sequence that is blocked there is one; the
- * first guest says what it likes. */
+ * first client says what it likes. */
 inline stay(g)
 {
   if
@@ -553,7 +553,7 @@ inline close_all(g)
   }
 }
 
-proctype guest(byte g)
+proctype client(byte g)
 {
   byte mine, row;
 #ifndef GATE
@@ -596,10 +596,10 @@ init {
 #ifndef GATE
     content[0] = 1;
 #endif
-    run door ();
+    run server ();
     run streaming ();
-    run guest (0);
-    run guest (1);
+    run client (0);
+    run client (1);
     run killer ();
     run watch ()
   }

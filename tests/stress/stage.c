@@ -55,7 +55,7 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
   options.start = DATAHUB_START_OLDEST;
   DatahubResult result =
       datahub_consumer_attach (CHANNEL, &options, &consumer, &stage_error);
-  /* At the door of a strict block somebody may stand still. */
+  /* At the server of a strict block somebody may stand still. */
   if (result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT)
     return false;
   MUST (result);

@@ -310,7 +310,7 @@ after_consumer (Stage *stage)
   stage_detach (&stage->live);
   finish_filling (stage);
   commit_many (stage, 60);
-  /* The door's thread may be about to close its copies of what it gave. */
+  /* The server's thread may be about to close its copies of what it gave. */
   CHECK_UNTIL (datahub_producer_list_consumers (stage->producer, infos,
                    MAX_CONSUMERS)
       == 1);

@@ -175,7 +175,7 @@ static void
 together (void)
 {
   Stage stage = { .producer = producer_new (), .target = target () };
-  Actor actors[N_CONSUMERS], visitor = { .stage = &stage, .index = 99 };
+  Actor actors[N_CONSUMERS], request = { .stage = &stage, .index = 99 };
   CheckThread *consumers[N_CONSUMERS];
   for (uint32_t i = 0; i < N_CONSUMERS; i++) {
     actors[i] = (Actor){ .stage = &stage, .index = i };
@@ -184,7 +184,7 @@ together (void)
   CHECK_INT (datahub_producer_wait_consumers (stage.producer, N_CONSUMERS,
                  check_scaled_ns (20 * CHECK_S)),
       ==, DATAHUB_OK);
-  CheckThread *visits = check_thread (consume_bits, &visitor);
+  CheckThread *visits = check_thread (consume_bits, &request);
   CheckThread *service = check_thread (serve, &stage);
   check_thread_join (check_thread (produce, &stage));
   atomic_store (&stage.stopping, true);

@@ -224,18 +224,18 @@
   step (STRICT_ROW_MADE) \
   step (STRICT_ROW_INSTALLED) \
   step (STRICT_ROW_RETIRED) \
-  step (DOOR_SOCKET_BOUND) \
-  step (DOOR_OPEN) \
-  step (DOOR_GUEST_ACCEPTED) \
-  step (DOOR_GRANT_SENT) \
-  step (DOOR_POOL_SENT) \
-  step (DOOR_CLOSED) \
-  step (GUEST_ASKED) \
-  step (GUEST_ANSWERED) \
-  step (GUEST_MAPPED) \
-  step (GUEST_POOL_TAKEN) \
+  step (SERVER_SOCKET_BOUND) \
+  step (SERVER_OPEN) \
+  step (SERVER_CONNECTION_ACCEPTED) \
+  step (SERVER_ACCESS_SENT) \
+  step (SERVER_POOL_SENT) \
+  step (SERVER_CLOSED) \
+  step (CLIENT_ASKED) \
+  step (CLIENT_ANSWERED) \
+  step (CLIENT_MAPPED) \
+  step (CLIENT_POOL_TAKEN) \
   step (LOCK_ROW_BYTE_TAKEN) \
-  step (GUEST_LEFT)
+  step (CLIENT_LEFT)
 
 #define STEPS(step) \
   STEPS_OF_THE_RING (step) \

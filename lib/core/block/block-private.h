@@ -16,11 +16,11 @@
  * 10 ms within which a killed consumer's slots are to be back. */
 #define ROOM_SLICE_NS (5 * NS_PER_MS)
 
-/* What a guest got at the door of a strict block. */
+/* The access that the server of a strict block granted to this process. */
 typedef struct
 {
   int connection; /* on which pools come */
-  int token; /* its lock is this guest's life; -1: an observer's */
+  int token; /* its lock is this client's life; -1: an observer's */
   uint32_t row, quota;
   uint8_t *row_map;
   uint32_t n_pools; /* that came and are not mapped yet */
@@ -30,12 +30,12 @@ typedef struct
     int fd;
   } pools[2 * MAX_POOLS];
   const shared_u32 *interrupted; /* ends a wait for a pool; may be NULL */
-  uint32_t n_infos; /* an observer's: what it was told of the consumers */
+  uint32_t n_infos; /* an observer's: the consumers that the server listed */
   DatahubConsumerInfo infos[MAX_ROWS];
-} DoorPass;
+} Access;
 
 struct _DatahubWatch;
-/* What somebody brings to the door. */
+/* What a process asks of a block, and the evidence it shows for it. */
 typedef struct
 {
   const uint8_t *secret; /* or NULL; to make a ticket of */
@@ -43,8 +43,8 @@ typedef struct
   uint32_t max_pinned;
   int64_t timeout_ns;
   struct _DatahubWatch *watch; /* its interrupt ends the wait; or NULL */
-  bool only_looks; /* takes no row, so gets in as an observer alone */
-} Visitor;
+  bool observes; /* takes no row: only an observer's access is asked for */
+} AccessRequest;
 
 int watch_interrupt_fd (const struct _DatahubWatch *watch);
 
@@ -69,7 +69,7 @@ typedef struct
   uint8_t *rows;
   shared_u32 *rows_hwm; /* rows ever used */
   shared_u64 *claims; /* of a strict block: who is in each row; else NULL */
-  DoorPass *pass; /* of a guest of a strict block; else NULL */
+  Access *access; /* of a client of a strict block; else NULL */
 } Block;
 
 /* A private, checked copy of an entry of the pool table. */
@@ -135,7 +135,7 @@ DatahubResult block_open (Block *block, const char *channel, BlockAccess access,
 DatahubResult block_open_entry (Block *block, const char *channel, bool *strict,
     DatahubError *error);
 DatahubResult block_open_as (Block *block, const char *channel,
-    BlockAccess access, const Visitor *visitor, DatahubError *error);
+    BlockAccess access, const AccessRequest *request, DatahubError *error);
 DatahubResult block_map_control (Block *block, int ctl, uint64_t ctl_size,
     int con, uint64_t con_size, BlockAccess access, DatahubError *error);
 void block_release (Block *block);

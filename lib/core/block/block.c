@@ -2,7 +2,7 @@
 /* Opening a block that another process made: everything in it is checked and
  * copied once, here. */
 #include "block-private.h"
-#include "door-private.h"
+#include "strict-protocol-private.h"
 #include "core/base/result-private.h"
 
 #include <datahub/block.h>
@@ -48,15 +48,15 @@ block_reset (Block *block)
 void
 block_release (Block *block)
 {
-  bool observer = block->pass && block->pass->token < 0;
+  bool observer = block->access && block->access->token < 0;
   if (block->header)
     os_unmap (block->header, block->g.ctl_size);
   if (block->bell && observer)
     os_free_room (block->bell, block->g.con_size);
   else if (block->bell)
     os_unmap (block->bell, block->g.con_size);
-  if (block->pass)
-    door_leave (block);
+  if (block->access)
+    strict_client_close (block);
   if (block->lck >= 0)
     os_close_lock_fd (block->lck);
   if (block->dir >= 0)
@@ -170,7 +170,7 @@ open_part (Block *block, const char *part, bool writable, uint64_t *size,
   return -1;
 }
 
-/* @strict becomes whether the rest is behind a door. */
+/* @strict becomes whether the block is strict, so that a server hands it out. */
 static DatahubResult
 open_entry (Block *block, bool *strict, DatahubError *error)
 {
@@ -244,7 +244,7 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
       con < 0 ? id.con_size : con_size, &block->g, error);
   if (result != DATAHUB_OK)
     return result;
-  if (block->g.strict != (block->pass != NULL))
+  if (block->g.strict != (block->access != NULL))
     return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its header and its entry differ "
         "about where its memory is.",
@@ -292,13 +292,13 @@ open_parts (Block *block, BlockAccess access, DatahubError *error)
 
 static DatahubResult
 open_once (Block *block, const char *channel, BlockAccess access,
-    const Visitor *visitor, DatahubError *error)
+    const AccessRequest *request, DatahubError *error)
 {
   bool strict = false;
   DatahubResult result = block_open_entry (block, channel, &strict, error);
   if (result != DATAHUB_OK)
     return result;
-  result = strict ? door_enter (block, access, visitor, error)
+  result = strict ? strict_client_open (block, access, request, error)
                   : open_parts (block, access, error);
   if (result != DATAHUB_OK)
     block_release (block);
@@ -331,21 +331,22 @@ DatahubResult
 block_open (Block *block, const char *channel, BlockAccess access,
     DatahubError *error)
 {
-  const Visitor nobody = { .timeout_ns = LOOK_PATIENCE_NS, .only_looks = true };
+  const AccessRequest nobody = { .timeout_ns = LOOK_PATIENCE_NS,
+    .observes = true };
   return block_open_as (block, channel, access, &nobody, error);
 }
 
-/* The same, with what @visitor has to show at the door of a strict block. */
+/* The same, with what @request has to show at the server of a strict block. */
 DatahubResult
 block_open_as (Block *block, const char *channel, BlockAccess access,
-    const Visitor *visitor, DatahubError *error)
+    const AccessRequest *request, DatahubError *error)
 {
   DatahubResult result = block_init_library (error);
   block_reset (block);
   if (result != DATAHUB_OK)
     return result;
   for (int i = 0; i < OPEN_TRIES; i++) {
-    result = open_once (block, channel, access, visitor, error);
+    result = open_once (block, channel, access, request, error);
     /* not found although the entry was there: a successor replaces it */
     if (result != DATAHUB_ERROR_NOT_FOUND)
       break;
@@ -377,7 +378,7 @@ pool_shape_read (const PoolEntry *entry, PoolShape *shape)
 static bool
 is_pool_size (const Block *block, int fd, const PoolShape *shape, uint64_t size)
 {
-  if (!block->pass)
+  if (!block->access)
     return size == shape->size;
   return size >= shape->size && size - shape->size < HUGE_PAGE_MAX
       && os_is_sealed (fd);
@@ -395,8 +396,8 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   uint32_t owner;
   void *map = NULL;
   FileName name = name_pool (block->user, &block->uuid, shape->gen);
-  int fd = block->pass ? door_take_pool (block, shape->gen)
-                       : os_open_existing (block->dir, name.text, writable);
+  int fd = block->access ? strict_client_take_pool (block, shape->gen)
+                         : os_open_existing (block->dir, name.text, writable);
   if (fd < 0) {
     datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be opened: %s.", shape->gen,
@@ -408,10 +409,10 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   os_space (block->dir, &total, &available);
   if (!os_file_size (fd, &size, &owner) || owner != block->user
       || !is_pool_size (block, fd, shape, size)
-      || (!block->pass && size > total) || !os_read_all (fd, &page, sizeof page)
-      || page.magic != POOL_MAGIC || page.gen != shape->gen
-      || page.kind != shape->kind || page.n_slots != shape->n_slots
-      || page.stride != shape->stride
+      || (!block->access && size > total)
+      || !os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
+      || page.gen != shape->gen || page.kind != shape->kind
+      || page.n_slots != shape->n_slots || page.stride != shape->stride
       || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
     datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,

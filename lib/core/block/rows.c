@@ -127,9 +127,9 @@ block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
     uint32_t max_infos)
 {
   uint32_t n = 0, rows = block_rows_in_use (block);
-  if (block->pass) { /* told at the door: there is nothing to see */
-    n = block->pass->n_infos < max_infos ? block->pass->n_infos : max_infos;
-    memcpy (infos, block->pass->infos, n * sizeof *infos);
+  if (block->access) { /* told at the server: there is nothing to see */
+    n = block->access->n_infos < max_infos ? block->access->n_infos : max_infos;
+    memcpy (infos, block->access->infos, n * sizeof *infos);
     return n;
   }
   for (uint32_t i = 0; i < rows && n < max_infos; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A ticket, and the book in which the door of a block notes those it took.
+/* A ticket, and the book in which the server of a block notes those it took.
  * docs/protocol.md has its bytes. */
 #ifndef DATAHUB_TICKET_PRIVATE_H
 #define DATAHUB_TICKET_PRIVATE_H

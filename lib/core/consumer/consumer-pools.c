@@ -2,7 +2,7 @@
 /* Mappings of pools on the consumer's side. A pool is needed only by a record
  * that is pinned, and a pool with a pinned record stays (P2, P3). */
 #include "consumer-private.h"
-#include "core/block/door-private.h"
+#include "core/block/strict-protocol-private.h"
 #include "core/base/result-private.h"
 
 #include <stdlib.h>
@@ -138,8 +138,8 @@ consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error)
       continue;
     complete = map_pool (consumer, &shape, error) && complete;
   }
-  if (consumer->block.pass)
-    door_forget_pools (&consumer->block);
+  if (consumer->block.access)
+    strict_client_forget_pools (&consumer->block);
   consumer->pools_seen = changes;
   store_seq (&consumer->row->pools_seen, changes);
   STEP (P3_POOLS_SEEN);

@@ -94,8 +94,8 @@ static DatahubResult
 claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
 {
   Block *block = &consumer->block;
-  if (block->pass) { /* given at the door, and ours while we live */
-    consumer->row_index = block->pass->row;
+  if (block->access) { /* given at the server, and ours while we live */
+    consumer->row_index = block->access->row;
     consumer->row = block_row (block, consumer->row_index);
     occupy_row (consumer, name);
     return DATAHUB_OK;
@@ -140,8 +140,8 @@ grant_quota (DatahubConsumer *consumer, uint32_t asked)
   const Geometry *g = &consumer->block.g;
   uint64_t total;
   uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
-  if (consumer->block.pass) { /* the producer saw to it */
-    consumer->quota = consumer->block.pass->quota;
+  if (consumer->block.access) { /* the producer saw to it */
+    consumer->quota = consumer->block.access->quota;
     return;
   }
   store_seq (&consumer->row->quota, quota);
@@ -344,18 +344,18 @@ open_block (DatahubConsumer *consumer, const char *channel,
     const DatahubConsumerOptions *options, DatahubError *error)
 {
   Block *block = &consumer->block;
-  const Visitor visitor = { .secret = options->secret,
+  const AccessRequest request = { .secret = options->secret,
     .ticket = options->ticket,
     .max_pinned = options->max_pinned,
     .timeout_ns = options->timeout_ns,
     .watch = options->watch };
   DatahubResult result =
-      block_open_as (block, channel, ACCESS_CONSUME, &visitor, error);
+      block_open_as (block, channel, ACCESS_CONSUME, &request, error);
   uint32_t state;
   if (result != DATAHUB_OK)
     return result;
-  if (block->pass)
-    block->pass->interrupted = &consumer->interrupted;
+  if (block->access)
+    block->access->interrupted = &consumer->interrupted;
   state = load_seq (&block->header->state);
   if (state == DATAHUB_STATE_CLOSED || state == DATAHUB_STATE_MOVED)
     return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,

@@ -159,9 +159,10 @@ read_told_rows (Inventory *in)
 {
   const Block *block = in->block;
   uint64_t head = load_seq (&block->header->head);
-  for (uint32_t i = 0; i < block->pass->n_infos && i < in->out->max_rows; i++) {
+  for (uint32_t i = 0; i < block->access->n_infos && i < in->out->max_rows;
+       i++) {
     DatahubRowInfo *info = &in->out->rows[in->out->n_rows++];
-    info->info = block->pass->infos[i];
+    info->info = block->access->infos[i];
     note_reading (in, info, head);
   }
 }
@@ -303,9 +304,9 @@ take_inventory (Inventory *in)
   if (!make_lists (in))
     return false;
   read_ring (in);
-  if (in->block->pass)
+  if (in->block->access)
     read_told_rows (in);
-  for (uint32_t i = 0; i < in->block->g.max_rows && !in->block->pass; i++)
+  for (uint32_t i = 0; i < in->block->g.max_rows && !in->block->access; i++)
     read_row (in, i);
   for (uint32_t i = 0; i < N_USER_LOCKS; i++)
     read_lock (in, i);

@@ -59,7 +59,7 @@ os_accept (int fd)
   return accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* Returns a connection, or -1; with EAGAIN the door is crowded: try again. */
+/* Returns a connection, or -1; with EAGAIN the server is crowded: try again. */
 int
 os_connect (int dir, const char *name)
 {

@@ -28,8 +28,8 @@ producer_free (DatahubProducer *producer)
   Uuid uuid = producer->block.uuid;
   uint32_t user = producer->block.user;
   int dir = -1;
-  door_free (producer->door);
-  producer->door = NULL;
+  strict_server_free (producer->server);
+  producer->server = NULL;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i])
       pool_free (producer, producer->pools[i], false);
@@ -145,11 +145,12 @@ datahub_producer_close (DatahubProducer *producer)
   os_futex_wake (&header->wake);
   STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
-  if (producer->door)
-    door_close (producer->door); /* guests have every pool already */
+  if (producer->server)
+    strict_server_close (producer
+                             ->server); /* clients have every pool already */
   producer->keeps_parts = left;
   if (published && !left)
-    unlink_names (producer, !producer->door && wait_for_laggards (producer));
+    unlink_names (producer, !producer->server && wait_for_laggards (producer));
   producer_unref (producer);
 }
 

@@ -61,8 +61,8 @@ slot_unref (DatahubProducer *producer, SlotRef slot)
 void
 pool_free (DatahubProducer *producer, Pool *pool, bool unlink_it)
 {
-  if (producer->door)
-    door_drop_pool (producer->door, pool->shape.gen);
+  if (producer->server)
+    strict_server_drop_pool (producer->server, pool->shape.gen);
   if (unlink_it && !producer->block.g.strict) {
     os_unlink (producer->block.dir,
         name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
@@ -84,7 +84,7 @@ bool
 pool_link (DatahubProducer *producer, Pool *pool)
 {
   if (producer->block.g.strict)
-    return true; /* it is behind the door */
+    return true; /* it is behind the server */
   bool linked = os_link (pool->fd, producer->block.dir,
       name_pool (producer->block.user, &producer->block.uuid, pool->shape.gen)
           .text);
@@ -92,13 +92,13 @@ pool_link (DatahubProducer *producer, Pool *pool)
   return linked;
 }
 
-/* An entry is used again only when the door has a place for what is in it: a pool
+/* An entry is used again only when the server has a place for what is in it: a pool
  * that finds none is never sent. Model: PLACE_LATE. */
 static void
 leave_table (DatahubProducer *producer, const Pool *pool)
 {
-  if (producer->door)
-    door_drop_pool (producer->door, pool->shape.gen);
+  if (producer->server)
+    strict_server_drop_pool (producer->server, pool->shape.gen);
   pthread_mutex_lock (&producer->lock);
   producer->pools[pool->entry] = NULL;
   pthread_mutex_unlock (&producer->lock);
@@ -260,8 +260,8 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   if (!pool)
     return error ? error->code : DATAHUB_ERROR_SYSTEM;
   STEP (P1_FILE_MADE);
-  if (producer->door)
-    door_add_pool (producer->door, shape.gen, kind, pool->fd);
+  if (producer->server)
+    strict_server_add_pool (producer->server, shape.gen, kind, pool->fd);
   pthread_mutex_lock (&producer->lock);
   /* after a close nothing is linked: nobody would remove it */
   closed = producer->closed;

@@ -3,7 +3,7 @@
 #define DATAHUB_PRODUCER_PRIVATE_H
 
 #include "core/block/block-private.h"
-#include "core/block/door-private.h"
+#include "core/block/strict-protocol-private.h"
 
 #include <datahub/producer.h>
 
@@ -17,7 +17,7 @@ typedef struct
 {
   PoolShape shape;
   uint32_t entry; /* of the pool table */
-  bool leaving; /* out of the shared table, and still behind the door */
+  bool leaving; /* out of the shared table, and still behind the server */
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
@@ -94,9 +94,9 @@ typedef struct
   uint32_t quota;
   int row_fd; /* to map */
   int token_fd; /* its lock lives as long as the consumer */
-} RowGrant;
+} RowAccess;
 
-typedef struct _Door Door;
+typedef struct _StrictServer StrictServer;
 
 struct _DatahubProducer
 {
@@ -106,8 +106,8 @@ struct _DatahubProducer
   uint64_t incarnation; /* unchanged after creation, like `adopted` */
   bool adopted;
   int ctl_fd, con_fd; /* until they have names; of a strict block, for good */
-  Door *door; /* of a strict block; else NULL */
-  shared_u32 strict_hwm; /* rows_hwm, where no guest can reach it */
+  StrictServer *server; /* of a strict block; else NULL */
+  shared_u32 strict_hwm; /* rows_hwm, where no client can reach it */
 
   /* Guards everything below but the atomics. Innermost; never held across a
    * sleep, a system call that can wait, or a payload copy. */
@@ -363,16 +363,18 @@ int strict_create_pool (DatahubProducer *producer, uint64_t *size, bool payload,
     const char *what, DatahubError *error);
 bool strict_seal (int *fd);
 bool strict_reap_row (DatahubProducer *producer, uint32_t row);
-DoorStatus strict_grant_row (DatahubProducer *producer, uint32_t asked,
-    RowGrant *grant);
-void strict_end_grant (RowGrant *grant);
+StrictStatus strict_give_row (DatahubProducer *producer, uint32_t asked,
+    RowAccess *access);
+void strict_end_access (RowAccess *access);
 void strict_free (DatahubProducer *producer);
-Door *door_new (DatahubProducer *producer, const uint8_t *secret);
-DatahubResult door_open (Door *door, DatahubError *error);
-void door_add_pool (Door *door, uint32_t gen, PoolKind kind, int fd);
-void door_drop_pool (Door *door, uint32_t gen);
-void door_close (Door *door);
-void door_free (Door *door);
+StrictServer *strict_server_new (DatahubProducer *producer,
+    const uint8_t *secret);
+DatahubResult strict_server_open (StrictServer *server, DatahubError *error);
+void strict_server_add_pool (StrictServer *server, uint32_t gen, PoolKind kind,
+    int fd);
+void strict_server_drop_pool (StrictServer *server, uint32_t gen);
+void strict_server_close (StrictServer *server);
+void strict_server_free (StrictServer *server);
 
 /* Lifetime; unlocked. */
 bool producer_space (const DatahubProducer *producer, uint64_t *total,

@@ -24,7 +24,7 @@ link_parts (DatahubProducer *producer)
     return false;
   STEP (PUBLISH_LCK_LINKED);
   if (block->g.strict)
-    return true; /* nothing else has a name but the door */
+    return true; /* nothing else has a name but the server */
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
       return false;
@@ -121,13 +121,13 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The files of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
-  if (producer->door) {
-    result = door_open (producer->door, error);
+  if (producer->server) {
+    result = strict_server_open (producer->server, error);
     if (result != DATAHUB_OK)
       return result;
   }
   result = link_entry (&producer->block, error);
-  if (result == DATAHUB_OK && !producer->door) {
+  if (result == DATAHUB_OK && !producer->server) {
     producer_close_fd (&producer->ctl_fd);
     producer_close_fd (&producer->con_fd);
   }

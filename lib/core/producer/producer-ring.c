@@ -9,7 +9,7 @@
 
 /* Only the owner that it was found with: who has the row next is believed. (Of a
  * strict block the bit goes when the row gets another owner; there its words are
- * a guest's.) */
+ * a client's.) */
 bool
 ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
 {
@@ -73,7 +73,7 @@ static uint64_t
 lowest_gate_known (DatahubProducer *producer, uint64_t needed)
 {
   uint32_t joins = load_seq (&producer->block.bell->joins);
-  /* guests of a strict block may write to that word: it decides nothing there */
+  /* clients of a strict block may write to that word: it decides nothing there */
   if (joins == producer->joins && producer->lowest >= needed
       && !producer->block.g.strict)
     return producer->lowest;

@@ -172,8 +172,8 @@ make_control (DatahubProducer *producer, DatahubError *error)
   fill_control (producer);
   if (!producer->options.strict)
     return DATAHUB_OK;
-  producer->door = door_new (producer, producer->options.secret);
-  if (producer->door)
+  producer->server = strict_server_new (producer, producer->options.secret);
+  if (producer->server)
     return DATAHUB_OK;
   return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
 }

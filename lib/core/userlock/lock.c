@@ -57,7 +57,7 @@ is_row_alive (const Block *block, uint32_t row)
 {
   if (!block_row_is_alive (block, block->lck, row))
     return false;
-  return !block->pass || block_is_writer_alive (block)
+  return !block->access || block_is_writer_alive (block)
       || !os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
 }
 
@@ -344,7 +344,7 @@ datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
   return DATAHUB_OK;
 }
 
-/* A guest of a strict block takes the byte of its row in lck, which it needs for
+/* A client of a strict block takes the byte of its row in lck, which it needs for
  * nothing else: others see by it whether it lives when the producer, who tells
  * them, does not. Who had the row before lets it go in an instant. */
 static DatahubResult
@@ -353,7 +353,7 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
   const Block *block = &consumer->block;
   uint64_t byte = LOCK_BYTE_ROW + consumer->row_index;
   int64_t end = os_now () + BYTE_PATIENCE_NS;
-  if (!block->pass)
+  if (!block->access)
     return DATAHUB_OK; /* it has it since it attached */
   while (os_lock_try (block->lck, byte) != OS_LOCK_TAKEN) {
     if (os_now () > end)

@@ -475,7 +475,7 @@ dead_producer (void)
   for (uint32_t i = 0; i < image.n_instances; i++)
     try_instance (&image, i, probe_dead, &read);
   check_note ("%llu records read on the way", (unsigned long long) read);
-  CHECK_INT (read, >, 1000); /* not all was refused at the door */
+  CHECK_INT (read, >, 1000); /* not all was refused at the server */
   CHECK_INT (exercise ("cam0"), ==, 9);
   image_close (&image);
   close (keeper);

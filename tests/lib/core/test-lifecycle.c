@@ -255,7 +255,7 @@ is_anywhere (const void *bytes, size_t size)
     struct stat info;
     int fd = openat (dirfd (dir), entry->d_name, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENXIO)
-      continue; /* the door's socket */
+      continue; /* the server's socket */
     CHECK (fd >= 0 && fstat (fd, &info) == 0);
     if (S_ISREG (info.st_mode) && info.st_size > 0) {
       char *all = malloc ((size_t) info.st_size);

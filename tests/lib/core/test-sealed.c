@@ -81,18 +81,19 @@ static void
 attack (CheckParent *parent)
 {
   const char *uuid = parent->data;
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   Visit visit = visit_call (uuid, &hello, sizeof hello);
-  CHECK_INT (visit.answer.status, ==, DOOR_GRANTED);
+  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
   CHECK_INT (visit.answer.n_pools, ==, 2);
-  attack_descriptor (visit.fds[DOOR_FDS_CTL], "ctl");
-  attack_descriptor (visit.fds[DOOR_FDS_POOLS], "a pool");
-  attack_descriptor (visit.fds[DOOR_FDS_POOLS + 1], "the other pool");
+  attack_descriptor (visit.fds[STRICT_FDS_CTL], "ctl");
+  attack_descriptor (visit.fds[STRICT_FDS_POOLS], "a pool");
+  attack_descriptor (visit.fds[STRICT_FDS_POOLS + 1], "the other pool");
   /* what it may write keeps its size: the producer has it mapped */
-  check_refused (ftruncate (visit.fds[DOOR_FDS_CON], 0) == 0, "cutting con");
-  check_refused (ftruncate (visit.fds[DOOR_FDS_ROW], 0) == 0, "cutting a row");
-  CHECK (can_map_writable (visit.fds[DOOR_FDS_CON]));
-  CHECK (can_map_writable (visit.fds[DOOR_FDS_ROW]));
+  check_refused (ftruncate (visit.fds[STRICT_FDS_CON], 0) == 0, "cutting con");
+  check_refused (ftruncate (visit.fds[STRICT_FDS_ROW], 0) == 0,
+      "cutting a row");
+  CHECK (can_map_writable (visit.fds[STRICT_FDS_CON]));
+  CHECK (can_map_writable (visit.fds[STRICT_FDS_ROW]));
   visit_leave (&visit);
 
 #ifndef DATAHUB_SHARED_MAPPINGS /* which has the producer's in this process */
@@ -218,14 +219,14 @@ ghost (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   Visit visit = visit_call (uuid, &hello, sizeof hello);
-  CHECK_INT (visit.answer.status, ==, DOOR_GRANTED);
+  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
   ConsumerRow *row = mmap (NULL, BLOCK_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-      visit.fds[DOOR_FDS_ROW], 0);
+      visit.fds[STRICT_FDS_ROW], 0);
   CHECK (row != MAP_FAILED);
   struct flock unlock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-  CHECK (fcntl (visit.fds[DOOR_FDS_TOKEN], F_OFD_SETLK, &unlock) == 0);
+  CHECK (fcntl (visit.fds[STRICT_FDS_TOKEN], F_OFD_SETLK, &unlock) == 0);
   CHECK_INT (producer_reap (producer, 0), ==, 0);
   /* not its row any more: it pins everything and gates at 0 */
   for (uint32_t i = 0; i < producer->block.g.pin_words; i++)
@@ -249,7 +250,7 @@ ghost (void)
   datahub_producer_close (producer);
 }
 
-/* What a guest writes to con, which all share, cannot hide the pins of others
+/* What a client writes to con, which all share, cannot hide the pins of others
  * from the producer. */
 static void
 lies_in_con (void)
@@ -361,15 +362,15 @@ observed (void)
   CHECK_INT (diagnosis->rows[0].behind, >=, 1);
   datahub_diagnosis_free (diagnosis);
   /* no payload, and nothing to write to */
-  DoorHello hello = visit_greeting (datahub_producer_get_uuid (producer));
-  DoorShown shown;
+  StrictHello hello = visit_greeting (datahub_producer_get_uuid (producer));
+  StrictShown shown;
   Visit visit = { .fd = visit_knock (datahub_producer_get_uuid (producer)) };
-  hello.wish = DOOR_WISH_OBSERVE;
+  hello.kind = STRICT_OBSERVE;
   CHECK (os_send (visit.fd, &hello, sizeof hello, NULL, 0));
   CHECK (os_wait_readable (visit.fd, -1, SOON));
   CHECK_INT (os_receive (visit.fd, &shown, sizeof shown, visit.fds,
                  &visit.n_fds),
-      ==, sizeof shown.answer + sizeof (DoorRow));
+      ==, sizeof shown.answer + sizeof (StrictConsumer));
   CHECK_INT (visit.n_fds, ==, 2);
   CHECK_INT (shown.answer.gens[0], ==, producer->newest[POOL_SMALL]->shape.gen);
   for (int i = 0; i < 2; i++)

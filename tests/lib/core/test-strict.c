@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict blocks: memory without names, sealed, handed out at a door. What a
+/* Strict blocks: memory without names, sealed, handed out at a server. What a
  * stream does is held by the other programs of this folder, run once more with
  * CHECK_STRICT; here is how only a strict block comes, goes, grows and ends. */
 #include "holder.h"
@@ -273,7 +273,7 @@ static const CheckTest tests[] = {
   { "a second live producer is refused, strict or not", second_producer },
   { "a killed consumer's row is back by the kernel's word", consumer_killed },
   { "consumers that come and go leave no descriptor behind", no_fd_leak },
-  { "a full table refuses at the door and takes again after a leave", full },
+  { "a full table refuses at the server and takes again after a leave", full },
   { "quotas are granted within the budget", quota },
   { "strict blocks on huge pages, where there are any", huge_pages },
   { "strict blocks on pages of 1 GiB, where there are any", huger_pages },

@@ -11,7 +11,7 @@
 static uint32_t
 show_ticket (const char *uuid, const uint8_t *ticket)
 {
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   hello.has_ticket = ticket != NULL;
   if (ticket)
     memcpy (&hello.ticket, ticket, sizeof hello.ticket);
@@ -42,30 +42,30 @@ bad_tickets (void)
   DatahubProducer *producer = strict_producer (strict_secret);
   const char *uuid = datahub_producer_get_uuid (producer);
   uint8_t ticket[DATAHUB_TICKET_SIZE], twisted[DATAHUB_TICKET_SIZE];
-  CHECK_INT (show_ticket (uuid, NULL), ==, DOOR_REFUSED_NO_TICKET);
+  CHECK_INT (show_ticket (uuid, NULL), ==, STRICT_REFUSED_NO_TICKET);
 
   CHECK_OK (datahub_ticket_make (strict_other_secret, uuid, NULL, 0, ticket,
       &err));
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_REFUSED_FORGED);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_REFUSED_FORGED);
   CHECK_RESULT (strict_attach (ticket, NULL), DATAHUB_ERROR_DENIED);
   CHECK_CONTAINS (err.message, "forged");
   CHECK_RESULT (strict_attach (NULL, strict_other_secret),
       DATAHUB_ERROR_DENIED);
 
   CHECK_OK (datahub_ticket_make (strict_secret, uuid, NULL, 1, ticket, &err));
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_REFUSED_EXPIRED);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_REFUSED_EXPIRED);
   CHECK_RESULT (strict_attach (ticket, NULL), DATAHUB_ERROR_DENIED);
   CHECK_CONTAINS (err.message, "expired");
 
   CHECK_OK (datahub_ticket_make (strict_secret,
       "00112233445566778899aabbccddeeff", NULL, 0, ticket, &err));
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_REFUSED_OTHER_BLOCK);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_REFUSED_OTHER_BLOCK);
   CHECK_RESULT (strict_attach (ticket, NULL), DATAHUB_ERROR_DENIED);
   CHECK_CONTAINS (err.message, "another block");
 
   CHECK_OK (datahub_ticket_make (strict_secret, uuid, NULL, 0, ticket, &err));
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_GRANTED);
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_REFUSED_REPLAYED);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_GRANTED);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_REFUSED_REPLAYED);
   CHECK_RESULT (strict_attach (ticket, NULL), DATAHUB_ERROR_DENIED);
   CHECK_CONTAINS (err.message, "before");
 
@@ -75,12 +75,13 @@ bad_tickets (void)
     memcpy (twisted, ticket, sizeof ticket);
     twisted[bit / 8] ^= (uint8_t) (1u << bit % 8);
     uint32_t status = show_ticket (uuid, twisted);
-    uint32_t wanted = bit / 8 < offsetof (Ticket, uuid) ? DOOR_REFUSED_MALFORMED
-        : bit / 8 < offsetof (Ticket, nonce) ? DOOR_REFUSED_OTHER_BLOCK
-                                             : DOOR_REFUSED_FORGED;
+    uint32_t wanted = bit / 8 < offsetof (Ticket, uuid)
+        ? STRICT_REFUSED_MALFORMED
+        : bit / 8 < offsetof (Ticket, nonce) ? STRICT_REFUSED_OTHER_BLOCK
+                                             : STRICT_REFUSED_FORGED;
     CHECK_INT (status, ==, wanted);
   }
-  CHECK_INT (show_ticket (uuid, ticket), ==, DOOR_GRANTED);
+  CHECK_INT (show_ticket (uuid, ticket), ==, STRICT_GRANTED);
 
   CHECK_RESULT (datahub_ticket_make (strict_secret, uuid, NULL, 61 * CHECK_S,
                     ticket, &err),

@@ -19,12 +19,12 @@ visit_knock (const char *uuid)
   return fd;
 }
 
-DoorHello
+StrictHello
 visit_greeting (const char *uuid)
 {
-  DoorHello hello = { .magic = DOOR_MAGIC,
-    .version = DOOR_VERSION,
-    .wish = DOOR_WISH_CONSUME };
+  StrictHello hello = { .magic = STRICT_MAGIC,
+    .version = STRICT_VERSION,
+    .kind = STRICT_CONSUME };
   Uuid block;
   CHECK (uuid_from_text (uuid, &block));
   memcpy (hello.uuid, block.bytes, sizeof hello.uuid);
@@ -70,7 +70,7 @@ visit_status (const char *uuid, const void *hello, size_t size)
 {
   Visit visit = visit_call (uuid, hello, size);
   uint32_t status = visit.answer.status;
-  if (status != DOOR_GRANTED)
+  if (status != STRICT_GRANTED)
     CHECK_INT (visit.n_fds, ==, 0);
   visit_leave (&visit);
   return status;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Visits to the door of a strict block, word by word, as a consumer of bad manners
+/* Visits to the server of a strict block, word by word, as a consumer of bad manners
  * makes them. Block UUIDs are text. */
 #ifndef TESTS_CORE_VISIT_H
 #define TESTS_CORE_VISIT_H
 
 #include "fixture.h"
 
-#include "core/block/door-private.h"
+#include "core/block/strict-protocol-private.h"
 
-/* What the door says to a greeting, and what it hands over. */
+/* What the server says to a greeting, and what it hands over. */
 typedef struct
 {
   int fd;
-  DoorAnswer answer;
+  StrictAnswer answer;
   int fds[OS_FDS_MAX];
   uint32_t n_fds;
 } Visit;
 
-/* A connection on which nothing was said yet; -1 where the door refuses it. */
+/* A connection on which nothing was said yet; -1 where the server refuses it. */
 int visit_knock (const char *uuid);
 /* The greeting of a consumer without a ticket. */
-DoorHello visit_greeting (const char *uuid);
+StrictHello visit_greeting (const char *uuid);
 /* Waits for the answer; its status is UINT32_MAX where there is none. */
 void visit_hear (Visit *visit);
 /* Knocks, says that, and hears the answer. */

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The door of a strict block: how guests come by pools, which have no names there.
- * One thread grows, another commits and lets old pools go, the door's lets a guest
- * in and sends it what is owed; the producer dies at any step, or the guest. What
- * a full socket did not take before the producer's death is out of reach. lib/core/producer/door.c, producer-pools.c
- * (pool_create, producer_tidy), door-client.c (door_take_pool, keep_pool).
+/* The server of a strict block: how clients come by pools, which have no names there.
+ * One thread grows, another commits and lets old pools go, the server's lets a client
+ * in and sends it what is owed; the producer dies at any step, or the client. What
+ * a full socket did not take before the producer's death is out of reach. lib/core/producer/strict-server.c, producer-pools.c
+ * (pool_create, producer_tidy), strict-client.c (strict_client_take_pool, keep_pool).
  *
  * Between the steps lie locks or system calls: no buffers. Gates and pins are those
  * of pool, rows those of strict.
- * @covers pools behind the door, granted, owed; descriptors that a guest keeps
- * @also OWED | the guest's socket holds one message; the producer lives
- * @also ASLEEP | a guest looks at its socket when many pools have come and gone, and
+ * @covers pools behind the server, granted, owed; descriptors that a client keeps
+ * @also OWED | the client's socket holds one message; the producer lives
+ * @also ASLEEP | a client looks at its socket when many pools have come and gone, and
  *   one, of the bodies of events, has stayed
- * @mutant ENTRY_FIRST | P1, door | a pool is in the table before it was sent
- * @mutant LISTED_UNLOCKED | door | what a new guest gets is listed before the lock
- * @mutant OWED_FORGOTTEN | door | what a full socket did not take is not sent again
- * @mutant PLACE_LATE | P2, door | an entry can be used again while the door still has
+ * @mutant ENTRY_FIRST | P1, server | a pool is in the table before it was sent
+ * @mutant LISTED_UNLOCKED | server | what a new client gets is listed before the lock
+ * @mutant OWED_FORGOTTEN | server | what a full socket did not take is not sent again
+ * @mutant PLACE_LATE | P2, server | an entry can be used again while the server still has
  *   the old pool in its place
- * @mutant CLOSED_FIRST | P2, door | a pool is closed before the door forgets it
- * @mutant OLDEST_GOES | P3, door | a guest with too many descriptors closes the oldest
+ * @mutant CLOSED_FIRST | P2, server | a pool is closed before the server forgets it
+ * @mutant OLDEST_GOES | P3, server | a client with too many descriptors closes the oldest
  */
 #ifdef OLDEST_GOES
 #define ASLEEP
@@ -44,12 +44,12 @@ byte content[RECORDS]; /* sequence + 1 */
 byte pool_of[ENTRIES], used[ENTRIES]; /* the producer's own table */
 bool leaving[ENTRIES];
 byte pins, gate = OPEN;
-/* The door. */
+/* The server. */
 byte place[ENTRIES]; /* a pool's generation */
 bool is_closed[GENS]; /* its descriptor */
-bool door_lock, granted, dead, killed;
+bool server_lock, granted, dead, killed;
 byte owed; /* bits: places */
-/* The guest's connection. */
+/* The client's connection. */
 bool asked, there;
 byte descriptors; /* bits: pools, that it has or was sent with the grant */
 #ifdef OWED
@@ -58,18 +58,18 @@ chan socket = [1] of { byte };
 chan socket = [COMMITS] of { byte };
 #endif
 
-#define LOCK_DOOR atomic { !door_lock; door_lock = true }
+#define LOCK_SERVER atomic { !server_lock; server_lock = true }
 #define SPARE (pool_of[0] == 0 || pool_of[1] == 0)
 #define IS_IDLE(e) (pool_of[e] != 0 && pool_of[e] < newest && used[e] == 0 && !leaving[e])
 
-inline door_forgets(gen)
+inline server_forgets(gen)
 {
-  LOCK_DOOR;
+  LOCK_SERVER;
   atomic {
     place[0] = (place[0] == gen -> 0 : place[0]);
     place[1] = (place[1] == gen -> 0 : place[1])
   }
-  door_lock = false
+  server_lock = false
 }
 
 /* P2. The entry of the shared table goes with the first step: nobody looks there
@@ -88,7 +88,7 @@ inline tidy(e, old)
 #ifdef CLOSED_FIRST
      is_closed[old] = true;
 #endif
-     door_forgets (old);
+     server_forgets (old);
 #ifndef PLACE_LATE
      atomic { pool_of[e] = 0; leaving[e] = false }
 #endif
@@ -115,9 +115,9 @@ inline send_pool(i)
   }
 }
 
-inline door_adds()
+inline server_adds()
 {
-  LOCK_DOOR;
+  LOCK_SERVER;
   atomic {
     i = (place[0] == 0 -> 0 : (place[1] == 0 -> 1 : ENTRIES));
     if
@@ -129,7 +129,7 @@ inline door_adds()
   :: i < ENTRIES && granted -> send_pool (i)
   :: else
   fi;
-  door_lock = false;
+  server_lock = false;
   i = 0
 }
 
@@ -154,9 +154,9 @@ proctype grower()
        gen = newest + 1;
 #ifdef ENTRY_FIRST
        install ();
-       door_adds ();
+       server_adds ();
 #else
-       door_adds ();
+       server_adds ();
        install ();
 #endif
        tidy (0, old);
@@ -233,7 +233,7 @@ proctype streaming()
 
 #define LIST (((place[0] -> 1 << place[0] : 0)) | ((place[1] -> 1 << place[1] : 0)))
 
-proctype door()
+proctype server()
 {
   byte list;
   {
@@ -243,7 +243,7 @@ end:
 #ifdef LISTED_UNLOCKED
        list = LIST;
 #endif
-       LOCK_DOOR;
+       LOCK_SERVER;
 #ifndef LISTED_UNLOCKED
        list = LIST;
 #endif
@@ -254,9 +254,9 @@ end:
          granted = true;
          list = 0
        }
-       door_lock = false
+       server_lock = false
     :: owed && (nfull (socket) || !there) ->
-       LOCK_DOOR;
+       LOCK_SERVER;
        if
        :: owed & 1 -> send_pool (0)
        :: else
@@ -265,7 +265,7 @@ end:
        :: owed & 2 -> send_pool (1)
        :: else
        fi;
-       door_lock = false
+       server_lock = false
     od
   } unless { dead }
 }
@@ -293,7 +293,7 @@ inline read_one()
   atomic { pins = 0; cursor++; rec = 0 } /* B6 */
 }
 
-proctype guest()
+proctype client()
 {
   byte cursor, rec, x;
   {
@@ -336,8 +336,8 @@ init {
   atomic {
     run grower ();
     run streaming ();
-    run door ();
-    run guest ();
+    run server ();
+    run client ();
     run killer ()
   }
 }
@@ -433,7 +433,7 @@ inline find(g)
   }
 }
 
-/* door_take_pool() */
+/* strict_client_take_pool() */
 inline take(g)
 {
   do
@@ -447,7 +447,7 @@ inline take(g)
   assert (P3_pool_within_reach || mapped[g] || !IS_NAMED (g))
 }
 
-proctype guest()
+proctype client()
 {
   byte g, e, i, x;
   do
@@ -465,7 +465,7 @@ proctype guest()
 init {
   atomic {
     run producer ();
-    run guest ()
+    run client ()
   }
 }
 #endif

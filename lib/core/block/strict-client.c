@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest's side of the door: ask, and check all that is handed over. A guest
- * of a strict block has ctl and the pools to read, con and its own row to write,
- * and nothing of anybody else. */
-#include "door-private.h"
+/* The client side of strict blocks: asks the producer's server for access and
+ * checks all that it sends. A consumer of a strict block can read ctl and the
+ * pools, and write con and its own row, and maps nothing of other consumers. */
+#include "strict-protocol-private.h"
 #include "core/base/result-private.h"
 
 #include <errno.h>
@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT_NS (2 * NS_PER_S)
-/* Between two tries at a crowded door, and between two looks at an interrupt. */
+/* Between two tries at a busy server, and between two looks at an interrupt. */
 #define RETRY_NS (5 * NS_PER_MS)
-/* No wait for an answer is longer without a look round. */
+/* A wait for an answer looks at the interrupt at least this often. */
 #define LOOK_SLICE_NS NS_PER_S
-/* A pool that the table names was sent before; only a door short of descriptors
- * is late. */
+/* A pool that the table names was sent before, unless the server was short of
+ * descriptors. */
 #define POOL_PATIENCE_NS NS_PER_S
 #define POOL_SLICE_NS (10 * NS_PER_MS)
 
@@ -24,8 +24,8 @@ typedef struct
 {
   union
   {
-    DoorAnswer answer;
-    DoorShown shown;
+    StrictAnswer answer;
+    StrictShown shown;
   };
   int fds[OS_FDS_MAX];
   uint32_t n_fds;
@@ -49,34 +49,35 @@ fail_gone (const Block *block, DatahubError *error)
 }
 
 static DatahubResult
-fail_refused (const Block *block, const DoorAnswer *answer, DatahubError *error)
+fail_refused (const Block *block, const StrictAnswer *answer,
+    DatahubError *error)
 {
   static const struct
   {
-    DoorStatus status;
+    StrictStatus status;
     DatahubResult result;
     const char *why;
   } refusals[] = {
-    { DOOR_REFUSED_VERSION, DATAHUB_ERROR_VERSION,
-        "its producer speaks another version of the door's protocol: build "
+    { STRICT_REFUSED_VERSION, DATAHUB_ERROR_VERSION,
+        "its producer speaks another version of the server's protocol: build "
         "both ends from the same release" },
-    { DOOR_REFUSED_USER, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_USER, DATAHUB_ERROR_DENIED,
         "it is for another user, and its shm-mode lets nobody else in" },
-    { DOOR_REFUSED_OTHER_BLOCK, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_OTHER_BLOCK, DATAHUB_ERROR_DENIED,
         "the ticket is for another block" },
-    { DOOR_REFUSED_NO_TICKET, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_NO_TICKET, DATAHUB_ERROR_DENIED,
         "it takes a ticket, which its broker gives out" },
-    { DOOR_REFUSED_FORGED, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_FORGED, DATAHUB_ERROR_DENIED,
         "the ticket is forged, or was made with another secret" },
-    { DOOR_REFUSED_EXPIRED, DATAHUB_ERROR_DENIED, "the ticket has expired" },
-    { DOOR_REFUSED_TOO_LONG, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_EXPIRED, DATAHUB_ERROR_DENIED, "the ticket has expired" },
+    { STRICT_REFUSED_TOO_LONG, DATAHUB_ERROR_DENIED,
         "the ticket is good for longer than any may be" },
-    { DOOR_REFUSED_REPLAYED, DATAHUB_ERROR_DENIED,
+    { STRICT_REFUSED_REPLAYED, DATAHUB_ERROR_DENIED,
         "the ticket was used before" },
-    { DOOR_REFUSED_SYSTEM, DATAHUB_ERROR_SYSTEM,
+    { STRICT_REFUSED_SYSTEM, DATAHUB_ERROR_SYSTEM,
         "its producer is short of descriptors or memory" },
   };
-  if (answer->status == DOOR_REFUSED_FULL)
+  if (answer->status == STRICT_REFUSED_FULL)
     return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
         "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
         "producer.",
@@ -92,20 +93,20 @@ fail_refused (const Block *block, const DoorAnswer *answer, DatahubError *error)
 }
 
 static bool
-is_of_block (const Block *block, const DoorAnswer *answer)
+is_of_block (const Block *block, const StrictAnswer *answer)
 {
-  return answer->magic == DOOR_MAGIC && answer->version == DOOR_VERSION
+  return answer->magic == STRICT_MAGIC && answer->version == STRICT_VERSION
       && memcmp (answer->uuid, block->uuid.bytes, sizeof answer->uuid) == 0;
 }
 
 static size_t
-size_of (const DoorAnswer *answer)
+size_of (const StrictAnswer *answer)
 {
-  uint32_t rows = answer->status == DOOR_SHOWN ? answer->n_rows : 0;
-  return rows > MAX_ROWS ? 0 : sizeof *answer + rows * sizeof (DoorRow);
+  uint32_t rows = answer->status == STRICT_SHOWN ? answer->n_rows : 0;
+  return rows > MAX_ROWS ? 0 : sizeof *answer + rows * sizeof (StrictConsumer);
 }
 
-/* Receives one message of the door. False: errno is EAGAIN where there is none
+/* Receives one message of the server. False: errno is EAGAIN where there is none
  * yet. */
 static bool
 receive (const Block *block, int fd, Message *message)
@@ -129,43 +130,43 @@ receive (const Block *block, int fd, Message *message)
 }
 
 static DatahubResult
-fill_hello (const Block *block, BlockAccess access, const Visitor *visitor,
-    DoorHello *hello, DatahubError *error)
+fill_hello (const Block *block, BlockAccess access,
+    const AccessRequest *request, StrictHello *hello, DatahubError *error)
 {
-  *hello = (DoorHello){ .magic = DOOR_MAGIC,
-    .version = DOOR_VERSION,
-    .wish = access == ACCESS_OBSERVE ? DOOR_WISH_OBSERVE : DOOR_WISH_CONSUME,
-    .max_pinned = visitor->max_pinned,
-    .has_ticket = visitor->ticket || visitor->secret };
+  *hello = (StrictHello){ .magic = STRICT_MAGIC,
+    .version = STRICT_VERSION,
+    .kind = access == ACCESS_OBSERVE ? STRICT_OBSERVE : STRICT_CONSUME,
+    .max_pinned = request->max_pinned,
+    .has_ticket = request->ticket || request->secret };
   memcpy (hello->uuid, block->uuid.bytes, sizeof hello->uuid);
-  if (visitor->ticket)
-    memcpy (&hello->ticket, visitor->ticket, sizeof hello->ticket);
-  else if (visitor->secret)
-    return datahub_ticket_make (visitor->secret, block->uuid_text, NULL, 0,
+  if (request->ticket)
+    memcpy (&hello->ticket, request->ticket, sizeof hello->ticket);
+  else if (request->secret)
+    return datahub_ticket_make (request->secret, block->uuid_text, NULL, 0,
         (uint8_t *) &hello->ticket, error);
   return DATAHUB_OK;
 }
 
 static bool
-is_cancelled (const Visitor *visitor)
+is_cancelled (const AccessRequest *request)
 {
-  int fd = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
+  int fd = request->watch ? watch_interrupt_fd (request->watch) : -1;
   return fd >= 0 && os_wait_readable (fd, -1, 0);
 }
 
 /* Waits for the answer, till @end (< 0: no end) or an interrupt. */
 static bool
-wait_answer (const Block *block, int fd, const Visitor *visitor, int64_t end,
-    Message *message)
+wait_answer (const Block *block, int fd, const AccessRequest *request,
+    int64_t end, Message *message)
 {
-  int other = visitor->watch ? watch_interrupt_fd (visitor->watch) : -1;
+  int other = request->watch ? watch_interrupt_fd (request->watch) : -1;
   for (;;) {
     int64_t left = end < 0 ? LOOK_SLICE_NS : end - os_now ();
     if (receive (block, fd, message))
       return true;
     if (errno != EAGAIN)
       return false;
-    if (left <= 0 || is_cancelled (visitor))
+    if (left <= 0 || is_cancelled (request))
       return errno = ETIMEDOUT, false;
     os_wait_readable (fd, other, left < LOOK_SLICE_NS ? left : LOOK_SLICE_NS);
   }
@@ -173,10 +174,10 @@ wait_answer (const Block *block, int fd, const Visitor *visitor, int64_t end,
 
 /* One try. %DATAHUB_TIMEOUT: crowded, again. On success @fd is the connection. */
 static DatahubResult
-ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
+ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
     int64_t end, int *fd, Message *message, DatahubError *error)
 {
-  FileName name = name_part (block->user, &block->uuid, DOOR_PART);
+  FileName name = name_part (block->user, &block->uuid, STRICT_PART);
   *fd = os_connect (block->dir, name.text);
   if (*fd < 0) {
     if (errno == EAGAIN || errno == EINTR)
@@ -189,9 +190,9 @@ ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
         block->channel, strerror (errno));
   }
   bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
-  STEP (GUEST_ASKED);
-  bool answered = asked && wait_answer (block, *fd, visitor, end, message);
-  if (answered && message->answer.status != DOOR_REFUSED_BUSY)
+  STEP (CLIENT_ASKED);
+  bool answered = asked && wait_answer (block, *fd, request, end, message);
+  if (answered && message->answer.status != STRICT_REFUSED_BUSY)
     return DATAHUB_OK;
   int number = answered ? EAGAIN : errno; /* of a success it says nothing */
   drop_fds (message);
@@ -206,17 +207,17 @@ ask_once (Block *block, const DoorHello *hello, const Visitor *visitor,
 }
 
 static DatahubResult
-ask (Block *block, const DoorHello *hello, const Visitor *visitor, int *fd,
-    Message *message, DatahubError *error)
+ask (Block *block, const StrictHello *hello, const AccessRequest *request,
+    int *fd, Message *message, DatahubError *error)
 {
-  int64_t end = os_end_of (visitor->timeout_ns > 0 ? visitor->timeout_ns
+  int64_t end = os_end_of (request->timeout_ns > 0 ? request->timeout_ns
                                                    : DEFAULT_TIMEOUT_NS);
   for (;;) {
     DatahubResult result =
-        ask_once (block, hello, visitor, end, fd, message, error);
+        ask_once (block, hello, request, end, fd, message, error);
     if (result != DATAHUB_TIMEOUT)
       return result;
-    if (is_cancelled (visitor))
+    if (is_cancelled (request))
       return datahub_fail (error, DATAHUB_INTERRUPTED, 0,
           "The attach to the DataBlock \"%s\" was ended.", block->channel);
     if (!block_is_writer_alive (block))
@@ -252,12 +253,12 @@ is_sound (const Block *block, int fd, uint64_t *size)
 static uint32_t
 least_useful (const Block *block)
 {
-  const DoorPass *pass = block->pass;
+  const Access *access = block->access;
   uint32_t found = 0;
-  for (uint32_t i = 1; i < pass->n_pools; i++)
-    if (!block_names_pool (block, pass->pools[i].gen)
-        && (block_names_pool (block, pass->pools[found].gen)
-            || pass->pools[i].gen < pass->pools[found].gen))
+  for (uint32_t i = 1; i < access->n_pools; i++)
+    if (!block_names_pool (block, access->pools[i].gen)
+        && (block_names_pool (block, access->pools[found].gen)
+            || access->pools[i].gen < access->pools[found].gen))
       found = i;
   return found;
 }
@@ -267,14 +268,14 @@ least_useful (const Block *block)
 static void
 keep_pool (const Block *block, uint32_t gen, int fd)
 {
-  DoorPass *pass = block->pass;
-  if (pass->n_pools == 2 * MAX_POOLS) {
+  Access *access = block->access;
+  if (access->n_pools == 2 * MAX_POOLS) {
     uint32_t i = least_useful (block);
-    close (pass->pools[i].fd);
-    pass->pools[i] = pass->pools[--pass->n_pools];
+    close (access->pools[i].fd);
+    access->pools[i] = access->pools[--access->n_pools];
   }
-  pass->pools[pass->n_pools].gen = gen;
-  pass->pools[pass->n_pools++].fd = fd;
+  access->pools[access->n_pools].gen = gen;
+  access->pools[access->n_pools++].fd = fd;
 }
 
 static void
@@ -287,49 +288,49 @@ keep_pools (const Block *block, Message *message, uint32_t first)
 }
 
 static DatahubResult
-map_guest (Block *block, Message *message, DatahubError *error)
+map_granted (Block *block, Message *message, DatahubError *error)
 {
-  const DoorAnswer *answer = &message->answer;
-  DoorPass *pass = block->pass;
+  const StrictAnswer *answer = &message->answer;
+  Access *access = block->access;
   uint64_t ctl, con, row;
   DatahubResult result;
   if (answer->n_pools > MAX_POOLS
-      || message->n_fds != DOOR_FDS_POOLS + answer->n_pools
-      || !is_sound (block, message->fds[DOOR_FDS_CTL], &ctl)
-      || !is_sound (block, message->fds[DOOR_FDS_CON], &con)
-      || !is_sound (block, message->fds[DOOR_FDS_ROW], &row))
+      || message->n_fds != STRICT_FDS_POOLS + answer->n_pools
+      || !is_sound (block, message->fds[STRICT_FDS_CTL], &ctl)
+      || !is_sound (block, message->fds[STRICT_FDS_CON], &con)
+      || !is_sound (block, message->fds[STRICT_FDS_ROW], &row))
     return fail_nonsense (block, error);
-  if (!os_register_lock_fd (message->fds[DOOR_FDS_TOKEN]))
+  if (!os_register_lock_fd (message->fds[STRICT_FDS_TOKEN]))
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  pass->token = message->fds[DOOR_FDS_TOKEN];
-  message->fds[DOOR_FDS_TOKEN] = -1;
-  result = block_map_control (block, message->fds[DOOR_FDS_CTL], ctl,
-      message->fds[DOOR_FDS_CON], con, ACCESS_CONSUME, error);
+  access->token = message->fds[STRICT_FDS_TOKEN];
+  message->fds[STRICT_FDS_TOKEN] = -1;
+  result = block_map_control (block, message->fds[STRICT_FDS_CTL], ctl,
+      message->fds[STRICT_FDS_CON], con, ACCESS_CONSUME, error);
   if (result != DATAHUB_OK)
     return result;
   if (answer->row >= block->g.max_rows || row != block->g.row_stride)
     return fail_nonsense (block, error);
-  pass->row = answer->row;
-  pass->quota =
+  access->row = answer->row;
+  access->quota =
       answer->quota < block->g.max_quota ? answer->quota : block->g.max_quota;
-  pass->row_map = os_map (message->fds[DOOR_FDS_ROW], row, true);
-  if (!pass->row_map)
+  access->row_map = os_map (message->fds[STRICT_FDS_ROW], row, true);
+  if (!access->row_map)
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
         strerror (errno));
   /* so that row number `row`, and no other, is where block_row() says */
-  block->rows = pass->row_map - (size_t) pass->row * block->g.row_stride;
-  keep_pools (block, message, DOOR_FDS_POOLS);
+  block->rows = access->row_map - (size_t) access->row * block->g.row_stride;
+  keep_pools (block, message, STRICT_FDS_POOLS);
   return DATAHUB_OK;
 }
 
 /* Another process's words: names become harmless, as those in rows do. */
 static void
-keep_rows (DoorPass *pass, const DoorShown *shown)
+keep_rows (Access *access, const StrictShown *shown)
 {
   for (uint32_t i = 0; i < shown->answer.n_rows; i++) {
-    const DoorRow *row = &shown->rows[i];
-    DatahubConsumerInfo *info = &pass->infos[pass->n_infos];
+    const StrictConsumer *row = &shown->rows[i];
+    DatahubConsumerInfo *info = &access->infos[access->n_infos];
     if (row->state == DATAHUB_CONSUMER_FREE
         || row->state > DATAHUB_CONSUMER_LEAVING || row->row >= MAX_ROWS)
       continue;
@@ -349,7 +350,7 @@ keep_rows (DoorPass *pass, const DoorShown *shown)
     row_judge_silence (info);
     memcpy (info->name, row->name, sizeof info->name);
     row_clean_name (info->name);
-    pass->n_infos++;
+    access->n_infos++;
   }
 }
 
@@ -361,7 +362,7 @@ map_observer (Block *block, Message *message, DatahubError *error)
       || message->n_fds != 1 + message->answer.n_pools
       || !is_sound (block, message->fds[0], &ctl))
     return fail_nonsense (block, error);
-  keep_rows (block->pass, &message->shown);
+  keep_rows (block->access, &message->shown);
   keep_pools (block, message, 1);
   return block_map_control (block, message->fds[0], ctl, -1, 0, ACCESS_OBSERVE,
       error);
@@ -371,94 +372,95 @@ static DatahubResult
 take_over (Block *block, BlockAccess access, int fd, Message *message,
     DatahubError *error)
 {
-  DoorStatus wanted = access == ACCESS_OBSERVE ? DOOR_SHOWN : DOOR_GRANTED;
-  if (message->answer.status >= DOOR_REFUSED_VERSION) {
+  StrictStatus wanted =
+      access == ACCESS_OBSERVE ? STRICT_SHOWN : STRICT_GRANTED;
+  if (message->answer.status >= STRICT_REFUSED_VERSION) {
     close (fd);
     return fail_refused (block, &message->answer, error);
   }
-  block->pass = calloc (1, sizeof *block->pass);
-  if (!block->pass || !os_register_lock_fd (fd)) {
+  block->access = calloc (1, sizeof *block->access);
+  if (!block->access || !os_register_lock_fd (fd)) {
     close (fd);
-    free (block->pass);
-    block->pass = NULL;
+    free (block->access);
+    block->access = NULL;
     return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   }
-  block->pass->connection = fd;
-  block->pass->token = -1;
+  block->access->connection = fd;
+  block->access->token = -1;
   if (message->answer.status != wanted)
     return fail_nonsense (block, error);
   return access == ACCESS_OBSERVE ? map_observer (block, message, error)
-                                  : map_guest (block, message, error);
+                                  : map_granted (block, message, error);
 }
 
-/* Gets in at the door of @block, whose entry is open, and maps what is handed
- * over. Waits for the producer's answer, as @visitor says. */
+/* Gets in at the server of @block, whose entry is open, and maps what is handed
+ * over. Waits for the producer's answer, as @request says. */
 DatahubResult
-door_enter (Block *block, BlockAccess access, const Visitor *visitor,
-    DatahubError *error)
+strict_client_open (Block *block, BlockAccess access,
+    const AccessRequest *request, DatahubError *error)
 {
-  DoorHello hello;
+  StrictHello hello;
   Message message = { .n_fds = 0 };
   DatahubResult result;
   int fd = -1;
   if (access != ACCESS_OBSERVE
-      && (access == ACCESS_PRODUCE || visitor->only_looks))
+      && (access == ACCESS_PRODUCE || request->observes))
     return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
         "The DataBlock \"%s\" is sealed: nobody but its producer takes it over "
         "or repairs it.",
         block->channel);
-  result = fill_hello (block, access, visitor, &hello, error);
+  result = fill_hello (block, access, request, &hello, error);
   if (result == DATAHUB_OK)
-    result = ask (block, &hello, visitor, &fd, &message, error);
-  STEP (GUEST_ANSWERED);
+    result = ask (block, &hello, request, &fd, &message, error);
+  STEP (CLIENT_ANSWERED);
   if (result == DATAHUB_OK)
     result = take_over (block, access, fd, &message, error);
-  STEP (GUEST_MAPPED);
+  STEP (CLIENT_MAPPED);
   drop_fds (&message);
   return result;
 }
 
 static int
-find_pool (DoorPass *pass, uint32_t gen)
+find_pool (Access *access, uint32_t gen)
 {
-  for (uint32_t i = 0; i < pass->n_pools; i++)
-    if (pass->pools[i].gen == gen) {
-      int fd = pass->pools[i].fd;
-      pass->pools[i] = pass->pools[--pass->n_pools];
+  for (uint32_t i = 0; i < access->n_pools; i++)
+    if (access->pools[i].gen == gen) {
+      int fd = access->pools[i].fd;
+      access->pools[i] = access->pools[--access->n_pools];
       return fd;
     }
   return -1;
 }
 
 static bool
-is_interrupted (const DoorPass *pass)
+is_interrupted (const Access *access)
 {
-  return pass->interrupted && load_seq (pass->interrupted);
+  return access->interrupted && load_seq (access->interrupted);
 }
 
 /* The descriptor of pool @gen, the caller's from now on; -1 and errno. It came
  * before the pool table named the pool, so as a rule nobody waits here. The
  * reading thread. */
 int
-door_take_pool (const Block *block, uint32_t gen)
+strict_client_take_pool (const Block *block, uint32_t gen)
 {
-  DoorPass *pass = block->pass;
+  Access *access = block->access;
   int64_t end = os_now () + POOL_PATIENCE_NS;
   for (;;) {
     Message message;
-    int fd = find_pool (pass, gen);
+    int fd = find_pool (access, gen);
     if (fd >= 0)
       return fd;
-    if (receive (block, pass->connection, &message)) {
-      if (message.answer.status == DOOR_POOL && message.n_fds == 1)
+    if (receive (block, access->connection, &message)) {
+      if (message.answer.status == STRICT_POOL && message.n_fds == 1)
         keep_pools (block, &message, 0);
-      STEP (GUEST_POOL_TAKEN);
+      STEP (CLIENT_POOL_TAKEN);
       drop_fds (&message);
       continue;
     }
-    if (errno != EAGAIN || os_now () >= end || is_interrupted (pass))
+    if (errno != EAGAIN || os_now () >= end || is_interrupted (access))
       return -1;
-    os_wait_readable (pass->connection, -1, POOL_SLICE_NS);
+    os_wait_readable (access->connection, -1, POOL_SLICE_NS);
   }
 }
 
@@ -466,35 +468,35 @@ door_take_pool (const Block *block, uint32_t gen)
  * its memory. A pool comes before the table names it, but the next one is begun
  * only behind that. The reading thread. */
 void
-door_forget_pools (const Block *block)
+strict_client_forget_pools (const Block *block)
 {
-  DoorPass *pass = block->pass;
+  Access *access = block->access;
   uint32_t begun = load_seq (&block->header->next_gen);
-  for (uint32_t i = 0; i < pass->n_pools;) {
-    if (pass->pools[i].gen >= begun
-        || block_names_pool (block, pass->pools[i].gen)) {
+  for (uint32_t i = 0; i < access->n_pools;) {
+    if (access->pools[i].gen >= begun
+        || block_names_pool (block, access->pools[i].gen)) {
       i++;
       continue;
     }
-    close (pass->pools[i].fd);
-    pass->pools[i] = pass->pools[--pass->n_pools];
+    close (access->pools[i].fd);
+    access->pools[i] = access->pools[--access->n_pools];
   }
 }
 
-/* Gives back what door_enter() got: the row's memory first, then the lock that
+/* Gives back what strict_client_open() got: the row's memory first, then the lock that
  * says we live. */
 void
-door_leave (Block *block)
+strict_client_close (Block *block)
 {
-  DoorPass *pass = block->pass;
-  if (pass->row_map)
-    os_unmap (pass->row_map, block->g.row_stride);
-  for (uint32_t i = 0; i < pass->n_pools; i++)
-    close (pass->pools[i].fd);
-  if (pass->token >= 0)
-    os_close_lock_fd (pass->token);
-  os_close_lock_fd (pass->connection);
-  free (pass);
-  block->pass = NULL;
-  STEP (GUEST_LEFT);
+  Access *access = block->access;
+  if (access->row_map)
+    os_unmap (access->row_map, block->g.row_stride);
+  for (uint32_t i = 0; i < access->n_pools; i++)
+    close (access->pools[i].fd);
+  if (access->token >= 0)
+    os_close_lock_fd (access->token);
+  os_close_lock_fd (access->connection);
+  free (access);
+  block->access = NULL;
+  STEP (CLIENT_LEFT);
 }

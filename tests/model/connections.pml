@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who stands at the door of a strict block: there is one row, one place in the hall
- * for who has not greeted, and so two places in the door's table. Guests come with
+/* The connections of a strict block's server: there is one row, one pending place,
+ * and so two places in the server's table. Clients come with
  * a ticket of their own or one that they saw, greet or do not, give the row back
- * when they like, and hang up or stay. lib/core/producer/door.c (take_in, listen_to, let_in,
+ * when they like, and hang up or stay. lib/core/producer/strict-server.c (accept_connection, read_greeting, give_access,
  * drop_former), ticket.c (ticket_take).
  *
- * One thread does all of it; what it is told in which order is the guests' choice.
- * @covers guests[], the hall, the book of tickets
- * @mutant FORMER_STAYS | door | who had the row before keeps his place at the door
- * @mutant SHUT_WHEN_FULL | door | a full table lets nobody in
- * @mutant HALL_WITHOUT_END | door | who does not greet keeps his place
+ * One thread does all of it; what it is told in which order is the clients' choice.
+ * @covers connections[], the pending ones, the book of tickets
+ * @mutant FORMER_STAYS | server | who had the row before keeps his place at the server
+ * @mutant SHUT_WHEN_FULL | server | a full table lets nobody in
+ * @mutant PENDING_WITHOUT_END | server | who does not greet keeps his place
  * @mutant NOT_NOTED | ticket | a ticket is not noted
- * @mutant NOTES_END_WITH_ROWS | ticket | it is forgotten when the guest leaves
+ * @mutant NOTES_END_WITH_ROWS | ticket | it is forgotten when the client leaves
  * @mutant CLOCK_BELIEVED | ticket | a clock that is set back counts
  */
-#define HALL 1
-#define TABLE (1 + HALL) /* one row */
+#define MAX_PENDING 1
+#define TABLE (1 + MAX_PENDING) /* one row */
 #define CONNECTIONS 3
 #define EXPIRY 1
 /* What a connection is. */
 #define NOT_YET 0
 #define KNOCKS 1
-#define IN_HALL 2
+#define IS_PENDING 2
 #define GRANTED 3
 #define SENT_AWAY 4
 
@@ -30,27 +30,27 @@ hidden byte I15_no_place_beyond_the_table, R_ticket_spent_once,
 
 byte conn[CONNECTIONS], ticket[CONNECTIONS];
 bool greeted[CONNECTIONS], token[CONNECTIONS], hung[CONNECTIONS];
-byte n_guests;
+byte n_connections;
 bool taken[CONNECTIONS];
 byte spent[CONNECTIONS];
 byte now, latest;
 
-#define IN_TABLE(c) (conn[c] == IN_HALL || conn[c] == GRANTED)
+#define IN_TABLE(c) (conn[c] == IS_PENDING || conn[c] == GRANTED)
 #define HAS_ROW(c) (conn[c] == GRANTED && token[c])
 #define LIVES (token[0] || token[1] || token[2])
-#define IN_THE_HALL(c) (conn[c] == IN_HALL -> 1 : 0)
-#define N_HALL ((IN_THE_HALL (0)) + (IN_THE_HALL (1)) + (IN_THE_HALL (2)))
+#define COUNT_PENDING(c) (conn[c] == IS_PENDING -> 1 : 0)
+#define N_PENDING ((COUNT_PENDING (0)) + (COUNT_PENDING (1)) + (COUNT_PENDING (2)))
 
-inline drop_guest(c)
+inline drop_connection(c)
 {
   conn[c] = SENT_AWAY;
-  n_guests--
+  n_connections--
 }
 
 inline drop_former(d)
 {
   if
-  :: d != c && conn[d] == GRANTED -> drop_guest (d)
+  :: d != c && conn[d] == GRANTED -> drop_connection (d)
   :: else
   fi
 }
@@ -81,7 +81,7 @@ inline judge()
   fi
 }
 
-inline listen_to()
+inline read_greeting()
 {
   atomic {
     judge ();
@@ -92,7 +92,7 @@ inline listen_to()
 #if !defined (FORMER_STAYS) && !defined (SHUT_WHEN_FULL)
        drop_former (0); drop_former (1); drop_former (2)
 #endif
-    :: else -> drop_guest (c)
+    :: else -> drop_connection (c)
     fi;
     good = false
   }
@@ -101,32 +101,32 @@ inline listen_to()
 inline push_out(d)
 {
   if
-  :: N_HALL >= HALL && conn[d] == IN_HALL -> drop_guest (d)
+  :: N_PENDING >= MAX_PENDING && conn[d] == IS_PENDING -> drop_connection (d)
   :: else
   fi
 }
 
-inline take_in()
+inline accept_connection()
 {
   atomic {
-#ifndef HALL_WITHOUT_END
+#ifndef PENDING_WITHOUT_END
     push_out (0); push_out (1); push_out (2);
 #endif
 #ifdef SHUT_WHEN_FULL
     if
-    :: n_guests == TABLE ->
+    :: n_connections == TABLE ->
        assert (I9_a_free_row_is_given || LIVES);
        conn[c] = SENT_AWAY;
        goto taken_in
     :: else
     fi;
 #endif
-    n_guests++;
-    assert (I15_no_place_beyond_the_table || n_guests <= TABLE);
-    conn[c] = IN_HALL
+    n_connections++;
+    assert (I15_no_place_beyond_the_table || n_connections <= TABLE);
+    conn[c] = IS_PENDING
   }
   if
-  :: greeted[c] -> listen_to ()
+  :: greeted[c] -> read_greeting ()
   :: else
   fi;
 #ifdef SHUT_WHEN_FULL
@@ -136,11 +136,11 @@ taken_in:
 }
 
 #define HEARD(k) \
-  :: atomic { conn[k] == KNOCKS -> c = k } take_in (); c = 0 \
-  :: atomic { conn[k] == IN_HALL && greeted[k] -> c = k } listen_to (); c = 0 \
-  :: atomic { IN_TABLE (k) && hung[k] -> drop_guest (k) }
+  :: atomic { conn[k] == KNOCKS -> c = k } accept_connection (); c = 0 \
+  :: atomic { conn[k] == IS_PENDING && greeted[k] -> c = k } read_greeting (); c = 0 \
+  :: atomic { IN_TABLE (k) && hung[k] -> drop_connection (k) }
 
-proctype door()
+proctype server()
 {
   byte c;
   bool good;
@@ -189,7 +189,7 @@ proctype clock()
 
 init {
   atomic {
-    run door ();
+    run server ();
     run client (0);
     run client (1);
     run client (2);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whoever answers at the door of a strict block may be anybody: what it hands
+/* Whoever answers at the server of a strict block may be anybody: what it hands
  * over is checked. */
 #include "strict.h"
 
-#include "core/block/door-private.h"
+#include "core/block/strict-protocol-private.h"
 #include "core/producer/producer-private.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Whoever answers at the door may be anybody: what it hands over is checked. */
+/* Whoever answers at the server may be anybody: what it hands over is checked. */
 typedef enum
 {
   LIE_NONE,
@@ -41,7 +41,7 @@ typedef struct
   DatahubProducer *producer;
   int listener;
   Lie lie;
-} FalseDoor;
+} FalseServer;
 
 static int
 unsealed_copy (int fd)
@@ -67,16 +67,16 @@ sealed_memory (uint64_t size)
 
 /* A true answer, but for one thing. */
 static void
-answer_falsely (const FalseDoor *door, int guest)
+answer_falsely (const FalseServer *server, int client)
 {
-  DatahubProducer *producer = door->producer;
+  DatahubProducer *producer = server->producer;
   Pool *small = producer->newest[POOL_SMALL];
   Pool *payload = producer->newest[POOL_PAYLOAD];
-  RowGrant grant;
-  CHECK_INT (strict_grant_row (producer, 0, &grant), ==, DOOR_GRANTED);
-  DoorAnswer answer = { .magic = DOOR_MAGIC,
-    .version = DOOR_VERSION,
-    .status = DOOR_GRANTED,
+  RowAccess grant;
+  CHECK_INT (strict_give_row (producer, 0, &grant), ==, STRICT_GRANTED);
+  StrictAnswer answer = { .magic = STRICT_MAGIC,
+    .version = STRICT_VERSION,
+    .status = STRICT_GRANTED,
     .row = grant.row,
     .quota = grant.quota,
     .n_pools = 2,
@@ -88,7 +88,7 @@ answer_falsely (const FalseDoor *door, int guest)
   uint32_t n_fds = 6;
   int made = -1, pipe_fds[2] = { -1, -1 };
   memcpy (answer.uuid, producer->block.uuid.bytes, sizeof answer.uuid);
-  switch (door->lie) {
+  switch (server->lie) {
     case LIE_MAGIC:
       answer.magic ^= 1;
       break;
@@ -99,7 +99,7 @@ answer_falsely (const FalseDoor *door, int guest)
       answer.uuid[0] ^= 1;
       break;
     case LIE_STATUS:
-      answer.status = DOOR_SHOWN;
+      answer.status = STRICT_SHOWN;
       break;
     case LIE_ROW:
       answer.row = producer->block.g.max_rows;
@@ -120,36 +120,36 @@ answer_falsely (const FalseDoor *door, int guest)
       size++;
       break;
     case LIE_CTL_IS_CON:
-      fds[DOOR_FDS_CTL] = producer->con_fd;
+      fds[STRICT_FDS_CTL] = producer->con_fd;
       break;
     case LIE_CTL_UNSEALED:
-      made = fds[DOOR_FDS_CTL] = unsealed_copy (producer->ctl_fd);
+      made = fds[STRICT_FDS_CTL] = unsealed_copy (producer->ctl_fd);
       break;
     case LIE_CON_UNSEALED:
-      made = fds[DOOR_FDS_CON] = unsealed_copy (producer->con_fd);
+      made = fds[STRICT_FDS_CON] = unsealed_copy (producer->con_fd);
       break;
     case LIE_ROW_UNSEALED:
-      made = fds[DOOR_FDS_ROW] = unsealed_copy (grant.row_fd);
+      made = fds[STRICT_FDS_ROW] = unsealed_copy (grant.row_fd);
       break;
     case LIE_ROW_TOO_SHORT:
-      made = fds[DOOR_FDS_ROW] = sealed_memory (64);
+      made = fds[STRICT_FDS_ROW] = sealed_memory (64);
       break;
     case LIE_CTL_A_PIPE:
       CHECK (pipe (pipe_fds) == 0);
-      fds[DOOR_FDS_CTL] = pipe_fds[0];
+      fds[STRICT_FDS_CTL] = pipe_fds[0];
       break;
     case LIE_POOL_UNSEALED:
-      made = fds[DOOR_FDS_POOLS + 1] = unsealed_copy (payload->fd);
+      made = fds[STRICT_FDS_POOLS + 1] = unsealed_copy (payload->fd);
       break;
     case LIE_POOL_OTHER_GEN:
-      fds[DOOR_FDS_POOLS + 1] = small->fd;
+      fds[STRICT_FDS_POOLS + 1] = small->fd;
       break;
     default:
       break;
   }
   memcpy (bytes, &answer, sizeof answer);
-  CHECK (os_send (guest, bytes, size, fds, n_fds));
-  strict_end_grant (&grant);
+  CHECK (os_send (client, bytes, size, fds, n_fds));
+  strict_end_access (&grant);
   for (int i = 0; i < 2; i++)
     if (pipe_fds[i] >= 0)
       close (pipe_fds[i]);
@@ -158,35 +158,35 @@ answer_falsely (const FalseDoor *door, int guest)
 }
 
 static void *
-false_door (void *data)
+false_server (void *data)
 {
-  const FalseDoor *door = data;
-  DoorHello hello;
-  int guest;
-  CHECK (os_wait_readable (door->listener, -1, SOON));
-  guest = os_accept (door->listener);
-  CHECK (guest >= 0 && os_wait_readable (guest, -1, SOON));
-  CHECK_INT (os_receive (guest, &hello, sizeof hello, NULL, NULL), ==,
+  const FalseServer *server = data;
+  StrictHello hello;
+  int client;
+  CHECK (os_wait_readable (server->listener, -1, SOON));
+  client = os_accept (server->listener);
+  CHECK (client >= 0 && os_wait_readable (client, -1, SOON));
+  CHECK_INT (os_receive (client, &hello, sizeof hello, NULL, NULL), ==,
       sizeof hello);
-  if (door->lie != LIE_SILENCE)
-    answer_falsely (door, guest);
-  /* until the guest hangs up */
-  os_wait_readable (guest, -1, SOON);
-  close (guest);
+  if (server->lie != LIE_SILENCE)
+    answer_falsely (server, client);
+  /* until the client hangs up */
+  os_wait_readable (client, -1, SOON);
+  close (client);
   return NULL;
 }
 
 static void
-false_doors (void)
+false_servers (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   commit_buffers (producer, 0, 4);
-  door_close (producer->door);
+  strict_server_close (producer->server);
   unlink (check_find_file (".sck"));
-  FalseDoor door = { .producer = producer,
+  FalseServer server = { .producer = producer,
     .listener = os_listen (producer->block.dir,
         name_part (os_user (), &producer->block.uuid, "sck").text, 0600) };
-  CHECK (door.listener >= 0);
+  CHECK (server.listener >= 0);
   uint32_t fds = check_count_fds ();
   for (int lie = 0; lie < N_LIES; lie++) {
     DatahubConsumerOptions options;
@@ -195,8 +195,8 @@ false_doors (void)
     datahub_consumer_options_init (&options);
     options.start = DATAHUB_START_OLDEST;
     options.timeout_ns = lie == LIE_SILENCE ? 50 * CHECK_MS : SOON;
-    door.lie = (Lie) lie;
-    CheckThread *thread = check_thread (false_door, &door);
+    server.lie = (Lie) lie;
+    CheckThread *thread = check_thread (false_server, &server);
     DatahubResult result =
         datahub_consumer_attach ("cam0", &options, &consumer, &err);
     if (lie == LIE_NONE) {
@@ -219,11 +219,11 @@ false_doors (void)
     if (check_count_fds () > fds)
       check_fail (__FILE__, __LINE__, "lie %d left descriptors behind", lie);
   }
-  close (door.listener);
+  close (server.listener);
   datahub_producer_close (producer);
 }
 
 static const CheckTest tests[] = {
-  { "what a false producer hands over is refused", false_doors },
+  { "what a false producer hands over is refused", false_servers },
 };
 CHECK_MAIN (tests)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The door of a strict block and those who stand before it: who greets badly,
- * says nothing, floods it or is another user, and who asks a door that sleeps. */
+/* The server of a strict block and those who stand before it: who greets badly,
+ * says nothing, floods it or is another user, and who asks a server that sleeps. */
 #include "life.h"
 #include "strict.h"
 #include "visit.h"
@@ -18,40 +18,41 @@ bad_greetings (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  const DoorHello good = visit_greeting (uuid);
-  DoorHello hello = good;
+  const StrictHello good = visit_greeting (uuid);
+  StrictHello hello = good;
   uint8_t big[sizeof hello + 1] = { 0 };
-  CHECK_INT (visit_status (uuid, &hello, 1), ==, DOOR_REFUSED_MALFORMED);
+  CHECK_INT (visit_status (uuid, &hello, 1), ==, STRICT_REFUSED_MALFORMED);
   CHECK_INT (visit_status (uuid, &hello, sizeof hello - 1), ==,
-      DOOR_REFUSED_MALFORMED);
+      STRICT_REFUSED_MALFORMED);
   memcpy (big, &hello, sizeof hello);
-  CHECK_INT (visit_status (uuid, big, sizeof big), ==, DOOR_REFUSED_MALFORMED);
+  CHECK_INT (visit_status (uuid, big, sizeof big), ==,
+      STRICT_REFUSED_MALFORMED);
   hello.magic ^= 1;
   CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
-      DOOR_REFUSED_MALFORMED);
+      STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.version++;
   CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
-      DOOR_REFUSED_VERSION);
+      STRICT_REFUSED_VERSION);
   hello = good;
-  hello.wish = 3;
+  hello.kind = 3;
   CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
-      DOOR_REFUSED_MALFORMED);
+      STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.reserved[5] = 1;
   CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
-      DOOR_REFUSED_MALFORMED);
+      STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.uuid[0] ^= 1;
   CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
-      DOOR_REFUSED_OTHER_BLOCK);
+      STRICT_REFUSED_OTHER_BLOCK);
   /* descriptors are not wanted, and not kept */
   uint32_t fds = check_count_fds ();
   Visit visit = { .fd = visit_knock (uuid) };
   int gifts[3] = { 0, 1, 2 };
   CHECK (os_send (visit.fd, &good, sizeof good, gifts, 3));
   visit_hear (&visit);
-  CHECK_INT (visit.answer.status, ==, DOOR_REFUSED_MALFORMED);
+  CHECK_INT (visit.answer.status, ==, STRICT_REFUSED_MALFORMED);
   visit_leave (&visit);
   CHECK_OK (consumer_try ("cam0"));
   CHECK_UNTIL (check_count_fds () <= fds);
@@ -64,10 +65,10 @@ talkers (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   Visit visit = visit_call (uuid, &hello, sizeof hello);
   uint8_t byte;
-  CHECK_INT (visit.answer.status, ==, DOOR_GRANTED);
+  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
   CHECK (os_send (visit.fd, &hello, sizeof hello, NULL, 0));
   CHECK (os_wait_readable (visit.fd, -1, SOON));
   CHECK_INT (os_receive (visit.fd, &byte, 1, NULL, NULL), <=, 0);
@@ -164,7 +165,7 @@ as_nobody (CheckParent *parent)
   const char *uuid = parent->data;
   char name[128];
   int dir = os_open_directory (NULL), fd;
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   snprintf (name, sizeof name, "datahub-0-%s.sck", uuid);
   if (setresgid (65534, 65534, 65534) != 0
       || setresuid (65534, 65534, 65534) != 0)
@@ -179,7 +180,7 @@ as_nobody (CheckParent *parent)
   CHECK (fd >= 0);
   os_send (fd, &hello, sizeof hello, NULL, 0);
   visit_hear (&visit);
-  CHECK_INT (visit.answer.status, ==, DOOR_REFUSED_USER);
+  CHECK_INT (visit.answer.status, ==, STRICT_REFUSED_USER);
   CHECK_INT (visit.n_fds, ==, 0);
   visit_leave (&visit);
   close (dir);
@@ -248,8 +249,8 @@ stopped_producer (void)
 
 static const CheckTest tests[] = {
   { "bad greetings are refused, each as such", bad_greetings },
-  { "a guest that talks loses its connection, not its row", talkers },
-  { "a flood at the door keeps nobody out and the producer going", flooded },
+  { "a client that talks loses its connection, not its row", talkers },
+  { "a flood at the server keeps nobody out and the producer going", flooded },
   { "who says nothing is sent away", silent_is_sent_away },
   { "another user is refused, by permissions and by the kernel's word",
       another_user },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Guests of a strict block: what one leaves behind is not the next one's, and
+/* Clients of a strict block: what one leaves behind is not the next one's, and
  * what one needs it keeps. */
 #include "strict.h"
 #include "visit.h"
@@ -11,17 +11,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* More than the door has places for. */
+/* More than the server has places for. */
 #define HANGERS_ON 400
 
 static void
 hang_on (CheckParent *parent)
 {
   const char *uuid = parent->data;
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   for (int i = 0; i < HANGERS_ON; i++) {
     Visit visit = visit_call (uuid, &hello, sizeof hello);
-    CHECK_INT (visit.answer.status, ==, DOOR_GRANTED);
+    CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
     for (uint32_t k = 0; k < visit.n_fds; k++)
       close (visit.fds[k]);
   }
@@ -29,7 +29,7 @@ hang_on (CheckParent *parent)
   check_hear (parent->in);
 }
 
-/* Guests that give their row back and never hang up. */
+/* Clients that give their row back and never hang up. */
 static void
 hangers_on (void)
 {
@@ -57,15 +57,15 @@ static ConsumerRow *
 map_row (const Visit *visit)
 {
   ConsumerRow *row = mmap (NULL, BLOCK_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-      visit->fds[DOOR_FDS_ROW], 0);
+      visit->fds[STRICT_FDS_ROW], 0);
   CHECK (row != MAP_FAILED);
   return row;
 }
 
 /* One follows the other before the producer looks at the gates again. */
 static Visit
-follow_at_once (DatahubProducer *producer, Visit *first, const DoorHello *hello,
-    ConsumerRow **row)
+follow_at_once (DatahubProducer *producer, Visit *first,
+    const StrictHello *hello, ConsumerRow **row)
 {
   pthread_mutex_lock (&producer->lock);
   visit_leave (first);
@@ -84,7 +84,7 @@ follow_at_once (DatahubProducer *producer, Visit *first, const DoorHello *hello,
   return next;
 }
 
-/* The guest before knew what the gate of the next one would say, and stood in
+/* The client before knew what the gate of the next one would say, and stood in
  * the way with it: the next one has all of block-timeout, all the same. */
 static void
 stall_is_not_inherited (void)
@@ -93,7 +93,7 @@ stall_is_not_inherited (void)
   options.block_timeout_ns = 80 * ROOM_SLICE_NS;
   DatahubProducer *producer = producer_new ("cam0", &options);
   const char *uuid = datahub_producer_get_uuid (producer);
-  DoorHello hello = visit_greeting (uuid);
+  StrictHello hello = visit_greeting (uuid);
   Visit first = visit_call (uuid, &hello, sizeof hello);
   ConsumerRow *row = map_row (&first);
   DatahubConsumer *holder = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
@@ -210,7 +210,7 @@ locks_after_the_producer (void)
   datahub_consumer_close (consumer);
 }
 
-/* Pools that came and went while a guest did something else are let go of. */
+/* Pools that came and went while a client did something else are let go of. */
 static void
 pools_that_went (void)
 {
@@ -228,20 +228,20 @@ pools_that_went (void)
   }
   CHECK_INT (producer_stats (producer).growths, ==, 4);
   expect_buffer (consumer, 419, size);
-  CHECK_INT (consumer->block.pass->n_pools, ==, 0);
+  CHECK_INT (consumer->block.access->n_pools, ==, 0);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
 
 static const CheckTest tests[] = {
-  { "who gives its row back and stays in the door takes nobody's place",
+  { "who gives its row back and stays in the server takes nobody's place",
       hangers_on },
-  { "a guest is not evicted for what the last owner of its row did",
+  { "a client is not evicted for what the last owner of its row did",
       stall_is_not_inherited },
   { "a pool that stays is not forgotten over many that went",
       looks_away_for_long },
   { "a lock of a consumer that died after the producer is taken from it",
       locks_after_the_producer },
-  { "a guest keeps no pool that it never saw", pools_that_went },
+  { "a client keeps no pool that it never saw", pools_that_went },
 };
 CHECK_MAIN (tests)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The memory of a strict block on the producer's side.
  *
- * Nothing of it has a name. Sizes are sealed, so no guest can make a mapping end
+ * Nothing of it has a name. Sizes are sealed, so no client can make a mapping end
  * early; ctl and the pools are sealed against writing too, once the producer has
- * mapped them. A row is an object of its own, made anew for each consumer: one
- * that keeps a mapping after it left has memory that nobody reads. A consumer's
- * life is a shared lock on its row, taken here on a fresh description that is
- * handed over with it, so nobody can forget to take it, and the kernel drops it
- * with the process.
+ * mapped them. A row is an object of its own, made anew for each consumer. If a
+ * consumer keeps the mapping after it left, no process reads that memory. A
+ * consumer is alive while a shared lock on its row is held. The lock is taken here
+ * on a fresh description that is sent with the row, so a consumer cannot forget
+ * it, and the kernel drops it with the process.
  *
- * A sealed block cannot be adopted, not even by its owner: a producer that comes
- * back makes a new one. Models: tests/model/strict.pml. */
+ * A sealed block cannot be adopted, not even by its owner: a restarted producer
+ * makes a new one. Models: tests/model/strict.pml. */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
@@ -19,14 +19,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Owner only, and nobody opens it anew for writing. */
+/* Owner only, and not to be opened for writing. */
 #define MODE_READ_ONLY 0400u
 #define MODE_SHARED 0600u
 
 static uint64_t
-huge_page_of (DatahubHugePages wish)
+huge_page_of (DatahubHugePages asked)
 {
-  switch (wish) {
+  switch (asked) {
     case DATAHUB_HUGEPAGES_2M:
       return UINT64_C (1) << 21;
     case DATAHUB_HUGEPAGES_1G:
@@ -36,8 +36,8 @@ huge_page_of (DatahubHugePages wish)
   }
 }
 
-/* Payload memory, on huge pages where asked for and there are any; @size becomes
- * what it got. */
+/* Creates payload memory, on huge pages if the options ask for them and the kernel
+ * has any. @size becomes its real size. */
 int
 strict_create_pool (DatahubProducer *producer, uint64_t *size, bool payload,
     const char *what, DatahubError *error)
@@ -72,7 +72,7 @@ fail_memory (const char *what, DatahubError *error)
       what, strerror (errno));
 }
 
-/* What a row is before anybody has it, and after. */
+/* Creates a row as it is without an owner. */
 static int
 create_row (const Block *block, uint64_t incarnation, uint32_t quota,
     DatahubError *error)
@@ -125,7 +125,7 @@ strict_make_control (DatahubProducer *producer, DatahubError *error)
     return fail_memory ("sealed", error);
   STEP (STRICT_CONTROL_SEALED);
   block_place (block);
-  block->rows_hwm = &producer->strict_hwm; /* con's belongs to the guests */
+  block->rows_hwm = &producer->strict_hwm; /* con's belongs to the clients */
   return DATAHUB_OK;
 }
 
@@ -135,8 +135,8 @@ row_at (const DatahubProducer *producer, uint32_t i)
   return block_row (&producer->block, i);
 }
 
-/* The owner of row @i is gone: cleans it and takes it out of the consumer's
- * hands, whatever he still maps. The lock of the rows is held. */
+/* The owner of row @i is gone: cleans the row and maps a blank one in its place,
+ * whatever the owner still maps. The lock of the rows is held. */
 static bool
 retire_row (DatahubProducer *producer, uint32_t i)
 {
@@ -148,7 +148,7 @@ retire_row (DatahubProducer *producer, uint32_t i)
     row_clean (&producer->block, i);
   }
   store_seq (&producer->block.claims[i], 0);
-  /* on failure the old row stays: neutral, unless its ghost writes to it */
+  /* on failure the old row stays: neutral, unless its former owner writes */
   os_map_at (row_at (producer, i), producer->blank_fd,
       producer->block.g.row_stride);
   close (row->fd);
@@ -169,8 +169,8 @@ strict_reap_row (DatahubProducer *producer, uint32_t i)
   return retire_row (producer, i);
 }
 
-/* As the consumers of a named block do it among themselves (S3), but nobody can
- * take more. */
+/* Chooses a quota as the consumers of a named block do among themselves (S3); here
+ * a consumer cannot take more. */
 static uint32_t
 choose_quota (const DatahubProducer *producer, uint32_t asked)
 {
@@ -184,7 +184,7 @@ choose_quota (const DatahubProducer *producer, uint32_t asked)
   return left < quota ? (uint32_t) left : quota;
 }
 
-/* The lowest free row, after a look at who has died; -1: none. */
+/* Returns the lowest free row after reaping dead owners; -1: none. */
 static int
 find_row (DatahubProducer *producer)
 {
@@ -200,34 +200,34 @@ find_row (DatahubProducer *producer)
 /* Closes our copies. If they were not sent, the lock goes with them, and the
  * next look frees the row. */
 void
-strict_end_grant (RowGrant *grant)
+strict_end_access (RowAccess *access)
 {
-  producer_close_fd (&grant->row_fd);
-  if (grant->token_fd >= 0)
-    os_close_lock_fd (grant->token_fd);
-  grant->token_fd = -1;
+  producer_close_fd (&access->row_fd);
+  if (access->token_fd >= 0)
+    os_close_lock_fd (access->token_fd);
+  access->token_fd = -1;
 }
 
-/* Makes the object of row @i, and what is handed over of it. */
+/* Makes the object of row @i and the descriptors that are sent of it. */
 static bool
-make_row (DatahubProducer *producer, uint32_t i, RowGrant *grant, int *own)
+make_row (DatahubProducer *producer, uint32_t i, RowAccess *access, int *own)
 {
   uint64_t claim = producer->rows[i].claim;
-  *own = create_row (&producer->block, claim, grant->quota, NULL);
+  *own = create_row (&producer->block, claim, access->quota, NULL);
   if (*own < 0)
     return false;
   STEP (STRICT_ROW_MADE);
-  /* descriptions of its own: ours is to test the lock with */
-  grant->row_fd = os_reopen (*own, true);
-  grant->token_fd = os_reopen_lock_fd (*own, false);
-  return grant->row_fd >= 0 && grant->token_fd >= 0
-      && os_lock_share (grant->token_fd);
+  /* descriptions of its own: the producer's tests the lock */
+  access->row_fd = os_reopen (*own, true);
+  access->token_fd = os_reopen_lock_fd (*own, false);
+  return access->row_fd >= 0 && access->token_fd >= 0
+      && os_lock_share (access->token_fd);
 }
 
-/* What the last owner of row @i did is not the next one's fault. That one wrote
- * its gate, so its words may be those that the next one's will have; whoever still
- * looks at them, to charge or to evict, has the lock, and is over with it. Nobody
- * has the row. Model: NO_SETTLING. */
+/* Clears the account of row @i, so that the next owner is not charged for the last
+ * one. The last owner wrote its own gate, so that gate may equal the next owner's.
+ * A thread that charges or evicts by it holds the lock, and has finished when this
+ * function gets it. The row must have no owner. Model: NO_SETTLING. */
 static void
 settle_row (DatahubProducer *producer, uint32_t i)
 {
@@ -254,31 +254,31 @@ install_row (DatahubProducer *producer, uint32_t i, uint32_t quota, int own)
   return true;
 }
 
-/* Gives a row to somebody: the door's thread, which alone grants. */
-DoorStatus
-strict_grant_row (DatahubProducer *producer, uint32_t asked, RowGrant *grant)
+/* Gives a free row to a client. The server's thread, which is the only caller. */
+StrictStatus
+strict_give_row (DatahubProducer *producer, uint32_t asked, RowAccess *access)
 {
-  DoorStatus status = DOOR_GRANTED;
+  StrictStatus status = STRICT_GRANTED;
   int i, own = -1;
-  *grant = (RowGrant){ .row_fd = -1, .token_fd = -1 };
+  *access = (RowAccess){ .row_fd = -1, .token_fd = -1 };
   pthread_mutex_lock (&producer->reap_lock);
   i = find_row (producer);
-  grant->quota = choose_quota (producer, asked);
+  access->quota = choose_quota (producer, asked);
   pthread_mutex_unlock (&producer->reap_lock);
   if (i < 0)
-    return DOOR_REFUSED_FULL;
-  grant->row = (uint32_t) i;
-  settle_row (producer, grant->row);
-  if (!make_row (producer, grant->row, grant, &own))
-    status = DOOR_REFUSED_SYSTEM;
+    return STRICT_REFUSED_FULL;
+  access->row = (uint32_t) i;
+  settle_row (producer, access->row);
+  if (!make_row (producer, access->row, access, &own))
+    status = STRICT_REFUSED_SYSTEM;
   else {
     pthread_mutex_lock (&producer->reap_lock);
-    if (!install_row (producer, grant->row, grant->quota, own))
-      status = DOOR_REFUSED_SYSTEM;
+    if (!install_row (producer, access->row, access->quota, own))
+      status = STRICT_REFUSED_SYSTEM;
     pthread_mutex_unlock (&producer->reap_lock);
   }
-  if (status != DOOR_GRANTED) {
-    strict_end_grant (grant);
+  if (status != STRICT_GRANTED) {
+    strict_end_access (access);
     producer_close_fd (&own);
   }
   return status;

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The server of a strict block: it hands out the descriptors of its memory.
+ *
+ * One thread with one poll serves all connections and never waits for one of
+ * them. A connection is pending until the client has sent its greeting, for at
+ * most a second. Then it is granted or refused. A granted client only receives
+ * new pools; when it hangs up, the thread looks at its row. If more than
+ * MAX_PENDING connections are pending, the one that has been silent longest is
+ * closed, so that a client that greets at once is always served.
+ *
+ * A new pool is sent to every granted client before the pool table names it.
+ * Therefore a consumer finds its descriptor in the socket, also after the
+ * producer's death. Models: tests/model/served-pools.pml, connections.pml. */
+#include "core/block/strict-protocol-private.h"
+#include "producer-private.h"
+#include "core/base/result-private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Connections that have not greeted yet. */
+#define MAX_PENDING 32u
+#define MAX_CONNECTIONS (MAX_ROWS + MAX_PENDING)
+/* Connections accepted before the others are looked at again. */
+#define ACCEPTS_AT_ONCE 16
+/* The pause after a failed accept: the process is out of descriptors, which only
+ * time can mend. */
+#define ACCEPT_PAUSE_NS (20 * NS_PER_MS)
+/* The kernel limits the descriptors in flight. A pool that could not be sent is
+ * sent again after this time. */
+#define OWED_SLICE_NS (10 * NS_PER_MS)
+/* Rows whose clients hung up are looked at often while their processes end, and
+ * all rows once in SWEEP_NS. */
+#define LINGER_SLICE_NS (2 * NS_PER_MS)
+#define LINGER_NS NS_PER_S
+#define SWEEP_NS NS_PER_S
+
+typedef struct
+{
+  int fd;
+  bool granted;
+  uint32_t row;
+  int64_t since;
+  uint32_t owed; /* bits: pools still to be sent */
+} Connection;
+
+typedef struct
+{
+  uint32_t gen; /* 0: free */
+  int fd; /* not owned: the pool's */
+  PoolKind kind;
+} ServedPool;
+
+struct _StrictServer
+{
+  DatahubProducer *producer; /* not owned: it owns the server */
+  bool has_secret;
+  uint8_t secret[DATAHUB_SECRET_SIZE];
+  bool running;
+  pthread_t thread;
+  int listener;
+  int wake; /* eventfd */
+  shared_u32 closed;
+
+  /* Guards the granted connections and the pools, so that no client misses a pool
+   * that is added while it is granted. Held across sends, which do not wait. */
+  pthread_mutex_t lock;
+  Connection connections[MAX_CONNECTIONS]; /* written by the thread */
+  uint32_t n_connections;
+  ServedPool pools[MAX_POOLS];
+
+  /* The thread's own. */
+  TicketBook book;
+  int64_t no_accept_until, linger_until, last_sweep;
+};
+
+/* Makes a server without a socket. Pools can be added to it. */
+StrictServer *
+strict_server_new (DatahubProducer *producer, const uint8_t *secret)
+{
+  StrictServer *server = calloc (1, sizeof *server);
+  if (!server)
+    return NULL;
+  server->producer = producer;
+  server->listener = server->wake = -1;
+  server->has_secret = secret != NULL;
+  if (secret)
+    memcpy (server->secret, secret, sizeof server->secret);
+  pthread_mutex_init (&server->lock, NULL);
+  return server;
+}
+
+static StrictAnswer
+answer (const StrictServer *server, StrictStatus status)
+{
+  StrictAnswer made = { .magic = STRICT_MAGIC,
+    .version = STRICT_VERSION,
+    .status = status };
+  memcpy (made.uuid, server->producer->block.uuid.bytes, sizeof made.uuid);
+  return made;
+}
+
+static void
+send_pool (StrictServer *server, Connection *connection, uint32_t i)
+{
+  StrictAnswer made = answer (server, STRICT_POOL);
+  connection->owed &= ~(1u << i);
+  if (server->pools[i].gen == 0)
+    return; /* gone before it was seen */
+  made.n_pools = 1;
+  made.gens[0] = server->pools[i].gen;
+  if (!os_send (connection->fd, &made, sizeof made, &server->pools[i].fd, 1)
+      && (errno == EAGAIN || errno == ETOOMANYREFS || errno == EINTR
+          || errno == ENOBUFS))
+    connection->owed |= 1u << i;
+  STEP (SERVER_POOL_SENT);
+}
+
+/* Sends the pool to all granted clients. Must be called before the pool table
+ * names it. @fd stays the caller's and must stay open until
+ * strict_server_drop_pool(). */
+void
+strict_server_add_pool (StrictServer *server, uint32_t gen, PoolKind kind,
+    int fd)
+{
+  uint64_t one = 1;
+  bool owed = false;
+  pthread_mutex_lock (&server->lock);
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    if (server->pools[i].gen)
+      continue;
+    server->pools[i] = (ServedPool){ gen, fd, kind };
+    for (uint32_t g = 0; g < server->n_connections; g++) {
+      if (!server->connections[g].granted)
+        continue;
+      send_pool (server, &server->connections[g], i);
+      owed = owed || server->connections[g].owed;
+    }
+    break;
+  }
+  pthread_mutex_unlock (&server->lock);
+  if (owed && write (server->wake, &one, sizeof one) < 0)
+    return; /* the thread looks by itself within a second */
+}
+
+void
+strict_server_drop_pool (StrictServer *server, uint32_t gen)
+{
+  pthread_mutex_lock (&server->lock);
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (server->pools[i].gen == gen)
+      server->pools[i].gen = 0;
+  pthread_mutex_unlock (&server->lock);
+}
+
+/* Closes the connection of client @i; another takes its place in the table. */
+static void
+drop_connection (StrictServer *server, uint32_t i)
+{
+  pthread_mutex_lock (&server->lock);
+  if (server->connections[i].granted)
+    server->linger_until = os_now () + LINGER_NS;
+  os_close_lock_fd (server->connections[i].fd);
+  server->connections[i] = server->connections[--server->n_connections];
+  pthread_mutex_unlock (&server->lock);
+}
+
+/* Refuses a client and closes its connection. The answer is lost if the client
+ * does not read. */
+static void
+refuse (StrictServer *server, uint32_t i, StrictStatus status)
+{
+  StrictAnswer made = answer (server, status);
+  if (status == STRICT_REFUSED_FULL)
+    made.n_rows = server->producer->block.g.max_rows;
+  os_send (server->connections[i].fd, &made, sizeof made, NULL, 0);
+  drop_connection (server, i);
+}
+
+/* Whether the peer is of the same user, or of one that the mode of the block
+ * allows. The kernel gives the peer's credentials as of its connect. */
+static bool
+is_allowed (const StrictServer *server, int fd)
+{
+  uint32_t user, group, mode = server->producer->options.mode;
+  if (!os_peer (fd, &user, &group))
+    return false;
+  return user == server->producer->block.user
+      || ((mode & 0040) && group == os_group ()) || (mode & 0004);
+}
+
+static uint32_t
+count_pending (const StrictServer *server, uint32_t *oldest)
+{
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < server->n_connections; i++) {
+    if (server->connections[i].granted)
+      continue;
+    if (n++ == 0
+        || server->connections[i].since < server->connections[*oldest].since)
+      *oldest = i;
+  }
+  return n;
+}
+
+static StrictStatus
+status_of (TicketVerdict verdict)
+{
+  switch (verdict) {
+    case TICKET_GOOD:
+      return STRICT_GRANTED;
+    case TICKET_OTHER_BLOCK:
+      return STRICT_REFUSED_OTHER_BLOCK;
+    case TICKET_FORGED:
+      return STRICT_REFUSED_FORGED;
+    case TICKET_EXPIRED:
+      return STRICT_REFUSED_EXPIRED;
+    case TICKET_TOO_LONG:
+      return STRICT_REFUSED_TOO_LONG;
+    case TICKET_REPLAYED:
+      return STRICT_REFUSED_REPLAYED;
+    case TICKET_BOOK_FULL:
+      return STRICT_REFUSED_BUSY;
+    case TICKET_MALFORMED:
+      break;
+  }
+  return STRICT_REFUSED_MALFORMED;
+}
+
+static bool
+is_zero (const uint8_t *bytes, size_t size)
+{
+  return sodium_is_zero (bytes, size) == 1;
+}
+
+/* Returns %STRICT_GRANTED if the greeting entitles to the access it asks for. */
+static StrictStatus
+judge (StrictServer *server, const StrictHello *hello)
+{
+  const Block *block = &server->producer->block;
+  if (hello->magic != STRICT_MAGIC)
+    return STRICT_REFUSED_MALFORMED;
+  if (hello->version != STRICT_VERSION)
+    return STRICT_REFUSED_VERSION;
+  if ((hello->kind != STRICT_CONSUME && hello->kind != STRICT_OBSERVE)
+      || hello->has_ticket > 1
+      || !is_zero (hello->reserved, sizeof hello->reserved)
+      || !is_zero (hello->reserved1, sizeof hello->reserved1))
+    return STRICT_REFUSED_MALFORMED;
+  if (memcmp (hello->uuid, block->uuid.bytes, sizeof hello->uuid) != 0)
+    return STRICT_REFUSED_OTHER_BLOCK;
+  /* The peer's credentials are enough to observe, which shows no payload. Without
+   * a secret they are enough for everything. */
+  if (!server->has_secret || hello->kind == STRICT_OBSERVE)
+    return STRICT_GRANTED;
+  if (!hello->has_ticket)
+    return STRICT_REFUSED_NO_TICKET;
+  return status_of (ticket_take (&server->book, &hello->ticket, server->secret,
+      &block->uuid, os_wall_clock ()));
+}
+
+/* The lock is held. */
+static void
+list_pools (const StrictServer *server, bool payload, StrictAnswer *made,
+    int *fds)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    const ServedPool *pool = &server->pools[i];
+    if (pool->gen == 0 || (pool->kind == POOL_PAYLOAD && !payload))
+      continue;
+    fds[made->n_pools] = pool->fd;
+    made->gens[made->n_pools++] = pool->gen;
+  }
+}
+
+/* Sends the descriptors that a new consumer needs. The lock is held, so that a
+ * pool added meanwhile is either in this message or sent after it. */
+static bool
+send_access (StrictServer *server, uint32_t i, const RowAccess *access)
+{
+  StrictAnswer made = answer (server, STRICT_GRANTED);
+  int fds[STRICT_FDS_MAX] = { [STRICT_FDS_CTL] = server->producer->ctl_fd,
+    [STRICT_FDS_CON] = server->producer->con_fd,
+    [STRICT_FDS_ROW] = access->row_fd,
+    [STRICT_FDS_TOKEN] = access->token_fd };
+  bool sent;
+  made.row = access->row;
+  made.quota = access->quota;
+  pthread_mutex_lock (&server->lock);
+  list_pools (server, true, &made, fds + STRICT_FDS_POOLS);
+  sent = os_send (server->connections[i].fd, &made, sizeof made, fds,
+      STRICT_FDS_POOLS + made.n_pools);
+  STEP (SERVER_ACCESS_SENT);
+  if (sent) {
+    server->connections[i].granted = true;
+    server->connections[i].row = access->row;
+  }
+  pthread_mutex_unlock (&server->lock);
+  return sent;
+}
+
+/* The previous owner of @row released it but may still be connected. Closes that
+ * connection, so that there are never more granted connections than rows. */
+static void
+drop_former (StrictServer *server, uint32_t row, int fd)
+{
+  for (uint32_t g = server->n_connections; g-- > 0;)
+    if (server->connections[g].granted && server->connections[g].row == row
+        && server->connections[g].fd != fd)
+      drop_connection (server, g);
+}
+
+static void
+give_access (StrictServer *server, uint32_t i, const StrictHello *hello)
+{
+  int fd = server->connections[i].fd;
+  RowAccess access;
+  StrictStatus status =
+      strict_give_row (server->producer, hello->max_pinned, &access);
+  bool sent;
+  if (status != STRICT_GRANTED) {
+    refuse (server, i, status);
+    return;
+  }
+  sent = send_access (server, i, &access);
+  strict_end_access (&access); /* the client has copies of its own */
+  if (sent)
+    drop_former (server, access.row, fd);
+  else
+    refuse (server, i, STRICT_REFUSED_SYSTEM); /* and the row is free again */
+}
+
+static StrictConsumer
+describe_row (const DatahubConsumerInfo *info)
+{
+  StrictConsumer row = { .row = info->row,
+    .state = info->state,
+    .reliable = info->reliable,
+    .pid = info->pid,
+    .id = info->id,
+    .received = info->received,
+    .lost = info->lost,
+    .cursor = info->cursor,
+    .expired = info->expired,
+    .heartbeat_ns = info->heartbeat_ns,
+    .pins = info->pins,
+    .quota = info->quota };
+  memcpy (row.name, info->name, sizeof row.name);
+  return row;
+}
+
+/* Answers an observer: ctl, the pools with the bodies of events (caps are one), no
+ * payload, and a list of the consumers, whose rows it cannot map. */
+static void
+send_snapshot (StrictServer *server, uint32_t i)
+{
+  const Block *block = &server->producer->block;
+  StrictShown shown;
+  int fds[1 + MAX_POOLS] = { server->producer->ctl_fd };
+  uint32_t rows = block_rows_in_use (block);
+  producer_reap (server->producer, 0);
+  memset (&shown, 0, sizeof shown);
+  shown.answer = answer (server, STRICT_SHOWN);
+  for (uint32_t r = 0; r < rows; r++) {
+    DatahubConsumerInfo info;
+    if (row_read_info (block, block->lck, r, &info) && info.alive)
+      shown.rows[shown.answer.n_rows++] = describe_row (&info);
+  }
+  pthread_mutex_lock (&server->lock);
+  list_pools (server, false, &shown.answer, fds + 1);
+  /* lost if the observer is gone */
+  os_send (server->connections[i].fd, &shown,
+      sizeof shown.answer + shown.answer.n_rows * sizeof (StrictConsumer), fds,
+      1 + shown.answer.n_pools);
+  pthread_mutex_unlock (&server->lock);
+  drop_connection (server, i);
+}
+
+static void
+read_greeting (StrictServer *server, uint32_t i)
+{
+  StrictHello hello;
+  StrictStatus status;
+  ssize_t n =
+      os_receive (server->connections[i].fd, &hello, sizeof hello, NULL, NULL);
+  if (n < 0 && errno == EAGAIN)
+    return;
+  /* a granted client must not send */
+  if (n <= 0 && (n == 0 || errno != EPROTO)) {
+    drop_connection (server, i);
+    return;
+  }
+  if (server->connections[i].granted) {
+    drop_connection (server, i);
+    return;
+  }
+  status = n == (ssize_t) sizeof hello ? judge (server, &hello)
+                                       : STRICT_REFUSED_MALFORMED;
+  if (status != STRICT_GRANTED)
+    refuse (server, i, status);
+  else if (hello.kind == STRICT_OBSERVE)
+    send_snapshot (server, i);
+  else
+    give_access (server, i, &hello);
+}
+
+/* Accepts a connection. As a rule its greeting is there already. */
+static bool
+accept_connection (StrictServer *server, int64_t now)
+{
+  uint32_t oldest = 0;
+  int fd = os_accept (server->listener);
+  if (fd < 0) {
+    if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+      server->no_accept_until = now + ACCEPT_PAUSE_NS;
+    return false;
+  }
+  STEP (SERVER_CONNECTION_ACCEPTED);
+  if (count_pending (server, &oldest) >= MAX_PENDING)
+    refuse (server, oldest, STRICT_REFUSED_BUSY);
+  if (!os_register_lock_fd (fd)) {
+    close (fd);
+    return false;
+  }
+  pthread_mutex_lock (&server->lock);
+  server->connections[server->n_connections++] =
+      (Connection){ .fd = fd, .since = now };
+  pthread_mutex_unlock (&server->lock);
+  if (is_allowed (server, fd))
+    read_greeting (server, server->n_connections - 1);
+  else
+    refuse (server, server->n_connections - 1, STRICT_REFUSED_USER);
+  return true;
+}
+
+static void
+expire (StrictServer *server, int64_t now)
+{
+  for (uint32_t i = server->n_connections; i-- > 0;)
+    if (!server->connections[i].granted
+        && now - server->connections[i].since >= STRICT_GREETING_NS)
+      drop_connection (server, i);
+}
+
+static bool
+send_owed (StrictServer *server)
+{
+  bool owed = false;
+  pthread_mutex_lock (&server->lock);
+  for (uint32_t g = 0; g < server->n_connections; g++)
+    for (uint32_t i = 0; i < MAX_POOLS; i++)
+      if (server->connections[g].owed >> i & 1) {
+        send_pool (server, &server->connections[g], i);
+        owed = owed || server->connections[g].owed;
+      }
+  pthread_mutex_unlock (&server->lock);
+  return owed;
+}
+
+/* Reaps rows. The lock of a row tells whether its owner lives; a connection that
+ * ends is only a reason to look. */
+static void
+sweep (StrictServer *server, int64_t now)
+{
+  bool lingering = now < server->linger_until;
+  if (!lingering && now - server->last_sweep < SWEEP_NS)
+    return;
+  server->last_sweep = now;
+  producer_reap (server->producer, 0);
+}
+
+static int
+next_timeout_ms (const StrictServer *server, bool owed, int64_t now)
+{
+  int64_t until = server->last_sweep + SWEEP_NS;
+  if (now < server->linger_until)
+    until = now + LINGER_SLICE_NS;
+  if (owed && until > now + OWED_SLICE_NS)
+    until = now + OWED_SLICE_NS;
+  if (now < server->no_accept_until && until > server->no_accept_until)
+    until = server->no_accept_until;
+  for (uint32_t i = 0; i < server->n_connections; i++)
+    if (!server->connections[i].granted
+        && server->connections[i].since + STRICT_GREETING_NS < until)
+      until = server->connections[i].since + STRICT_GREETING_NS;
+  return until > now ? (int) ((until - now + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
+static void
+drain_wake (const StrictServer *server)
+{
+  uint64_t value;
+  if (read (server->wake, &value, sizeof value) < 0)
+    return; /* another wake was read before */
+}
+
+static void *
+serve (void *data)
+{
+  StrictServer *server = data;
+  struct pollfd fds[2 + MAX_CONNECTIONS];
+  bool owed = false;
+  while (!load_seq (&server->closed)) {
+    int64_t now = os_now ();
+    uint32_t n = server->n_connections;
+    int accepted = 0;
+    fds[0] = (struct pollfd){ server->wake, POLLIN, 0 };
+    fds[1] =
+        (struct pollfd){ now < server->no_accept_until ? -1 : server->listener,
+          POLLIN, 0 };
+    for (uint32_t i = 0; i < n; i++)
+      fds[2 + i] = (struct pollfd){ server->connections[i].fd, POLLIN, 0 };
+    if (poll (fds, 2 + n, next_timeout_ms (server, owed, now)) < 0)
+      continue; /* EINTR, or no memory: the next one */
+    now = os_now ();
+    if (fds[0].revents)
+      drain_wake (server);
+    /* from the end: drop_connection() fills the gap with a later entry */
+    for (uint32_t i = n; i-- > 0;)
+      if (fds[2 + i].revents)
+        read_greeting (server, i);
+    while (fds[1].revents && accepted < ACCEPTS_AT_ONCE
+        && accept_connection (server, now))
+      accepted++;
+    expire (server, now);
+    owed = send_owed (server);
+    sweep (server, now);
+  }
+  return NULL;
+}
+
+/* Binds the socket and starts the thread. Must be called when lck has its name
+ * and the entry has not. */
+DatahubResult
+strict_server_open (StrictServer *server, DatahubError *error)
+{
+  const Block *block = &server->producer->block;
+  sigset_t all, before;
+  int number;
+  server->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  server->listener = os_listen (block->dir,
+      name_part (block->user, &block->uuid, STRICT_PART).text,
+      server->producer->options.mode
+          | (server->producer->options.mode & 0444) >> 1);
+  if (server->wake < 0 || server->listener < 0
+      || !os_register_lock_fd (server->listener))
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+        "The socket of the block cannot be made in %s: %s.",
+        datahub_shm_directory (), strerror (errno));
+  STEP (SERVER_SOCKET_BOUND);
+  /* the application's signal handlers are for its own threads */
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  number = pthread_create (&server->thread, NULL, serve, server);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  if (number)
+    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+        "The thread of the block's socket cannot be started: %s.",
+        strerror (number));
+  STEP (SERVER_OPEN);
+  server->running = true;
+  return DATAHUB_OK;
+}
+
+/* Ends the thread and all connections; idempotent. Clients keep the descriptors
+ * they were sent, also those they have not received yet. */
+void
+strict_server_close (StrictServer *server)
+{
+  uint64_t one = 1;
+  store_seq (&server->closed, 1);
+  if (server->running && write (server->wake, &one, sizeof one) < 0)
+    one = 0; /* full, so awake */
+  if (server->running)
+    pthread_join (server->thread, NULL);
+  server->running = false;
+  while (server->n_connections > 0)
+    drop_connection (server, server->n_connections - 1);
+  if (server->listener >= 0)
+    os_close_lock_fd (server->listener);
+  server->listener = -1;
+  STEP (SERVER_CLOSED);
+}
+
+void
+strict_server_free (StrictServer *server)
+{
+  if (!server)
+    return;
+  strict_server_close (server);
+  if (server->wake >= 0)
+    close (server->wake);
+  sodium_memzero (server->secret, sizeof server->secret);
+  sodium_memzero (&server->book, sizeof server->book);
+  pthread_mutex_destroy (&server->lock);
+  free (server);
+}
