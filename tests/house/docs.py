@@ -49,7 +49,7 @@ def introspect(what, build):
 def texts_of_tests(build):
     """What the own sources of each test say, by its name."""
     sources = {program: [source for part in target["target_sources"]
-                         for source in part["sources"]]
+                         for source in part.get("sources", [])]
                for target in introspect("targets", build)
                for program in target["filename"]}
     texts = {}
