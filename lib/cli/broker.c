@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub broker`: the broker as a daemon. */
+/* `datahub broker`: runs the broker as a daemon. */
 #include "cli.h"
 
 #include <glib-unix.h>
 #include <signal.h>
 
 #define ASK_NS (2000 * G_GINT64_CONSTANT (1000000))
-#define TAKE_OVER_MS 20 /* between tries once an embedded broker made way */
+#define TAKE_OVER_MS 20 /* between tries after an embedded broker stopped */
 #define TAKE_OVER_TRIES 200
 #define WAIT_MS 200 /* between tries with --wait */
 
@@ -40,7 +40,7 @@ stop (gpointer user_data)
 {
   Daemon *d = user_data;
 
-  say ("stopping", "asked to stop");
+  say ("stopping", "received a signal to stop");
   g_main_loop_quit (d->loop);
   return G_SOURCE_CONTINUE;
 }
@@ -52,11 +52,13 @@ reload (gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   if (!d->config)
-    say ("reload", "there is no --config to read again");
+    say ("reload",
+        "nothing to reload: the broker was started without --config");
   else if (datahub_broker_load_config (d->broker, d->config, &error))
-    say ("reload", "read %s again", d->config);
+    say ("reload", "reloaded %s", d->config);
   else
-    say ("reload-failed", "the old list stays: %s", error->message);
+    say ("reload-failed", "the previous allow-list stays in use: %s",
+        error->message);
   return G_SOURCE_CONTINUE;
 }
 
@@ -68,7 +70,7 @@ fail (Daemon *d, const GError *error)
   return d->code;
 }
 
-/* Asks an embedded broker to make way. A standalone one says no. */
+/* Asks an embedded broker to stop. A standalone broker refuses. */
 static gboolean
 ask_to_yield (GError **error)
 {
@@ -84,7 +86,8 @@ ask_to_yield (GError **error)
 
 static gboolean try_start (gpointer user_data);
 
-/* Another broker serves: it makes way, or this one waits, or says so. */
+/* Called if another broker serves the endpoint. An embedded broker is asked to
+ * stop. If it is a standalone one, this broker waits (--wait) or fails. */
 static void
 start_later (Daemon *d, const GError *busy)
 {
@@ -94,7 +97,7 @@ start_later (Daemon *d, const GError *busy)
     d->tries_left--;
     g_timeout_add (TAKE_OVER_MS, try_start, d);
   } else if (ask_to_yield (&error)) {
-    say ("take-over", "an embedded broker made way");
+    say ("take-over", "an embedded broker stopped to let this one serve");
     d->tries_left = TAKE_OVER_TRIES;
     g_timeout_add (0, try_start, d);
   } else if (d->wait) {
@@ -153,7 +156,7 @@ serve (Daemon *d)
     g_source_remove (sources[i]);
   datahub_broker_stop (d->broker);
   if (d->code == CLI_OK)
-    say ("stopped", "the broker is gone");
+    say ("stopped", "the broker has stopped");
 }
 
 int
@@ -163,23 +166,25 @@ cli_broker (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   const GOptionEntry entries[] = {
     { "endpoint", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &d.endpoints,
-        "Serve there too: ipc:///path or tcp://host:port; may be repeated",
+        "Also serve this endpoint: ipc:///path or tcp://host:port; may be "
+        "repeated",
         "ENDPOINT" },
     { "config", 'c', 0, G_OPTION_ARG_FILENAME, &d.config,
-        "The allow-list; read again on SIGHUP", "FILE" },
+        "File with the allow-list; reloaded on SIGHUP", "FILE" },
     { "wait", 'w', 0, G_OPTION_ARG_NONE, &d.wait,
-        "Where another broker serves, wait to take over", NULL },
+        "If another broker serves, wait until it stops, then take over", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!cli_parse (&argc, &argv, NULL,
-          "Serves the runtime directory's endpoint, and others, until SIGTERM "
-          "or\nSIGINT. Without --config only this user's programs are let in.",
+          "Runs the broker until SIGTERM or SIGINT, on the endpoint in the "
+          "runtime\ndirectory and on those of --endpoint. Without --config "
+          "only programs of\nthis user can connect.",
           "datahub broker --endpoint 'tcp://*:5570' --config clients.json",
           entries, NULL))
     return CLI_USAGE;
   if (argc != 1)
-    return cli_fail (CLI_USAGE, "it takes no arguments");
+    return cli_fail (CLI_USAGE, "this command takes no arguments");
   cli_log_to_stderr ();
   d.broker = datahub_broker_new ();
   d.loop = g_main_loop_new (NULL, FALSE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the subcommands share. They use the library's public headers only. */
+/* Functions that the subcommands share. A subcommand uses the library's public
+ * headers only. */
 #ifndef DATAHUB_CLI_H
 #define DATAHUB_CLI_H
 
@@ -10,13 +11,13 @@
 enum
 {
   CLI_OK = 0,
-  CLI_FAILED = 1, /* it was tried and did not work */
-  CLI_USAGE = 2, /* the command line makes no sense */
+  CLI_FAILED = 1, /* the operation failed */
+  CLI_USAGE = 2, /* the command line is wrong */
   CLI_NOT_FOUND = 3, /* there is no such block */
-  CLI_PROBLEMS = 4 /* the doctor found something */
+  CLI_PROBLEMS = 4 /* the doctor found problems */
 };
 
-/* Where the broker is, for the subcommands that ask it. */
+/* How to reach the broker, for the subcommands that query it. */
 typedef struct
 {
   char *broker, *server_key, *key; /* owned */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What to do about each finding: the debugging table of docs/integrity.md. */
+/* Advice for each finding, as in the debugging table of docs/integrity.md. */
 #include "doctor.h"
 
 #include <stdio.h>
@@ -11,86 +11,88 @@
 #define MAPS_LINE 512
 
 static const char restart[] =
-    "A program is faulty or somebody wrote to the files. Consumers refuse what "
-    "is damaged. Stop the producer and start it again: that makes a new block.";
+    "A program is faulty, or another program wrote to the files. Consumers "
+    "refuse damaged data. Stop the producer and start it again; it then makes "
+    "a new block.";
 
 /* %s stands for the name of the block. */
 static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_HEADER] = restart,
-  [DATAHUB_FINDING_STATE] =
-      "Nobody can attach. Start the producer again; its new block takes the "
-      "name.",
+  [DATAHUB_FINDING_STATE] = "No consumer can attach. Start the producer again; "
+                            "its new block takes over the name.",
   [DATAHUB_FINDING_COUNTERS] = restart,
   [DATAHUB_FINDING_RING_WORD] = restart,
   [DATAHUB_FINDING_RECORD] = restart,
   [DATAHUB_FINDING_CHECKSUM] =
-      "Something writes to payload after its commit: in the producing "
-      "pipeline, an element that changes a buffer in place behind a tee; or a "
-      "program that maps the pools writable.",
+      "The payload was changed after its commit. Either an element of the "
+      "producing pipeline changes a buffer in place behind a tee, or a program "
+      "maps the pools writable.",
   [DATAHUB_FINDING_STICKY_WORD] = restart,
   [DATAHUB_FINDING_POOL] =
-      "Consumers cannot map this pool. Were files removed by hand? Start the "
-      "producer again.",
+      "Consumers cannot map this pool. Check whether files were removed by "
+      "hand, then start the producer again.",
   [DATAHUB_FINDING_BELL] = restart,
   [DATAHUB_FINDING_ROW] =
-      "A consumer is faulty, or somebody wrote to the consumer table. End the "
-      "consumer in that row; its row is then cleaned.",
-  [DATAHUB_FINDING_GATE] =
-      "End the consumer in that row; the producer goes on after block-timeout "
-      "at the latest.",
+      "A consumer is faulty, or another program wrote to the consumer table. "
+      "End the consumer in that row; its row is then cleaned.",
+  [DATAHUB_FINDING_GATE] = "End the consumer in that row. The producer "
+                           "continues after block-timeout at the latest.",
   [DATAHUB_FINDING_PINS] =
       "End the consumer in that row; its row is then cleaned.",
   [DATAHUB_FINDING_LOCK_WORD] =
-      "Somebody wrote over the lock. Who takes it next gets it, and is told "
-      "that its last owner died.",
+      "The lock word was overwritten. The next thread that takes the lock gets "
+      "it, with the result that its last owner died.",
   [DATAHUB_FINDING_LOCK_NAME] = "Open the lock by its index instead.",
   [DATAHUB_FINDING_PRODUCER_DEAD] =
-      "Start the producer again: it goes on with the block, and consumers stay "
+      "Start the producer again; it continues the block, and consumers stay "
       "attached. If it will not come back: datahub doctor %s --close",
   [DATAHUB_FINDING_BLOCK_LEFTOVER] = "datahub reclaim --yes",
   [DATAHUB_FINDING_CONSUMER_DEAD] =
-      "The producer cleans the row when it needs the room; at once: datahub "
-      "doctor %s --repair",
+      "The producer cleans the row when it needs the space. To clean it now: "
+      "datahub doctor %s --repair",
   [DATAHUB_FINDING_LOCK_OWNER_DEAD] =
-      "Who takes the lock next gets it, and is told that what it guards may be "
-      "half changed: check that.",
-  [DATAHUB_FINDING_NAMES_DIRTY] =
-      "Nothing needs to be done: who opens a lock by name next repairs them.",
+      "The next thread that takes the lock gets it, with the result that its "
+      "last owner died. That thread must check the guarded data, which may be "
+      "half changed.",
+  [DATAHUB_FINDING_NAMES_DIRTY] = "No action is needed: the names are repaired "
+                                  "when a lock is next opened by name.",
   [DATAHUB_FINDING_POOL_LEFTOVER] =
-      "It takes memory until the block is removed; now: datahub doctor %s "
-      "--repair",
+      "The file takes memory until the block is removed. To remove it now: "
+      "datahub doctor %s --repair",
   [DATAHUB_FINDING_PRODUCER_WAITS] =
-      "Make that consumer faster, or live instead of reliable; block-timeout "
-      "of the producer bounds the wait.",
+      "Make that consumer faster, or make it live instead of reliable. The "
+      "wait is limited by block-timeout of the producer.",
   [DATAHUB_FINDING_PRODUCER_DROPS] =
-      "Consumers hold too many buffers: lower their max-pinned, put no long "
-      "queue behind datahubsrc, or raise max-bytes or slots of the producer.",
+      "Consumers hold too many buffers. Lower their max-pinned, avoid long "
+      "queues behind datahubsrc, or raise max-bytes or slots of the producer.",
   [DATAHUB_FINDING_PRODUCER_SILENT] =
-      "An idle producer is no dead one: consumers wait for it.",
+      "The producer may only be idle; consumers wait for it.",
   [DATAHUB_FINDING_CONSUMER_STALLED] =
-      "Is its pipeline paused, blocked downstream, or the process stopped? A "
-      "reliable one holds the producer until block-timeout; a live one only "
-      "loses buffers itself.",
+      "Check whether its pipeline is paused or blocked downstream, or whether "
+      "its process is stopped. A reliable consumer blocks the producer until "
+      "block-timeout; a live one only loses buffers itself.",
   [DATAHUB_FINDING_CONSUMER_EVICTED] =
-      "It rejoins by itself when it reads again. If it needs longer than "
-      "block-timeout at times, raise that.",
+      "The consumer joins again when it next reads. If it sometimes needs "
+      "longer than block-timeout, raise block-timeout.",
   [DATAHUB_FINDING_CONSUMER_LOSES] =
-      "It is slower than the producer. Where nothing may be lost, make it "
-      "reliable; else look at its processor time.",
+      "The consumer is slower than the producer. If it must not lose buffers, "
+      "make it reliable; otherwise check its processor time.",
   [DATAHUB_FINDING_LEASES_KEPT] =
-      "The program still has buffers of a pipeline that it stopped: a leak, or "
-      "an appsink, queue or list that was not emptied. They come back when "
-      "they are freed, or the process ends.",
+      "The program still holds buffers of a pipeline that it stopped: a leak, "
+      "or an appsink, queue or list that was not emptied. The slots are given "
+      "back when the buffers are freed or the process ends.",
   [DATAHUB_FINDING_TABLE_FULL] = "Raise max-consumers of the producer.",
   [DATAHUB_FINDING_LOCK_HELD] =
-      "Everybody who wants the lock waits. Compute first, and take the lock "
-      "only to store the result.",
+      "All other threads that take the lock wait. The program should compute "
+      "first and take the lock only to store the result.",
   [DATAHUB_FINDING_LOCK_SLOW] =
-      "Who wanted it meanwhile waited as long. Compute first, and take the "
-      "lock only to store the result.",
+      "Other threads that took the lock meanwhile waited for that long. The "
+      "program should compute first and take the lock only to store the "
+      "result.",
 };
 
-/* What to do about a finding of the block @channel; NULL where there is nothing to say. */
+/* Returns the advice for a finding of the block @channel, or NULL if there is
+ * none. */
 char *
 doctor_advice (DatahubFindingKind kind, const char *channel)
 {
@@ -102,8 +104,9 @@ doctor_advice (DatahubFindingKind kind, const char *channel)
   return g_strjoinv (channel, parts);
 }
 
-/* Whether process @pid has the control file of the block mapped. Its name in the
- * table of mappings may be another: the producer made it without one. */
+/* Whether process @pid maps the control file of the block. The inode is
+ * compared, not the name: the producer made the file without a name, and the
+ * table of mappings may show another. */
 static gboolean
 maps_block (int pid, const char *uuid)
 {
@@ -127,9 +130,10 @@ maps_block (int pid, const char *uuid)
   return found;
 }
 
-/* What the kernel keeps a process from, that has the block @uuid mapped: a
- * sentence, and in *@what_to_do what helps, or NULL. NULL where it runs, or where
- * @pid is of another PID namespace. */
+/* If the kernel does not let process @pid run, returns the reason as a
+ * predicate ("is stopped"), and in *@what_to_do a command that lets it run, or
+ * NULL. Returns NULL if the process runs, or if it does not map block @uuid:
+ * then @pid belongs to another PID namespace. */
 char *
 doctor_process_word (int pid, const char *uuid, char **what_to_do)
 {
@@ -140,7 +144,7 @@ doctor_process_word (int pid, const char *uuid, char **what_to_do)
   *what_to_do = NULL;
   if (pid <= 0 || !g_file_get_contents (path, &text, NULL, NULL))
     return NULL;
-  /* the name before it may have anything in it, parentheses too */
+  /* the process name before the state may contain parentheses */
   state = strrchr (text, ')');
   if (!state || state[1] != ' ' || !maps_block (pid, uuid))
     return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What every block needs: the folder of shared memory, the runtime directory, a
- * broker. */
+/* Checks of the environment: the shared memory directory, the runtime directory
+ * and the broker. */
 #include "doctor.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define CONNECT_NS (400 * G_GINT64_CONSTANT (1000000))
-/* Enough for a few seconds of small video; less is as good as full. */
+/* Holds a few seconds of small video; with less the directory counts as full.
+ */
 #define LITTLE_SPACE (G_GUINT64_CONSTANT (16) << 20)
 #define MAGIC_TMPFS 0x01021994
 #define MAGIC_HUGETLBFS 0x958458f6
@@ -21,13 +22,13 @@ check_mode (Patient *patient, const char *path, const struct stat *st)
 {
   if (access (path, R_OK | W_OK | X_OK) != 0)
     patient_add (patient, DATAHUB_SEVERITY_DAMAGE, "shm-permissions", -1,
-        g_strdup_printf ("%s may not be written to: %s.", path,
-            g_strerror (errno)),
-        g_strdup ("Its mode should be 1777, or it should be yours; or set "
-                  "DATAHUB_SHM_DIR to a folder of your own."));
+        g_strdup_printf ("%s is not writable: %s.", path, g_strerror (errno)),
+        g_strdup ("The directory should have mode 1777 or belong to you. "
+                  "Otherwise set DATAHUB_SHM_DIR to a directory of your own."));
   else if ((st->st_mode & S_IWOTH) && !(st->st_mode & S_ISVTX))
     patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-permissions", -1,
-        g_strdup_printf ("Anybody may remove files of others in %s.", path),
+        g_strdup_printf ("Any user can remove files of other users in %s.",
+            path),
         g_strdup_printf ("chmod +t %s", path));
 }
 
@@ -56,22 +57,22 @@ check_space (Patient *patient, const char *path)
     patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
         g_strdup_printf ("%s is nearly full: %s of %s are free.", path,
             available_text, total_text),
-        g_strdup_printf ("See what is left over: datahub reclaim. Or make it "
-                         "bigger: mount -o remount,size=2G %s; in a container: "
-                         "--shm-size=2g.",
+        g_strdup_printf ("Look for leftover files: datahub reclaim. Or make "
+                         "the file system bigger: mount -o remount,size=2G %s; "
+                         "in a container: --shm-size=2g.",
             path));
   if (vfs.f_files && vfs.f_favail == 0)
     patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
-        g_strdup_printf ("%s can have no more files.", path),
-        g_strdup ("Remove some; datahub reclaim shows those that are left "
-                  "over."));
+        g_strdup_printf ("%s cannot hold more files: no inodes are free.",
+            path),
+        g_strdup ("Remove some files; datahub reclaim lists leftover ones."));
   if (statfs (path, &fs) == 0 && fs.f_type != MAGIC_TMPFS
       && (guint32) fs.f_type != MAGIC_HUGETLBFS)
     patient_add (patient, DATAHUB_SEVERITY_NOTE, "shm-on-disk", -1,
-        g_strdup_printf ("%s is on no memory file system: what is committed is "
-                         "written to a disk.",
+        g_strdup_printf (
+            "%s is not on a memory file system: payload is written to a disk.",
             path),
-        g_strdup ("Point DATAHUB_SHM_DIR to a tmpfs."));
+        g_strdup ("Set DATAHUB_SHM_DIR to a directory on a tmpfs."));
 }
 
 static void
@@ -82,7 +83,7 @@ check_shm (Patient *patient)
 
   if (stat (path, &st) != 0 || !S_ISDIR (st.st_mode)) {
     patient_add (patient, DATAHUB_SEVERITY_DAMAGE, "shm-missing", -1,
-        g_strdup_printf ("The folder of shared memory, %s, %s.", path,
+        g_strdup_printf ("The shared memory directory %s %s.", path,
             errno == ENOENT ? "does not exist" : "cannot be used"),
         g_strdup_printf ("mount -t tmpfs -o mode=1777 tmpfs %s; or set "
                          "DATAHUB_SHM_DIR.",
@@ -93,7 +94,7 @@ check_shm (Patient *patient)
   check_space (patient, path);
 }
 
-/* A broker is no condition: streams go on by name without one. */
+/* A missing broker is only a note: without a broker streams work by name. */
 static void
 check_broker (Patient *patient, const CliTarget *target)
 {
@@ -120,10 +121,10 @@ check_broker (Patient *patient, const CliTarget *target)
           : "broker",
       -1, g_strdup (error->message),
       g_strdup (silent
-              ? "Streams go on by name on this machine; one comes with "
-                "the first program that needs it."
-              : "Streams go on by name on this machine; do what the "
-                "message says, or set DATAHUB_BROKER=none."));
+              ? "Without a broker, streams on this machine work by name. The "
+                "first program that needs a broker hosts one."
+              : "Without a broker, streams on this machine work by name. Do "
+                "what the message suggests, or set DATAHUB_BROKER=none."));
 }
 
 Patient *

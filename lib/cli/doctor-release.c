@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub doctor NAME --release THING`: takes one thing from a dead holder. */
+/* `datahub doctor NAME --release THING`: releases one thing that a dead process
+ * holds. */
 #include "doctor.h"
 
 #include <string.h>
@@ -62,7 +63,8 @@ read_thing (const char *text, const DatahubDiagnosis *diagnosis,
   return FALSE;
 }
 
-/* The holder that was seen, so that no other is hit. */
+/* Names the holder that was seen, so that the release fails if there is another
+ * by now. */
 static void
 name_holder (const DatahubDiagnosis *diagnosis, DatahubHeldThing *thing)
 {
@@ -74,7 +76,7 @@ name_holder (const DatahubDiagnosis *diagnosis, DatahubHeldThing *thing)
       thing->holder = diagnosis->rows[i].info.id;
 }
 
-/* Releases what @text names. Returns an exit code. */
+/* Releases the thing that @text names. Returns an exit code. */
 int
 doctor_release (const char *channel, const char *text)
 {
@@ -90,8 +92,8 @@ doctor_release (const char *channel, const char *text)
   datahub_diagnosis_free (diagnosis);
   if (result == DATAHUB_OK && !known)
     return cli_fail (CLI_USAGE,
-        "\"%s\" names nothing: row:ROW, record:ROW/PLACE, slot:POOL/SLOT or "
-        "lock:LOCK, as datahub inspect --slots shows them",
+        "\"%s\" names nothing: expected row:ROW, record:ROW/PLACE, "
+        "slot:POOL/SLOT or lock:LOCK, as shown by datahub inspect --slots",
         text);
   if (result == DATAHUB_OK)
     result = datahub_block_release (channel, &thing, &error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the doctor says, for people and for machines. */
+/* The doctor's report: text for people, JSON for programs. */
 #include "doctor.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ patient_free (gpointer data)
   g_free (patient);
 }
 
-/* Takes @message and @advice, which may be NULL. */
+/* Takes ownership of @message and @advice. @advice may be NULL. */
 void
 patient_add (Patient *patient, DatahubSeverity severity, const char *name,
     gint64 for_ns, char *message, char *advice)
@@ -67,7 +67,7 @@ patient_add (Patient *patient, DatahubSeverity severity, const char *name,
   g_free (advice);
 }
 
-/* Problems that are more than worth knowing. */
+/* The number of problems that are more severe than a note. */
 static guint
 count_of (const Patient *patient)
 {
@@ -148,7 +148,7 @@ worst_first (gconstpointer a, gconstpointer b)
   return (int) (*y)->severity - (int) (*x)->severity;
 }
 
-/* Many of a kind need the same: that is said once, behind the last of them. */
+/* Neighbours with the same advice print it once, behind the last of them. */
 static gboolean
 is_last_to_say_so (const GPtrArray *problems, guint i)
 {
@@ -176,7 +176,7 @@ print_patient (Patient *patient, gboolean repaired)
     print_problem (g_ptr_array_index (patient->problems, i),
         is_last_to_say_so (patient->problems, i));
   for (guint i = 0; i < patient->actions->len; i++)
-    print_wrapped (repaired ? "  repaired: " : "  --repair would: ", INDENT,
+    print_wrapped (repaired ? "  repaired: " : "  with --repair: ", INDENT,
         g_ptr_array_index (patient->actions, i));
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub doctor`: what is wrong with the blocks of this user, for how long,
- * and what to do about it. */
+/* `datahub doctor`: reports problems of the blocks of this user, their
+ * duration, and what to do about them. */
 #include "doctor.h"
 
 #include <string.h>
@@ -63,7 +63,7 @@ producer_word (const DatahubDiagnosis *diagnosis)
   return diagnosis->producer_alive ? "producer alive" : "producer dead";
 }
 
-/* One line that says how the block is. */
+/* One line with the state of the block. */
 static void
 summarise (Patient *patient, const DatahubDiagnosis *diagnosis)
 {
@@ -97,11 +97,12 @@ note_process (Patient *patient, int pid, const char *uuid, const char *whose)
 
   if (word)
     patient_add (patient, DATAHUB_SEVERITY_WARNING, "process", -1,
-        g_strdup_printf ("The process of the %s, %d, %s.", whose, pid, word),
+        g_strdup_printf ("The process of the %s (%d) %s.", whose, pid, word),
         what_to_do);
 }
 
-/* Processes that the kernel keeps from running explain what seems stuck. */
+/* Reports processes that the kernel does not let run: they explain why a block
+ * seems stuck. */
 static void
 note_processes (Patient *patient, const DatahubDiagnosis *diagnosis)
 {
@@ -127,8 +128,8 @@ note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
 
   patient_add (patient, severity, datahub_result_name (result), -1,
       g_strdup (result == DATAHUB_ERROR_NOT_FOUND
-              ? "There is no more of it than a name: it was closed just now, "
-                "or it was strict, and its producer died."
+              ? "Only the name is left: the block was just closed, or it was a "
+                "strict block and its producer died."
               : error->message),
       NULL);
 }
@@ -141,7 +142,7 @@ note_action (const DatahubRepair *action, void *user_data)
   g_ptr_array_add (patient->actions, cli_safe (action->message));
 }
 
-/* What would be repaired, or was. */
+/* Repairs the block, or lists what would be repaired. */
 static void
 repair (Patient *patient, guint flags)
 {
@@ -150,12 +151,12 @@ repair (Patient *patient, guint flags)
   DatahubResult result = datahub_block_repair (patient->title, flags, REPAIR_NS,
       note_action, patient, &n, &error);
 
-  /* what cannot be opened is told by the examination */
+  /* examine() reports a block that cannot be opened */
   if (result == DATAHUB_ERROR_BUSY)
     note_failure (patient, result, &error);
 }
 
-/* The second look, with what the first one saw. */
+/* Takes the second snapshot and compares it with the first. */
 static void
 examine (const Case *one, gboolean checksums)
 {
@@ -178,8 +179,9 @@ examine (const Case *one, gboolean checksums)
   if (diagnosis) {
     summarise (patient, diagnosis);
     note_processes (patient, diagnosis);
-  } else if (result != DATAHUB_ERROR_CORRUPT) /* told as a finding already */
+  } else if (result != DATAHUB_ERROR_CORRUPT) { /* that is a finding already */
     note_failure (patient, result, &error);
+  }
   datahub_diagnosis_free (diagnosis);
 }
 
@@ -209,9 +211,10 @@ note_leftovers (Patient *environment)
     return;
   g_autofree char *size = cli_bytes (leftovers.bytes);
   patient_add (environment, DATAHUB_SEVERITY_LEFTOVER, "files", -1,
-      g_strdup_printf ("%u files of dead programs take %s.", leftovers.n, size),
-      g_strdup ("datahub reclaim --yes; the next producer of any name removes "
-                "them, too."));
+      g_strdup_printf ("%u files of dead processes take %s.", leftovers.n,
+          size),
+      g_strdup ("To remove them now: datahub reclaim --yes. The next producer "
+                "that starts removes them, too."));
 }
 
 static void
@@ -244,7 +247,7 @@ first_looks (GPtrArray *cases, double watch)
     g_usleep ((gulong) (watch * G_USEC_PER_SEC));
 }
 
-/* Fills @cases with the one block that was named, or all there are. Returns an
+/* Fills @cases with the block that was named, or with all blocks. Returns an
  * exit code. */
 static int
 find_cases (const char *channel, GPtrArray *cases)
@@ -253,7 +256,7 @@ find_cases (const char *channel, GPtrArray *cases)
   g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
 
   if (!channel) {
-    /* without the folder there are none; the environment tells of it */
+    /* doctor_environment() reports a directory that is missing */
     datahub_block_list (add_case, cases, &error);
     g_ptr_array_sort (cases, by_name);
     return CLI_OK;
@@ -280,34 +283,38 @@ cli_doctor (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "watch", 'w', 0, G_OPTION_ARG_DOUBLE, &watch,
-        "Look twice, so long apart, to see who does not move (1)", "SECONDS" },
+        "Seconds between the two snapshots that are compared (default: 1)",
+        "SECONDS" },
     { "repair", 'r', 0, G_OPTION_ARG_NONE, &repair_it,
-        "Clean up what the dead left; without, only say what would be done",
-        NULL },
+        "Clean up what dead processes left (default: only report it)", NULL },
     { "close", 0, 0, G_OPTION_ARG_NONE, &close_it,
-        "And close blocks of dead producers for good: none goes on with them",
+        "Like --repair, and close the block of a dead producer for good: no "
+        "producer can continue it",
         NULL },
     { "release", 0, 0, G_OPTION_ARG_STRING, &thing,
-        "Take one thing from a dead holder: row:ROW, record:ROW/PLACE, "
-        "slot:POOL/SLOT, lock:LOCK",
+        "Release one thing that a dead process holds: row:ROW, "
+        "record:ROW/PLACE, slot:POOL/SLOT, lock:LOCK",
         "THING" },
     { "no-checksums", 0, G_OPTION_FLAG_REVERSE, G_OPTION_ARG_NONE, &checksums,
-        "Do not read all payload to verify its checksums", NULL },
+        "Do not verify checksums, which reads all payload", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!cli_parse (&argc, &argv, "[NAME]",
-          "Says what is wrong with a block of this user, or with all of them, "
-          "for how\nlong, and what to do. Disturbs nobody, and changes nothing "
-          "unless told to. Exits\nwith 4 where there is a problem.",
+          "Reports problems of one block of this user, or of all blocks, with "
+          "their\nduration and what to do about them. Does not disturb running "
+          "pipelines, and\nchanges nothing without --repair, --close or "
+          "--release. Exits with 4 if there\nis a problem.",
           "datahub doctor cam0", entries, &target))
     return CLI_USAGE;
   if (argc > 2)
-    return cli_fail (CLI_USAGE, "name one block, or none for all");
+    return cli_fail (CLI_USAGE,
+        "expected one NAME, or none to examine all blocks");
   if (!(watch >= 0 && watch <= WATCH_MAX))
     return cli_fail (CLI_USAGE, "--watch takes 0 to %.0f seconds", WATCH_MAX);
   if ((close_it || thing) && argc != 2)
-    return cli_fail (CLI_USAGE, "name the block for that");
+    return cli_fail (CLI_USAGE,
+        "--close and --release need the NAME of a block");
   int code = find_cases (argc == 2 ? argv[1] : NULL, cases);
   if (code != CLI_OK)
     return code;
@@ -316,7 +323,7 @@ cli_doctor (int argc, char **argv)
   repair_it |= close_it;
   g_ptr_array_add (patients, doctor_environment (&target));
   admit (cases, patients);
-  /* what is told is what is left */
+  /* repaired first, so that the report shows what is left */
   if (repair_it)
     repair_all (patients, close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0);
   note_leftovers (g_ptr_array_index (patients, 0));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of `datahub doctor` share: problems, and where they are. */
+/* Types and functions that the files of `datahub doctor` share. */
 #ifndef DATAHUB_CLI_DOCTOR_H
 #define DATAHUB_CLI_DOCTOR_H
 
@@ -21,7 +21,7 @@ typedef struct
   char *summary;
   GPtrArray *problems; /* of Problem */
   GPtrArray *actions; /* of char *: what was repaired, or would be */
-  json_t *json; /* more about it, for machines; owned */
+  json_t *json; /* more about it, for programs; owned */
 } Patient;
 
 Patient *patient_new (const char *title);

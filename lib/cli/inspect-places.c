@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub inspect --slots`: what every slot and record is, who holds it and for
- * how long, how far each consumer is behind, and who has the user locks. */
+/* `datahub inspect --slots`: lists the slots and records with state, holder and
+ * age, the rows of the consumers, and the user locks with their holders. */
 #include "cli.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ type_word (DatahubRecordType type)
   return (guint) type < G_N_ELEMENTS (words) && words[type] ? words[type] : "?";
 }
 
-/* A duration for people; "-" where there is none. */
+/* A duration for people; "-" if there is none. */
 static char *
 duration (gint64 ns)
 {
@@ -194,12 +194,12 @@ print_locks (const DatahubDiagnosis *diagnosis)
     cli_table_add (table, index, lock->stats.name[0] ? lock->stats.name : "-",
         taken, longest, reclaims, held, holder, NULL);
   }
-  g_print ("\nUser locks: %u of %u were ever used\n", n, DATAHUB_N_SPINLOCKS);
+  g_print ("\nUser locks: %u of %u have been used\n", n, DATAHUB_N_SPINLOCKS);
   if (n)
     cli_table_print (table);
 }
 
-/* Prints what datahub_block_diagnose() saw. */
+/* Prints the result of datahub_block_diagnose(). */
 void
 cli_print_places (const DatahubDiagnosis *diagnosis)
 {
@@ -301,7 +301,7 @@ locks_json (const DatahubDiagnosis *diagnosis)
   return list;
 }
 
-/* Adds the same to @json. */
+/* Adds the same data to @json. */
 void
 cli_add_places (json_t *json, const DatahubDiagnosis *diagnosis)
 {

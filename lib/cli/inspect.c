@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub inspect`: one block, as it is in shared memory, and its consumers.
- * Needs no broker and disturbs nobody. */
+/* `datahub inspect`: shows one block, as it is in shared memory, and its
+ * consumers. Needs no broker, and only reads. */
 #include "cli.h"
 
 #define MAX_ROWS 256
-/* How long --slots looks at who holds what. */
+/* Time between the two snapshots of --slots. */
 #define WATCH_US (G_USEC_PER_SEC / 5)
 
 static const char *const state_words[] = {
@@ -66,7 +66,7 @@ consumer_state_word (DatahubConsumerState state)
   return (guint) state < G_N_ELEMENTS (words) ? words[state] : "unknown";
 }
 
-/* What matters most. */
+/* The state that matters most for a person. */
 static const char *
 row_state (const DatahubConsumerInfo *row)
 {
@@ -186,7 +186,7 @@ print_consumers (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
   cli_table_print (table);
 }
 
-/* Two looks, so that there is something to say about how long. */
+/* Takes two snapshots: the second knows the durations since the first. */
 static DatahubResult
 look_twice (const char *channel, DatahubDiagnosis **diagnosis,
     DatahubError *error)
@@ -214,16 +214,18 @@ cli_inspect (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "slots", 's', 0, G_OPTION_ARG_NONE, &slots,
-        "Also every slot, record, row and user lock, and who holds it", NULL },
+        "Also list each slot, record, row and user lock, with its holder",
+        NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!cli_parse (&argc, &argv, "NAME",
-          "Shows a block of this user on this machine, and who consumes it.",
+          "Shows a block of this user on this machine, and its consumers.",
           "datahub inspect cam0", entries, NULL))
     return CLI_USAGE;
   if (argc != 2)
-    return cli_fail (CLI_USAGE, "name one block, as in: datahub inspect cam0");
+    return cli_fail (CLI_USAGE,
+        "expected one NAME, as in: datahub inspect cam0");
   if (!datahub_channel_is_valid (argv[1], &error))
     return cli_fail (CLI_USAGE, "%s", error.message);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub keygen`: a pair of keys for a client of a broker elsewhere. */
+/* `datahub keygen`: makes a key pair for a client of a remote broker. */
 #include "cli.h"
 
 int
@@ -9,11 +9,14 @@ cli_keygen (int argc, char **argv)
   char key[DATAHUB_KEY_TEXT + 1];
 
   if (!cli_parse (&argc, &argv, "NAME",
-          "Writes NAME.key (secret, 0600, in a directory 0700) and NAME.pub.",
+          "Writes the secret key to NAME.key (mode 0600) and the public key to "
+          "NAME.pub.\nThe directory must have mode 0700.",
           "mkdir -m 700 keys && datahub keygen keys/encoder", NULL, NULL))
     return CLI_USAGE;
   if (argc != 2)
-    return cli_fail (CLI_USAGE, "name one pair of keys, as in keys/encoder");
+    return cli_fail (CLI_USAGE,
+        "expected one NAME for the key pair, as in: datahub keygen "
+        "keys/encoder");
   g_autofree char *secret_file = g_strconcat (argv[1], ".key", NULL);
   g_autofree char *public_file = g_strconcat (argv[1], ".pub", NULL);
   if (!datahub_keys_generate (secret_file, public_file, &error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub list`: the blocks that the broker knows, and those that are found by
- * name in shared memory without it. Never hosts a broker. */
+/* `datahub list`: lists the blocks that the broker knows and those that have a
+ * name in shared memory. Never hosts a broker. */
 #include "cli.h"
 
 #include <string.h>
@@ -67,7 +67,8 @@ add_from_broker (GTree *rows, DatahubHubBlock *block)
   set_text (&row->program, datahub_hub_block_get_program (block));
 }
 
-/* What is in memory is what is true; the broker was only told. */
+/* Replaces values of the broker, which can be out of date, by those in shared
+ * memory. */
 static void
 add_from_memory (const char *channel, void *user_data)
 {
@@ -93,7 +94,8 @@ add_from_memory (const char *channel, void *user_data)
     set_text (&row->caps, info->caps);
 }
 
-/* What the broker has; TRUE if it answered. */
+/* Adds the blocks of the broker to @rows. Returns TRUE if the broker answered.
+ */
 static gboolean
 ask_broker (const CliTarget *target, GTree *rows, GError **error)
 {
@@ -109,8 +111,9 @@ ask_broker (const CliTarget *target, GTree *rows, GError **error)
   return blocks != NULL;
 }
 
-/* Nobody is there, or nobody answers: the process that hosts the broker may
- * stand still, which is when somebody looks. */
+/* Whether @error means that no broker runs or that it does not answer. Then the
+ * blocks must still be listed: the process that hosts the broker may be the one
+ * that hangs. */
 static gboolean
 is_silence (const GError *error)
 {
@@ -221,12 +224,12 @@ cli_list (int argc, char **argv)
   };
 
   if (!cli_parse (&argc, &argv, NULL,
-          "Lists the blocks that the broker knows, and those of this user that "
-          "are\nfound by name without it.",
+          "Lists the blocks that the broker knows, and the blocks of this user "
+          "that have a\nname in shared memory.",
           "datahub list", entries, &target))
     return CLI_USAGE;
   if (argc != 1)
-    return cli_fail (CLI_USAGE, "it takes no arguments");
+    return cli_fail (CLI_USAGE, "this command takes no arguments");
 
   const char *broker =
       target.broker ? target.broker : g_getenv ("DATAHUB_BROKER");
@@ -243,7 +246,7 @@ cli_list (int argc, char **argv)
   } else {
     print_table (rows);
     if (error)
-      g_printerr ("(%s; these were found by name)\n", error->message);
+      g_printerr ("(%s; blocks were found by name only)\n", error->message);
   }
   return CLI_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The daemon's log: one line per event, "key=value", on standard error. */
+/* The daemon's log: one line of "key=value" fields per event, on standard
+ * error. */
 #include "cli.h"
 
 static const char *
@@ -27,7 +28,8 @@ field (const GLogField *fields, gsize n_fields, const char *key)
   return NULL;
 }
 
-/* As in C, but for what is UTF-8, as @text is. */
+/* Escapes @text as in C, but keeps characters that are not ASCII: @text is
+ * UTF-8. */
 static char *
 quote (const char *text)
 {
@@ -56,7 +58,7 @@ write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
   return G_LOG_WRITER_HANDLED;
 }
 
-/* From now on, everything that is logged becomes such a line. */
+/* Makes write_line() the writer of all log messages of the process. */
 void
 cli_log_to_stderr (void)
 {

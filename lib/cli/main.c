@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The `datahub` command: finds the subcommand and hands over. */
+/* The `datahub` command: finds the subcommand and runs it. */
 #include "cli.h"
 #include "cli-config.h"
 
@@ -15,11 +15,11 @@ typedef struct
 
 static const Command commands[] = {
   { "broker", cli_broker, "run the broker as a daemon" },
-  { "list", cli_list, "list the blocks there are" },
+  { "list", cli_list, "list the blocks" },
   { "inspect", cli_inspect, "show one block and its consumers" },
-  { "doctor", cli_doctor, "say what is wrong, and what to do" },
-  { "reclaim", cli_reclaim, "remove what dead processes left behind" },
-  { "keygen", cli_keygen, "make a pair of keys" },
+  { "doctor", cli_doctor, "find problems and suggest what to do" },
+  { "reclaim", cli_reclaim, "remove files that dead processes left behind" },
+  { "keygen", cli_keygen, "make a key pair" },
 };
 
 static void
@@ -30,10 +30,11 @@ print_help (void)
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     g_print ("  %-10s %s\n", commands[i].name, commands[i].help);
   g_print (
-      "\nOptions:\n  --help     this text; after a command, its own\n"
-      "  --version  the version\n\nExit codes:\n"
-      "  0 done, 1 failed, 2 wrong usage, 3 no such block, 4 problems found\n\n"
-      "Example:\n  datahub list --json\n");
+      "\nOptions:\n"
+      "  --help     show this text; after a command, show its options\n"
+      "  --version  show the version\n\nExit codes:\n"
+      "  0 done, 1 failed, 2 wrong usage, 3 no such block, 4 problems found\n"
+      "\nExample:\n  datahub list --json\n");
 }
 
 static const Command *
@@ -50,8 +51,7 @@ wrong_command (const char *name)
 {
   g_autofree char *safe = cli_safe (name);
 
-  g_printerr ("datahub: there is no command \"%s\"\nSee: datahub --help\n",
-      safe);
+  g_printerr ("datahub: unknown command \"%s\"\nSee: datahub --help\n", safe);
   return CLI_USAGE;
 }
 

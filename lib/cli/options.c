@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Command lines: GOption, with an example in every help. */
+/* Command lines: parsed with GOption, with an example in each help text. */
 #include "cli.h"
 
 #include <stdlib.h>
 
-/* Reads the options of a subcommand; says what is wrong where it returns FALSE.
- * --help ends the program. */
+/* Reads the options of a subcommand. If they are wrong, prints the error and
+ * returns FALSE. --help ends the program. */
 gboolean
 cli_parse (int *argc, char ***argv, const char *arguments, const char *summary,
     const char *example, const GOptionEntry *entries, CliTarget *target)
@@ -17,7 +17,8 @@ cli_parse (int *argc, char ***argv, const char *arguments, const char *summary,
   CliTarget *where = target ? target : &unused;
   const GOptionEntry target_entries[] = {
     { "broker", 'b', 0, G_OPTION_ARG_STRING, &where->broker,
-        "The broker: auto, none, ipc:///path or tcp://host:port", "ENDPOINT" },
+        "Broker to ask: auto, none, ipc:///path or tcp://host:port",
+        "ENDPOINT" },
     { "server-key", 0, 0, G_OPTION_ARG_FILENAME, &where->server_key,
         "File with the broker's public key", "FILE" },
     { "key", 0, 0, G_OPTION_ARG_FILENAME, &where->key,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is printed: tables for people, JSON for machines. Text that another
- * process wrote never reaches the terminal raw. */
+/* Output: tables for people, JSON for programs. Text that another process wrote
+ * must pass cli_safe() before it is printed. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -18,7 +18,8 @@ struct _CliTable
   GPtrArray *cells; /* of text, row by row; owned */
 };
 
-/* @text with nothing in it that could steer a terminal. */
+/* Returns @text as valid UTF-8 with '?' for each control character, so that it
+ * cannot control the terminal. */
 char *
 cli_safe (const char *text)
 {
@@ -50,7 +51,7 @@ cli_fail (int code, const char *format, ...)
   return code;
 }
 
-/* Prints @json and takes it. */
+/* Prints @json and takes ownership of it. */
 void
 cli_print_json (json_t *json)
 {
@@ -70,7 +71,7 @@ cli_table_new (const char *const *columns)
   return table;
 }
 
-/* Adds a row: as many texts as there are columns, and NULL. */
+/* Adds a row. The arguments are one text for each column, then NULL. */
 void
 cli_table_add (CliTable *table, ...)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `datahub reclaim`: what dead processes left in shared memory. */
+/* `datahub reclaim`: removes files that dead processes left in shared memory.
+ */
 #include "cli.h"
 
 typedef struct
@@ -44,8 +45,8 @@ report (Found *f, gboolean yes)
   else if (yes)
     g_print ("%u files removed, %s.\n", f->n, size);
   else
-    g_print ("%u files, %s. Nothing was removed: add --yes to do it.\n", f->n,
-        size);
+    g_print ("%u files, %s. Nothing was removed; add --yes to remove them.\n",
+        f->n, size);
 }
 
 int
@@ -56,19 +57,19 @@ cli_reclaim (int argc, char **argv)
   DatahubError error = { 0 };
   Found f = { 0 };
   const GOptionEntry entries[] = {
-    { "yes", 'y', 0, G_OPTION_ARG_NONE, &yes, "Remove it; without, only show",
-        NULL },
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &yes,
+        "Remove the files (default: only list them)", NULL },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &f.json, "Print JSON", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!cli_parse (&argc, &argv, NULL,
-          "Removes the blocks of producers that died and whose last reader is "
-          "gone.",
+          "Lists, and with --yes removes, the files of blocks that have "
+          "neither a living\nproducer nor a consumer.",
           "datahub reclaim --yes", entries, NULL))
     return CLI_USAGE;
   if (argc != 1)
-    return cli_fail (CLI_USAGE, "it takes no arguments");
+    return cli_fail (CLI_USAGE, "this command takes no arguments");
   f.files = json_array ();
   f.table = cli_table_new (columns);
   DatahubResult result = datahub_block_reclaim (!yes, found, &f, &error);

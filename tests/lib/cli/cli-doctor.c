@@ -221,7 +221,7 @@ test_repair (void)
   g_auto (Result) dry =
       run ("doctor", "cam0", "--watch", "0", "--broker", "none", NULL);
   g_assert_cmpint (dry.code, ==, 4);
-  assert_says (dry.out, "--repair would: The row of the dead consumer");
+  assert_says (dry.out, "with --repair: The row of the dead consumer");
   assert_says (dry.out, "leftover (consumer-dead");
   g_auto (Result) wet = run ("doctor", "cam0", "--watch", "0", "--broker",
       "none", "--repair", "--json", NULL);

@@ -111,7 +111,7 @@ test_list_beside_a_stopped_broker (void)
   g_auto (Result) list = run ("list", NULL);
   g_assert_cmpint (list.code, ==, 0);
   assert_says (list.out, "cam0");
-  assert_says (list.err, "these were found by name");
+  assert_says (list.err, "found by name only");
   fixture_signal (broker, SIGKILL);
   fixture_reap (broker);
   datahub_producer_close (producer);
