@@ -4,8 +4,8 @@
  * it to its successor or to its end. */
 #include "gstdatahubattachment.h"
 
-GST_DEBUG_CATEGORY_EXTERN (datahubsrc_debug);
-#define GST_CAT_DEFAULT datahubsrc_debug
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
+#define GST_CAT_DEFAULT gst_datahub_src_debug
 
 /* How long to wait for the broker before looking at the name again. */
 #define INTRODUCTION_NS (G_GINT64_CONSTANT (2) * GST_SECOND)

@@ -6,8 +6,8 @@
 #include <gst/base/gstbasesink.h>
 #include <gst/video/video.h>
 
-GST_DEBUG_CATEGORY_EXTERN (datahubsink_debug);
-#define GST_CAT_DEFAULT datahubsink_debug
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
 
 enum
 {

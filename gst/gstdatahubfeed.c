@@ -4,8 +4,8 @@
  * else goes out in front of the buffer that it precedes. */
 #include "gstdatahubfeed.h"
 
-GST_DEBUG_CATEGORY_EXTERN (datahubsrc_debug);
-#define GST_CAT_DEFAULT datahubsrc_debug
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
+#define GST_CAT_DEFAULT gst_datahub_src_debug
 
 /**
  * gst_datahub_feed_init:

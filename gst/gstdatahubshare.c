@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-GST_DEBUG_CATEGORY_EXTERN (datahubsink_debug);
-#define GST_CAT_DEFAULT datahubsink_debug
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
 
 /* There is no block yet. */
 void

@@ -42,8 +42,8 @@
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 
-GST_DEBUG_CATEGORY (datahubsink_debug);
-#define GST_CAT_DEFAULT datahubsink_debug
+GST_DEBUG_CATEGORY (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
 
 #define BATCH_MAX 64
 
@@ -618,7 +618,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
 
-  GST_DEBUG_CATEGORY_INIT (datahubsink_debug, "datahubsink", 0,
+  GST_DEBUG_CATEGORY_INIT (gst_datahub_sink_debug, "datahubsink", 0,
       "shares a stream with other processes");
   object_class->set_property = gst_datahub_sink_set_property;
   object_class->get_property = gst_datahub_sink_get_property;

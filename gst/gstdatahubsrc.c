@@ -35,8 +35,8 @@
 
 #include <gst/video/video.h>
 
-GST_DEBUG_CATEGORY (datahubsrc_debug);
-#define GST_CAT_DEFAULT datahubsrc_debug
+GST_DEBUG_CATEGORY (gst_datahub_src_debug);
+#define GST_CAT_DEFAULT gst_datahub_src_debug
 
 enum
 {
@@ -611,7 +611,7 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseSrcClass *src_class = GST_BASE_SRC_CLASS (klass);
 
-  GST_DEBUG_CATEGORY_INIT (datahubsrc_debug, "datahubsrc", 0,
+  GST_DEBUG_CATEGORY_INIT (gst_datahub_src_debug, "datahubsrc", 0,
       "reads a stream that another process shares");
   object_class->set_property = gst_datahub_src_set_property;
   object_class->get_property = gst_datahub_src_get_property;
