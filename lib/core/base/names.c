@@ -78,25 +78,25 @@ datahub_channel_is_valid (const char *channel, DatahubError *error)
   Uuid uuid;
   size_t length = channel ? strnlen (channel, DATAHUB_CHANNEL_MAX + 1) : 0;
   if (length == 0) {
-    datahub_fail (error, DATAHUB_ERROR_NAME, 0, "The DataBlock name is empty.");
+    result_fail (error, DATAHUB_ERROR_NAME, 0, "The DataBlock name is empty.");
     return false;
   }
   if (length > DATAHUB_CHANNEL_MAX) {
-    datahub_fail (error, DATAHUB_ERROR_NAME, 0,
+    result_fail (error, DATAHUB_ERROR_NAME, 0,
         "The DataBlock name \"%.16s...\" is longer than %d characters.",
         channel, DATAHUB_CHANNEL_MAX);
     return false;
   }
   for (size_t i = 0; i < length; i++)
     if (!is_name_character (channel[i], i == 0)) {
-      datahub_fail (error, DATAHUB_ERROR_NAME, 0,
+      result_fail (error, DATAHUB_ERROR_NAME, 0,
           "The DataBlock name \"%s\" is not allowed: letters, digits, '.', '_' "
           "and '-' only, the first a letter or digit.",
           channel);
       return false;
     }
   if (part_of (channel, &uuid)) {
-    datahub_fail (error, DATAHUB_ERROR_NAME, 0,
+    result_fail (error, DATAHUB_ERROR_NAME, 0,
         "The DataBlock name \"%s\" looks like a file of a block; such names "
         "are reserved.",
         channel);

@@ -4,7 +4,7 @@
 
 #include <datahub/types.h>
 
-DatahubResult datahub_fail (DatahubError *error, DatahubResult code,
+DatahubResult result_fail (DatahubError *error, DatahubResult code,
     int sys_errno, const char *format, ...)
     __attribute__ ((format (printf, 4, 5)));
 

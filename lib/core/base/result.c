@@ -54,7 +54,7 @@ datahub_result_name (DatahubResult result)
 /* Fills in @error, which may be NULL, and returns @code so that a failure is
  * one line at its place. errno is recorded when @code is about the system. */
 DatahubResult
-datahub_fail (DatahubError *error, DatahubResult code, int sys_errno,
+result_fail (DatahubError *error, DatahubResult code, int sys_errno,
     const char *format, ...)
 {
   if (error) {

@@ -198,7 +198,7 @@ fail_busy (const char *channel, int fd, DatahubError *error)
   LockPage page = { 0 };
   if (!os_read_all (fd, &page, sizeof page) || page.magic != LOCK_MAGIC)
     page.producer_pid = 0;
-  return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+  return result_fail (error, DATAHUB_ERROR_BUSY, 0,
       "The DataBlock \"%s\" already has a live producer (process %u).", channel,
       page.producer_pid);
 }
@@ -240,12 +240,12 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     if (fd < 0 && errno == ENOENT)
       return DATAHUB_OK;
     if (fd < 0)
-      return datahub_fail (error, DATAHUB_ERROR_DENIED, errno,
+      return result_fail (error, DATAHUB_ERROR_DENIED, errno,
           "The name %s in %s is taken by a file that may not be opened: %s.",
           name.text, datahub_shm_directory (), strerror (errno));
     STEP (TAKEOVER_ENTRY_OPENED);
     if (!os_file_size (fd, &size, &owner) || owner != os_user ())
-      result = datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+      result = result_fail (error, DATAHUB_ERROR_DENIED, 0,
           "The name %s in %s is taken by a file that is not ours.", name.text,
           datahub_shm_directory ());
     else if (block_lock_for_producer (fd) != OS_LOCK_TAKEN)
@@ -262,7 +262,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     if (done)
       return result;
   }
-  return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+  return result_fail (error, DATAHUB_ERROR_BUSY, 0,
       "The name of the DataBlock \"%s\" keeps changing hands.", channel);
 }
 

@@ -22,7 +22,7 @@ DatahubResult
 block_init_library (DatahubError *error)
 {
   if (sodium_init () < 0)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, 0,
         "The cryptographic library could not be initialised.");
   return DATAHUB_OK;
 }
@@ -128,20 +128,20 @@ static DatahubResult
 fail_open (const char *channel, int number, DatahubError *error)
 {
   if (number == ENOENT)
-    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, number,
+    return result_fail (error, DATAHUB_ERROR_NOT_FOUND, number,
         "There is no DataBlock \"%s\".", channel);
   if (number == EACCES || number == EPERM || number == ELOOP)
-    return datahub_fail (error, DATAHUB_ERROR_DENIED, number,
+    return result_fail (error, DATAHUB_ERROR_DENIED, number,
         "The DataBlock \"%s\" may not be opened: %s.", channel,
         strerror (number));
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
       "The DataBlock \"%s\" cannot be opened: %s.", channel, strerror (number));
 }
 
 static DatahubResult
 fail_owner (const char *channel, uint32_t owner, DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+  return result_fail (error, DATAHUB_ERROR_DENIED, 0,
       "The DataBlock \"%s\" belongs to another user (uid %u); this is uid %u.",
       channel, owner, os_user ());
 }
@@ -159,7 +159,7 @@ open_part (Block *block, const char *part, bool writable, uint64_t *size,
     return -1;
   }
   if (!os_file_size (fd, size, &owner))
-    *result = datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    *result = result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: %s is not a plain file.",
         block->channel, name.text);
   else if (owner != block->user)
@@ -183,24 +183,24 @@ open_entry (Block *block, bool *strict, DatahubError *error)
     return fail_open (block->channel, errno, error);
   block->lck = fd;
   if (!os_file_size (fd, &size, &owner))
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its entry is not a plain file.",
         block->channel);
   if (owner != block->user)
     return fail_owner (block->channel, owner, error);
   if (size < sizeof page || !os_read_all (fd, &page, sizeof page)
       || page.magic != LOCK_MAGIC)
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its entry is truncated or not ours.",
         block->channel);
   if (page.major != BLOCK_MAJOR)
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The DataBlock \"%s\" speaks version %u, this program version %u: "
         "upgrade the %s.",
         block->channel, page.major, BLOCK_MAJOR,
         page.major > BLOCK_MAJOR ? "consumer" : "producer");
   if (page.flags & ~LOCK_FLAGS_KNOWN)
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The DataBlock \"%s\" is kept in a way (%#x) this program does not "
         "know: upgrade the consumer.",
         block->channel, page.flags & ~LOCK_FLAGS_KNOWN);
@@ -235,7 +235,7 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
   BlockSection sections[N_SECTIONS];
   DatahubResult result;
   if (ctl_size < sizeof copy || !os_read_all (ctl, copy, sizeof copy))
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its control file is truncated.",
         block->channel);
   memcpy (&id, copy, sizeof id);
@@ -245,25 +245,25 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
   if (result != DATAHUB_OK)
     return result;
   if (block->g.strict != (block->access != NULL))
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its header and its entry differ "
         "about where its memory is.",
         block->channel);
   if (id.section_off != sizeof (BlockHeader)
       || memcmp (id.uuid, block->uuid.bytes, sizeof id.uuid) != 0)
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its files belong to different "
         "blocks.",
         block->channel);
   block->header = os_map (ctl, ctl_size, access == ACCESS_PRODUCE);
   block->bell = con < 0 ? empty_bell (block) : os_map (con, con_size, true);
   if (!block->header || !block->bell)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
         strerror (errno));
   if (block->bell->magic != BLOCK_MAGIC
       || memcmp (block->bell->uuid, block->uuid.bytes, 16) != 0)
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
         block->channel);
   block_place (block);
@@ -399,7 +399,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   int fd = block->access ? strict_client_take_pool (block, shape->gen)
                          : os_open_existing (block->dir, name.text, writable);
   if (fd < 0) {
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be opened: %s.", shape->gen,
         block->channel, strerror (errno));
     return NULL;
@@ -414,11 +414,11 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
       || page.gen != shape->gen || page.kind != shape->kind
       || page.n_slots != shape->n_slots || page.stride != shape->stride
       || memcmp (page.uuid, block->uuid.bytes, 16) != 0)
-    datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "Pool %u of the DataBlock \"%s\" is damaged.", shape->gen,
         block->channel);
   else if (!(map = os_map (fd, size, writable)))
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be mapped: %s.", shape->gen,
         block->channel, strerror (errno));
   *map_size = size;

@@ -140,19 +140,19 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
   uint64_t records;
   memset (g, 0, sizeof *g);
   if (options->slot_size == 0 || options->slot_size > STRIDE_MAX)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "A slot size of %llu bytes is not possible.",
         (unsigned long long) options->slot_size);
   g->slot_stride = round_up (options->slot_size, BLOCK_PAGE);
   g->n_slots =
       options->slots ? options->slots : auto_slots (g->slot_stride, space);
   if (g->n_slots < SLOTS_MIN || g->n_slots > SLOTS_MAX)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "%u slots are not possible; between %u and %u are.", g->n_slots,
         SLOTS_MIN, SLOTS_MAX);
   g->max_rows = options->max_consumers ? options->max_consumers : AUTO_ROWS;
   if (g->max_rows > MAX_ROWS)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "A block has at most %u consumers; %u were asked for.", MAX_ROWS,
         g->max_rows);
   g->max_quota = options->max_pinned ? options->max_pinned : AUTO_QUOTA;
@@ -160,12 +160,12 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
                                     : auto_ring (g->n_slots, options->pack);
   if (g->ring_size < RING_MIN || g->ring_size > MAX_RING
       || (g->ring_size & (g->ring_size - 1)))
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "A ring of %u records is not possible: a power of two from %u to %u.",
         g->ring_size, RING_MIN, MAX_RING);
   records = records_needed (g->ring_size, g->max_rows, g->max_quota);
   if (records > MAX_RECORDS)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "%u consumers with %u slots each need more records than the %u a block "
         "can have: at most %u slots each, or %u consumers.",
         g->max_rows, g->max_quota, MAX_RECORDS,
@@ -212,7 +212,7 @@ geometry_sections (const Geometry *g, BlockSection sections[N_SECTIONS])
 static DatahubResult
 refuse (DatahubError *error, const char *what)
 {
-  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+  return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
       "The block is damaged: %s.", what);
 }
 
@@ -222,28 +222,28 @@ check_version (const BlockIdentity *id, BlockAccess access, DatahubError *error)
   if (id->magic != BLOCK_MAGIC)
     return refuse (error, "its first bytes are not a DataBlock's");
   if (id->endian != BLOCK_ENDIAN)
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block was made on a machine of the other byte order.");
   if (id->major != BLOCK_MAJOR)
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block speaks version %u, this program version %u: upgrade the %s.",
         id->major, BLOCK_MAJOR,
         id->major > BLOCK_MAJOR ? "consumer" : "producer");
   if (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN)
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block uses features (%#llx) this program does not know: upgrade "
         "the consumer.",
         (unsigned long long) (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN));
   if (access != ACCESS_OBSERVE
       && (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN))
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block uses features (%#llx) that only let this program observe: "
         "upgrade the consumer.",
         (unsigned long long) (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN));
   if (id->header_check != fnv1a (id, offsetof (BlockIdentity, header_check)))
     return refuse (error, "its header does not match its check sum");
   if (id->layout_hash != geometry_layout_hash ())
-    return datahub_fail (error, DATAHUB_ERROR_VERSION, 0,
+    return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The block was made by a build with another memory layout: build both "
         "ends from the same release.");
   return DATAHUB_OK;

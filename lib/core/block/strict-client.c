@@ -43,7 +43,7 @@ drop_fds (Message *message)
 static DatahubResult
 fail_gone (const Block *block, DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+  return result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
       "The DataBlock \"%s\" is strict, and its producer is gone.",
       block->channel);
 }
@@ -78,16 +78,16 @@ fail_refused (const Block *block, const StrictAnswer *answer,
         "its producer is short of descriptors or memory" },
   };
   if (answer->status == STRICT_REFUSED_FULL)
-    return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+    return result_fail (error, DATAHUB_ERROR_FULL, 0,
         "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
         "producer.",
         block->channel, answer->n_rows);
   for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
     if (refusals[i].status == answer->status)
-      return datahub_fail (error, refusals[i].result, 0,
+      return result_fail (error, refusals[i].result, 0,
           "The DataBlock \"%s\" lets nobody in so: %s.", block->channel,
           refusals[i].why);
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, 0,
       "The DataBlock \"%s\" refused with an unknown word (%u).", block->channel,
       answer->status);
 }
@@ -184,7 +184,7 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
       return DATAHUB_TIMEOUT;
     if (errno == ENOENT || errno == ECONNREFUSED)
       return fail_gone (block, error);
-    return datahub_fail (error,
+    return result_fail (error,
         errno == EACCES ? DATAHUB_ERROR_DENIED : DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the DataBlock \"%s\" cannot be reached: %s.",
         block->channel, strerror (errno));
@@ -199,7 +199,7 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
   close (*fd);
   *fd = -1;
   if (number == EPROTO)
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "What answers for the DataBlock \"%s\" does not speak as a producer "
         "does.",
         block->channel);
@@ -218,12 +218,12 @@ ask (Block *block, const StrictHello *hello, const AccessRequest *request,
     if (result != DATAHUB_TIMEOUT)
       return result;
     if (is_cancelled (request))
-      return datahub_fail (error, DATAHUB_INTERRUPTED, 0,
+      return result_fail (error, DATAHUB_INTERRUPTED, 0,
           "The attach to the DataBlock \"%s\" was ended.", block->channel);
     if (!block_is_writer_alive (block))
       return fail_gone (block, error);
     if (end >= 0 && os_now () >= end)
-      return datahub_fail (error, DATAHUB_TIMEOUT, 0,
+      return result_fail (error, DATAHUB_TIMEOUT, 0,
           "The producer of the DataBlock \"%s\" does not answer.",
           block->channel);
     os_pause (RETRY_NS);
@@ -233,7 +233,7 @@ ask (Block *block, const StrictHello *hello, const AccessRequest *request,
 static DatahubResult
 fail_nonsense (const Block *block, DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+  return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
       "The DataBlock \"%s\" is damaged: what its producer handed over is not "
       "its memory, or is not sealed.",
       block->channel);
@@ -301,7 +301,7 @@ map_granted (Block *block, Message *message, DatahubError *error)
       || !is_sound (block, message->fds[STRICT_FDS_ROW], &row))
     return fail_nonsense (block, error);
   if (!os_register_lock_fd (message->fds[STRICT_FDS_TOKEN]))
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   access->token = message->fds[STRICT_FDS_TOKEN];
   message->fds[STRICT_FDS_TOKEN] = -1;
   result = block_map_control (block, message->fds[STRICT_FDS_CTL], ctl,
@@ -315,7 +315,7 @@ map_granted (Block *block, Message *message, DatahubError *error)
       answer->quota < block->g.max_quota ? answer->quota : block->g.max_quota;
   access->row_map = os_map (message->fds[STRICT_FDS_ROW], row, true);
   if (!access->row_map)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
         strerror (errno));
   /* so that row number `row`, and no other, is where block_row() says */
@@ -383,7 +383,7 @@ take_over (Block *block, BlockAccess access, int fd, Message *message,
     close (fd);
     free (block->access);
     block->access = NULL;
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   }
   block->access->connection = fd;
   block->access->token = -1;
@@ -405,7 +405,7 @@ strict_client_open (Block *block, BlockAccess access,
   int fd = -1;
   if (access != ACCESS_OBSERVE
       && (access == ACCESS_PRODUCE || request->observes))
-    return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+    return result_fail (error, DATAHUB_ERROR_DENIED, 0,
         "The DataBlock \"%s\" is sealed: nobody but its producer takes it over "
         "or repairs it.",
         block->channel);

@@ -66,10 +66,10 @@ datahub_ticket_make (const uint8_t *secret, const char *uuid,
   if (result != DATAHUB_OK)
     return result;
   if (!uuid_from_text (uuid, &block) || uuid[2 * sizeof block.bytes] != 0)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "A ticket needs the UUID of a block, 32 hexadecimal digits.");
   if (lifetime_ns < 0 || lifetime_ns > TICKET_LIFETIME_MAX_NS)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "A ticket is good for at most %d s.",
         (int) (TICKET_LIFETIME_MAX_NS / NS_PER_S));
   memcpy (made.uuid, block.bytes, sizeof made.uuid);

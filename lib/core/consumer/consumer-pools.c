@@ -72,7 +72,7 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
   int fd = -1;
   uint32_t id = free_id (consumer);
   if (consumer->n_pools == 2 * MAX_POOLS || id == MAPPED_MAX) {
-    datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" changes its pools while leases of this consumer "
         "hold old ones: %u are mapped.",
         consumer->block.channel, id);

@@ -469,10 +469,10 @@ static DatahubResult
 enter (DatahubConsumer *consumer, DatahubError *error)
 {
   if (consumer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This consumer belongs to the parent process.");
   if (exchange_seq (&consumer->busy, 1))
-    return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+    return result_fail (error, DATAHUB_ERROR_BUSY, 0,
         "Another thread reads from this consumer.");
   consumer_beat (consumer);
   return DATAHUB_OK;

@@ -14,7 +14,7 @@ DatahubResult
 consumer_refuse (DatahubConsumer *consumer, uint64_t sequence, const char *what,
     DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+  return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
       "Record %llu of the DataBlock \"%s\" is damaged: %s.",
       (unsigned long long) sequence, consumer->block.channel, what);
 }
@@ -34,7 +34,7 @@ locate (const ConsumerPool *pool, uint32_t slot, uint64_t offset, uint64_t size)
 static DatahubResult
 fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, 0,
       "Pool %u of the DataBlock \"%s\" could not be opened; its producer is "
       "gone or has replaced it.",
       gen, consumer->block.channel);
@@ -123,7 +123,7 @@ verify (DatahubConsumer *consumer, SharedRecord *record, uint32_t kind,
   checksum_add (&checksum, view->meta, view->meta_size);
   checksum_end (&checksum, sum);
   if (sodium_memcmp (sum, (const void *) record->checksum, sizeof sum) != 0)
-    return datahub_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
+    return result_fail (error, DATAHUB_ERROR_CHECKSUM, 0,
         "Record %llu of the DataBlock \"%s\" does not match its checksum.",
         (unsigned long long) view->sequence, consumer->block.channel);
   return DATAHUB_OK;
@@ -261,7 +261,7 @@ datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
   if (consumer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   if (which >= N_STICKY)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "Records of that type are not sticky.");
   /* the pin protocol of the ring, on another word */
   for (int i = 0; i < STICKY_TRIES; i++) {

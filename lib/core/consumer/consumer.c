@@ -44,7 +44,7 @@ check_secret (const Block *block, const uint8_t *secret, DatahubError *error)
   secret_tag (secret, &block->uuid, tag);
   if (sodium_memcmp (tag, block->header->identity.secret_tag, sizeof tag) == 0)
     return DATAHUB_OK;
-  return datahub_fail (error, DATAHUB_ERROR_DENIED, 0,
+  return result_fail (error, DATAHUB_ERROR_DENIED, 0,
       "The secret does not open the DataBlock \"%s\".", block->channel);
 }
 
@@ -110,7 +110,7 @@ claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
       occupy_row (consumer, name);
       return DATAHUB_OK;
     }
-  return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+  return result_fail (error, DATAHUB_ERROR_FULL, 0,
       "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
       "producer.",
       block->channel, block->g.max_rows);
@@ -273,7 +273,7 @@ shut_gate (DatahubConsumer *consumer, uint64_t *gate, uint64_t *oldest,
   }
   store_seq (&consumer->row->gate,
       GATE_WORD (consumer->incarnation, GATE_OPEN));
-  return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+  return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
       "The DataBlock \"%s\" is damaged: its oldest record keeps changing.",
       consumer->block.channel);
 }
@@ -358,10 +358,10 @@ open_block (DatahubConsumer *consumer, const char *channel,
     block->access->interrupted = &consumer->interrupted;
   state = load_seq (&block->header->state);
   if (state == DATAHUB_STATE_CLOSED || state == DATAHUB_STATE_MOVED)
-    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+    return result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" is closed.", channel);
   if (state != DATAHUB_STATE_READY && state != DATAHUB_STATE_DRAINING)
-    return datahub_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its state word is %u.", channel,
         state);
   result = check_secret (block, options->secret, error);
@@ -369,7 +369,7 @@ open_block (DatahubConsumer *consumer, const char *channel,
     return result;
   consumer->held = calloc (block->g.n_recs, sizeof *consumer->held);
   if (!consumer->held)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   return DATAHUB_OK;
 }
 
@@ -417,7 +417,7 @@ datahub_consumer_attach (const char *channel,
   options = options ? options : &defaults;
   made = consumer_new (options);
   if (!made)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   result = open_block (made, channel, options, error);
   STEP (ATTACH_OPENED);
   if (result == DATAHUB_OK)
@@ -430,7 +430,7 @@ datahub_consumer_attach (const char *channel,
   consumer_refresh_pools (made, NULL);
   result = join (made, error);
   if (result == DATAHUB_OK && consumer_is_forsaken (made))
-    result = datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
+    result = result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was closed just now.", channel);
   if (result != DATAHUB_OK) {
     datahub_consumer_close (made);
@@ -455,7 +455,7 @@ DatahubResult
 datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
 {
   if (consumer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This consumer belongs to the parent process.");
   /* another incarnation: an eviction meant for the old one fails */
   consumer->incarnation++;

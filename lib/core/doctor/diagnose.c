@@ -367,7 +367,7 @@ datahub_block_diagnose (const char *channel, const DatahubDiagnosis *before,
   block_release (&block);
   if (!done) {
     datahub_diagnosis_free (in.out);
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   }
   if (before && strcmp (before->uuid, in.out->uuid) != 0)
     before = NULL;

@@ -289,7 +289,7 @@ datahub_block_validate (const char *channel, uint32_t flags,
   error = error ? error : &local;
   memset (report, 0, sizeof *report);
   if (!look)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   look->flags = flags;
   look->func = func;
   look->user_data = user_data;

@@ -25,11 +25,11 @@ refuse_living (Releaser *releaser, uint32_t i)
 {
   DatahubConsumerInfo info;
   if (!row_read_info (&releaser->block, releaser->block.lck, i, &info))
-    return datahub_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
+    return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
         "A process that lives has row %u, and may be joining: nothing was "
         "released.",
         i);
-  return datahub_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
+  return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
       "The consumer \"%s\" (row %u) lives, and may be using what it holds: "
       "nothing was released. End process %d; all it holds is given back then.",
       info.name, i, info.pid);
@@ -58,7 +58,7 @@ is_meant (const Releaser *releaser, uint32_t i, uint64_t consumer)
 static DatahubResult
 fail_gone (Releaser *releaser, const char *what, uint32_t index)
 {
-  return datahub_fail (releaser->error, DATAHUB_ERROR_NOT_FOUND, 0,
+  return result_fail (releaser->error, DATAHUB_ERROR_NOT_FOUND, 0,
       "Nobody holds %s %u any more, or not the one who was meant.", what,
       index);
 }
@@ -168,7 +168,7 @@ release_slot (Releaser *releaser, uint32_t gen, uint32_t slot)
     }
   if (n)
     return DATAHUB_OK;
-  return datahub_fail (releaser->error, DATAHUB_ERROR_NOT_FOUND, 0,
+  return result_fail (releaser->error, DATAHUB_ERROR_NOT_FOUND, 0,
       "No consumer holds slot %u of pool %u. It is free, in the ring, or lent to "
       "the producing program, which gives it back when it ends.",
       slot, gen);
@@ -193,7 +193,7 @@ release_lock (Releaser *releaser, uint32_t i, uint64_t owner)
                                        : fail_gone (releaser, "user lock", i);
   if (OWNER_PARTICIPANT (word) != PARTICIPANT_PRODUCER)
     return refuse_living (releaser, OWNER_PARTICIPANT (word) - PARTICIPANT_ROW);
-  return datahub_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
+  return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
       "The producer has user lock %u (thread %u) and lives: nothing was "
       "released. End the producer; the lock goes to who wants it next then.",
       i, OWNER_THREAD (word));
@@ -212,7 +212,7 @@ release (Releaser *releaser, const DatahubHeldThing *thing)
     case DATAHUB_HELD_LOCK:
       return release_lock (releaser, thing->lock, thing->holder);
   }
-  return datahub_fail (releaser->error, DATAHUB_ERROR_INVALID, 0,
+  return result_fail (releaser->error, DATAHUB_ERROR_INVALID, 0,
       "There is no thing of kind %d.", (int) thing->kind);
 }
 

@@ -95,7 +95,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
   int64_t end = os_end_of (timeout_ns);
   *fd = repair_open_lock_file (block);
   if (*fd < 0)
-    return datahub_fail (error, DATAHUB_ERROR_NOT_FOUND, errno,
+    return result_fail (error, DATAHUB_ERROR_NOT_FOUND, errno,
         "The DataBlock \"%s\" was removed just now.", block->channel);
   for (;;) {
     OsLock got = os_lock_try (*fd, LOCK_BYTE_JANITOR);
@@ -107,7 +107,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
   }
   os_close_lock_fd (*fd);
   *fd = -1;
-  return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+  return result_fail (error, DATAHUB_ERROR_BUSY, 0,
       "Somebody else is repairing the DataBlock \"%s\".", block->channel);
 }
 
@@ -398,7 +398,7 @@ datahub_block_repair (const char *channel, uint32_t flags, int64_t timeout_ns,
   repairer = calloc (1, sizeof *repairer);
   if (!repairer) {
     block_release (&block);
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   }
   *repairer = (Repairer){ .block = &block, .fd = -1, .flags = flags };
   if (!(flags & DATAHUB_REPAIR_DRY_RUN))

@@ -152,7 +152,7 @@ os_open_directory (DatahubError *error)
   const char *path = datahub_shm_directory ();
   int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Cannot open the shared memory directory %s: %s.", path,
         strerror (errno));
   return fd;
@@ -176,11 +176,11 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
   uint64_t total = 0, available = 0;
   const char *path = datahub_shm_directory ();
   if (number != ENOSPC && number != EDQUOT)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "Cannot allocate %llu bytes for the %s in %s: %s.",
         (unsigned long long) size, what, path, strerror (number));
   os_space (dir, &total, &available);
-  return datahub_fail (error, DATAHUB_ERROR_NO_SPACE, number,
+  return result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough shared memory for the %s: %.1f MiB wanted, %.1f MiB free of "
       "%.1f MiB in %s. Make that bigger, or ask for fewer or smaller slots.",
       what, size / 1048576.0, available / 1048576.0, total / 1048576.0, path);

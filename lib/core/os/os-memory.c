@@ -135,11 +135,11 @@ os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
   if (fd >= 0)
     close (fd);
   if (number == ENOMEM || number == ENOSPC)
-    datahub_fail (error, DATAHUB_ERROR_NO_SPACE, number,
+    result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
         "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free.", what,
         wanted / 1048576.0, available / 1048576.0);
   else
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+    result_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "Cannot make memory for the %s: %s.", what, strerror (number));
   return -1;
 }

@@ -401,7 +401,7 @@ check_commits (DatahubProducer *producer, Call *call)
   call->checked = true;
   for (uint32_t i = 0; i < call->n_commits; i++)
     if (!is_commit_sound (producer, &call->commits[i])) {
-      call->result = datahub_fail (call->error, DATAHUB_ERROR_INVALID, 0,
+      call->result = result_fail (call->error, DATAHUB_ERROR_INVALID, 0,
           "The record to commit is malformed: its memories are not loans of "
           "this producer, or its numbers are impossible.");
       return false;
@@ -470,7 +470,7 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
   DatahubResult result = DATAHUB_OK;
   Call call;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
   call_begin (&call, attempt_commit, DATAHUB_WAIT_COMMIT, timeout_ns, error);
   call.rank = RANK_EVENT; /* its payloads have their slots */
@@ -523,10 +523,10 @@ datahub_producer_commit_batch (DatahubProducer *producer,
 {
   Place places[BATCH_MAX];
   if (n_records == 0)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "An empty batch cannot be committed.");
   if (n_records > producer->batch_max)
-    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+    return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A batch of %u records is too big for a ring of %u: at most %u.",
         n_records, producer->block.g.ring_size, producer->batch_max);
   return commit_all (producer, records, n_records, places, timeout_ns,

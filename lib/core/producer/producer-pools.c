@@ -155,7 +155,7 @@ pool_map (DatahubProducer *producer, Pool *pool, DatahubError *error)
   pool->map = os_map (pool->fd, pool->map_size, true);
   if (pool->map && (!strict || strict_seal (&pool->fd)))
     return true;
-  datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+  result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "A pool of %llu bytes cannot be mapped: %s.",
       (unsigned long long) pool->shape.size, strerror (errno));
   return false;
@@ -172,7 +172,7 @@ pool_allocate (DatahubProducer *producer, const PoolShape *shape,
     .n_slots = shape->n_slots,
     .stride = shape->stride };
   if (!pool) {
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
     return NULL;
   }
   pool->shape = *shape;
@@ -180,7 +180,7 @@ pool_allocate (DatahubProducer *producer, const PoolShape *shape,
   pool->free = calloc (shape->n_slots, sizeof *pool->free);
   pool->fd = -1;
   if (!pool->refs || !pool->free)
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   if (!pool->refs || !pool->free || !pool_map (producer, pool, error)) {
     pool_free (producer, pool, false);
     return NULL;
@@ -279,7 +279,7 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   pool_free (producer, pool, linked && !closed && producer->published);
   if (closed)
     return DATAHUB_CLOSED;
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "A pool could not be added to the block.");
 }
 
@@ -324,12 +324,12 @@ fail_too_big (const DatahubProducer *producer, const Call *call)
   uint64_t wanted = POOL_SLOTS_MIN * round_up (size, BLOCK_PAGE);
   producer_space (producer, &total, &space);
   if (used + wanted <= limit)
-    return datahub_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
+    return result_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
         "Not enough shared memory to grow for a payload of %llu bytes: "
         "%.1f MiB wanted, %.1f MiB free of %.1f MiB in %s.",
         (unsigned long long) size, wanted / 1048576.0, space / 1048576.0,
         total / 1048576.0, datahub_shm_directory ());
-  return datahub_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
+  return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
       "A payload of %llu bytes does not fit: %u such slots besides the %llu "
       "bytes in use exceed max-bytes, %llu.",
       (unsigned long long) size, POOL_SLOTS_MIN, (unsigned long long) used,

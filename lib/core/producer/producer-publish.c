@@ -56,7 +56,7 @@ link_entry (Block *block, DatahubError *error)
     if (errno != EEXIST)
       break;
   }
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "The name %s cannot be made in %s: %s.", entry.text,
       datahub_shm_directory (), strerror (errno));
 }
@@ -106,7 +106,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   bool linked;
   error = error ? error : &local;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
   if (producer->adopted)
     return publish_adopted (producer);
@@ -118,7 +118,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   }
   pthread_mutex_unlock (&producer->lock);
   if (!linked)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The files of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
   if (producer->server) {

@@ -132,10 +132,10 @@ datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
 {
   Call call;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
   if (size > UINT64_C (1) << 40)
-    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+    return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A payload of %llu bytes is not possible.", (unsigned long long) size);
   call_begin (&call, attempt_acquire, DATAHUB_WAIT_ACQUIRE, timeout_ns, error);
   call.rank = rank_of (DATAHUB_RECORD_BUFFER, flags);

@@ -58,7 +58,7 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
   STEP (CREATE_LOCK_FILE_MADE);
   if (block->lck < 0 || !os_write_all (block->lck, &page, sizeof page)
       || os_lock_try (block->lck, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file in %s cannot be written and locked: %s.",
         datahub_shm_directory (), strerror (errno));
   STEP (CREATE_BYTE_0_LOCKED);
@@ -154,7 +154,7 @@ map_control (DatahubProducer *producer, DatahubError *error)
   block->header = os_map (producer->ctl_fd, g->ctl_size, true);
   block->bell = os_map (producer->con_fd, g->con_size, true);
   if (!block->header || !block->bell)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The block cannot be mapped: %s.", strerror (errno));
   block_place (block);
   return DATAHUB_OK;
@@ -175,7 +175,7 @@ make_control (DatahubProducer *producer, DatahubError *error)
   producer->server = strict_server_new (producer, producer->options.secret);
   if (producer->server)
     return DATAHUB_OK;
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
 }
 
 /* What a crash cannot corrupt; all records are free. False: out of memory. */
@@ -224,7 +224,7 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
   uint64_t total = 0, available = 0, first;
   DatahubResult result;
   if (!producer_space (producer, &total, &available))
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The space in %s cannot be read: %s.", datahub_shm_directory (),
         strerror (errno));
   result = geometry_compute (&producer->options, available, &block->g, error);
@@ -234,7 +234,7 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
       producer->options.max_bytes ? producer->options.max_bytes : total / 2;
   first = block->g.n_slots * block->g.slot_stride;
   if (first > producer->max_bytes && producer->options.max_bytes)
-    return datahub_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+    return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.",
         block->g.n_slots, (unsigned long long) block->g.slot_stride,
         (unsigned long long) first, (unsigned long long) producer->max_bytes);
@@ -248,7 +248,7 @@ build (DatahubProducer *producer, DatahubError *error)
   DatahubResult result = choose_sizes (producer, error);
   if (result == DATAHUB_OK && !producer_make_private_state (producer))
     result =
-        datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+        result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   if (result == DATAHUB_OK)
     result = make_lock_file (producer, error);
   if (result == DATAHUB_OK)
@@ -340,17 +340,17 @@ datahub_producer_create (const char *channel,
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
   if (options->mode & ~0666u)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "File permissions %#o are not possible: at most 0666.", options->mode);
   if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There is no checksum number %d.", options->checksum);
   if ((unsigned) options->hugepages > DATAHUB_HUGEPAGES_1G)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There is no choice of huge pages number %d.", options->hugepages);
   made = producer_new (channel, options);
   if (!made)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   made->block.dir = os_open_directory (error);
   result =
       made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);

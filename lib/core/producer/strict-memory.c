@@ -66,7 +66,7 @@ strict_seal (int *fd)
 static DatahubResult
 fail_memory (const char *what, DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "The memory of a strict block cannot be %s: %s. Strict blocks need Linux "
       "5.1 or later.",
       what, strerror (errno));
@@ -103,7 +103,7 @@ strict_make_control (DatahubProducer *producer, DatahubError *error)
   producer->rows = calloc (g->max_rows, sizeof *producer->rows);
   block->rows = os_make_room ((uint64_t) g->max_rows * g->row_stride);
   if (!producer->rows || !block->rows)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   for (uint32_t i = 0; i < g->max_rows; i++)
     producer->rows[i].fd = -1;
   producer->ctl_fd =

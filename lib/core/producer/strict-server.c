@@ -551,7 +551,7 @@ strict_server_open (StrictServer *server, DatahubError *error)
           | (server->producer->options.mode & 0444) >> 1);
   if (server->wake < 0 || server->listener < 0
       || !os_register_lock_fd (server->listener))
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
   STEP (SERVER_SOCKET_BOUND);
@@ -561,7 +561,7 @@ strict_server_open (StrictServer *server, DatahubError *error)
   number = pthread_create (&server->thread, NULL, serve, server);
   pthread_sigmask (SIG_SETMASK, &before, NULL);
   if (number)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, number,
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "The thread of the block's socket cannot be started: %s.",
         strerror (number));
   STEP (SERVER_OPEN);

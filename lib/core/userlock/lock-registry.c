@@ -83,7 +83,7 @@ find_locked (Block *block, const char *name, uint32_t *index,
       unnamed = i;
   }
   if (unnamed == N_USER_LOCKS)
-    return datahub_fail (error, DATAHUB_ERROR_FULL, 0,
+    return result_fail (error, DATAHUB_ERROR_FULL, 0,
         "All %u user locks have names, none of them \"%s\".", N_USER_LOCKS,
         name);
   store_seq (&block->bell->registry_dirty, 1);
@@ -104,7 +104,7 @@ lock_management (Block *block, DatahubError *error)
   int64_t end = os_now () + PATIENCE_NS;
   int fd = os_open_lock_fd (block->dir, name.text);
   if (fd < 0) {
-    datahub_fail (error, DATAHUB_ERROR_SYSTEM, errno,
+    result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file of the block cannot be opened: %s. Its producer is "
         "gone; use the lock by its index.",
         strerror (errno));
@@ -112,7 +112,7 @@ lock_management (Block *block, DatahubError *error)
   }
   while (os_lock_try (fd, LOCK_BYTE_REGISTRY) != OS_LOCK_TAKEN) {
     if (os_now () > end) {
-      datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+      result_fail (error, DATAHUB_ERROR_BUSY, 0,
           "The names of the locks are held by another process for over %d s.",
           (int) (PATIENCE_NS / NS_PER_S));
       os_close_lock_fd (fd);
@@ -151,7 +151,7 @@ lock_registry_find (Block *block, const char *name, uint32_t *index,
   int fd;
   if (length == 0 || length >= DATAHUB_SPINLOCK_NAME_MAX
       || !is_printable (name))
-    return datahub_fail (error, DATAHUB_ERROR_NAME, 0,
+    return result_fail (error, DATAHUB_ERROR_NAME, 0,
         "The name of a lock has 1 to %d printable characters.",
         DATAHUB_SPINLOCK_NAME_MAX - 1);
   fd = enter_registry (block, suspect, error);

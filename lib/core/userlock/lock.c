@@ -299,11 +299,11 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
 {
   *lock = NULL;
   if (index >= N_USER_LOCKS)
-    return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There are user locks 0 to %u, no %u.", N_USER_LOCKS - 1, index);
   *lock = calloc (1, sizeof **lock);
   if (!*lock)
-    return datahub_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   (*lock)->block = block;
   (*lock)->index = index;
   (*lock)->shared = &block->bell->user_locks[index];
@@ -314,7 +314,7 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
 static DatahubResult
 fail_forked (DatahubError *error)
 {
-  return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+  return result_fail (error, DATAHUB_ERROR_FORKED, 0,
       "The handle belongs to the parent process.");
 }
 
@@ -357,7 +357,7 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
     return DATAHUB_OK; /* it has it since it attached */
   while (os_lock_try (block->lck, byte) != OS_LOCK_TAKEN) {
     if (os_now () > end)
-      return datahub_fail (error, DATAHUB_ERROR_BUSY, 0,
+      return result_fail (error, DATAHUB_ERROR_BUSY, 0,
           "Somebody keeps byte %u of the lock file, which says that this "
           "consumer lives.",
           (unsigned) byte);

@@ -45,7 +45,7 @@ check_range (const Block *block, uint64_t offset, uint64_t size,
 {
   if (offset <= block->g.zone_size && size <= block->g.zone_size - offset)
     return DATAHUB_OK;
-  return datahub_fail (error, DATAHUB_ERROR_INVALID, 0,
+  return result_fail (error, DATAHUB_ERROR_INVALID, 0,
       "%llu bytes at %llu are outside of the flexible zone of %llu bytes.",
       (unsigned long long) size, (unsigned long long) offset,
       (unsigned long long) block->g.zone_size);
@@ -142,7 +142,7 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
   DatahubResult result;
   uint64_t s;
   if (producer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
   result = check_range (&producer->block, offset, size, error);
   if (result != DATAHUB_OK || size == 0)
@@ -187,7 +187,7 @@ datahub_consumer_read_zone (DatahubConsumer *consumer, uint64_t offset,
   Zone zone = find_zone (&consumer->block);
   DatahubResult result;
   if (consumer->generation != os_generation ())
-    return datahub_fail (error, DATAHUB_ERROR_FORKED, 0,
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This consumer belongs to the parent process.");
   result = check_range (&consumer->block, offset, size, error);
   if (result != DATAHUB_OK)
