@@ -247,6 +247,14 @@ first_looks (GPtrArray *cases, double watch)
     g_usleep ((gulong) (watch * G_USEC_PER_SEC));
 }
 
+static void
+examine_all (GPtrArray *cases, double watch, gboolean checksums)
+{
+  first_looks (cases, watch);
+  for (guint i = 0; i < cases->len; i++)
+    examine (g_ptr_array_index (cases, i), checksums);
+}
+
 /* Fills @cases with the block that was named, or with all blocks. Returns an
  * exit code. */
 static int
@@ -327,9 +335,7 @@ cli_doctor (int argc, char **argv)
   if (repair_it)
     repair_all (patients, close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0);
   note_leftovers (g_ptr_array_index (patients, 0));
-  first_looks (cases, watch);
-  for (guint i = 0; i < cases->len; i++)
-    examine (g_ptr_array_index (cases, i), checksums);
+  examine_all (cases, watch, checksums);
   if (!repair_it)
     repair_all (patients, DATAHUB_REPAIR_DRY_RUN);
   if (json)
