@@ -180,11 +180,11 @@ static GstFlowReturn
 fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
   GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
-      ("No producer of the DataBlock \"%s\" came within %g s. Start one: "
+      ("No producer of the DataBlock \"%s\" appeared within %g s. Start one: "
        "gst-launch-1.0 ... ! datahubsink datablock=%s",
           attachment->client->channel, (gdouble) timeout / GST_SECOND,
           attachment->client->channel),
-      ("looked in %s", datahub_shm_directory ()));
+      ("searched in %s", datahub_shm_directory ()));
   return GST_FLOW_ERROR;
 }
 
@@ -288,7 +288,7 @@ gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
   attachment->incarnation = incarnation;
   if (!another)
     return FALSE;
-  GST_INFO_OBJECT (attachment->element, "a successor goes on with block %s",
+  GST_INFO_OBJECT (attachment->element, "a new producer continues block %s",
       attachment->uuid);
   g_mutex_lock (&attachment->waits->lock);
   attachment->counters.producers++;

@@ -43,13 +43,13 @@ gst_datahub_client_install_properties (GObjectClass *klass)
           "auto", flags));
   g_object_class_install_property (klass, GST_DATAHUB_PROP_CURVE_SERVER_KEY,
       g_param_spec_string ("curve-server-key", "CURVE server key",
-          "Path of the file with the broker's public key; none: the one in the "
-          "runtime directory",
+          "Path of the file with the broker's public key (none = the one in "
+          "the runtime directory)",
           NULL, flags));
   g_object_class_install_property (klass, GST_DATAHUB_PROP_CURVE_KEY_FILE,
       g_param_spec_string ("curve-key-file", "CURVE key file",
-          "Path of the file with this client's key pair; none: the user's own "
-          "in the runtime directory",
+          "Path of the file with this client's key pair (none = the user's own "
+          "in the runtime directory)",
           NULL, flags));
 }
 
@@ -193,9 +193,9 @@ connect_hub (GstElement *element, GstDatahubClient *client)
     return TRUE;
   if (!named) {
     GST_ELEMENT_WARNING (element, RESOURCE, NOT_AUTHORIZED,
-        ("There is no broker for this stream; it can still be read by name on "
-         "this machine: %s",
-            error ? error->message : "no reason is known"),
+        ("The stream has no broker; on this machine it can still be read by "
+         "name: %s",
+            error ? error->message : "unknown reason"),
         ("broker=%s", to.broker));
     return TRUE;
   }

@@ -22,20 +22,22 @@ static const GFlagsValue events_values[] = { { GST_DATAHUB_EVENTS_TAG, "Tags",
   { GST_DATAHUB_EVENTS_PROTECTION, "Protection", "protection" },
   { GST_DATAHUB_EVENTS_STREAM_GROUP_DONE, "Stream group done",
       "stream-group-done" },
-  { GST_DATAHUB_EVENTS_FORCE_KEY_UNIT, "Upstream: a keyframe is wanted",
+  { GST_DATAHUB_EVENTS_FORCE_KEY_UNIT, "Upstream: requests for a keyframe",
       "force-key-unit" },
-  { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: renegotiate", "reconfigure" },
+  { GST_DATAHUB_EVENTS_RECONFIGURE, "Upstream: requests to renegotiate",
+      "reconfigure" },
   { GST_DATAHUB_EVENTS_TOC, "Tables of contents", "toc" }, { 0, NULL, NULL } };
 
 static const GEnumValue checksum_values[] = { { DATAHUB_CHECKSUM_NONE, "None",
                                                   "none" },
-  { DATAHUB_CHECKSUM_CRC32C, "CRC-32C: finds accidents, fast", "crc32c" },
-  { DATAHUB_CHECKSUM_BLAKE2B, "BLAKE2b-256: finds any change", "blake2b" },
+  { DATAHUB_CHECKSUM_CRC32C, "CRC-32C: fast, detects accidental changes",
+      "crc32c" },
+  { DATAHUB_CHECKSUM_BLAKE2B, "BLAKE2b-256: detects any change", "blake2b" },
   { 0, NULL, NULL } };
 
 static const GEnumValue delivery_values[] = {
-  { GST_DATAHUB_DELIVERY_LIVE, "Never slows the producer; loss is told exactly",
-      "live" },
+  { GST_DATAHUB_DELIVERY_LIVE,
+      "Never slows the producer; losses are counted exactly", "live" },
   { GST_DATAHUB_DELIVERY_RELIABLE, "The producer waits for this consumer",
       "reliable" },
   { 0, NULL, NULL }
@@ -43,7 +45,8 @@ static const GEnumValue delivery_values[] = {
 
 static const GEnumValue start_at_values[] = {
   { DATAHUB_START_LATEST, "The newest buffer", "latest" },
-  { DATAHUB_START_OLDEST, "The oldest buffer the block still has", "oldest" },
+  { DATAHUB_START_OLDEST, "The oldest buffer that the block still holds",
+      "oldest" },
   { DATAHUB_START_KEYFRAME, "The newest keyframe, or the next one",
       "keyframe" },
   { 0, NULL, NULL }
@@ -52,7 +55,7 @@ static const GEnumValue start_at_values[] = {
 static const GEnumValue hugepages_values[] = { { DATAHUB_HUGEPAGES_NEVER,
                                                    "Normal pages", "never" },
   { DATAHUB_HUGEPAGES_ADVISE,
-      "Transparent huge pages, where the system gives shared memory any",
+      "Transparent huge pages, if the system has them for shared memory",
       "advise" },
   { DATAHUB_HUGEPAGES_2M, "Reserved pages of 2 MiB; needs strict", "2M" },
   { DATAHUB_HUGEPAGES_1G, "Reserved pages of 1 GiB; needs strict", "1G" },
@@ -68,23 +71,25 @@ static const GEnumValue wake_values[] = {
   { GST_DATAHUB_WAKE_ADAPTIVE, "Spin for a moment, then sleep on a futex",
       "adaptive" },
   { GST_DATAHUB_WAKE_FUTEX, "Sleep on a futex", "futex" },
-  { GST_DATAHUB_WAKE_POLL, "Look every poll-interval", "poll" },
+  { GST_DATAHUB_WAKE_POLL, "Check for a buffer every poll-interval", "poll" },
   { GST_DATAHUB_WAKE_NOTIFY,
-      "Notifications through the broker; a futex while there are none",
+      "Wait for notifications through the broker; sleep on a futex until one "
+      "has arrived",
       "notify" },
   { 0, NULL, NULL }
 };
 
 static const GEnumValue timestamps_values[] = {
   { GST_DATAHUB_TIMESTAMPS_AUTO,
-      "clock for a live producer; else its own timestamps, in a segment placed "
-      "on this pipeline's clock",
+      "Like clock if the producer is live; otherwise the producer's "
+      "timestamps, in a segment placed on this pipeline's clock",
       "auto" },
   { GST_DATAHUB_TIMESTAMPS_CLOCK,
       "The same instant on this pipeline's clock and base time", "clock" },
   { GST_DATAHUB_TIMESTAMPS_PASSTHROUGH, "The producer's timestamps and segment",
       "passthrough" },
-  { GST_DATAHUB_TIMESTAMPS_RESTART, "From zero", "restart" }, { 0, NULL, NULL }
+  { GST_DATAHUB_TIMESTAMPS_RESTART, "Timestamps start at zero", "restart" },
+  { 0, NULL, NULL }
 };
 
 DEFINE_TYPE (checksum, Checksum, g_enum_register_static)

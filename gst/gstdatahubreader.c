@@ -100,7 +100,7 @@ tell_event_body (GstDatahubReader *reader, const DatahubView *view,
   if (event)
     return reader->funcs->event (reader->user_data, event);
   /* a newer producer may have events that are unknown here */
-  GST_WARNING ("record %" G_GUINT64_FORMAT " has no event that is known",
+  GST_WARNING ("record %" G_GUINT64_FORMAT " contains an unknown event",
       view->sequence);
   return GST_FLOW_OK;
 }

@@ -65,11 +65,11 @@ tell_page_size (GstDatahubShare *share, const DatahubProducerOptions *options)
     return;
   GST_ELEMENT_WARNING (share->element, RESOURCE, SETTINGS,
       ("There are no huge pages of %" G_GUINT64_FORMAT
-       " KiB for this block; it is on pages of %" G_GUINT64_FORMAT " KiB. %s",
+       " KiB for this block; it uses pages of %" G_GUINT64_FORMAT " KiB. %s",
           wanted / 1024, stats.page_size / 1024,
-          options->strict
-              ? "Reserve some in /sys/kernel/mm/hugepages before it starts."
-              : "Only a block with strict=true can have them."),
+          options->strict ? "Reserve huge pages in /sys/kernel/mm/hugepages "
+                            "before the sink starts."
+                          : "Only a block with strict=true can use them."),
       (NULL));
 }
 

@@ -4,34 +4,36 @@
  * @title: datahubsink
  * @short_description: shares a stream with other processes
  *
- * datahubsink publishes what it receives, of any caps, as a DataBlock in shared
- * memory, under the name in #GstDatahubSink:datablock. Any number of datahubsrc
- * elements in other processes read it, without a copy, in any start order.
+ * datahubsink publishes a stream of any caps as a DataBlock in shared memory,
+ * under the name in #GstDatahubSink:datablock. Any number of datahubsrc
+ * elements in other processes read it without a copy. The processes can start
+ * in any order.
  *
- * Upstream that takes buffers from the offered pool writes straight into shared
- * memory; other buffers are copied once. A bigger frame makes the block grow.
+ * If upstream uses the buffer pool that datahubsink proposes, it writes
+ * directly into shared memory; other buffers are copied once. If a frame is
+ * bigger than a slot, the block grows.
  *
- * A live consumer never slows the pipeline down. A reliable one does, for at
- * most #GstDatahubSink:block-timeout at a time; then it is evicted.
+ * A live consumer never slows the pipeline down. A reliable consumer can block
+ * the pipeline for at most #GstDatahubSink:block-timeout; then it is evicted.
  *
- * With #GstDatahubSink:wait-for-consumers the first buffer waits, and so does an
- * EOS behind it: `gst-launch-1.0 -e` then needs a second Ctrl-C while nobody has
- * come.
+ * With #GstDatahubSink:wait-for-consumers the first buffer waits, and so does
+ * an EOS behind it: while consumers are missing, `gst-launch-1.0 -e` needs a
+ * second Ctrl-C.
  *
- * Besides its signals the element posts element messages "consumer-added" with
- * "id" and "name", and "consumer-removed" with "id", "name" and "reason": left,
- * died or evicted.
+ * In addition to its signals, datahubsink posts element messages:
+ * "consumer-added" with "id" and "name", and "consumer-removed" with "id",
+ * "name" and "reason" (left, died or evicted).
  *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,width=1280,height=720 ! datahubsink datablock=cam0
- * ]| A test picture for whoever wants it; see it with
+ * ]| Shares a test picture. Show it with
  * |[
  * gst-launch-1.0 datahubsrc datablock=cam0 ! videoconvert ! autovideosink
  * ]|
  * |[
  * gst-launch-1.0 filesrc location=film.mp4 ! decodebin ! datahubsink datablock=film wait-for-consumers=1 sync=false
- * ]| A film at full speed for one consumer, which misses nothing.
+ * ]| Shares a film at full speed, starting when one consumer is attached.
  */
 #include "gstdatahubsink.h"
 #include "gstdatahubaudience.h"
@@ -605,7 +607,7 @@ install_properties (GObjectClass *klass)
   gst_datahub_sink_settings_install_properties (klass);
   g_object_class_install_property (klass, PROP_NUM_CONSUMERS,
       g_param_spec_uint ("num-consumers", "Number of consumers",
-          "How many consumers are attached", 0, G_MAXUINT, 0, read));
+          "Number of attached consumers", 0, G_MAXUINT, 0, read));
   g_object_class_install_property (klass, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));

@@ -28,37 +28,36 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
   const GParamFlags ready = any | GST_PARAM_MUTABLE_READY;
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SLOTS,
       g_param_spec_uint ("slots", "Slots",
-          "Payload slots of the ring (0 = automatic: 32, fewer if they are "
-          "big)",
+          "Number of payload slots (0 = automatic: 32, fewer if slots are big)",
           0, G_MAXUINT16, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SLOT_SIZE,
       g_param_spec_uint64 ("slot-size", "Slot size",
-          "Bytes of a slot (0 = automatic: by caps or the first buffer). A "
-          "bigger buffer makes the block grow",
+          "Size of a slot in bytes (0 = automatic: from the caps or the first "
+          "buffer). If a buffer is bigger, the block grows",
           0, G_MAXUINT64, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_BYTES,
       g_param_spec_uint64 ("max-bytes", "Max bytes",
-          "Limit of the shared memory of this block (0 or -1 = automatic: half "
-          "of the file system)",
+          "Limit of the shared memory of this block, in bytes (0 or -1 = "
+          "automatic: half of the file system)",
           0, G_MAXUINT64, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_CONSUMERS,
       g_param_spec_uint ("max-consumers", "Max consumers",
-          "How many consumers may be attached at once", 1, MAX_CONSUMERS,
-          DEFAULT_MAX_CONSUMERS, ready));
+          "Maximum number of consumers that are attached at the same time", 1,
+          MAX_CONSUMERS, DEFAULT_MAX_CONSUMERS, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
       g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
-          "Hold the first buffer until this many consumers are attached; they "
-          "miss nothing",
+          "Hold the first buffer until this many consumers are attached, so "
+          "that they miss nothing",
           0, MAX_CONSUMERS, 0, any));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_BLOCK_TIMEOUT,
       g_param_spec_uint64 ("block-timeout", "Block timeout",
-          "How long a reliable consumer may make this pipeline wait before it "
-          "is evicted, in nanoseconds (-1 = for ever)",
+          "Time that a reliable consumer may block this pipeline before it is "
+          "evicted, in nanoseconds (-1 = no limit)",
           0, G_MAXUINT64, DEFAULT_BLOCK_TIMEOUT, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_CHECKSUM,
       g_param_spec_enum ("checksum", "Checksum",
-          "Stamped on each record, checked by consumers before they use it; "
-          "reads every byte once on each side",
+          "Checksum in each record, verified by consumers before they use the "
+          "record; each side reads every byte once",
           GST_TYPE_DATAHUB_CHECKSUM, DATAHUB_CHECKSUM_NONE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SHM_MODE,
       g_param_spec_string ("shm-mode", "Shared memory mode",
@@ -66,18 +65,18 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
           ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_EVENT_TYPES,
       g_param_spec_flags ("event-types", "Event types",
-          "Which events cross besides stream-start, caps, segment and EOS",
+          "Events that cross to other processes in addition to stream-start, "
+          "caps, segment and EOS",
           GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL, any));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_STRICT,
       g_param_spec_boolean ("strict", "Strict",
-          "Seal the memory against everybody but this producer, and hand it "
-          "out only to those whom the broker introduces (broker=none: to the "
-          "same user)",
+          "Seal the memory so that only this producer writes to it, and pass "
+          "it only to consumers that the broker introduces (broker=none: to "
+          "consumers of the same user)",
           FALSE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_HUGEPAGES,
       g_param_spec_enum ("hugepages", "Huge pages",
-          "Pages for the payload; what there is instead is in stats as "
-          "page-size",
+          "Page size of the payload; page-size in stats is the size in use",
           GST_TYPE_DATAHUB_HUGEPAGES, DATAHUB_HUGEPAGES_ADVISE, ready));
 }
 

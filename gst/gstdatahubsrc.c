@@ -5,27 +5,28 @@
  * @short_description: reads a stream that another process shares
  *
  * datahubsrc reads the DataBlock that a datahubsink in another process, or in
- * this one, publishes under the name in #GstDatahubSrc:datablock. It may be
- * started first: it waits for a producer, at most #GstDatahubSrc:timeout. When
- * the producer goes without EOS and comes again, it carries on with a DISCONT; one
- * that was killed is succeeded in the same block, without a new attachment.
+ * this one, publishes under the name in #GstDatahubSrc:datablock. It can start
+ * first: it waits for a producer for at most #GstDatahubSrc:timeout. If the
+ * producer leaves without EOS and a new one starts, datahubsrc continues with a
+ * DISCONT. If the producer was killed, the new one continues the same block,
+ * and datahubsrc stays attached.
  *
- * Buffers are read-only views of the shared memory, without a copy, at most
- * #GstDatahubSrc:max-pinned at once; beyond that they are copied, so that a
- * pipeline that hoards buffers hurts itself alone.
+ * Buffers are read-only views of the shared memory, without a copy. At most
+ * #GstDatahubSrc:max-pinned of them exist at once; further buffers are copied,
+ * so that a pipeline that holds many buffers does not use up the slots.
  *
- * With #GstDatahubSrc:delivery=live the producer is never slowed down; who is
- * too slow is told exactly how many buffers were lost, by DISCONT, by QoS
- * messages and in #GstDatahubSrc:stats. With reliable the producer waits, and
- * nothing is lost.
+ * With #GstDatahubSrc:delivery=live the producer is never slowed down. If
+ * datahubsrc is too slow, it reports the exact number of lost buffers by
+ * DISCONT, by QoS messages and in #GstDatahubSrc:stats. With reliable the
+ * producer waits, and no buffer is lost.
  *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 datahubsrc datablock=cam0 ! videoconvert ! autovideosink
- * ]| Shows what somebody shares as cam0, now or later.
+ * ]| Shows the stream that is shared as cam0, now or later.
  * |[
  * gst-launch-1.0 -e datahubsrc datablock=cam0 delivery=reliable ! videoconvert ! x264enc ! mp4mux ! filesink location=cam0.mp4
- * ]| Records it without a loss.
+ * ]| Records the stream without a loss.
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubfeed.h"
@@ -249,7 +250,7 @@ look_at_sticky (GstDatahubSrc *self)
   flow = gst_datahub_reader_take_sticky (&self->reader, &error);
   if (error.code)
     gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
-        "reading what is in force");
+        "reading the sticky records");
   if (flow == GST_FLOW_EOS)
     gst_datahub_feed_push_held (&self->feed, TRUE);
   return flow;
@@ -272,8 +273,8 @@ on_damaged (GstDatahubSrc *self, const DatahubError *error)
   GST_WARNING_OBJECT (self, "%s", error->message);
   if (!self->told_damaged)
     GST_ELEMENT_WARNING (self, STREAM, FORMAT,
-        ("%s It was skipped, as others like it will be; `damaged` in the "
-         "statistics counts them.",
+        ("%s It was skipped. Later damaged records are skipped without a "
+         "warning; `damaged` in stats counts them.",
             error->message),
         ("block %s", self->attachment.uuid));
   self->told_damaged = TRUE;

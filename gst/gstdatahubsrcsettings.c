@@ -33,41 +33,41 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           GST_TYPE_DATAHUB_DELIVERY, GST_DATAHUB_DELIVERY_LIVE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_START_AT,
       g_param_spec_enum ("start-at", "Start at",
-          "Where in the stream this consumer joins", GST_TYPE_DATAHUB_START_AT,
-          DATAHUB_START_KEYFRAME, ready));
+          "Position in the stream at which this consumer starts",
+          GST_TYPE_DATAHUB_START_AT, DATAHUB_START_KEYFRAME, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_ON_DISCONNECT,
       g_param_spec_enum ("on-disconnect", "On disconnect",
-          "What to do when the producer dies, or leaves without EOS",
+          "Action when the producer dies, or leaves without EOS",
           GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT, any));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",
-          "How long to wait for a producer, at the start and after a loss, in "
-          "nanoseconds (-1 = for ever)",
+          "Time to wait for a producer, at the start and after its loss, in "
+          "nanoseconds (-1 = no limit)",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_MAX_AGE,
       g_param_spec_uint64 ("max-age", "Max age",
-          "Skip buffers committed longer ago than this, in nanoseconds (-1 = "
-          "none)",
+          "Skip buffers that were committed longer ago than this, in "
+          "nanoseconds (-1 = skip none)",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, any));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_MAX_PINNED,
       g_param_spec_uint ("max-pinned", "Max pinned",
-          "Buffers used without a copy at once, as far as the producer grants "
-          "it (0 = as many as it grants); beyond it they are copied",
+          "Maximum number of buffers held without a copy; further buffers are "
+          "copied. The producer can grant fewer (0 = as many as it grants)",
           0, G_MAXUINT16, DEFAULT_MAX_PINNED, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_WAKE,
       g_param_spec_enum ("wake", "Wake", "How to wait for buffers",
           GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_POLL_INTERVAL,
       g_param_spec_uint64 ("poll-interval", "Poll interval",
-          "How often wake=poll looks, in nanoseconds", GST_USECOND, G_MAXINT64,
+          "Interval of wake=poll, in nanoseconds", GST_USECOND, G_MAXINT64,
           DEFAULT_POLL_INTERVAL, any));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_TIMESTAMPS,
       g_param_spec_enum ("timestamps", "Timestamps",
-          "How the producer's time becomes this pipeline's",
+          "How the producer's timestamps are converted to this pipeline's",
           GST_TYPE_DATAHUB_TIMESTAMPS, GST_DATAHUB_TIMESTAMPS_AUTO, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_CONSUMER_NAME,
       g_param_spec_string ("consumer-name", "Consumer name",
-          "How this consumer appears to the producer and in tools (none = the "
+          "Name of this consumer for the producer and in tools (none = the "
           "program's name)",
           NULL, ready));
 }

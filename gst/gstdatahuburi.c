@@ -45,12 +45,12 @@ apply_one (GstElement *element, const gchar *name, const gchar *text,
   g_auto (GValue) value = G_VALUE_INIT;
   if (!spec)
     return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
-        "\"%s\" is not a setting of %s that a URI can have.", name,
+        "\"%s\" is not a property of %s that a URI can set.", name,
         G_OBJECT_TYPE_NAME (element));
   g_value_init (&value, spec->value_type);
   if (!gst_value_deserialize_with_pspec (&value, text, spec))
     return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
-        "\"%s\" is not a value of \"%s\".", text, name);
+        "\"%s\" is not a valid value of \"%s\".", text, name);
   g_object_set_property (G_OBJECT (element), name, &value);
   return TRUE;
 }
@@ -89,7 +89,7 @@ set_uri (GstURIHandler *handler, const gchar *uri, GError **error)
         "The URI cannot be changed while the element is running.");
   if (!uri || g_ascii_strncasecmp (uri, SCHEME, strlen (SCHEME)) != 0)
     return refuse (error, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
-        "The URI does not begin with %s.", SCHEME);
+        "The URI does not start with %s.", SCHEME);
   uri += strlen (SCHEME);
   query = strchr (uri, '?');
   name = query ? g_strndup (uri, (gsize) (query - uri)) : g_strdup (uri);

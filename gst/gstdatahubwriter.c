@@ -107,9 +107,9 @@ warn_room (GstDatahubWriter *writer, const DatahubError *error)
   writer->warned_room = TRUE;
   datahub_producer_get_stats (writer->producer, &stats);
   GST_ELEMENT_WARNING (writer->element, RESOURCE, NO_SPACE_LEFT,
-      ("There is no room for this buffer; it was dropped, as later ones may "
-       "be: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-       " bytes that max-bytes allows are in use.",
+      ("There is no space for this buffer. It was dropped, and later ones may "
+       "be dropped without a warning: %" G_GUINT64_FORMAT
+       " of %" G_GUINT64_FORMAT " bytes that max-bytes allows are in use.",
           stats.bytes_used, stats.max_bytes),
       ("%u slots of %" G_GUINT64_FORMAT " bytes, %u free; %s", stats.slots,
           stats.slot_size, stats.free_slots, error->message));
