@@ -16,12 +16,15 @@ from house import ROOT, tree
 
 BUILD, LIBRARY, CORE = map(pathlib.Path, sys.argv[1:4])
 COMPILER = sys.argv[4:]
-FOLDERS = ("lib/", "gst/", "tests/", "examples/", "docs/", "README.md")
+FOLDERS = ("lib/", "gst/", "tests/", "examples/", "docs/", "README.md",
+           "NEWS")
 SPDX = "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
 BELOW, ABOVE = "lib/core/base/planted-below.c", "lib/core/doctor/planted-above.c"
 CALL = SPDX + "void {0} (void);\nvoid planted_below (void);\n" \
     "void\nplanted_below (void)\n{{\n  {0} ();\n}}\n"
 EMPTY = SPDX + "void {0} (void);\nvoid\n{0} (void)\n{{\n}}\n"
+# The checks read this file, too.
+WORSE = "Some" + "body sa" + "ys wh" + "o to" + "ld wh" + "om."
 MARK = "TO" + "DO"
 HOME = "/ho" + "me/someone"
 
@@ -160,6 +163,13 @@ BREACHES = {
         ({BELOW: SPDX + function(26) * 400}, "p90 is 26"),
         ({BELOW: SPDX + function(13) * 4000}, "the median is 13"),
     ],
+    "language": [
+        ({"docs/testing.md": (r"\Z", f"\n{(WORSE + ' ') * 9}")},
+         "docs/testing.md: prose:", "wh" + "om"),
+        ({"lib/datahub/zone.h": (r"\Z", f"/* {WORSE} */\n" * 9)},
+         "lib/datahub/zone.h: comments:", "wh" + "om"),
+        ({BELOW: SPDX + f"/* {WORSE} */\n"}, f"{BELOW}: comments:", "wh" + "om"),
+    ],
     "spdx": [({BELOW: "int planted;\n"}, f"{BELOW}:1:")],
     "no-marks": [({BELOW: SPDX + f"/* {MARK} */\n"}, f"{BELOW}:2:", MARK)],
     "no-machine-paths": [({"docs/planted.md": HOME + "\n"}, "docs/planted.md:1:")],
@@ -184,6 +194,8 @@ OF_OBJECTS = ("symbol-order", "private-symbols")
 
 def arguments(copy, check):
     """The command line of a check, but for its script."""
+    if check == "language":
+        return []
     planted = str(copy.build / "planted.a")
     headers = [path.name for path in (ROOT / "lib/datahub").glob("*.h")]
     return [check, *{
@@ -196,6 +208,8 @@ def arguments(copy, check):
 
 
 def script_of(check):
+    if check == "language":
+        return "language.py"
     for script in ("folders.py", "sizes.py", "checks.py"):
         text = (ROOT / "tests/house" / script).read_text()
         if f"@check\ndef {check.replace('-', '_')}(" in text:
