@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* GstBufferPool's own recycling is of no use here: it would hand out again a
- * memory whose slot was committed, and it frees buffers whose memory is sealed.
- * So buffers are recycled without their memory: each gets a fresh slot when it
- * is acquired and loses it when it comes back. */
+/* This pool does not recycle buffers. A recycled one would keep a memory whose
+ * slot was committed, and metas, flags or data that an element left on it. Each
+ * buffer is new, has a slot of its own, and is freed when it comes back. */
 #include "gstdatahubpool.h"
 
 #include <gst/video/video.h>
 
-/* Empty buffers kept; more than pipelines commonly have under way. */
-#define SHELLS_MAX 32
 /* The block offers alignment up to a page. */
 #define ALIGN_MAX 4095u
 /* How long upstream is held when no slot is free. Then it gets memory from the
@@ -16,18 +13,21 @@
  * itself and wants one more must not wait for ever. */
 #define WAIT_NS (100 * GST_MSECOND)
 
-struct _GstDatahubPool
+/* What the configuration asks of each buffer. */
+typedef struct
 {
-  GstBufferPool parent;
-  GstDatahubAllocator *allocator; /* owned */
-  GstAtomicQueue *shells; /* owned; of buffers without memory */
-
-  /* configuration; changed while the pool is inactive */
   gsize size;
   GstAllocationParams params;
   gboolean add_video_meta;
   GstVideoInfo info;
   GstVideoAlignment align;
+} Shape;
+
+struct _GstDatahubPool
+{
+  GstBufferPool parent;
+  GstDatahubAllocator *allocator; /* owned */
+  Shape shape; /* changed while the pool is inactive */
 };
 
 G_DEFINE_TYPE (GstDatahubPool, gst_datahub_pool, GST_TYPE_BUFFER_POOL)
@@ -40,56 +40,76 @@ gst_datahub_pool_get_options (GstBufferPool *pool)
   return options;
 }
 
-/* Lays the picture out as upstream asks. */
+/* Lays the picture out as upstream asks.
+ *
+ * Padding to the right is refused. The libav decoders ask for it where the coded
+ * width differs from the width in the caps. They then compare the two widths,
+ * allocate elsewhere and negotiate anew for each picture; the decoder of
+ * GStreamer 1.26 does so in several threads at once and aborts. Without padding
+ * such a decoder negotiates once and copies into this pool's buffers. */
 static gboolean
-configure_video (GstDatahubPool *self, GstStructure *config)
+lay_out_video (Shape *shape, GstStructure *config)
 {
-  gst_video_alignment_reset (&self->align);
+  gst_video_alignment_reset (&shape->align);
   if (!gst_buffer_pool_config_has_option (config,
           GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT))
     return TRUE;
-  gst_buffer_pool_config_get_video_alignment (config, &self->align);
-  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++) {
-    if (self->align.stride_align[i] > ALIGN_MAX)
-      return FALSE;
-    self->params.align |= self->align.stride_align[i];
-  }
-  if (!gst_video_info_align (&self->info, &self->align))
+  gst_buffer_pool_config_get_video_alignment (config, &shape->align);
+  if (shape->align.padding_right > 0)
     return FALSE;
-  gst_buffer_pool_config_set_video_alignment (config, &self->align);
-  self->size = MAX (self->size, self->info.size);
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++) {
+    if (shape->align.stride_align[i] > ALIGN_MAX)
+      return FALSE;
+    shape->params.align |= shape->align.stride_align[i];
+  }
+  if (!gst_video_info_align (&shape->info, &shape->align))
+    return FALSE;
+  gst_buffer_pool_config_set_video_alignment (config, &shape->align);
+  shape->size = MAX (shape->size, shape->info.size);
   return TRUE;
 }
 
+/* Reads @config, and writes what follows of it back. */
 static gboolean
-gst_datahub_pool_set_config (GstBufferPool *pool, GstStructure *config)
+take_config (Shape *shape, GstAllocator *allocator, GstStructure *config)
 {
-  GstDatahubPool *self = GST_DATAHUB_POOL (pool);
   GstCaps *caps = NULL;
   guint size, min, max;
   if (!gst_buffer_pool_config_get_params (config, &caps, &size, &min, &max))
     return FALSE;
-  gst_allocation_params_init (&self->params);
-  gst_buffer_pool_config_get_allocator (config, NULL, &self->params);
-  if (self->params.align > ALIGN_MAX)
+  gst_allocation_params_init (&shape->params);
+  gst_buffer_pool_config_get_allocator (config, NULL, &shape->params);
+  if (shape->params.align > ALIGN_MAX)
     return FALSE;
-  self->size = size;
-  self->add_video_meta = FALSE;
-  if (caps && gst_video_info_from_caps (&self->info, caps)) {
-    self->add_video_meta = gst_buffer_pool_config_has_option (config,
+  shape->size = size;
+  if (caps && gst_video_info_from_caps (&shape->info, caps)) {
+    shape->add_video_meta = gst_buffer_pool_config_has_option (config,
         GST_BUFFER_POOL_OPTION_VIDEO_META);
-    self->size = MAX (self->size, self->info.size);
-    if (!configure_video (self, config))
+    shape->size = MAX (shape->size, shape->info.size);
+    if (!lay_out_video (shape, config))
       return FALSE;
   }
-  if (self->size == 0 || self->size > G_MAXUINT)
+  if (shape->size == 0 || shape->size > G_MAXUINT)
     return FALSE;
-  gst_buffer_pool_config_set_params (config, caps, (guint) self->size, min,
+  gst_buffer_pool_config_set_params (config, caps, (guint) shape->size, min,
       max);
-  gst_buffer_pool_config_set_allocator (config,
-      GST_ALLOCATOR_CAST (self->allocator), &self->params);
-  return GST_BUFFER_POOL_CLASS (gst_datahub_pool_parent_class)
-      ->set_config (pool, config);
+  gst_buffer_pool_config_set_allocator (config, allocator, &shape->params);
+  return TRUE;
+}
+
+/* A configuration that is refused changes nothing: the pool may be used with the
+ * one before. */
+static gboolean
+gst_datahub_pool_set_config (GstBufferPool *pool, GstStructure *config)
+{
+  GstDatahubPool *self = GST_DATAHUB_POOL (pool);
+  Shape shape = { 0 };
+  if (!take_config (&shape, GST_ALLOCATOR_CAST (self->allocator), config)
+      || !GST_BUFFER_POOL_CLASS (gst_datahub_pool_parent_class)
+              ->set_config (pool, config))
+    return FALSE;
+  self->shape = shape;
+  return TRUE;
 }
 
 /* Nothing is allocated ahead: slots are there already. */
@@ -99,18 +119,9 @@ gst_datahub_pool_start (GstBufferPool *pool)
   return TRUE;
 }
 
-static void
-free_shells (GstDatahubPool *self)
-{
-  GstBuffer *shell;
-  while ((shell = gst_atomic_queue_pop (self->shells)))
-    gst_buffer_unref (shell);
-}
-
 static gboolean
 gst_datahub_pool_stop (GstBufferPool *pool)
 {
-  free_shells (GST_DATAHUB_POOL (pool));
   return TRUE;
 }
 
@@ -120,26 +131,24 @@ next_memory (GstDatahubPool *self, const GstBufferPoolAcquireParams *params)
   gboolean wait =
       !params || !(params->flags & GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT);
   GstMemory *memory = gst_datahub_allocator_alloc_slot (self->allocator,
-      self->size, &self->params, wait ? (gint64) WAIT_NS : 0);
-  return memory ? memory
-                : gst_allocator_alloc (NULL, self->size, &self->params);
+      self->shape.size, &self->shape.params, wait ? (gint64) WAIT_NS : 0);
+  return memory
+      ? memory
+      : gst_allocator_alloc (NULL, self->shape.size, &self->shape.params);
 }
 
 static void
-add_video_meta (GstDatahubPool *self, GstBuffer *buffer)
+add_video_meta (Shape *shape, GstBuffer *buffer)
 {
-  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
-  if (!meta) {
-    meta = gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE,
-        GST_VIDEO_INFO_FORMAT (&self->info),
-        (guint) GST_VIDEO_INFO_WIDTH (&self->info),
-        (guint) GST_VIDEO_INFO_HEIGHT (&self->info),
-        GST_VIDEO_INFO_N_PLANES (&self->info), self->info.offset,
-        self->info.stride);
-    GST_META_FLAG_SET (meta, GST_META_FLAG_POOLED);
-    GST_META_FLAG_SET (meta, GST_META_FLAG_LOCKED);
-  }
-  gst_video_meta_set_alignment (meta, self->align);
+  GstVideoInfo *info = &shape->info;
+  GstVideoMeta *meta = gst_buffer_add_video_meta_full (buffer,
+      GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT (info),
+      (guint) GST_VIDEO_INFO_WIDTH (info), (guint) GST_VIDEO_INFO_HEIGHT (info),
+      GST_VIDEO_INFO_N_PLANES (info), info->offset, info->stride);
+  gst_video_meta_set_alignment (meta, shape->align);
+  /* elements must not copy it to buffers of another layout */
+  GST_META_FLAG_SET (meta, GST_META_FLAG_POOLED);
+  GST_META_FLAG_SET (meta, GST_META_FLAG_LOCKED);
 }
 
 static GstFlowReturn
@@ -147,7 +156,6 @@ gst_datahub_pool_acquire (GstBufferPool *pool, GstBuffer **buffer,
     GstBufferPoolAcquireParams *params)
 {
   GstDatahubPool *self = GST_DATAHUB_POOL (pool);
-  GstBuffer *shell;
   GstMemory *memory;
   if (GST_BUFFER_POOL_IS_FLUSHING (pool))
     return GST_FLOW_FLUSHING;
@@ -158,14 +166,11 @@ gst_datahub_pool_acquire (GstBufferPool *pool, GstBuffer **buffer,
     gst_memory_unref (memory);
     return GST_FLOW_FLUSHING;
   }
-  shell = gst_atomic_queue_pop (self->shells);
-  if (!shell)
-    shell = gst_buffer_new ();
-  gst_buffer_append_memory (shell, memory);
-  if (self->add_video_meta)
-    add_video_meta (self, shell);
-  GST_BUFFER_FLAG_UNSET (shell, GST_BUFFER_FLAG_TAG_MEMORY);
-  *buffer = shell;
+  *buffer = gst_buffer_new ();
+  gst_buffer_append_memory (*buffer, memory);
+  if (self->shape.add_video_meta)
+    add_video_meta (&self->shape, *buffer);
+  GST_BUFFER_FLAG_UNSET (*buffer, GST_BUFFER_FLAG_TAG_MEMORY);
   return GST_FLOW_OK;
 }
 
@@ -173,23 +178,13 @@ gst_datahub_pool_acquire (GstBufferPool *pool, GstBuffer **buffer,
 static void
 gst_datahub_pool_release (GstBufferPool *pool, GstBuffer *buffer)
 {
-  GstDatahubPool *self = GST_DATAHUB_POOL (pool);
-  gst_buffer_remove_all_memory (buffer);
-  GST_BUFFER_POOL_CLASS (gst_datahub_pool_parent_class)
-      ->reset_buffer (pool, buffer);
-  if (GST_BUFFER_POOL_IS_FLUSHING (pool)
-      || gst_atomic_queue_length (self->shells) >= SHELLS_MAX)
-    gst_buffer_unref (buffer);
-  else
-    gst_atomic_queue_push (self->shells, buffer);
+  gst_buffer_unref (buffer);
 }
 
 static void
 gst_datahub_pool_finalize (GObject *object)
 {
   GstDatahubPool *self = GST_DATAHUB_POOL (object);
-  free_shells (self);
-  gst_atomic_queue_unref (self->shells);
   G_OBJECT_CLASS (gst_datahub_pool_parent_class)->finalize (object);
   gst_clear_object (&self->allocator);
 }
@@ -210,9 +205,7 @@ gst_datahub_pool_class_init (GstDatahubPoolClass *klass)
 static void
 gst_datahub_pool_init (GstDatahubPool *self)
 {
-  self->shells = gst_atomic_queue_new (SHELLS_MAX);
-  gst_video_info_init (&self->info);
-  gst_video_alignment_reset (&self->align);
+  gst_video_info_init (&self->shape.info);
 }
 
 /**

@@ -64,36 +64,95 @@ GST_START_TEST (foreign_memory_is_copied_once)
 }
 GST_END_TEST;
 
+/* The pool that @sink offers for pictures of 50 by 20. */
+static GstBufferPool *
+offered_pool (GstHarness *sink)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (VIDEO_CAPS (50, 20));
+  g_autoptr (GstQuery) query = gst_query_new_allocation (caps, TRUE);
+  GstBufferPool *pool = NULL;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (50, 20));
+  fail_unless (gst_pad_peer_query (sink->srcpad, query));
+  gst_query_parse_nth_allocation_pool (query, 0, &pool, NULL, NULL, NULL);
+  fail_unless (pool != NULL);
+  return pool;
+}
+
+static gboolean
+configure (GstBufferPool *pool, const GstVideoAlignment *align)
+{
+  GstStructure *config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_add_option (config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  if (align) {
+    gst_buffer_pool_config_add_option (config,
+        GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+    gst_buffer_pool_config_set_video_alignment (config, align);
+  }
+  return gst_buffer_pool_set_config (pool, config);
+}
+
+static GstBuffer *
+acquire (GstBufferPool *pool)
+{
+  GstBuffer *buffer = NULL;
+  fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &buffer, NULL),
+      GST_FLOW_OK);
+  return buffer;
+}
+
+/* As a decoder does, and worse. */
+static void
+leave_traces (GstBuffer *buffer)
+{
+  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  meta->width = 64;
+  meta->offset[0] = 4;
+  meta->stride[0] = 128;
+  meta->flags = GST_VIDEO_FRAME_FLAG_INTERLACED;
+  gst_buffer_add_video_crop_meta (buffer)->width = 8;
+  GST_META_FLAG_SET (gst_buffer_add_video_region_of_interest_meta (buffer,
+                         "face", 1, 2, 3, 4),
+      GST_META_FLAG_POOLED);
+  gst_mini_object_set_qdata (GST_MINI_OBJECT_CAST (buffer),
+      g_quark_from_static_string ("test-trace"), buffer, NULL);
+  GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_CORRUPTED);
+  GST_BUFFER_PTS (buffer) = 7;
+}
+
+static void
+check_is_as_configured (GstBuffer *buffer)
+{
+  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  gpointer state = NULL;
+  fail_unless (gst_buffer_iterate_meta (buffer, &state) == &meta->meta);
+  fail_unless (gst_buffer_iterate_meta (buffer, &state) == NULL);
+  fail_unless_equals_int (meta->width, 50);
+  fail_unless_equals_int (meta->height, 20);
+  fail_unless_equals_int (meta->offset[0], 0);
+  fail_unless_equals_int (meta->stride[0], 52);
+  fail_unless_equals_int (meta->flags, GST_VIDEO_FRAME_FLAG_NONE);
+  fail_if (gst_mini_object_get_qdata (GST_MINI_OBJECT_CAST (buffer),
+      g_quark_from_static_string ("test-trace")));
+  fail_unless_equals_int (GST_BUFFER_FLAGS (buffer), 0);
+  fail_if (GST_BUFFER_PTS_IS_VALID (buffer));
+  fail_unless_equals_int (gst_buffer_get_size (buffer), 52 * 20);
+}
+
 GST_START_TEST (alignment_and_padding_are_honoured)
 {
   GstHarness *sink = harness_sink ("");
-  g_autoptr (GstQuery) query = NULL;
-  g_autoptr (GstCaps) caps = gst_caps_from_string (VIDEO_CAPS (50, 20));
-  g_autoptr (GstBufferPool) pool = NULL;
+  g_autoptr (GstBufferPool) pool = offered_pool (sink);
   GstVideoAlignment align;
-  GstStructure *config;
   GstBuffer *buffer;
   GstVideoMeta *meta;
   gsize size;
-  guint offered;
-  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (50, 20));
-  query = gst_query_new_allocation (caps, TRUE);
-  fail_unless (gst_pad_peer_query (sink->srcpad, query));
-  gst_query_parse_nth_allocation_pool (query, 0, &pool, &offered, NULL, NULL);
-  fail_unless (pool != NULL);
   gst_video_alignment_reset (&align);
   align.padding_left = 16;
   align.padding_bottom = 12;
   align.stride_align[0] = 127;
-  config = gst_buffer_pool_get_config (pool);
-  gst_buffer_pool_config_add_option (config, GST_BUFFER_POOL_OPTION_VIDEO_META);
-  gst_buffer_pool_config_add_option (config,
-      GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
-  gst_buffer_pool_config_set_video_alignment (config, &align);
-  fail_unless (gst_buffer_pool_set_config (pool, config));
+  fail_unless (configure (pool, &align));
   gst_buffer_pool_set_active (pool, TRUE);
-  fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &buffer, NULL),
-      GST_FLOW_OK);
+  buffer = acquire (pool);
   meta = gst_buffer_get_video_meta (buffer);
   fail_unless (meta && meta->stride[0] % 128 == 0 && meta->offset[0] >= 16);
   fail_unless ((guintptr) address_of (buffer, &size) % 128 == 0);
@@ -105,21 +164,52 @@ GST_START_TEST (alignment_and_padding_are_honoured)
 }
 GST_END_TEST;
 
+GST_START_TEST (each_buffer_of_the_pool_is_as_configured)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstBufferPool) pool = offered_pool (sink);
+  fail_unless (configure (pool, NULL));
+  gst_buffer_pool_set_active (pool, TRUE);
+  for (guint i = 0; i < 4; i++) {
+    GstBuffer *buffer = acquire (pool);
+    check_is_as_configured (buffer);
+    leave_traces (buffer);
+    gst_buffer_unref (buffer);
+  }
+  gst_buffer_pool_set_active (pool, FALSE);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (too_large_an_alignment_is_left_to_upstream)
 {
   GstHarness *sink = harness_sink ("");
-  g_autoptr (GstCaps) caps = gst_caps_from_string (VIDEO_CAPS (50, 20));
-  g_autoptr (GstQuery) query = NULL;
-  g_autoptr (GstBufferPool) pool = NULL;
+  g_autoptr (GstBufferPool) pool = offered_pool (sink);
   GstAllocationParams params = { .align = 8191 };
-  GstStructure *config;
-  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (50, 20));
-  query = gst_query_new_allocation (caps, TRUE);
-  fail_unless (gst_pad_peer_query (sink->srcpad, query));
-  gst_query_parse_nth_allocation_pool (query, 0, &pool, NULL, NULL, NULL);
-  config = gst_buffer_pool_get_config (pool);
+  GstStructure *config = gst_buffer_pool_get_config (pool);
   gst_buffer_pool_config_set_allocator (config, NULL, &params);
   fail_if (gst_buffer_pool_set_config (pool, config));
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* libav asks for it, but has no use for such buffers. */
+GST_START_TEST (padding_to_the_right_is_refused_and_changes_nothing)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstBufferPool) pool = offered_pool (sink);
+  GstVideoAlignment align;
+  GstBuffer *buffer;
+  fail_unless (configure (pool, NULL));
+  gst_video_alignment_reset (&align);
+  align.padding_bottom = 12;
+  align.padding_right = 14;
+  fail_if (configure (pool, &align));
+  gst_buffer_pool_set_active (pool, TRUE);
+  buffer = acquire (pool);
+  check_is_as_configured (buffer);
+  gst_buffer_unref (buffer);
+  gst_buffer_pool_set_active (pool, FALSE);
   gst_harness_teardown (sink);
 }
 GST_END_TEST;
@@ -314,6 +404,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, nothing_is_copied_from_the_pool_to_the_consumer);
   tcase_add_test (tc, foreign_memory_is_copied_once);
   tcase_add_test (tc, alignment_and_padding_are_honoured);
+  tcase_add_test (tc, each_buffer_of_the_pool_is_as_configured);
+  tcase_add_test (tc, padding_to_the_right_is_refused_and_changes_nothing);
   tcase_add_test (tc, too_large_an_alignment_is_left_to_upstream);
   tcase_add_test (tc, without_caps_the_allocator_alone_is_offered);
   tcase_add_test (tc, what_was_committed_cannot_be_written_any_more);
