@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "image.h"
 
-#include "lib/core/exercise.h"
+#include "lib/core/hostile-reader.h"
 
 #ifndef FUZZ_AREAS
 #define FUZZ_AREAS AREA_ALL
@@ -21,12 +21,12 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   uint32_t switches = image_change (data, size);
-  exercise (IMAGE_CHANNEL);
+  hostile_read (IMAGE_CHANNEL);
 #ifdef FUZZ_INTEGRITY
-  exercise_integrity (IMAGE_CHANNEL);
+  hostile_read_integrity (IMAGE_CHANNEL);
   if (switches & SWITCH_MORE) {
-    exercise_repair (IMAGE_CHANNEL);
-    exercise_integrity (IMAGE_CHANNEL);
+    hostile_read_repair (IMAGE_CHANNEL);
+    hostile_read_integrity (IMAGE_CHANNEL);
   }
 #endif
   (void) switches;

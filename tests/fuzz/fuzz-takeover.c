@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "image.h"
 
-#include "lib/core/exercise.h"
+#include "lib/core/hostile-reader.h"
 
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ work (DatahubProducer *producer)
     for (uint32_t i = 0; i < n; i += 2)
       commit_one (producer, DATAHUB_RECORD_BUFFER, &loans[i]);
     if (round == 1)
-      exercise (IMAGE_CHANNEL);
+      hostile_read (IMAGE_CHANNEL);
     while (n > 0)
       datahub_producer_abort (producer, &loans[--n]);
   }

@@ -2,7 +2,7 @@
 /* Coming and going in any order: who waits for whom, how long, and who is told. */
 #include "messages.h"
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 
 GST_START_TEST (the_consumer_may_be_first)
 {
@@ -168,4 +168,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, the_producer_is_told_who_comes_and_goes);
 }
 
-PLACE_MAIN (attendance)
+SANDBOX_MAIN (attendance)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a broker knows of the elements of a process. */
 #include "child.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <datahub/datahub.h>
 #include <signal.h>
@@ -110,4 +110,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, consumers_are_told_to_who_listens);
 }
 
-PLACE_MAIN (broker)
+SANDBOX_MAIN (broker)

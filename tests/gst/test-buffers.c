@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Buffers of every shape cross: many memories and none, lists, flags, planes. */
 #include "bytes.h"
-#include "place.h"
+#include "sandbox.h"
 #include "until.h"
 
 #include <gst/audio/audio.h>
@@ -172,4 +172,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);
 }
 
-PLACE_MAIN (buffers)
+SANDBOX_MAIN (buffers)

@@ -2,7 +2,7 @@
 /* A real film, decoded in one process and received in another: every frame and
  * every sample arrives, the same to the last bit, in order, at full speed. */
 #include "child.h"
-#include "place.h"
+#include "sandbox.h"
 #include "until.h"
 
 #define FRAMES 720
@@ -97,7 +97,7 @@ run_clip (const gchar *branch, gboolean consumer_first, guint at_least)
   Job job = { NULL, "show-sent" };
   if (!consumer_first) {
     producer = start_producer (branch, "clip");
-    UNTIL (place_count_files () > 0);
+    UNTIL (sandbox_count_files () > 0);
   }
   consumer = start_consumer ("clip");
   if (consumer_first) {
@@ -169,6 +169,6 @@ main (int argc, char **argv)
   }
   if (!have_elements ())
     return 77;
-  return gst_check_run_suite (place_suite ("clip", add_tests), "datahub_clip",
+  return gst_check_run_suite (sandbox_suite ("clip", add_tests), "datahub_clip",
       __FILE__);
 }

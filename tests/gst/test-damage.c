@@ -3,7 +3,7 @@
  * and skipped. */
 #include "messages.h"
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -14,11 +14,12 @@
 static void
 damage (guint32 number)
 {
-  g_autoptr (GDir) dir = g_dir_open (place_directory (), 0, NULL);
+  g_autoptr (GDir) dir = g_dir_open (sandbox_directory (), 0, NULL);
   const gchar *name;
   guint found = 0;
   while ((name = g_dir_read_name (dir))) {
-    g_autofree gchar *path = g_build_filename (place_directory (), name, NULL);
+    g_autofree gchar *path =
+        g_build_filename (sandbox_directory (), name, NULL);
     g_autoptr (GMappedFile) file = NULL;
     gchar *bytes;
     if (!strstr (name, ".d"))
@@ -97,4 +98,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_buffer_with_a_wrong_blake2b_is_told_once_and_skipped);
 }
 
-PLACE_MAIN (damage)
+SANDBOX_MAIN (damage)

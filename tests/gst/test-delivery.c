@@ -4,7 +4,7 @@
  * is no room. */
 #include "messages.h"
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 #include "until.h"
 
 GST_START_TEST (live_is_told_exactly_what_it_lost)
@@ -237,4 +237,4 @@ add_tests (TCase *tc)
       who_holds_the_producer_too_long_is_evicted_and_comes_back);
 }
 
-PLACE_MAIN (delivery)
+SANDBOX_MAIN (delivery)

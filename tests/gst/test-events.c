@@ -2,7 +2,7 @@
 /* Events cross in order with the buffers, late joiners get those in force, and
  * wishes go up. */
 #include "bytes.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <gst/video/video.h>
 #include <string.h>
@@ -218,4 +218,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_wish_for_a_keyframe_goes_up_to_the_producer);
 }
 
-PLACE_MAIN (events)
+SANDBOX_MAIN (events)

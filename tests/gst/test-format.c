@@ -2,7 +2,7 @@
 /* Events, caps, tags and flags across a block: there and back, and what is refused
  * of what another process may have written. */
 #include "gstdatahubformat.h"
-#include "nonsense.h"
+#include "mutate.h"
 #include "suite.h"
 
 #include <gst/video/video.h>
@@ -265,7 +265,7 @@ sample_body (guint i)
 GST_START_TEST (hostile_bodies_do_no_harm)
 {
   g_autoptr (GRand) random = g_rand_new_with_seed (4711);
-  nonsense_allow ();
+  mutate_allow_criticals ();
   decode_all (NULL, 0);
   for (guint i = 0; i < 5; i++) {
     g_autoptr (GBytes) body = sample_body (i);
@@ -277,7 +277,7 @@ GST_START_TEST (hostile_bodies_do_no_harm)
     }
     for (guint m = 0; m < MUTATIONS / 5; m++) {
       g_autofree guint8 *bent = g_memdup2 (data, size);
-      nonsense_bend (random, bent, size, 4);
+      mutate_bytes (random, bent, size, 4);
       decode_all (bent, size);
     }
   }

@@ -2,7 +2,7 @@
 /* Full shared memory: a clear error with the numbers, no SIGBUS, nothing left.
  * In a small tmpfs that only this process sees. */
 #include "messages.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -41,7 +41,7 @@ run_until_full (const gchar *line)
   fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
                    GST_RESOURCE_ERROR_NO_SPACE_LEFT),
       "%s", error->message);
-  fail_unless_equals_int (place_count_files (), 0);
+  fail_unless_equals_int (sandbox_count_files (), 0);
   return error;
 }
 
@@ -80,6 +80,6 @@ main (int argc, char **argv)
     return 77;
   }
   gst_check_init (&argc, &argv);
-  return gst_check_run_suite (place_suite ("full", add_tests), "datahub_full",
+  return gst_check_run_suite (sandbox_suite ("full", add_tests), "datahub_full",
       __FILE__);
 }

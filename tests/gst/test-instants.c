@@ -2,7 +2,7 @@
 /* When a frame is shown: at the same instant everywhere, now for a late viewer; and
  * the latency in between. */
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 #include "producer.h"
 #include "until.h"
 
@@ -122,4 +122,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, latency_is_answered);
 }
 
-PLACE_MAIN (instants)
+SANDBOX_MAIN (instants)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who joins late is told what is in force, also where no record of its own says
  * so; who was there is told each event once, in its place. */
-#include "place.h"
+#include "sandbox.h"
 
 #include <gst/check/gstharness.h>
 #include <string.h>
@@ -284,4 +284,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_wish_to_renegotiate_goes_up_to_the_producer);
 }
 
-PLACE_MAIN (joiners)
+SANDBOX_MAIN (joiners)

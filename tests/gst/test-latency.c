@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a live buffer waits for, and what it need not wait for. */
-#include "place.h"
+#include "sandbox.h"
 
 #define FRAME (GST_SECOND / 200)
 
@@ -44,4 +44,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_sink_adds_no_latency);
 }
 
-PLACE_MAIN (latency)
+SANDBOX_MAIN (latency)

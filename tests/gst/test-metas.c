@@ -2,7 +2,7 @@
 /* Metas of buffers across a block: there and back, what cannot cross, and what is
  * refused of what another process may have written. */
 #include "gstdatahubmeta.h"
-#include "nonsense.h"
+#include "mutate.h"
 #include "suite.h"
 
 #include <gst/audio/audio.h>
@@ -204,7 +204,7 @@ GST_START_TEST (hostile_metas_do_no_harm)
   GstBuffer *buffer = padded_picture ();
   GByteArray *bytes;
   GstAudioInfo info;
-  nonsense_allow ();
+  mutate_allow_criticals ();
   gst_audio_info_init (&info);
   gst_audio_info_set_format (&info, GST_AUDIO_FORMAT_S16LE, 8000, 2, NULL);
   gst_buffer_add_audio_meta (buffer, &info, 16, NULL);
@@ -213,7 +213,7 @@ GST_START_TEST (hostile_metas_do_no_harm)
     GstBuffer *to = gst_buffer_new_allocate (NULL, 4096, NULL);
     guint8 *bent = g_memdup2 (bytes->data, bytes->len);
     gsize size = (gsize) g_rand_int_range (random, 1, (gint) bytes->len + 1);
-    nonsense_bend (random, bent, bytes->len, 3);
+    mutate_bytes (random, bent, bytes->len, 3);
     gst_datahub_meta_decode (to, bent, m % 2 ? size : bytes->len);
     read_picture (to);
     g_free (bent);

@@ -2,7 +2,7 @@
 /* Pipelines in processes of their own, which run side by side, are stopped and
  * let go on, and killed. */
 #include "child.h"
-#include "place.h"
+#include "sandbox.h"
 #include "until.h"
 
 #include <signal.h>
@@ -287,4 +287,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, consumers_die_and_come_by_the_dozen);
 }
 
-PLACE_MAIN (processes)
+SANDBOX_MAIN (processes)

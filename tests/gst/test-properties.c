@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Properties and URIs of the elements. */
-#include "place.h"
+#include "sandbox.h"
 
 GST_START_TEST (defaults_are_as_documented)
 {
@@ -97,4 +97,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_wrong_uri_is_refused);
 }
 
-PLACE_MAIN (properties)
+SANDBOX_MAIN (properties)

@@ -2,7 +2,7 @@
 /* What is refused, each with its own error on the bus. */
 #include "messages.h"
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 #include "producer.h"
 
 static void
@@ -115,4 +115,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, what_does_not_fit_max_bytes_is_dropped_or_refused);
 }
 
-PLACE_MAIN (refusals)
+SANDBOX_MAIN (refusals)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pausing and stopping: at once, whatever is waited for, and nothing is left. */
 #include "numbers.h"
-#include "place.h"
+#include "sandbox.h"
 #include "producer.h"
 #include "until.h"
 
@@ -125,11 +125,11 @@ GST_START_TEST (starting_and_stopping_leaves_nothing)
     gst_harness_teardown (sink);
     if (i % 2 == 0)
       gst_harness_teardown (src);
-    fail_unless_equals_int (place_count_files (), 0);
+    fail_unless_equals_int (sandbox_count_files (), 0);
     if (i == 1)
-      fds = place_count_fds ();
+      fds = sandbox_count_fds ();
   }
-  fail_unless_equals_int (place_count_fds (), fds);
+  fail_unless_equals_int (sandbox_count_fds (), fds);
 }
 GST_END_TEST;
 
@@ -145,4 +145,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, starting_and_stopping_leaves_nothing);
 }
 
-PLACE_MAIN (stopping)
+SANDBOX_MAIN (stopping)

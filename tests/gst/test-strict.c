@@ -3,7 +3,7 @@
  * source. */
 #include "child.h"
 #include "messages.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <signal.h>
 
@@ -22,7 +22,7 @@ cross (const gchar *broker)
       broker);
   guint files;
   child_expect (reader, "buffer show");
-  files = place_count_files ();
+  files = sandbox_count_files ();
   fail_unless_equals_int (files, 3); /* entry, lock file, socket */
   fail_unless_equals_int (child_count_buffers (reader), 29);
   fail_unless_equals_int (child_end (reader), 0);
@@ -129,4 +129,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, missing_huge_pages_are_said);
 }
 
-PLACE_MAIN (strict)
+SANDBOX_MAIN (strict)

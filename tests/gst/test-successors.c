@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Producers that are killed and come back, under consumers in other processes. */
 #include "child.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <signal.h>
 
@@ -257,4 +257,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, who_does_not_want_to_wait_ends_with_the_producer);
 }
 
-PLACE_MAIN (successors)
+SANDBOX_MAIN (successors)

@@ -2,7 +2,7 @@
 /* Memory on its way from the pool to the consumer: what is copied and what is not,
  * what is offered to upstream, what may be written, and what outlives what. */
 #include "bytes.h"
-#include "place.h"
+#include "sandbox.h"
 
 #include <gst/video/video.h>
 #include <string.h>
@@ -26,14 +26,14 @@ GST_START_TEST (nothing_is_copied_from_the_pool_to_the_consumer)
   gsize size;
   gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
   in = gst_harness_create_buffer (sink, 64 * 64);
-  fail_unless (place_is_shared (address_of (in, &size), 64 * 64));
+  fail_unless (sandbox_is_shared (address_of (in, &size), 64 * 64));
   fail_unless_equals_string (
       gst_buffer_peek_memory (in, 0)->allocator->mem_type, "DatahubSlot");
   gst_buffer_memset (in, 0, 0x5a, 64 * 64);
   fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
   src = harness_src ("");
   out = gst_harness_pull (src);
-  fail_unless (place_is_shared (address_of (out, &size), 64 * 64));
+  fail_unless (sandbox_is_shared (address_of (out, &size), 64 * 64));
   fail_unless_equals_string (
       gst_buffer_peek_memory (out, 0)->allocator->mem_type, "DatahubLease");
   check_bytes (out, 64 * 64, 0x5a);
@@ -157,7 +157,7 @@ GST_START_TEST (alignment_and_padding_are_honoured)
   fail_unless (meta && meta->stride[0] % 128 == 0 && meta->offset[0] >= 16);
   fail_unless ((guintptr) address_of (buffer, &size) % 128 == 0);
   fail_unless (size >= 32u * 128u);
-  fail_unless (place_is_shared (address_of (buffer, &size), size));
+  fail_unless (sandbox_is_shared (address_of (buffer, &size), size));
   gst_buffer_unref (buffer);
   gst_buffer_pool_set_active (pool, FALSE);
   gst_harness_teardown (sink);
@@ -240,7 +240,7 @@ GST_START_TEST (what_was_committed_cannot_be_written_any_more)
   /* we are its only owner now, so GStreamer calls it writable */
   fail_unless (gst_buffer_is_writable (in));
   fail_unless (gst_buffer_map (in, &map, GST_MAP_READWRITE));
-  fail_if (place_is_shared (map.data, map.size), "it is still the slot");
+  fail_if (sandbox_is_shared (map.data, map.size), "it is still the slot");
   fail_unless_equals_int (map.data[0], 1);
   memset (map.data, 2, map.size);
   gst_buffer_unmap (in, &map);
@@ -321,7 +321,7 @@ GST_START_TEST (a_consumer_that_writes_gets_a_copy)
   src = harness_src ("");
   out = gst_buffer_make_writable (gst_harness_pull (src));
   fail_unless (gst_buffer_map (out, &map, GST_MAP_READWRITE));
-  fail_if (place_is_shared (map.data, map.size));
+  fail_if (sandbox_is_shared (map.data, map.size));
   fail_unless_equals_int (map.data[255], 3);
   gst_buffer_unmap (out, &map);
   gst_buffer_unref (out);
@@ -342,7 +342,7 @@ GST_START_TEST (buffers_outlive_both_pipelines)
   GstHarness *sink = harness_sink (""), *src;
   GList *held = NULL;
   guint fds;
-  fds = place_count_fds ();
+  fds = sandbox_count_fds ();
   gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
   src = harness_src ("start-at=oldest delivery=reliable");
   for (guint i = 0; i < 6; i++) {
@@ -360,9 +360,9 @@ GST_START_TEST (buffers_outlive_both_pipelines)
     held = g_list_append (held, part);
   }
   g_thread_join (g_thread_new ("free", free_buffers, held));
-  fail_unless (place_count_fds () <= fds, "%u fds before, %u after", fds,
-      place_count_fds ());
-  fail_unless_equals_int (place_count_files (), 0);
+  fail_unless (sandbox_count_fds () <= fds, "%u fds before, %u after", fds,
+      sandbox_count_fds ());
+  fail_unless_equals_int (sandbox_count_files (), 0);
 }
 GST_END_TEST;
 
@@ -418,4 +418,4 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_hoarding_consumer_gets_copies);
 }
 
-PLACE_MAIN (zero_copy)
+SANDBOX_MAIN (zero_copy)

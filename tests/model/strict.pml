@@ -520,7 +520,7 @@ inline give_back()
   d_step { tokens[mine]--; in_row[row]--; holds = false }
 }
 
-inline visit(g)
+inline request(g)
 {
   if
   :: atomic { conn[g] == GRANTED -> conn[g] = IN; mine = answer[g];
@@ -563,7 +563,7 @@ proctype client(byte g)
   do
   :: life[g] < LIVES (g) ->
      atomic { life[g]++; conn[g] = ASKED }
-     { visit (g) } unless { killed[g] };
+     { request (g) } unless { killed[g] };
      close_all (g)
   :: else -> break
   od

@@ -11,31 +11,31 @@
 /* Parts. */
 
 static void
-attach (CheckParent *parent, TrafficReader *reader, bool reliable)
+attach (CheckParent *parent, RecordReader *reader, bool reliable)
 {
-  CHECK (stage_attach (reader, reliable, &stage_of (parent)->random));
+  CHECK (scenario_attach (reader, reliable, &scenario_of (parent)->random));
 }
 
 /* Its producer may be another victim. */
 static bool
 is_too_late (CheckParent *parent)
 {
-  const Stage *stage = stage_of (parent);
-  return !stage->producer && atomic_load (&stage->board->closing);
+  const ScenarioRun *run = scenario_of (parent);
+  return !run->producer && atomic_load (&run->board->closing);
 }
 
 /* Returns whether there may be more: the producer may die too, which is told
  * once. One who was stopped for long is evicted, is told so, and goes on. */
 static bool
-read_some (TrafficReader *reader, uint32_t n)
+read_some (RecordReader *reader, uint32_t n)
 {
   for (uint32_t i = 0; i < n && !reader->orphaned; i++) {
     DatahubResult result =
-        traffic_read (reader, check_scaled_ns (10 * CHECK_S));
+        random_records_read (reader, check_scaled_ns (10 * CHECK_S));
     if (result == DATAHUB_CLOSED || result == DATAHUB_PRODUCER_LOST)
       return false;
     if (result == DATAHUB_EVICTED) {
-      MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
+      MUST (datahub_consumer_rejoin (reader->consumer, &scenario_error));
       reader->reliable = false;
     } else
       MUST (result);
@@ -46,21 +46,21 @@ read_some (TrafficReader *reader, uint32_t n)
 static void
 read_and_leave (CheckParent *parent, bool reliable)
 {
-  TrafficReader reader;
+  RecordReader reader;
   DatahubView view;
   part_begins (parent);
-  if (!stage_attach (&reader, reliable, &stage_of (parent)->random)) {
+  if (!scenario_attach (&reader, reliable, &scenario_of (parent)->random)) {
     CHECK (is_too_late (parent));
     return;
   }
   bool lives = read_some (&reader, N_READ);
   MUST (datahub_consumer_read_sticky (reader.consumer, DATAHUB_RECORD_CAPS,
-      &view, &stage_error));
+      &view, &scenario_error));
   datahub_consumer_end_read (reader.consumer, &view);
   datahub_consumer_request (reader.consumer, DATAHUB_REQUEST_KEYFRAME);
   if (lives)
     read_some (&reader, 2);
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
@@ -79,20 +79,20 @@ consumer_is_reliable (CheckParent *parent)
 void
 consumer_leaves_with_leases (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   part_begins (parent);
   attach (parent, &reader, true);
   while (reader.n_held < 3)
     read_some (&reader, 1);
   datahub_consumer_close (reader.consumer);
-  traffic_release_all (&reader);
+  random_records_release_all (&reader);
 }
 
 /* Whenever it reads, the producer waits for it. */
 void
 consumer_is_waited_for (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   attach (parent, &reader, true);
   part_begins (parent);
   for (uint32_t i = 0; i < 4; i++) {
@@ -100,13 +100,13 @@ consumer_is_waited_for (CheckParent *parent)
     datahub_consumer_request (reader.consumer, DATAHUB_REQUEST_KEYFRAME);
     read_some (&reader, N_READ);
   }
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
 consumer_is_evicted (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   attach (parent, &reader, true);
   read_some (&reader, 2);
   part_asks (parent, BLOCK);
@@ -114,13 +114,13 @@ consumer_is_evicted (CheckParent *parent)
   while (reader.reliable)
     read_some (&reader, 1);
   read_some (&reader, N_READ);
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
 consumer_is_lapped (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   attach (parent, &reader, false);
   read_some (&reader, 2);
   part_begins (parent);
@@ -130,35 +130,35 @@ consumer_is_lapped (CheckParent *parent)
     part_asks (parent, FLUSH);
     read_some (&reader, 3);
   }
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
 consumer_follows_growth (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   part_begins (parent);
   attach (parent, &reader, true);
   read_some (&reader, 80);
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
 consumer_is_the_last (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   attach (parent, &reader, true);
   part_asks (parent, DIE);
   part_begins (parent);
   read_some (&reader, 1000);
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 
 void
 somebody_reclaims (CheckParent *parent)
 {
   part_begins (parent);
-  MUST (datahub_block_reclaim (false, NULL, NULL, &stage_error));
+  MUST (datahub_block_reclaim (false, NULL, NULL, &scenario_error));
 }
 
 /* A record that the dead consumer holds. */
@@ -168,7 +168,7 @@ find_held (DatahubHeldThing *thing)
   DatahubDiagnosis *diagnosis = NULL;
   bool found = false;
   MUST (datahub_block_diagnose (CHANNEL, NULL, NULL, NULL, &diagnosis,
-      &stage_error));
+      &scenario_error));
   for (uint32_t r = 0; r < diagnosis->n_rows && !found; r++)
     for (uint32_t i = 0; i < diagnosis->n_records && !found; i++) {
       found = !diagnosis->rows[r].info.alive
@@ -190,11 +190,11 @@ somebody_repairs (CheckParent *parent)
   uint32_t n;
   CHECK (find_held (&thing));
   part_begins (parent);
-  result = datahub_block_release (CHANNEL, &thing, &stage_error);
+  result = datahub_block_release (CHANNEL, &thing, &scenario_error);
   /* while it stood still the producer may have cleaned the row */
   CHECK (result == DATAHUB_OK || result == DATAHUB_ERROR_NOT_FOUND);
   MUST (datahub_block_repair (CHANNEL, 0, 10 * CHECK_S, NULL, NULL, &n,
-      &stage_error));
+      &scenario_error));
   CHECK_INT (n, <=, 3); /* the row, its lock, the names */
 }
 
@@ -205,7 +205,7 @@ somebody_repairs_for_good (CheckParent *parent)
   uint32_t n;
   part_begins (parent);
   result = datahub_block_repair (CHANNEL, DATAHUB_REPAIR_CLOSE_DEAD,
-      10 * CHECK_S, NULL, NULL, &n, &stage_error);
+      10 * CHECK_S, NULL, NULL, &n, &scenario_error);
   /* while it stood still somebody may have removed the block */
   CHECK (result == DATAHUB_OK || result == DATAHUB_ERROR_NOT_FOUND);
   CHECK_INT (n, <=, 1);
@@ -221,12 +221,12 @@ lock (DatahubSpinlock *lock_, DatahubResult wanted)
 void
 consumer_has_user_locks (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   DatahubSpinlock *one, *two, *named;
   attach (parent, &reader, false);
   DatahubConsumer *consumer = reader.consumer;
-  MUST (datahub_consumer_open_spinlock (consumer, 1, &one, &stage_error));
-  MUST (datahub_consumer_open_spinlock (consumer, 2, &two, &stage_error));
+  MUST (datahub_consumer_open_spinlock (consumer, 1, &one, &scenario_error));
+  MUST (datahub_consumer_open_spinlock (consumer, 2, &two, &scenario_error));
   part_begins (parent);
   lock (one, DATAHUB_OK);
   lock (one, DATAHUB_OK);
@@ -241,20 +241,20 @@ consumer_has_user_locks (CheckParent *parent)
   MUST (datahub_spinlock_unlock (two));
   part_asks (parent, DEAD_NAMER);
   MUST_BE (datahub_consumer_open_named_spinlock (consumer, "three", &named,
-               &stage_error),
+               &scenario_error),
       DATAHUB_OWNER_DIED);
   datahub_spinlock_close (named);
   datahub_spinlock_close (one);
   datahub_spinlock_close (two);
   part_ends ();
-  stage_detach (&reader);
+  scenario_detach (&reader);
 }
 /* Who dies before the victim comes. */
 
 void
 consumer_holds_and_dies (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   attach (parent, &reader, false);
   while (reader.n_held < 3)
     read_some (&reader, 1);
@@ -265,13 +265,13 @@ consumer_holds_and_dies (CheckParent *parent)
 void
 producer_commits_and_dies (CheckParent *parent)
 {
-  Stage *stage = stage_of (parent);
-  DatahubProducer *producer = stage_new_producer (stage->scenario->epoch);
+  ScenarioRun *run = scenario_of (parent);
+  DatahubProducer *producer = scenario_new_producer (run->scenario->epoch);
   check_ready (parent);
   check_hear (parent->in);
   for (uint32_t i = 0; i < 10; i++)
-    MUST (traffic_send (producer, stage->scenario->epoch, i, 1, 10 * CHECK_S,
-        &stage_error));
+    MUST (random_records_send (producer, run->scenario->epoch, i, 1,
+        10 * CHECK_S, &scenario_error));
   check_tell (parent->out, 2);
   check_until_killed (parent);
 }
@@ -283,17 +283,17 @@ producer_dies_publishing (CheckParent *parent)
   static StepCounts counts;
   StepTrap trap = { steps_find ("PUBLISH_CON_LINKED"), 1, SIGKILL };
   steps_watch (&counts, &trap);
-  stage_new_producer (stage_of (parent)->scenario->epoch);
+  scenario_new_producer (scenario_of (parent)->scenario->epoch);
 }
 
 void
 consumer_dies_with_a_lock (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   DatahubSpinlock *two;
   attach (parent, &reader, false);
   MUST (datahub_consumer_open_spinlock (reader.consumer, 2, &two,
-      &stage_error));
+      &scenario_error));
   lock (two, DATAHUB_OK);
   check_ready (parent);
   check_until_killed (parent);
@@ -304,22 +304,22 @@ consumer_dies_naming_a_lock (CheckParent *parent)
 {
   static StepCounts counts;
   StepTrap trap = { steps_find ("REGISTRY_NAME_WORD"), 1, SIGKILL };
-  TrafficReader reader;
+  RecordReader reader;
   DatahubSpinlock *named;
   attach (parent, &reader, false);
   steps_watch (&counts, &trap);
   datahub_consumer_open_named_spinlock (reader.consumer, "three", &named,
-      &stage_error);
+      &scenario_error);
 }
 
 void
 consumer_dies_with_everything (CheckParent *parent)
 {
-  TrafficReader reader;
+  RecordReader reader;
   DatahubSpinlock *two;
   attach (parent, &reader, false);
   MUST (datahub_consumer_open_spinlock (reader.consumer, 2, &two,
-      &stage_error));
+      &scenario_error));
   lock (two, DATAHUB_OK);
   while (reader.n_held < 3)
     read_some (&reader, 1);

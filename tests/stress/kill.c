@@ -6,7 +6,7 @@
  *
  * DATAHUB_STRESS_ROUNDS deaths (2000 by default; a long run is 100000 with
  * CHECK_TIMEOUT=36000), DATAHUB_STRESS_SEED to repeat a schedule's choices. */
-#include "lives.h"
+#include "actors.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -35,8 +35,8 @@ typedef struct
   Random random;
   int signals;
   uint64_t epoch;
-  ProducerLife producer_life;
-  ConsumerLife lives[N_CONSUMERS];
+  ProducerActor producer_life;
+  ConsumerActor lives[N_CONSUMERS];
   CheckChild producer, consumers[N_CONSUMERS];
 } Scene;
 
@@ -45,21 +45,21 @@ start_producer (Scene *scene)
 {
   scene->epoch++;
   CHECK_INT (scene->epoch, <, MAX_EPOCHS);
-  scene->producer_life = (ProducerLife){ .channel = CHANNEL,
+  scene->producer_life = (ProducerActor){ .channel = CHANNEL,
     .epoch = scene->epoch,
     .seed = random_next (&scene->random),
-    .options = traffic_options (scene->epoch),
+    .options = random_records_options (scene->epoch),
     .kills_itself = true };
-  scene->producer = check_fork (life_produce, &scene->producer_life);
+  scene->producer = check_fork (actor_produce, &scene->producer_life);
 }
 
 static void
 start_consumer (Scene *scene, uint32_t i)
 {
-  scene->lives[i] = (ConsumerLife){ .channel = CHANNEL,
+  scene->lives[i] = (ConsumerActor){ .channel = CHANNEL,
     .seed = random_next (&scene->random),
     .reliable = random_below (&scene->random, 2) == 0 };
-  scene->consumers[i] = check_fork (life_consume, &scene->lives[i]);
+  scene->consumers[i] = check_fork (actor_consume, &scene->lives[i]);
 }
 
 static void
@@ -134,7 +134,7 @@ static void
 set_up (Scene *scene)
 {
   sigset_t mask;
-  life_board_make ();
+  actor_board_make ();
   sigemptyset (&mask);
   sigaddset (&mask, SIGCHLD);
   sigprocmask (SIG_BLOCK, &mask, NULL);
@@ -155,7 +155,7 @@ wind_down (Scene *scene)
   collect (scene);
   for (uint32_t i = 1; i < N_CONSUMERS; i += 2)
     kill_one (&scene->consumers[i]);
-  atomic_store (&life_board->stopping, 1);
+  atomic_store (&actor_board->stopping, 1);
   for (uint32_t i = 0; i < N_CONSUMERS; i += 2)
     check_join (&scene->consumers[i]);
   if (write (scene->producer.to, &word, sizeof word) != sizeof word)
@@ -192,26 +192,26 @@ deaths (void)
   check_note ("%llu producers (%llu killed while filling), %llu attachments, "
               "%llu drained to the end",
       (unsigned long long) scene.epoch,
-      (unsigned long long) atomic_load (&life_board->suicides),
-      (unsigned long long) atomic_load (&life_board->attachments),
-      (unsigned long long) atomic_load (&life_board->drained));
+      (unsigned long long) atomic_load (&actor_board->suicides),
+      (unsigned long long) atomic_load (&actor_board->attachments),
+      (unsigned long long) atomic_load (&actor_board->drained));
   check_note ("%llu adoptions, consumers went on with a successor %llu times",
-      (unsigned long long) atomic_load (&life_board->adoptions),
-      (unsigned long long) atomic_load (&life_board->followed));
+      (unsigned long long) atomic_load (&actor_board->adoptions),
+      (unsigned long long) atomic_load (&actor_board->followed));
   check_note ("%llu buffers verified, %llu lost by live consumers, %llu over "
               "quota, at most %llu KiB of shared memory",
-      (unsigned long long) atomic_load (&life_board->delivered),
-      (unsigned long long) atomic_load (&life_board->lost),
-      (unsigned long long) atomic_load (&life_board->copies),
+      (unsigned long long) atomic_load (&actor_board->delivered),
+      (unsigned long long) atomic_load (&actor_board->lost),
+      (unsigned long long) atomic_load (&actor_board->copies),
       (unsigned long long) most / 1024);
-  CHECK_INT (atomic_load (&life_board->delivered), >, rounds);
-  CHECK_INT (atomic_load (&life_board->drained), >, rounds / 20);
+  CHECK_INT (atomic_load (&actor_board->delivered), >, rounds);
+  CHECK_INT (atomic_load (&actor_board->drained), >, rounds / 20);
   if (!getenv ("CHECK_STRICT")) /* which nobody adopts */
-    CHECK_INT (atomic_load (&life_board->followed), >, rounds / 20);
+    CHECK_INT (atomic_load (&actor_board->followed), >, rounds / 20);
   /* Dead blocks do not pile up. */
   CHECK_INT (most, <, 64 << 20);
   close (scene.signals);
-  life_board_drop ();
+  actor_board_drop ();
 }
 
 static const CheckTest tests[] = {

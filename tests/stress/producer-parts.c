@@ -9,17 +9,17 @@ static DatahubProducer *
 create (CheckParent *parent, const DatahubProducerOptions *options)
 {
   DatahubProducer *producer = NULL;
-  uint64_t epoch = stage_of (parent)->scenario->epoch;
-  MUST (datahub_producer_create (CHANNEL, options, &producer, &stage_error));
-  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
+  uint64_t epoch = scenario_of (parent)->scenario->epoch;
+  MUST (datahub_producer_create (CHANNEL, options, &producer, &scenario_error));
+  MUST (random_records_send_caps (producer, epoch, 0, &scenario_error));
   return producer;
 }
 
 static void
 publish (CheckParent *parent, DatahubProducer *producer)
 {
-  MUST (datahub_producer_publish (producer, &stage_error));
-  atomic_store (&stage_of (parent)->board->published, 1);
+  MUST (datahub_producer_publish (producer, &scenario_error));
+  atomic_store (&scenario_of (parent)->board->published, 1);
   part_asks (parent, PUBLISHED);
 }
 
@@ -27,7 +27,7 @@ static DatahubProducer *
 open_producer (CheckParent *parent)
 {
   DatahubProducerOptions options =
-      stage_options (stage_of (parent)->scenario->epoch);
+      scenario_options (scenario_of (parent)->scenario->epoch);
   DatahubProducer *producer = create (parent, &options);
   publish (parent, producer);
   return producer;
@@ -36,8 +36,8 @@ open_producer (CheckParent *parent)
 static void
 commit (CheckParent *parent, DatahubProducer *producer, uint32_t n)
 {
-  Stage *stage = stage_of (parent);
-  MUST (stage_commit (stage->board, producer, stage->scenario->epoch, n,
+  ScenarioRun *run = scenario_of (parent);
+  MUST (scenario_commit (run->board, producer, run->scenario->epoch, n,
       DATAHUB_FOREVER));
 }
 
@@ -51,14 +51,14 @@ commit_many (CheckParent *parent, DatahubProducer *producer, uint32_t n)
 static void
 send (CheckParent *parent, DatahubProducer *producer, DatahubRecordType type)
 {
-  MUST (traffic_send_event (producer, type, stage_of (parent)->scenario->epoch,
-      DATAHUB_FOREVER, &stage_error));
+  MUST (random_records_send_event (producer, type,
+      scenario_of (parent)->scenario->epoch, DATAHUB_FOREVER, &scenario_error));
 }
 
 static void
 close_producer (CheckParent *parent, DatahubProducer *producer)
 {
-  atomic_store (&stage_of (parent)->board->closing, 1);
+  atomic_store (&scenario_of (parent)->board->closing, 1);
   datahub_producer_close (producer);
 }
 
@@ -88,15 +88,15 @@ take_up_numbers (Board *board, DatahubProducer *producer)
 void
 producer_adopts (CheckParent *parent)
 {
-  Stage *stage = stage_of (parent);
-  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  ScenarioRun *run = scenario_of (parent);
+  DatahubProducerOptions options = scenario_options (run->scenario->epoch);
   options.adopt = true;
   part_begins (parent);
   DatahubProducer *producer = create (parent, &options);
-  take_up_numbers (stage->board, producer);
-  if (atomic_load (&stage->board->is_new))
-    atomic_store (&stage->board->published, 0);
-  atomic_store (&stage->board->closing, 0);
+  take_up_numbers (run->board, producer);
+  if (atomic_load (&run->board->is_new))
+    atomic_store (&run->board->published, 0);
+  atomic_store (&run->board->closing, 0);
   publish (parent, producer);
   commit_many (parent, producer, 4);
   end_part (parent, producer);
@@ -118,11 +118,11 @@ producer_commits (CheckParent *parent)
   DatahubSlot slot;
   part_begins (parent);
   for (uint32_t i = 0; i < 24; i++) {
-    commit (parent, producer, 1 + i % TRAFFIC_MAX_BATCH);
+    commit (parent, producer, 1 + i % RECORDS_MAX_BATCH);
     if (i % 8 == 1)
       send (parent, producer, DATAHUB_RECORD_TAGS);
     if (i % 8 == 3)
-      stage_write_zone (stage_of (parent)->board, producer);
+      scenario_write_zone (scenario_of (parent)->board, producer);
     if (i % 8 == 5)
       datahub_producer_take_requests (producer);
   }
@@ -130,7 +130,7 @@ producer_commits (CheckParent *parent)
   send (parent, producer, DATAHUB_RECORD_STREAM_START);
   send (parent, producer, DATAHUB_RECORD_CAPS);
   MUST (datahub_producer_acquire_slot (producer, 8192, DATAHUB_FOREVER, &slot,
-      &stage_error));
+      &scenario_error));
   datahub_producer_abort (producer, &slot);
   commit_many (parent, producer, 3);
   end_part (parent, producer);
@@ -144,7 +144,7 @@ producer_flushes (CheckParent *parent)
   for (uint32_t i = 0; i < 3; i++) {
     commit_many (parent, producer, 4);
     send (parent, producer, DATAHUB_RECORD_SEGMENT);
-    atomic_store (&stage_of (parent)->board->flushed, 1);
+    atomic_store (&scenario_of (parent)->board->flushed, 1);
     MUST (datahub_producer_flush (producer));
   }
   commit (parent, producer, 1);
@@ -162,7 +162,7 @@ producer_gives_up (CheckParent *parent)
   DatahubProducerStats stats;
   for (uint32_t i = 0; i < N_SHORT; i++)
     MUST (datahub_producer_acquire_slot (producer, 1, DATAHUB_FOREVER,
-        &slots[i], &stage_error));
+        &slots[i], &scenario_error));
   part_begins (parent);
   commit_many (parent, producer, 40);
   datahub_producer_get_stats (producer, &stats);
@@ -184,7 +184,7 @@ borrow (void *data)
 {
   Borrower *borrower = data;
   MUST (datahub_producer_acquire_slot (borrower->producer, 8192,
-      DATAHUB_FOREVER, &borrower->slot, &stage_error));
+      DATAHUB_FOREVER, &borrower->slot, &scenario_error));
   atomic_store (&borrower->done, true);
   return NULL;
 }
@@ -198,14 +198,14 @@ wait_for_a_loan (DatahubProducer *producer)
   uint32_t n = 0;
   Borrower borrower = { .producer = producer };
   while (datahub_producer_acquire_slot (producer, 8192, 0, &slots[n],
-             &stage_error)
+             &scenario_error)
       == DATAHUB_OK)
     n++;
   CHECK (n > 0);
-  uint64_t sleeps = stage_sleeps (producer);
+  uint64_t sleeps = scenario_sleeps (producer);
   CheckThread *thread = check_thread (borrow, &borrower);
   /* A second victim may have died, and left it a slot. */
-  CHECK_UNTIL (stage_sleeps (producer) != sleeps
+  CHECK_UNTIL (scenario_sleeps (producer) != sleeps
       || atomic_load (&borrower.done));
   datahub_producer_abort (producer, &slots[--n]);
   check_thread_join (thread);
@@ -217,8 +217,8 @@ wait_for_a_loan (DatahubProducer *producer)
 void
 producer_waits_for_room (CheckParent *parent)
 {
-  Stage *stage = stage_of (parent);
-  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  ScenarioRun *run = scenario_of (parent);
+  DatahubProducerOptions options = scenario_options (run->scenario->epoch);
   DatahubResult result;
   options.max_bytes = options.slots * 8192;
   DatahubProducer *producer = create (parent, &options);
@@ -226,7 +226,7 @@ producer_waits_for_room (CheckParent *parent)
   part_begins (parent);
   part_asks (parent, PAUSE);
   do
-    result = stage_commit (stage->board, producer, stage->scenario->epoch, 1,
+    result = scenario_commit (run->board, producer, run->scenario->epoch, 1,
         12 * CHECK_MS);
   while (result == DATAHUB_OK);
   MUST_BE (result, DATAHUB_TIMEOUT);
@@ -246,7 +246,7 @@ void
 producer_evicts (CheckParent *parent)
 {
   DatahubProducerOptions options =
-      stage_options (stage_of (parent)->scenario->epoch);
+      scenario_options (scenario_of (parent)->scenario->epoch);
   options.block_timeout_ns = BLOCK_TIMEOUT_NS;
   DatahubProducer *producer = create (parent, &options);
   publish (parent, producer);
@@ -294,7 +294,7 @@ producer_has_user_locks (CheckParent *parent)
   DatahubSpinlock *lock;
   part_begins (parent);
   MUST (datahub_producer_open_named_spinlock (producer, "one", &lock,
-      &stage_error));
+      &scenario_error));
   for (uint32_t i = 0; i < 3; i++) {
     MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
     MUST (datahub_spinlock_lock (lock, DATAHUB_FOREVER));
@@ -303,7 +303,7 @@ producer_has_user_locks (CheckParent *parent)
   }
   datahub_spinlock_close (lock);
   MUST (datahub_producer_open_named_spinlock (producer, "two", &lock,
-      &stage_error));
+      &scenario_error));
   datahub_spinlock_close (lock);
   end_part (parent, producer);
 }
@@ -314,9 +314,9 @@ producer_dies_half_way (CheckParent *parent)
   static StepCounts counts;
   StepTrap trap = { steps_find ("A6_WORD_STORED"), 3, SIGKILL };
   DatahubProducerOptions options =
-      stage_options (stage_of (parent)->scenario->epoch);
+      scenario_options (scenario_of (parent)->scenario->epoch);
   DatahubProducer *producer = create (parent, &options);
-  MUST (datahub_producer_publish (producer, &stage_error));
+  MUST (datahub_producer_publish (producer, &scenario_error));
   check_ready (parent);
   check_hear (parent->in);
   commit_many (parent, producer, 9);
@@ -324,5 +324,5 @@ producer_dies_half_way (CheckParent *parent)
   check_tell (parent->out, 2);
   check_hear (parent->in);
   steps_watch (&counts, &trap);
-  commit (parent, producer, TRAFFIC_MAX_BATCH);
+  commit (parent, producer, RECORDS_MAX_BATCH);
 }

@@ -7,7 +7,7 @@
  *
  * DATAHUB_SOAK_KILLS: how many die, 1500 by default; the long form is 100000 with
  * CHECK_TIMEOUT=36000. DATAHUB_STRESS_SEED repeats a schedule's choices. */
-#include "lives.h"
+#include "actors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,9 +45,9 @@ typedef struct
   Random random;
   uint64_t epoch;
   uint64_t producers_killed, consumers_killed;
-  ProducerLife producer_lives[2];
+  ProducerActor producer_lives[2];
   CheckChild producers[2];
-  ConsumerLife lives[N_CONSUMERS];
+  ConsumerActor lives[N_CONSUMERS];
   CheckChild consumers[N_CONSUMERS];
   Sample first, most;
 } Soak;
@@ -63,27 +63,27 @@ static void
 start_producer (Soak *soak, uint32_t which)
 {
   uint64_t epoch = which == 0 ? STEADY_EPOCH : ++soak->epoch;
-  DatahubProducerOptions options = traffic_options (epoch);
+  DatahubProducerOptions options = random_records_options (epoch);
   CHECK_INT (soak->epoch, <, STEADY_EPOCH);
   options.slots = 128;
   options.max_consumers = N_CONSUMERS;
-  soak->producer_lives[which] = (ProducerLife){ .channel = channels[which],
+  soak->producer_lives[which] = (ProducerActor){ .channel = channels[which],
     .epoch = epoch,
     .seed = random_next (&soak->random),
     .options = options,
     .pause_ns = PAUSE_NS };
   soak->producers[which] =
-      check_fork (life_produce, &soak->producer_lives[which]);
+      check_fork (actor_produce, &soak->producer_lives[which]);
 }
 
 static void
 start_consumer (Soak *soak, uint32_t i)
 {
-  soak->lives[i] = (ConsumerLife){ .channel = channels[i % 2],
+  soak->lives[i] = (ConsumerActor){ .channel = channels[i % 2],
     .seed = random_next (&soak->random),
     .reliable = i < 2 || i % 10 == 4,
     .stays = i < N_SURVIVORS };
-  soak->consumers[i] = check_fork (life_consume, &soak->lives[i]);
+  soak->consumers[i] = check_fork (actor_consume, &soak->lives[i]);
 }
 
 static void
@@ -204,7 +204,7 @@ check_flat (const Soak *soak)
 static void
 begin (Soak *soak)
 {
-  life_board_make ();
+  actor_board_make ();
   for (uint32_t i = 0; i < 2; i++)
     start_producer (soak, i);
   for (uint32_t i = 0; i < N_CONSUMERS; i++)
@@ -218,7 +218,7 @@ wind_down (Soak *soak)
 {
   for (uint32_t i = N_SURVIVORS; i < N_CONSUMERS / 2; i++)
     check_kill (&soak->consumers[i]);
-  atomic_store (&life_board->stopping, 1);
+  atomic_store (&actor_board->stopping, 1);
   for (uint32_t i = 0; i < N_SURVIVORS; i++)
     check_join (&soak->consumers[i]);
   for (uint32_t i = N_CONSUMERS / 2; i < N_CONSUMERS; i++)
@@ -242,10 +242,10 @@ report (const Soak *soak, uint64_t start)
   check_note (
       "%llu attachments, %llu drained to the end, %llu buffers verified, "
       "%llu lost by live consumers",
-      (unsigned long long) atomic_load (&life_board->attachments),
-      (unsigned long long) atomic_load (&life_board->drained),
-      (unsigned long long) atomic_load (&life_board->delivered),
-      (unsigned long long) atomic_load (&life_board->lost));
+      (unsigned long long) atomic_load (&actor_board->attachments),
+      (unsigned long long) atomic_load (&actor_board->drained),
+      (unsigned long long) atomic_load (&actor_board->delivered),
+      (unsigned long long) atomic_load (&actor_board->lost));
 }
 
 static void
@@ -273,8 +273,8 @@ soak (void)
   datahub_block_reclaim (false, NULL, NULL, NULL);
   report (&it, start);
   check_flat (&it);
-  CHECK_INT (atomic_load (&life_board->delivered), >, kills);
-  life_board_drop ();
+  CHECK_INT (atomic_load (&actor_board->delivered), >, kills);
+  actor_board_drop ();
 }
 
 static const CheckTest tests[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A consumer that is stopped (SIGSTOP) is alive and does nothing. */
-#include "traffic.h"
+#include "random-records.h"
 
 #include <stdatomic.h>
 
@@ -28,7 +28,7 @@ sleeper (CheckParent *parent)
   const Sleeper *as = parent->data;
   Random random = { 1 };
   DatahubConsumerOptions options;
-  TrafficReader reader = { .reliable = as->reliable, .random = &random };
+  RecordReader reader = { .reliable = as->reliable, .random = &random };
   datahub_consumer_options_init (&options);
   options.reliable = as->reliable;
   options.start = DATAHUB_START_OLDEST;
@@ -36,12 +36,12 @@ sleeper (CheckParent *parent)
       DATAHUB_OK, "attach");
   check_ready (parent);
   while (reader.n_held < as->hold)
-    must (traffic_read (&reader, 20 * CHECK_S), DATAHUB_OK, "read");
+    must (random_records_read (&reader, 20 * CHECK_S), DATAHUB_OK, "read");
   check_tell (parent->out, 2);
   check_hear (parent->in);
 
   DatahubResult result;
-  while ((result = traffic_read (&reader, 20 * CHECK_S)) == DATAHUB_OK)
+  while ((result = random_records_read (&reader, 20 * CHECK_S)) == DATAHUB_OK)
     ;
   check_tell (parent->out, result);
   if (result == DATAHUB_EVICTED) {
@@ -50,25 +50,25 @@ sleeper (CheckParent *parent)
     check_tell (parent->out, 3);
     /* From here on its first buffer may report a loss: the exact one. */
     reader.reliable = false;
-    while ((result = traffic_read (&reader, 20 * CHECK_S)) == DATAHUB_OK)
+    while ((result = random_records_read (&reader, 20 * CHECK_S)) == DATAHUB_OK)
       ;
     must (result, DATAHUB_CLOSED, "the end");
   }
-  traffic_check_counts (&reader);
+  random_records_check_counts (&reader);
   check_tell (parent->out, reader.first + reader.received + reader.lost);
-  traffic_release_all (&reader);
+  random_records_release_all (&reader);
   datahub_consumer_close (reader.consumer);
 }
 
 static DatahubProducer *
 producer_new (int64_t block_timeout_ns)
 {
-  DatahubProducerOptions options = traffic_options (0);
+  DatahubProducerOptions options = random_records_options (0);
   options.block_timeout_ns = block_timeout_ns;
   DatahubProducer *producer = NULL;
   must (datahub_producer_create ("stop", &options, &producer, &error),
       DATAHUB_OK, "create");
-  must (traffic_send_caps (producer, 0, 0, &error), DATAHUB_OK, "caps");
+  must (random_records_send_caps (producer, 0, 0, &error), DATAHUB_OK, "caps");
   must (datahub_producer_publish (producer, &error), DATAHUB_OK, "publish");
   return producer;
 }
@@ -79,7 +79,8 @@ stopped_child (const Sleeper *as, DatahubProducer *producer, uint64_t *next)
   CheckChild child = check_fork (sleeper, as);
   CHECK (check_hear (child.from) == 1);
   while (!check_has_word (child.from)) {
-    DatahubResult result = traffic_send (producer, 0, *next, 1, 0, &error);
+    DatahubResult result =
+        random_records_send (producer, 0, *next, 1, 0, &error);
     if (result == DATAHUB_OK)
       ++*next;
     else
@@ -100,8 +101,8 @@ finish (CheckChild *child, DatahubProducer *producer, uint64_t next,
     CHECK (check_hear (child->from) == DATAHUB_EVICTED);
     CHECK (check_hear (child->from) == 3);
   }
-  must (traffic_send (producer, 0, next, 1, 20 * CHECK_S, &error), DATAHUB_OK,
-      "last");
+  must (random_records_send (producer, 0, next, 1, 20 * CHECK_S, &error),
+      DATAHUB_OK, "last");
   datahub_producer_close (producer);
   if (expected != DATAHUB_EVICTED)
     CHECK (check_hear (child->from) == (uint64_t) expected);
@@ -115,8 +116,8 @@ rate (DatahubProducer *producer, uint64_t *next, uint32_t n)
 {
   uint64_t start = check_now_ns ();
   for (uint32_t i = 0; i < n; i++)
-    must (traffic_send (producer, 0, (*next)++, 1, 0, &error), DATAHUB_OK,
-        "full rate");
+    must (random_records_send (producer, 0, (*next)++, 1, 0, &error),
+        DATAHUB_OK, "full rate");
   return n * 1e9 / (double) (check_now_ns () - start);
 }
 
@@ -149,7 +150,7 @@ reliable (void)
   uint64_t start = check_now_ns ();
   /* Blocked for block-timeout once, then never again. */
   for (uint32_t i = 0; i < 2000; i++)
-    must (traffic_send (producer, 0, next++, 1, 20 * CHECK_S, &error),
+    must (random_records_send (producer, 0, next++, 1, 20 * CHECK_S, &error),
         DATAHUB_OK, "send");
   uint64_t took = check_now_ns () - start;
   CHECK_INT (took, >=, 250 * CHECK_MS);
@@ -173,8 +174,8 @@ send_until_stopped (void *data)
 {
   Blocked *blocked = data;
   do
-    blocked->result = traffic_send (blocked->producer, 0, blocked->next++, 1,
-        DATAHUB_FOREVER, &error);
+    blocked->result = random_records_send (blocked->producer, 0,
+        blocked->next++, 1, DATAHUB_FOREVER, &error);
   while (blocked->result == DATAHUB_OK && !atomic_load (&blocked->stop));
   return NULL;
 }

@@ -4,44 +4,44 @@
  * lose anything. */
 #include "sweep-parts.h"
 
-#include "lib/core/census.h"
+#include "lib/core/account.h"
 
 /* Scenery. */
 
 static void
-read_along (Stage *stage)
+read_along (ScenarioRun *run)
 {
-  MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+  MUST_BE (scenario_read_all (&run->reliable), DATAHUB_TIMEOUT);
 }
 
 static DatahubResult
-commit (Stage *stage, int64_t timeout_ns)
+commit (ScenarioRun *run, int64_t timeout_ns)
 {
-  read_along (stage);
-  DatahubResult result = traffic_send (stage->producer, stage->scenario->epoch,
-      stage->next, 1, timeout_ns, &stage_error);
-  stage->next += result == DATAHUB_OK;
+  read_along (run);
+  DatahubResult result = random_records_send (run->producer,
+      run->scenario->epoch, run->next, 1, timeout_ns, &scenario_error);
+  run->next += result == DATAHUB_OK;
   return result;
 }
 
 static void
-commit_many (Stage *stage, uint32_t n)
+commit_many (ScenarioRun *run, uint32_t n)
 {
   for (uint32_t i = 0; i < n; i++)
-    MUST (commit (stage, check_scaled_ns (10 * CHECK_S)));
-  read_along (stage);
+    MUST (commit (run, check_scaled_ns (10 * CHECK_S)));
+  read_along (run);
 }
 
 static void
-prepare_stream (Stage *stage)
+prepare_stream (ScenarioRun *run)
 {
-  stage->producer = stage_new_producer (stage->scenario->epoch);
-  CHECK (stage_attach (&stage->reliable, true, &stage->random));
-  if (stage->role == SECOND_CONSUMER)
-    stage_start_second (stage, consumer_is_reliable);
-  MUST (datahub_producer_open_spinlock (stage->producer, 1, &stage->lock,
-      &stage_error));
-  commit_many (stage, 6);
+  run->producer = scenario_new_producer (run->scenario->epoch);
+  CHECK (scenario_attach (&run->reliable, true, &run->random));
+  if (run->role == SECOND_CONSUMER)
+    scenario_start_second (run, consumer_is_reliable);
+  MUST (datahub_producer_open_spinlock (run->producer, 1, &run->lock,
+      &scenario_error));
+  commit_many (run, 6);
 }
 
 #define N_SHORT 20 /* slots of the 32 that are on loan */
@@ -50,337 +50,338 @@ static DatahubSlot short_of[N_SHORT];
 
 /* The ring has more words than there are slots for. */
 static void
-prepare_gaps (Stage *stage)
+prepare_gaps (ScenarioRun *run)
 {
-  prepare_stream (stage);
+  prepare_stream (run);
   for (uint32_t i = 0; i < N_SHORT; i++)
-    MUST (datahub_producer_acquire_slot (stage->producer, 1, 0, &short_of[i],
-        &stage_error));
-  commit_many (stage, 20);
+    MUST (datahub_producer_acquire_slot (run->producer, 1, 0, &short_of[i],
+        &scenario_error));
+  commit_many (run, 20);
 }
 
 /* One more than there are leases for. */
 static void
-prepare_crowd (Stage *stage)
+prepare_crowd (ScenarioRun *run)
 {
-  prepare_stream (stage);
-  CHECK (stage_attach (&stage->live, false, &stage->random));
+  prepare_stream (run);
+  CHECK (scenario_attach (&run->live, false, &run->random));
 }
 
 static void
-kill_a (Stage *stage, void (*run) (CheckParent *parent))
+kill_a (ScenarioRun *run, void (*part) (CheckParent *parent))
 {
-  CheckChild child = check_fork (run, stage);
+  CheckChild child = check_fork (part, run);
   check_hear (child.from);
   check_kill (&child);
 }
 
 /* The next who comes finds a row with three pins in it. */
 static void
-prepare_dead_row (Stage *stage)
+prepare_dead_row (ScenarioRun *run)
 {
-  prepare_stream (stage);
-  commit_many (stage, 10);
-  kill_a (stage, consumer_holds_and_dies);
+  prepare_stream (run);
+  commit_many (run, 10);
+  kill_a (run, consumer_holds_and_dies);
 }
 
 static void
-prepare_lone_producer (Stage *stage)
+prepare_lone_producer (ScenarioRun *run)
 {
-  stage->prop = check_fork (producer_commits_and_dies, stage);
-  CHECK_HEAR (stage->prop.from, 1);
+  run->prop = check_fork (producer_commits_and_dies, run);
+  CHECK_HEAR (run->prop.from, 1);
 }
 
 static void
-prepare_garbage (Stage *stage)
+prepare_garbage (ScenarioRun *run)
 {
   /* In this order: who creates a block removes what the dead left. */
-  CheckChild whole = check_fork_ready (producer_commits_and_dies, stage);
-  CheckChild half = check_fork (producer_dies_publishing, stage);
-  stage_wait_for_death (&half);
+  CheckChild whole = check_fork_ready (producer_commits_and_dies, run);
+  CheckChild half = check_fork (producer_dies_publishing, run);
+  scenario_wait_for_death (&half);
   check_kill (&whole);
 }
 
 /* A dead row with pins and a user lock, and names that somebody died over. */
 static void
-prepare_wreck (Stage *stage)
+prepare_wreck (ScenarioRun *run)
 {
-  prepare_stream (stage);
-  commit_many (stage, 10);
-  CheckChild child = check_fork (consumer_dies_naming_a_lock, stage);
-  stage_wait_for_death (&child);
-  kill_a (stage, consumer_dies_with_everything);
+  prepare_stream (run);
+  commit_many (run, 10);
+  CheckChild child = check_fork (consumer_dies_naming_a_lock, run);
+  scenario_wait_for_death (&child);
+  kill_a (run, consumer_dies_with_everything);
 }
 
 static void
-prepare_dead_producer (Stage *stage)
+prepare_dead_producer (ScenarioRun *run)
 {
-  kill_a (stage, producer_commits_and_dies);
+  kill_a (run, producer_commits_and_dies);
 }
 
 static void *
 want_the_lock (void *data)
 {
-  Stage *stage = data;
+  ScenarioRun *run = data;
   DatahubResult result =
-      datahub_spinlock_lock (stage->lock, check_scaled_ns (20 * CHECK_S));
+      datahub_spinlock_lock (run->lock, check_scaled_ns (20 * CHECK_S));
   CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
-  MUST (datahub_spinlock_unlock (stage->lock));
+  MUST (datahub_spinlock_unlock (run->lock));
   return NULL;
 }
 
 static void
-finish_wanting (Stage *stage)
+finish_wanting (ScenarioRun *run)
 {
-  if (stage->thread)
-    check_thread_join (stage->thread);
-  stage->thread = NULL;
+  if (run->thread)
+    check_thread_join (run->thread);
+  run->thread = NULL;
 }
 
 static void
-hold_the_lock (Stage *stage)
+hold_the_lock (ScenarioRun *run)
 {
-  finish_wanting (stage);
-  MUST (datahub_spinlock_lock (stage->lock, check_scaled_ns (10 * CHECK_S)));
-  stage->holding = 40;
+  finish_wanting (run);
+  MUST (datahub_spinlock_lock (run->lock, check_scaled_ns (10 * CHECK_S)));
+  run->holding = 40;
 }
 
 static void
-let_the_lock_go (Stage *stage)
+let_the_lock_go (ScenarioRun *run)
 {
-  if (stage->holding > 0 && --stage->holding == 0)
-    MUST (datahub_spinlock_unlock (stage->lock));
+  if (run->holding > 0 && --run->holding == 0)
+    MUST (datahub_spinlock_unlock (run->lock));
 }
 
 static void *
 commit_one_more (void *data)
 {
-  Stage *stage = data;
-  MUST (traffic_send (stage->producer, stage->scenario->epoch, stage->next, 1,
-      check_scaled_ns (10 * CHECK_S), &stage_error));
+  ScenarioRun *run = data;
+  MUST (random_records_send (run->producer, run->scenario->epoch, run->next, 1,
+      check_scaled_ns (10 * CHECK_S), &scenario_error));
   return NULL;
 }
 
 static void
-finish_filling (Stage *stage)
+finish_filling (ScenarioRun *run)
 {
-  if (!stage->filler)
+  if (!run->filler)
     return;
-  check_thread_join (stage->filler);
-  stage->filler = NULL;
-  stage->next++;
+  check_thread_join (run->filler);
+  run->filler = NULL;
+  run->next++;
 }
 
 /* Until the producer has slept once, and sleeps again. */
 static void
-fill (Stage *stage)
+fill (ScenarioRun *run)
 {
-  while (commit (stage, 0) == DATAHUB_OK)
+  while (commit (run, 0) == DATAHUB_OK)
     ;
-  uint64_t sleeps = stage_sleeps (stage->producer);
-  stage->filler = check_thread (commit_one_more, stage);
-  CHECK_UNTIL (stage_sleeps (stage->producer) != sleeps);
+  uint64_t sleeps = scenario_sleeps (run->producer);
+  run->filler = check_thread (commit_one_more, run);
+  CHECK_UNTIL (scenario_sleeps (run->producer) != sleeps);
 }
 
 static void
-flush (Stage *stage)
+flush (ScenarioRun *run)
 {
-  commit_many (stage, 8);
-  MUST (datahub_producer_flush (stage->producer));
-  commit_many (stage, 2);
+  commit_many (run, 8);
+  MUST (datahub_producer_flush (run->producer));
+  commit_many (run, 2);
 }
 
 static void
-die_as_a_producer (Stage *stage)
+die_as_a_producer (ScenarioRun *run)
 {
-  check_tell (stage->prop.to, 1);
-  CHECK_HEAR (stage->prop.from, 2);
-  check_kill (&stage->prop);
+  check_tell (run->prop.to, 1);
+  CHECK_HEAR (run->prop.from, 2);
+  check_kill (&run->prop);
 }
 
 static void
-want (Stage *stage)
+want (ScenarioRun *run)
 {
-  stage->thread = check_thread (want_the_lock, stage);
-  check_until_asleep (stage->thread);
+  run->thread = check_thread (want_the_lock, run);
+  check_until_asleep (run->thread);
 }
 
 static void
-answer (Stage *stage, Victim *victim, uint64_t word)
+answer (ScenarioRun *run, Victim *victim, uint64_t word)
 {
   if (word == BLOCK || word == LAP)
-    commit_many (stage, 40);
+    commit_many (run, 40);
   if (word == FILL)
-    fill (stage);
+    fill (run);
   if (word == FLUSH)
-    flush (stage);
+    flush (run);
   if (word == DIE)
-    die_as_a_producer (stage);
+    die_as_a_producer (run);
   if (word == DEAD_OWNER)
-    kill_a (stage, consumer_dies_with_a_lock);
+    kill_a (run, consumer_dies_with_a_lock);
   if (word == DEAD_NAMER) {
-    CheckChild child = check_fork (consumer_dies_naming_a_lock, stage);
-    stage_wait_for_death (&child);
+    CheckChild child = check_fork (consumer_dies_naming_a_lock, run);
+    scenario_wait_for_death (&child);
   }
   if (word == HOLD)
-    hold_the_lock (stage);
+    hold_the_lock (run);
   if (word == WANT)
-    want (stage);
-  stage_answer (victim);
+    want (run);
+  scenario_answer (victim);
 }
 
 /* While the victim runs. */
 
 static void
-produce_slowly (Stage *stage)
+produce_slowly (ScenarioRun *run)
 {
-  let_the_lock_go (stage);
-  DatahubResult result = commit (stage, 0);
+  let_the_lock_go (run);
+  DatahubResult result = commit (run, 0);
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
       || result == DATAHUB_DROPPED);
-  stage_await_word (stage, 200 * 1000); /* the distance of its buffers */
+  scenario_await_word (run, 200 * 1000); /* the distance of its buffers */
 }
 
 /* As fast as the victim lets it. */
 static void
-produce_fast (Stage *stage)
+produce_fast (ScenarioRun *run)
 {
-  finish_filling (stage);
-  DatahubResult result = commit (stage, 8 * CHECK_MS);
+  finish_filling (run);
+  DatahubResult result = commit (run, 8 * CHECK_MS);
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
       || result == DATAHUB_DROPPED);
 }
 
 static void
-only_wait (Stage *stage)
+only_wait (ScenarioRun *run)
 {
-  stage_await_word (stage, CHECK_MS);
+  scenario_await_word (run, CHECK_MS);
 }
 
 /* What is left of a consumer. */
 
 static void
-check_locks (Stage *stage)
+check_locks (ScenarioRun *run)
 {
   DatahubSpinlock *each;
-  finish_wanting (stage);
-  while (stage->holding > 0)
-    let_the_lock_go (stage);
+  finish_wanting (run);
+  while (run->holding > 0)
+    let_the_lock_go (run);
   for (uint32_t i = 0; i < 3; i++) {
-    MUST (datahub_producer_open_spinlock (stage->producer, i, &each,
-        &stage_error));
+    MUST (datahub_producer_open_spinlock (run->producer, i, &each,
+        &scenario_error));
     DatahubResult result =
         datahub_spinlock_lock (each, check_scaled_ns (10 * CHECK_S));
     CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
     MUST (datahub_spinlock_unlock (each));
     datahub_spinlock_close (each);
   }
-  DatahubResult result = datahub_producer_open_named_spinlock (stage->producer,
-      "three", &each, &stage_error);
+  DatahubResult result = datahub_producer_open_named_spinlock (run->producer,
+      "three", &each, &scenario_error);
   CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
   datahub_spinlock_close (each);
-  datahub_spinlock_close (stage->lock);
+  datahub_spinlock_close (run->lock);
 }
 
 /* The rows of the dead are there for others, and no more than there were. */
 static void
-fill_the_table (Stage *stage)
+fill_the_table (ScenarioRun *run)
 {
-  TrafficReader others[MAX_CONSUMERS - 1];
+  RecordReader others[MAX_CONSUMERS - 1];
   DatahubConsumer *one_more = NULL;
   for (uint32_t i = 0; i < MAX_CONSUMERS - 1; i++)
-    CHECK (stage_attach (&others[i], i % 2, &stage->random));
-  MUST_BE (datahub_consumer_attach (CHANNEL, NULL, &one_more, &stage_error),
+    CHECK (scenario_attach (&others[i], i % 2, &run->random));
+  MUST_BE (datahub_consumer_attach (CHANNEL, NULL, &one_more, &scenario_error),
       DATAHUB_ERROR_FULL);
   for (uint32_t i = 0; i < MAX_CONSUMERS - 1; i++)
-    MUST_BE (stage_read_all (&others[i]), DATAHUB_TIMEOUT);
-  commit_many (stage, 1);
+    MUST_BE (scenario_read_all (&others[i]), DATAHUB_TIMEOUT);
+  commit_many (run, 1);
   for (uint32_t i = 0; i < MAX_CONSUMERS - 1; i++) {
-    MUST_BE (stage_read_all (&others[i]), DATAHUB_TIMEOUT);
-    CHECK_INT (others[i].next, ==, stage->next);
-    stage_detach (&others[i]);
+    MUST_BE (scenario_read_all (&others[i]), DATAHUB_TIMEOUT);
+    CHECK_INT (others[i].next, ==, run->next);
+    scenario_detach (&others[i]);
   }
 }
 
 static void
-after_consumer (Stage *stage)
+after_consumer (ScenarioRun *run)
 {
   DatahubConsumerInfo infos[MAX_CONSUMERS];
-  stage_attend (stage, &stage->second);
-  stage_detach (&stage->live);
-  finish_filling (stage);
-  commit_many (stage, 60);
+  scenario_attend (run, &run->second);
+  scenario_detach (&run->live);
+  finish_filling (run);
+  commit_many (run, 60);
   /* The server's thread may be about to close its copies of what it gave. */
-  CHECK_UNTIL (datahub_producer_list_consumers (stage->producer, infos,
+  CHECK_UNTIL (datahub_producer_list_consumers (run->producer, infos,
                    MAX_CONSUMERS)
       == 1);
   CHECK_INT (infos[0].row, ==, 0);
-  check_locks (stage);
-  census_check (stage->producer, 0);
-  fill_the_table (stage);
-  CHECK_INT (stage->reliable.received, ==, stage->next - stage->reliable.first);
-  stage_detach (&stage->reliable);
-  census_check_all_back (stage->producer, 0);
-  datahub_producer_close (stage->producer);
+  check_locks (run);
+  account_check (run->producer, 0);
+  fill_the_table (run);
+  CHECK_INT (run->reliable.received, ==, run->next - run->reliable.first);
+  scenario_detach (&run->reliable);
+  account_check_all_back (run->producer, 0);
+  datahub_producer_close (run->producer);
 }
 
 static void
-after_gaps (Stage *stage)
+after_gaps (ScenarioRun *run)
 {
-  stage_attend (stage, &stage->second);
+  scenario_attend (run, &run->second);
   for (uint32_t i = 0; i < N_SHORT; i++)
-    datahub_producer_abort (stage->producer, &short_of[i]);
-  after_consumer (stage);
+    datahub_producer_abort (run->producer, &short_of[i]);
+  after_consumer (run);
 }
 
 /* The next repair does what is left of the one that was killed, and no more. */
 static void
-after_repair (Stage *stage)
+after_repair (ScenarioRun *run)
 {
   DatahubIntegrityReport report;
   uint32_t n;
   for (int i = 0; i < 2; i++)
     MUST (datahub_block_repair (CHANNEL, 0, 10 * CHECK_S, NULL, NULL, &n,
-        &stage_error));
+        &scenario_error));
   CHECK_INT (n, ==, 0);
-  MUST (datahub_block_validate (CHANNEL, 0, NULL, NULL, &report, &stage_error));
+  MUST (datahub_block_validate (CHANNEL, 0, NULL, NULL, &report,
+      &scenario_error));
   for (int i = 0; i < DATAHUB_N_SEVERITIES; i++)
     CHECK_INT (report.n_found[i], ==, 0);
-  after_consumer (stage);
+  after_consumer (run);
 }
 
 /* Whoever comes next removes what the dead left. */
 static void
-after_the_last (Stage *stage)
+after_the_last (ScenarioRun *run)
 {
-  if (stage->victim.state == VICTIM_DEAD)
-    MUST (datahub_block_reclaim (false, NULL, NULL, &stage_error));
+  if (run->victim.state == VICTIM_DEAD)
+    MUST (datahub_block_reclaim (false, NULL, NULL, &scenario_error));
 }
 
 /* One that stands still costs the producer block-timeout at most, and only where
  * it was waited for. */
 static void
-beside_consumer (Stage *stage)
+beside_consumer (ScenarioRun *run)
 {
   DatahubProducerStats before, after;
-  TrafficReader newcomer;
-  finish_filling (stage);
-  datahub_producer_get_stats (stage->producer, &before);
-  commit_many (stage, 60);
-  datahub_producer_get_stats (stage->producer, &after);
+  RecordReader newcomer;
+  finish_filling (run);
+  datahub_producer_get_stats (run->producer, &before);
+  commit_many (run, 60);
+  datahub_producer_get_stats (run->producer, &after);
   CHECK_INT (after.evictions - before.evictions, <=, 1);
   if (after.evictions == before.evictions)
     CHECK_INT (after.waits, ==, before.waits);
   CHECK_INT (after.dropped, ==, 0);
-  CHECK (stage_attach (&newcomer, true, &stage->random));
-  MUST_BE (stage_read_all (&newcomer), DATAHUB_TIMEOUT);
-  stage_detach (&newcomer);
+  CHECK (scenario_attach (&newcomer, true, &run->random));
+  MUST_BE (scenario_read_all (&newcomer), DATAHUB_TIMEOUT);
+  scenario_detach (&newcomer);
 }
 
 static void
-beside_nothing (Stage *stage)
+beside_nothing (ScenarioRun *run)
 {
-  MUST (datahub_block_reclaim (false, NULL, NULL, &stage_error));
+  MUST (datahub_block_reclaim (false, NULL, NULL, &scenario_error));
 }
 
 static const Scenario consumer_dies = { .epoch = EPOCH + 1,
@@ -406,7 +407,7 @@ const Scenario consumer_scenarios[] = {
   { .like = &consumer_dies,
       .name = "a consumer follows growth",
       .part = consumer_follows_growth,
-      .epoch = EPOCH | TRAFFIC_GROWING },
+      .epoch = EPOCH | RECORDS_GROWING },
   { .like = &consumer_dies,
       .name = "a consumer leaves with leases",
       .part = consumer_leaves_with_leases,
@@ -418,15 +419,15 @@ const Scenario consumer_scenarios[] = {
   { .like = &consumer_dies,
       .name = "a live consumer of a strict block",
       .part = consumer_is_live,
-      .epoch = (EPOCH + 1) | TRAFFIC_STRICT },
+      .epoch = (EPOCH + 1) | RECORDS_STRICT },
   { .like = &consumer_dies,
       .name = "a reliable consumer of a strict block",
       .part = consumer_is_reliable,
-      .epoch = (EPOCH + 1) | TRAFFIC_STRICT },
+      .epoch = (EPOCH + 1) | RECORDS_STRICT },
   { .like = &consumer_dies,
       .name = "a consumer of a strict block follows growth",
       .part = consumer_follows_growth,
-      .epoch = EPOCH | TRAFFIC_GROWING | TRAFFIC_STRICT },
+      .epoch = EPOCH | RECORDS_GROWING | RECORDS_STRICT },
   { .like = &consumer_dies,
       .name = "a consumer is evicted",
       .part = consumer_is_evicted },
@@ -436,13 +437,13 @@ const Scenario consumer_scenarios[] = {
   { .like = &consumer_dies,
       .name = "a live consumer steps over gaps",
       .part = consumer_is_live,
-      .epoch = (EPOCH + 1) | TRAFFIC_DROPPABLE,
+      .epoch = (EPOCH + 1) | RECORDS_DROPPABLE,
       .prepare = prepare_gaps,
       .after = after_gaps },
   { .like = &consumer_dies,
       .name = "a reliable consumer joins among gaps",
       .part = consumer_is_reliable,
-      .epoch = (EPOCH + 1) | TRAFFIC_DROPPABLE,
+      .epoch = (EPOCH + 1) | RECORDS_DROPPABLE,
       .prepare = prepare_gaps,
       .after = after_gaps },
   { .like = &consumer_dies,
@@ -451,7 +452,7 @@ const Scenario consumer_scenarios[] = {
   { .like = &consumer_dies,
       .name = "a consumer of a strict block has user locks",
       .part = consumer_has_user_locks,
-      .epoch = (EPOCH + 1) | TRAFFIC_STRICT },
+      .epoch = (EPOCH + 1) | RECORDS_STRICT },
   { .like = &consumer_dies,
       .name = "the last consumer leaves",
       .part = consumer_is_the_last,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the victims of the sweep do, and what they ask of their stage. */
+/* What the victims of the sweep do, and what they ask of their run. */
 #ifndef TESTS_STRESS_SWEEP_PARTS_H
 #define TESTS_STRESS_SWEEP_PARTS_H
 
-#include "stage.h"
+#include "scenario.h"
 
 /* A producer asks: */
 enum

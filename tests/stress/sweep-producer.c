@@ -4,7 +4,7 @@
  * part needs it one that does not. */
 #include "sweep-parts.h"
 
-#include "lib/core/census.h"
+#include "lib/core/account.h"
 
 #include <unistd.h>
 
@@ -13,9 +13,9 @@
 #define N_BEFORE 9
 /* Nobody is let in but by the producer. */
 static bool
-is_strict (const Stage *stage)
+is_strict (const ScenarioRun *run)
 {
-  return (stage->scenario->epoch & TRAFFIC_STRICT) != 0;
+  return (run->scenario->epoch & RECORDS_STRICT) != 0;
 }
 
 static bool
@@ -26,32 +26,32 @@ is_end (DatahubResult result)
 
 /* All that was committed came or is counted as lost; nothing else came. */
 static void
-drain (const Stage *stage, TrafficReader *reader)
+drain (const ScenarioRun *run, RecordReader *reader)
 {
-  const Board *board = stage->board;
+  const Board *board = run->board;
   if (!reader->consumer)
     return;
-  DatahubResult result = stage_read_all (reader);
+  DatahubResult result = scenario_read_all (reader);
   if (result == DATAHUB_EVICTED) {
-    CHECK (stage->scenario->part == producer_evicts);
-    MUST (datahub_consumer_rejoin (reader->consumer, &stage_error));
+    CHECK (run->scenario->part == producer_evicts);
+    MUST (datahub_consumer_rejoin (reader->consumer, &scenario_error));
     reader->reliable = false;
-    result = stage_read_all (reader);
+    result = scenario_read_all (reader);
   }
   if (!is_end (result))
     check_fail (__FILE__, __LINE__, "the end is %s (%s)",
-        datahub_result_name (result), stage_error.message);
+        datahub_result_name (result), scenario_error.message);
   CHECK_INT (reader->next, <=, atomic_load (&board->attempted));
   if (reader->reliable || !atomic_load (&board->flushed))
     CHECK_INT (reader->next, >=, atomic_load (&board->committed));
 }
 
 static void
-drain_all (Stage *stage)
+drain_all (ScenarioRun *run)
 {
-  drain (stage, &stage->live);
-  drain (stage, &stage->reliable);
-  drain (stage, &stage->idle);
+  drain (run, &run->live);
+  drain (run, &run->reliable);
+  drain (run, &run->idle);
 }
 
 /* Scenery. */
@@ -60,9 +60,10 @@ static void
 idle_consumer (CheckParent *parent)
 {
   Random random = { 3 };
-  TrafficReader reader;
-  if (stage_attach (&reader, true, &random))
-    while (reader.n_held < 3 && traffic_read (&reader, CHECK_S) == DATAHUB_OK)
+  RecordReader reader;
+  if (scenario_attach (&reader, true, &random))
+    while (reader.n_held < 3
+        && random_records_read (&reader, CHECK_S) == DATAHUB_OK)
       ;
   check_ready (parent);
   check_until_killed (parent);
@@ -81,16 +82,18 @@ static void
 predecessor (CheckParent *parent)
 {
   const char *channel = parent->data;
-  uint64_t epoch = EPOCH_BEFORE | TRAFFIC_GROWING;
-  DatahubProducerOptions options = stage_options (epoch);
+  uint64_t epoch = EPOCH_BEFORE | RECORDS_GROWING;
+  DatahubProducerOptions options = scenario_options (epoch);
   DatahubProducer *producer = NULL;
-  MUST (datahub_producer_create (channel, &options, &producer, &stage_error));
-  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
-  MUST (datahub_producer_publish (producer, &stage_error));
+  MUST (datahub_producer_create (channel, &options, &producer,
+      &scenario_error));
+  MUST (random_records_send_caps (producer, epoch, 0, &scenario_error));
+  MUST (datahub_producer_publish (producer, &scenario_error));
   check_ready (parent);
   check_hear (parent->in);
   for (uint32_t i = 0; i < N_BEFORE; i++)
-    MUST (traffic_send (producer, epoch, i, 1, DATAHUB_FOREVER, &stage_error));
+    MUST (random_records_send (producer, epoch, i, 1, DATAHUB_FOREVER,
+        &scenario_error));
   check_tell (parent->out, 2);
   check_until_killed (parent);
 }
@@ -112,54 +115,54 @@ let_it_commit_and_die (CheckChild *child)
 
 /* A dead block with consumers that stay, and one that died. */
 static void
-prepare_orphans (Stage *stage)
+prepare_orphans (ScenarioRun *run)
 {
-  CheckChild child = check_fork_ready (producer_dies_half_way, stage);
-  CHECK (stage_attach (&stage->live, false, &stage->random));
-  CHECK (stage_attach (&stage->reliable, true, &stage->random));
+  CheckChild child = check_fork_ready (producer_dies_half_way, run);
+  CHECK (scenario_attach (&run->live, false, &run->random));
+  CHECK (scenario_attach (&run->reliable, true, &run->random));
   check_tell (child.to, 1);
   CHECK_HEAR (child.from, 2);
   kill_a_consumer ();
-  MUST_BE (stage_read_all (&stage->live), DATAHUB_TIMEOUT);
-  MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+  MUST_BE (scenario_read_all (&run->live), DATAHUB_TIMEOUT);
+  MUST_BE (scenario_read_all (&run->reliable), DATAHUB_TIMEOUT);
   check_tell (child.to, 1);
-  stage_wait_for_death (&child);
-  atomic_store (&stage->board->published, 1);
-  drain_all (stage);
+  scenario_wait_for_death (&child);
+  atomic_store (&run->board->published, 1);
+  drain_all (run);
 }
 
 static void
-prepare_nothing (Stage *stage)
+prepare_nothing (ScenarioRun *run)
 {
-  (void) stage;
+  (void) run;
 }
 
 /* Two dead blocks: one that nobody has, one that a consumer still reads, which
  * has (or not) seen all of its pools. */
 static void
-prepare_dead (Stage *stage, bool lagging)
+prepare_dead (ScenarioRun *run, bool lagging)
 {
   CheckChild child = start_predecessor (OTHER_CHANNEL);
   let_it_commit_and_die (&child);
   child = start_predecessor (CHANNEL);
-  CHECK (stage_attach (&stage->idle, false, &stage->random));
+  CHECK (scenario_attach (&run->idle, false, &run->random));
   check_tell (child.to, 1);
   CHECK_HEAR (child.from, 2);
   if (!lagging)
-    MUST_BE (stage_read_all (&stage->idle), DATAHUB_TIMEOUT);
+    MUST_BE (scenario_read_all (&run->idle), DATAHUB_TIMEOUT);
   check_kill (&child);
 }
 
 static void
-prepare_dead_block (Stage *stage)
+prepare_dead_block (ScenarioRun *run)
 {
-  prepare_dead (stage, false);
+  prepare_dead (run, false);
 }
 
 static void
-prepare_lagging_reader (Stage *stage)
+prepare_lagging_reader (ScenarioRun *run)
 {
-  prepare_dead (stage, true);
+  prepare_dead (run, true);
 }
 
 /* While the victim runs. */
@@ -169,70 +172,69 @@ prepare_lagging_reader (Stage *stage)
 
 /* The live one sleeps now and then, so that there is somebody to wake. */
 static void
-consumers_read (Stage *stage)
+consumers_read (ScenarioRun *run)
 {
   DatahubResult result = DATAHUB_CLOSED;
-  if (stage->all_pause) {
-    stage_await_word (stage, PAUSE_NS);
+  if (run->all_pause) {
+    scenario_await_word (run, PAUSE_NS);
     return;
   }
-  if (stage->reliable.consumer && !stage->reliable_pauses)
-    stage_read_all (&stage->reliable);
-  if (stage->live.consumer)
-    result = traffic_read (&stage->live, CHECK_MS);
+  if (run->reliable.consumer && !run->reliable_pauses)
+    scenario_read_all (&run->reliable);
+  if (run->live.consumer)
+    result = random_records_read (&run->live, CHECK_MS);
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT || is_end (result));
-  traffic_release_all (&stage->live);
+  random_records_release_all (&run->live);
   if (is_end (result))
-    stage_await_word (stage, PAUSE_NS);
+    scenario_await_word (run, PAUSE_NS);
 }
 
 static void
-read_on_while (Stage *stage, void (*what) (void))
+read_on_while (ScenarioRun *run, void (*what) (void))
 {
-  stage_read_all (&stage->reliable);
+  scenario_read_all (&run->reliable);
   what ();
 }
 
 static void
-let_consumers_in (Stage *stage)
+let_consumers_in (ScenarioRun *run)
 {
-  bool idles =
-      stage->scenario->part == producer_evicts || stage->scenario->is_slow;
-  if (stage->live.consumer)
+  bool idles = run->scenario->part == producer_evicts || run->scenario->is_slow;
+  if (run->live.consumer)
     return;
-  bool came = stage_attach (&stage->live, false, &stage->random)
-      && stage_attach (idles ? &stage->idle : &stage->reliable, true,
-          &stage->random);
-  CHECK (came || is_strict (stage));
-  if (stage->role == SECOND_CONSUMER)
-    stage_start_second (stage, consumer_is_reliable);
+  bool came = scenario_attach (&run->live, false, &run->random)
+      && scenario_attach (idles ? &run->idle : &run->reliable, true,
+          &run->random);
+  CHECK (came || is_strict (run));
+  if (run->role == SECOND_CONSUMER)
+    scenario_start_second (run, consumer_is_reliable);
 }
 
 static void
-answer (Stage *stage, Victim *victim, uint64_t word)
+answer (ScenarioRun *run, Victim *victim, uint64_t word)
 {
-  if (word == PUBLISHED && victim == &stage->victim)
-    let_consumers_in (stage);
+  if (word == PUBLISHED && victim == &run->victim)
+    let_consumers_in (run);
   if (word == PAUSE || word == GO_ON)
-    stage->reliable_pauses = word == PAUSE;
+    run->reliable_pauses = word == PAUSE;
   if (word == CATCH_UP)
-    MUST_BE (stage_read_all (&stage->reliable), DATAHUB_TIMEOUT);
+    MUST_BE (scenario_read_all (&run->reliable), DATAHUB_TIMEOUT);
   if (word == DEAD_CONSUMER)
-    read_on_while (stage, kill_a_consumer);
-  stage_answer (victim);
+    read_on_while (run, kill_a_consumer);
+  scenario_answer (victim);
 }
 
 /* What is left of a producer. */
 
 static void
-check_locks_are_had (const TrafficReader *reader, int64_t timeout_ns)
+check_locks_are_had (const RecordReader *reader, int64_t timeout_ns)
 {
   DatahubSpinlock *lock;
   if (!reader->consumer)
     return;
   for (uint32_t i = 0; i < 2; i++) {
     MUST (datahub_consumer_open_spinlock (reader->consumer, i, &lock,
-        &stage_error));
+        &scenario_error));
     DatahubResult result = datahub_spinlock_lock (lock, timeout_ns);
     /* The one who has it may only stand still. */
     if (timeout_ns > 0 || result != DATAHUB_TIMEOUT) {
@@ -244,30 +246,30 @@ check_locks_are_had (const TrafficReader *reader, int64_t timeout_ns)
 }
 
 static void
-check_names_of_locks (const Stage *stage)
+check_names_of_locks (const ScenarioRun *run)
 {
   static const char *const names[] = { "one", "two", "three" };
   DatahubSpinlock *lock;
-  if (!stage->live.consumer || atomic_load (&stage->board->closing))
+  if (!run->live.consumer || atomic_load (&run->board->closing))
     return;
   for (uint32_t i = 0; i < 3; i++) {
     DatahubResult result =
-        datahub_consumer_open_named_spinlock (stage->live.consumer, names[i],
-            &lock, &stage_error);
+        datahub_consumer_open_named_spinlock (run->live.consumer, names[i],
+            &lock, &scenario_error);
     CHECK (result == DATAHUB_OK || result == DATAHUB_OWNER_DIED);
     datahub_spinlock_close (lock);
   }
 }
 
 static void
-check_zone (const Stage *stage)
+check_zone (const ScenarioRun *run)
 {
   uint8_t bytes[ZONE_SIZE];
-  uint64_t version, written = atomic_load (&stage->board->zone);
-  if (!stage->live.consumer)
+  uint64_t version, written = atomic_load (&run->board->zone);
+  if (!run->live.consumer)
     return;
-  MUST (datahub_consumer_read_zone (stage->live.consumer, 0, bytes,
-      sizeof bytes, &version, &stage_error));
+  MUST (datahub_consumer_read_zone (run->live.consumer, 0, bytes, sizeof bytes,
+      &version, &scenario_error));
   CHECK_INT (version, >=, written);
   CHECK_INT (version, <=, written + 1);
   for (uint32_t i = 0; i < sizeof bytes; i++)
@@ -276,65 +278,66 @@ check_zone (const Stage *stage)
 
 /* Somebody who comes after the death finds what was committed. */
 static void
-come_late (Stage *stage)
+come_late (ScenarioRun *run)
 {
-  TrafficReader reader;
-  bool must = atomic_load (&stage->board->published)
-      && !atomic_load (&stage->board->closing) && !is_strict (stage);
+  RecordReader reader;
+  bool must = atomic_load (&run->board->published)
+      && !atomic_load (&run->board->closing) && !is_strict (run);
   /* A reliable one would begin behind what the dead had claimed to retire. */
-  if (!stage_attach (&reader, false, &stage->random)) {
+  if (!scenario_attach (&reader, false, &run->random)) {
     CHECK (!must);
     return;
   }
-  drain (stage, &reader);
-  stage_detach (&reader);
+  drain (run, &reader);
+  scenario_detach (&reader);
 }
 
 static void
-read_on (TrafficReader *reader)
+read_on (RecordReader *reader)
 {
   if (reader->consumer)
-    MUST_BE (stage_read_all (reader), DATAHUB_TIMEOUT);
+    MUST_BE (scenario_read_all (reader), DATAHUB_TIMEOUT);
 }
 
 /* Consumers stay where they are: nothing is missing between the two. */
 static void
-go_on_with_the_block (Stage *stage, DatahubProducer *producer)
+go_on_with_the_block (ScenarioRun *run, DatahubProducer *producer)
 {
-  TrafficReader newcomer;
-  take_up_numbers (stage->board, producer);
+  RecordReader newcomer;
+  take_up_numbers (run->board, producer);
   for (uint32_t i = 0; i < 20; i++) {
-    MUST (stage_commit (stage->board, producer, stage->scenario->epoch, 1,
+    MUST (scenario_commit (run->board, producer, run->scenario->epoch, 1,
         10 * CHECK_S));
-    read_on (&stage->live);
-    read_on (&stage->reliable);
-    read_on (&stage->idle);
+    read_on (&run->live);
+    read_on (&run->reliable);
+    read_on (&run->idle);
   }
-  CHECK (stage_attach (&newcomer, true, &stage->random));
+  CHECK (scenario_attach (&newcomer, true, &run->random));
   read_on (&newcomer);
-  CHECK_INT (newcomer.next, ==, atomic_load (&stage->board->committed));
-  stage_detach (&newcomer);
-  census_check (producer, 0);
+  CHECK_INT (newcomer.next, ==, atomic_load (&run->board->committed));
+  scenario_detach (&newcomer);
+  account_check (producer, 0);
   datahub_producer_close (producer);
 }
 
 /* Half of the dead are adopted where they can be. */
 static bool
-succeed_by_adoption (Stage *stage)
+succeed_by_adoption (ScenarioRun *run)
 {
-  DatahubProducerOptions options = stage_options (stage->scenario->epoch);
+  DatahubProducerOptions options = scenario_options (run->scenario->epoch);
   DatahubProducer *producer = NULL;
   DatahubProducerStats stats;
-  bool dead_with_name = atomic_load (&stage->board->published)
-      && !atomic_load (&stage->board->closing) && !options.strict;
+  bool dead_with_name = atomic_load (&run->board->published)
+      && !atomic_load (&run->board->closing) && !options.strict;
   options.adopt = true;
   options.block_timeout_ns = BLOCK_TIMEOUT_NS;
-  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
+  MUST (datahub_producer_create (CHANNEL, &options, &producer,
+      &scenario_error));
   datahub_producer_get_stats (producer, &stats);
   CHECK (stats.adopted || !dead_with_name);
   if (stats.adopted) {
-    MUST (datahub_producer_publish (producer, &stage_error));
-    go_on_with_the_block (stage, producer);
+    MUST (datahub_producer_publish (producer, &scenario_error));
+    go_on_with_the_block (run, producer);
   } else
     datahub_producer_close (producer);
   return stats.adopted;
@@ -342,142 +345,144 @@ succeed_by_adoption (Stage *stage)
 
 /* The name is free, and a new block under it is whole. */
 static void
-succeed (Stage *stage)
+succeed (ScenarioRun *run)
 {
-  TrafficReader live, reliable;
-  uint64_t epoch = stage->scenario->epoch + 1;
-  const StepTrap *trap = &stage->victim.trap;
+  RecordReader live, reliable;
+  uint64_t epoch = run->scenario->epoch + 1;
+  const StepTrap *trap = &run->victim.trap;
   /* After an heir with numbers of its own it may be either's block. */
-  if ((trap->step + trap->arrival) % 2 == 0 && stage->role != SECOND_HEIR)
-    succeed_by_adoption (stage);
-  DatahubProducer *producer = stage_new_producer (epoch);
-  CHECK (stage_attach (&live, false, &stage->random));
-  CHECK (stage_attach (&reliable, true, &stage->random));
+  if ((trap->step + trap->arrival) % 2 == 0 && run->role != SECOND_HEIR)
+    succeed_by_adoption (run);
+  DatahubProducer *producer = scenario_new_producer (epoch);
+  CHECK (scenario_attach (&live, false, &run->random));
+  CHECK (scenario_attach (&reliable, true, &run->random));
   for (uint32_t i = 0; i < 20; i++) {
-    MUST (traffic_send (producer, epoch, i, 1, 10 * CHECK_S, &stage_error));
-    MUST_BE (stage_read_all (&live), DATAHUB_TIMEOUT);
-    MUST_BE (stage_read_all (&reliable), DATAHUB_TIMEOUT);
+    MUST (random_records_send (producer, epoch, i, 1, 10 * CHECK_S,
+        &scenario_error));
+    MUST_BE (scenario_read_all (&live), DATAHUB_TIMEOUT);
+    MUST_BE (scenario_read_all (&reliable), DATAHUB_TIMEOUT);
   }
   CHECK_INT (live.received, ==, 20);
   CHECK_INT (reliable.received, ==, 20);
-  census_check (producer, 0);
-  stage_detach (&live);
-  stage_detach (&reliable);
-  census_check_all_back (producer, 0);
+  account_check (producer, 0);
+  scenario_detach (&live);
+  scenario_detach (&reliable);
+  account_check_all_back (producer, 0);
   datahub_producer_close (producer);
 }
 
 static void
-check_what_is_left (Stage *stage)
+check_what_is_left (ScenarioRun *run)
 {
-  check_locks_are_had (&stage->live, 10 * CHECK_S);
-  check_names_of_locks (stage);
-  check_zone (stage);
-  drain_all (stage);
-  come_late (stage);
+  check_locks_are_had (&run->live, 10 * CHECK_S);
+  check_names_of_locks (run);
+  check_zone (run);
+  drain_all (run);
+  come_late (run);
 }
 
 /* The name's next owner dies too; what it committed is there, like its
  * predecessor's. */
 static void
-let_an_heir_die (Stage *stage)
+let_an_heir_die (ScenarioRun *run)
 {
-  Board *board = stage->board;
-  if (stage->role == SECOND_HEIR) {
+  Board *board = run->board;
+  if (run->role == SECOND_HEIR) {
     atomic_store (&board->attempted, 0);
     atomic_store (&board->committed, 0);
     atomic_store (&board->published, 0);
     atomic_store (&board->closing, 0);
     atomic_store (&board->is_new, 1);
   }
-  stage_start_second (stage,
-      stage->role == SECOND_HEIR ? producer_begins : producer_adopts);
+  scenario_start_second (run,
+      run->role == SECOND_HEIR ? producer_begins : producer_adopts);
   /* One that lives may close before they have looked again. */
-  stage->all_pause = stage->second.trap.arrival == 0;
-  stage_attend (stage, &stage->second);
+  run->all_pause = run->second.trap.arrival == 0;
+  scenario_attend (run, &run->second);
   if (!atomic_load (&board->is_new))
-    drain_all (stage);
+    drain_all (run);
   /* Before that the name may still be the first one's. */
   if (atomic_load (&board->published))
-    come_late (stage);
+    come_late (run);
   /* The last to leave a dead block removes it. */
   if (atomic_load (&board->is_new))
     atomic_store (&board->published, 0);
 }
 
 static void
-after_producer (Stage *stage)
+after_producer (ScenarioRun *run)
 {
-  stage_attend (stage, &stage->second);
-  check_what_is_left (stage);
-  if (stage->role >= SECOND_HEIR)
-    let_an_heir_die (stage);
-  succeed (stage);
-  stage_detach (&stage->live);
-  stage_detach (&stage->reliable);
-  stage_detach (&stage->idle);
+  scenario_attend (run, &run->second);
+  check_what_is_left (run);
+  if (run->role >= SECOND_HEIR)
+    let_an_heir_die (run);
+  succeed (run);
+  scenario_detach (&run->live);
+  scenario_detach (&run->reliable);
+  scenario_detach (&run->idle);
 }
 
 /* Of the predecessor all is read, whatever became of its name. */
 static void
-after_takeover (Stage *stage)
+after_takeover (ScenarioRun *run)
 {
-  DatahubResult result = stage_read_all (&stage->idle);
+  DatahubResult result = scenario_read_all (&run->idle);
   CHECK (is_end (result));
-  CHECK_INT (stage->idle.next, ==, N_BEFORE);
-  CHECK_INT (stage->idle.received + stage->idle.lost, ==, N_BEFORE);
-  stage_detach (&stage->idle);
-  after_producer (stage);
+  CHECK_INT (run->idle.next, ==, N_BEFORE);
+  CHECK_INT (run->idle.received + run->idle.lost, ==, N_BEFORE);
+  scenario_detach (&run->idle);
+  after_producer (run);
 }
 
 /* Another candidate: refused, or the name is its own for a while. */
 static void
-try_the_name (const Stage *stage)
+try_the_name (const ScenarioRun *run)
 {
-  DatahubProducerOptions options = stage_options (EPOCH);
+  DatahubProducerOptions options = scenario_options (EPOCH);
   DatahubProducer *producer = NULL;
-  bool taken = atomic_load (&stage->board->published)
-      && !atomic_load (&stage->board->closing);
-  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
-  DatahubResult result = datahub_producer_publish (producer, &stage_error);
+  bool taken = atomic_load (&run->board->published)
+      && !atomic_load (&run->board->closing);
+  MUST (datahub_producer_create (CHANNEL, &options, &producer,
+      &scenario_error));
+  DatahubResult result = datahub_producer_publish (producer, &scenario_error);
   CHECK (result == DATAHUB_ERROR_BUSY || (result == DATAHUB_OK && !taken));
   datahub_producer_close (producer);
 }
 
 static void
-wait_beside (const Stage *stage, TrafficReader *reader)
+wait_beside (const ScenarioRun *run, RecordReader *reader)
 {
   if (!reader->consumer)
     return;
   bool orphaned = reader->orphaned;
-  DatahubResult result = stage_read_all (reader);
+  DatahubResult result = scenario_read_all (reader);
   CHECK (result == DATAHUB_TIMEOUT
       || (orphaned && result == DATAHUB_PRODUCER_LOST)
-      || (atomic_load (&stage->board->closing) && result == DATAHUB_CLOSED));
+      || (atomic_load (&run->board->closing) && result == DATAHUB_CLOSED));
 }
 
 /* A producer that stands still is alive: nobody gives it up. */
 static void
-beside_producer (Stage *stage)
+beside_producer (ScenarioRun *run)
 {
-  TrafficReader late;
-  wait_beside (stage, &stage->live);
-  if (!stage->reliable_pauses)
-    wait_beside (stage, &stage->reliable);
-  check_locks_are_had (&stage->live, 0);
-  if (atomic_load (&stage->board->published)
-      && !atomic_load (&stage->board->closing) && !is_strict (stage)) {
-    CHECK (stage_attach (&late, false, &stage->random));
-    MUST_BE (stage_read_all (&late), DATAHUB_TIMEOUT);
-    stage_detach (&late);
+  RecordReader late;
+  wait_beside (run, &run->live);
+  if (!run->reliable_pauses)
+    wait_beside (run, &run->reliable);
+  check_locks_are_had (&run->live, 0);
+  if (atomic_load (&run->board->published)
+      && !atomic_load (&run->board->closing) && !is_strict (run)) {
+    CHECK (scenario_attach (&late, false, &run->random));
+    MUST_BE (scenario_read_all (&late), DATAHUB_TIMEOUT);
+    scenario_detach (&late);
   }
 }
 
 static void
-beside_candidate (Stage *stage)
+beside_candidate (ScenarioRun *run)
 {
-  beside_producer (stage);
-  try_the_name (stage);
+  beside_producer (run);
+  try_the_name (run);
 }
 
 static const Scenario producer_dies = { .epoch = EPOCH,
@@ -538,13 +543,13 @@ const Scenario producer_scenarios[] = {
   { .like = &producer_dies,
       .name = "a producer grows",
       .part = producer_grows,
-      .epoch = EPOCH | TRAFFIC_GROWING,
+      .epoch = EPOCH | RECORDS_GROWING,
       .has_consumer = true,
       .has_heir = true },
   { .like = &producer_dies,
       .name = "a producer gives buffers up",
       .part = producer_gives_up,
-      .epoch = (EPOCH + 1) | TRAFFIC_DROPPABLE,
+      .epoch = (EPOCH + 1) | RECORDS_DROPPABLE,
       .has_consumer = true,
       .has_heir = true },
   { .like = &producer_dies,
@@ -553,32 +558,32 @@ const Scenario producer_scenarios[] = {
   { .like = &producer_dies,
       .name = "a producer closes",
       .part = producer_closes,
-      .epoch = EPOCH | TRAFFIC_GROWING,
+      .epoch = EPOCH | RECORDS_GROWING,
       .beside = beside_candidate,
       .has_consumer = true,
       .has_heir = true },
   { .like = &producer_dies,
       .name = "a strict producer begins",
       .part = producer_begins,
-      .epoch = EPOCH | TRAFFIC_STRICT,
+      .epoch = EPOCH | RECORDS_STRICT,
       .beside = beside_candidate },
   { .like = &producer_dies,
       .name = "a strict producer grows",
       .part = producer_grows,
-      .epoch = EPOCH | TRAFFIC_GROWING | TRAFFIC_STRICT },
+      .epoch = EPOCH | RECORDS_GROWING | RECORDS_STRICT },
   { .like = &producer_dies,
       .name = "a strict producer cleans after the dead",
       .part = producer_cleans_after_the_dead,
-      .epoch = EPOCH | TRAFFIC_STRICT },
+      .epoch = EPOCH | RECORDS_STRICT },
   { .like = &producer_dies,
       .name = "a strict producer closes",
       .part = producer_closes,
-      .epoch = EPOCH | TRAFFIC_GROWING | TRAFFIC_STRICT,
+      .epoch = EPOCH | RECORDS_GROWING | RECORDS_STRICT,
       .beside = beside_candidate },
   { .like = &producer_dies,
       .name = "a producer closes beside a laggard",
       .part = producer_closes,
-      .epoch = EPOCH | TRAFFIC_GROWING,
+      .epoch = EPOCH | RECORDS_GROWING,
       .is_slow = true },
 };
 const uint32_t n_producer_scenarios =

@@ -11,7 +11,7 @@
  * DATAHUB_SWEEP_ONLY: play scenarios alone whose name has this in it.
  * DATAHUB_SWEEP_AGAIN: play one, a hundred times, as the line says that a failure
  * prints. */
-#include "stage.h"
+#include "scenario.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -107,7 +107,7 @@ static void
 play (const Job *job, Board *board)
 {
   for (int i = 0; i < TRIES; i++) {
-    stage_play (scenarios[job->scenario], board, &job->trap, job->role,
+    scenario_play (scenarios[job->scenario], board, &job->trap, job->role,
         &job->second);
     if (job->trap.arrival == 0 || atomic_load (&board->steps.sprung))
       break;

@@ -3,7 +3,7 @@
  * the build option shared-mappings they share one mapping, so that it sees both
  * sides. Joins, leaves, leases ended elsewhere, interrupts and statistics go on
  * beside the traffic. */
-#include "traffic.h"
+#include "random-records.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -20,11 +20,11 @@ typedef struct
   _Atomic uint64_t committed;
   _Atomic bool stopping;
   uint64_t target;
-} Stage;
+} ScenarioRun;
 
 typedef struct
 {
-  Stage *stage;
+  ScenarioRun *run;
   uint32_t index;
   uint64_t received, lost;
 } Actor;
@@ -47,14 +47,14 @@ must (DatahubResult result, const DatahubError *error, const char *what)
 static void *
 produce (void *data)
 {
-  Stage *stage = data;
+  ScenarioRun *run = data;
   DatahubError error = { 0 };
   Random random = { 11 };
   uint64_t n = 0;
-  while (n < stage->target) {
-    uint32_t k = 1 + random_below (&random, TRAFFIC_MAX_BATCH);
+  while (n < run->target) {
+    uint32_t k = 1 + random_below (&random, RECORDS_MAX_BATCH);
     DatahubResult result =
-        traffic_send (stage->producer, 1, n, k, DATAHUB_FOREVER, &error);
+        random_records_send (run->producer, 1, n, k, DATAHUB_FOREVER, &error);
     if (result == DATAHUB_INTERRUPTED) {
       /* Somebody flushes, and gets on meanwhile; then the same buffers. */
       sched_yield ();
@@ -62,9 +62,10 @@ produce (void *data)
     }
     must (result, &error, "send");
     n += k;
-    atomic_store (&stage->committed, n);
+    atomic_store (&run->committed, n);
     if (random_below (&random, 50) == 0) {
-      result = traffic_send_caps (stage->producer, 1, DATAHUB_FOREVER, &error);
+      result =
+          random_records_send_caps (run->producer, 1, DATAHUB_FOREVER, &error);
       CHECK (result == DATAHUB_OK || result == DATAHUB_INTERRUPTED);
     }
   }
@@ -93,19 +94,19 @@ consume_all (void *data)
   Actor *actor = data;
   Random random = { actor->index };
   bool reliable = actor->index % 2;
-  TrafficReader reader = { .consumer = attach (reliable, 6),
+  RecordReader reader = { .consumer = attach (reliable, 6),
     .reliable = reliable,
     .random = &random };
   DatahubResult result;
-  while ((result = traffic_read (&reader, DATAHUB_FOREVER)) == DATAHUB_OK
+  while ((result = random_records_read (&reader, DATAHUB_FOREVER)) == DATAHUB_OK
       || result == DATAHUB_INTERRUPTED)
     ;
   CHECK_INT (result, ==, DATAHUB_CLOSED);
-  traffic_check_counts (&reader);
+  random_records_check_counts (&reader);
   actor->received = reader.received;
   actor->lost = reader.lost;
   datahub_consumer_close (reader.consumer);
-  traffic_release_all (&reader);
+  random_records_release_all (&reader);
   return NULL;
 }
 
@@ -115,19 +116,19 @@ consume_bits (void *data)
 {
   Actor *actor = data;
   Random random = { actor->index };
-  for (bool reliable = true; !atomic_load (&actor->stage->stopping);
+  for (bool reliable = true; !atomic_load (&actor->run->stopping);
        reliable = !reliable) {
-    TrafficReader reader = { .consumer = attach (reliable, 3),
+    RecordReader reader = { .consumer = attach (reliable, 3),
       .reliable = reliable,
       .random = &random };
     for (uint32_t i = random_below (&random, 200); i > 0; i--) {
-      DatahubResult result = traffic_read (&reader, 20 * CHECK_MS);
+      DatahubResult result = random_records_read (&reader, 20 * CHECK_MS);
       CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
     }
     datahub_consumer_request (reader.consumer, DATAHUB_REQUEST_KEYFRAME);
-    traffic_check_counts (&reader);
+    random_records_check_counts (&reader);
     datahub_consumer_close (reader.consumer);
-    traffic_release_all (&reader);
+    random_records_release_all (&reader);
   }
   return NULL;
 }
@@ -136,23 +137,23 @@ consume_bits (void *data)
 static void *
 serve (void *data)
 {
-  Stage *stage = data;
+  ScenarioRun *run = data;
   uint32_t seen = 0;
-  while (!atomic_load (&stage->stopping)) {
+  while (!atomic_load (&run->stopping)) {
     DatahubConsumerInfo infos[8];
     DatahubProducerStats stats;
     DatahubBlockInfo block;
     DatahubError error;
     DatahubResult result =
-        datahub_producer_wait_attention (stage->producer, &seen, 5 * CHECK_MS);
+        datahub_producer_wait_attention (run->producer, &seen, 5 * CHECK_MS);
     CHECK (result < DATAHUB_ERROR_FIRST);
-    datahub_producer_list_consumers (stage->producer, infos, 8);
-    datahub_producer_get_stats (stage->producer, &stats);
-    datahub_producer_take_requests (stage->producer);
+    datahub_producer_list_consumers (run->producer, infos, 8);
+    datahub_producer_get_stats (run->producer, &stats);
+    datahub_producer_take_requests (run->producer);
     datahub_block_inspect (CHANNEL, &block, &error);
-    datahub_producer_set_interrupted (stage->producer,
+    datahub_producer_set_interrupted (run->producer,
         DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_ACQUIRE, true);
-    datahub_producer_set_interrupted (stage->producer,
+    datahub_producer_set_interrupted (run->producer,
         DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_ACQUIRE, false);
   }
   return NULL;
@@ -161,12 +162,12 @@ serve (void *data)
 static DatahubProducer *
 producer_new (void)
 {
-  DatahubProducerOptions options = traffic_options (1);
+  DatahubProducerOptions options = random_records_options (1);
   DatahubProducer *producer = NULL;
   DatahubError error = { 0 };
   must (datahub_producer_create (CHANNEL, &options, &producer, &error), &error,
       "create");
-  must (traffic_send_caps (producer, 1, 0, &error), &error, "caps");
+  must (random_records_send_caps (producer, 1, 0, &error), &error, "caps");
   must (datahub_producer_publish (producer, &error), &error, "publish");
   return producer;
 }
@@ -174,24 +175,24 @@ producer_new (void)
 static void
 together (void)
 {
-  Stage stage = { .producer = producer_new (), .target = target () };
-  Actor actors[N_CONSUMERS], request = { .stage = &stage, .index = 99 };
+  ScenarioRun run = { .producer = producer_new (), .target = target () };
+  Actor actors[N_CONSUMERS], request = { .run = &run, .index = 99 };
   CheckThread *consumers[N_CONSUMERS];
   for (uint32_t i = 0; i < N_CONSUMERS; i++) {
-    actors[i] = (Actor){ .stage = &stage, .index = i };
+    actors[i] = (Actor){ .run = &run, .index = i };
     consumers[i] = check_thread (consume_all, &actors[i]);
   }
-  CHECK_INT (datahub_producer_wait_consumers (stage.producer, N_CONSUMERS,
+  CHECK_INT (datahub_producer_wait_consumers (run.producer, N_CONSUMERS,
                  check_scaled_ns (20 * CHECK_S)),
       ==, DATAHUB_OK);
   CheckThread *visits = check_thread (consume_bits, &request);
-  CheckThread *service = check_thread (serve, &stage);
-  check_thread_join (check_thread (produce, &stage));
-  atomic_store (&stage.stopping, true);
+  CheckThread *service = check_thread (serve, &run);
+  check_thread_join (check_thread (produce, &run));
+  atomic_store (&run.stopping, true);
   check_thread_join (visits);
   check_thread_join (service);
-  datahub_producer_close (stage.producer);
-  uint64_t committed = atomic_load (&stage.committed);
+  datahub_producer_close (run.producer);
+  uint64_t committed = atomic_load (&run.committed);
   for (uint32_t i = 0; i < N_CONSUMERS; i++) {
     check_thread_join (consumers[i]);
     check_note ("consumer %u: %llu received, %llu lost", i,
@@ -242,7 +243,7 @@ leases_elsewhere (void)
   uint64_t n = 0;
   for (int round = 0; round < 200; round++) {
     leases.consumer = attach (false, 8);
-    must (traffic_send (producer, 1, n++, 1, 0, &error), &error, "send");
+    must (random_records_send (producer, 1, n++, 1, 0, &error), &error, "send");
     do {
       must (datahub_consumer_begin_read (leases.consumer, CHECK_S, &view,
                 &error),
@@ -258,7 +259,8 @@ leases_elsewhere (void)
     datahub_consumer_close (leases.consumer);
     end_everywhere (&leases);
     for (int i = 0; i < 40; i++)
-      must (traffic_send (producer, 1, n++, 1, 0, &error), &error, "send");
+      must (random_records_send (producer, 1, n++, 1, 0, &error), &error,
+          "send");
   }
   datahub_producer_close (producer);
 }

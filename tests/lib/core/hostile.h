@@ -4,7 +4,7 @@
 #ifndef TESTS_CORE_HOSTILE_H
 #define TESTS_CORE_HOSTILE_H
 
-#include "exercise.h"
+#include "hostile-reader.h"
 #include "fixture.h"
 
 #include "core/block/block-private.h"

@@ -3,7 +3,7 @@
  * says nothing, floods it or is another user, and who asks a server that sleeps. */
 #include "life.h"
 #include "strict.h"
-#include "visit.h"
+#include "strict-requests.h"
 
 #include "core/producer/producer-private.h"
 
@@ -18,42 +18,43 @@ bad_greetings (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  const StrictHello good = visit_greeting (uuid);
+  const StrictHello good = strict_request_greeting (uuid);
   StrictHello hello = good;
   uint8_t big[sizeof hello + 1] = { 0 };
-  CHECK_INT (visit_status (uuid, &hello, 1), ==, STRICT_REFUSED_MALFORMED);
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello - 1), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, 1), ==,
+      STRICT_REFUSED_MALFORMED);
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello - 1), ==,
       STRICT_REFUSED_MALFORMED);
   memcpy (big, &hello, sizeof hello);
-  CHECK_INT (visit_status (uuid, big, sizeof big), ==,
+  CHECK_INT (strict_request_status (uuid, big, sizeof big), ==,
       STRICT_REFUSED_MALFORMED);
   hello.magic ^= 1;
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello), ==,
       STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.version++;
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello), ==,
       STRICT_REFUSED_VERSION);
   hello = good;
   hello.kind = 3;
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello), ==,
       STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.reserved[5] = 1;
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello), ==,
       STRICT_REFUSED_MALFORMED);
   hello = good;
   hello.uuid[0] ^= 1;
-  CHECK_INT (visit_status (uuid, &hello, sizeof hello), ==,
+  CHECK_INT (strict_request_status (uuid, &hello, sizeof hello), ==,
       STRICT_REFUSED_OTHER_BLOCK);
   /* descriptors are not wanted, and not kept */
   uint32_t fds = check_count_fds ();
-  Visit visit = { .fd = visit_knock (uuid) };
+  StrictRequest request = { .fd = strict_request_knock (uuid) };
   int gifts[3] = { 0, 1, 2 };
-  CHECK (os_send (visit.fd, &good, sizeof good, gifts, 3));
-  visit_hear (&visit);
-  CHECK_INT (visit.answer.status, ==, STRICT_REFUSED_MALFORMED);
-  visit_leave (&visit);
+  CHECK (os_send (request.fd, &good, sizeof good, gifts, 3));
+  strict_request_hear (&request);
+  CHECK_INT (request.answer.status, ==, STRICT_REFUSED_MALFORMED);
+  strict_request_leave (&request);
   CHECK_OK (consumer_try ("cam0"));
   CHECK_UNTIL (check_count_fds () <= fds);
   datahub_producer_close (producer);
@@ -65,18 +66,18 @@ talkers (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  StrictHello hello = visit_greeting (uuid);
-  Visit visit = visit_call (uuid, &hello, sizeof hello);
+  StrictHello hello = strict_request_greeting (uuid);
+  StrictRequest request = strict_request_call (uuid, &hello, sizeof hello);
   uint8_t byte;
-  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
-  CHECK (os_send (visit.fd, &hello, sizeof hello, NULL, 0));
-  CHECK (os_wait_readable (visit.fd, -1, SOON));
-  CHECK_INT (os_receive (visit.fd, &byte, 1, NULL, NULL), <=, 0);
+  CHECK_INT (request.answer.status, ==, STRICT_GRANTED);
+  CHECK (os_send (request.fd, &hello, sizeof hello, NULL, 0));
+  CHECK (os_wait_readable (request.fd, -1, SOON));
+  CHECK_INT (os_receive (request.fd, &byte, 1, NULL, NULL), <=, 0);
   CHECK_INT (producer_reap (producer, 0), ==, 0);
   pthread_mutex_lock (&producer->reap_lock);
-  CHECK (producer->rows[visit.answer.row].granted);
+  CHECK (producer->rows[request.answer.row].granted);
   pthread_mutex_unlock (&producer->reap_lock);
-  visit_leave (&visit);
+  strict_request_leave (&request);
   datahub_producer_close (producer);
 }
 
@@ -89,7 +90,7 @@ flood (CheckParent *parent)
   bool told = false;
   while (!check_has_word (parent->in)) {
     uint8_t noise[512];
-    int fd = visit_knock (uuid);
+    int fd = strict_request_knock (uuid);
     if (fd < 0)
       continue;
     memset (noise, (int) n, sizeof noise);
@@ -149,13 +150,15 @@ static void
 silent_is_sent_away (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
-  Visit visit = { .fd = visit_knock (datahub_producer_get_uuid (producer)) };
+  StrictRequest request = {
+    .fd = strict_request_knock (datahub_producer_get_uuid (producer))
+  };
   uint64_t start = check_now_ns ();
-  CHECK (visit.fd >= 0);
-  visit_hear (&visit);
-  CHECK_INT (visit.answer.status, ==, UINT32_MAX);
+  CHECK (request.fd >= 0);
+  strict_request_hear (&request);
+  CHECK_INT (request.answer.status, ==, UINT32_MAX);
   CHECK_INT (check_now_ns () - start, >=, CHECK_S / 2);
-  visit_leave (&visit);
+  strict_request_leave (&request);
   datahub_producer_close (producer);
 }
 
@@ -165,7 +168,7 @@ as_nobody (CheckParent *parent)
   const char *uuid = parent->data;
   char name[128];
   int dir = os_open_directory (NULL), fd;
-  StrictHello hello = visit_greeting (uuid);
+  StrictHello hello = strict_request_greeting (uuid);
   snprintf (name, sizeof name, "datahub-0-%s.sck", uuid);
   if (setresgid (65534, 65534, 65534) != 0
       || setresuid (65534, 65534, 65534) != 0)
@@ -176,13 +179,13 @@ as_nobody (CheckParent *parent)
   check_ready (parent);
   check_hear (parent->in);
   /* somebody opened them: by the kernel's word of who it is */
-  Visit visit = { .fd = fd = os_connect (dir, name) };
+  StrictRequest request = { .fd = fd = os_connect (dir, name) };
   CHECK (fd >= 0);
   os_send (fd, &hello, sizeof hello, NULL, 0);
-  visit_hear (&visit);
-  CHECK_INT (visit.answer.status, ==, STRICT_REFUSED_USER);
-  CHECK_INT (visit.n_fds, ==, 0);
-  visit_leave (&visit);
+  strict_request_hear (&request);
+  CHECK_INT (request.answer.status, ==, STRICT_REFUSED_USER);
+  CHECK_INT (request.n_fds, ==, 0);
+  strict_request_leave (&request);
   close (dir);
 }
 

@@ -2,7 +2,7 @@
 /* A successor that has adopted a block and is not published yet: nothing of it is
  * seen, and the block stays whole. */
 #include "life.h"
-#include "writing.h"
+#include "background-writer.h"
 
 static DatahubProducer *
 adopt_unpublished (const DatahubProducerOptions *options)
@@ -65,8 +65,8 @@ fills_the_ring_unpublished (void)
   Life life = small_life (0, 8);
   DatahubConsumer *consumer = orphan_of (&life, true);
   DatahubProducer *producer = adopt_unpublished (&life.options);
-  Writing writing = { producer, 8, 40 };
-  CheckThread *thread = writing_start (&writing);
+  BackgroundWriter writing = { producer, 8, 40 };
+  CheckThread *thread = background_writer_start (&writing);
   /* Eight wait behind the eight; the rest could never be read otherwise. */
   expect_buffers (consumer, 0, 48);
   check_thread_join (thread);

@@ -2,7 +2,7 @@
 /* A producer dies and its successor goes on with the block, while consumers stay
  * attached. What does not fit is replaced, as test-lifecycle.c has it. */
 #include "life.h"
-#include "writing.h"
+#include "background-writer.h"
 
 #include <string.h>
 
@@ -70,8 +70,8 @@ reliable_loses_nothing (void)
   expect_buffers (consumer, 0, 2);
   check_kill (&child);
   DatahubProducer *producer = adopt_block (2);
-  Writing writing = { producer, 8, 100 };
-  CheckThread *thread = writing_start (&writing);
+  BackgroundWriter writing = { producer, 8, 100 };
+  CheckThread *thread = background_writer_start (&writing);
   /* The ring is full of what it has not read: the successor waits for it. */
   check_until_asleep (thread);
   expect_buffers (consumer, 2, 106);

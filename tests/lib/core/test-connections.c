@@ -2,7 +2,7 @@
 /* Clients of a strict block: what one leaves behind is not the next one's, and
  * what one needs it keeps. */
 #include "strict.h"
-#include "visit.h"
+#include "strict-requests.h"
 
 #include "core/consumer/consumer-private.h"
 #include "core/producer/producer-private.h"
@@ -18,12 +18,12 @@ static void
 hang_on (CheckParent *parent)
 {
   const char *uuid = parent->data;
-  StrictHello hello = visit_greeting (uuid);
+  StrictHello hello = strict_request_greeting (uuid);
   for (int i = 0; i < HANGERS_ON; i++) {
-    Visit visit = visit_call (uuid, &hello, sizeof hello);
-    CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
-    for (uint32_t k = 0; k < visit.n_fds; k++)
-      close (visit.fds[k]);
+    StrictRequest request = strict_request_call (uuid, &hello, sizeof hello);
+    CHECK_INT (request.answer.status, ==, STRICT_GRANTED);
+    for (uint32_t k = 0; k < request.n_fds; k++)
+      close (request.fds[k]);
   }
   check_tell (parent->out, 1);
   check_hear (parent->in);
@@ -54,27 +54,29 @@ commit_nine (void *data)
 }
 
 static ConsumerRow *
-map_row (const Visit *visit)
+map_row (const StrictRequest *request)
 {
   ConsumerRow *row = mmap (NULL, BLOCK_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-      visit->fds[STRICT_FDS_ROW], 0);
+      request->fds[STRICT_FDS_ROW], 0);
   CHECK (row != MAP_FAILED);
   return row;
 }
 
 /* One follows the other before the producer looks at the gates again. */
-static Visit
-follow_at_once (DatahubProducer *producer, Visit *first,
+static StrictRequest
+follow_at_once (DatahubProducer *producer, StrictRequest *first,
     const StrictHello *hello, ConsumerRow **row)
 {
   pthread_mutex_lock (&producer->lock);
-  visit_leave (first);
-  Visit next = { .fd = visit_knock (datahub_producer_get_uuid (producer)) };
+  strict_request_leave (first);
+  StrictRequest next = {
+    .fd = strict_request_knock (datahub_producer_get_uuid (producer))
+  };
   CHECK (os_send (next.fd, hello, sizeof *hello, NULL, 0));
   bool at_once = os_wait_readable (next.fd, -1, 20 * CHECK_MS);
   if (!at_once)
     pthread_mutex_unlock (&producer->lock);
-  visit_hear (&next);
+  strict_request_hear (&next);
   CHECK_INT (next.answer.row, ==, first->answer.row);
   *row = map_row (&next);
   CHECK_INT ((*row)->incarnation, ==, 1); /* and 2 once it is there */
@@ -93,22 +95,22 @@ stall_is_not_inherited (void)
   options.block_timeout_ns = 80 * ROOM_SLICE_NS;
   DatahubProducer *producer = producer_new ("cam0", &options);
   const char *uuid = datahub_producer_get_uuid (producer);
-  StrictHello hello = visit_greeting (uuid);
-  Visit first = visit_call (uuid, &hello, sizeof hello);
+  StrictHello hello = strict_request_greeting (uuid);
+  StrictRequest first = strict_request_call (uuid, &hello, sizeof hello);
   ConsumerRow *row = map_row (&first);
   DatahubConsumer *holder = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   store_seq (&row->gate, GATE_WORD (2, 0));
   CheckThread *thread = check_thread (commit_nine, producer);
   CHECK_UNTIL (producer_stats (producer).waits >= 40);
   munmap (row, BLOCK_PAGE);
-  Visit next = follow_at_once (producer, &first, &hello, &row);
+  StrictRequest next = follow_at_once (producer, &first, &hello, &row);
   CHECK_UNTIL (producer_stats (producer).evictions > 0);
   CHECK_INT (GATE_SEQUENCE (load_seq (&holder->row->gate)), ==, GATE_EVICTED);
   CHECK_INT (load_seq (&row->gate), ==, GATE_WORD (2, 0));
   store_seq (&row->gate, GATE_WORD (2, GATE_OPEN));
   check_thread_join (thread);
   munmap (row, BLOCK_PAGE);
-  visit_leave (&next);
+  strict_request_leave (&next);
   datahub_consumer_close (holder);
   datahub_producer_close (producer);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who waits for whom, and what is lost when nobody does. */
-#include "writing.h"
+#include "background-writer.h"
 
 static void
 lapped (void)
@@ -166,8 +166,8 @@ reading_wakes_the_producer (void)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   commit_buffers (producer, 0, 8);
-  Writing writing = { producer, 8, 1 };
-  CheckThread *thread = writing_start (&writing);
+  BackgroundWriter writing = { producer, 8, 1 };
+  CheckThread *thread = background_writer_start (&writing);
   check_until_asleep (thread);
   expect_buffers (consumer, 0, 1);
   check_thread_join (thread);

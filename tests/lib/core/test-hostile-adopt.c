@@ -2,7 +2,7 @@
 /* A dead block that somebody wrote to before a successor came: it adopts what
  * makes sense and replaces what does not; nothing is read or written out of
  * bounds, and what it keeps account of is right. */
-#include "census.h"
+#include "account.h"
 #include "findings.h"
 #include "life.h"
 
@@ -87,7 +87,7 @@ outlive (Ruin *ruin, DatahubConsumer *consumer)
   CHECK_OK (producer_try ("cam0", &options, &producer));
   bool adopted = producer_stats (producer).adopted;
   if (adopted)
-    census_check (producer, 0);
+    account_check (producer, 0);
   for (uint64_t i = 0; i < 60; i++) {
     if (i % 8 == 0)
       commit_event (producer, DATAHUB_RECORD_CAPS, "new");
@@ -96,7 +96,7 @@ outlive (Ruin *ruin, DatahubConsumer *consumer)
       read_anything (consumer);
   }
   if (adopted)
-    census_check (producer, 0);
+    account_check (producer, 0);
   DatahubConsumer *late = consumer_new ("cam0", true, DATAHUB_START_LATEST);
   commit_buffer (producer, 1000, 1000);
   DatahubView view;
@@ -108,7 +108,7 @@ outlive (Ruin *ruin, DatahubConsumer *consumer)
   if (consumer)
     datahub_consumer_close (consumer);
   if (adopted)
-    census_check_all_back (producer, 0);
+    account_check_all_back (producer, 0);
   datahub_producer_close (producer);
   intrusion_end (&ruin->ctl);
   check_assert_nothing_left ();
@@ -164,7 +164,7 @@ half_a_batch (void)
   commit_buffers (producer, 7, 3);
   expect_event (consumer, DATAHUB_RECORD_CAPS, "new");
   expect_buffers (consumer, 7, 3);
-  census_check (producer, 0);
+  account_check (producer, 0);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
   intrusion_end (&ruin.ctl);

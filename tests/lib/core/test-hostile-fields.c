@@ -459,7 +459,7 @@ keep_files (void)
 static void
 probe_dead (void *data)
 {
-  *(uint64_t *) data += exercise ("cam0");
+  *(uint64_t *) data += hostile_read ("cam0");
 }
 
 static void
@@ -470,13 +470,13 @@ dead_producer (void)
   int keeper = keep_files ();
   Image image = image_open ();
   uint64_t read = 0;
-  CHECK_INT (exercise ("cam0"), ==, 9);
+  CHECK_INT (hostile_read ("cam0"), ==, 9);
   image_restore (&image);
   for (uint32_t i = 0; i < image.n_instances; i++)
     try_instance (&image, i, probe_dead, &read);
   check_note ("%llu records read on the way", (unsigned long long) read);
   CHECK_INT (read, >, 1000); /* not all was refused at the server */
-  CHECK_INT (exercise ("cam0"), ==, 9);
+  CHECK_INT (hostile_read ("cam0"), ==, 9);
   image_close (&image);
   close (keeper);
   datahub_block_reclaim (false, NULL, NULL, NULL);
@@ -503,7 +503,7 @@ probe_live (void *data)
           err.message);
   }
   datahub_producer_take_requests (live->producer);
-  exercise ("cam0");
+  hostile_read ("cam0");
 }
 
 static void

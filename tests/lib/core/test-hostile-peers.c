@@ -382,7 +382,7 @@ noise_in_the_consumer_table (void)
     go_on (scene.producer, 4 * i, 4);
     devour (reliable, 4);
     devour (live, 4);
-    exercise ("cam0");
+    hostile_read ("cam0");
   }
   atomic_store (&noise.stop, 1);
   check_thread_join (thread);
@@ -418,7 +418,7 @@ noise_in_the_control_file (void)
     go_on (scene.producer, 4 * i, 4);
     devour (reliable, 8);
     devour (live, 8);
-    exercise ("cam0");
+    hostile_read ("cam0");
     if (i % 32 == 0) /* so that there is something sound to damage */
       CHECK (pwrite (scene.ctl.fd, scene.ctl.saved, scene.ctl.size, 0)
           == (ssize_t) scene.ctl.size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Leases and loans: what keeps memory, for how long, and how much of it. */
-#include "census.h"
+#include "account.h"
 #include "fixture.h"
 
 static void
@@ -301,7 +301,7 @@ lease_of_one_leased (void)
   datahub_consumer_close (consumer);
   CHECK_INT (memcmp (second.meta, "caps", 4), ==, 0);
   datahub_consumer_end_read (consumer, &second);
-  census_check_all_back (producer, 0);
+  account_check_all_back (producer, 0);
   datahub_producer_close (producer);
 }
 

@@ -2,7 +2,7 @@
 /* What a consumer of a strict block cannot do with what it was handed: write
  * what others read, reach what is another's, or take the block over. */
 #include "strict.h"
-#include "visit.h"
+#include "strict-requests.h"
 
 #include "core/consumer/consumer-private.h"
 #include "core/producer/producer-private.h"
@@ -81,20 +81,21 @@ static void
 attack (CheckParent *parent)
 {
   const char *uuid = parent->data;
-  StrictHello hello = visit_greeting (uuid);
-  Visit visit = visit_call (uuid, &hello, sizeof hello);
-  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
-  CHECK_INT (visit.answer.n_pools, ==, 2);
-  attack_descriptor (visit.fds[STRICT_FDS_CTL], "ctl");
-  attack_descriptor (visit.fds[STRICT_FDS_POOLS], "a pool");
-  attack_descriptor (visit.fds[STRICT_FDS_POOLS + 1], "the other pool");
+  StrictHello hello = strict_request_greeting (uuid);
+  StrictRequest request = strict_request_call (uuid, &hello, sizeof hello);
+  CHECK_INT (request.answer.status, ==, STRICT_GRANTED);
+  CHECK_INT (request.answer.n_pools, ==, 2);
+  attack_descriptor (request.fds[STRICT_FDS_CTL], "ctl");
+  attack_descriptor (request.fds[STRICT_FDS_POOLS], "a pool");
+  attack_descriptor (request.fds[STRICT_FDS_POOLS + 1], "the other pool");
   /* what it may write keeps its size: the producer has it mapped */
-  check_refused (ftruncate (visit.fds[STRICT_FDS_CON], 0) == 0, "cutting con");
-  check_refused (ftruncate (visit.fds[STRICT_FDS_ROW], 0) == 0,
+  check_refused (ftruncate (request.fds[STRICT_FDS_CON], 0) == 0,
+      "cutting con");
+  check_refused (ftruncate (request.fds[STRICT_FDS_ROW], 0) == 0,
       "cutting a row");
-  CHECK (can_map_writable (visit.fds[STRICT_FDS_CON]));
-  CHECK (can_map_writable (visit.fds[STRICT_FDS_ROW]));
-  visit_leave (&visit);
+  CHECK (can_map_writable (request.fds[STRICT_FDS_CON]));
+  CHECK (can_map_writable (request.fds[STRICT_FDS_ROW]));
+  strict_request_leave (&request);
 
 #ifndef DATAHUB_SHARED_MAPPINGS /* which has the producer's in this process */
   /* and through the library's own mappings */
@@ -219,14 +220,14 @@ ghost (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   const char *uuid = datahub_producer_get_uuid (producer);
-  StrictHello hello = visit_greeting (uuid);
-  Visit visit = visit_call (uuid, &hello, sizeof hello);
-  CHECK_INT (visit.answer.status, ==, STRICT_GRANTED);
+  StrictHello hello = strict_request_greeting (uuid);
+  StrictRequest request = strict_request_call (uuid, &hello, sizeof hello);
+  CHECK_INT (request.answer.status, ==, STRICT_GRANTED);
   ConsumerRow *row = mmap (NULL, BLOCK_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-      visit.fds[STRICT_FDS_ROW], 0);
+      request.fds[STRICT_FDS_ROW], 0);
   CHECK (row != MAP_FAILED);
   struct flock unlock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-  CHECK (fcntl (visit.fds[STRICT_FDS_TOKEN], F_OFD_SETLK, &unlock) == 0);
+  CHECK (fcntl (request.fds[STRICT_FDS_TOKEN], F_OFD_SETLK, &unlock) == 0);
   CHECK_INT (producer_reap (producer, 0), ==, 0);
   /* not its row any more: it pins everything and gates at 0 */
   for (uint32_t i = 0; i < producer->block.g.pin_words; i++)
@@ -238,7 +239,7 @@ ghost (void)
   /* and the next owner of that number has a row of its own */
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  CHECK_INT (consumer->row_index, ==, visit.answer.row);
+  CHECK_INT (consumer->row_index, ==, request.answer.row);
   memset (row, 0xff, BLOCK_PAGE);
   DatahubView view = read_record (consumer);
   commit_buffers (producer, 100, 50);
@@ -246,7 +247,7 @@ ghost (void)
   datahub_consumer_end_read (consumer, &view);
   datahub_consumer_close (consumer);
   munmap (row, BLOCK_PAGE);
-  visit_leave (&visit);
+  strict_request_leave (&request);
   datahub_producer_close (producer);
 }
 
@@ -362,20 +363,23 @@ observed (void)
   CHECK_INT (diagnosis->rows[0].behind, >=, 1);
   datahub_diagnosis_free (diagnosis);
   /* no payload, and nothing to write to */
-  StrictHello hello = visit_greeting (datahub_producer_get_uuid (producer));
+  StrictHello hello =
+      strict_request_greeting (datahub_producer_get_uuid (producer));
   StrictShown shown;
-  Visit visit = { .fd = visit_knock (datahub_producer_get_uuid (producer)) };
+  StrictRequest request = {
+    .fd = strict_request_knock (datahub_producer_get_uuid (producer))
+  };
   hello.kind = STRICT_OBSERVE;
-  CHECK (os_send (visit.fd, &hello, sizeof hello, NULL, 0));
-  CHECK (os_wait_readable (visit.fd, -1, SOON));
-  CHECK_INT (os_receive (visit.fd, &shown, sizeof shown, visit.fds,
-                 &visit.n_fds),
+  CHECK (os_send (request.fd, &hello, sizeof hello, NULL, 0));
+  CHECK (os_wait_readable (request.fd, -1, SOON));
+  CHECK_INT (os_receive (request.fd, &shown, sizeof shown, request.fds,
+                 &request.n_fds),
       ==, sizeof shown.answer + sizeof (StrictConsumer));
-  CHECK_INT (visit.n_fds, ==, 2);
+  CHECK_INT (request.n_fds, ==, 2);
   CHECK_INT (shown.answer.gens[0], ==, producer->newest[POOL_SMALL]->shape.gen);
   for (int i = 0; i < 2; i++)
-    CHECK (!can_map_writable (visit.fds[i]));
-  visit_leave (&visit);
+    CHECK (!can_map_writable (request.fds[i]));
+  strict_request_leave (&request);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }

@@ -2,7 +2,7 @@
 /* Tickets to a strict block: who has a good one, or the secret, is let in, and
  * each bad one is refused as what it is. */
 #include "strict.h"
-#include "visit.h"
+#include "strict-requests.h"
 
 #include "core/producer/producer-private.h"
 
@@ -11,11 +11,11 @@
 static uint32_t
 show_ticket (const char *uuid, const uint8_t *ticket)
 {
-  StrictHello hello = visit_greeting (uuid);
+  StrictHello hello = strict_request_greeting (uuid);
   hello.has_ticket = ticket != NULL;
   if (ticket)
     memcpy (&hello.ticket, ticket, sizeof hello.ticket);
-  return visit_status (uuid, &hello, sizeof hello);
+  return strict_request_status (uuid, &hello, sizeof hello);
 }
 
 static void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A stage for one death: a victim in a process of its own plays a part and may
+/* A run for one death: a victim in a process of its own plays a part and may
  * be killed or stopped at one step of it; this process plays the others, and
- * looks at what is left. Each scenario is such a part with its stage. */
-#ifndef TESTS_STRESS_STAGE_H
-#define TESTS_STRESS_STAGE_H
+ * looks at what is left. Each scenario is such a part with its run. */
+#ifndef TESTS_STRESS_SCENARIO_H
+#define TESTS_STRESS_SCENARIO_H
 
-#include "traffic.h"
+#include "random-records.h"
 
 #include "lib/core/steps.h"
 
@@ -50,7 +50,7 @@ typedef struct
   VictimState state;
 } Victim;
 
-typedef struct _Stage Stage;
+typedef struct _ScenarioRun ScenarioRun;
 
 typedef struct _Scenario Scenario;
 struct _Scenario
@@ -59,17 +59,17 @@ struct _Scenario
   const Scenario *like; /* says what is not set here */
   uint64_t epoch; /* of the producer */
   /* Before the victim starts. */
-  void (*prepare) (Stage *stage);
+  void (*prepare) (ScenarioRun *run);
   /* The part, in the victim's process. */
   void (*part) (CheckParent *parent);
   /* Again and again while the victim runs; waits a little. */
-  void (*go_on) (Stage *stage);
+  void (*go_on) (ScenarioRun *run);
   /* A victim said something. */
-  void (*hear) (Stage *stage, Victim *victim, uint64_t word);
+  void (*hear) (ScenarioRun *run, Victim *victim, uint64_t word);
   /* The victim stands still: what the others must be able to do. */
-  void (*beside) (Stage *stage);
+  void (*beside) (ScenarioRun *run);
   /* The victim is dead or done. Leaves nothing behind. */
-  void (*after) (Stage *stage);
+  void (*after) (ScenarioRun *run);
   bool is_slow; /* only the first arrival at each step is tried */
   bool has_consumer; /* a reliable one may die too */
   bool has_heir; /* who takes the name may die too */
@@ -84,7 +84,7 @@ typedef enum
   SECOND_ADOPTER /* a producer with the same block, after the first */
 } SecondRole;
 
-struct _Stage
+struct _ScenarioRun
 {
   const Scenario *scenario;
   Board *board;
@@ -97,7 +97,7 @@ struct _Stage
   DatahubSpinlock *lock;
   CheckChild prop; /* a child that dies as part of the scenery */
 
-  TrafficReader live, reliable, idle;
+  RecordReader live, reliable, idle;
   bool reliable_pauses, all_pause; /* do not read for now */
   uint32_t asked; /* what the victim said last */
   CheckThread *thread; /* wants the user lock */
@@ -105,29 +105,31 @@ struct _Stage
   uint32_t holding; /* looks until the user lock is given back */
 };
 
-extern DatahubError stage_error;
+extern DatahubError scenario_error;
 
-void stage_must (DatahubResult result, DatahubResult wanted, const char *file,
-    int line);
-#define MUST(call) stage_must ((call), DATAHUB_OK, __FILE__, __LINE__)
-#define MUST_BE(call, wanted) stage_must ((call), (wanted), __FILE__, __LINE__)
+void scenario_must (DatahubResult result, DatahubResult wanted,
+    const char *file, int line);
+#define MUST(call) scenario_must ((call), DATAHUB_OK, __FILE__, __LINE__)
+#define MUST_BE(call, wanted)                                                  \
+  scenario_must ((call), (wanted), __FILE__, __LINE__)
 
 /* Plays one scenario with its deaths (or none) and checks everything. */
-void stage_play (const Scenario *scenario, Board *board, const StepTrap *trap,
-    SecondRole role, const StepTrap *trap_of_second);
-/* The stage of this process: for the victim, a copy of it. */
-Stage *stage_of (const CheckParent *parent);
+void scenario_play (const Scenario *scenario, Board *board,
+    const StepTrap *trap, SecondRole role, const StepTrap *trap_of_second);
+/* The run of this process: for the victim, a copy of it. */
+ScenarioRun *scenario_of (const CheckParent *parent);
 /* A second victim in another part. */
-void stage_start_second (Stage *stage, void (*part) (CheckParent *parent));
+void scenario_start_second (ScenarioRun *run,
+    void (*part) (CheckParent *parent));
 /* Goes on until the victim is dead, done, or stands still. */
-void stage_attend (Stage *stage, Victim *victim);
+void scenario_attend (ScenarioRun *run, Victim *victim);
 
 /* Gives the word back to a victim, who may have died in another thread. */
-void stage_answer (Victim *victim);
+void scenario_answer (Victim *victim);
 /* Until a victim says a word or ends, and no longer than that. */
-void stage_await_word (const Stage *stage, int64_t ns);
+void scenario_await_word (const ScenarioRun *run, int64_t ns);
 /* Waits for the end of a child that kills itself. */
-void stage_wait_for_death (CheckChild *child);
+void scenario_wait_for_death (CheckChild *child);
 
 /* In a victim: the trap is armed between the two. */
 void part_begins (CheckParent *parent);
@@ -135,23 +137,23 @@ void part_ends (void);
 /* Says something and waits for an answer. */
 uint64_t part_asks (CheckParent *parent, uint64_t word);
 
-DatahubProducerOptions stage_options (uint64_t epoch);
-DatahubProducer *stage_new_producer (uint64_t epoch);
+DatahubProducerOptions scenario_options (uint64_t epoch);
+DatahubProducer *scenario_new_producer (uint64_t epoch);
 /* Whether there is one to attach to, and lets us in. */
-bool stage_attach (TrafficReader *reader, bool reliable, Random *random);
-void stage_detach (TrafficReader *reader);
+bool scenario_attach (RecordReader *reader, bool reliable, Random *random);
+void scenario_detach (RecordReader *reader);
 /* Reads all that is there. */
-DatahubResult stage_read_all (TrafficReader *reader);
+DatahubResult scenario_read_all (RecordReader *reader);
 /* Commits and says so on the board. */
-DatahubResult stage_commit (Board *board, DatahubProducer *producer,
+DatahubResult scenario_commit (Board *board, DatahubProducer *producer,
     uint64_t epoch, uint32_t n, int64_t timeout_ns);
 /* How often the producer slept for room. */
-uint64_t stage_sleeps (DatahubProducer *producer);
-void stage_write_zone (Board *board, DatahubProducer *producer);
+uint64_t scenario_sleeps (DatahubProducer *producer);
+void scenario_write_zone (Board *board, DatahubProducer *producer);
 
 extern const Scenario producer_scenarios[];
 extern const uint32_t n_producer_scenarios;
 extern const Scenario consumer_scenarios[];
 extern const uint32_t n_consumer_scenarios;
 
-#endif /* TESTS_STRESS_STAGE_H */
+#endif /* TESTS_STRESS_SCENARIO_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "traffic.h"
+#include "random-records.h"
 
 #include "common/pattern.h"
 
@@ -42,7 +42,7 @@ seed_of (uint64_t epoch, uint64_t number, uint32_t part)
 static bool
 is_droppable (uint64_t epoch, uint64_t number)
 {
-  return (epoch & TRAFFIC_DROPPABLE) && number % 3;
+  return (epoch & RECORDS_DROPPABLE) && number % 3;
 }
 
 static Shape
@@ -61,9 +61,9 @@ shape_of (uint64_t epoch, uint64_t number)
   Random random = { seed_of (epoch, number, 7) };
   Shape shape = { .n_memories = 1 };
   uint32_t kind = random_below (&random, 512);
-  if (epoch & TRAFFIC_GROWING)
+  if (epoch & RECORDS_GROWING)
     return growing_shape (number);
-  if (epoch & TRAFFIC_DROPPABLE)
+  if (epoch & RECORDS_DROPPABLE)
     return (Shape){ .n_memories = 1, .sizes = { 256 } };
   if (kind == 0)
     shape.sizes[0] = SLOT_SIZE + random_below (&random, BIG_SIZE);
@@ -80,7 +80,7 @@ shape_of (uint64_t epoch, uint64_t number)
 }
 
 DatahubProducerOptions
-traffic_options (uint64_t epoch)
+random_records_options (uint64_t epoch)
 {
   DatahubProducerOptions options;
   datahub_producer_options_init (&options);
@@ -91,7 +91,7 @@ traffic_options (uint64_t epoch)
   options.pack = epoch % 2;
   options.adopt = false; /* an epoch is a block, unless a test wants more */
   options.max_bytes = 32 << 20;
-  options.strict = (epoch & TRAFFIC_STRICT) || getenv ("CHECK_STRICT");
+  options.strict = (epoch & RECORDS_STRICT) || getenv ("CHECK_STRICT");
   /* Nobody here is slow for that long unless something is wrong. */
   options.block_timeout_ns = check_scaled_ns (20 * CHECK_S);
   return options;
@@ -147,12 +147,12 @@ take_back (DatahubProducer *producer, Filled *filled, uint32_t n)
 }
 
 DatahubResult
-traffic_send (DatahubProducer *producer, uint64_t epoch, uint64_t first,
+random_records_send (DatahubProducer *producer, uint64_t epoch, uint64_t first,
     uint32_t n, int64_t timeout_ns, DatahubError *error)
 {
-  Filled filled[TRAFFIC_MAX_BATCH];
-  DatahubCommit records[TRAFFIC_MAX_BATCH];
-  CHECK (n > 0 && n <= TRAFFIC_MAX_BATCH);
+  Filled filled[RECORDS_MAX_BATCH];
+  DatahubCommit records[RECORDS_MAX_BATCH];
+  CHECK (n > 0 && n <= RECORDS_MAX_BATCH);
   for (uint32_t i = 0; i < n; i++) {
     DatahubResult result = fill (producer, epoch, first + i, timeout_ns,
         &filled[i], &records[i], error);
@@ -169,7 +169,7 @@ traffic_send (DatahubProducer *producer, uint64_t epoch, uint64_t first,
 }
 
 DatahubResult
-traffic_send_event (DatahubProducer *producer, DatahubRecordType type,
+random_records_send_event (DatahubProducer *producer, DatahubRecordType type,
     uint64_t epoch, int64_t timeout_ns, DatahubError *error)
 {
   DatahubCommit record = { .type = type,
@@ -184,23 +184,23 @@ traffic_send_event (DatahubProducer *producer, DatahubRecordType type,
 }
 
 DatahubResult
-traffic_send_caps (DatahubProducer *producer, uint64_t epoch,
+random_records_send_caps (DatahubProducer *producer, uint64_t epoch,
     int64_t timeout_ns, DatahubError *error)
 {
-  return traffic_send_event (producer, DATAHUB_RECORD_CAPS, epoch, timeout_ns,
-      error);
+  return random_records_send_event (producer, DATAHUB_RECORD_CAPS, epoch,
+      timeout_ns, error);
 }
 
 DatahubResult
-traffic_send_tags (DatahubProducer *producer, uint64_t epoch,
+random_records_send_tags (DatahubProducer *producer, uint64_t epoch,
     int64_t timeout_ns, DatahubError *error)
 {
-  return traffic_send_event (producer, DATAHUB_RECORD_TAGS, epoch, timeout_ns,
-      error);
+  return random_records_send_event (producer, DATAHUB_RECORD_TAGS, epoch,
+      timeout_ns, error);
 }
 
 void
-traffic_begin_only (DatahubProducer *producer)
+random_records_begin_only (DatahubProducer *producer)
 {
   DatahubSlot slot;
   DatahubError error;
@@ -242,7 +242,7 @@ check_view (const DatahubView *view)
 
 /* The caps a lease stands in are those of its own epoch. */
 static void
-check_caps (TrafficReader *reader, const DatahubView *view)
+check_caps (RecordReader *reader, const DatahubView *view)
 {
   DatahubView caps;
   DatahubError error;
@@ -257,7 +257,7 @@ check_caps (TrafficReader *reader, const DatahubView *view)
 
 /* What was given up before a reliable consumer joined is no loss of its. */
 static void
-skip_given_up (TrafficReader *reader, uint64_t until)
+skip_given_up (RecordReader *reader, uint64_t until)
 {
   for (; reader->next < until; reader->next++, reader->given_up++)
     CHECK (!reader->reliable || reader->adopts
@@ -267,7 +267,7 @@ skip_given_up (TrafficReader *reader, uint64_t until)
 /* A producer that adopted the block: as a rule another epoch, but no other
  * count. */
 static void
-follow_successor (TrafficReader *reader, const DatahubView *view)
+follow_successor (RecordReader *reader, const DatahubView *view)
 {
   CHECK (reader->adopts);
   CHECK (view->discont);
@@ -280,7 +280,7 @@ follow_successor (TrafficReader *reader, const DatahubView *view)
 /* Order and loss: what came and what is said to be lost is all there was. An
  * event stands before the buffer of its ordinal and may tell a loss too. */
 static void
-follow_any (TrafficReader *reader, const DatahubView *view)
+follow_any (RecordReader *reader, const DatahubView *view)
 {
   if (!reader->started) {
     reader->started = true;
@@ -298,7 +298,7 @@ follow_any (TrafficReader *reader, const DatahubView *view)
     reader->next = view->ordinal - view->lost;
   }
   if (reader->joined_reliably && view->discont
-      && (reader->epoch & TRAFFIC_DROPPABLE))
+      && (reader->epoch & RECORDS_DROPPABLE))
     skip_given_up (reader, view->ordinal - view->lost);
   CHECK_INT (view->ordinal, ==, reader->next + view->lost);
   if (reader->reliable)
@@ -308,7 +308,7 @@ follow_any (TrafficReader *reader, const DatahubView *view)
 }
 
 static void
-follow_event (TrafficReader *reader, const DatahubView *view)
+follow_event (RecordReader *reader, const DatahubView *view)
 {
   CHECK_INT (view->meta_size, ==, sizeof (uint64_t));
   CHECK (memcmp (view->meta, &view->pts, sizeof (uint64_t)) == 0);
@@ -316,7 +316,7 @@ follow_event (TrafficReader *reader, const DatahubView *view)
 }
 
 static void
-follow (TrafficReader *reader, const DatahubView *view)
+follow (RecordReader *reader, const DatahubView *view)
 {
   follow_any (reader, view);
   if (!reader->based)
@@ -330,7 +330,7 @@ follow (TrafficReader *reader, const DatahubView *view)
 }
 
 void
-traffic_release_one (TrafficReader *reader)
+random_records_release_one (RecordReader *reader)
 {
   if (reader->n_held == 0)
     return;
@@ -343,14 +343,14 @@ traffic_release_one (TrafficReader *reader)
 }
 
 void
-traffic_release_all (TrafficReader *reader)
+random_records_release_all (RecordReader *reader)
 {
   while (reader->n_held > 0)
-    traffic_release_one (reader);
+    random_records_release_one (reader);
 }
 
 DatahubResult
-traffic_read (TrafficReader *reader, int64_t timeout_ns)
+random_records_read (RecordReader *reader, int64_t timeout_ns)
 {
   DatahubView view;
   DatahubError error = { 0 };
@@ -371,19 +371,19 @@ traffic_read (TrafficReader *reader, int64_t timeout_ns)
   check_view (&view);
   check_caps (reader, &view);
   reader->copies += view.must_copy;
-  bool keep = !view.must_copy && reader->n_held < TRAFFIC_MAX_HELD
+  bool keep = !view.must_copy && reader->n_held < RECORDS_MAX_HELD
       && random_below (reader->random, 4) == 0;
   if (keep)
     reader->held[reader->n_held++] = view;
   else
     datahub_consumer_end_read (reader->consumer, &view);
-  if (reader->n_held > random_below (reader->random, TRAFFIC_MAX_HELD))
-    traffic_release_one (reader);
+  if (reader->n_held > random_below (reader->random, RECORDS_MAX_HELD))
+    random_records_release_one (reader);
   return DATAHUB_OK;
 }
 
 void
-traffic_check_counts (TrafficReader *reader)
+random_records_check_counts (RecordReader *reader)
 {
   DatahubConsumerStats stats;
   datahub_consumer_get_stats (reader->consumer, &stats);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "writing.h"
+#include "background-writer.h"
 
 static void *
 write_all (void *data)
 {
-  const Writing *writing = data;
+  const BackgroundWriter *writing = data;
   commit_buffers (writing->producer, writing->first, writing->n);
   return NULL;
 }
 
 CheckThread *
-writing_start (Writing *writing)
+background_writer_start (BackgroundWriter *writing)
 {
   return check_thread (write_all, writing);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "census.h"
+#include "account.h"
 
 #include "core/producer/producer-private.h"
 
@@ -119,7 +119,7 @@ check_locked (DatahubProducer *producer, uint32_t n_loans)
 }
 
 void
-census_check (DatahubProducer *producer, uint32_t n_loans)
+account_check (DatahubProducer *producer, uint32_t n_loans)
 {
   pthread_mutex_lock (&producer->lock);
   check_locked (producer, n_loans);
@@ -137,7 +137,7 @@ check_nobody_attached (DatahubProducer *producer)
 }
 
 void
-census_check_all_back (DatahubProducer *producer, uint32_t n_loans)
+account_check_all_back (DatahubProducer *producer, uint32_t n_loans)
 {
   uint32_t pools = 0;
   producer_reap (producer, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "place.h"
+#include "sandbox.h"
 
 #include <glib/gstdio.h>
 #include <stdio.h>
@@ -60,25 +60,25 @@ place_teardown (void)
 }
 
 const gchar *
-place_directory (void)
+sandbox_directory (void)
 {
   return shm_dir;
 }
 
 guint
-place_count_files (void)
+sandbox_count_files (void)
 {
   return count_entries (shm_dir, FALSE);
 }
 
 guint
-place_count_fds (void)
+sandbox_count_fds (void)
 {
   return count_entries ("/proc/self/fd", FALSE) - 1;
 }
 
 gboolean
-place_is_shared (gconstpointer address, gsize size)
+sandbox_is_shared (gconstpointer address, gsize size)
 {
   gchar line[1024];
   gboolean found = FALSE;
@@ -94,7 +94,7 @@ place_is_shared (gconstpointer address, gsize size)
 }
 
 Suite *
-place_suite (const gchar *name, void (*add_tests) (TCase *tc))
+sandbox_suite (const gchar *name, void (*add_tests) (TCase *tc))
 {
   return suite_of_one_case (name, add_tests, place_setup, place_teardown);
 }

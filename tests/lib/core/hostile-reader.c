@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "exercise.h"
+#include "hostile-reader.h"
 
 #include "fixture.h"
 
@@ -153,7 +153,7 @@ note_repair (const DatahubRepair *action, void *user_data)
 }
 
 void
-exercise_repair (const char *channel)
+hostile_read_repair (const char *channel)
 {
   uint32_t n;
   went_well (datahub_block_repair (channel, DATAHUB_REPAIR_DRY_RUN, 0,
@@ -163,7 +163,7 @@ exercise_repair (const char *channel)
 }
 
 void
-exercise_integrity (const char *channel)
+hostile_read_integrity (const char *channel)
 {
   DatahubIntegrityReport report;
   DatahubDiagnosis *diagnosis = NULL;
@@ -175,7 +175,7 @@ exercise_integrity (const char *channel)
 }
 
 uint32_t
-exercise (const char *channel)
+hostile_read (const char *channel)
 {
   DatahubBlockInfo info;
   DatahubConsumerInfo infos[4];

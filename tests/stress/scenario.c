@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "stage.h"
+#include "scenario.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,21 +10,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-DatahubError stage_error;
+DatahubError scenario_error;
 
 void
-stage_must (DatahubResult result, DatahubResult wanted, const char *file,
+scenario_must (DatahubResult result, DatahubResult wanted, const char *file,
     int line)
 {
   if (result != wanted)
     check_fail (file, line, "%s (%s), wanted %s", datahub_result_name (result),
-        stage_error.message, datahub_result_name (wanted));
+        scenario_error.message, datahub_result_name (wanted));
 }
 
 DatahubProducerOptions
-stage_options (uint64_t epoch)
+scenario_options (uint64_t epoch)
 {
-  DatahubProducerOptions options = traffic_options (epoch);
+  DatahubProducerOptions options = random_records_options (epoch);
   options.slots = 32;
   options.max_consumers = MAX_CONSUMERS;
   options.max_bytes = 16 << 20;
@@ -34,19 +34,20 @@ stage_options (uint64_t epoch)
 
 /* Created, with caps, and published. */
 DatahubProducer *
-stage_new_producer (uint64_t epoch)
+scenario_new_producer (uint64_t epoch)
 {
-  DatahubProducerOptions options = stage_options (epoch);
+  DatahubProducerOptions options = scenario_options (epoch);
   DatahubProducer *producer = NULL;
   options.block_timeout_ns = BLOCK_TIMEOUT_NS;
-  MUST (datahub_producer_create (CHANNEL, &options, &producer, &stage_error));
-  MUST (traffic_send_caps (producer, epoch, 0, &stage_error));
-  MUST (datahub_producer_publish (producer, &stage_error));
+  MUST (datahub_producer_create (CHANNEL, &options, &producer,
+      &scenario_error));
+  MUST (random_records_send_caps (producer, epoch, 0, &scenario_error));
+  MUST (datahub_producer_publish (producer, &scenario_error));
   return producer;
 }
 
 bool
-stage_attach (TrafficReader *reader, bool reliable, Random *random)
+scenario_attach (RecordReader *reader, bool reliable, Random *random)
 {
   DatahubConsumerOptions options;
   DatahubConsumer *consumer = NULL;
@@ -54,12 +55,12 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
   options.reliable = reliable;
   options.start = DATAHUB_START_OLDEST;
   DatahubResult result =
-      datahub_consumer_attach (CHANNEL, &options, &consumer, &stage_error);
+      datahub_consumer_attach (CHANNEL, &options, &consumer, &scenario_error);
   /* At the server of a strict block somebody may stand still. */
   if (result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT)
     return false;
   MUST (result);
-  *reader = (TrafficReader){ .consumer = consumer,
+  *reader = (RecordReader){ .consumer = consumer,
     .reliable = reliable,
     .adopts = true,
     .joined_reliably = reliable,
@@ -68,12 +69,12 @@ stage_attach (TrafficReader *reader, bool reliable, Random *random)
 }
 
 void
-stage_detach (TrafficReader *reader)
+scenario_detach (RecordReader *reader)
 {
   if (!reader->consumer)
     return;
-  traffic_check_counts (reader);
-  traffic_release_all (reader);
+  random_records_check_counts (reader);
+  random_records_release_all (reader);
   datahub_consumer_close (reader->consumer);
   reader->consumer = NULL;
 }
@@ -81,33 +82,33 @@ stage_detach (TrafficReader *reader)
 /* Keeps no lease, so that who waits for this process's consumers waits for
  * their reading alone. */
 DatahubResult
-stage_read_all (TrafficReader *reader)
+scenario_read_all (RecordReader *reader)
 {
   DatahubResult result;
   /* The next read then asks the kernel whether the producer lives. */
   datahub_consumer_wait (reader->consumer, 0);
-  while ((result = traffic_read (reader, 0)) == DATAHUB_OK)
-    traffic_release_all (reader);
+  while ((result = random_records_read (reader, 0)) == DATAHUB_OK)
+    random_records_release_all (reader);
   /* a death is told once */
   return result == DATAHUB_TIMEOUT && reader->orphaned ? DATAHUB_PRODUCER_LOST
                                                        : result;
 }
 
 DatahubResult
-stage_commit (Board *board, DatahubProducer *producer, uint64_t epoch,
+scenario_commit (Board *board, DatahubProducer *producer, uint64_t epoch,
     uint32_t n, int64_t timeout_ns)
 {
   uint64_t first = atomic_load (&board->committed);
   atomic_store (&board->attempted, first + n);
-  DatahubResult result =
-      traffic_send (producer, epoch, first, n, timeout_ns, &stage_error);
+  DatahubResult result = random_records_send (producer, epoch, first, n,
+      timeout_ns, &scenario_error);
   atomic_store (result == DATAHUB_OK ? &board->committed : &board->attempted,
       result == DATAHUB_OK ? first + n : first);
   return result;
 }
 
 uint64_t
-stage_sleeps (DatahubProducer *producer)
+scenario_sleeps (DatahubProducer *producer)
 {
   DatahubProducerStats stats;
   datahub_producer_get_stats (producer, &stats);
@@ -116,20 +117,20 @@ stage_sleeps (DatahubProducer *producer)
 
 /* Every byte of version n of the zone is n. */
 void
-stage_write_zone (Board *board, DatahubProducer *producer)
+scenario_write_zone (Board *board, DatahubProducer *producer)
 {
   uint8_t bytes[ZONE_SIZE];
   uint64_t version = atomic_load (&board->zone) + 1;
   memset (bytes, (int) version, sizeof bytes);
   MUST (datahub_producer_write_zone (producer, 0, bytes, sizeof bytes,
-      &stage_error));
+      &scenario_error));
   atomic_store (&board->zone, version);
 }
 
-Stage *
-stage_of (const CheckParent *parent)
+ScenarioRun *
+scenario_of (const CheckParent *parent)
 {
-  return (Stage *) parent->data;
+  return (ScenarioRun *) parent->data;
 }
 
 /* Which of the two victims this process is. */
@@ -158,7 +159,7 @@ part_asks (CheckParent *parent, uint64_t word)
 
 typedef struct
 {
-  Stage *stage;
+  ScenarioRun *run;
   Victim *victim;
   void (*part) (CheckParent *parent);
 } Casting;
@@ -167,24 +168,24 @@ static void
 play_part (CheckParent *parent)
 {
   const Casting *casting = parent->data;
-  CheckParent as = { parent->in, parent->out, casting->stage };
+  CheckParent as = { parent->in, parent->out, casting->run };
   own_victim = casting->victim;
   casting->part (&as);
   part_ends ();
 }
 
 static void
-start (Stage *stage, Victim *victim, void (*part) (CheckParent *parent))
+start (ScenarioRun *run, Victim *victim, void (*part) (CheckParent *parent))
 {
-  Casting casting = { stage, victim, part };
+  Casting casting = { run, victim, part };
   victim->state = VICTIM_RUNS;
   victim->child = check_fork (play_part, &casting);
 }
 
 void
-stage_start_second (Stage *stage, void (*part) (CheckParent *parent))
+scenario_start_second (ScenarioRun *run, void (*part) (CheckParent *parent))
 {
-  start (stage, &stage->second, part);
+  start (run, &run->second, part);
 }
 
 static void
@@ -202,17 +203,17 @@ end_victim (Victim *victim, int status)
 
 /* Takes a word of the victim if there is one. */
 static void
-listen_to (Stage *stage, Victim *victim)
+listen_to (ScenarioRun *run, Victim *victim)
 {
   uint64_t word;
   if (!check_has_word (victim->child.from)
       || read (victim->child.from, &word, sizeof word) != sizeof word)
     return;
-  stage->scenario->hear (stage, victim, word);
+  run->scenario->hear (run, victim, word);
 }
 
 static void
-look_at (Stage *stage, Victim *victim)
+look_at (ScenarioRun *run, Victim *victim)
 {
   int status;
   if (victim->state != VICTIM_RUNS)
@@ -220,7 +221,7 @@ look_at (Stage *stage, Victim *victim)
   pid_t pid = waitpid (victim->child.pid, &status, WNOHANG | WUNTRACED);
   CHECK (pid >= 0);
   if (pid == 0)
-    listen_to (stage, victim);
+    listen_to (run, victim);
   else if (WIFSTOPPED (status))
     victim->state = VICTIM_STANDS;
   else
@@ -244,25 +245,25 @@ note_where_it_is (pid_t pid)
 }
 
 void
-stage_attend (Stage *stage, Victim *victim)
+scenario_attend (ScenarioRun *run, Victim *victim)
 {
   uint64_t give_up =
       check_now_ns () + (uint64_t) check_scaled_ns (20 * CHECK_S);
   for (;;) {
-    look_at (stage, &stage->victim);
-    look_at (stage, &stage->second);
+    look_at (run, &run->victim);
+    look_at (run, &run->second);
     if (victim->state != VICTIM_RUNS)
       return;
     if (check_now_ns () > give_up) {
       note_where_it_is (victim->child.pid);
       check_fail (__FILE__, __LINE__, "the victim never ends");
     }
-    stage->scenario->go_on (stage);
+    run->scenario->go_on (run);
   }
 }
 
 void
-stage_answer (Victim *victim)
+scenario_answer (Victim *victim)
 {
   uint64_t word = 1;
   CHECK (write (victim->child.to, &word, sizeof word) == sizeof word
@@ -279,15 +280,14 @@ ear_for (const Victim *victim)
 }
 
 void
-stage_await_word (const Stage *stage, int64_t ns)
+scenario_await_word (const ScenarioRun *run, int64_t ns)
 {
-  struct pollfd poll_fds[] = { ear_for (&stage->victim),
-    ear_for (&stage->second) };
+  struct pollfd poll_fds[] = { ear_for (&run->victim), ear_for (&run->second) };
   ppoll (poll_fds, 2, &(struct timespec){ 0, ns }, NULL);
 }
 
 void
-stage_wait_for_death (CheckChild *child)
+scenario_wait_for_death (CheckChild *child)
 {
   struct pollfd poll_fd = { .fd = child->from, .events = POLLIN };
   CHECK (poll (&poll_fd, 1, (int) check_scaled_ns (20000)) == 1);
@@ -326,7 +326,7 @@ check_undamaged (void)
    * it may be slow on a busy machine */
   for (int i = 0; i < LOOKS && result == DATAHUB_TIMEOUT; i++)
     result = datahub_block_validate (CHANNEL, DATAHUB_VALIDATE_CHECKSUMS,
-        refuse_damage, NULL, &report, &stage_error);
+        refuse_damage, NULL, &report, &scenario_error);
   if (result != DATAHUB_ERROR_NOT_FOUND && result != DATAHUB_TIMEOUT)
     MUST (result);
 }
@@ -346,12 +346,12 @@ complete (const Scenario *scenario)
 }
 
 void
-stage_play (const Scenario *named, Board *board, const StepTrap *trap,
+scenario_play (const Scenario *named, Board *board, const StepTrap *trap,
     SecondRole role, const StepTrap *trap_of_second)
 {
   Scenario full = complete (named);
   const Scenario *scenario = &full;
-  Stage stage = { .scenario = scenario,
+  ScenarioRun run = { .scenario = scenario,
     .board = board,
     .victim = { .counts = &board->steps, .trap = *trap, .state = VICTIM_DONE },
     .second = { .counts = &board->steps_of_second,
@@ -361,17 +361,17 @@ stage_play (const Scenario *named, Board *board, const StepTrap *trap,
     .random = { 1 } };
   uint32_t fds = check_count_fds ();
   memset (board, 0, sizeof *board);
-  scenario->prepare (&stage);
-  start (&stage, &stage.victim, scenario->part);
-  stage_attend (&stage, &stage.victim);
+  scenario->prepare (&run);
+  start (&run, &run.victim, scenario->part);
+  scenario_attend (&run, &run.victim);
   check_undamaged ();
-  if (stage.victim.state == VICTIM_STANDS) {
-    scenario->beside (&stage);
-    check_continue (&stage.victim.child);
-    stage.victim.state = VICTIM_RUNS;
-    stage_attend (&stage, &stage.victim);
+  if (run.victim.state == VICTIM_STANDS) {
+    scenario->beside (&run);
+    check_continue (&run.victim.child);
+    run.victim.state = VICTIM_RUNS;
+    scenario_attend (&run, &run.victim);
   }
-  scenario->after (&stage);
+  scenario->after (&run);
   check_no_file ();
   CHECK_INT (check_count_fds (), ==, fds);
 }

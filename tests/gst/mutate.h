@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bytes that make no sense, for what reads them. */
-#ifndef TESTS_GST_NONSENSE_H
-#define TESTS_GST_NONSENSE_H
+#ifndef TESTS_GST_MUTATE_H
+#define TESTS_GST_MUTATE_H
 
 #include <glib.h>
 
@@ -9,8 +9,8 @@
 
 /* GStreamer's parsers complain about nonsense in the log, up to criticals about
  * structures inside of structures. Mistakes of ours show as a crash. */
-void nonsense_allow (void);
+void mutate_allow_criticals (void);
 /* Changes up to @most of the bytes, one at least. */
-void nonsense_bend (GRand *random, guint8 *bytes, gsize size, gint most);
+void mutate_bytes (GRand *random, guint8 *bytes, gsize size, gint most);
 
-#endif /* TESTS_GST_NONSENSE_H */
+#endif /* TESTS_GST_MUTATE_H */

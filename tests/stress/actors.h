@@ -3,10 +3,10 @@
  * blocks or do not, follow from one to the next or do not, and verify each
  * other: every payload at its arrival and again when its lease ends, and at the
  * end of a producer that all it committed came or is counted as lost. */
-#ifndef TESTS_STRESS_LIVES_H
-#define TESTS_STRESS_LIVES_H
+#ifndef TESTS_STRESS_ACTORS_H
+#define TESTS_STRESS_ACTORS_H
 
-#include "traffic.h"
+#include "random-records.h"
 
 #include <stdatomic.h>
 
@@ -27,9 +27,9 @@ typedef struct
   _Atomic uint64_t adoptions, followed;
   _Atomic uint32_t stopping;
   Epoch epochs[MAX_EPOCHS];
-} LifeBoard;
+} ActorBoard;
 
-extern LifeBoard *life_board;
+extern ActorBoard *actor_board;
 
 typedef struct
 {
@@ -39,7 +39,7 @@ typedef struct
   DatahubProducerOptions options;
   int64_t pause_ns; /* between commits */
   bool kills_itself; /* some do, while they fill a slot */
-} ProducerLife;
+} ProducerActor;
 
 typedef struct
 {
@@ -47,16 +47,16 @@ typedef struct
   uint64_t seed;
   bool reliable;
   bool stays; /* attached as long as the producer lives */
-} ConsumerLife;
+} ConsumerActor;
 
 /* Made before anybody is born. */
-void life_board_make (void);
-void life_board_drop (void);
+void actor_board_make (void);
+void actor_board_drop (void);
 
 /* For check_fork(); @data is the life. A producer ends when it is told a word;
  * all consumers are gone by then, and it looks at what they left. Consumers end
  * when the board says so. */
-void life_produce (CheckParent *parent);
-void life_consume (CheckParent *parent);
+void actor_produce (CheckParent *parent);
+void actor_consume (CheckParent *parent);
 
-#endif /* TESTS_STRESS_LIVES_H */
+#endif /* TESTS_STRESS_ACTORS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* commit_buffers() in a thread of its own, for a producer that is to wait. */
-#ifndef TESTS_CORE_WRITING_H
-#define TESTS_CORE_WRITING_H
+#ifndef TESTS_CORE_BACKGROUND_WRITER_H
+#define TESTS_CORE_BACKGROUND_WRITER_H
 
 #include "fixture.h"
 
@@ -11,8 +11,8 @@ typedef struct
   DatahubProducer *producer;
   uint64_t first;
   uint32_t n;
-} Writing;
+} BackgroundWriter;
 
-CheckThread *writing_start (Writing *writing);
+CheckThread *background_writer_start (BackgroundWriter *writing);
 
-#endif /* TESTS_CORE_WRITING_H */
+#endif /* TESTS_CORE_BACKGROUND_WRITER_H */

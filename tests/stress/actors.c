@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lives.h"
+#include "actors.h"
 
-#include "lib/core/census.h"
+#include "lib/core/account.h"
 
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
-LifeBoard *life_board;
+ActorBoard *actor_board;
 
 void
-life_board_make (void)
+actor_board_make (void)
 {
-  life_board = mmap (NULL, sizeof *life_board, PROT_READ | PROT_WRITE,
+  actor_board = mmap (NULL, sizeof *actor_board, PROT_READ | PROT_WRITE,
       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  CHECK (life_board != MAP_FAILED);
+  CHECK (actor_board != MAP_FAILED);
 }
 
 void
-life_board_drop (void)
+actor_board_drop (void)
 {
-  munmap (life_board, sizeof *life_board);
+  munmap (actor_board, sizeof *actor_board);
 }
 
 static void
@@ -37,20 +37,20 @@ static void
 produce_some (DatahubProducer *producer, uint64_t epoch, Random *random)
 {
   DatahubError error = { 0 };
-  Epoch *own = &life_board->epochs[epoch];
+  Epoch *own = &actor_board->epochs[epoch];
   uint64_t n = atomic_load (&own->committed);
   if (random_below (random, 40) == 0)
-    must (traffic_send_caps (producer, epoch, DATAHUB_FOREVER, &error), &error,
-        "caps");
+    must (random_records_send_caps (producer, epoch, DATAHUB_FOREVER, &error),
+        &error, "caps");
   if (random_below (random, 20) == 0)
-    must (traffic_send_tags (producer, epoch, DATAHUB_FOREVER, &error), &error,
-        "tags");
+    must (random_records_send_tags (producer, epoch, DATAHUB_FOREVER, &error),
+        &error, "tags");
   uint32_t k = random_below (random, 4) == 0
-      ? 1 + random_below (random, TRAFFIC_MAX_BATCH)
+      ? 1 + random_below (random, RECORDS_MAX_BATCH)
       : 1;
   atomic_store (&own->attempted, n + k);
-  must (traffic_send (producer, epoch, n, k, DATAHUB_FOREVER, &error), &error,
-      "send");
+  must (random_records_send (producer, epoch, n, k, DATAHUB_FOREVER, &error),
+      &error, "send");
   atomic_store (&own->committed, n + k);
 }
 
@@ -66,21 +66,21 @@ check_nothing_held (DatahubProducer *producer, uint64_t epoch, Random *random)
   datahub_producer_get_stats (producer, &stats);
   CHECK_INT (stats.dropped, ==, 0);
   CHECK_INT (stats.evictions, ==, 0);
-  census_check (producer, 0);
-  census_check_all_back (producer, 0);
+  account_check (producer, 0);
+  account_check_all_back (producer, 0);
 }
 
 static void
-keep_rate (const ProducerLife *life)
+keep_rate (const ProducerActor *life)
 {
   struct timespec distance = { 0, life->pause_ns };
   nanosleep (&distance, NULL); /* the load: a stream of that rate */
 }
 
 void
-life_produce (CheckParent *parent)
+actor_produce (CheckParent *parent)
 {
-  const ProducerLife *life = parent->data;
+  const ProducerActor *life = parent->data;
   Random random = { life->seed };
   DatahubError error = { 0 };
   DatahubProducerOptions options = life->options;
@@ -90,18 +90,19 @@ life_produce (CheckParent *parent)
   must (datahub_producer_create (life->channel, &options, &producer, &error),
       &error, "create");
   datahub_producer_get_stats (producer, &stats);
-  atomic_store (&life_board->epochs[life->epoch].base, stats.commits);
-  atomic_fetch_add (&life_board->adoptions, stats.adopted);
-  must (traffic_send_caps (producer, life->epoch, DATAHUB_FOREVER, &error),
+  atomic_store (&actor_board->epochs[life->epoch].base, stats.commits);
+  atomic_fetch_add (&actor_board->adoptions, stats.adopted);
+  must (random_records_send_caps (producer, life->epoch, DATAHUB_FOREVER,
+            &error),
       &error, "first caps");
   must (datahub_producer_publish (producer, &error), &error, "publish");
   uint32_t suicide = life->kills_itself && random_below (&random, 4) == 0
       ? 1 + random_below (&random, 2000)
       : UINT32_MAX;
   for (uint32_t i = 0; !check_has_word (parent->in); i++) {
-    if (i == suicide && !atomic_load (&life_board->stopping)) {
-      atomic_fetch_add (&life_board->suicides, 1);
-      traffic_begin_only (producer);
+    if (i == suicide && !atomic_load (&actor_board->stopping)) {
+      atomic_fetch_add (&actor_board->suicides, 1);
+      random_records_begin_only (producer);
       raise (SIGKILL);
     }
     produce_some (producer, life->epoch, &random);
@@ -115,7 +116,7 @@ life_produce (CheckParent *parent)
 /* A consumer. */
 
 static DatahubConsumer *
-attach (const ConsumerLife *life, Random *random)
+attach (const ConsumerActor *life, Random *random)
 {
   DatahubConsumerOptions options;
   DatahubError error = { 0 };
@@ -130,17 +131,17 @@ attach (const ConsumerLife *life, Random *random)
   if (result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT)
     return NULL;
   must (result, &error, "attach");
-  atomic_fetch_add (&life_board->attachments, 1);
+  atomic_fetch_add (&actor_board->attachments, 1);
   return consumer;
 }
 
 static DatahubConsumer *
-attach_or_wait (const ConsumerLife *life, Random *random)
+attach_or_wait (const ConsumerActor *life, Random *random)
 {
   DatahubConsumer *consumer = NULL;
   DatahubWatch *watch = datahub_watch_new (life->channel);
   CHECK (watch != NULL);
-  while (!atomic_load (&life_board->stopping)
+  while (!atomic_load (&actor_board->stopping)
       && !(consumer = attach (life, random)))
     datahub_watch_wait (watch, 50 * CHECK_MS);
   datahub_watch_free (watch);
@@ -149,42 +150,42 @@ attach_or_wait (const ConsumerLife *life, Random *random)
 
 /* Its producer closed or died: all that was committed came or is counted. */
 static void
-check_drained (const TrafficReader *reader)
+check_drained (const RecordReader *reader)
 {
   if (!reader->started)
     return;
-  const Epoch *epoch = &life_board->epochs[reader->epoch];
+  const Epoch *epoch = &actor_board->epochs[reader->epoch];
   uint64_t base = atomic_load (&epoch->base);
   CHECK_INT (reader->next, >=, base + atomic_load (&epoch->committed));
   CHECK_INT (reader->next, <=, base + atomic_load (&epoch->attempted));
-  atomic_fetch_add (&life_board->drained, 1);
+  atomic_fetch_add (&actor_board->drained, 1);
 }
 
 static void
-add_up (const TrafficReader *reader)
+add_up (const RecordReader *reader)
 {
-  atomic_fetch_add (&life_board->delivered, reader->received);
-  atomic_fetch_add (&life_board->lost, reader->lost);
-  atomic_fetch_add (&life_board->copies, reader->copies);
+  atomic_fetch_add (&actor_board->delivered, reader->received);
+  atomic_fetch_add (&actor_board->lost, reader->lost);
+  atomic_fetch_add (&actor_board->copies, reader->copies);
 }
 
 static DatahubResult
-read_one (TrafficReader *reader)
+read_one (RecordReader *reader)
 {
   uint64_t incarnation = reader->incarnation;
-  DatahubResult result = traffic_read (reader, 50 * CHECK_MS);
+  DatahubResult result = random_records_read (reader, 50 * CHECK_MS);
   if (reader->based)
     CHECK_INT (reader->base, ==,
-        atomic_load (&life_board->epochs[reader->epoch].base));
+        atomic_load (&actor_board->epochs[reader->epoch].base));
   if (incarnation && reader->incarnation != incarnation)
-    atomic_fetch_add (&life_board->followed, 1);
+    atomic_fetch_add (&actor_board->followed, 1);
   if (result == DATAHUB_PRODUCER_LOST)
     check_drained (reader);
   return result;
 }
 
 static void
-fail_read (DatahubConsumer *consumer, const ConsumerLife *life,
+fail_read (DatahubConsumer *consumer, const ConsumerActor *life,
     DatahubResult result)
 {
   DatahubConsumerStats stats;
@@ -197,11 +198,11 @@ fail_read (DatahubConsumer *consumer, const ConsumerLife *life,
 }
 
 /* One attachment; the leases left over at its end outlive it. */
-static TrafficReader
-consume_block (DatahubConsumer *consumer, const ConsumerLife *life,
+static RecordReader
+consume_block (DatahubConsumer *consumer, const ConsumerActor *life,
     Random *random)
 {
-  TrafficReader reader = { .consumer = consumer,
+  RecordReader reader = { .consumer = consumer,
     .reliable = life->reliable,
     .adopts = true,
     .random = random };
@@ -209,7 +210,7 @@ consume_block (DatahubConsumer *consumer, const ConsumerLife *life,
       ? random_below (random, 3000)
       : UINT32_MAX;
   DatahubResult result = DATAHUB_OK;
-  for (uint32_t i = 0; i < stay && !atomic_load (&life_board->stopping); i++) {
+  for (uint32_t i = 0; i < stay && !atomic_load (&actor_board->stopping); i++) {
     result = read_one (&reader);
     /* Most wait for a successor. */
     if (result == DATAHUB_PRODUCER_LOST
@@ -223,25 +224,25 @@ consume_block (DatahubConsumer *consumer, const ConsumerLife *life,
   else if (result != DATAHUB_OK && result != DATAHUB_TIMEOUT
       && result != DATAHUB_PRODUCER_LOST)
     fail_read (consumer, life, result);
-  traffic_check_counts (&reader);
+  random_records_check_counts (&reader);
   add_up (&reader);
   datahub_consumer_close (consumer);
   return reader;
 }
 
 void
-life_consume (CheckParent *parent)
+actor_consume (CheckParent *parent)
 {
-  const ConsumerLife *life = parent->data;
+  const ConsumerActor *life = parent->data;
   Random random = { life->seed };
-  TrafficReader before = { .random = &random };
+  RecordReader before = { .random = &random };
   for (;;) {
     DatahubConsumer *consumer = attach_or_wait (life, &random);
     if (!consumer)
       break;
-    TrafficReader reader = consume_block (consumer, life, &random);
-    traffic_release_all (&before);
+    RecordReader reader = consume_block (consumer, life, &random);
+    random_records_release_all (&before);
     before = reader;
   }
-  traffic_release_all (&before);
+  random_records_release_all (&before);
 }
