@@ -31,7 +31,7 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_POOL] =
       "Consumers cannot map this pool. Check whether files were removed by "
       "hand, then start the producer again.",
-  [DATAHUB_FINDING_BELL] = restart,
+  [DATAHUB_FINDING_WAKE_PAGE] = restart,
   [DATAHUB_FINDING_ROW] =
       "A consumer is faulty, or another program wrote to the consumer table. "
       "End the consumer in that row; its row is then cleaned.",

@@ -171,7 +171,7 @@ make_equal (void)
     memcpy (((PoolPage *) files[i].bytes)->uuid, &uuid, sizeof uuid);
   memcpy (((LockPage *) files[FILE_LCK].bytes)->uuid, &uuid, sizeof uuid);
   ((LockPage *) files[FILE_LCK].bytes)->producer_pid = 1;
-  memcpy (((BellPage *) files[FILE_CON].bytes)->uuid, &uuid, sizeof uuid);
+  memcpy (((WakePage *) files[FILE_CON].bytes)->uuid, &uuid, sizeof uuid);
   memcpy (header->identity.uuid, &uuid, sizeof uuid);
   header->identity.created_ns = 1;
   header->identity.producer_pid = 1;
@@ -259,8 +259,8 @@ add_record_windows (const BlockSection *sections)
 static void
 add_row_windows (const BlockIdentity *id)
 {
-  add_window (FILE_CON, 0, offsetof (BellPage, user_locks));
-  add_window (FILE_CON, offsetof (BellPage, user_locks), 2 * sizeof (UserLock));
+  add_window (FILE_CON, 0, offsetof (WakePage, user_locks));
+  add_window (FILE_CON, offsetof (WakePage, user_locks), 2 * sizeof (UserLock));
   for (uint64_t i = 0; i < 2; i++)
     add_window (FILE_CON, id->con_rows_off + i * id->row_stride,
         sizeof (ConsumerRow) + 8 * id->pin_words);

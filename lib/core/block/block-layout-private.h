@@ -309,7 +309,7 @@ typedef struct
   uint64_t magic; /* 0xf00 */
   uint8_t uuid[16];
   uint8_t pad5[232];
-} BellPage;
+} WakePage;
 
 /* First page of each pool file; slots follow at BLOCK_PAGE. */
 typedef struct
@@ -363,15 +363,15 @@ _Static_assert(sizeof (BlockRecord) == 512, "record");
 ASSERT_AT (ConsumerRow, incarnation, 0x40);
 ASSERT_AT (ConsumerRow, name, 0x60);
 ASSERT_AT (ConsumerRow, pins, 0xc0);
-ASSERT_AT (BellPage, rows_hwm, 0x80);
-ASSERT_AT (BellPage, room, 0xc0);
-ASSERT_AT (BellPage, attention, 0x100);
-ASSERT_AT (BellPage, joins, 0x104);
-ASSERT_AT (BellPage, registry_dirty, 0x140);
-ASSERT_AT (BellPage, user_locks, 0x180);
+ASSERT_AT (WakePage, rows_hwm, 0x80);
+ASSERT_AT (WakePage, room, 0xc0);
+ASSERT_AT (WakePage, attention, 0x100);
+ASSERT_AT (WakePage, joins, 0x104);
+ASSERT_AT (WakePage, registry_dirty, 0x140);
+ASSERT_AT (WakePage, user_locks, 0x180);
 _Static_assert(sizeof (UserLock) == 64, "user lock");
-ASSERT_AT (BellPage, magic, 0xf00);
-_Static_assert(sizeof (BellPage) == BLOCK_PAGE, "bell");
+ASSERT_AT (WakePage, magic, 0xf00);
+_Static_assert(sizeof (WakePage) == BLOCK_PAGE, "wake page");
 _Static_assert(sizeof (PoolPage) == 48, "pool page");
 _Static_assert(sizeof (LockPage) == 40, "lock page");
 

@@ -60,7 +60,7 @@ typedef struct
   Geometry g;
   /* mappings; ctl is read-only except for the producer */
   BlockHeader *header;
-  BellPage *bell;
+  WakePage *wake;
   /* inside them */
   PoolEntry *pools;
   shared_u64 *sticky;

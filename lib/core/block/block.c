@@ -51,10 +51,10 @@ block_release (Block *block)
   bool observer = block->access && block->access->token < 0;
   if (block->header)
     os_unmap (block->header, block->g.ctl_size);
-  if (block->bell && observer)
-    os_free_room (block->bell, block->g.con_size);
-  else if (block->bell)
-    os_unmap (block->bell, block->g.con_size);
+  if (block->wake && observer)
+    os_free_room (block->wake, block->g.con_size);
+  else if (block->wake)
+    os_unmap (block->wake, block->g.con_size);
   if (block->access)
     strict_client_close (block);
   if (block->lck >= 0)
@@ -102,25 +102,25 @@ block_place (Block *block)
   block->sticky = (shared_u64 *) (ctl + g->sticky_off);
   block->ring = (shared_u64 *) (ctl + g->ring_off);
   block->records = ctl + g->records_off;
-  block->rows_hwm = &block->bell->rows_hwm;
+  block->rows_hwm = &block->wake->rows_hwm;
   if (g->strict)
     block->claims = (shared_u64 *) (ctl + g->claims_off);
   else
-    block->rows = (uint8_t *) block->bell + g->rows_off;
+    block->rows = (uint8_t *) block->wake + g->rows_off;
 }
 
 /* Tells the producer's side that a row changed or asks for something. */
 void
 block_attend (Block *block)
 {
-  add_seq (&block->bell->attention, 1);
+  add_seq (&block->wake->attention, 1);
   STEP (ATTENTION_BUMPED);
-  os_futex_wake (&block->bell->attention);
+  os_futex_wake (&block->wake->attention);
   STEP (ATTENTION_WOKE);
   if (load_seq (&block->header->producer_waiting)) {
-    add_seq (&block->bell->room, 1);
+    add_seq (&block->wake->room, 1);
     STEP (ATTENTION_ROOM_BUMPED);
-    os_futex_wake (&block->bell->room);
+    os_futex_wake (&block->wake->room);
   }
 }
 
@@ -213,15 +213,15 @@ open_entry (Block *block, bool *strict, DatahubError *error)
 
 /* An observer of a strict block has no consumer table: an empty one of its own
  * stands for it. */
-static BellPage *
-empty_bell (const Block *block)
+static WakePage *
+empty_wake_page (const Block *block)
 {
-  BellPage *bell = os_make_room (block->g.con_size);
-  if (!bell || !os_make_writable (bell, block->g.con_size))
+  WakePage *wake = os_make_room (block->g.con_size);
+  if (!wake || !os_make_writable (wake, block->g.con_size))
     return NULL;
-  bell->magic = BLOCK_MAGIC;
-  memcpy (bell->uuid, block->uuid.bytes, 16);
-  return bell;
+  wake->magic = BLOCK_MAGIC;
+  memcpy (wake->uuid, block->uuid.bytes, 16);
+  return wake;
 }
 
 /* Copies and validates the header; maps ctl only once its own words about its
@@ -256,13 +256,14 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
         "blocks.",
         block->channel);
   block->header = os_map (ctl, ctl_size, access == ACCESS_PRODUCE);
-  block->bell = con < 0 ? empty_bell (block) : os_map (con, con_size, true);
-  if (!block->header || !block->bell)
+  block->wake =
+      con < 0 ? empty_wake_page (block) : os_map (con, con_size, true);
+  if (!block->header || !block->wake)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
         strerror (errno));
-  if (block->bell->magic != BLOCK_MAGIC
-      || memcmp (block->bell->uuid, block->uuid.bytes, 16) != 0)
+  if (block->wake->magic != BLOCK_MAGIC
+      || memcmp (block->wake->uuid, block->uuid.bytes, 16) != 0)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
         block->channel);

@@ -38,12 +38,12 @@ uint64_t
 geometry_layout_hash (void)
 {
   const uint32_t numbers[] = { sizeof (BlockHeader), sizeof (BlockSection),
-    sizeof (PoolEntry), sizeof (BlockRecord), sizeof (BellPage),
+    sizeof (PoolEntry), sizeof (BlockRecord), sizeof (WakePage),
     sizeof (PoolPage), sizeof (LockPage), offsetof (BlockHeader, wake),
     offsetof (BlockHeader, flush_seq), offsetof (BlockHeader, pool_changes),
     offsetof (BlockRecord, ctx), offsetof (BlockRecord, mem),
     offsetof (BlockRecord, incarnation), offsetof (BlockRecord, inline_bytes),
-    offsetof (BellPage, room), offsetof (BellPage, attention),
+    offsetof (WakePage, room), offsetof (WakePage, attention),
     offsetof (ConsumerRow, incarnation), offsetof (ConsumerRow, name),
     offsetof (ConsumerRow, pins) };
   return fnv1a (numbers, sizeof numbers);

@@ -20,7 +20,7 @@ row_is_neutral (const Block *block, uint32_t i)
   ConsumerRow *row = block_row (block, i);
   if (load_seq (&row->state) != DATAHUB_CONSUMER_FREE
       || GATE_SEQUENCE (load_seq (&row->gate)) != GATE_OPEN
-      || (load_seq (&block->bell->waiters[i >> 6]) >> (i & 63) & 1))
+      || (load_seq (&block->wake->waiters[i >> 6]) >> (i & 63) & 1))
     return false;
   return !row_holds_pins (block, row);
 }
@@ -41,7 +41,7 @@ row_clean (Block *block, uint32_t i)
   store_seq (&row->gate,
       GATE_WORD (load_relaxed (&row->incarnation), GATE_OPEN));
   STEP (CLEAN_GATE);
-  and_seq (&block->bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  and_seq (&block->wake->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
   STEP (CLEAN_WAITER);
   store_relaxed (&row->requests, 0);
   store_relaxed (&row->quota, 0);

@@ -26,10 +26,10 @@ datahub_consumer_beat (DatahubConsumer *consumer)
 void
 consumer_bump_room (DatahubConsumer *consumer)
 {
-  BellPage *bell = consumer->block.bell;
-  add_seq (&bell->room, 1);
+  WakePage *wake = consumer->block.wake;
+  add_seq (&wake->room, 1);
   STEP (KICK_ROOM_BUMPED);
-  os_futex_wake (&bell->room);
+  os_futex_wake (&wake->room);
 }
 
 void
@@ -113,7 +113,7 @@ DatahubResult
 consumer_sleep (DatahubConsumer *consumer, int64_t end)
 {
   shared_u64 *waiters =
-      &consumer->block.bell->waiters[consumer->row_index >> 6];
+      &consumer->block.wake->waiters[consumer->row_index >> 6];
   uint64_t bit = UINT64_C (1) << (consumer->row_index & 63);
   shared_u32 *wake = &consumer->block.header->wake;
   uint32_t flush, seen;

@@ -86,7 +86,7 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   STEP (ROW_FIELDS_STORED);
   store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
   STEP (ROW_STATE_STORED);
-  raise_u32_seq (&consumer->block.bell->rows_hwm, consumer->row_index + 1);
+  raise_u32_seq (&consumer->block.wake->rows_hwm, consumer->row_index + 1);
   STEP (ROWS_HWM_RAISED);
 }
 
@@ -223,7 +223,7 @@ store_gate (DatahubConsumer *consumer, uint64_t sequence)
   store_seq (&consumer->row->gate,
       GATE_WORD (consumer->incarnation, sequence)); /* B11 */
   STEP (B11_GATE_STORED);
-  add_seq (&consumer->block.bell->joins, 1); /* B12 */
+  add_seq (&consumer->block.wake->joins, 1); /* B12 */
   STEP (B12_JOIN_COUNTED);
 }
 
@@ -534,7 +534,7 @@ datahub_consumer_close (DatahubConsumer *consumer)
   i = consumer->row_index;
   store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
   STEP (LEAVE_GATE_OPEN);
-  and_seq (&consumer->block.bell->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
+  and_seq (&consumer->block.wake->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
   STEP (LEAVE_WAITER_CLEARED);
   store_seq (&row->state, DATAHUB_CONSUMER_LEAVING);
   STEP (LEAVE_STATE_STORED);

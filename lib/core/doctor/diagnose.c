@@ -181,7 +181,7 @@ read_row (Inventory *in, uint32_t i)
     info->info.alive = block_row_is_alive (block, block->lck, i);
   }
   in->out->n_rows++;
-  info->sleeps = load_seq (&block->bell->waiters[i >> 6]) >> (i & 63) & 1;
+  info->sleeps = load_seq (&block->wake->waiters[i >> 6]) >> (i & 63) & 1;
   note_reading (in, info, head);
   for (uint32_t w = 0; w < block->g.pin_words; w++) {
     uint64_t word = load_seq (&row->pins[w]);
@@ -201,7 +201,7 @@ read_lock (const Inventory *in, uint32_t i)
     [LOCK_OWNER_ABANDONED] = DATAHUB_HOLDER_ABANDONED,
     [LOCK_OWNER_NOBODY] = DATAHUB_HOLDER_UNKNOWN,
   };
-  const UserLock *lock = &in->block->bell->user_locks[i];
+  const UserLock *lock = &in->block->wake->user_locks[i];
   DatahubLockInfo *info = &in->out->locks[i];
   LockOwner kind;
   lock_read_stats (lock, i, &info->stats);

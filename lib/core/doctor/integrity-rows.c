@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validating the consumer table: the bell page, every row against the ring and
+/* Validating the consumer table: the wake page, every row against the ring and
  * against the kernel's lock, and the user locks. */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
@@ -13,12 +13,12 @@ check_bell (Look *look, uint32_t index, Doubt *doubt)
   const Block *block = &look->block;
   uint32_t rows = load_seq (block->rows_hwm);
   if (rows > block->g.max_rows)
-    return doubt_set (doubt, DATAHUB_FINDING_BELL, 0, rows,
+    return doubt_set (doubt, DATAHUB_FINDING_WAKE_PAGE, 0, rows,
         "rows_hwm is %u; the block has %u rows.", rows, block->g.max_rows);
   for (uint32_t i = block->g.max_rows; i < N_WAITER_WORDS * 64; i++) {
-    uint64_t word = load_seq (&block->bell->waiters[i >> 6]);
+    uint64_t word = load_seq (&block->wake->waiters[i >> 6]);
     if (word >> (i & 63) & 1)
-      return doubt_set (doubt, DATAHUB_FINDING_BELL, i, word,
+      return doubt_set (doubt, DATAHUB_FINDING_WAKE_PAGE, i, word,
           "Row %u is said to sleep; the block has %u rows.", i,
           block->g.max_rows);
   }
@@ -179,7 +179,7 @@ static bool
 check_lock (Look *look, uint32_t i, Doubt *doubt)
 {
   const Block *block = &look->block;
-  const UserLock *lock = &block->bell->user_locks[i];
+  const UserLock *lock = &block->wake->user_locks[i];
   uint64_t owner = load_seq (&lock->owner);
   uint32_t contended = load_seq (&lock->contended);
   char name[DATAHUB_SPINLOCK_NAME_MAX + 16];
@@ -211,7 +211,7 @@ check_lock (Look *look, uint32_t i, Doubt *doubt)
 static bool
 names_are_changing (const Block *block)
 {
-  return load_seq (&block->bell->registry_dirty)
+  return load_seq (&block->wake->registry_dirty)
       || !os_lock_is_free (block->lck, LOCK_BYTE_REGISTRY);
 }
 
@@ -219,9 +219,9 @@ static bool
 check_names_dirty (Look *look, uint32_t index, Doubt *doubt)
 {
   const Block *block = &look->block;
-  uint32_t dirty = load_seq (&block->bell->registry_dirty);
+  uint32_t dirty = load_seq (&block->wake->registry_dirty);
   if (!dirty || !os_lock_is_free (block->lck, LOCK_BYTE_REGISTRY)
-      || load_seq (&block->bell->registry_dirty) != dirty)
+      || load_seq (&block->wake->registry_dirty) != dirty)
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_NAMES_DIRTY, 0, dirty,
       "A process died while it changed the names of the user locks; who opens "
@@ -232,7 +232,7 @@ static bool
 check_name (Look *look, uint32_t i, Doubt *doubt)
 {
   const Block *block = &look->block;
-  const UserLock *locks = block->bell->user_locks;
+  const UserLock *locks = block->wake->user_locks;
   char name[DATAHUB_SPINLOCK_NAME_MAX], other[DATAHUB_SPINLOCK_NAME_MAX];
   uint64_t raw = load_seq (&locks[i].name[0]);
   if (names_are_changing (block))

@@ -182,7 +182,7 @@ release_lock (Releaser *releaser, uint32_t i, uint64_t owner)
   LockOwner kind;
   if (i >= N_USER_LOCKS)
     return fail_gone (releaser, "user lock", i);
-  lock = &releaser->block.bell->user_locks[i];
+  lock = &releaser->block.wake->user_locks[i];
   word = load_seq (&lock->owner);
   kind = lock_owner_of (&releaser->block, word);
   if (kind == LOCK_OWNER_NONE || kind == LOCK_OWNER_ABANDONED

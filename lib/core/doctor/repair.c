@@ -176,7 +176,7 @@ repair_locks (Repairer *repairer)
 {
   const Block *block = repairer->block;
   for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
-    UserLock *lock = &block->bell->user_locks[i];
+    UserLock *lock = &block->wake->user_locks[i];
     uint64_t owner = load_seq (&lock->owner);
     LockOwner kind = lock_owner_of (block, owner);
     char name[DATAHUB_SPINLOCK_NAME_MAX];
@@ -196,7 +196,7 @@ static void
 repair_names (Repairer *repairer)
 {
   Block *block = repairer->block;
-  bool dirty = load_seq (&block->bell->registry_dirty)
+  bool dirty = load_seq (&block->wake->registry_dirty)
       && os_lock_is_free (block->lck, LOCK_BYTE_REGISTRY);
   if (!dirty)
     return;

@@ -527,13 +527,13 @@ tidy_files (const DatahubProducer *producer)
 static void
 greet_consumers (DatahubProducer *producer)
 {
-  BellPage *bell = producer->block.bell;
+  WakePage *wake = producer->block.wake;
   producer_reap (producer, 0); /* C10 */
   STEP (C10_REAPED);
-  add_seq (&bell->room, 1);
-  os_futex_wake (&bell->room);
-  add_seq (&bell->attention, 1);
-  os_futex_wake (&bell->attention);
+  add_seq (&wake->room, 1);
+  os_futex_wake (&wake->room);
+  add_seq (&wake->attention, 1);
+  os_futex_wake (&wake->attention);
   STEP (C10_ATTENTION_BUMPED);
   pthread_mutex_lock (&producer->lock);
   ring_reclaim (producer);

@@ -74,18 +74,18 @@ producer_unref (DatahubProducer *producer)
 static bool
 wait_for_laggards (DatahubProducer *producer)
 {
-  BellPage *bell = producer->block.bell;
+  WakePage *wake = producer->block.wake;
   int64_t end = os_now () + CLOSE_PATIENCE_NS;
   bool lagging;
   store_seq (&producer->block.header->producer_waiting, WAITING_SLOT);
   STEP (CLOSE_WAITING_STORED);
   for (;;) {
-    uint32_t room = load_seq (&bell->room);
+    uint32_t room = load_seq (&wake->room);
     lagging = block_names_lagging (&producer->block);
     STEP (CLOSE_LAGGARDS_LOOKED);
     if (!lagging || os_now () > end)
       break;
-    os_futex_wait (&bell->room, room, NULL, 0, ROOM_SLICE_NS);
+    os_futex_wait (&wake->room, room, NULL, 0, ROOM_SLICE_NS);
   }
   store_seq (&producer->block.header->producer_waiting, 0);
   STEP (CLOSE_WAITING_TAKEN_BACK);

@@ -299,7 +299,7 @@ take_waiters (DatahubProducer *producer)
   shared_u32 *wake = &producer->block.header->wake;
   uint64_t taken = 0;
   for (uint32_t w = 0; w < N_WAITER_WORDS; w++) {
-    shared_u64 *word = &producer->block.bell->waiters[w];
+    shared_u64 *word = &producer->block.wake->waiters[w];
     if (load_seq (word))
       taken |= exchange_seq (word, 0); /* A9 */
   }

@@ -55,12 +55,12 @@ DatahubResult
 datahub_producer_wait_consumers (DatahubProducer *producer,
     uint32_t n_consumers, int64_t timeout_ns)
 {
-  BellPage *bell = producer->block.bell;
+  WakePage *wake = producer->block.wake;
   int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {
-    uint32_t seen = load_seq (&bell->attention);
+    uint32_t seen = load_seq (&wake->attention);
     producer_beat (producer);
     if (load_seq (&producer->interrupted) & DATAHUB_WAIT_CONSUMERS)
       return DATAHUB_INTERRUPTED;
@@ -68,7 +68,7 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
       return DATAHUB_OK;
     if (end >= 0 && os_now () >= end)
       return DATAHUB_TIMEOUT;
-    os_futex_wait (&bell->attention, seen, NULL, 0,
+    os_futex_wait (&wake->attention, seen, NULL, 0,
         slice_until (end, CONSUMER_SLICE_NS));
   }
 }
@@ -90,12 +90,12 @@ DatahubResult
 datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     int64_t timeout_ns)
 {
-  BellPage *bell = producer->block.bell;
+  WakePage *wake = producer->block.wake;
   int64_t end = os_end_of (timeout_ns);
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   for (;;) {
-    uint32_t now = load_seq (&bell->attention);
+    uint32_t now = load_seq (&wake->attention);
     producer_beat (producer);
     if (load_seq (&producer->interrupted) & DATAHUB_WAIT_ATTENTION)
       return DATAHUB_INTERRUPTED;
@@ -105,7 +105,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     }
     if (end >= 0 && os_now () >= end)
       return DATAHUB_TIMEOUT;
-    os_futex_wait (&bell->attention, now, NULL, 0,
+    os_futex_wait (&wake->attention, now, NULL, 0,
         slice_until (end, CONSUMER_SLICE_NS));
     producer_reap (producer, JANITOR_NS);
   }

@@ -414,9 +414,9 @@ producer_grow (DatahubProducer *producer, Call *call)
   else if (call->grow_stride == 0)
     result = cannot_grow (producer, call);
   pthread_mutex_unlock (&producer->lock);
-  add_seq (&producer->block.bell->room, 1); /* others waited for this pool */
+  add_seq (&producer->block.wake->room, 1); /* others waited for this pool */
   STEP (P1_ROOM_BUMPED);
-  os_futex_wake (&producer->block.bell->room);
+  os_futex_wake (&producer->block.wake->room);
   producer_tidy (producer);
   return result;
 }

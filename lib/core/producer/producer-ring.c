@@ -72,7 +72,7 @@ ring_lowest_gate (DatahubProducer *producer)
 static uint64_t
 lowest_gate_known (DatahubProducer *producer, uint64_t needed)
 {
-  uint32_t joins = load_seq (&producer->block.bell->joins);
+  uint32_t joins = load_seq (&producer->block.wake->joins);
   /* clients of a strict block may write to that word: it decides nothing there */
   if (joins == producer->joins && producer->lowest >= needed
       && !producer->block.g.strict)

@@ -172,9 +172,9 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
   if (tidy)
     producer_tidy (producer);
   if (waited) {
-    add_seq (&producer->block.bell->room, 1);
+    add_seq (&producer->block.wake->room, 1);
     STEP (ABORT_ROOM_BUMPED);
-    os_futex_wake (&producer->block.bell->room);
+    os_futex_wake (&producer->block.wake->room);
   }
   if (lent)
     producer_unref (producer);

@@ -142,8 +142,8 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
       producer->n_evictions++;
       add_relaxed (&block->header->evictions, 1);
       STEP (EVICT_COUNTED);
-      add_seq (&block->bell->attention, 1);
-      os_futex_wake (&block->bell->attention);
+      add_seq (&block->wake->attention, 1);
+      os_futex_wake (&block->wake->attention);
       STEP (EVICT_TOLD);
     }
     *blocker = (Blocker){ 0 };
@@ -216,7 +216,7 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
   int64_t start = os_now (), slice = ROOM_SLICE_NS;
   if (end >= 0 && end - start < slice)
     slice = end > start ? end - start : 0;
-  os_futex_wait (&producer->block.bell->room, room, NULL, 0, slice);
+  os_futex_wait (&producer->block.wake->room, room, NULL, 0, slice);
   STEP (W5_SLEPT);
   producer_beat (producer);
   pthread_mutex_lock (&producer->lock);
@@ -295,7 +295,7 @@ run_on (DatahubProducer *producer, Call *call, Attempt attempt)
     announce (producer, announced, false);
     announced = waiting_bits (attempt);
     announce (producer, announced, true);
-    room = load_seq (&producer->block.bell->room);
+    room = load_seq (&producer->block.wake->room);
     STEP (W5_ROOM_LOADED);
   }
   if (announced)
@@ -327,7 +327,7 @@ void
 datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
     bool interrupted)
 {
-  BellPage *bell = producer->block.bell;
+  WakePage *wake = producer->block.wake;
   if (producer->generation != os_generation ())
     return;
   if (interrupted)
@@ -335,9 +335,9 @@ datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
   else
     and_seq (&producer->interrupted, ~waits);
   STEP (INTERRUPT_STORED);
-  add_seq (&bell->room, 1);
+  add_seq (&wake->room, 1);
   STEP (INTERRUPT_ROOM_BUMPED);
-  os_futex_wake (&bell->room);
-  add_seq (&bell->attention, 1);
-  os_futex_wake (&bell->attention);
+  os_futex_wake (&wake->room);
+  add_seq (&wake->attention, 1);
+  os_futex_wake (&wake->attention);
 }

@@ -133,8 +133,8 @@ fill_control (DatahubProducer *producer)
   store_relaxed (&header->last_key_seq, DATAHUB_NONE);
   store_relaxed (&header->last_buffer_seq, DATAHUB_NONE);
   store_relaxed (&header->incarnation, 1);
-  block->bell->magic = BLOCK_MAGIC;
-  memcpy (block->bell->uuid, block->uuid.bytes, 16);
+  block->wake->magic = BLOCK_MAGIC;
+  memcpy (block->wake->uuid, block->uuid.bytes, 16);
   store_release (&header->state, DATAHUB_STATE_MUTEX_READY);
   STEP (CREATE_CONTROL_FILLED);
 }
@@ -152,8 +152,8 @@ map_control (DatahubProducer *producer, DatahubError *error)
   if (producer->con_fd < 0)
     return error->code;
   block->header = os_map (producer->ctl_fd, g->ctl_size, true);
-  block->bell = os_map (producer->con_fd, g->con_size, true);
-  if (!block->header || !block->bell)
+  block->wake = os_map (producer->con_fd, g->con_size, true);
+  if (!block->header || !block->wake)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The block cannot be mapped: %s.", strerror (errno));
   block_place (block);

@@ -118,8 +118,8 @@ strict_make_control (DatahubProducer *producer, DatahubError *error)
   if (producer->blank_fd < 0)
     return error->code;
   block->header = os_map (producer->ctl_fd, ctl, true);
-  block->bell = os_map (producer->con_fd, con, true);
-  if (!block->header || !block->bell)
+  block->wake = os_map (producer->con_fd, con, true);
+  if (!block->header || !block->wake)
     return fail_memory ("mapped", error);
   if (!strict_seal (&producer->ctl_fd) || !os_seal (producer->con_fd, false))
     return fail_memory ("sealed", error);

@@ -57,7 +57,7 @@ repair (Block *block)
 {
   char names[N_USER_LOCKS][DATAHUB_SPINLOCK_NAME_MAX];
   for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
-    UserLock *lock = &block->bell->user_locks[i];
+    UserLock *lock = &block->wake->user_locks[i];
     lock_registry_read_name (lock, names[i]);
     for (uint32_t k = 0; k < i; k++)
       if (names[i][0] && strcmp (names[i], names[k]) == 0)
@@ -74,7 +74,7 @@ find_locked (Block *block, const char *name, uint32_t *index,
   uint32_t unnamed = N_USER_LOCKS;
   for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
     char known[DATAHUB_SPINLOCK_NAME_MAX];
-    lock_registry_read_name (&block->bell->user_locks[i], known);
+    lock_registry_read_name (&block->wake->user_locks[i], known);
     if (strcmp (known, name) == 0) {
       *index = i;
       return DATAHUB_OK;
@@ -86,10 +86,10 @@ find_locked (Block *block, const char *name, uint32_t *index,
     return result_fail (error, DATAHUB_ERROR_FULL, 0,
         "All %u user locks have names, none of them \"%s\".", N_USER_LOCKS,
         name);
-  store_seq (&block->bell->registry_dirty, 1);
+  store_seq (&block->wake->registry_dirty, 1);
   STEP (REGISTRY_DIRTY_STORED);
-  write_name (&block->bell->user_locks[unnamed], name);
-  store_seq (&block->bell->registry_dirty, 0);
+  write_name (&block->wake->user_locks[unnamed], name);
+  store_seq (&block->wake->registry_dirty, 0);
   STEP (REGISTRY_CLEAN_STORED);
   *index = unnamed;
   return DATAHUB_OK;
@@ -132,11 +132,11 @@ enter_registry (Block *block, bool *suspect, DatahubError *error)
   if (fd < 0)
     return -1;
   STEP (REGISTRY_LOCKED);
-  *suspect = load_seq (&block->bell->registry_dirty) != 0;
+  *suspect = load_seq (&block->wake->registry_dirty) != 0;
   if (*suspect) {
     repair (block);
     STEP (REGISTRY_REPAIRED);
-    store_seq (&block->bell->registry_dirty, 0);
+    store_seq (&block->wake->registry_dirty, 0);
   }
   return fd;
 }

@@ -306,7 +306,7 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
     return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   (*lock)->block = block;
   (*lock)->index = index;
-  (*lock)->shared = &block->bell->user_locks[index];
+  (*lock)->shared = &block->wake->user_locks[index];
   (*lock)->generation = os_generation ();
   return DATAHUB_OK;
 }

@@ -227,7 +227,7 @@ shared_zone (const Block *block, uint64_t *size)
   *size = block->g.shared_zone_size;
   if (*size == 0)
     return NULL;
-  return (uint8_t *) block->bell + block->g.shared_zone_off;
+  return (uint8_t *) block->wake + block->g.shared_zone_off;
 }
 
 /**

@@ -133,7 +133,7 @@ check_nobody_attached (DatahubProducer *producer)
   for (uint32_t i = 0; i < block_rows_in_use (block); i++)
     CHECK (row_is_neutral (block, i));
   for (uint32_t w = 0; w < N_WAITER_WORDS; w++)
-    CHECK_INT (load_seq (&block->bell->waiters[w]), ==, 0);
+    CHECK_INT (load_seq (&block->wake->waiters[w]), ==, 0);
 }
 
 void

@@ -76,7 +76,7 @@ check_inside (const Geometry *g)
   CHECK ((Wide) g->sticky_off + N_STICKY_WORDS * 8 <= g->ctl_size);
   CHECK ((Wide) g->ring_off + (Wide) g->ring_size * 8 <= g->ctl_size);
   CHECK ((Wide) g->records_off + n_recs * g->rec_stride <= g->ctl_size);
-  CHECK (g->rows_off % 64 == 0 && g->rows_off >= sizeof (BellPage));
+  CHECK (g->rows_off % 64 == 0 && g->rows_off >= sizeof (WakePage));
   CHECK ((Wide) g->rows_off + rows * g->row_stride <= g->con_size);
   if (g->zone_size)
     CHECK (g->zone_off % 64 == 0

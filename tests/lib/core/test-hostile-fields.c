@@ -149,22 +149,22 @@
   FIELD (UserLock, max_hold_ns)                                                \
   FIELD (UserLock, acquisitions)                                               \
   ARRAY (UserLock, name)                                                       \
-  ARRAY (BellPage, waiters)                                                    \
-  ARRAY (BellPage, pad0)                                                       \
-  FIELD (BellPage, rows_hwm)                                                   \
-  ARRAY (BellPage, pad1)                                                       \
-  FIELD (BellPage, room)                                                       \
-  ARRAY (BellPage, pad2)                                                       \
-  FIELD (BellPage, attention)                                                  \
-  FIELD (BellPage, joins)                                                      \
-  ARRAY (BellPage, pad3)                                                       \
-  FIELD (BellPage, registry_dirty)                                             \
-  ARRAY (BellPage, pad_registry)                                               \
-  HOLE (BellPage, user_locks)                                                  \
-  ARRAY (BellPage, pad4)                                                       \
-  FIELD (BellPage, magic)                                                      \
-  ARRAY (BellPage, uuid)                                                       \
-  ARRAY (BellPage, pad5)                                                       \
+  ARRAY (WakePage, waiters)                                                    \
+  ARRAY (WakePage, pad0)                                                       \
+  FIELD (WakePage, rows_hwm)                                                   \
+  ARRAY (WakePage, pad1)                                                       \
+  FIELD (WakePage, room)                                                       \
+  ARRAY (WakePage, pad2)                                                       \
+  FIELD (WakePage, attention)                                                  \
+  FIELD (WakePage, joins)                                                      \
+  ARRAY (WakePage, pad3)                                                       \
+  FIELD (WakePage, registry_dirty)                                             \
+  ARRAY (WakePage, pad_registry)                                               \
+  HOLE (WakePage, user_locks)                                                  \
+  ARRAY (WakePage, pad4)                                                       \
+  FIELD (WakePage, magic)                                                      \
+  ARRAY (WakePage, uuid)                                                       \
+  ARRAY (WakePage, pad5)                                                       \
   FIELD (PoolPage, magic)                                                      \
   ARRAY (PoolPage, uuid)                                                       \
   FIELD (PoolPage, gen)                                                        \
@@ -189,7 +189,7 @@ typedef enum
   OF_BlockRecord,
   OF_ConsumerRow,
   OF_UserLock,
-  OF_BellPage,
+  OF_WakePage,
   OF_PoolPage,
   OF_LockPage,
   OF_Word, /* of the ring, sticky, or of pins: no structure */
@@ -226,7 +226,7 @@ static const uint32_t structure_sizes[N_STRUCTURES] = {
   [OF_BlockRecord] = sizeof (BlockRecord),
   [OF_ConsumerRow] = sizeof (ConsumerRow),
   [OF_UserLock] = sizeof (UserLock),
-  [OF_BellPage] = sizeof (BellPage),
+  [OF_WakePage] = sizeof (WakePage),
   [OF_PoolPage] = sizeof (PoolPage),
   [OF_LockPage] = sizeof (LockPage),
 };
@@ -323,8 +323,8 @@ image_open (void)
   for (uint32_t i = 0; i < 4; i++)
     add (&image, OF_Word, FILE_CTL, sections[2].offset + 8 * i);
   add_records (&image, id, &sections[2], sections[3].offset, 3);
-  add (&image, OF_BellPage, FILE_CON, 0);
-  add (&image, OF_UserLock, FILE_CON, offsetof (BellPage, user_locks));
+  add (&image, OF_WakePage, FILE_CON, 0);
+  add (&image, OF_UserLock, FILE_CON, offsetof (WakePage, user_locks));
   for (uint64_t i = 0; i < 2; i++) {
     uint64_t row = id->con_rows_off + i * id->row_stride;
     add (&image, OF_ConsumerRow, FILE_CON, row);

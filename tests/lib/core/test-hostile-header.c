@@ -231,11 +231,11 @@ files_of_two_blocks (void)
 {
   leave_dead_block ();
   Intrusion con = intrude (".con");
-  BellPage *bell = (BellPage *) con.bytes;
-  bell->uuid[3] ^= 1;
+  WakePage *wake = (WakePage *) con.bytes;
+  wake->uuid[3] ^= 1;
   CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
   intrusion_restore (&con);
-  bell->magic++;
+  wake->magic++;
   CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
   intrusion_restore (&con);
   intrusion_end (&con);

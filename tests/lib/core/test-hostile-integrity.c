@@ -200,7 +200,7 @@ rows (void)
 }
 
 static void
-bell (void)
+wake_page (void)
 {
   Scene scene = scene_new ();
   Intrusion con = intrude (".con");
@@ -210,8 +210,8 @@ bell (void)
   attack_words (&attack, 0xc0, 0xc8);
   attack_words (&attack, 0x100, 0x108);
   attack_words (&attack, 0x140, 0x148);
-  attack_words (&attack, offsetof (BellPage, user_locks),
-      offsetof (BellPage, user_locks) + 2 * sizeof (UserLock));
+  attack_words (&attack, offsetof (WakePage, user_locks),
+      offsetof (WakePage, user_locks) + 2 * sizeof (UserLock));
   attack_words (&attack, 0xf00, 0xf18);
   scene_end (&scene, &attack);
 }
@@ -283,7 +283,7 @@ static const CheckTest tests[] = {
       pools_and_words },
   { "every word of a record hostile in turn", records },
   { "every word of a row hostile in turn", rows },
-  { "every word of bell page and user locks hostile in turn", bell },
+  { "every word of wake page and user locks hostile in turn", wake_page },
   { "every word of lock file and pool page hostile in turn",
       lock_file_and_pool_page },
   { "files of any length are looked at", lengths },

@@ -372,7 +372,7 @@ noise_in_the_consumer_table (void)
   DatahubConsumer *reliable = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
   DatahubConsumer *live = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   Scribble noise = { .file = &scene.con,
-    .skip_from = offsetof (BellPage, magic),
+    .skip_from = offsetof (WakePage, magic),
     .skip_to = BLOCK_PAGE,
     .seed = check_now_ns () };
   check_note ("seed %llu", (unsigned long long) noise.seed);

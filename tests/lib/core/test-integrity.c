@@ -20,7 +20,7 @@ typedef struct
   DatahubView held;
   Intrusion ctl, con;
   BlockHeader *header;
-  BellPage *bell;
+  WakePage *wake;
 } Scene;
 
 static Scene
@@ -41,7 +41,7 @@ scene_new (void)
   scene.ctl = intrude (".ctl");
   scene.con = intrude (".con");
   scene.header = (BlockHeader *) scene.ctl.bytes;
-  scene.bell = (BellPage *) scene.con.bytes;
+  scene.wake = (WakePage *) scene.con.bytes;
   check_healthy ();
   return scene;
 }
@@ -248,8 +248,9 @@ rows (void)
   ConsumerRow *reliable = row_at (&scene.con, 0);
   ConsumerRow *live = row_at (&scene.con, 1);
   uint32_t n = scene.header->identity.n_recs;
-  FINDS (&scene, scene.bell->rows_hwm, 101, BELL, "rows_hwm is 101");
-  FINDS (&scene, scene.bell->waiters[1], UINT64_C (1) << 36, BELL, "Row 100");
+  FINDS (&scene, scene.wake->rows_hwm, 101, WAKE_PAGE, "rows_hwm is 101");
+  FINDS (&scene, scene.wake->waiters[1], UINT64_C (1) << 36, WAKE_PAGE,
+      "Row 100");
   FINDS (&scene, live->state, 5, ROW, "state of row 1 is 5");
   FINDS (&scene, live->mode, 4, ROW, "mode of row 1 is 4");
   FINDS (&scene, live->quota, 9, ROW, "quota of 9");
@@ -285,7 +286,7 @@ static void
 locks (void)
 {
   Scene scene = scene_new ();
-  UserLock *user = scene.bell->user_locks;
+  UserLock *user = scene.wake->user_locks;
   DatahubSpinlock *lock = NULL;
   FINDS (&scene, user[3].owner, UINT64_C (300) << 48 | 5, LOCK_WORD,
       "participant 300");
@@ -301,9 +302,9 @@ locks (void)
   check_found (DATAHUB_FINDING_LOCK_NAME, "0 and 4 have the same name, meta");
   user[4].name[0] = 0;
   /* a name being written is none of our business while its lock is held */
-  scene.bell->registry_dirty = 1;
+  scene.wake->registry_dirty = 1;
   check_found (DATAHUB_FINDING_NAMES_DIRTY, "died");
-  scene.bell->registry_dirty = 0;
+  scene.wake->registry_dirty = 0;
   CHECK_OK (datahub_spinlock_unlock (lock));
   datahub_spinlock_close (lock);
   scene_end (&scene);
@@ -421,7 +422,7 @@ static const CheckTest tests[] = {
   { "bytes that do not match their checksum are found", checksums },
   { "a wrong sticky word is found", sticky_words },
   { "a wrong pool or pool file is found", pools },
-  { "a wrong bell page or row is found", rows },
+  { "a wrong wake page or row is found", rows },
   { "a gate behind the ring is found", behind_the_ring },
   { "wrong user locks and names are found", locks },
   { "a block that cannot be opened is a finding", unreadable },

@@ -17,7 +17,7 @@ events_alone (void)
   DatahubConsumer *consumer =
       consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   Intrusion con = intrude (".con");
-  BellPage *bell = (BellPage *) con.bytes;
+  WakePage *wake = (WakePage *) con.bytes;
   commit_buffers (producer, 0, 1);
   DatahubSlot slot;
   fill_slot (producer, 1, 1000, &slot);
@@ -26,13 +26,13 @@ events_alone (void)
   CHECK_OK (datahub_producer_commit (producer, &record, SOON, NULL, &err));
   for (int i = 0; i < 500; i++)
     commit_gap (producer);
-  uint32_t before = load_seq (&bell->attention);
+  uint32_t before = load_seq (&wake->attention);
   DatahubView view = read_record (consumer);
   CHECK_INT (view.type, ==, DATAHUB_RECORD_GAP);
   CHECK_INT (view.sequence, ==, 494); /* the ring keeps 8 */
   CHECK_INT (view.lost, ==, 2);
   datahub_consumer_end_read (consumer, &view);
-  CHECK_INT (load_seq (&bell->attention) - before, <=, 2);
+  CHECK_INT (load_seq (&wake->attention) - before, <=, 2);
   intrusion_end (&con);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);

@@ -254,10 +254,10 @@ registry_owner_died (void)
       &err));
   datahub_spinlock_close (lock);
   Intrusion con = intrude (".con");
-  BellPage *bell = (BellPage *) con.bytes;
-  memcpy ((void *) bell->user_locks[1].name, "first", 6);
-  memcpy ((void *) bell->user_locks[2].name, "\xff\xfe\x01", 4);
-  bell->registry_dirty = 1;
+  WakePage *wake = (WakePage *) con.bytes;
+  memcpy ((void *) wake->user_locks[1].name, "first", 6);
+  memcpy ((void *) wake->user_locks[2].name, "\xff\xfe\x01", 4);
+  wake->registry_dirty = 1;
   CHECK_RESULT (datahub_producer_open_named_spinlock (producer, "second", &lock,
                     &err),
       DATAHUB_OWNER_DIED);
@@ -279,9 +279,9 @@ hostile_owner (void)
   DatahubProducer *producer = zoned_producer ();
   DatahubSpinlock *lock = open_of_producer (producer, 0);
   Intrusion con = intrude (".con");
-  BellPage *bell = (BellPage *) con.bytes;
+  WakePage *wake = (WakePage *) con.bytes;
   /* a participant that cannot be is as good as dead */
-  bell->user_locks[0].owner = UINT64_C (0xfff0) << 48 | 77;
+  wake->user_locks[0].owner = UINT64_C (0xfff0) << 48 | 77;
   CHECK_RESULT (datahub_spinlock_lock (lock, SOON), DATAHUB_OWNER_DIED);
   CHECK_OK (datahub_spinlock_unlock (lock));
   intrusion_end (&con);

@@ -99,14 +99,14 @@ lock_names (void)
       &err));
   datahub_spinlock_close (lock);
   Intrusion con = intrude (".con");
-  BellPage *bell = (BellPage *) con.bytes;
-  memcpy ((void *) bell->user_locks[1].name, "meta", 5);
-  bell->registry_dirty = 1;
+  WakePage *wake = (WakePage *) con.bytes;
+  memcpy ((void *) wake->user_locks[1].name, "meta", 5);
+  wake->registry_dirty = 1;
   CHECK_INT (repair (DATAHUB_REPAIR_DRY_RUN).of_kind[DATAHUB_REPAIR_NAMES], ==,
       1);
   CHECK_INT (repair (0).of_kind[DATAHUB_REPAIR_NAMES], ==, 1);
-  CHECK_INT (bell->registry_dirty, ==, 0);
-  CHECK_INT (bell->user_locks[1].name[0], ==, 0);
+  CHECK_INT (wake->registry_dirty, ==, 0);
+  CHECK_INT (wake->user_locks[1].name[0], ==, 0);
   CHECK_INT (repair (0).n, ==, 0);
   check_healthy ();
   intrusion_end (&con);

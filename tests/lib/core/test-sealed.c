@@ -261,7 +261,7 @@ lies_in_con (void)
   DatahubConsumer *victim = consumer_new_quota ("cam0", false, 2);
   DatahubView view = read_record (victim);
   DatahubConsumer *liar = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
-  store_seq (&liar->block.bell->rows_hwm, 0);
+  store_seq (&liar->block.wake->rows_hwm, 0);
   commit_buffers (producer, 4, 200);
   check_buffer (&view, 0, 1000);
   datahub_consumer_end_read (victim, &view);
