@@ -52,9 +52,9 @@ void cli_table_print (CliTable *table);
 void cli_table_free (CliTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliTable, cli_table_free)
 
-/* inspect-places.c */
-void cli_print_places (const DatahubDiagnosis *diagnosis);
-void cli_add_places (json_t *json, const DatahubDiagnosis *diagnosis);
+/* inspect-slots.c */
+void cli_print_slots (const DatahubDiagnosis *diagnosis);
+void cli_add_slots (json_t *json, const DatahubDiagnosis *diagnosis);
 
 /* log.c */
 void cli_log_to_stderr (void);

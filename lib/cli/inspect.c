@@ -105,7 +105,7 @@ print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
     json_array_append_new (list, consumer_json (&rows[i]));
   json_object_set_new (json, "consumer-list", list);
   if (diagnosis)
-    cli_add_places (json, diagnosis);
+    cli_add_slots (json, diagnosis);
   cli_print_json (json);
 }
 
@@ -249,7 +249,7 @@ cli_inspect (int argc, char **argv)
     if (n)
       print_consumers (info, rows, n);
     if (diagnosis)
-      cli_print_places (diagnosis);
+      cli_print_slots (diagnosis);
   }
   datahub_diagnosis_free (diagnosis);
   return CLI_OK;

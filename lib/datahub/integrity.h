@@ -93,20 +93,20 @@ typedef enum
 /* What a record or a slot is, as far as can be seen from outside. */
 typedef enum
 {
-  DATAHUB_PLACE_UNSEEN, /* free, lent to the producing program, or waiting to be
+  DATAHUB_RECORD_STATE_UNSEEN, /* free, lent to the producing program, or waiting to be
                            used again: its producer alone knows */
-  DATAHUB_PLACE_RING, /* can be read */
-  DATAHUB_PLACE_CONTEXT, /* out of the ring, but what others stand in, or in
+  DATAHUB_RECORD_STATE_RING, /* can be read */
+  DATAHUB_RECORD_STATE_CONTEXT, /* out of the ring, but what others stand in, or in
                             force */
-  DATAHUB_PLACE_HELD /* out of the ring, kept by consumers that hold it */
-} DatahubPlaceState;
+  DATAHUB_RECORD_STATE_HELD /* out of the ring, kept by consumers that hold it */
+} DatahubRecordState;
 
 #define DATAHUB_NO_ROW UINT32_MAX
 
 typedef struct
 {
   uint32_t record;
-  DatahubPlaceState state;
+  DatahubRecordState state;
   uint64_t sequence;
   DatahubRecordType type;
   uint32_t n_holders; /* rows that pin it */
@@ -120,7 +120,7 @@ typedef struct
 {
   uint32_t pool; /* generation */
   uint32_t slot;
-  DatahubPlaceState state;
+  DatahubRecordState state;
   uint32_t n_records; /* that have bytes in it */
   uint64_t sequence; /* of the newest of them */
   uint32_t holder; /* a row that holds one of them, or DATAHUB_NO_ROW */

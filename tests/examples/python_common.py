@@ -119,7 +119,7 @@ class Producer(Child):
         self.finish()
 
 
-class Place(unittest.TestCase):
+class MetaLocation(unittest.TestCase):
     """A test with folders and children of its own."""
 
     def setUp(self):

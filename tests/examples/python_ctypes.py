@@ -9,7 +9,7 @@ import sys
 import zlib
 
 import python_common
-from python_common import CTYPES, Place
+from python_common import CTYPES, MetaLocation
 
 python_common.need_numpy()
 python_common.need_plain_library()
@@ -23,7 +23,7 @@ def payload(lease):
     return b"".join(array.tobytes() for array in lease.arrays())
 
 
-class Programs(Place):
+class Programs(MetaLocation):
     def consume(self, *arguments):
         return self.python(CTYPES / "consume.py", *arguments)
 
@@ -111,7 +111,7 @@ class Programs(Place):
         self.assertIn(consumer.finish(), (0, -signal.SIGTERM))
 
 
-class Leases(Place):
+class Leases(MetaLocation):
     def attach(self, **options):
         consumer = datahub.Consumer(LIB, "test", **options)
         self.addCleanup(consumer.close)

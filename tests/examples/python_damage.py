@@ -8,7 +8,7 @@ import struct
 import sys
 
 import python_common
-from python_common import READER, Place
+from python_common import READER, MetaLocation
 
 sys.path.insert(0, str(READER))
 import datablock  # noqa: E402
@@ -56,7 +56,7 @@ RECORD_FIELDS = [
 ]
 
 
-class Damage(Place):
+class Damage(MetaLocation):
     """Each test changes a live block of its own, byte by byte."""
 
     def setUp(self):

@@ -11,7 +11,7 @@ import unittest
 import zlib
 
 import python_common
-from python_common import READER, Place
+from python_common import READER, MetaLocation
 
 python_common.need_numpy()
 sys.path.insert(0, str(READER))
@@ -44,7 +44,7 @@ def caps(form, extra=""):
             f"height=(int){HEIGHT}{extra}")
 
 
-class Pictures(Place):
+class Pictures(MetaLocation):
     def from_elements(self, form, width, colour):
         """A frame that GStreamer made, through the elements and the reader."""
         name = f"{form}-{colour:08x}"

@@ -8,12 +8,12 @@ import pathlib
 import signal
 
 import python_common
-from python_common import READER, Place
+from python_common import READER, MetaLocation
 
 TEST_CAPS = "application/x-test, number=(int)7"
 
 
-class Delivery(Place):
+class Delivery(MetaLocation):
     def test_reads_exactly_what_was_committed(self):
         producer = self.producer(slots=600, ring=256)
         producer.tell("caps " + TEST_CAPS)
@@ -134,7 +134,7 @@ class Delivery(Place):
             self.assertIn("does not match its check sum", reader.errors)
 
 
-class Life(Place):
+class Life(MetaLocation):
     def test_the_end_of_a_closed_block_is_told(self):
         producer = self.producer()
         reader = self.reader("test", "--start", "oldest")
@@ -226,7 +226,7 @@ class Life(Place):
         self.assertEqual(reader.errors, "")
 
 
-class Observer(Place):
+class Observer(MetaLocation):
     def digest(self):
         found = {}
         for path in sorted(pathlib.Path(self.shm).iterdir()):

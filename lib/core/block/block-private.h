@@ -142,7 +142,7 @@ void block_release (Block *block);
 bool block_is_writer_alive (const Block *block);
 bool block_row_is_alive (const Block *block, int lock_fd, uint32_t row);
 uint64_t block_row_claim (const Block *block, uint32_t row);
-void block_place (Block *block);
+void block_set_pointers (Block *block);
 void block_attend (Block *block);
 
 bool pool_shape_read (const PoolEntry *entry, PoolShape *shape);

@@ -94,7 +94,7 @@ block_row_claim (const Block *block, uint32_t i)
 /* Finds what is inside the mappings of the control file and the consumer
  * table. */
 void
-block_place (Block *block)
+block_set_pointers (Block *block)
 {
   const Geometry *g = &block->g;
   uint8_t *ctl = (uint8_t *) block->header;
@@ -267,7 +267,7 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
         block->channel);
-  block_place (block);
+  block_set_pointers (block);
   return DATAHUB_OK;
 }
 

@@ -95,7 +95,7 @@ auto_ring (uint32_t n_slots, bool pack)
 }
 
 static void
-place (Geometry *g)
+lay_out (Geometry *g)
 {
   g->rec_stride = sizeof (BlockRecord);
   g->pin_words = (g->n_recs + 63) / 64;
@@ -178,7 +178,7 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
   g->strict = options->strict;
   g->zone_size = options->zone_size;
   g->shared_zone_size = options->shared_zone_size;
-  place (g);
+  lay_out (g);
   return DATAHUB_OK;
 }
 
@@ -190,7 +190,7 @@ geometry_is_ours (const Geometry *g)
 {
   Geometry ours;
   memcpy (&ours, g, sizeof ours);
-  place (&ours);
+  lay_out (&ours);
   return g->n_recs == records_needed (g->ring_size, g->max_rows, g->max_quota)
       && memcmp (&ours, g, sizeof ours) == 0;
 }

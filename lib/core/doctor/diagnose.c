@@ -57,9 +57,9 @@ note_slot (const Inventory *in, uint32_t gen, uint32_t slot,
     return;
   info->n_records++;
   /* what can still be read says more than what is only kept */
-  if (info->state == DATAHUB_PLACE_UNSEEN
-      || (record->state == DATAHUB_PLACE_RING
-          && info->state != DATAHUB_PLACE_RING))
+  if (info->state == DATAHUB_RECORD_STATE_UNSEEN
+      || (record->state == DATAHUB_RECORD_STATE_RING
+          && info->state != DATAHUB_RECORD_STATE_RING))
     info->state = record->state;
   if (info->n_records == 1 || record->sequence > info->sequence) {
     info->sequence = record->sequence;
@@ -72,11 +72,11 @@ note_slot (const Inventory *in, uint32_t gen, uint32_t slot,
  * their own beyond the four kinds there are; a hostile chain is cut at @depth. */
 static void
 note_record (const Inventory *in, uint32_t index, const BlockRecord *copy,
-    DatahubPlaceState state, uint32_t depth)
+    DatahubRecordState state, uint32_t depth)
 {
   DatahubRecordInfo *info = &in->out->records[index];
   int64_t age = in->out->at_ns - (int64_t) copy->commit_ns;
-  if (info->state != DATAHUB_PLACE_UNSEEN)
+  if (info->state != DATAHUB_RECORD_STATE_UNSEEN)
     return;
   info->state = state;
   info->sequence = copy->seq & SEQUENCE_MASK;
@@ -90,14 +90,14 @@ note_record (const Inventory *in, uint32_t index, const BlockRecord *copy,
     BlockRecord context;
     if (copy_record (in, copy->ctx[i], &context)
         && context.seq == copy->ctx_seq[i])
-      note_record (in, copy->ctx[i], &context, DATAHUB_PLACE_CONTEXT,
+      note_record (in, copy->ctx[i], &context, DATAHUB_RECORD_STATE_CONTEXT,
           depth - 1);
   }
 }
 
 /* Follows a ring or sticky word, as an observer does. */
 static void
-follow_word (const Inventory *in, shared_u64 *at, DatahubPlaceState state)
+follow_word (const Inventory *in, shared_u64 *at, DatahubRecordState state)
 {
   for (int i = 0; i < WORD_TRIES; i++) {
     uint64_t word = load_seq (at);
@@ -121,9 +121,9 @@ read_ring (const Inventory *in)
     n = block->g.ring_size; /* the counters lie, or the ring moved on */
   for (uint64_t i = 0; i < n; i++)
     follow_word (in, block_ring_word (block, in->out->tail + i),
-        DATAHUB_PLACE_RING);
+        DATAHUB_RECORD_STATE_RING);
   for (uint32_t i = 0; i < N_STICKY; i++)
-    follow_word (in, &block->sticky[i], DATAHUB_PLACE_CONTEXT);
+    follow_word (in, &block->sticky[i], DATAHUB_RECORD_STATE_CONTEXT);
 }
 
 /* A record that a row holds does not change; one that a row is just looking at
@@ -136,7 +136,7 @@ note_pin (const Inventory *in, uint32_t index, uint32_t row)
   if (info->n_holders++ > 0 || !copy_record (in, index, &copy))
     return;
   info->holder = row;
-  note_record (in, index, &copy, DATAHUB_PLACE_HELD, DATAHUB_N_CONTEXTS);
+  note_record (in, index, &copy, DATAHUB_RECORD_STATE_HELD, DATAHUB_N_CONTEXTS);
   for (uint32_t i = 0; i < copy.n_mem && i < MEMORIES_MAX; i++) {
     DatahubSlotInfo *slot = find_slot (in, copy.mem[i].gen, copy.mem[i].slot);
     if (slot && slot->holder == DATAHUB_NO_ROW)

@@ -197,7 +197,7 @@ drop_pools (DatahubProducer *producer)
 
 /* A reference that makes no sense counts for nothing: readers refuse it too. */
 static void
-count_slot (DatahubProducer *producer, RecordState *state, uint32_t gen,
+count_slot (DatahubProducer *producer, RecordRefs *state, uint32_t gen,
     uint32_t slot, uint64_t offset, uint64_t size)
 {
   Pool *pool = gen ? pool_find (producer, gen) : NULL;
@@ -215,7 +215,7 @@ static void
 inherit_record (Heir *heir, uint32_t index)
 {
   DatahubProducer *producer = heir->producer;
-  RecordState *state = &producer->records[index];
+  RecordRefs *state = &producer->records[index];
   Inherited *own = &heir->records[index];
   BlockRecord record;
   memcpy (&record, block_record (&producer->block, index),

@@ -28,7 +28,7 @@ end_in_slot (const DatahubCommit *commit, const DatahubCommitMemory *last)
 
 static bool
 is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
-    Place *place)
+    MetaLocation *location)
 {
   const DatahubCommitMemory *last;
   SlotRef slot;
@@ -40,42 +40,42 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
   /* a slot that other records or payloads share is not ours to write to */
   if (!slot.pool || slot.pool->refs[slot.slot] != 1)
     return false;
-  place->slot = slot;
-  place->offset = round_up (end_in_slot (commit, last), META_ALIGN);
-  return place->offset + commit->meta_size <= slot.pool->shape.stride;
+  location->slot = slot;
+  location->offset = round_up (end_in_slot (commit, last), META_ALIGN);
+  return location->offset + commit->meta_size <= slot.pool->shape.stride;
 }
 
 /* Finds a place for the bytes of metas and events that are too many for the
  * record itself: behind the payload, else in a small slot. */
 static Attempt
-settle_place (DatahubProducer *producer, Call *call, uint32_t i)
+choose_meta_location (DatahubProducer *producer, Call *call, uint32_t i)
 {
   const DatahubCommit *commit = &call->commits[i];
-  Place *place = &call->places[i];
+  MetaLocation *location = &call->meta_locations[i];
   if (commit->meta_size <= RECORD_INLINE) {
-    place->slot.pool = NULL;
+    location->slot.pool = NULL;
     return ATTEMPT_DONE;
   }
-  if (is_last_memory_roomy (producer, commit, place)) {
-    slot_ref (place->slot);
+  if (is_last_memory_roomy (producer, commit, location)) {
+    slot_ref (location->slot);
     return ATTEMPT_DONE;
   }
-  place->offset = 0;
+  location->offset = 0;
   if (commit->meta_size > producer->newest[POOL_SMALL]->shape.stride) {
     call->kind = POOL_SMALL;
     call->grow_stride = commit->meta_size;
     return ATTEMPT_GROW;
   }
-  return pool_take (producer, call, POOL_SMALL, &place->slot);
+  return pool_take (producer, call, POOL_SMALL, &location->slot);
 }
 
 static void
 drop_places (DatahubProducer *producer, Call *call)
 {
-  for (uint32_t i = 0; i < call->n_places; i++)
-    if (call->places[i].slot.pool)
-      slot_unref (producer, call->places[i].slot);
-  call->n_places = 0;
+  for (uint32_t i = 0; i < call->n_meta_locations; i++)
+    if (call->meta_locations[i].slot.pool)
+      slot_unref (producer, call->meta_locations[i].slot);
+  call->n_meta_locations = 0;
 }
 
 static bool
@@ -98,7 +98,7 @@ ends_loan (const DatahubCommit *commit, uint32_t i)
 
 static void
 fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
-    RecordState *state, BlockRecord *record)
+    RecordRefs *state, BlockRecord *record)
 {
   record->n_mem = commit->n_memories;
   for (uint32_t i = 0; i < commit->n_memories; i++) {
@@ -119,22 +119,22 @@ fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
 }
 
 static void
-fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
+fill_meta (Call *call, uint32_t i, RecordRefs *state, BlockRecord *record)
 {
   const DatahubCommit *commit = &call->commits[i];
-  SlotRef place = call->places[i].slot;
+  SlotRef location = call->meta_locations[i].slot;
   uint8_t *at = record->inline_bytes;
   record->meta_size = commit->meta_size;
   record->meta_gen = 0;
   record->meta_slot = 0;
   record->meta_offset = 0;
-  if (place.pool) {
-    record->meta_gen = place.pool->shape.gen;
-    record->meta_slot = place.slot;
-    record->meta_offset = call->places[i].offset;
-    at = place.pool->map + BLOCK_PAGE + place.slot * place.pool->shape.stride
-        + record->meta_offset;
-    state->slots[state->n_slots++] = place; /* the reference moves here */
+  if (location.pool) {
+    record->meta_gen = location.pool->shape.gen;
+    record->meta_slot = location.slot;
+    record->meta_offset = call->meta_locations[i].offset;
+    at = location.pool->map + BLOCK_PAGE
+        + location.slot * location.pool->shape.stride + record->meta_offset;
+    state->slots[state->n_slots++] = location; /* the reference moves here */
   }
   if (commit->meta_size)
     memcpy (at, commit->meta, commit->meta_size);
@@ -145,7 +145,7 @@ fill_meta (Call *call, uint32_t i, RecordState *state, BlockRecord *record)
  * would keep every sticky record there ever was. */
 static void
 fill_contexts (DatahubProducer *producer, DatahubRecordType type,
-    RecordState *state, BlockRecord *record)
+    RecordRefs *state, BlockRecord *record)
 {
   uint32_t own = (uint32_t) (type - DATAHUB_RECORD_STREAM_START);
   uint32_t n = own < DATAHUB_N_CONTEXTS ? own : DATAHUB_N_CONTEXTS;
@@ -236,7 +236,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
     uint64_t sequence, uint32_t index, uint64_t now)
 {
   const DatahubCommit *commit = &call->commits[i];
-  RecordState *state = &producer->records[index];
+  RecordRefs *state = &producer->records[index];
   BlockRecord *record = block_record (&producer->block, index);
   state->refs = 1; /* the ring's */
   state->rank = (uint8_t) rank_of (commit->type, commit->flags);
@@ -257,7 +257,7 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   record->type = commit->type;
   record->checksum_kind = producer->options.checksum;
   if (record->checksum_kind)
-    memcpy (record->checksum, call->places[i].checksum, CHECKSUM_SIZE);
+    memcpy (record->checksum, call->meta_locations[i].checksum, CHECKSUM_SIZE);
   fill_memories (producer, commit, state, record);
   fill_meta (call, i, state, record);
   fill_contexts (producer, commit->type, state, record);
@@ -356,7 +356,7 @@ publish_batch (DatahubProducer *producer, Call *call)
     /* later ones of the batch stand in this one */
     update_sticky (producer, call->commits[i].type, first + i, taken);
   }
-  call->n_places = 0;
+  call->n_meta_locations = 0;
   producer->head = first + call->n_commits;
   if (!producer->held_back)
     call->wake = ring_show (producer, now);
@@ -428,8 +428,9 @@ attempt_commit (DatahubProducer *producer, Call *call)
     if (!ring_retire_oldest (producer))
       return ATTEMPT_WAIT_ANY;
   }
-  for (; call->n_places < n; call->n_places++) {
-    Attempt attempt = settle_place (producer, call, call->n_places);
+  for (; call->n_meta_locations < n; call->n_meta_locations++) {
+    Attempt attempt =
+        choose_meta_location (producer, call, call->n_meta_locations);
     if (attempt != ATTEMPT_DONE)
       return attempt;
   }
@@ -456,15 +457,15 @@ stamp (DatahubProducer *producer, Call *call)
           commit->memories[m].slot->data + commit->memories[m].offset,
           commit->memories[m].size);
     checksum_add (&checksum, commit->meta, commit->meta_size);
-    checksum_end (&checksum, call->places[i].checksum);
+    checksum_end (&checksum, call->meta_locations[i].checksum);
   }
   return sound ? DATAHUB_OK : call->result;
 }
 
-/* @places is room for @n of them. */
+/* @meta_locations is room for @n of them. */
 static DatahubResult
 commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
-    Place *places, int64_t timeout_ns, uint64_t *first_sequence,
+    MetaLocation *meta_locations, int64_t timeout_ns, uint64_t *first_sequence,
     DatahubError *error)
 {
   DatahubResult result = DATAHUB_OK;
@@ -477,8 +478,8 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
   call.commits = records;
   call.n_commits = n;
   call.checked = call.wake = false;
-  call.places = places;
-  call.n_places = 0;
+  call.meta_locations = meta_locations;
+  call.n_meta_locations = 0;
   if (producer->options.checksum)
     result = stamp (producer, &call);
   if (result == DATAHUB_OK)
@@ -521,7 +522,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
     uint64_t *first_sequence, DatahubError *error)
 {
-  Place places[BATCH_MAX];
+  MetaLocation meta_locations[BATCH_MAX];
   if (n_records == 0)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "An empty batch cannot be committed.");
@@ -529,7 +530,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A batch of %u records is too big for a ring of %u: at most %u.",
         n_records, producer->block.g.ring_size, producer->batch_max);
-  return commit_all (producer, records, n_records, places, timeout_ns,
+  return commit_all (producer, records, n_records, meta_locations, timeout_ns,
       first_sequence, error);
 }
 
@@ -549,8 +550,9 @@ DatahubResult
 datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
     int64_t timeout_ns, uint64_t *sequence, DatahubError *error)
 {
-  Place place;
-  return commit_all (producer, record, 1, &place, timeout_ns, sequence, error);
+  MetaLocation location;
+  return commit_all (producer, record, 1, &location, timeout_ns, sequence,
+      error);
 }
 
 /**

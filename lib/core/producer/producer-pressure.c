@@ -22,7 +22,7 @@ static bool
 would_free_a_slot (const DatahubProducer *producer, uint32_t record,
     const Pool *pool, const PinScan *pins)
 {
-  const RecordState *state = &producer->records[record];
+  const RecordRefs *state = &producer->records[record];
   if (state->refs != 1 || pin_scan_is_pinned (pins, record))
     return false;
   for (uint32_t i = 0; i < state->n_slots; i++)
@@ -34,9 +34,9 @@ would_free_a_slot (const DatahubProducer *producer, uint32_t record,
 static void
 fill_tombstone (DatahubProducer *producer, uint32_t from, uint32_t to)
 {
-  RecordState *state = &producer->records[to];
+  RecordRefs *state = &producer->records[to];
   BlockRecord *record = block_record (&producer->block, to);
-  *state = (RecordState){ .refs = 1, .rank = RANK_TOMBSTONE };
+  *state = (RecordRefs){ .refs = 1, .rank = RANK_TOMBSTONE };
   memcpy (record, block_record (&producer->block, from),
       offsetof (BlockRecord, inline_bytes));
   record->type = RECORD_TYPE_TOMBSTONE;

@@ -69,7 +69,7 @@ typedef struct
   uint32_t n_slots;
   SlotRef slots[MEMORIES_MAX + 1];
   uint16_t ctx[DATAHUB_N_CONTEXTS];
-} RecordState;
+} RecordRefs;
 
 typedef struct
 {
@@ -129,10 +129,10 @@ struct _DatahubProducer
   uint64_t last_buffer, last_key; /* sequences; DATAHUB_NONE: none */
   uint64_t n_tombstones; /* in the ring */
   uint64_t n_lesser; /* droppable buffers and delta units in the ring */
-  /* The record of each sequence in the ring, as RecordState kept privately: an
+  /* The record of each sequence in the ring, as RecordRefs kept privately: an
    * index that comes back from shared memory is somebody else's word. */
   uint16_t *ring;
-  RecordState *records;
+  RecordRefs *records;
   uint16_t *free_recs;
   uint32_t n_free_recs;
   uint16_t *limbo;
@@ -210,7 +210,7 @@ typedef struct
   SlotRef slot; /* pool NULL: in the record */
   uint64_t offset;
   uint8_t checksum[32];
-} Place;
+} MetaLocation;
 
 typedef struct _Call Call;
 typedef Attempt (*AttemptFunc) (DatahubProducer *producer, Call *call);
@@ -232,8 +232,8 @@ struct _Call
   uint32_t n_commits;
   uint64_t first_sequence;
   bool checked;
-  uint32_t n_places; /* of places[] that are settled */
-  Place *places; /* n_commits of them */
+  uint32_t n_meta_locations; /* of meta_locations[] that are chosen */
+  MetaLocation *meta_locations; /* n_commits of them */
   bool wake;
 };
 

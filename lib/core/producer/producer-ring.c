@@ -151,7 +151,7 @@ ring_unref (DatahubProducer *producer, uint32_t record)
 static void
 free_record (DatahubProducer *producer, uint32_t record)
 {
-  RecordState *state = &producer->records[record];
+  RecordRefs *state = &producer->records[record];
   for (uint32_t i = 0; i < state->n_slots; i++)
     slot_unref (producer, state->slots[i]);
   state->n_slots = 0;

@@ -156,7 +156,7 @@ map_control (DatahubProducer *producer, DatahubError *error)
   if (!block->header || !block->wake)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The block cannot be mapped: %s.", strerror (errno));
-  block_place (block);
+  block_set_pointers (block);
   return DATAHUB_OK;
 }
 

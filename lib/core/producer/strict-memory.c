@@ -124,7 +124,7 @@ strict_make_control (DatahubProducer *producer, DatahubError *error)
   if (!strict_seal (&producer->ctl_fd) || !os_seal (producer->con_fd, false))
     return fail_memory ("sealed", error);
   STEP (STRICT_CONTROL_SEALED);
-  block_place (block);
+  block_set_pointers (block);
   block->rows_hwm = &producer->strict_hwm; /* con's belongs to the clients */
   return DATAHUB_OK;
 }

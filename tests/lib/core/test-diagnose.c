@@ -37,7 +37,7 @@ look_until (DatahubFindingKind kind)
 }
 
 static uint32_t
-count_records (const DatahubDiagnosis *diagnosis, DatahubPlaceState state)
+count_records (const DatahubDiagnosis *diagnosis, DatahubRecordState state)
 {
   uint32_t n = 0;
   for (uint32_t i = 0; i < diagnosis->n_records; i++)
@@ -46,7 +46,7 @@ count_records (const DatahubDiagnosis *diagnosis, DatahubPlaceState state)
 }
 
 static uint32_t
-count_slots (const DatahubDiagnosis *diagnosis, DatahubPlaceState state)
+count_slots (const DatahubDiagnosis *diagnosis, DatahubRecordState state)
 {
   uint32_t n = 0;
   for (uint32_t i = 0; i < diagnosis->n_slots; i++)
@@ -75,16 +75,16 @@ inventory (void)
   CHECK_INT (d->watched_ns, ==, 0);
   CHECK_INT (d->head, ==, 22);
   /* eight in the ring, the one that is held, the caps that all stand in */
-  CHECK_INT (count_records (d, DATAHUB_PLACE_RING), ==, 8);
-  CHECK_INT (count_records (d, DATAHUB_PLACE_HELD), ==, 1);
-  CHECK_INT (count_records (d, DATAHUB_PLACE_CONTEXT), ==, 1);
-  CHECK_INT (count_slots (d, DATAHUB_PLACE_RING), ==, 8);
-  CHECK_INT (count_slots (d, DATAHUB_PLACE_HELD), ==, 1);
+  CHECK_INT (count_records (d, DATAHUB_RECORD_STATE_RING), ==, 8);
+  CHECK_INT (count_records (d, DATAHUB_RECORD_STATE_HELD), ==, 1);
+  CHECK_INT (count_records (d, DATAHUB_RECORD_STATE_CONTEXT), ==, 1);
+  CHECK_INT (count_slots (d, DATAHUB_RECORD_STATE_RING), ==, 8);
+  CHECK_INT (count_slots (d, DATAHUB_RECORD_STATE_HELD), ==, 1);
   /* those of both pools; the loan is among those that nobody can see */
   CHECK_INT (d->n_slots, ==, 16 + 64);
-  CHECK_INT (count_slots (d, DATAHUB_PLACE_UNSEEN), ==, 16 + 64 - 9);
+  CHECK_INT (count_slots (d, DATAHUB_RECORD_STATE_UNSEEN), ==, 16 + 64 - 9);
   for (uint32_t i = 0; i < d->n_records; i++)
-    if (d->records[i].state == DATAHUB_PLACE_HELD) {
+    if (d->records[i].state == DATAHUB_RECORD_STATE_HELD) {
       CHECK_INT (d->records[i].sequence, ==, 1);
       CHECK_INT (d->records[i].type, ==, DATAHUB_RECORD_BUFFER);
       CHECK_INT (d->records[i].n_holders, ==, 1);
@@ -92,7 +92,7 @@ inventory (void)
       CHECK_INT (d->records[i].age_ns, >, 0);
     }
   for (uint32_t i = 0; i < d->n_slots; i++)
-    if (d->slots[i].state == DATAHUB_PLACE_HELD) {
+    if (d->slots[i].state == DATAHUB_RECORD_STATE_HELD) {
       CHECK_INT (d->slots[i].holder, ==, 0);
       CHECK_INT (d->slots[i].n_records, ==, 1);
       CHECK_INT (d->slots[i].sequence, ==, 1);
@@ -345,7 +345,7 @@ endless_context (void)
     }
   CHECK_INT (n, >, 50000);
   DatahubDiagnosis *d = look (NULL, NULL);
-  CHECK_INT (count_records (d, DATAHUB_PLACE_RING), ==, 1);
+  CHECK_INT (count_records (d, DATAHUB_RECORD_STATE_RING), ==, 1);
   datahub_diagnosis_free (d);
   intrusion_restore (&ctl);
   intrusion_end (&ctl);

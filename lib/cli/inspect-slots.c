@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-static const char *const place_words[] = {
-  [DATAHUB_PLACE_UNSEEN] = "free or lent",
-  [DATAHUB_PLACE_RING] = "in the ring",
-  [DATAHUB_PLACE_CONTEXT] = "in force",
-  [DATAHUB_PLACE_HELD] = "held",
+static const char *const state_words[] = {
+  [DATAHUB_RECORD_STATE_UNSEEN] = "free or lent",
+  [DATAHUB_RECORD_STATE_RING] = "in the ring",
+  [DATAHUB_RECORD_STATE_CONTEXT] = "in force",
+  [DATAHUB_RECORD_STATE_HELD] = "held",
 };
 
 static const char *
@@ -63,7 +63,7 @@ print_slots (const DatahubDiagnosis *diagnosis)
   static const char *const columns[] = { "POOL", "SLOT", "STATE", "RECORD",
     "RECORDS", "AGE", "HELD BY", "AT LEAST", NULL };
   g_autoptr (CliTable) table = cli_table_new (columns);
-  guint n[G_N_ELEMENTS (place_words)] = { 0 };
+  guint n[G_N_ELEMENTS (state_words)] = { 0 };
 
   for (guint i = 0; i < diagnosis->n_slots; i++) {
     const DatahubSlotInfo *slot = &diagnosis->slots[i];
@@ -75,17 +75,17 @@ print_slots (const DatahubDiagnosis *diagnosis)
     g_autofree char *holder = row_name (diagnosis, slot->holder);
     g_autofree char *held = duration (slot->held_ns);
     n[slot->state]++;
-    if (slot->state != DATAHUB_PLACE_UNSEEN)
-      cli_table_add (table, pool, index, place_words[slot->state], record,
+    if (slot->state != DATAHUB_RECORD_STATE_UNSEEN)
+      cli_table_add (table, pool, index, state_words[slot->state], record,
           records, age, holder, held, NULL);
   }
   g_print ("\nSlots: %u in the ring, %u in force, %u held, %u free or lent to "
            "the producing program\n",
-      n[DATAHUB_PLACE_RING], n[DATAHUB_PLACE_CONTEXT], n[DATAHUB_PLACE_HELD],
-      n[DATAHUB_PLACE_UNSEEN]);
+      n[DATAHUB_RECORD_STATE_RING], n[DATAHUB_RECORD_STATE_CONTEXT],
+      n[DATAHUB_RECORD_STATE_HELD], n[DATAHUB_RECORD_STATE_UNSEEN]);
   if (diagnosis->n_slots_omitted)
     g_print ("(%u more are not listed)\n", diagnosis->n_slots_omitted);
-  if (n[DATAHUB_PLACE_UNSEEN] < diagnosis->n_slots)
+  if (n[DATAHUB_RECORD_STATE_UNSEEN] < diagnosis->n_slots)
     cli_table_print (table);
 }
 
@@ -105,11 +105,11 @@ print_records (const DatahubDiagnosis *diagnosis)
     g_autofree char *holders = number (record->n_holders);
     g_autofree char *holder = row_name (diagnosis, record->holder);
     g_autofree char *held = duration (record->held_ns);
-    if (record->state == DATAHUB_PLACE_UNSEEN)
+    if (record->state == DATAHUB_RECORD_STATE_UNSEEN)
       continue;
     n++;
     cli_table_add (table, place, sequence, type_word (record->type),
-        place_words[record->state], age, holders, holder, held, NULL);
+        state_words[record->state], age, holders, holder, held, NULL);
   }
   g_print ("\nRecords: %u of %u in use\n", n, diagnosis->n_records);
   if (n)
@@ -201,7 +201,7 @@ print_locks (const DatahubDiagnosis *diagnosis)
 
 /* Prints the result of datahub_block_diagnose(). */
 void
-cli_print_places (const DatahubDiagnosis *diagnosis)
+cli_print_slots (const DatahubDiagnosis *diagnosis)
 {
   print_slots (diagnosis);
   print_records (diagnosis);
@@ -224,11 +224,11 @@ slots_json (const DatahubDiagnosis *diagnosis)
   for (guint i = 0; i < diagnosis->n_slots; i++) {
     const DatahubSlotInfo *slot = &diagnosis->slots[i];
     json_t *json;
-    if (slot->state == DATAHUB_PLACE_UNSEEN)
+    if (slot->state == DATAHUB_RECORD_STATE_UNSEEN)
       continue;
     json = json_pack ("{s:i, s:i, s:s, s:I, s:i, s:I, s:I}", "pool",
         (int) slot->pool, "slot", (int) slot->slot, "state",
-        place_words[slot->state], "record", (json_int_t) slot->sequence,
+        state_words[slot->state], "record", (json_int_t) slot->sequence,
         "records", (int) slot->n_records, "age-ns", (json_int_t) slot->age_ns,
         "held-ns", (json_int_t) slot->held_ns);
     set_row (json, "holder", slot->holder);
@@ -245,11 +245,11 @@ records_json (const DatahubDiagnosis *diagnosis)
   for (guint i = 0; i < diagnosis->n_records; i++) {
     const DatahubRecordInfo *record = &diagnosis->records[i];
     json_t *json;
-    if (record->state == DATAHUB_PLACE_UNSEEN)
+    if (record->state == DATAHUB_RECORD_STATE_UNSEEN)
       continue;
     json = json_pack ("{s:i, s:I, s:s, s:s, s:i, s:I, s:I}", "place",
         (int) record->record, "record", (json_int_t) record->sequence, "type",
-        type_word (record->type), "state", place_words[record->state],
+        type_word (record->type), "state", state_words[record->state],
         "holders", (int) record->n_holders, "age-ns",
         (json_int_t) record->age_ns, "held-ns", (json_int_t) record->held_ns);
     set_row (json, "holder", record->holder);
@@ -303,7 +303,7 @@ locks_json (const DatahubDiagnosis *diagnosis)
 
 /* Adds the same data to @json. */
 void
-cli_add_places (json_t *json, const DatahubDiagnosis *diagnosis)
+cli_add_slots (json_t *json, const DatahubDiagnosis *diagnosis)
 {
   json_object_set_new (json, "slot-list", slots_json (diagnosis));
   json_object_set_new (json, "record-list", records_json (diagnosis));
