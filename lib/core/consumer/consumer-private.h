@@ -195,8 +195,8 @@ ConsumerPool *consumer_drop_pools (DatahubConsumer *consumer,
 
 /* Waiting; the reading thread. */
 DatahubResult consumer_sleep (DatahubConsumer *consumer, int64_t end);
-bool consumer_is_orphaned (DatahubConsumer *consumer);
-bool consumer_is_forsaken (const DatahubConsumer *consumer);
+bool consumer_producer_is_dead (DatahubConsumer *consumer);
+bool consumer_block_is_over (const DatahubConsumer *consumer);
 void consumer_bump_room (DatahubConsumer *consumer);
 void consumer_kick (DatahubConsumer *consumer);
 void consumer_kick_gate (DatahubConsumer *consumer, uint64_t to);

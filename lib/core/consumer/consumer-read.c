@@ -424,7 +424,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
 static DatahubResult
 read_last (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
 {
-  bool over = consumer_is_forsaken (consumer);
+  bool over = consumer_block_is_over (consumer);
   DatahubResult result = try_read (consumer, view, error);
   uint64_t incarnation = consumer->asked_incarnation;
   if (result != DATAHUB_TIMEOUT)
@@ -449,7 +449,7 @@ read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
         != consumer->pools_seen)
       consumer_refresh_pools (consumer, NULL);
     result = try_read (consumer, view, error);
-    if (result == DATAHUB_TIMEOUT && consumer_is_orphaned (consumer))
+    if (result == DATAHUB_TIMEOUT && consumer_producer_is_dead (consumer))
       result = read_last (consumer, view, error);
     if (result != DATAHUB_TIMEOUT)
       return result;
@@ -523,9 +523,9 @@ datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
 static bool
 has_end_to_tell (DatahubConsumer *consumer)
 {
-  return consumer_is_orphaned (consumer)
+  return consumer_producer_is_dead (consumer)
       && (!consumer->mourns || consumer->mourned != consumer->asked_incarnation
-          || consumer_is_forsaken (consumer));
+          || consumer_block_is_over (consumer));
 }
 
 /**

@@ -56,7 +56,7 @@ consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
 /* Whether the producer is dead. Asks the kernel at most once a slice: idle is
  * not dead, and a live stream never asks. */
 bool
-consumer_is_orphaned (DatahubConsumer *consumer)
+consumer_producer_is_dead (DatahubConsumer *consumer)
 {
   int64_t now = os_now ();
   if (consumer->last_alive_check

@@ -377,7 +377,7 @@ open_block (DatahubConsumer *consumer, const char *channel,
  * to our block, a producer may still adopt it; and whoever closed or reclaimed the
  * block before our row stood, and did not wait for us, took no pool away yet. */
 bool
-consumer_is_forsaken (const DatahubConsumer *consumer)
+consumer_block_is_over (const DatahubConsumer *consumer)
 {
   const Block *block = &consumer->block;
   FileName entry = name_entry (block->user, block->channel);
@@ -429,7 +429,7 @@ datahub_consumer_attach (const char *channel,
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
   result = join (made, error);
-  if (result == DATAHUB_OK && consumer_is_forsaken (made))
+  if (result == DATAHUB_OK && consumer_block_is_over (made))
     result = result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was closed just now.", channel);
   if (result != DATAHUB_OK) {
