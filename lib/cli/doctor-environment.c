@@ -18,22 +18,22 @@
 #define MAGIC_HUGETLBFS 0x958458f6
 
 static void
-check_mode (Patient *patient, const char *path, const struct stat *st)
+check_mode (Subject *subject, const char *path, const struct stat *st)
 {
   if (access (path, R_OK | W_OK | X_OK) != 0)
-    patient_add (patient, DATAHUB_SEVERITY_DAMAGE, "shm-permissions", -1,
+    subject_add (subject, DATAHUB_SEVERITY_DAMAGE, "shm-permissions", -1,
         g_strdup_printf ("%s is not writable: %s.", path, g_strerror (errno)),
         g_strdup ("The directory should have mode 1777 or belong to you. "
                   "Otherwise set DATAHUB_SHM_DIR to a directory of your own."));
   else if ((st->st_mode & S_IWOTH) && !(st->st_mode & S_ISVTX))
-    patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-permissions", -1,
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-permissions", -1,
         g_strdup_printf ("Any user can remove files of other users in %s.",
             path),
         g_strdup_printf ("chmod +t %s", path));
 }
 
 static void
-check_space (Patient *patient, const char *path)
+check_space (Subject *subject, const char *path)
 {
   struct statvfs vfs;
   struct statfs fs;
@@ -45,30 +45,30 @@ check_space (Patient *patient, const char *path)
   g_autofree char *total_text = cli_bytes (total);
   g_autofree char *available_text = cli_bytes (available);
 
-  g_free (patient->summary);
-  patient->summary =
+  g_free (subject->summary);
+  subject->summary =
       g_strdup_printf ("%s: %s of %s free", path, available_text, total_text);
-  json_object_set_new (patient->json, "shm-directory", json_string (path));
-  json_object_set_new (patient->json, "shm-total",
+  json_object_set_new (subject->json, "shm-directory", json_string (path));
+  json_object_set_new (subject->json, "shm-total",
       json_integer ((json_int_t) total));
-  json_object_set_new (patient->json, "shm-available",
+  json_object_set_new (subject->json, "shm-available",
       json_integer ((json_int_t) available));
   if (available < LITTLE_SPACE)
-    patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
         g_strdup_printf ("%s is nearly full: %s of %s are free.", path,
             available_text, total_text),
-        g_strdup_printf ("Look for leftover files: datahub reclaim. Or make "
+        g_strdup_printf ("Scan for leftover files: datahub reclaim. Or make "
                          "the file system bigger: mount -o remount,size=2G %s; "
                          "in a container: --shm-size=2g.",
             path));
   if (vfs.f_files && vfs.f_favail == 0)
-    patient_add (patient, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
         g_strdup_printf ("%s cannot hold more files: no inodes are free.",
             path),
         g_strdup ("Remove some files; datahub reclaim lists leftover ones."));
   if (statfs (path, &fs) == 0 && fs.f_type != MAGIC_TMPFS
       && (guint32) fs.f_type != MAGIC_HUGETLBFS)
-    patient_add (patient, DATAHUB_SEVERITY_NOTE, "shm-on-disk", -1,
+    subject_add (subject, DATAHUB_SEVERITY_NOTE, "shm-on-disk", -1,
         g_strdup_printf (
             "%s is not on a memory file system: payload is written to a disk.",
             path),
@@ -76,13 +76,13 @@ check_space (Patient *patient, const char *path)
 }
 
 static void
-check_shm (Patient *patient)
+check_shm (Subject *subject)
 {
   const char *path = datahub_shm_directory ();
   struct stat st;
 
   if (stat (path, &st) != 0 || !S_ISDIR (st.st_mode)) {
-    patient_add (patient, DATAHUB_SEVERITY_DAMAGE, "shm-missing", -1,
+    subject_add (subject, DATAHUB_SEVERITY_DAMAGE, "shm-missing", -1,
         g_strdup_printf ("The shared memory directory %s %s.", path,
             errno == ENOENT ? "does not exist" : "cannot be used"),
         g_strdup_printf ("mount -t tmpfs -o mode=1777 tmpfs %s; or set "
@@ -90,13 +90,13 @@ check_shm (Patient *patient)
             path));
     return;
   }
-  check_mode (patient, path, &st);
-  check_space (patient, path);
+  check_mode (subject, path, &st);
+  check_space (subject, path);
 }
 
 /* A missing broker is only a note: without a broker streams work by name. */
 static void
-check_broker (Patient *patient, const CliTarget *target)
+check_broker (Subject *subject, const CliTarget *target)
 {
   const char *broker =
       target->broker ? target->broker : g_getenv ("DATAHUB_BROKER");
@@ -109,12 +109,12 @@ check_broker (Patient *patient, const CliTarget *target)
   connected = datahub_hub_connect_to (hub, broker, target->server_key,
                   target->key, &error)
       && datahub_hub_wait_connected (hub, CONNECT_NS, NULL, &error);
-  json_object_set_new (patient->json, "broker", json_boolean (connected));
+  json_object_set_new (subject->json, "broker", json_boolean (connected));
   if (connected)
     return;
   gboolean silent = g_error_matches (error, DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_DISCONNECTED);
-  patient_add (patient,
+  subject_add (subject,
       silent ? DATAHUB_SEVERITY_NOTE : DATAHUB_SEVERITY_WARNING,
       g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_RUNTIME_DIR)
           ? "runtime-directory"
@@ -127,12 +127,12 @@ check_broker (Patient *patient, const CliTarget *target)
                 "what the message suggests, or set DATAHUB_BROKER=none."));
 }
 
-Patient *
+Subject *
 doctor_environment (const CliTarget *target)
 {
-  Patient *patient = patient_new ("Environment");
+  Subject *subject = subject_new ("Environment");
 
-  check_shm (patient);
-  check_broker (patient, target);
-  return patient;
+  check_shm (subject);
+  check_broker (subject, target);
+  return subject;
 }

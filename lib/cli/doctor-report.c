@@ -25,34 +25,34 @@ problem_free (gpointer data)
   g_free (problem);
 }
 
-Patient *
-patient_new (const char *title)
+Subject *
+subject_new (const char *title)
 {
-  Patient *patient = g_new0 (Patient, 1);
+  Subject *subject = g_new0 (Subject, 1);
 
-  patient->title = g_strdup (title);
-  patient->problems = g_ptr_array_new_with_free_func (problem_free);
-  patient->actions = g_ptr_array_new_with_free_func (g_free);
-  patient->json = json_object ();
-  return patient;
+  subject->title = g_strdup (title);
+  subject->problems = g_ptr_array_new_with_free_func (problem_free);
+  subject->actions = g_ptr_array_new_with_free_func (g_free);
+  subject->json = json_object ();
+  return subject;
 }
 
 void
-patient_free (gpointer data)
+subject_free (gpointer data)
 {
-  Patient *patient = data;
+  Subject *subject = data;
 
-  g_free (patient->title);
-  g_free (patient->summary);
-  g_ptr_array_unref (patient->problems);
-  g_ptr_array_unref (patient->actions);
-  json_decref (patient->json);
-  g_free (patient);
+  g_free (subject->title);
+  g_free (subject->summary);
+  g_ptr_array_unref (subject->problems);
+  g_ptr_array_unref (subject->actions);
+  json_decref (subject->json);
+  g_free (subject);
 }
 
 /* Takes ownership of @message and @advice. @advice may be NULL. */
 void
-patient_add (Patient *patient, DatahubSeverity severity, const char *name,
+subject_add (Subject *subject, DatahubSeverity severity, const char *name,
     gint64 for_ns, char *message, char *advice)
 {
   Problem *problem = g_new0 (Problem, 1);
@@ -62,31 +62,31 @@ patient_add (Patient *patient, DatahubSeverity severity, const char *name,
   problem->message = cli_safe (message);
   problem->advice = advice ? cli_safe (advice) : NULL;
   problem->for_ns = for_ns;
-  g_ptr_array_add (patient->problems, problem);
+  g_ptr_array_add (subject->problems, problem);
   g_free (message);
   g_free (advice);
 }
 
 /* The number of problems that are more severe than a note. */
 static guint
-count_of (const Patient *patient)
+count_of (const Subject *subject)
 {
   guint n = 0;
 
-  for (guint i = 0; i < patient->problems->len; i++) {
-    const Problem *problem = g_ptr_array_index (patient->problems, i);
+  for (guint i = 0; i < subject->problems->len; i++) {
+    const Problem *problem = g_ptr_array_index (subject->problems, i);
     n += problem->severity > DATAHUB_SEVERITY_NOTE;
   }
   return n;
 }
 
 guint
-doctor_count (GPtrArray *patients)
+doctor_count (GPtrArray *subjects)
 {
   guint n = 0;
 
-  for (guint i = 0; i < patients->len; i++)
-    n += count_of (g_ptr_array_index (patients, i));
+  for (guint i = 0; i < subjects->len; i++)
+    n += count_of (g_ptr_array_index (subjects, i));
   return n;
 }
 
@@ -161,33 +161,33 @@ is_last_to_say_so (const GPtrArray *problems, guint i)
 }
 
 static void
-print_patient (Patient *patient, gboolean repaired)
+print_subject (Subject *subject, gboolean repaired)
 {
-  guint n = count_of (patient);
+  guint n = count_of (subject);
 
-  g_print ("%s%s%s: ", patient->title, patient->summary ? " - " : "",
-      patient->summary ? patient->summary : "");
+  g_print ("%s%s%s: ", subject->title, subject->summary ? " - " : "",
+      subject->summary ? subject->summary : "");
   if (n)
     g_print ("%u problem%s\n", n, n > 1 ? "s" : "");
   else
     g_print ("ok\n");
-  g_ptr_array_sort (patient->problems, worst_first);
-  for (guint i = 0; i < patient->problems->len; i++)
-    print_problem (g_ptr_array_index (patient->problems, i),
-        is_last_to_say_so (patient->problems, i));
-  for (guint i = 0; i < patient->actions->len; i++)
+  g_ptr_array_sort (subject->problems, worst_first);
+  for (guint i = 0; i < subject->problems->len; i++)
+    print_problem (g_ptr_array_index (subject->problems, i),
+        is_last_to_say_so (subject->problems, i));
+  for (guint i = 0; i < subject->actions->len; i++)
     print_wrapped (repaired ? "  repaired: " : "  with --repair: ", INDENT,
-        g_ptr_array_index (patient->actions, i));
+        g_ptr_array_index (subject->actions, i));
 }
 
 void
-doctor_print (GPtrArray *patients, gboolean repaired)
+doctor_print (GPtrArray *subjects, gboolean repaired)
 {
-  guint n = doctor_count (patients);
+  guint n = doctor_count (subjects);
 
-  for (guint i = 0; i < patients->len; i++)
-    print_patient (g_ptr_array_index (patients, i), repaired);
-  if (patients->len == 1)
+  for (guint i = 0; i < subjects->len; i++)
+    print_subject (g_ptr_array_index (subjects, i), repaired);
+  if (subjects->len == 1)
     g_print ("No blocks.\n");
   if (n)
     g_print ("\n%u problem%s.\n", n, n > 1 ? "s" : "");
@@ -211,33 +211,33 @@ problem_json (const Problem *problem)
 }
 
 static json_t *
-patient_json (Patient *patient)
+subject_json (Subject *subject)
 {
   json_t *problems = json_array (), *actions = json_array ();
-  json_t *json = json_copy (patient->json);
+  json_t *json = json_copy (subject->json);
 
-  g_ptr_array_sort (patient->problems, worst_first);
-  for (guint i = 0; i < patient->problems->len; i++)
+  g_ptr_array_sort (subject->problems, worst_first);
+  for (guint i = 0; i < subject->problems->len; i++)
     json_array_append_new (problems,
-        problem_json (g_ptr_array_index (patient->problems, i)));
-  for (guint i = 0; i < patient->actions->len; i++)
+        problem_json (g_ptr_array_index (subject->problems, i)));
+  for (guint i = 0; i < subject->actions->len; i++)
     json_array_append_new (actions,
-        json_string (g_ptr_array_index (patient->actions, i)));
+        json_string (g_ptr_array_index (subject->actions, i)));
   json_object_set_new (json, "problems", problems);
   json_object_set_new (json, "actions", actions);
   return json;
 }
 
-/* The first of @patients is the environment, the others are blocks. */
+/* The first of @subjects is the environment, the others are blocks. */
 void
-doctor_print_json (GPtrArray *patients, gboolean repaired)
+doctor_print_json (GPtrArray *subjects, gboolean repaired)
 {
   json_t *blocks = json_array ();
 
-  for (guint i = 1; i < patients->len; i++)
+  for (guint i = 1; i < subjects->len; i++)
     json_array_append_new (blocks,
-        patient_json (g_ptr_array_index (patients, i)));
+        subject_json (g_ptr_array_index (subjects, i)));
   cli_print_json (json_pack ("{s:b, s:b, s:o, s:o}", "healthy",
-      doctor_count (patients) == 0, "repaired", repaired, "environment",
-      patient_json (g_ptr_array_index (patients, 0)), "blocks", blocks));
+      doctor_count (subjects) == 0, "repaired", repaired, "environment",
+      subject_json (g_ptr_array_index (subjects, 0)), "blocks", blocks));
 }

@@ -13,15 +13,15 @@
 /* One block on its way through the examination. */
 typedef struct
 {
-  Patient *patient; /* borrowed */
+  Subject *subject; /* borrowed */
   char *channel;
   DatahubDiagnosis *before;
-} Case;
+} Candidate;
 
 static void
-case_free (gpointer data)
+candidate_free (gpointer data)
 {
-  Case *one = data;
+  Candidate *one = data;
 
   g_free (one->channel);
   datahub_diagnosis_free (one->before);
@@ -31,7 +31,7 @@ case_free (gpointer data)
 static void
 add_case (const char *channel, void *user_data)
 {
-  Case *one = g_new0 (Case, 1);
+  Candidate *one = g_new0 (Candidate, 1);
 
   one->channel = g_strdup (channel);
   g_ptr_array_add (user_data, one);
@@ -40,7 +40,7 @@ add_case (const char *channel, void *user_data)
 static int
 by_name (gconstpointer a, gconstpointer b)
 {
-  const Case *const *x = a, *const *y = b;
+  const Candidate *const *x = a, *const *y = b;
 
   return strcmp ((*x)->channel, (*y)->channel);
 }
@@ -48,11 +48,11 @@ by_name (gconstpointer a, gconstpointer b)
 static void
 note_finding (const DatahubFinding *finding, void *user_data)
 {
-  Patient *patient = user_data;
+  Subject *subject = user_data;
 
-  patient_add (patient, finding->severity, datahub_finding_name (finding->kind),
+  subject_add (subject, finding->severity, datahub_finding_name (finding->kind),
       finding->for_ns, g_strdup (finding->message),
-      doctor_advice (finding->kind, patient->title));
+      doctor_advice (finding->kind, subject->title));
 }
 
 static const char *
@@ -65,38 +65,38 @@ producer_word (const DatahubDiagnosis *diagnosis)
 
 /* One line with the state of the block. */
 static void
-summarise (Patient *patient, const DatahubDiagnosis *diagnosis)
+summarise (Subject *subject, const DatahubDiagnosis *diagnosis)
 {
   guint consumers = 0;
 
   for (guint i = 0; i < diagnosis->n_rows; i++)
     consumers += diagnosis->rows[i].info.alive;
-  g_free (patient->summary);
-  patient->summary =
+  g_free (subject->summary);
+  subject->summary =
       g_strdup_printf ("%s, %u consumer%s, %" G_GUINT64_FORMAT " buffers",
           producer_word (diagnosis), consumers, consumers == 1 ? "" : "s",
           (guint64) diagnosis->buffers);
-  json_object_update_new (patient->json,
+  json_object_update_new (subject->json,
       json_pack ("{s:s, s:s, s:b, s:i, s:I}", "name", diagnosis->channel,
           "uuid", diagnosis->uuid, "producer-alive", diagnosis->producer_alive,
           "consumers", (int) consumers, "buffers",
           (json_int_t) diagnosis->buffers));
   if (diagnosis->silent_ns >= 0)
-    json_object_set_new (patient->json, "silent-ns",
+    json_object_set_new (subject->json, "silent-ns",
         json_integer ((json_int_t) diagnosis->silent_ns));
   if (diagnosis->idle_ns >= 0)
-    json_object_set_new (patient->json, "idle-ns",
+    json_object_set_new (subject->json, "idle-ns",
         json_integer ((json_int_t) diagnosis->idle_ns));
 }
 
 static void
-note_process (Patient *patient, int pid, const char *uuid, const char *whose)
+note_process (Subject *subject, int pid, const char *uuid, const char *whose)
 {
   char *what_to_do;
   g_autofree char *word = doctor_process_word (pid, uuid, &what_to_do);
 
   if (word)
-    patient_add (patient, DATAHUB_SEVERITY_WARNING, "process", -1,
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "process", -1,
         g_strdup_printf ("The process of the %s (%d) %s.", whose, pid, word),
         what_to_do);
 }
@@ -104,29 +104,29 @@ note_process (Patient *patient, int pid, const char *uuid, const char *whose)
 /* Reports processes that the kernel does not let run: they explain why a block
  * seems stuck. */
 static void
-note_processes (Patient *patient, const DatahubDiagnosis *diagnosis)
+note_processes (Subject *subject, const DatahubDiagnosis *diagnosis)
 {
   g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
 
   if (diagnosis->producer_alive
       && datahub_block_inspect (diagnosis->channel, info, NULL) == DATAHUB_OK)
-    note_process (patient, info->producer_pid, diagnosis->uuid, "producer");
+    note_process (subject, info->producer_pid, diagnosis->uuid, "producer");
   for (guint i = 0; i < diagnosis->n_rows; i++) {
     const DatahubConsumerInfo *row = &diagnosis->rows[i].info;
     g_autofree char *whose = g_strdup_printf ("consumer \"%s\"", row->name);
     if (row->alive)
-      note_process (patient, row->pid, diagnosis->uuid, whose);
+      note_process (subject, row->pid, diagnosis->uuid, whose);
   }
 }
 
 static void
-note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
+note_failure (Subject *subject, DatahubResult result, const DatahubError *error)
 {
   DatahubSeverity severity = result == DATAHUB_ERROR_NOT_FOUND
       ? DATAHUB_SEVERITY_NOTE
       : DATAHUB_SEVERITY_WARNING;
 
-  patient_add (patient, severity, datahub_result_name (result), -1,
+  subject_add (subject, severity, datahub_result_name (result), -1,
       g_strdup (result == DATAHUB_ERROR_NOT_FOUND
               ? "Only the name is left: the block was just closed, or it was a "
                 "strict block and its producer died."
@@ -137,50 +137,50 @@ note_failure (Patient *patient, DatahubResult result, const DatahubError *error)
 static void
 note_action (const DatahubRepair *action, void *user_data)
 {
-  Patient *patient = user_data;
+  Subject *subject = user_data;
 
-  g_ptr_array_add (patient->actions, cli_safe (action->message));
+  g_ptr_array_add (subject->actions, cli_safe (action->message));
 }
 
 /* Repairs the block, or lists what would be repaired. */
 static void
-repair (Patient *patient, guint flags)
+repair (Subject *subject, guint flags)
 {
   DatahubError error = { 0 };
   guint32 n;
-  DatahubResult result = datahub_block_repair (patient->title, flags, REPAIR_NS,
-      note_action, patient, &n, &error);
+  DatahubResult result = datahub_block_repair (subject->title, flags, REPAIR_NS,
+      note_action, subject, &n, &error);
 
   /* examine() reports a block that cannot be opened */
   if (result == DATAHUB_ERROR_BUSY)
-    note_failure (patient, result, &error);
+    note_failure (subject, result, &error);
 }
 
 /* Takes the second snapshot and compares it with the first. */
 static void
-examine (const Case *one, gboolean checksums)
+examine (const Candidate *one, gboolean checksums)
 {
-  Patient *patient = one->patient;
+  Subject *subject = one->subject;
   DatahubIntegrityReport report;
   DatahubDiagnosis *diagnosis = NULL;
   DatahubError error = { 0 };
   DatahubResult result;
 
   result = datahub_block_validate (one->channel,
-      checksums ? DATAHUB_VALIDATE_CHECKSUMS : 0, note_finding, patient,
+      checksums ? DATAHUB_VALIDATE_CHECKSUMS : 0, note_finding, subject,
       &report, &error);
   if (result == DATAHUB_OK && report.n_untold)
-    patient_add (patient, DATAHUB_SEVERITY_NOTE, "more", -1,
+    subject_add (subject, DATAHUB_SEVERITY_NOTE, "more", -1,
         g_strdup_printf ("%u more findings like these.", report.n_untold),
         NULL);
   if (result == DATAHUB_OK)
     result = datahub_block_diagnose (one->channel, one->before, note_finding,
-        patient, &diagnosis, &error);
+        subject, &diagnosis, &error);
   if (diagnosis) {
-    summarise (patient, diagnosis);
-    note_processes (patient, diagnosis);
+    summarise (subject, diagnosis);
+    note_processes (subject, diagnosis);
   } else if (result != DATAHUB_ERROR_CORRUPT) { /* that is a finding already */
-    note_failure (patient, result, &error);
+    note_failure (subject, result, &error);
   }
   datahub_diagnosis_free (diagnosis);
 }
@@ -201,7 +201,7 @@ count_leftover (const char *file, uint64_t bytes, void *user_data)
 }
 
 static void
-note_leftovers (Patient *environment)
+note_leftovers (Subject *environment)
 {
   Leftovers leftovers = { 0 };
 
@@ -210,7 +210,7 @@ note_leftovers (Patient *environment)
       || leftovers.n == 0)
     return;
   g_autofree char *size = cli_bytes (leftovers.bytes);
-  patient_add (environment, DATAHUB_SEVERITY_LEFTOVER, "files", -1,
+  subject_add (environment, DATAHUB_SEVERITY_LEFTOVER, "files", -1,
       g_strdup_printf ("%u files of dead processes take %s.", leftovers.n,
           size),
       g_strdup ("To remove them now: datahub reclaim --yes. The next producer "
@@ -218,62 +218,62 @@ note_leftovers (Patient *environment)
 }
 
 static void
-admit (GPtrArray *cases, GPtrArray *patients)
+collect (GPtrArray *candidates, GPtrArray *subjects)
 {
-  for (guint i = 0; i < cases->len; i++) {
-    Case *one = g_ptr_array_index (cases, i);
-    one->patient = patient_new (one->channel);
-    json_object_set_new (one->patient->json, "name",
+  for (guint i = 0; i < candidates->len; i++) {
+    Candidate *one = g_ptr_array_index (candidates, i);
+    one->subject = subject_new (one->channel);
+    json_object_set_new (one->subject->json, "name",
         json_string (one->channel));
-    g_ptr_array_add (patients, one->patient);
+    g_ptr_array_add (subjects, one->subject);
   }
 }
 
 static void
-repair_all (GPtrArray *patients, guint flags)
+repair_all (GPtrArray *subjects, guint flags)
 {
-  for (guint i = 1; i < patients->len; i++)
-    repair (g_ptr_array_index (patients, i), flags);
+  for (guint i = 1; i < subjects->len; i++)
+    repair (g_ptr_array_index (subjects, i), flags);
 }
 
 static void
-first_looks (GPtrArray *cases, double watch)
+first_looks (GPtrArray *candidates, double watch)
 {
-  for (guint i = 0; i < cases->len && watch > 0; i++) {
-    Case *one = g_ptr_array_index (cases, i);
+  for (guint i = 0; i < candidates->len && watch > 0; i++) {
+    Candidate *one = g_ptr_array_index (candidates, i);
     datahub_block_diagnose (one->channel, NULL, NULL, NULL, &one->before, NULL);
   }
-  if (cases->len > 0 && watch > 0)
+  if (candidates->len > 0 && watch > 0)
     g_usleep ((gulong) (watch * G_USEC_PER_SEC));
 }
 
 static void
-examine_all (GPtrArray *cases, double watch, gboolean checksums)
+examine_all (GPtrArray *candidates, double watch, gboolean checksums)
 {
-  first_looks (cases, watch);
-  for (guint i = 0; i < cases->len; i++)
-    examine (g_ptr_array_index (cases, i), checksums);
+  first_looks (candidates, watch);
+  for (guint i = 0; i < candidates->len; i++)
+    examine (g_ptr_array_index (candidates, i), checksums);
 }
 
-/* Fills @cases with the block that was named, or with all blocks. Returns an
+/* Fills @candidates with the block that was named, or with all blocks. Returns an
  * exit code. */
 static int
-find_cases (const char *channel, GPtrArray *cases)
+find_cases (const char *channel, GPtrArray *candidates)
 {
   DatahubError error = { 0 };
   g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
 
   if (!channel) {
     /* doctor_environment() reports a directory that is missing */
-    datahub_block_list (add_case, cases, &error);
-    g_ptr_array_sort (cases, by_name);
+    datahub_block_list (add_case, candidates, &error);
+    g_ptr_array_sort (candidates, by_name);
     return CLI_OK;
   }
   if (!datahub_channel_is_valid (channel, &error))
     return cli_fail (CLI_USAGE, "%s", error.message);
   if (datahub_block_inspect (channel, info, &error) == DATAHUB_ERROR_NOT_FOUND)
     return cli_fail (CLI_NOT_FOUND, "%s", error.message);
-  add_case (channel, cases);
+  add_case (channel, candidates);
   return CLI_OK;
 }
 
@@ -285,9 +285,10 @@ cli_doctor (int argc, char **argv)
   g_autofree char *thing = NULL;
   double watch = WATCH_DEFAULT;
   g_auto (CliTarget) target = { 0 };
-  g_autoptr (GPtrArray) cases = g_ptr_array_new_with_free_func (case_free);
-  g_autoptr (GPtrArray) patients =
-      g_ptr_array_new_with_free_func (patient_free);
+  g_autoptr (GPtrArray) candidates =
+      g_ptr_array_new_with_free_func (candidate_free);
+  g_autoptr (GPtrArray) subjects =
+      g_ptr_array_new_with_free_func (subject_free);
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "watch", 'w', 0, G_OPTION_ARG_DOUBLE, &watch,
@@ -323,24 +324,24 @@ cli_doctor (int argc, char **argv)
   if ((close_it || thing) && argc != 2)
     return cli_fail (CLI_USAGE,
         "--close and --release need the NAME of a block");
-  int code = find_cases (argc == 2 ? argv[1] : NULL, cases);
+  int code = find_cases (argc == 2 ? argv[1] : NULL, candidates);
   if (code != CLI_OK)
     return code;
   if (thing)
     return doctor_release (argv[1], thing);
   repair_it |= close_it;
-  g_ptr_array_add (patients, doctor_environment (&target));
-  admit (cases, patients);
+  g_ptr_array_add (subjects, doctor_environment (&target));
+  collect (candidates, subjects);
   /* repaired first, so that the report shows what is left */
   if (repair_it)
-    repair_all (patients, close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0);
-  note_leftovers (g_ptr_array_index (patients, 0));
-  examine_all (cases, watch, checksums);
+    repair_all (subjects, close_it ? DATAHUB_REPAIR_CLOSE_DEAD : 0);
+  note_leftovers (g_ptr_array_index (subjects, 0));
+  examine_all (candidates, watch, checksums);
   if (!repair_it)
-    repair_all (patients, DATAHUB_REPAIR_DRY_RUN);
+    repair_all (subjects, DATAHUB_REPAIR_DRY_RUN);
   if (json)
-    doctor_print_json (patients, repair_it);
+    doctor_print_json (subjects, repair_it);
   else
-    doctor_print (patients, repair_it);
-  return doctor_count (patients) ? CLI_PROBLEMS : CLI_OK;
+    doctor_print (subjects, repair_it);
+  return doctor_count (subjects) ? CLI_PROBLEMS : CLI_OK;
 }

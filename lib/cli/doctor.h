@@ -22,15 +22,15 @@ typedef struct
   GPtrArray *problems; /* of Problem */
   GPtrArray *actions; /* of char *: what was repaired, or would be */
   json_t *json; /* more about it, for programs; owned */
-} Patient;
+} Subject;
 
-Patient *patient_new (const char *title);
-void patient_free (gpointer patient);
-void patient_add (Patient *patient, DatahubSeverity severity, const char *name,
+Subject *subject_new (const char *title);
+void subject_free (gpointer subject);
+void subject_add (Subject *subject, DatahubSeverity severity, const char *name,
     gint64 for_ns, char *message, char *advice);
 
 /* doctor-environment.c */
-Patient *doctor_environment (const CliTarget *target);
+Subject *doctor_environment (const CliTarget *target);
 
 /* doctor-advice.c */
 char *doctor_advice (DatahubFindingKind kind, const char *channel);
@@ -40,8 +40,8 @@ char *doctor_process_word (int pid, const char *uuid, char **what_to_do);
 int doctor_release (const char *channel, const char *text);
 
 /* doctor-report.c */
-guint doctor_count (GPtrArray *patients);
-void doctor_print (GPtrArray *patients, gboolean repaired);
-void doctor_print_json (GPtrArray *patients, gboolean repaired);
+guint doctor_count (GPtrArray *subjects);
+void doctor_print (GPtrArray *subjects, gboolean repaired);
+void doctor_print_json (GPtrArray *subjects, gboolean repaired);
 
 #endif /* DATAHUB_CLI_DOCTOR_H */

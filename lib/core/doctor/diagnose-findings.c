@@ -259,7 +259,7 @@ tell_table (const Teller *teller)
 
 /* Tells what is wrong with the living; @before may be NULL. */
 void
-diagnosis_tell (const DatahubDiagnosis *now, const DatahubDiagnosis *before,
+diagnosis_report (const DatahubDiagnosis *now, const DatahubDiagnosis *before,
     DatahubFindingFunc func, void *user_data)
 {
   const Teller teller = { now, func, user_data };

@@ -127,7 +127,7 @@ read_ring (const Inventory *in)
 }
 
 /* A record that a row holds does not change; one that a row is just looking at
- * may be anything, and is nothing at the next look. */
+ * may be anything, and is nothing at the next scan. */
 static void
 note_pin (const Inventory *in, uint32_t index, uint32_t row)
 {
@@ -373,7 +373,7 @@ datahub_block_diagnose (const char *channel, const DatahubDiagnosis *before,
     before = NULL;
   if (before)
     diagnosis_compare (in.out, before);
-  diagnosis_tell (in.out, before, func, user_data);
+  diagnosis_report (in.out, before, func, user_data);
   *diagnosis = in.out;
   return DATAHUB_OK;
 }

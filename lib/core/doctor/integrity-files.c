@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static bool
-check_shape (Look *look, uint32_t i, Doubt *doubt)
+check_shape (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const PoolEntry *entry = &block->pools[i];
   PoolShape shape;
   uint32_t gen = load_seq (&entry->gen), newest;
@@ -64,15 +64,15 @@ pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
 /* The file of a pool has its name from before the entry until after it; only who
  * closes or removes the block takes it away first. */
 static bool
-check_file (Look *look, uint32_t i, Doubt *doubt)
+check_file (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   PoolShape shape;
   int number;
   const char *fault;
   if (!pool_shape_read (&block->pools[i], &shape))
     return false;
-  look->report->n_pools += look->first;
+  scan->report->n_pools += scan->first;
   fault = pool_fault_of_file (block, &shape, &number);
   if (!fault || load_seq (&block->pools[i].gen) != shape.gen
       || load_seq (&block->header->state) >= DATAHUB_STATE_CLOSED
@@ -87,24 +87,24 @@ check_file (Look *look, uint32_t i, Doubt *doubt)
 static void
 note_pool_file (int dir, const char *file, void *data)
 {
-  Look *look = data;
+  Scan *scan = data;
   const char *channel, *part;
   Uuid uuid;
-  if (name_parse (look->block.user, file, &channel, &uuid, &part) != NAME_PART
-      || part[0] != 'd' || memcmp (&uuid, &look->block.uuid, sizeof uuid) != 0)
+  if (name_parse (scan->block.user, file, &channel, &uuid, &part) != NAME_PART
+      || part[0] != 'd' || memcmp (&uuid, &scan->block.uuid, sizeof uuid) != 0)
     return;
-  if (look->n_leftovers < SUSPECTS_MAX)
-    look->leftovers[look->n_leftovers++] =
+  if (scan->n_leftovers < SUSPECTS_MAX)
+    scan->leftovers[scan->n_leftovers++] =
         (uint32_t) strtoul (part + 1, NULL, 10);
 }
 
 /* A living producer makes the file of a pool before its entry, and removes it
  * behind it, so only a dead one's is left over. */
 static bool
-check_leftover (Look *look, uint32_t i, Doubt *doubt)
+check_leftover (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
-  uint32_t gen = look->leftovers[i];
+  const Block *block = &scan->block;
+  uint32_t gen = scan->leftovers[i];
   FileName name = name_pool (block->user, &block->uuid, gen);
   uint64_t size = 0;
   uint32_t owner;
@@ -126,13 +126,13 @@ check_leftover (Look *look, uint32_t i, Doubt *doubt)
 }
 
 void
-look_at_files (Look *look)
+scan_files (Scan *scan)
 {
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
-    look_examine (look, check_shape, i);
-    look_examine (look, check_file, i);
+    scan_examine (scan, check_shape, i);
+    scan_examine (scan, check_file, i);
   }
-  block_for_each_name (look->block.dir, note_pool_file, look);
-  for (uint32_t i = 0; i < look->n_leftovers; i++)
-    look_examine (look, check_leftover, i);
+  block_for_each_name (scan->block.dir, note_pool_file, scan);
+  for (uint32_t i = 0; i < scan->n_leftovers; i++)
+    scan_examine (scan, check_leftover, i);
 }

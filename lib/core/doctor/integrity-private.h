@@ -14,7 +14,7 @@
 
 /* So that a block that is wrong everywhere costs little memory and time. */
 #define SUSPECTS_MAX 256u
-#define TOLD_MAX 8u
+#define REPORTED_MAX 8u
 
 typedef struct
 {
@@ -22,9 +22,9 @@ typedef struct
   uint64_t evidence; /* the words it rests on: others, other doubt */
 } Doubt;
 
-typedef struct _Look Look;
+typedef struct _Scan Scan;
 /* Returns whether thing number @index looks wrong, and fills in @doubt. */
-typedef bool (*CheckFunc) (Look *look, uint32_t index, Doubt *doubt);
+typedef bool (*CheckFunc) (Scan *scan, uint32_t index, Doubt *doubt);
 
 typedef struct
 {
@@ -33,7 +33,7 @@ typedef struct
   uint64_t evidence;
 } Suspect;
 
-struct _Look
+struct _Scan
 {
   Block block;
   uint32_t flags;
@@ -43,7 +43,7 @@ struct _Look
   bool first; /* of the looks: it alone counts */
   Suspect suspects[SUSPECTS_MAX];
   uint32_t n_suspects;
-  uint32_t n_told[DATAHUB_N_FINDINGS];
+  uint32_t n_reported[DATAHUB_N_FINDINGS];
   PoolShape pools[MAX_POOLS]; /* shapes seen; those of a gen never change */
   uint32_t n_pools;
   uint32_t leftovers[SUSPECTS_MAX]; /* generations of pool files found */
@@ -53,21 +53,21 @@ struct _Look
 bool doubt_set (Doubt *doubt, DatahubFindingKind kind, uint32_t index,
     uint64_t evidence, const char *format, ...)
     __attribute__ ((format (printf, 5, 6)));
-void look_examine (Look *look, CheckFunc check, uint32_t index);
-void look_tell (Look *look, DatahubFinding *finding);
-bool look_find_pool (Look *look, uint32_t gen, PoolShape *shape);
+void scan_examine (Scan *scan, CheckFunc check, uint32_t index);
+void scan_report (Scan *scan, DatahubFinding *finding);
+bool scan_find_pool (Scan *scan, uint32_t gen, PoolShape *shape);
 int64_t block_age_of (const Block *block, uint64_t sequence);
 
 const char *pool_fault_of_file (const Block *block, const PoolShape *shape,
     int *number);
 
 void diagnosis_compare (DatahubDiagnosis *now, const DatahubDiagnosis *before);
-void diagnosis_tell (const DatahubDiagnosis *now,
+void diagnosis_report (const DatahubDiagnosis *now,
     const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data);
 
-void look_at_ring (Look *look);
-void look_at_rows (Look *look);
-void look_at_locks (Look *look);
-void look_at_files (Look *look);
+void scan_ring (Scan *scan);
+void scan_rows (Scan *scan);
+void scan_locks (Scan *scan);
+void scan_files (Scan *scan);
 
 #endif /* DATAHUB_INTEGRITY_PRIVATE_H */

@@ -25,20 +25,20 @@ distance (uint64_t from, uint64_t to)
 /* A shape once seen stays true for its generation: those are never used again.
  * So the copy is asked first, and the table only where it does not know. */
 bool
-look_find_pool (Look *look, uint32_t gen, PoolShape *shape)
+scan_find_pool (Scan *scan, uint32_t gen, PoolShape *shape)
 {
   if (gen == 0)
     return false;
   for (int pass = 0; pass < 2; pass++) {
-    for (uint32_t i = 0; i < look->n_pools; i++)
-      if (look->pools[i].gen == gen) {
-        *shape = look->pools[i];
+    for (uint32_t i = 0; i < scan->n_pools; i++)
+      if (scan->pools[i].gen == gen) {
+        *shape = scan->pools[i];
         return true;
       }
-    look->n_pools = 0;
+    scan->n_pools = 0;
     for (uint32_t i = 0; i < MAX_POOLS; i++)
-      if (pool_shape_read (&look->block.pools[i], &look->pools[look->n_pools]))
-        look->n_pools++;
+      if (pool_shape_read (&scan->block.pools[i], &scan->pools[scan->n_pools]))
+        scan->n_pools++;
   }
   return false;
 }
@@ -108,9 +108,9 @@ check_newest (const Block *block, Counters which, Doubt *doubt)
 }
 
 static bool
-check_counters (Look *look, uint32_t which, Doubt *doubt)
+check_counters (Scan *scan, uint32_t which, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const BlockHeader *header = block->header;
   uint64_t flush, head;
   uint32_t waiting;
@@ -144,16 +144,16 @@ check_counters (Look *look, uint32_t which, Doubt *doubt)
 }
 
 static bool
-is_inside (Look *look, uint32_t gen, uint32_t slot, uint64_t offset,
+is_inside (Scan *scan, uint32_t gen, uint32_t slot, uint64_t offset,
     uint64_t size)
 {
   PoolShape shape;
-  return look_find_pool (look, gen, &shape) && slot < shape.n_slots
+  return scan_find_pool (scan, gen, &shape) && slot < shape.n_slots
       && offset <= shape.stride && size <= shape.stride - offset;
 }
 
 static const char *
-fault_of_numbers (Look *look, const BlockRecord *record)
+fault_of_numbers (Scan *scan, const BlockRecord *record)
 {
   if (record->type < DATAHUB_RECORD_BUFFER
       || record->type > RECORD_TYPE_TOMBSTONE)
@@ -164,13 +164,13 @@ fault_of_numbers (Look *look, const BlockRecord *record)
   if (record->n_mem > MEMORIES_MAX)
     return "it has too many memories";
   for (uint32_t i = 0; i < record->n_mem; i++)
-    if (!is_inside (look, record->mem[i].gen, record->mem[i].slot,
+    if (!is_inside (scan, record->mem[i].gen, record->mem[i].slot,
             record->mem[i].offset, record->mem[i].size))
       return "a memory reaches outside of its slot, or is in no pool";
   if (record->meta_gen == 0 && record->meta_size > RECORD_INLINE)
     return "its body does not fit it";
   if (record->meta_gen
-      && !is_inside (look, record->meta_gen, record->meta_slot,
+      && !is_inside (scan, record->meta_gen, record->meta_slot,
           record->meta_offset, record->meta_size))
     return "its body reaches outside of its slot, or is in no pool";
   if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
@@ -181,20 +181,20 @@ fault_of_numbers (Look *look, const BlockRecord *record)
 /* What a record stands in is kept for it by the producer, so it must be there
  * for as long as the word that leads to the record stands. */
 static const char *
-fault_of_contexts (Look *look, const BlockRecord *record)
+fault_of_contexts (Scan *scan, const BlockRecord *record)
 {
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
     BlockRecord context;
     if (record->ctx[i] == RECORD_NONE)
       continue;
-    if (record->ctx[i] >= look->block.g.n_recs)
+    if (record->ctx[i] >= scan->block.g.n_recs)
       return "the number of a record it stands in is impossible";
-    copy_unpinned (&context, block_record (&look->block, record->ctx[i]),
+    copy_unpinned (&context, block_record (&scan->block, record->ctx[i]),
         offsetof (BlockRecord, inline_bytes));
     if (context.seq != record->ctx_seq[i]
         || context.type != DATAHUB_RECORD_STREAM_START + i)
       return "what it stands in is another record by now";
-    if (fault_of_numbers (look, &context))
+    if (fault_of_numbers (scan, &context))
       return "what it stands in is damaged";
   }
   return NULL;
@@ -203,22 +203,22 @@ fault_of_contexts (Look *look, const BlockRecord *record)
 /* @word, which was loaded from @at, leads to a record: copies it, judges the
  * copy, and looks whether the word still stands. */
 static bool
-check_record (Look *look, shared_u64 *at, uint64_t word, uint32_t type,
+check_record (Scan *scan, shared_u64 *at, uint64_t word, uint32_t type,
     DatahubFindingKind kind, uint32_t index, Doubt *doubt)
 {
   BlockRecord record;
   const char *fault = NULL;
   uint64_t sequence = RING_SEQUENCE (word);
-  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+  copy_unpinned (&record, block_record (&scan->block, RING_RECORD (word)),
       offsetof (BlockRecord, inline_bytes));
   if ((record.seq & SEQUENCE_MASK) != sequence)
     fault = "it has another number";
   else if (type && record.type != type)
     fault = "it is of another type";
   if (!fault)
-    fault = fault_of_numbers (look, &record);
+    fault = fault_of_numbers (scan, &record);
   if (!fault)
-    fault = fault_of_contexts (look, &record);
+    fault = fault_of_contexts (scan, &record);
   if (!fault || load_seq (at) != word)
     return false;
   return doubt_set (doubt, kind, index,
@@ -241,9 +241,9 @@ typedef enum
  * tail there may be none: retired a moment ago, or when the producer was killed.
  * Beyond head is a batch that is not published yet. */
 static WordKind
-judge_word (Look *look, uint32_t i, uint64_t *word, Doubt *doubt)
+judge_word (Scan *scan, uint32_t i, uint64_t *word, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const BlockHeader *header = block->header;
   uint64_t before = load_seq (&header->tail);
   uint64_t head = load_seq (&header->head), tail, s, ahead;
@@ -280,45 +280,45 @@ judge_word (Look *look, uint32_t i, uint64_t *word, Doubt *doubt)
 }
 
 static bool
-check_ring_word (Look *look, uint32_t i, Doubt *doubt)
+check_ring_word (Scan *scan, uint32_t i, Doubt *doubt)
 {
   uint64_t word;
-  shared_u64 *at = &look->block.ring[i];
-  WordKind kind = judge_word (look, i, &word, doubt);
+  shared_u64 *at = &scan->block.ring[i];
+  WordKind kind = judge_word (scan, i, &word, doubt);
   if (kind != WORD_COMMITTED) {
     /* a lie of the counters is told as such, and not again by every word */
     Doubt unused;
     return kind == WORD_WRONG && load_seq (at) == word
-        && !check_order (&look->block, &unused);
+        && !check_order (&scan->block, &unused);
   }
-  look->report->n_words += look->first;
+  scan->report->n_words += scan->first;
   /* a record knows its number, so no two words can both be right about it */
-  return check_record (look, at, word, 0, DATAHUB_FINDING_RECORD, i, doubt);
+  return check_record (scan, at, word, 0, DATAHUB_FINDING_RECORD, i, doubt);
 }
 
 static bool
-check_sticky_word (Look *look, uint32_t i, Doubt *doubt)
+check_sticky_word (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  shared_u64 *at = &look->block.sticky[i];
+  shared_u64 *at = &scan->block.sticky[i];
   uint64_t word = load_seq (at);
   uint32_t type = i == STICKY_EOS ? (uint32_t) DATAHUB_RECORD_EOS
                                   : DATAHUB_RECORD_STREAM_START + i;
   if (RING_RECORD (word) == RECORD_NONE)
     return false;
-  if (RING_RECORD (word) >= look->block.g.n_recs)
+  if (RING_RECORD (word) >= scan->block.g.n_recs)
     return load_seq (at) == word
         && doubt_set (doubt, DATAHUB_FINDING_STICKY_WORD, i, word,
             "The word of the %s in force names place %u of %u.",
-            record_types[type], RING_RECORD (word), look->block.g.n_recs);
-  look->report->n_words += look->first;
-  return check_record (look, at, word, type, DATAHUB_FINDING_STICKY_WORD, i,
+            record_types[type], RING_RECORD (word), scan->block.g.n_recs);
+  scan->report->n_words += scan->first;
+  return check_record (scan, at, word, type, DATAHUB_FINDING_STICKY_WORD, i,
       doubt);
 }
 
 /* Read, not mapped: a file that somebody cuts short is an error then, not a
  * signal. */
 static bool
-sum_piece (Look *look, Checksum *sum, uint32_t gen, uint32_t slot,
+sum_piece (Scan *scan, Checksum *sum, uint32_t gen, uint32_t slot,
     uint64_t offset, uint64_t size)
 {
   static const uint64_t first = BLOCK_PAGE;
@@ -326,11 +326,11 @@ sum_piece (Look *look, Checksum *sum, uint32_t gen, uint32_t slot,
   uint8_t *chunk;
   bool whole;
   int fd;
-  if (!look_find_pool (look, gen, &shape)
-      || !is_inside (look, gen, slot, offset, size))
+  if (!scan_find_pool (scan, gen, &shape)
+      || !is_inside (scan, gen, slot, offset, size))
     return false;
-  fd = os_open_existing (look->block.dir,
-      name_pool (look->block.user, &look->block.uuid, gen).text, false);
+  fd = os_open_existing (scan->block.dir,
+      name_pool (scan->block.user, &scan->block.uuid, gen).text, false);
   chunk = malloc (CHUNK);
   whole = fd >= 0 && chunk;
   offset += first + slot * shape.stride;
@@ -349,17 +349,17 @@ sum_piece (Look *look, Checksum *sum, uint32_t gen, uint32_t slot,
 
 /* Returns whether all bytes could be read. */
 static bool
-sum_record (Look *look, const BlockRecord *record, uint8_t sum[CHECKSUM_SIZE])
+sum_record (Scan *scan, const BlockRecord *record, uint8_t sum[CHECKSUM_SIZE])
 {
   Checksum checksum;
   checksum_begin (&checksum, (DatahubChecksum) record->checksum_kind);
   for (uint32_t i = 0; i < record->n_mem; i++)
-    if (!sum_piece (look, &checksum, record->mem[i].gen, record->mem[i].slot,
+    if (!sum_piece (scan, &checksum, record->mem[i].gen, record->mem[i].slot,
             record->mem[i].offset, record->mem[i].size))
       return false;
   if (record->meta_gen == 0)
     checksum_add (&checksum, record->inline_bytes, record->meta_size);
-  else if (!sum_piece (look, &checksum, record->meta_gen, record->meta_slot,
+  else if (!sum_piece (scan, &checksum, record->meta_gen, record->meta_slot,
                record->meta_offset, record->meta_size))
     return false;
   checksum_end (&checksum, sum);
@@ -367,25 +367,25 @@ sum_record (Look *look, const BlockRecord *record, uint8_t sum[CHECKSUM_SIZE])
 }
 
 static bool
-check_checksum (Look *look, uint32_t i, Doubt *doubt)
+check_checksum (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  shared_u64 *at = &look->block.ring[i];
+  shared_u64 *at = &scan->block.ring[i];
   BlockRecord record;
   uint8_t sum[CHECKSUM_SIZE];
   uint64_t word;
-  if (judge_word (look, i, &word, doubt) != WORD_COMMITTED)
+  if (judge_word (scan, i, &word, doubt) != WORD_COMMITTED)
     return false;
-  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+  copy_unpinned (&record, block_record (&scan->block, RING_RECORD (word)),
       sizeof record);
   if (record.checksum_kind == DATAHUB_CHECKSUM_NONE
-      || fault_of_numbers (look, &record) || !sum_record (look, &record, sum))
+      || fault_of_numbers (scan, &record) || !sum_record (scan, &record, sum))
     return false;
   /* its fence keeps the reads above before the last look at the word */
-  copy_unpinned (&record, block_record (&look->block, RING_RECORD (word)),
+  copy_unpinned (&record, block_record (&scan->block, RING_RECORD (word)),
       sizeof record);
   if (load_seq (at) != word)
     return false;
-  look->report->n_checksums += look->first;
+  scan->report->n_checksums += scan->first;
   if (memcmp (sum, record.checksum, sizeof sum) == 0)
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_CHECKSUM, i,
@@ -396,15 +396,15 @@ check_checksum (Look *look, uint32_t i, Doubt *doubt)
 }
 
 void
-look_at_ring (Look *look)
+scan_ring (Scan *scan)
 {
   for (uint32_t i = 0; i < N_COUNTERS; i++)
-    look_examine (look, check_counters, i);
+    scan_examine (scan, check_counters, i);
   for (uint32_t i = 0; i < N_STICKY; i++)
-    look_examine (look, check_sticky_word, i);
-  for (uint32_t i = 0; i < look->block.g.ring_size; i++)
-    look_examine (look, check_ring_word, i);
-  if ((look->flags & DATAHUB_VALIDATE_CHECKSUMS) && !look->block.g.strict)
-    for (uint32_t i = 0; i < look->block.g.ring_size; i++)
-      look_examine (look, check_checksum, i);
+    scan_examine (scan, check_sticky_word, i);
+  for (uint32_t i = 0; i < scan->block.g.ring_size; i++)
+    scan_examine (scan, check_ring_word, i);
+  if ((scan->flags & DATAHUB_VALIDATE_CHECKSUMS) && !scan->block.g.strict)
+    for (uint32_t i = 0; i < scan->block.g.ring_size; i++)
+      scan_examine (scan, check_checksum, i);
 }

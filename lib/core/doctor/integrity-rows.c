@@ -8,9 +8,9 @@
 #include <string.h>
 
 static bool
-check_bell (Look *look, uint32_t index, Doubt *doubt)
+check_bell (Scan *scan, uint32_t index, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   uint32_t rows = load_seq (block->rows_hwm);
   if (rows > block->g.max_rows)
     return doubt_set (doubt, DATAHUB_FINDING_WAKE_PAGE, 0, rows,
@@ -48,9 +48,9 @@ row_words (const ConsumerRow *row)
 }
 
 static bool
-check_row_numbers (Look *look, uint32_t i, const RowWords *words, Doubt *doubt)
+check_row_numbers (Scan *scan, uint32_t i, const RowWords *words, Doubt *doubt)
 {
-  const Geometry *g = &look->block.g;
+  const Geometry *g = &scan->block.g;
   if (words->state > DATAHUB_CONSUMER_LEAVING)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->state,
         "The state of row %u is %u, which is none.", i, words->state);
@@ -75,7 +75,7 @@ check_row_numbers (Look *look, uint32_t i, const RowWords *words, Doubt *doubt)
  * words contradict each other for a moment. @tail and @head were loaded while
  * the gate stood: the producer never retires what a gate needs. */
 static bool
-check_gate (Look *look, uint32_t i, const RowWords *words, uint64_t tail,
+check_gate (Scan *scan, uint32_t i, const RowWords *words, uint64_t tail,
     uint64_t head, Doubt *doubt)
 {
   uint64_t needed = GATE_SEQUENCE (words->gate);
@@ -103,9 +103,9 @@ check_gate (Look *look, uint32_t i, const RowWords *words, uint64_t tail,
 }
 
 static bool
-check_row (Look *look, uint32_t i, Doubt *doubt)
+check_row (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const ConsumerRow *row = block_row (block, i);
   RowWords words = row_words (row), again;
   uint64_t cursor = load_seq (&row->cursor);
@@ -116,8 +116,8 @@ check_row (Look *look, uint32_t i, Doubt *doubt)
   again = row_words (row);
   if (memcmp (&words, &again, sizeof words) != 0)
     return false;
-  look->report->n_rows += look->first && alive;
-  if (check_row_numbers (look, i, &words, doubt))
+  scan->report->n_rows += scan->first && alive;
+  if (check_row_numbers (scan, i, &words, doubt))
     return true;
   if (!alive)
     return false; /* its words are for the cleaner */
@@ -125,13 +125,13 @@ check_row (Look *look, uint32_t i, Doubt *doubt)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, cursor,
         "Row %u reads record %llu next; the ring ends before %llu.", i,
         (unsigned long long) cursor, (unsigned long long) head);
-  return check_gate (look, i, &words, tail, head, doubt);
+  return check_gate (scan, i, &words, tail, head, doubt);
 }
 
 static bool
-check_pins (Look *look, uint32_t i, Doubt *doubt)
+check_pins (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   uint32_t last = block->g.pin_words - 1, used = block->g.n_recs & 63;
   uint64_t word = load_seq (&block_row (block, i)->pins[last]);
   if (used == 0 || word >> used == 0)
@@ -143,9 +143,9 @@ check_pins (Look *look, uint32_t i, Doubt *doubt)
 /* A row goes neutral before its lock is let go, so one that is not neutral, with
  * its lock free, and not taken anew meanwhile, was left by the dead. */
 static bool
-check_dead_row (Look *look, uint32_t i, Doubt *doubt)
+check_dead_row (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   ConsumerRow *row = block_row (block, i);
   uint64_t incarnation = load_seq (&row->incarnation);
   DatahubConsumerInfo info;
@@ -176,9 +176,9 @@ name_lock (const UserLock *lock, uint32_t i,
 }
 
 static bool
-check_lock (Look *look, uint32_t i, Doubt *doubt)
+check_lock (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const UserLock *lock = &block->wake->user_locks[i];
   uint64_t owner = load_seq (&lock->owner);
   uint32_t contended = load_seq (&lock->contended);
@@ -216,9 +216,9 @@ names_are_changing (const Block *block)
 }
 
 static bool
-check_names_dirty (Look *look, uint32_t index, Doubt *doubt)
+check_names_dirty (Scan *scan, uint32_t index, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   uint32_t dirty = load_seq (&block->wake->registry_dirty);
   if (!dirty || !os_lock_is_free (block->lck, LOCK_BYTE_REGISTRY)
       || load_seq (&block->wake->registry_dirty) != dirty)
@@ -229,9 +229,9 @@ check_names_dirty (Look *look, uint32_t index, Doubt *doubt)
 }
 
 static bool
-check_name (Look *look, uint32_t i, Doubt *doubt)
+check_name (Scan *scan, uint32_t i, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   const UserLock *locks = block->wake->user_locks;
   char name[DATAHUB_SPINLOCK_NAME_MAX], other[DATAHUB_SPINLOCK_NAME_MAX];
   uint64_t raw = load_seq (&locks[i].name[0]);
@@ -252,22 +252,22 @@ check_name (Look *look, uint32_t i, Doubt *doubt)
 }
 
 void
-look_at_rows (Look *look)
+scan_rows (Scan *scan)
 {
-  look_examine (look, check_bell, 0);
-  for (uint32_t i = 0; i < look->block.g.max_rows; i++) {
-    look_examine (look, check_row, i);
-    look_examine (look, check_pins, i);
-    look_examine (look, check_dead_row, i);
+  scan_examine (scan, check_bell, 0);
+  for (uint32_t i = 0; i < scan->block.g.max_rows; i++) {
+    scan_examine (scan, check_row, i);
+    scan_examine (scan, check_pins, i);
+    scan_examine (scan, check_dead_row, i);
   }
 }
 
 void
-look_at_locks (Look *look)
+scan_locks (Scan *scan)
 {
-  look_examine (look, check_names_dirty, 0);
+  scan_examine (scan, check_names_dirty, 0);
   for (uint32_t i = 0; i < N_USER_LOCKS; i++) {
-    look_examine (look, check_lock, i);
-    look_examine (look, check_name, i);
+    scan_examine (scan, check_lock, i);
+    scan_examine (scan, check_name, i);
   }
 }

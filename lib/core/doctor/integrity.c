@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A doubt must stand for this long at every look. A process that was stopped
+/* A doubt must stand for this long at every scan. A process that was stopped
  * between two steps stays so for longer: no check may depend on the pause. */
 #define LOOKS_AGAIN 3
 #define PAUSE_NS (2 * NS_PER_MS)
@@ -117,60 +117,60 @@ block_age_of (const Block *block, uint64_t sequence)
 
 /* Remembers what looks wrong, to look again. */
 void
-look_examine (Look *look, CheckFunc check, uint32_t index)
+scan_examine (Scan *scan, CheckFunc check, uint32_t index)
 {
   Doubt doubt;
-  if (!check (look, index, &doubt))
+  if (!check (scan, index, &doubt))
     return;
-  if (look->n_suspects < SUSPECTS_MAX)
-    look->suspects[look->n_suspects++] =
+  if (scan->n_suspects < SUSPECTS_MAX)
+    scan->suspects[scan->n_suspects++] =
         (Suspect){ check, index, doubt.evidence };
   else
-    look->report->truncated = true;
+    scan->report->truncated = true;
 }
 
 void
-look_tell (Look *look, DatahubFinding *finding)
+scan_report (Scan *scan, DatahubFinding *finding)
 {
-  DatahubIntegrityReport *report = look->report;
+  DatahubIntegrityReport *report = scan->report;
   report->n_found[finding->severity]++;
-  if (look->n_told[finding->kind]++ >= TOLD_MAX)
+  if (scan->n_reported[finding->kind]++ >= REPORTED_MAX)
     report->n_untold++;
-  else if (look->func)
-    look->func (finding, look->user_data);
+  else if (scan->func)
+    scan->func (finding, scan->user_data);
 }
 
 /* Keeps the suspects whose evidence stands. */
 static void
-look_again (Look *look)
+look_again (Scan *scan)
 {
   uint32_t kept = 0;
-  for (uint32_t i = 0; i < look->n_suspects; i++) {
-    Suspect *suspect = &look->suspects[i];
+  for (uint32_t i = 0; i < scan->n_suspects; i++) {
+    Suspect *suspect = &scan->suspects[i];
     Doubt doubt;
-    if (suspect->check (look, suspect->index, &doubt)
+    if (suspect->check (scan, suspect->index, &doubt)
         && doubt.evidence == suspect->evidence)
-      look->suspects[kept++] = *suspect;
+      scan->suspects[kept++] = *suspect;
   }
-  look->n_suspects = kept;
+  scan->n_suspects = kept;
 }
 
 static void
-tell_suspects (Look *look)
+tell_suspects (Scan *scan)
 {
-  for (uint32_t i = 0; i < look->n_suspects; i++) {
-    Suspect *suspect = &look->suspects[i];
+  for (uint32_t i = 0; i < scan->n_suspects; i++) {
+    Suspect *suspect = &scan->suspects[i];
     Doubt doubt;
-    if (suspect->check (look, suspect->index, &doubt)
+    if (suspect->check (scan, suspect->index, &doubt)
         && doubt.evidence == suspect->evidence)
-      look_tell (look, &doubt.finding);
+      scan_report (scan, &doubt.finding);
   }
 }
 
 static bool
-check_state (Look *look, uint32_t index, Doubt *doubt)
+check_state (Scan *scan, uint32_t index, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   uint32_t state = load_seq (&block->header->state);
   uint64_t heartbeat = load_relaxed (&block->header->heartbeat);
   if (state > DATAHUB_STATE_MOVED)
@@ -208,9 +208,9 @@ check_state (Look *look, uint32_t index, Doubt *doubt)
 /* The header as it is mapped now: block_open() checked a copy of the file. The
  * tag of the secret is under the same check sum. */
 static bool
-check_header (Look *look, uint32_t index, Doubt *doubt)
+check_header (Scan *scan, uint32_t index, Doubt *doubt)
 {
-  const Block *block = &look->block;
+  const Block *block = &scan->block;
   BlockIdentity id;
   LockPage page;
   uint64_t sum;
@@ -229,32 +229,32 @@ check_header (Look *look, uint32_t index, Doubt *doubt)
 }
 
 static void
-look_at_everything (Look *look)
+look_at_everything (Scan *scan)
 {
-  look->first = true;
-  look_examine (look, check_header, 0);
-  look_examine (look, check_state, 0);
-  look_at_ring (look);
-  if (!look->block.g.strict) { /* of which an observer sees ctl alone */
-    look_at_files (look);
-    look_at_rows (look);
-    look_at_locks (look);
+  scan->first = true;
+  scan_examine (scan, check_header, 0);
+  scan_examine (scan, check_state, 0);
+  scan_ring (scan);
+  if (!scan->block.g.strict) { /* of which an observer sees ctl alone */
+    scan_files (scan);
+    scan_rows (scan);
+    scan_locks (scan);
   }
-  look->first = false;
-  for (int i = 0; i < LOOKS_AGAIN && look->n_suspects > 0; i++) {
+  scan->first = false;
+  for (int i = 0; i < LOOKS_AGAIN && scan->n_suspects > 0; i++) {
     os_pause (PAUSE_NS);
-    look_again (look);
+    look_again (scan);
   }
-  tell_suspects (look);
+  tell_suspects (scan);
 }
 
 /* What cannot be opened because it is damaged is a finding, too. */
 static void
-tell_unreadable (Look *look, const DatahubError *error)
+tell_unreadable (Scan *scan, const DatahubError *error)
 {
   Doubt doubt;
   doubt_set (&doubt, DATAHUB_FINDING_HEADER, 0, 0, "%s", error->message);
-  look_tell (look, &doubt.finding);
+  scan_report (scan, &doubt.finding);
 }
 
 /**
@@ -285,23 +285,23 @@ datahub_block_validate (const char *channel, uint32_t flags,
 {
   DatahubError local;
   DatahubResult result;
-  Look *look = calloc (1, sizeof *look);
+  Scan *scan = calloc (1, sizeof *scan);
   error = error ? error : &local;
   memset (report, 0, sizeof *report);
-  if (!look)
+  if (!scan)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
-  look->flags = flags;
-  look->func = func;
-  look->user_data = user_data;
-  look->report = report;
-  result = block_open (&look->block, channel, ACCESS_OBSERVE, error);
+  scan->flags = flags;
+  scan->func = func;
+  scan->user_data = user_data;
+  scan->report = report;
+  result = block_open (&scan->block, channel, ACCESS_OBSERVE, error);
   if (result == DATAHUB_OK) {
-    look_at_everything (look);
-    block_release (&look->block);
+    look_at_everything (scan);
+    block_release (&scan->block);
   } else if (result == DATAHUB_ERROR_CORRUPT) {
-    tell_unreadable (look, error);
+    tell_unreadable (scan, error);
     result = DATAHUB_OK;
   }
-  free (look);
+  free (scan);
   return result;
 }
