@@ -299,8 +299,8 @@ class Block:
         check(not flags & STRICT, "It is strict: its memory has no names and "
               "is handed out by its producer; this reader opens named blocks "
               "only.")
-        check(flags == 0, f"It is kept in a way ({flags:#x}) that this reader "
-              "does not know.")
+        check(flags == 0, f"It uses a kind of storage (flags {flags:#x}) that this "
+              "reader does not know.")
         if self.uuid == not_uuid:
             raise NotThere("The block is the one that is over.")
         self.lock_fd = lock_fd

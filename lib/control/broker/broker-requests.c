@@ -58,14 +58,14 @@ handle_hello (DatahubCall *call, GError **error)
     datahub_log (G_LOG_LEVEL_MESSAGE, "impersonation",
         "a client with key %.8s… claimed another's identity", call->key);
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "the identity claimed is not that of the connection's key");
+        "the claimed identity does not belong to the key of this connection");
   }
 
   DatahubClient *client =
       datahub_registry_get_client (&broker->registry, key, instance);
   if (!client)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "this broker has %d clients and takes no more", DATAHUB_MAX_CLIENTS);
+        "this broker has %d clients, which is its limit", DATAHUB_MAX_CLIENTS);
   g_autofree char *own_host = datahub_evidence_host ();
   datahub_registry_route (&broker->registry, client, call->routing);
   /* Who says hello again as another is that one no more. */
@@ -127,8 +127,8 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
 
   if (block && !own && !may_replace (call, block, uuid))
     return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
-        "%s (pid %d%s) produces %s and is alive; choose another name, or stop "
-        "it",
+        "%s (pid %d%s) already produces %s; choose another name, or stop that "
+        "process",
         block->owner->program, block->owner->pid,
         block->owner->local ? "" : " on another machine", name);
   if (stays && own)
@@ -138,7 +138,7 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
   if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
       || (!stays && datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS))
     return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "a client may register %d blocks, all together %d",
+        "a client can register at most %d blocks, all clients together %d",
         DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
   if (stays)
     datahub_registry_hand_over (block, call->client);
@@ -213,7 +213,7 @@ handle_unregister (DatahubCall *call, GError **error)
     return FALSE;
   if (block->owner != call->client)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "block %s is another client's", block->name);
+        "block %s belongs to another client", block->name);
   datahub_broker_remove_block (call->broker, block, "closed");
   return TRUE;
 }
@@ -299,7 +299,7 @@ get_pattern (DatahubCall *call, GError **error)
 
   if (pattern && !datahub_pattern_is_valid (pattern)) {
     datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-        "a pattern is made of the characters of names, '*' and '?'");
+        "a pattern can only contain the characters of names, '*' and '?'");
     return NULL;
   }
   return pattern;
@@ -327,7 +327,8 @@ handle_subscribe (DatahubCall *call, GError **error)
   forget_subscription (call->client, pattern);
   if (call->client->subscriptions->len >= DATAHUB_MAX_SUBSCRIPTIONS)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "a client may subscribe to %d patterns", DATAHUB_MAX_SUBSCRIPTIONS);
+        "a client can subscribe to at most %d patterns",
+        DATAHUB_MAX_SUBSCRIPTIONS);
   DatahubSubscription *subscription = g_new0 (DatahubSubscription, 1);
   subscription->pattern = g_strdup (pattern);
   subscription->notifications =
@@ -367,11 +368,11 @@ handle_consumer_joined (DatahubCall *call, GError **error)
     return TRUE;
   if (joined)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "this consumer of %s is another client's", block->name);
+        "this consumer of %s belongs to another client", block->name);
   joined = datahub_block_entry_join (block, call->client, id, label);
   if (!joined)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "block %s has %d consumers and takes no more", block->name,
+        "block %s has %d consumers, which is the limit", block->name,
         DATAHUB_MAX_CONSUMERS_PER_BLOCK);
   datahub_broker_tell_consumer (call->broker, "consumer-added", block, joined,
       NULL);
@@ -396,7 +397,7 @@ handle_consumer_left (DatahubCall *call, GError **error)
         "no such consumer of %s", block->name);
   if (joined->client != call->client && block->owner != call->client)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "this consumer of %s is another client's", block->name);
+        "this consumer of %s belongs to another client", block->name);
   datahub_broker_remove_joined (call->broker, block, joined, reason);
   return TRUE;
 }
@@ -494,7 +495,9 @@ handle_yield (DatahubCall *call, GError **error)
     return FALSE;
   if (!broker->embedded)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
-        "a standalone broker (pid %d) serves here and stays", (int) getpid ());
+        "a standalone broker (pid %d) serves this endpoint and does not stop "
+        "for another",
+        (int) getpid ());
   g_autoptr (json_t) event = datahub_broker_event_new ("closing");
   json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
   g_hash_table_iter_init (&iter, broker->registry.clients);

@@ -77,7 +77,7 @@ watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
   if (block->stalled_us == 0) {
     block->stalled_us = now;
     datahub_log (G_LOG_LEVEL_INFO, "stalled",
-        "the owner of block %s (pid %d) is silent", block->name,
+        "the owner of block %s (pid %d) does not answer", block->name,
         block->owner->pid);
   }
   if (block_is_gone (block, now))

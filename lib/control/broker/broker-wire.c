@@ -118,7 +118,8 @@ check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
     return FALSE;
   if (!client || strcmp (epoch, client->epoch) != 0)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
-        "say hello first: this connection has no epoch, or another one");
+        "the first request must be hello: this connection has no epoch, or "
+        "another one");
   if (id <= client->last_id) {
     *replayed = TRUE;
     return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
@@ -140,7 +141,7 @@ answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
   DatahubHandler handler = datahub_broker_find_handler (type);
   if (!handler)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "there is no request of this type");
+        "unknown type of request");
   if (strcmp (type, "hello") != 0
       && !check_session (call, *id, silent, error)) {
     call->broker->stats.replayed += *silent;

@@ -100,7 +100,7 @@ bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
     return fail_zmq (error, what);
   }
   if (zmq_getsockopt (broker->router, ZMQ_LAST_ENDPOINT, last, &size) != 0)
-    return fail_zmq (error, "cannot learn the endpoint");
+    return fail_zmq (error, "cannot query the endpoint");
   g_ptr_array_add (broker->bound, g_strdup (last));
   return TRUE;
 }

@@ -115,7 +115,8 @@ read_client (json_t *client, GHashTable *clients, const char *file,
 
   if (!json_is_string (key) || !datahub_key_is_valid (json_string_value (key)))
     return refuse (error, file,
-        "each client needs \"key\": 40 characters of Z85, its public key");
+        "each client must have a \"key\": its public key, 40 characters of "
+        "Z85");
   if (g_hash_table_contains (clients, json_string_value (key)))
     return refuse (error, file, "the same key is listed twice");
 
@@ -128,10 +129,12 @@ read_client (json_t *client, GHashTable *clients, const char *file,
       continue;
     if (right >= 0)
       return refuse (error, file,
-          "a right is a list of name patterns, as in \"consume\": [\"cam*\"]");
+          "a right must be a list of name patterns, as in \"consume\": "
+          "[\"cam*\"]");
     if (strcmp (word, "key") != 0 && strcmp (word, "name") != 0)
       return refuse (error, file,
-          "a client has only key, name, produce, consume, observe and admin");
+          "a client can only have key, name, produce, consume, observe and "
+          "admin");
   }
   return TRUE;
 }
@@ -147,7 +150,7 @@ read_config (json_t *root, GHashTable *clients, const char *file,
   if (!json_is_object (root) || !json_is_array (list)
       || json_object_size (root) != 1)
     return refuse (error, file,
-        "it must be an object with one \"clients\" list");
+        "the file must contain an object with one \"clients\" list");
   json_array_foreach (list, i, client) if (!json_is_object (client)
       || !read_client (client, clients, file, error)) return *error
       ? FALSE
@@ -167,7 +170,7 @@ check_file (const char *file, GError **error)
     return refuse (error, file,
         "others can change the allow-list; fix it with: chmod go-w");
   if (!S_ISREG (st.st_mode) || st.st_size > MAX_CONFIG_BYTES)
-    return refuse (error, file, "is no regular file of at most 1 MiB");
+    return refuse (error, file, "is not a regular file of at most 1 MiB");
   return TRUE;
 }
 

@@ -60,7 +60,8 @@ sync_begin (DatahubHub *hub, Sync *sync, GError **error)
 {
   if (g_main_context_is_owner (hub->core->context)) {
     g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
-        "this call waits, which handlers in the hub's own thread cannot");
+        "this call blocks and must not be used in handlers that run in the "
+        "hub's own thread");
     return FALSE;
   }
   sync->context = g_main_context_new ();
@@ -275,7 +276,7 @@ datahub_hub_request_async (DatahubHub *hub, const char *type, const char *json,
     gpointer user_data)
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub) && type);
-  json_error_t problem = { .text = "it is no object" };
+  json_error_t problem = { .text = "it is not an object" };
   Question *question = question_new (hub, datahub_hub_request_async, timeout_ns,
       cancellable, callback, user_data);
 
@@ -283,7 +284,7 @@ datahub_hub_request_async (DatahubHub *hub, const char *type, const char *json,
       json_loads (json ? json : "{}", JSON_REJECT_DUPLICATES, &problem);
   if (!json_is_object (question->message)) {
     g_task_return_new_error (question->task, DATAHUB_HUB_ERROR,
-        DATAHUB_HUB_ERROR_SETTINGS, "the fields of the request: %s",
+        DATAHUB_HUB_ERROR_SETTINGS, "the fields of the request are invalid: %s",
         problem.text);
     question_free (question);
     return;

@@ -67,7 +67,7 @@ send_call (DatahubHubCore *core, Call *call)
     return;
   g_autoptr (GError) error =
       g_error_new_literal (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT,
-          "the request is too large, or too many wait to be sent");
+          "the request is too large, or too many requests wait to be sent");
   end_call (call, NULL, error);
 }
 
@@ -164,7 +164,7 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
   } else {
     core->unmatched++;
     datahub_log (G_LOG_LEVEL_DEBUG, "unmatched",
-        "an answer that nobody waits for (%" G_GUINT64_FORMAT " so far)",
+        "an answer to no open request (%" G_GUINT64_FORMAT " so far)",
         core->unmatched);
   }
   /* The broker does not know this connection any more: make another. */
@@ -185,7 +185,7 @@ datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size)
   if (!type) {
     core->unmatched++;
     datahub_log (G_LOG_LEVEL_DEBUG, "malformed",
-        "a message of the broker makes no sense: %s", error->message);
+        "a message of the broker is invalid: %s", error->message);
   } else if (strcmp (type, "event") == 0) {
     datahub_hub_event (core, message);
   } else {

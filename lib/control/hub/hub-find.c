@@ -86,7 +86,7 @@ read_found (Find *find, json_t *reply, GError **error)
   }
   if (strcmp (state, "ready") != 0) {
     g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_NOT_FOUND,
-        "no block is called %s", find->name);
+        "no block has the name %s", find->name);
     return NULL;
   }
   DatahubHubBlock *block =
@@ -222,7 +222,7 @@ read_page (List *list, json_t *reply, GError **error)
 
   if (!json_is_array (page)) {
     g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
-        "the broker's list is none");
+        "the broker's answer has no list of blocks");
     return FALSE;
   }
   json_array_foreach (page, i, value)

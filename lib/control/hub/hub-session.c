@@ -55,8 +55,8 @@ datahub_hub_load_keys (DatahubHubCore *core,
     if (!datahub_keypair_load_broker (&broker, create, error)) {
       if (!core->automatic)
         g_prefix_error (error,
-            "%s needs key files (curve-server-key, "
-            "curve-key-file) or the broker's own: ",
+            "endpoint %s needs key files (curve-server-key, curve-key-file) or "
+            "those of the local broker: ",
             core->endpoint);
       return FALSE;
     }
@@ -86,7 +86,7 @@ set_error (DatahubHubCore *core, GError *error)
   core->error = error;
   if (!lasting && !core->automatic && core->retries == RETRIES_UNTOLD)
     datahub_log (G_LOG_LEVEL_MESSAGE, "no-broker",
-        "%s; it is tried again, and streams go on by name meanwhile",
+        "%s; the connection is tried again, and meanwhile streams work by name",
         error->message);
   if (!lasting)
     return;
@@ -315,16 +315,16 @@ error_of_end (DatahubHubCore *core, DatahubLinkEnd end)
 
   if (end == DATAHUB_LINK_BAD_KEY && ++core->bad_handshakes >= BAD_HANDSHAKES)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
-        "%s: server key not accepted, or not a datahub broker; the key is that "
-        "of %s",
+        "%s: the server key was not accepted, or this is not a datahub broker; "
+        "the key was read from %s",
         core->endpoint, server_file);
   if (end == DATAHUB_LINK_DENIED)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DENIED,
-        "the broker at %s does not let this client in: add the public key of "
-        "%s to its allow-list",
+        "the broker at %s does not admit this client: add the public key of %s "
+        "to its allow-list",
         core->endpoint, own_file);
   return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
-      end == DATAHUB_LINK_LOST ? "the broker at %s is gone"
+      end == DATAHUB_LINK_LOST ? "the connection to the broker at %s was lost"
                                : "no broker answers at %s",
       core->endpoint);
 }

@@ -119,7 +119,7 @@ post (DatahubHubCore *core, Emission *emission)
   if (g_atomic_int_add (&emission->back->waiting, 1) >= MAX_WAITING) {
     g_atomic_int_add (&emission->back->waiting, -1);
     datahub_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
-        "nobody iterates the context of the hub's signals");
+        "no thread iterates the main context for the hub's signals");
     emission_free (emission);
     return;
   }

@@ -30,13 +30,13 @@ check_ipc (const char *endpoint, const char *path, GError **error)
 {
   if (*path != '/')
     return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-        "endpoint %s must name an absolute path, as in "
+        "endpoint %s must contain an absolute path, as in "
         "ipc:///run/user/1000/datahub/broker.sock",
         endpoint);
   if (strlen (path) > IPC_PATH_MAX)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-        "the path of endpoint %s has %zu bytes, a socket's path may have %d; "
-        "use a shorter one (DATAHUB_RUNTIME_DIR sets the directory)",
+        "the path of endpoint %s has %zu bytes, but the limit of socket paths "
+        "is %d; use a shorter one (DATAHUB_RUNTIME_DIR sets the directory)",
         endpoint, strlen (path), IPC_PATH_MAX);
   return TRUE;
 }
@@ -51,7 +51,7 @@ check_tcp (const char *endpoint, const char *address, GError **error)
       || (!g_ascii_string_to_unsigned (colon + 1, 10, 1, 65535, &port, NULL)
           && strcmp (colon + 1, "*") != 0))
     return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-        "endpoint %s must name a host and a port, as in tcp://studio:5570",
+        "endpoint %s must contain a host and a port, as in tcp://studio:5570",
         endpoint);
   return TRUE;
 }
@@ -67,7 +67,7 @@ datahub_endpoint_check (const char *endpoint, GError **error)
   if (g_str_has_prefix (endpoint, "tcp://"))
     return check_tcp (endpoint, endpoint + strlen ("tcp://"), error);
   return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-      "\"%s\" is no endpoint; use auto, ipc:///path or tcp://host:port",
+      "\"%s\" is not an endpoint; use auto, ipc:///path or tcp://host:port",
       endpoint);
 }
 
@@ -105,7 +105,7 @@ report_busy (int fd, const char *endpoint, GError **error)
   g_strdelimit (holder, "\n", '\0');
   g_autofree char *safe = g_strescape (holder, NULL);
   g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY,
-      "another broker serves %s (%s)", endpoint,
+      "another broker already serves %s (%s)", endpoint,
       *safe ? safe : "holder unknown");
 }
 

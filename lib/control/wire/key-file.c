@@ -64,7 +64,7 @@ check_secret (int fd, const char *file, GError **error)
   if (st.st_mode & 0077)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "secret key file %s has mode %04o: others can read it; make a new key, "
-        "or, if nobody did, fix it with: chmod 600 %s",
+        "or, if it was not read, fix it with: chmod 600 %s",
         file, (unsigned) st.st_mode & 07777, file);
   return check_directory (file, error);
 }
@@ -127,7 +127,8 @@ datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
   if (fd < 0) {
     if (errno == ELOOP)
       return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
-          "key file %s is a symbolic link; name the file itself", file);
+          "key file %s is a symbolic link; use the path of the file itself",
+          file);
     return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot open key file %s: %s", file, g_strerror (errno));
   }
@@ -176,6 +177,8 @@ datahub_key_file_write (const char *file, const char *key, GError **error)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot write key file %s: %s", file, g_strerror (sys_errno));
   g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
-      "key file %s exists already; remove it first if its key is to go", file);
+      "key file %s exists already; remove it first if its key is no longer "
+      "needed",
+      file);
   return FALSE;
 }

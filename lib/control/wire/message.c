@@ -78,7 +78,7 @@ datahub_message_parse (const void *data, gsize size, GError **error)
       json_loadb (data, size, JSON_REJECT_DUPLICATES, &json_error);
   if (!json_is_object (message)) {
     datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "the message is no JSON object: %s",
+        "the message is not a JSON object: %s",
         message ? "another type" : json_error.text);
     return NULL;
   }
@@ -86,8 +86,8 @@ datahub_message_parse (const void *data, gsize size, GError **error)
     return NULL;
   if (version != DATAHUB_PROTOCOL_VERSION) {
     datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "the peer speaks version %d of the protocol, this program %d; upgrade "
-        "the older of the two",
+        "the peer uses version %d of the protocol, this program version %d; "
+        "upgrade the older of the two",
         (int) version, DATAHUB_PROTOCOL_VERSION);
     return NULL;
   }
@@ -120,7 +120,7 @@ datahub_message_to_error (json_t *message)
     if (strcmp (word, error_words[i].word) == 0)
       code = error_words[i].code;
   return g_error_new_literal (DATAHUB_HUB_ERROR, code,
-      text ? text : "the broker refused without a word");
+      text ? text : "the broker refused without a reason");
 }
 
 /* A string of at most @max bytes; borrowed from @message. A missing optional

@@ -57,7 +57,7 @@ datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
   if (create && mkdir (path, 0700) != 0 && errno != EEXIST)
     return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "cannot create runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
-        "directory you may create",
+        "directory that you can create",
         path, g_strerror (errno));
 
   int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -101,11 +101,11 @@ datahub_zap_answer (void *socket, DatahubZapCheck check, gpointer user_data)
   gboolean accepted = accept_client (frames, n, check, user_data, key);
   if (!accepted)
     datahub_log (G_LOG_LEVEL_MESSAGE, "client-refused",
-        "a client was refused: its key (%.8s…) is not on the list",
+        "a client was refused: its key (%.8s…) is not on the allow-list",
         *key ? key : "none");
 
   const char *code = accepted ? "200" : "400";
-  const char *text = accepted ? "OK" : "this key is not on the list";
+  const char *text = accepted ? "OK" : "this key is not on the allow-list";
   send_frame (socket, "1.0", 3, FALSE);
   send_frame (socket, frames[FRAME_REQUEST].data,
       n > FRAME_REQUEST ? frames[FRAME_REQUEST].size : 0, FALSE);

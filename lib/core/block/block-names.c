@@ -241,13 +241,13 @@ block_take_over (int dir, const char *channel, DatahubError *error)
       return DATAHUB_OK;
     if (fd < 0)
       return result_fail (error, DATAHUB_ERROR_DENIED, errno,
-          "The name %s in %s is taken by a file that may not be opened: %s.",
+          "The name %s in %s is taken by a file that cannot be opened: %s.",
           name.text, datahub_shm_directory (), strerror (errno));
     STEP (TAKEOVER_ENTRY_OPENED);
     if (!os_file_size (fd, &size, &owner) || owner != os_user ())
       result = result_fail (error, DATAHUB_ERROR_DENIED, 0,
-          "The name %s in %s is taken by a file that is not ours.", name.text,
-          datahub_shm_directory ());
+          "The name %s in %s is taken by a file that is not a DataBlock's.",
+          name.text, datahub_shm_directory ());
     else if (block_lock_for_producer (fd) != OS_LOCK_TAKEN)
       result = fail_busy (channel, fd, error);
     else if (os_same_file (fd, dir, name.text))
@@ -263,7 +263,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
       return result;
   }
   return result_fail (error, DATAHUB_ERROR_BUSY, 0,
-      "The name of the DataBlock \"%s\" keeps changing hands.", channel);
+      "The name of the DataBlock \"%s\" keeps changing its block.", channel);
 }
 
 static bool

@@ -184,25 +184,26 @@ open_entry (Block *block, bool *strict, DatahubError *error)
   block->lck = fd;
   if (!os_file_size (fd, &size, &owner))
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its entry is not a plain file.",
+        "The DataBlock \"%s\" is damaged: its lock file is not a plain file.",
         block->channel);
   if (owner != block->user)
     return fail_owner (block->channel, owner, error);
   if (size < sizeof page || !os_read_all (fd, &page, sizeof page)
       || page.magic != LOCK_MAGIC)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its entry is truncated or not ours.",
+        "The DataBlock \"%s\" is damaged: its lock file is truncated, or is "
+        "not one.",
         block->channel);
   if (page.major != BLOCK_MAJOR)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The DataBlock \"%s\" speaks version %u, this program version %u: "
-        "upgrade the %s.",
+        "The DataBlock \"%s\" has version %u, this program supports version "
+        "%u: upgrade the %s.",
         block->channel, page.major, BLOCK_MAJOR,
         page.major > BLOCK_MAJOR ? "consumer" : "producer");
   if (page.flags & ~LOCK_FLAGS_KNOWN)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The DataBlock \"%s\" is kept in a way (%#x) this program does not "
-        "know: upgrade the consumer.",
+        "The DataBlock \"%s\" uses a kind of storage (flags %#x) that this "
+        "program does not know: upgrade the consumer.",
         block->channel, page.flags & ~LOCK_FLAGS_KNOWN);
   *strict = (page.flags & LOCK_FLAG_STRICT) != 0;
   memcpy (block->uuid.bytes, page.uuid, sizeof page.uuid);
@@ -246,8 +247,8 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
     return result;
   if (block->g.strict != (block->access != NULL))
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its header and its entry differ "
-        "about where its memory is.",
+        "The DataBlock \"%s\" is damaged: its header and its lock file "
+        "contradict each other about where its memory is.",
         block->channel);
   if (id.section_off != sizeof (BlockHeader)
       || memcmp (id.uuid, block->uuid.bytes, sizeof id.uuid) != 0)
@@ -265,7 +266,8 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
   if (block->wake->magic != BLOCK_MAGIC
       || memcmp (block->wake->uuid, block->uuid.bytes, 16) != 0)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its consumer table is not its own.",
+        "The DataBlock \"%s\" is damaged: its consumer table belongs to "
+        "another block.",
         block->channel);
   block_set_pointers (block);
   return DATAHUB_OK;

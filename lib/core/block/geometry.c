@@ -153,8 +153,8 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
   g->max_rows = options->max_consumers ? options->max_consumers : AUTO_ROWS;
   if (g->max_rows > MAX_ROWS)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "A block has at most %u consumers; %u were asked for.", MAX_ROWS,
-        g->max_rows);
+        "%u consumers are not possible: a block has at most %u.", g->max_rows,
+        MAX_ROWS);
   g->max_quota = options->max_pinned ? options->max_pinned : AUTO_QUOTA;
   g->ring_size = options->ring_size ? options->ring_size
                                     : auto_ring (g->n_slots, options->pack);
@@ -223,22 +223,23 @@ check_version (const BlockIdentity *id, BlockAccess access, DatahubError *error)
     return refuse (error, "its first bytes are not a DataBlock's");
   if (id->endian != BLOCK_ENDIAN)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The block was made on a machine of the other byte order.");
+        "The block was made on a machine with another byte order.");
   if (id->major != BLOCK_MAJOR)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The block speaks version %u, this program version %u: upgrade the %s.",
+        "The block has version %u, this program supports version %u: upgrade "
+        "the %s.",
         id->major, BLOCK_MAJOR,
         id->major > BLOCK_MAJOR ? "consumer" : "producer");
   if (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The block uses features (%#llx) this program does not know: upgrade "
-        "the consumer.",
+        "The block uses features (%#llx) that this program does not know: "
+        "upgrade the consumer.",
         (unsigned long long) (id->feat_incompat & ~FEATURES_INCOMPAT_KNOWN));
   if (access != ACCESS_OBSERVE
       && (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN))
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
-        "The block uses features (%#llx) that only let this program observe: "
-        "upgrade the consumer.",
+        "The block uses features (%#llx) that this program does not know, so "
+        "that it can only observe: upgrade the consumer.",
         (unsigned long long) (id->feat_ro_compat & ~FEATURES_RO_COMPAT_KNOWN));
   if (id->header_check != fnv1a (id, offsetof (BlockIdentity, header_check)))
     return refuse (error, "its header does not match its check sum");

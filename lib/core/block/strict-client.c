@@ -59,37 +59,38 @@ fail_refused (const Block *block, const StrictAnswer *answer,
     const char *why;
   } refusals[] = {
     { STRICT_REFUSED_VERSION, DATAHUB_ERROR_VERSION,
-        "its producer speaks another version of the server's protocol: build "
-        "both ends from the same release" },
+        "the producer uses another version of the attach protocol: build both "
+        "ends from the same release" },
     { STRICT_REFUSED_USER, DATAHUB_ERROR_DENIED,
-        "it is for another user, and its shm-mode lets nobody else in" },
+        "it belongs to another user, and its shm-mode does not admit this "
+        "one" },
     { STRICT_REFUSED_OTHER_BLOCK, DATAHUB_ERROR_DENIED,
         "the ticket is for another block" },
     { STRICT_REFUSED_NO_TICKET, DATAHUB_ERROR_DENIED,
-        "it takes a ticket, which its broker gives out" },
+        "a ticket of its broker is needed" },
     { STRICT_REFUSED_FORGED, DATAHUB_ERROR_DENIED,
         "the ticket is forged, or was made with another secret" },
     { STRICT_REFUSED_EXPIRED, DATAHUB_ERROR_DENIED, "the ticket has expired" },
     { STRICT_REFUSED_TOO_LONG, DATAHUB_ERROR_DENIED,
-        "the ticket is good for longer than any may be" },
+        "the ticket is valid for longer than the limit" },
     { STRICT_REFUSED_REPLAYED, DATAHUB_ERROR_DENIED,
         "the ticket was used before" },
     { STRICT_REFUSED_SYSTEM, DATAHUB_ERROR_SYSTEM,
-        "its producer is short of descriptors or memory" },
+        "the producer has no file descriptors or memory left" },
   };
   if (answer->status == STRICT_REFUSED_FULL)
     return result_fail (error, DATAHUB_ERROR_FULL, 0,
-        "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
-        "producer.",
+        "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
+        "the producer.",
         block->channel, answer->n_rows);
   for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
     if (refusals[i].status == answer->status)
       return result_fail (error, refusals[i].result, 0,
-          "The DataBlock \"%s\" lets nobody in so: %s.", block->channel,
+          "The DataBlock \"%s\" refused this consumer: %s.", block->channel,
           refusals[i].why);
   return result_fail (error, DATAHUB_ERROR_SYSTEM, 0,
-      "The DataBlock \"%s\" refused with an unknown word (%u).", block->channel,
-      answer->status);
+      "The DataBlock \"%s\" refused this consumer with an unknown status (%u).",
+      block->channel, answer->status);
 }
 
 static bool
@@ -200,8 +201,8 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
   *fd = -1;
   if (number == EPROTO)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "What answers for the DataBlock \"%s\" does not speak as a producer "
-        "does.",
+        "The process that answers for the DataBlock \"%s\" does not follow the "
+        "protocol of a producer.",
         block->channel);
   return DATAHUB_TIMEOUT;
 }
@@ -219,7 +220,7 @@ ask (Block *block, const StrictHello *hello, const AccessRequest *request,
       return result;
     if (is_cancelled (request))
       return result_fail (error, DATAHUB_INTERRUPTED, 0,
-          "The attach to the DataBlock \"%s\" was ended.", block->channel);
+          "Attaching to the DataBlock \"%s\" was interrupted.", block->channel);
     if (!block_is_writer_alive (block))
       return fail_gone (block, error);
     if (end >= 0 && os_now () >= end)
@@ -234,8 +235,8 @@ static DatahubResult
 fail_nonsense (const Block *block, DatahubError *error)
 {
   return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-      "The DataBlock \"%s\" is damaged: what its producer handed over is not "
-      "its memory, or is not sealed.",
+      "The DataBlock \"%s\" is damaged: the files that its producer passed are "
+      "not its memory, or are not sealed.",
       block->channel);
 }
 
@@ -406,8 +407,8 @@ strict_client_open (Block *block, BlockAccess access,
   if (access != ACCESS_OBSERVE
       && (access == ACCESS_PRODUCE || request->observes))
     return result_fail (error, DATAHUB_ERROR_DENIED, 0,
-        "The DataBlock \"%s\" is sealed: nobody but its producer takes it over "
-        "or repairs it.",
+        "The DataBlock \"%s\" is sealed: no other process can take it over or "
+        "repair it.",
         block->channel);
   result = fill_hello (block, access, request, &hello, error);
   if (result == DATAHUB_OK)

@@ -70,7 +70,7 @@ datahub_ticket_make (const uint8_t *secret, const char *uuid,
         "A ticket needs the UUID of a block, 32 hexadecimal digits.");
   if (lifetime_ns < 0 || lifetime_ns > TICKET_LIFETIME_MAX_NS)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "A ticket is good for at most %d s.",
+        "A ticket can be valid for at most %d s.",
         (int) (TICKET_LIFETIME_MAX_NS / NS_PER_S));
   memcpy (made.uuid, block.bytes, sizeof made.uuid);
   randombytes_buf (made.nonce, sizeof made.nonce);

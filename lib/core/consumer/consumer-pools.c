@@ -73,8 +73,8 @@ map_pool (DatahubConsumer *consumer, const PoolShape *shape,
   uint32_t id = free_id (consumer);
   if (consumer->n_pools == 2 * MAX_POOLS || id == MAPPED_MAX) {
     result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" changes its pools while leases of this consumer "
-        "hold old ones: %u are mapped.",
+        "The DataBlock \"%s\" has replaced its pools, and leases of this "
+        "consumer still hold old ones: %u are mapped.",
         consumer->block.channel, id);
     return false;
   }

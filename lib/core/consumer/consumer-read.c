@@ -286,7 +286,7 @@ step_over (DatahubConsumer *consumer, uint32_t index, DatahubError *error)
     }
     if (s >= consumer->join_head)
       result = consumer_refuse (consumer, s,
-          "it was given up although this consumer still needed it", error);
+          "it was discarded although this consumer still needed it", error);
     if (!consumer->gaps_are_losses && result == DATAHUB_TIMEOUT) {
       note_lost_until (consumer, ordinal);
       if (consumer->next_ordinal != DATAHUB_NONE)

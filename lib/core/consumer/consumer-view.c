@@ -76,7 +76,7 @@ view_meta (DatahubConsumer *consumer, SharedRecord *record, DatahubView *view,
     view->meta = (const void *) record->inline_bytes;
     if (view->meta_size > RECORD_INLINE)
       return consumer_refuse (consumer, view->sequence,
-          "its body does not fit it", error);
+          "its body has an impossible size", error);
     return DATAHUB_OK;
   }
   pool = consumer_find_pool (consumer, gen);
@@ -116,7 +116,7 @@ verify (DatahubConsumer *consumer, SharedRecord *record, uint32_t kind,
   uint8_t sum[CHECKSUM_SIZE];
   if (kind > DATAHUB_CHECKSUM_BLAKE2B)
     return consumer_refuse (consumer, view->sequence,
-        "its checksum is of no known kind", error);
+        "its kind of checksum is unknown", error);
   checksum_begin (&checksum, (DatahubChecksum) kind);
   for (uint32_t i = 0; i < view->n_memories; i++)
     checksum_add (&checksum, view->memories[i].data, view->memories[i].size);

@@ -111,8 +111,8 @@ claim_row (DatahubConsumer *consumer, const char *name, DatahubError *error)
       return DATAHUB_OK;
     }
   return result_fail (error, DATAHUB_ERROR_FULL, 0,
-      "The DataBlock \"%s\" has its %u consumers; raise max-consumers of the "
-      "producer.",
+      "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
+      "the producer.",
       block->channel, block->g.max_rows);
 }
 
@@ -431,7 +431,7 @@ datahub_consumer_attach (const char *channel,
   result = join (made, error);
   if (result == DATAHUB_OK && consumer_block_is_over (made))
     result = result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
-        "The DataBlock \"%s\" was closed just now.", channel);
+        "The DataBlock \"%s\" was just closed.", channel);
   if (result != DATAHUB_OK) {
     datahub_consumer_close (made);
     return result;

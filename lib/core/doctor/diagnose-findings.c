@@ -116,7 +116,7 @@ tell_producer (const Teller *teller, const DatahubDiagnosis *before)
 {
   const DatahubDiagnosis *now = teller->now;
   const DatahubRowInfo *blocker = find_blocker (now);
-  char whom[96] = "whatever holds its slots";
+  char whom[96] = "the holders of its slots";
   Doubt doubt;
   if (now->dropped > before->dropped) {
     doubt_set (&doubt, DATAHUB_FINDING_PRODUCER_DROPS, 0, 0,
@@ -128,8 +128,8 @@ tell_producer (const Teller *teller, const DatahubDiagnosis *before)
   }
   if (now->producer_alive && now->silent_ns > DATAHUB_STALLED_NS) {
     doubt_set (&doubt, DATAHUB_FINDING_PRODUCER_SILENT, 0, 0,
-        "The producer lives, but gives no sign of life: it is stopped, hangs, or "
-        "has nothing to do.");
+        "The producer is alive, but shows no activity: it is stopped, hangs, "
+        "or has nothing to do.");
     tell (teller, &doubt, now->silent_ns);
   }
   if (!now->producer_alive || !now->producer_waits || !before->producer_waits
@@ -140,8 +140,8 @@ tell_producer (const Teller *teller, const DatahubDiagnosis *before)
         blocker->info.name, blocker->info.pid);
   doubt_set (&doubt, DATAHUB_FINDING_PRODUCER_WAITS,
       blocker ? blocker->info.row : 0, 0,
-      "The producer waits for room, and has committed nothing meanwhile: it "
-      "waits for %s.",
+      "The producer waits for space, and committed nothing between the "
+      "snapshots: it waits for %s.",
       whom);
   tell (teller, &doubt, now->idle_ns);
 }
@@ -154,10 +154,10 @@ tell_stall (const Teller *teller, const DatahubRowInfo *row)
       row->waiting_ns > row->still_ns ? row->waiting_ns : row->still_ns;
   Doubt doubt;
   doubt_set (&doubt, DATAHUB_FINDING_CONSUMER_STALLED, info->row, 0,
-      "The %s consumer \"%s\" (process %d, row %u) lives%s, but does not read: "
-      "%llu behind (records it holds: %u).",
+      "The %s consumer \"%s\" (process %d, row %u) is alive%s, but does not "
+      "read: %llu behind (records it holds: %u).",
       info->reliable ? "reliable" : "live", info->name, info->pid, info->row,
-      info->stalled ? ", gives no sign of life" : "",
+      info->stalled ? ", shows no activity" : "",
       (unsigned long long) row->behind, info->pins);
   /* a live one is in nobody's way, but for what it holds */
   if (!info->reliable)
@@ -178,15 +178,16 @@ tell_row (const Teller *teller, const DatahubRowInfo *was,
   if (info->state == DATAHUB_CONSUMER_EVICTED
       && was->info.state == DATAHUB_CONSUMER_EVICTED) {
     doubt_set (&doubt, DATAHUB_FINDING_CONSUMER_EVICTED, info->row, 0,
-        "The reliable consumer \"%s\" (process %d, row %u) held the producer "
-        "for longer than block-timeout, was evicted, and has not come back.",
+        "The reliable consumer \"%s\" (process %d, row %u) blocked the "
+        "producer for longer than block-timeout, was evicted, and has not "
+        "joined again.",
         info->name, info->pid, info->row);
     tell (teller, &doubt, is->waiting_ns);
   }
   if (info->state == DATAHUB_CONSUMER_LEAVING && is->held_ns >= STALL_NS) {
     doubt_set (&doubt, DATAHUB_FINDING_LEASES_KEPT, info->row, 0,
         "A consumer of process %d (\"%s\", row %u) was closed, but the program "
-        "keeps %u of its records.",
+        "still holds %u of its records.",
         info->pid, info->name, info->row, info->pins);
     /* after the end it is as it should be: a sink shows its last picture */
     if (!teller->now->producer_alive)
@@ -227,14 +228,14 @@ tell_lock (const Teller *teller, uint32_t i)
   Doubt doubt;
   if (lock->alive && lock->held_ns >= HOLD_WARNING_NS) {
     doubt_set (&doubt, DATAHUB_FINDING_LOCK_HELD, i, 0,
-        "User lock %u (%s) is held by %s, thread %u, all the time.", i, name,
-        describe_holder (teller->now, lock, whom), lock->thread);
+        "User lock %u (%s) is held by %s, thread %u, during the whole "
+        "observation.",
+        i, name, describe_holder (teller->now, lock, whom), lock->thread);
     tell (teller, &doubt, lock->held_ns);
   }
   if (lock->stats.max_hold_ns >= (uint64_t) HOLD_WARNING_NS) {
     doubt_set (&doubt, DATAHUB_FINDING_LOCK_SLOW, i, 0,
-        "User lock %u (%s) was once held for %.3f s, of %llu times that it was "
-        "taken.",
+        "User lock %u (%s) was held for up to %.3f s; it was taken %llu times.",
         i, name, (double) lock->stats.max_hold_ns / NS_PER_S,
         (unsigned long long) lock->stats.acquisitions);
     tell (teller, &doubt, -1);
@@ -252,7 +253,8 @@ tell_table (const Teller *teller)
   if (alive < now->max_rows)
     return;
   doubt_set (&doubt, DATAHUB_FINDING_TABLE_FULL, 0, 0,
-      "All %u rows of the consumer table are taken: nobody else can attach.",
+      "All %u rows of the consumer table are in use: no more consumers can "
+      "attach.",
       now->max_rows);
   tell (teller, &doubt, -1);
 }

@@ -19,12 +19,13 @@ check_shape (Scan *scan, uint32_t i, Doubt *doubt)
   if (!pool_shape_read (entry, &shape))
     return load_seq (&entry->gen) == gen
         && doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
-            "Entry %u of the pool table, pool %u, has impossible numbers.", i,
+            "Entry %u of the pool table (pool %u) has impossible numbers.", i,
             gen);
   newest = load_seq (&block->header->next_gen);
   if (gen > newest && load_seq (&entry->gen) == gen)
     return doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
-        "The table has a pool %u; the newest is said to be %u.", gen, newest);
+        "The table has a pool %u, but the newest is recorded as %u.", gen,
+        newest);
   for (uint32_t k = 0; k < i; k++)
     if (load_seq (&block->pools[k].gen) == gen && load_seq (&entry->gen) == gen)
       return doubt_set (doubt, DATAHUB_FINDING_POOL, i, gen,
@@ -51,7 +52,7 @@ pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
   else if (owner != block->user)
     fault = "belongs to another user";
   else if (size != shape->size)
-    fault = "is not as long as the table says";
+    fault = "has another length than in the table";
   else if (!os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
       || page.gen != shape->gen || page.kind != shape->kind
       || page.n_slots != shape->n_slots || page.stride != shape->stride
@@ -120,8 +121,8 @@ check_leftover (Scan *scan, uint32_t i, Doubt *doubt)
   os_file_size (fd, &size, &owner);
   close (fd);
   return doubt_set (doubt, DATAHUB_FINDING_POOL_LEFTOVER, gen, gen,
-      "The producer died while it added or removed pool %u: its file, %llu "
-      "bytes, is in no table.",
+      "The producer died while it added or removed pool %u: the file, %llu "
+      "bytes, is not in the table.",
       gen, (unsigned long long) size);
 }
 

@@ -102,7 +102,8 @@ check_newest (const Block *block, Counters which, Doubt *doubt)
       || newest - head < AHEAD (&block->g))
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, newest,
-      "The newest %s is said to be record %llu; the ring ends before %llu.",
+      "The newest %s is recorded as %llu, but the ring ends before record "
+      "%llu.",
       key ? "key frame" : "buffer", (unsigned long long) newest,
       (unsigned long long) head);
 }
@@ -127,8 +128,8 @@ check_counters (Scan *scan, uint32_t which, Doubt *doubt)
       head = load_seq (&header->head);
       return flush > head
           && doubt_set (doubt, DATAHUB_FINDING_COUNTERS, which, flush,
-              "flush_seq is %llu, behind the end of the ring, %llu: live "
-              "consumers skip what comes.",
+              "flush_seq is %llu, after the end of the ring, %llu: live "
+              "consumers skip new records.",
               (unsigned long long) flush, (unsigned long long) head);
     case COUNTERS_WAITING:
       waiting = load_seq (&header->producer_waiting);
@@ -160,7 +161,7 @@ fault_of_numbers (Scan *scan, const BlockRecord *record)
     return "its type is unknown";
   if (record->type == RECORD_TYPE_TOMBSTONE
       && (record->n_mem || record->meta_size))
-    return "its type is that of one given up, which has no bytes";
+    return "its type is that of a discarded record, but it has bytes";
   if (record->n_mem > MEMORIES_MAX)
     return "it has too many memories";
   for (uint32_t i = 0; i < record->n_mem; i++)
@@ -168,13 +169,13 @@ fault_of_numbers (Scan *scan, const BlockRecord *record)
             record->mem[i].offset, record->mem[i].size))
       return "a memory reaches outside of its slot, or is in no pool";
   if (record->meta_gen == 0 && record->meta_size > RECORD_INLINE)
-    return "its body does not fit it";
+    return "its body has an impossible size";
   if (record->meta_gen
       && !is_inside (scan, record->meta_gen, record->meta_slot,
           record->meta_offset, record->meta_size))
     return "its body reaches outside of its slot, or is in no pool";
   if (record->checksum_kind > DATAHUB_CHECKSUM_BLAKE2B)
-    return "its checksum is of no known kind";
+    return "its kind of checksum is unknown";
   return NULL;
 }
 
@@ -188,14 +189,14 @@ fault_of_contexts (Scan *scan, const BlockRecord *record)
     if (record->ctx[i] == RECORD_NONE)
       continue;
     if (record->ctx[i] >= scan->block.g.n_recs)
-      return "the number of a record it stands in is impossible";
+      return "the number of one of its sticky records is impossible";
     copy_unpinned (&context, block_record (&scan->block, record->ctx[i]),
         offsetof (BlockRecord, inline_bytes));
     if (context.seq != record->ctx_seq[i]
         || context.type != DATAHUB_RECORD_STREAM_START + i)
-      return "what it stands in is another record by now";
+      return "one of its sticky records is another record by now";
     if (fault_of_numbers (scan, &context))
-      return "what it stands in is damaged";
+      return "one of its sticky records is damaged";
   }
   return NULL;
 }
@@ -256,8 +257,8 @@ judge_word (Scan *scan, uint32_t i, uint64_t *word, Doubt *doubt)
     if (record >= block->g.n_recs
         || RING_SEQUENCE (*word) != (s & SEQUENCE_MASK)) {
       doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, *word,
-          "Ring word %u should lead to record %llu; it says record %llu at "
-          "place %u of %u.",
+          "Ring word %u should refer to record %llu; it refers to record %llu "
+          "at place %u of %u.",
           i, (unsigned long long) s, (unsigned long long) RING_SEQUENCE (*word),
           record, block->g.n_recs);
       return WORD_WRONG;
@@ -272,8 +273,8 @@ judge_word (Scan *scan, uint32_t i, uint64_t *word, Doubt *doubt)
       && distance (before, RING_SEQUENCE (*word)) < ahead)
     return WORD_IDLE;
   doubt_set (doubt, DATAHUB_FINDING_RING_WORD, i, *word,
-      "Ring word %u leads to record %llu at place %u, which is not in the ring "
-      "from %llu to %llu.",
+      "Ring word %u refers to record %llu at place %u, which is not in the "
+      "ring from %llu to %llu.",
       i, (unsigned long long) RING_SEQUENCE (*word), record,
       (unsigned long long) tail, (unsigned long long) head);
   return WORD_WRONG;
@@ -308,7 +309,7 @@ check_sticky_word (Scan *scan, uint32_t i, Doubt *doubt)
   if (RING_RECORD (word) >= scan->block.g.n_recs)
     return load_seq (at) == word
         && doubt_set (doubt, DATAHUB_FINDING_STICKY_WORD, i, word,
-            "The word of the %s in force names place %u of %u.",
+            "The word of the current %s refers to place %u of %u.",
             record_types[type], RING_RECORD (word), scan->block.g.n_recs);
   scan->report->n_words += scan->first;
   return check_record (scan, at, word, type, DATAHUB_FINDING_STICKY_WORD, i,

@@ -19,7 +19,7 @@ check_bell (Scan *scan, uint32_t index, Doubt *doubt)
     uint64_t word = load_seq (&block->wake->waiters[i >> 6]);
     if (word >> (i & 63) & 1)
       return doubt_set (doubt, DATAHUB_FINDING_WAKE_PAGE, i, word,
-          "Row %u is said to sleep; the block has %u rows.", i,
+          "Row %u is marked as sleeping; the block has %u rows.", i,
           block->g.max_rows);
   }
   return false;
@@ -53,20 +53,20 @@ check_row_numbers (Scan *scan, uint32_t i, const RowWords *words, Doubt *doubt)
   const Geometry *g = &scan->block.g;
   if (words->state > DATAHUB_CONSUMER_LEAVING)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->state,
-        "The state of row %u is %u, which is none.", i, words->state);
+        "The state of row %u is %u, which is not a state.", i, words->state);
   if (words->state == DATAHUB_CONSUMER_FREE)
     return false;
   if (words->mode > (MODE_RELIABLE | MODE_NOTIFY))
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->mode,
-        "The mode of row %u is %u, which is none.", i, words->mode);
+        "The mode of row %u is %u, which is not a mode.", i, words->mode);
   if (words->quota > g->max_quota)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->quota,
         "Row %u has a quota of %u slots; the block grants at most %u.", i,
         words->quota, g->max_quota);
   if (words->claim > words->incarnation)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->claim,
-        "Row %u was claimed by incarnation %llu, and is at %llu.", i,
-        (unsigned long long) words->claim,
+        "Row %u was claimed by incarnation %llu, but its incarnation is %llu.",
+        i, (unsigned long long) words->claim,
         (unsigned long long) words->incarnation);
   return false;
 }
@@ -84,20 +84,21 @@ check_gate (Scan *scan, uint32_t i, const RowWords *words, uint64_t tail,
     return false;
   if (words->gate >> SEQUENCE_BITS != (words->incarnation & 0xffff))
     return doubt_set (doubt, DATAHUB_FINDING_GATE, i, words->gate,
-        "The gate of row %u belongs to incarnation %llu of it, and it is at "
-        "%llu.",
+        "The gate of row %u belongs to incarnation %llu, but the row's "
+        "incarnation is %llu.",
         i, (unsigned long long) (words->gate >> SEQUENCE_BITS),
         (unsigned long long) words->incarnation & 0xffff);
   if (needed >= GATE_EVICTED)
     return false;
   if (!(words->mode & MODE_RELIABLE))
     return doubt_set (doubt, DATAHUB_FINDING_GATE, i, words->gate,
-        "Row %u is a live consumer's, and holds the producer at record %llu.",
+        "Row %u belongs to a live consumer, but blocks the producer at record "
+        "%llu.",
         i, (unsigned long long) needed);
   if (needed < (tail & SEQUENCE_MASK) || needed > (head & SEQUENCE_MASK))
     return doubt_set (doubt, DATAHUB_FINDING_GATE, i, words->gate,
-        "Row %u needs record %llu next; the ring goes from %llu to %llu.", i,
-        (unsigned long long) needed, (unsigned long long) tail,
+        "Row %u needs record %llu next, but the ring goes from %llu to %llu.",
+        i, (unsigned long long) needed, (unsigned long long) tail,
         (unsigned long long) head);
   return false;
 }
@@ -123,7 +124,7 @@ check_row (Scan *scan, uint32_t i, Doubt *doubt)
     return false; /* its words are for the cleaner */
   if (words.state == DATAHUB_CONSUMER_ACTIVE && cursor > head)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, cursor,
-        "Row %u reads record %llu next; the ring ends before %llu.", i,
+        "Row %u reads record %llu next, but the ring ends before %llu.", i,
         (unsigned long long) cursor, (unsigned long long) head);
   return check_gate (scan, i, &words, tail, head, doubt);
 }
@@ -137,7 +138,8 @@ check_pins (Scan *scan, uint32_t i, Doubt *doubt)
   if (used == 0 || word >> used == 0)
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_PINS, i, word >> used,
-      "Row %u holds records beyond the %u there are.", i, block->g.n_recs);
+      "Row %u holds records beyond the last of the %u records.", i,
+      block->g.n_recs);
 }
 
 /* A row goes neutral before its lock is let go, so one that is not neutral, with
@@ -155,7 +157,7 @@ check_dead_row (Scan *scan, uint32_t i, Doubt *doubt)
     return false;
   if (!row_read_info (block, block->lck, i, &info)) {
     return doubt_set (doubt, DATAHUB_FINDING_CONSUMER_DEAD, i, incarnation,
-        "Row %u has no owner, and is not clean.", i);
+        "Row %u has no owner, but is not clean.", i);
   }
   doubt_set (doubt, DATAHUB_FINDING_CONSUMER_DEAD, i, incarnation,
       "The consumer \"%s\" (process %d, row %u) is dead; its row is not clean "
@@ -193,9 +195,8 @@ check_lock (Scan *scan, uint32_t i, Doubt *doubt)
   name_lock (lock, i, name);
   if (kind == LOCK_OWNER_NOBODY)
     return doubt_set (doubt, DATAHUB_FINDING_LOCK_WORD, i, owner,
-        "User lock %s is held by participant %u, and there is none of that "
-        "number.",
-        name, OWNER_PARTICIPANT (owner));
+        "User lock %s is held by participant %u, which does not exist.", name,
+        OWNER_PARTICIPANT (owner));
   if (OWNER_PARTICIPANT (owner) == PARTICIPANT_PRODUCER)
     return doubt_set (doubt, DATAHUB_FINDING_LOCK_OWNER_DEAD, i, owner,
         "User lock %s is still held by the producer, which is dead (thread "
@@ -224,8 +225,8 @@ check_names_dirty (Scan *scan, uint32_t index, Doubt *doubt)
       || load_seq (&block->wake->registry_dirty) != dirty)
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_NAMES_DIRTY, 0, dirty,
-      "A process died while it changed the names of the user locks; who opens "
-      "one by name next repairs them.");
+      "A process died while it changed the names of the user locks; they are "
+      "repaired when a lock is next opened by name.");
 }
 
 static bool
@@ -241,7 +242,7 @@ check_name (Scan *scan, uint32_t i, Doubt *doubt)
   if (!name[0])
     return raw
         && doubt_set (doubt, DATAHUB_FINDING_LOCK_NAME, i, raw,
-            "The name of user lock %u is not one.", i);
+            "The name of user lock %u is not a valid name.", i);
   for (uint32_t k = 0; k < i; k++) {
     lock_registry_read_name (&locks[k], other);
     if (strcmp (name, other) == 0)

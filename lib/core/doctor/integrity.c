@@ -175,11 +175,11 @@ check_state (Scan *scan, uint32_t index, Doubt *doubt)
   uint64_t heartbeat = load_relaxed (&block->header->heartbeat);
   if (state > DATAHUB_STATE_MOVED)
     return doubt_set (doubt, DATAHUB_FINDING_STATE, 0, state,
-        "The state word is %u, which is no state.", state);
+        "The state word is %u, which is not a state.", state);
   if (state < DATAHUB_STATE_READY)
     return doubt_set (doubt, DATAHUB_FINDING_STATE, 0, state,
-        "The block has a name, but its state word, %u, says that it is not "
-        "finished: nobody can attach.",
+        "The block has a name, but its state word (%u) is that of an "
+        "unfinished block: no consumer can attach.",
         state);
   if (block_is_writer_alive (block))
     return false;
@@ -201,8 +201,8 @@ check_state (Scan *scan, uint32_t index, Doubt *doubt)
           name_entry (block->user, block->channel).text))
     return false;
   return doubt_set (doubt, DATAHUB_FINDING_BLOCK_LEFTOVER, 0, state,
-      "The block is closed and nobody has it open, but its files are still "
-      "there.");
+      "The block is closed and no process has it open, but its files still "
+      "exist.");
 }
 
 /* The header as it is mapped now: block_open() checked a copy of the file. The
@@ -218,12 +218,12 @@ check_header (Scan *scan, uint32_t index, Doubt *doubt)
   sum = fnv1a (&id, offsetof (BlockIdentity, header_check));
   if (id.header_check != sum)
     return doubt_set (doubt, DATAHUB_FINDING_HEADER, 0, sum,
-        "The header was written to after the block was made: its check sum "
-        "does not match.");
+        "The header was changed after the block was made: its check sum does "
+        "not match.");
   if (!os_read_all (block->lck, &page, sizeof page)
       || page.max_rows != block->g.max_rows)
     return doubt_set (doubt, DATAHUB_FINDING_HEADER, 1, page.max_rows,
-        "The lock file speaks of %u rows, the header of %u.", page.max_rows,
+        "The lock file has %u rows, the header %u.", page.max_rows,
         block->g.max_rows);
   return false;
 }

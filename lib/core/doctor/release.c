@@ -26,12 +26,12 @@ refuse_living (Releaser *releaser, uint32_t i)
   DatahubConsumerInfo info;
   if (!row_read_info (&releaser->block, releaser->block.lck, i, &info))
     return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
-        "A process that lives has row %u, and may be joining: nothing was "
+        "Row %u belongs to a live process, which may be joining: nothing was "
         "released.",
         i);
   return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
-      "The consumer \"%s\" (row %u) lives, and may be using what it holds: "
-      "nothing was released. End process %d; all it holds is given back then.",
+      "The consumer \"%s\" (row %u) is alive and may use what it holds: "
+      "nothing was released. End process %d to release all that it holds.",
       info.name, i, info.pid);
 }
 
@@ -59,8 +59,7 @@ static DatahubResult
 fail_gone (Releaser *releaser, const char *what, uint32_t index)
 {
   return result_fail (releaser->error, DATAHUB_ERROR_NOT_FOUND, 0,
-      "Nobody holds %s %u any more, or not the one who was meant.", what,
-      index);
+      "No process holds %s %u any more, or another one holds it.", what, index);
 }
 
 static DatahubResult
@@ -194,8 +193,8 @@ release_lock (Releaser *releaser, uint32_t i, uint64_t owner)
   if (OWNER_PARTICIPANT (word) != PARTICIPANT_PRODUCER)
     return refuse_living (releaser, OWNER_PARTICIPANT (word) - PARTICIPANT_ROW);
   return result_fail (releaser->error, DATAHUB_ERROR_BUSY, 0,
-      "The producer has user lock %u (thread %u) and lives: nothing was "
-      "released. End the producer; the lock goes to who wants it next then.",
+      "The producer holds user lock %u (thread %u) and is alive: nothing was "
+      "released. End the producer to release the lock.",
       i, OWNER_THREAD (word));
 }
 
@@ -213,7 +212,7 @@ release (Releaser *releaser, const DatahubHeldThing *thing)
       return release_lock (releaser, thing->lock, thing->holder);
   }
   return result_fail (releaser->error, DATAHUB_ERROR_INVALID, 0,
-      "There is no thing of kind %d.", (int) thing->kind);
+      "%d is not a kind of thing that can be released.", (int) thing->kind);
 }
 
 /**

@@ -96,7 +96,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
   *fd = repair_open_lock_file (block);
   if (*fd < 0)
     return result_fail (error, DATAHUB_ERROR_NOT_FOUND, errno,
-        "The DataBlock \"%s\" was removed just now.", block->channel);
+        "The DataBlock \"%s\" was just removed.", block->channel);
   for (;;) {
     OsLock got = os_lock_try (*fd, LOCK_BYTE_JANITOR);
     if (got == OS_LOCK_TAKEN)
@@ -108,7 +108,7 @@ repair_lock (const Block *block, int64_t timeout_ns, int *fd,
   os_close_lock_fd (*fd);
   *fd = -1;
   return result_fail (error, DATAHUB_ERROR_BUSY, 0,
-      "Somebody else is repairing the DataBlock \"%s\".", block->channel);
+      "Another process is repairing the DataBlock \"%s\".", block->channel);
 }
 
 static bool
@@ -150,7 +150,7 @@ repair_rows (Repairer *repairer)
     cleaned++;
     note (repairer, DATAHUB_REPAIR_ROW, i,
         "The row of the dead consumer \"%s\" (process %d, row %u) is cleaned; "
-        "%u records are let go.",
+        "%u records are released.",
         info.name, info.pid, i, info.pins);
   }
   if (cleaned && !is_dry (repairer))
@@ -186,8 +186,8 @@ repair_locks (Repairer *repairer)
       continue; /* somebody took it meanwhile, and was told */
     lock_registry_read_name (lock, name);
     note (repairer, DATAHUB_REPAIR_LOCK, i,
-        "User lock %u%s%s%s is taken from its dead owner; who takes it next is "
-        "told.",
+        "User lock %u%s%s%s is taken from its dead owner; the next thread that "
+        "takes it gets that result.",
         i, name[0] ? " (" : "", name, name[0] ? ")" : "");
   }
 }
@@ -204,7 +204,7 @@ repair_names (Repairer *repairer)
       && (lock_registry_repair (block, &dirty, NULL) != DATAHUB_OK || !dirty))
     return;
   note (repairer, DATAHUB_REPAIR_NAMES, 0,
-      "The names of the user locks are checked; what is not a name is dropped.");
+      "The names of the user locks are checked, and invalid ones are removed.");
 }
 
 /* Generations whose files stay. */
@@ -300,8 +300,8 @@ close_block (Repairer *repairer)
   if (!is_dry (repairer))
     block_close_for_the_dead (block->channel, &block->uuid);
   note (repairer, DATAHUB_REPAIR_CLOSE, 0,
-      "The block is closed for its dead producer, and its readers are woken: "
-      "they read what was committed, then it is over.");
+      "The block is closed for its dead producer, and its consumers are woken: "
+      "they read all committed records, then their stream ends.");
 }
 
 /* Byte 0 says that the producer is dead and that no other begins meanwhile; the

@@ -182,7 +182,8 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
   os_space (dir, &total, &available);
   return result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough shared memory for the %s: %.1f MiB wanted, %.1f MiB free of "
-      "%.1f MiB in %s. Make that bigger, or ask for fewer or smaller slots.",
+      "%.1f MiB in %s. Make that file system bigger, or use fewer or smaller "
+      "slots.",
       what, size / 1048576.0, available / 1048576.0, total / 1048576.0, path);
 }
 

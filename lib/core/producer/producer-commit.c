@@ -402,8 +402,8 @@ check_commits (DatahubProducer *producer, Call *call)
   for (uint32_t i = 0; i < call->n_commits; i++)
     if (!is_commit_sound (producer, &call->commits[i])) {
       call->result = result_fail (call->error, DATAHUB_ERROR_INVALID, 0,
-          "The record to commit is malformed: its memories are not loans of "
-          "this producer, or its numbers are impossible.");
+          "The record to commit is malformed: a memory is not a slot lent by "
+          "this producer, or a number is impossible.");
       return false;
     }
   return true;

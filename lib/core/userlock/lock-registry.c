@@ -113,7 +113,7 @@ lock_management (Block *block, DatahubError *error)
   while (os_lock_try (fd, LOCK_BYTE_REGISTRY) != OS_LOCK_TAKEN) {
     if (os_now () > end) {
       result_fail (error, DATAHUB_ERROR_BUSY, 0,
-          "The names of the locks are held by another process for over %d s.",
+          "Another process has held the names of the locks for over %d s.",
           (int) (PATIENCE_NS / NS_PER_S));
       os_close_lock_fd (fd);
       return -1;

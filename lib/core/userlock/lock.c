@@ -300,7 +300,8 @@ open_lock (Block *block, uint32_t index, DatahubSpinlock **lock,
   *lock = NULL;
   if (index >= N_USER_LOCKS)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "There are user locks 0 to %u, no %u.", N_USER_LOCKS - 1, index);
+        "User lock %u does not exist: there are 0 to %u.", index,
+        N_USER_LOCKS - 1);
   *lock = calloc (1, sizeof **lock);
   if (!*lock)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
@@ -358,8 +359,8 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
   while (os_lock_try (block->lck, byte) != OS_LOCK_TAKEN) {
     if (os_now () > end)
       return result_fail (error, DATAHUB_ERROR_BUSY, 0,
-          "Somebody keeps byte %u of the lock file, which says that this "
-          "consumer lives.",
+          "Another process holds byte %u of the lock file, which must mark "
+          "this consumer as alive.",
           (unsigned) byte);
     os_pause (BYTE_RETRY_NS);
   }

@@ -93,7 +93,7 @@ test_log (void)
   fixture_expect_line (broker, "event=serving");
   raw_key_pair (public_key, secret_key);
   Raw *raw = raw_with_key (public_key, secret_key);
-  fixture_expect_line (broker, "…) is not on the list");
+  fixture_expect_line (broker, "…) is not on the allow-list");
   raw_free (raw);
   fixture_signal (broker, SIGTERM);
   g_assert_cmpint (fixture_reap (broker), ==, 0);

@@ -81,12 +81,12 @@ header (void)
   BlockIdentity *id = &scene.header->identity;
   FINDS (&scene, id->secret_tag[5], 1, HEADER, "check sum");
   FINDS (&scene, id->n_recs, 1, HEADER, "check sum");
-  FINDS (&scene, scene.header->state, 6, STATE, "no state");
+  FINDS (&scene, scene.header->state, 6, STATE, "not a state");
   FINDS (&scene, scene.header->state, DATAHUB_STATE_MUTEX_READY, STATE,
-      "not finished");
+      "of an unfinished block");
   id->max_rows--;
   renew_header_check (id);
-  check_found (DATAHUB_FINDING_HEADER, "100 rows, the header of 99");
+  check_found (DATAHUB_FINDING_HEADER, "100 rows, the header 99");
   mend (&scene);
   scene_end (&scene);
 }
@@ -114,11 +114,11 @@ ring_words (void)
   uint32_t n = scene.header->identity.n_recs;
   uint64_t first = *ring_word_of (&scene.ctl, 1);
   FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (2, n), RING_WORD,
-      "should lead to record 2");
+      "should refer to record 2");
   FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (2, RECORD_NONE),
-      RING_WORD, "should lead to record 2");
+      RING_WORD, "should refer to record 2");
   FINDS (&scene, *ring_word_of (&scene.ctl, 2), RING_WORD (10, 2), RING_WORD,
-      "says record 10");
+      "refers to record 10");
   FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (7, n), RING_WORD,
       "which is not in the ring");
   FINDS (&scene, *ring_word_of (&scene.ctl, 7), RING_WORD (6, 0), RING_WORD,
@@ -162,11 +162,12 @@ records (void)
   FINDS (&scene, r->mem[0].slot, 16, RECORD, "outside of its slot");
   FINDS (&scene, r->mem[0].offset, 4097, RECORD, "outside of its slot");
   FINDS (&scene, r->mem[0].size, UINT64_MAX, RECORD, "outside of its slot");
-  FINDS (&scene, r->meta_size, RECORD_INLINE + 1, RECORD, "does not fit");
+  FINDS (&scene, r->meta_size, RECORD_INLINE + 1, RECORD, "impossible size");
   FINDS (&scene, r->meta_gen, 77, RECORD, "its body");
-  FINDS (&scene, r->checksum_kind, 3, RECORD, "no known kind");
-  FINDS (&scene, r->ctx[DATAHUB_CONTEXT_CAPS], 60000, RECORD, "stands in");
-  FINDS (&scene, r->ctx_seq[DATAHUB_CONTEXT_CAPS], 77, RECORD, "stands in");
+  FINDS (&scene, r->checksum_kind, 3, RECORD, "checksum is unknown");
+  FINDS (&scene, r->ctx[DATAHUB_CONTEXT_CAPS], 60000, RECORD, "sticky records");
+  FINDS (&scene, r->ctx_seq[DATAHUB_CONTEXT_CAPS], 77, RECORD,
+      "sticky records");
   FINDS (&scene, ((BlockRecord *) caps)->n_mem, 9, RECORD, "damaged");
   scene_end (&scene);
 }
@@ -201,7 +202,7 @@ sticky_words (void)
   uint64_t *sticky = section_of (&scene.ctl, SECTION_STICKY);
   uint64_t buffer = *ring_word_of (&scene.ctl, 1);
   FINDS (&scene, sticky[DATAHUB_CONTEXT_CAPS], RING_WORD (0, 60000),
-      STICKY_WORD, "caps in force");
+      STICKY_WORD, "current caps");
   FINDS (&scene, sticky[DATAHUB_CONTEXT_CAPS], buffer, STICKY_WORD,
       "another type");
   FINDS (&scene, sticky[STICKY_EOS], RING_WORD (3, 500), STICKY_WORD,
@@ -217,19 +218,19 @@ pools (void)
   FINDS (&scene, entries[1].stride, 4095, POOL, "impossible numbers");
   FINDS (&scene, entries[1].kind, 7, POOL, "impossible numbers");
   FINDS (&scene, entries[1].n_slots, 0, POOL, "impossible numbers");
-  FINDS (&scene, scene.header->next_gen, 1, POOL, "newest is said to be 1");
+  FINDS (&scene, scene.header->next_gen, 1, POOL, "newest is recorded as 1");
   entries[5] = entries[1];
   check_found (DATAHUB_FINDING_POOL, "twice");
   mend (&scene);
   entries[1].n_slots = 32;
   entries[1].size = BLOCK_PAGE + 32 * 4096;
-  check_found (DATAHUB_FINDING_POOL, "not as long");
+  check_found (DATAHUB_FINDING_POOL, "another length");
   mend (&scene);
   Intrusion pool = intrude (".d2");
   FINDS (&scene, ((PoolPage *) pool.bytes)->gen, 3, POOL, "first page");
   intrusion_restore (&pool);
   CHECK (ftruncate (pool.fd, 5000) == 0);
-  check_found (DATAHUB_FINDING_POOL, "not as long");
+  check_found (DATAHUB_FINDING_POOL, "another length");
   intrusion_restore (&pool);
   intrusion_end (&pool);
   char path[256], away[256];
@@ -256,7 +257,7 @@ rows (void)
   FINDS (&scene, live->quota, 9, ROW, "quota of 9");
   FINDS (&scene, live->claim, 9, ROW, "claimed by incarnation 9");
   FINDS (&scene, live->cursor, 7, ROW, "Row 1 reads record 7");
-  FINDS (&scene, live->gate, GATE_WORD (1, 3), GATE, "live consumer's");
+  FINDS (&scene, live->gate, GATE_WORD (1, 3), GATE, "live consumer, but");
   FINDS (&scene, reliable->gate, GATE_WORD (2, 2), GATE, "incarnation 2");
   FINDS (&scene, reliable->gate, GATE_WORD (1, 7), GATE, "needs record 7");
   CHECK_INT (n & 63, !=, 0);
@@ -385,7 +386,7 @@ dead_producer (void)
   /* the same, closed on its behalf, with nobody left */
   Intrusion ctl = intrude (".ctl");
   ((BlockHeader *) ctl.bytes)->state = DATAHUB_STATE_CLOSED;
-  check_found (DATAHUB_FINDING_BLOCK_LEFTOVER, "nobody has it open");
+  check_found (DATAHUB_FINDING_BLOCK_LEFTOVER, "no process has it open");
   intrusion_end (&ctl);
   datahub_block_reclaim (false, NULL, NULL, NULL);
 }

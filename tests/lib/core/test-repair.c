@@ -316,7 +316,7 @@ busy (void)
   CHECK (fcntl (fd, F_OFD_SETLK, &lock) == 0);
   CHECK_RESULT (datahub_block_repair ("cam0", 0, 0, NULL, NULL, &n, &err),
       DATAHUB_ERROR_BUSY);
-  CHECK_CONTAINS (err.message, "else is repairing");
+  CHECK_CONTAINS (err.message, "Another process is repairing");
   CHECK_RESULT (datahub_block_repair ("cam0", 0, 10 * CHECK_MS, NULL, NULL, &n,
                     &err),
       DATAHUB_ERROR_BUSY);
@@ -432,7 +432,7 @@ held_by_both (void)
   uint32_t n;
   check_kill (&dead);
   CHECK_RESULT (release (thing), DATAHUB_ERROR_BUSY);
-  CHECK_CONTAINS (err.message, "(row 1) lives");
+  CHECK_CONTAINS (err.message, "(row 1) is alive");
   CHECK_OK (datahub_block_inspect_consumers ("cam0", infos, 2, &n, &err));
   CHECK_INT (n, ==, 2);
   CHECK_INT (infos[0].pins, ==, 2);

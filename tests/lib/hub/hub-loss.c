@@ -216,7 +216,7 @@ test_wrong_server_key (void)
   g_assert_false (datahub_hub_wait_connected (hub, 20 * SECONDS, NULL, &error));
   g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY);
   g_assert_nonnull (strstr (error->message,
-      "server key not accepted, or not a datahub broker"));
+      "the server key was not accepted, or this is not a datahub broker"));
   g_assert_nonnull (strstr (error->message, public));
   fixture_wait_until (heard.lost == 1);
   g_assert_error (heard.error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY);

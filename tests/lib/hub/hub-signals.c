@@ -281,7 +281,7 @@ test_name_is_taken (void)
   fixture_wait_until (heard.added == 1);
   datahub_hub_register_block (second, "cam0", UUID_B, NULL, NULL);
   fixture_wait_until (heard.refused == 1);
-  g_assert_nonnull (strstr (heard.text, "is alive"));
+  g_assert_nonnull (strstr (heard.text, "already produces"));
   g_autofree char *pid = g_strdup_printf ("pid %d", getpid ());
   g_assert_nonnull (strstr (heard.text, pid));
   /* It is tried on, and told no second time. */

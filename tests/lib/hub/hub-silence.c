@@ -26,8 +26,8 @@ test_named_broker_is_missed (void)
   g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autofree char *endpoint =
       g_strconcat ("ipc://", fixture_dir (), "/nobody.sock", NULL);
-  g_autofree char *line =
-      g_strconcat ("no broker answers at ", endpoint, "; it is tried", NULL);
+  g_autofree char *line = g_strconcat ("no broker answers at ", endpoint,
+      "; the connection is tried", NULL);
   Child *child = fixture_spawn ("try", endpoint);
 
   fixture_expect_line (child, line);

@@ -281,9 +281,9 @@ test_long_path (void)
 
   g_setenv ("DATAHUB_RUNTIME_DIR", path, TRUE);
   assert_refused (datahub_broker_start (broker, &error), &error,
-      DATAHUB_HUB_ERROR_SETTINGS, "a socket's path may have 107");
+      DATAHUB_HUB_ERROR_SETTINGS, "the limit of socket paths is 107");
   assert_refused (datahub_hub_connect_to (hub, "auto", NULL, NULL, &error),
-      &error, DATAHUB_HUB_ERROR_SETTINGS, "a socket's path may have 107");
+      &error, DATAHUB_HUB_ERROR_SETTINGS, "the limit of socket paths is 107");
 }
 
 static void
