@@ -312,7 +312,8 @@ The sentences are printed by: {COMMAND} --list FILE
 Rewrite them (docs/style.md, Language). If a file was renamed, or text was moved
 from OLD to NEW, move its figures: {COMMAND} --rename OLD NEW
 If the sentence is clearer with the word, list it with a reason in {KEEP}.""")
-    gone = sorted({name for name, _ in table if name not in house.files})
+    listed = {name for name, _ in table} | {row[0] for row in house.keep}
+    gone = sorted(listed - set(house.files))
     if gone:
         print("Rows of files that are gone: " + ", ".join(gone))
     print()
@@ -340,8 +341,9 @@ def rename(house, old, new):
     table = load(house)
     if new not in house.files:
         sys.exit(f"{new}: no such file (is it added to git?)")
-    if not any(name == old for name, _ in table):
-        sys.exit(f"{old} has no row in {TABLE}")
+    listed = {name for name, _ in table} | {row[0] for row in house.keep}
+    if old not in listed:
+        sys.exit(f"{old} has no row in {TABLE} or {KEEP}")
     here = house.counts(old) if old in house.files else {}
     for part, count in house.counts(new).items():
         source = table.get((old, part))

@@ -113,6 +113,16 @@ def a_renamed_file_fails_with_the_command_that_moves_its_row(tree):
     assert "lib/a.c" not in tree.read(TABLE)
 
 
+def a_renamed_file_with_kept_phrases_alone_moves_them(tree):
+    tree.write("new.c", f"/* A thread that asks {WHO} owns it. */\n")
+    tree.write(KEEP, f"new.c\tasks {WHO} owns\tthe owner is a process\n")
+    tree.passes()
+    tree.move("new.c", "newer.c")
+    tree.fails("newer.c: comments: 1 of", "gone: new.c")
+    tree.run("--rename", "new.c", "newer.c")
+    tree.passes()
+
+
 def text_that_moves_takes_its_figures_along(tree):
     tree.write("lib/a.c", f"/* {BAD}*/\n")
     tree.write("lib/b.c", f"/* {BAD}*/\n")
@@ -148,6 +158,11 @@ def a_kept_phrase_needs_its_sentence_and_a_reason(tree):
     tree.fails("lib/a.c")
     tree.write(KEEP, f"lib/a.c\tasks {WHO} owns\tthe owner is a process\n")
     tree.passes()
+    tree.move("lib/a.c", "lib/b.c")
+    tree.run("--rename", "lib/a.c", "lib/b.c")
+    tree.passes()
+    tree.move("lib/b.c", "lib/a.c")
+    tree.run("--rename", "lib/b.c", "lib/a.c")
     tree.write(KEEP, f"lib/a.c\tasks {WHO} owns\n")
     tree.fails("FILE, PHRASE, REASON")
     tree.write(KEEP, f"lib/a.c\tasks {WHO} owns\ta reason\n"
@@ -160,6 +175,7 @@ CASES = [an_unchanged_tree_passes, a_worse_comment_fails_by_name,
          each_kind_of_file_is_read, names_and_code_are_not_words,
          a_long_new_file_has_the_limit, a_file_that_moved_keeps_its_row,
          a_renamed_file_fails_with_the_command_that_moves_its_row,
+         a_renamed_file_with_kept_phrases_alone_moves_them,
          text_that_moves_takes_its_figures_along, a_rename_raises_no_sum,
          an_update_lowers_and_never_raises,
          a_kept_phrase_needs_its_sentence_and_a_reason]
