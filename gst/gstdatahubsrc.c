@@ -66,6 +66,13 @@ struct _GstDatahubSrc
   guint64 lost; /* likewise */
   gboolean told_damaged; /* once for each producer */
   GstDatahubFeed feed;
+  /* The result of create until the base class has taken it. Since GStreamer 1.24
+   * the base class drops results during a pause, and calls create again. */
+  GstBuffer *offered; /* owned */
+  gboolean ended;
+
+  gint flushed; /* atomic: `offered` and `ended` are void */
+  GThread *pausing_thread; /* atomic; compared only */
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSrc, gst_datahub_src, GST_TYPE_PUSH_SRC,
@@ -312,22 +319,53 @@ read_one (GstDatahubSrc *self, GstBuffer **buffer)
 
 /* ---- the base class ---- */
 
+/* Streaming thread, or when it has ended. */
+static void
+forget_result (GstDatahubSrc *self)
+{
+  gst_clear_buffer (&self->offered);
+  self->ended = FALSE;
+}
+
+/* The pad is looked at, too: since GStreamer 1.24 the base class may call
+ * unlock_stop in this thread, for a pause, after unlock for a deactivation. */
+static gboolean
+is_unlocked (GstDatahubSrc *self)
+{
+  return gst_datahub_waits_is_unlocked (&self->waits)
+      || GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self));
+}
+
 static GstFlowReturn
 gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  GstBuffer *made = NULL;
   GstFlowReturn flow = GST_FLOW_OK;
-  while (flow == GST_FLOW_OK && !made) {
-    if (gst_datahub_waits_is_unlocked (&self->waits))
+  if (g_atomic_int_compare_and_exchange (&self->flushed, TRUE, FALSE))
+    forget_result (self);
+  if (self->ended)
+    return GST_FLOW_EOS;
+  while (flow == GST_FLOW_OK && !self->offered) {
+    if (is_unlocked (self))
       return GST_FLOW_FLUSHING;
-    flow = self->waits.consumer ? read_one (self, &made) : attach (self);
+    flow =
+        self->waits.consumer ? read_one (self, &self->offered) : attach (self);
   }
+  self->ended = flow == GST_FLOW_EOS;
   if (flow == GST_FLOW_OK)
-    *buffer = made;
+    *buffer = gst_buffer_ref (self->offered);
   else
-    gst_clear_buffer (&made);
+    gst_clear_buffer (&self->offered);
   return flow;
+}
+
+/* The first call for a buffer that the base class will push. */
+static void
+gst_datahub_src_get_times (GstBaseSrc *src, GstBuffer *buffer,
+    GstClockTime *start, GstClockTime *end)
+{
+  gst_clear_buffer (&GST_DATAHUB_SRC (src)->offered);
+  *start = *end = GST_CLOCK_TIME_NONE; /* it must not wait for a clock */
 }
 
 static gboolean
@@ -357,13 +395,20 @@ gst_datahub_src_stop (GstBaseSrc *src)
   gst_datahub_reader_clear (&self->reader);
   gst_datahub_waits_stop (&self->waits);
   gst_datahub_feed_clear (&self->feed);
+  forget_result (self);
   return TRUE;
 }
 
+/* Since GStreamer 1.24 the base class calls this for a pause, too, and unlock_stop
+ * not before it calls create again. But create does not return for a pause; it
+ * waits for PLAYING and goes on. */
 static gboolean
 gst_datahub_src_unlock (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  if (g_atomic_pointer_get (&self->pausing_thread) == g_thread_self ())
+    return TRUE;
+  g_atomic_int_set (&self->flushed, TRUE);
   gst_datahub_waits_set_unlocked (&self->waits, TRUE);
   return TRUE;
 }
@@ -403,7 +448,9 @@ pause_stream (GstDatahubSrc *self, GstStateChange change)
 {
   GstStateChangeReturn result;
   gst_datahub_waits_set_pausing (&self->waits, TRUE);
+  g_atomic_pointer_set (&self->pausing_thread, g_thread_self ());
   result = chain_state (self, change);
+  g_atomic_pointer_set (&self->pausing_thread, NULL);
   gst_datahub_waits_set_pausing (&self->waits, FALSE);
   return result;
 }
@@ -631,6 +678,7 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   src_class->stop = gst_datahub_src_stop;
   src_class->unlock = gst_datahub_src_unlock;
   src_class->unlock_stop = gst_datahub_src_unlock_stop;
+  src_class->get_times = gst_datahub_src_get_times;
   src_class->is_seekable = gst_datahub_src_is_seekable;
   src_class->query = gst_datahub_src_query;
   src_class->event = gst_datahub_src_event;

@@ -63,6 +63,133 @@ GST_START_TEST (a_source_pauses_and_goes_on)
 }
 GST_END_TEST;
 
+#define N_NUMBERS 1000
+
+static gpointer
+push_all (gpointer data)
+{
+  GstHarness *sink = data;
+  for (guint32 i = 0; i < N_NUMBERS; i++)
+    push_number (sink, i);
+  fail_unless (gst_harness_push_event (sink, gst_event_new_eos ()));
+  return NULL;
+}
+
+typedef struct
+{
+  GstHarness *src;
+  gint taken; /* atomic */
+} Taker;
+
+static gpointer
+take_all (gpointer data)
+{
+  Taker *taker = data;
+  for (guint32 i = 0; i < N_NUMBERS; i++) {
+    fail_unless_equals_int (take_number (taker->src, NULL), i);
+    g_atomic_int_inc (&taker->taken);
+  }
+  return NULL;
+}
+
+GST_START_TEST (pauses_lose_nothing)
+{
+  for (guint round = 0; round < 5; round++) {
+    GstHarness *sink = number_sink ("slots=8 wait-for-consumers=1");
+    Taker taker = { harness_src ("delivery=reliable start-at=oldest"), 0 };
+    GThread *push = g_thread_new ("push", push_all, sink);
+    GThread *take = g_thread_new ("take", take_all, &taker);
+    while (g_atomic_int_get (&taker.taken) < N_NUMBERS) {
+      gst_element_set_state (taker.src->element, GST_STATE_PAUSED);
+      gst_element_set_state (taker.src->element, GST_STATE_PLAYING);
+    }
+    g_thread_join (push);
+    g_thread_join (take);
+    UNTIL (GST_PAD_IS_EOS (taker.src->sinkpad));
+    fail_unless_equals_uint64 (element_stat (taker.src->element, "lost"), 0);
+    gst_harness_teardown (taker.src);
+    gst_harness_teardown (sink);
+  }
+}
+GST_END_TEST;
+
+typedef struct
+{
+  GMutex shut; /* locked by the test */
+  gint reached, passed; /* atomic */
+} Gate;
+
+/* The source pushes its segment while it makes the result that follows it. */
+static GstPadProbeReturn
+hold_segment (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  Gate *gate = data;
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
+    return GST_PAD_PROBE_OK;
+  g_atomic_int_set (&gate->reached, TRUE);
+  g_mutex_lock (&gate->shut);
+  g_mutex_unlock (&gate->shut);
+  g_atomic_int_set (&gate->passed, TRUE);
+  return GST_PAD_PROBE_OK;
+}
+
+static void
+pause_while_it_is_made (gboolean eos)
+{
+  GstHarness *sink = number_sink (""), *src = harness_src ("");
+  Gate gate = { 0 };
+  g_mutex_init (&gate.shut);
+  g_mutex_lock (&gate.shut);
+  gst_pad_add_probe (src->sinkpad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+      hold_segment, &gate, NULL);
+  gst_harness_push_event (sink,
+      gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "held", NULL)));
+  if (eos)
+    gst_harness_push_event (sink, gst_event_new_eos ());
+  else
+    push_number (sink, 7);
+  UNTIL (g_atomic_int_get (&gate.reached));
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  g_mutex_unlock (&gate.shut);
+  UNTIL (g_atomic_int_get (&gate.passed));
+  until_asleep ("datahubsrc");
+  gst_element_set_state (src->element, GST_STATE_PLAYING);
+  if (eos)
+    UNTIL (GST_PAD_IS_EOS (src->sinkpad));
+  else
+    fail_unless_equals_int (take_number (src, NULL), 7);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+  g_mutex_clear (&gate.shut);
+}
+
+GST_START_TEST (a_pause_while_a_buffer_is_made_keeps_it)
+{
+  pause_while_it_is_made (FALSE);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_pause_while_the_stream_ends_keeps_its_end)
+{
+  pause_while_it_is_made (TRUE);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_source_that_was_just_set_to_play_stops_at_once)
+{
+  GstHarness *sink = number_sink (""), *src = harness_src ("");
+  push_number (sink, 1);
+  for (guint i = 0; i < 300; i++) {
+    gst_element_set_state (src->element, GST_STATE_PAUSED);
+    gst_element_set_state (src->element, GST_STATE_PLAYING);
+    check_stops (src->element);
+    gst_element_set_state (src->element, GST_STATE_PLAYING);
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_paused_source_gives_signs_of_life)
 {
   GstHarness *sink = number_sink (""), *src = harness_src ("");
@@ -139,6 +266,10 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_source_that_waits_for_a_producer_stops_at_once);
   tcase_add_test (tc, a_source_that_waits_for_buffers_stops_at_once);
   tcase_add_test (tc, a_source_pauses_and_goes_on);
+  tcase_add_test (tc, pauses_lose_nothing);
+  tcase_add_test (tc, a_pause_while_a_buffer_is_made_keeps_it);
+  tcase_add_test (tc, a_pause_while_the_stream_ends_keeps_its_end);
+  tcase_add_test (tc, a_source_that_was_just_set_to_play_stops_at_once);
   tcase_add_test (tc, a_paused_source_gives_signs_of_life);
   tcase_add_test (tc, a_sink_that_waits_for_consumers_plays_and_stops_at_once);
   tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
