@@ -5,6 +5,9 @@
 
 #include "check.h"
 
+/* Whether @fd has something to read before the limit has passed. */
+bool check_poll_in_time (int fd, uint64_t limit_ns);
+
 void check_directory_make (void);
 void check_directory_remove (void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Child processes and threads of a test. */
 #include "asleep.h"
-#include "check.h"
+#include "check-private.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Longest one side of a test waits for a word of the other. */
-#define HEAR_TIMEOUT_MS 30000
+#define HEAR_LIMIT_NS (30 * CHECK_S)
 
 CheckChild
 check_fork (void (*run) (CheckParent *parent), const void *data)
@@ -53,9 +53,7 @@ uint64_t
 check_hear (int fd)
 {
   uint64_t word = 0;
-  struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-  int timeout = (int) (check_scaled_ns (HEAR_TIMEOUT_MS));
-  if (poll (&poll_fd, 1, timeout) != 1)
+  if (!check_poll_in_time (fd, HEAR_LIMIT_NS))
     check_fail (__FILE__, __LINE__, "no word of the other process in time");
   /* A pipe hands over so few bytes whole. */
   if (read (fd, &word, sizeof word) != sizeof word)

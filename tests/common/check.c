@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs a table of tests, each in its own process, and prints TAP. */
 #include "check-private.h"
+#include "speed.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Longest a single behaviour may take; far above what any needs. */
-#define TEST_TIMEOUT_MS 60000
+/* Longest a single behaviour may take on the reference machine, see speed.h. */
+#define TEST_LIMIT_NS (60 * CHECK_S)
+/* Between two looks at whether a limit that has passed has grown. */
+#define AGAIN_MS 200
 #define EXIT_SKIPPED 77
 /* Longest a test looks for a condition. */
 #define UNTIL_NS (10 * CHECK_S)
@@ -35,18 +38,10 @@ check_now_ns (void)
   return (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
 }
 
-static int64_t
-scale (void)
-{
-  const char *text = getenv ("CHECK_SCALE");
-  int64_t value = text ? atoll (text) : 1;
-  return value > 0 ? value : 1;
-}
-
 int64_t
 check_scaled_ns (int64_t ns)
 {
-  return ns * scale ();
+  return ns * speed_given ();
 }
 
 void
@@ -113,7 +108,7 @@ void
 check_look_again (const char *file, int line, const char *condition,
     uint64_t since_ns)
 {
-  if (check_now_ns () - since_ns > (uint64_t) check_scaled_ns (UNTIL_NS))
+  if (speed_is_over (check_now_ns () - since_ns, UNTIL_NS))
     check_fail (file, line, "in vain: %s", condition);
   sched_yield ();
 }
@@ -131,24 +126,42 @@ run_test (const CheckTest *test)
   exit (0);
 }
 
-static int
-timeout_ms (void)
+static uint64_t
+limit_ns (void)
 {
   const char *text = getenv ("CHECK_TIMEOUT");
-  return text ? atoi (text) * 1000 : (int) (TEST_TIMEOUT_MS * scale ());
+  return text ? (uint64_t) atoll (text) * CHECK_S : TEST_LIMIT_NS;
+}
+
+/* Polls until the limit has passed on this machine; false then. */
+bool
+check_poll_in_time (int fd, uint64_t limit_ns)
+{
+  struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+  uint64_t start = check_now_ns ();
+  int wait_ms = (int) (check_scaled_ns ((int64_t) limit_ns) / CHECK_MS);
+  do {
+    if (poll (&poll_fd, 1, wait_ms) > 0)
+      return true;
+    wait_ms = AGAIN_MS;
+  } while (!speed_is_over (check_now_ns () - start, limit_ns));
+  return false;
 }
 
 static bool
 wait_for_exit (pid_t pid, int *status)
 {
   int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
-  struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
-  int ready = poll (&poll_fd, 1, timeout_ms ());
-  if (ready == 0)
+  uint64_t start = check_now_ns ();
+  bool in_time = check_poll_in_time (pidfd, limit_ns ());
+  if (!in_time) {
+    check_note ("still running after %llu s, killed",
+        (unsigned long long) ((check_now_ns () - start) / CHECK_S));
     kill (pid, SIGKILL);
+  }
   close (pidfd);
   waitpid (pid, status, 0);
-  return ready != 0;
+  return in_time;
 }
 
 static bool
@@ -156,9 +169,7 @@ report (const CheckTest *test, size_t number, int status, bool in_time)
 {
   bool skipped = WIFEXITED (status) && WEXITSTATUS (status) == EXIT_SKIPPED;
   bool passed = skipped || (WIFEXITED (status) && WEXITSTATUS (status) == 0);
-  if (!in_time)
-    check_note ("still running after %d s, killed", timeout_ms () / 1000);
-  else if (WIFSIGNALED (status))
+  if (in_time && WIFSIGNALED (status))
     check_note ("ended by signal %d (%s)", WTERMSIG (status),
         strsignal (WTERMSIG (status)));
   printf ("%s %zu - %s%s%s\n", passed ? "ok" : "not ok", number, test->name,

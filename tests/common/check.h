@@ -111,8 +111,8 @@ void check_assert_nothing_left (void);
 uint32_t check_count_fds (void);
 uint32_t check_count_fds_of (pid_t pid);
 
-/* Looks until the condition holds, for what nothing can wait for; 10 s at most.
- */
+/* Looks until the condition holds, for what nothing can wait for; 10 s at most on
+ * the reference machine. */
 #define CHECK_UNTIL(condition)                                                 \
   do {                                                                         \
     uint64_t check_since = check_now_ns ();                                    \
@@ -124,7 +124,8 @@ void check_look_again (const char *file, int line, const char *condition,
 
 uint64_t check_now_ns (void);
 /* Real time as slow machines and sanitizers need it: CHECK_SCALE multiplies.
- * CHECK_TIMEOUT (seconds) replaces the limit of one test, 60 s. */
+ * CHECK_TIMEOUT (seconds) replaces the limit of one test, 60 s. Both limits grow
+ * with what the machine needs, see speed.h. */
 int64_t check_scaled_ns (int64_t ns);
 
 #define CHECK_MS INT64_C (1000000)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 COUNT = "300000"
+LIMIT = 60 * int(os.environ.get("CHECK_SCALE", 1))  # seconds
 
 
 def run(program, order):
@@ -17,7 +18,7 @@ def run(program, order):
         running = [subprocess.Popen([program, what, "numbers", COUNT], env=env,
                                     stdout=subprocess.PIPE, text=True)
                    for what in order]
-        said = {what: process.communicate(timeout=60)[0]
+        said = {what: process.communicate(timeout=LIMIT)[0]
                 for what, process in zip(order, running)}
         assert all(process.returncode == 0 for process in running), said
         assert said == {"send": f"sent {COUNT}\n",

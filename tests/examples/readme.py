@@ -13,7 +13,7 @@ import tempfile
 
 README, MEDIA_CHECK, ORDER = sys.argv[1:4]
 FRAMES = 60
-LIMIT = 60  # seconds
+LIMIT = 60 * int(os.environ.get("CHECK_SCALE", 1))  # seconds
 
 
 def check(condition, what):

@@ -17,7 +17,7 @@ CLIP = os.environ.get("DATAHUB_TEST_CLIP")
 CLIP_FRAMES = 720
 CLIP_SAMPLES = 1440000  # 30 s at 48000 Hz
 RATE = 30
-LIMIT = 120  # seconds, of one run
+LIMIT = 120 * int(os.environ.get("CHECK_SCALE", 1))  # seconds, of one run
 
 
 class Run:

@@ -5,7 +5,8 @@
 
 #include <glib.h>
 
-/* Looks until the condition holds, 20 s at the most. */
+/* Looks until the condition holds, 20 s at most on the reference machine of
+ * common/speed.h. */
 #define UNTIL(condition)                                                       \
   do {                                                                         \
     gint64 until_since = g_get_monotonic_time ();                              \

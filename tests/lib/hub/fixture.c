@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 
+#include "common/speed.h"
+
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
@@ -153,7 +155,7 @@ fixture_wait_begin (void)
 void
 fixture_wait_step (gint64 started, const char *what)
 {
-  if (g_get_monotonic_time () - started > WAIT_LIMIT_US)
+  if (speed_is_over (g_get_monotonic_time () - started, WAIT_LIMIT_US))
     g_error ("waited in vain for: %s", what);
   g_main_context_iteration (NULL, TRUE);
 }
