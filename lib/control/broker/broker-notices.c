@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the broker tells whom when a block or a consumer comes or goes. */
+/* The notices that the broker sends to clients when a block or a consumer is
+ * added or removed. */
 #include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The requests, one handler each, in one table. A handler sees a strictly
- * parsed message of a known key; it checks that key's rights itself. */
+/* The requests, one handler each, in one table. A handler receives a strictly
+ * parsed message of a known key, and must check the rights of that key. */
 #include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who is still there. A client that misses its heartbeats is silent, no more:
- * its blocks and consumers stay until the kernel says that they are gone. */
+/* The watch over clients. A client that misses heartbeats is only marked as
+ * stalled: its blocks and consumers stay until the kernel shows that they are
+ * gone. */
 #include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"

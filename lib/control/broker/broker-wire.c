@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The broker's side of the wire: what comes in is judged here (who sent it, is
- * it new, is it within the sender's budget) before a handler sees it. */
+/* The broker's side of the wire. Each incoming message is checked here (its
+ * sender, its order, the sender's budget) before a handler receives it. */
 #include "control/wire/hub-log-private.h"
 #include "broker-private.h"
 #include "control/wire/hub-error-private.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The broker's life: the locks, the sockets and the one thread that owns the
- * registry. What it says is in broker-wire.c, broker-requests.c and
+/* The broker's lifecycle: the locks, the sockets and the one thread that owns
+ * the registry. The protocol is in broker-wire.c, broker-requests.c and
  * broker-watch.c. */
 #include "control/wire/hub-log-private.h"
 #include "broker-private.h"

@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <datahub/types.h>
 
-/* What the kernel says about a block on this machine. */
+/* Evidence from the kernel about a block on this machine. */
 typedef enum
 {
   DATAHUB_EVIDENCE_ALIVE, /* its producer holds its lock */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Death by evidence: a silent client may be stopped, and then its blocks stay;
- * only the kernel's word that a lock is free removes them. */
+/* Evidence of death. A silent client may only be stopped, so its blocks stay.
+ * They are removed only if the kernel reports that their lock is free. */
 #include "control/wire/hub-log-private.h"
 #include "evidence-private.h"
 #include <datahub/block.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the broker remembers: clients, their blocks, and who consumes those. All
- * of it belongs to the broker's thread. */
+/* The broker's registry: clients, their blocks, and the consumers of those
+ * blocks. It must only be used in the broker's thread. */
 #ifndef DATAHUB_REGISTRY_PRIVATE_H
 #define DATAHUB_REGISTRY_PRIVATE_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The registry: plain bookkeeping. Who may change it is the broker's to say. */
+/* The registry only keeps the data. The broker checks the rights before it
+ * changes an entry. */
 #include "control/wire/hub-log-private.h"
 #include "registry-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The allow-list: which key may do what with which names. The broker's own user
- * may do everything; a key that is not listed, nothing. */
+/* The allow-list: the rights of each key, by patterns of names. The broker's
+ * own user has all rights; a key that is not listed has none. */
 #include "control/wire/hub-log-private.h"
 #include "rights-private.h"
 #include <datahub/hub.h>

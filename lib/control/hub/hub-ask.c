@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a program asks its hub: each question asynchronously, and waiting. */
+/* Queries of a program to its hub. Each has an asynchronous and a blocking
+ * form. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the broker said about one block, kept as it was said. */
+/* An immutable copy of the broker's data about one block. */
 #include "control/wire/hub-log-private.h"
 #include "hub-block-private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The blocks this hub was told of. A change of brokers is not a change of
- * blocks: what was known stays known until the new broker had time to hear from
- * everybody. */
+/* The blocks that the broker announced to this hub. If the broker changes, the
+ * entries stay until all clients have had time to register with the new broker.
+ */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

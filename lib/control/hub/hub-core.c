@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hub's thread and its queue of work. The core is shared by the thread and
- * the object, so that either may go first. */
+ * the object, and either can be released first. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

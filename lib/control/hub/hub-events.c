@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the broker tells without being asked. */
+/* Notices that the broker sends without a request. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

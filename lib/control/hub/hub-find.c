@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Questions that take more than one request: find (asks again when the block
- * comes), list (page by page), and waiting for the connection. */
+/* Queries that take more than one request: find (repeated when the block
+ * appears), list (page by page), and waiting for the connection. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

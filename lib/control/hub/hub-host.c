@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The election: whoever holds the lock of the runtime directory hosts the
- * broker. The kernel gives the lock to one process and takes it back when that
- * one dies; all the others connect. */
+/* The election: the process that holds the lock of the runtime directory hosts
+ * the broker. The kernel gives the lock to one process and releases it when
+ * that process dies; all other processes connect. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include "control/broker/broker-private.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One connection to a broker: a socket and its monitor. libzmq does not
- * reconnect by itself here: each attempt is a new socket, so that nothing of an
- * old connection can turn up in a new one. */
+/* One connection to a broker: a socket and its monitor. Reconnection by libzmq
+ * is off: each attempt uses a new socket, so that no message of an old
+ * connection can arrive on a new one. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include "control/wire/zmq-source-private.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Notifications on their way out. "data-ready" may be sent for every buffer: of
- * those only the newest counts. The first leaves at once, then one every few
- * milliseconds at most. */
+/* Outgoing notifications. "data-ready" can be requested for every buffer, but
+ * only the newest counts: the first is sent at once, further ones at most every
+ * few milliseconds. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

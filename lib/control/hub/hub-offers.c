@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What this process offers and uses, remembered so that every broker that comes
- * is told all of it. */
+/* The blocks that this process offers and consumes. They are stored here so
+ * that they can be registered with each new broker. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The hub's inside. Unless a function says "any thread" it is the hub thread's
- * own, and so is everything in the core below the line that says so. */
+/* The internals of the hub. A function must only be called in the hub's thread,
+ * unless its comment says "any thread". The same holds for the fields of the
+ * core below the line that says so. */
 #ifndef DATAHUB_HUB_PRIVATE_H
 #define DATAHUB_HUB_PRIVATE_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The connection's life: attempt, greet, beat, notice the loss, heal. */
+/* The session with the broker: connect, greet, send heartbeats, detect the
+ * loss, connect again. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include "control/wire/endpoint-private.h"
@@ -13,8 +14,8 @@
 #define ATTEMPT_MS 1000 /* until "hello" is answered */
 #define RETRY_MIN_MS 15
 #define RETRY_MAX_MS 400
-/* After so many in vain a broker that was named is worth a word: a second or two,
- * in which one that is just starting has started. */
+/* After so many in vain a broker that was named is worth a word: a second or
+ * two, in which one that is just starting has started. */
 #define RETRIES_UNTOLD 8
 #define BYE_LINGER_MS 100
 /* Handshakes that break without a word before the key is blamed: a broker that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The hub's signals: how they look, and in which thread they are emitted. */
+/* The hub's signals: their signatures, and the thread that emits them. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

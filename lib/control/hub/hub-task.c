@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Answers go home whole: a task, and with it perhaps the last reference to the
- * hub, is let go in the context that asked, never in the hub's thread, so that
- * whoever lets go of a hub finds it ended. */
+/* Completion of tasks. A task, which may hold the last reference to the hub, is
+ * released in the context of its caller and never in the hub's thread. So when
+ * the last reference is released, the hub's thread can be joined. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a program tells its hub: handed to the hub's thread, which remembers it.
- * Everything here returns at once. */
+/* Announcements of a program to its hub. They are passed to the hub's thread,
+ * which stores them. No function here blocks. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

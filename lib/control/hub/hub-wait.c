@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Deadlines and cancelling, once for all that waits. */
+/* Deadlines and cancellation, shared by all waiting operations. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The public face of the hub: checks arguments, hands the work to the hub's
- * thread. */
+/* The public functions of the hub: they check arguments and pass the work to
+ * the hub's thread. */
 #include "control/wire/hub-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

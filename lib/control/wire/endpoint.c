@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Endpoints, and the lock that decides who may bind an ipc one: a second bind
- * of one path would silently steal it, so only the lock's holder binds. */
+/* Endpoints, and the lock for binding an ipc endpoint. A second bind of the
+ * same path would silently replace the first, so only the holder of the lock
+ * must bind. */
 #include "hub-log-private.h"
 #include "endpoint-private.h"
 #include "hub-error-private.h"

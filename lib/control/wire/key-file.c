@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading and writing one key file: who owns it, who else may touch it, and
- * never a half-written one. */
+/* Reading and writing a key file. Owner and mode are checked, and a file is
+ * never left half written. */
 #include "hub-log-private.h"
 #include "key-file-private.h"
 #include "keys-private.h"

@@ -4,7 +4,7 @@
 
 #include <datahub/keys.h>
 
-/* Lives on the stack of who uses it, and is wiped when it goes. */
+/* Lives on the stack of its user, and is wiped when it goes out of scope. */
 typedef struct
 {
   char public_key[DATAHUB_KEY_TEXT + 1];

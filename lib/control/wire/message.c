@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict reading and plain writing of messages. Whatever a peer sends ends
- * here as a checked value or as an error. */
+/* Strict decoding and encoding of messages. All input of a peer becomes a
+ * checked value or an error here. */
 #include "hub-log-private.h"
 #include "message-private.h"
 #include <datahub/block.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The runtime directory: the user's own, 0700, or refused. Who may enter it
- * may read the broker's key, so its mode is the wall around everything. */
+/* The runtime directory. It must belong to the user and have mode 0700, because
+ * a user that can enter it can read the broker's key. */
 #include "hub-log-private.h"
 #include "runtime-dir-private.h"
 #include <datahub/keys.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who may connect at all (ZeroMQ's ZAP, RFC 27). Without a handler bound a
- * CURVE server takes every client key, so the handler is bound before any
- * socket is. */
+/* The check of client keys on connection (ZeroMQ's ZAP, RFC 27). Without a
+ * handler a CURVE server accepts every client key, so the handler must be bound
+ * before any socket. */
 #include "hub-log-private.h"
 #include "zap-private.h"
 #include "zmq-source-private.h"

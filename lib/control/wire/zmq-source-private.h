@@ -5,8 +5,8 @@
 #include <glib.h>
 #include <zmq.h>
 
-/* Takes at most a few messages per call: what stays is asked for again, after
- * everything else that is ready had its turn. */
+/* Takes only a few messages per call. The rest is taken in the next iteration,
+ * after all other sources that are ready have run. */
 typedef void (*DatahubZmqFunc) (gpointer user_data);
 
 GSource *datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,

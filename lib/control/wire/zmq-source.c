@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A ZeroMQ socket in a GMainContext. The descriptor of a socket is
- * edge-triggered and only says "look again": ZMQ_EVENTS is asked on every turn
- * of the loop, so that a callback may leave messages for its next turn. */
+ * edge-triggered and only signals that the state may have changed. So
+ * ZMQ_EVENTS is read in each iteration of the loop, and a callback can leave
+ * messages for its next call. */
 #include "hub-log-private.h"
 #include "zmq-source-private.h"
 

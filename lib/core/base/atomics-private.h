@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The only file that names memory orders. Which step uses which of these, what
- * it pairs with and why that is enough is argued once, in
- * docs/memory-layout.md; the code names the step (A1..A10, B1..B14). */
+/* The only file that names memory orders. docs/memory-layout.md states which
+ * step uses which function, its counterpart, and the reason why the order is
+ * sufficient. The code names the step (A1..A10, B1..B14). */
 #ifndef DATAHUB_ATOMICS_PRIVATE_H
 #define DATAHUB_ATOMICS_PRIVATE_H
 

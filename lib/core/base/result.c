@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names of results and the filling of DatahubError. */
+/* Names of results, and functions that fill a DatahubError. */
 #include "result-private.h"
 
 #include <errno.h>

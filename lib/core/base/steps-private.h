@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names for the places between two effects that others can see: a store to
- * shared memory, a kernel lock, a link, a wake. Killed at a step, a process has
- * done everything above it and nothing below. tests/stress/sweep.c kills and
- * stops processes at every one of them; a new effect gets a new step.
+/* Names for the places between two effects that other processes can see: a
+ * store to shared memory, a kernel lock, a link, a wake. A process that is
+ * killed at a step has done all effects above it and none below.
+ * tests/stress/sweep.c kills and stops processes at every step. A new effect
+ * must get a new step.
  *
- * In the library that is installed STEP() is nothing; a test of the house looks
- * at the object code. Only the library of the sweep calls out. */
+ * In the installed library STEP() is empty; a test in tests/house checks the
+ * object code. Only the library for the sweep calls a function. */
 #ifndef DATAHUB_STEPS_PRIVATE_H
 #define DATAHUB_STEPS_PRIVATE_H
 

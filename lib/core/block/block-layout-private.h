@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Everything that other processes see, and nothing else: fixed width, little
- * endian, asserted. docs/memory-layout.md describes it field by field for
- * readers in other languages; the two change together. */
+/* All data that other processes see, and nothing else: fixed width, little
+ * endian, with asserted offsets. docs/memory-layout.md describes it field by
+ * field for readers in other languages; both must change together. */
 #ifndef DATAHUB_BLOCK_LAYOUT_PRIVATE_H
 #define DATAHUB_BLOCK_LAYOUT_PRIVATE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who may unlink which name, and when (rule N1 of the protocol):
+/* The rules for unlinking names (rule N1 of the protocol):
  *
  * - The entry of a channel is a second link to the block's lock file, so that
  *   "the holder of byte 0 of the inode that the name resolves to now" is one

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One mapped DataBlock: what producer, consumer and inspector share. */
+/* One mapped DataBlock, as used by producer, consumer and inspection. */
 #ifndef DATAHUB_BLOCK_PRIVATE_H
 #define DATAHUB_BLOCK_PRIVATE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Opening a block that another process made: everything in it is checked and
+/* Opening a block that another process made. All its values are checked and
  * copied once, here. */
 #include "block-private.h"
 #include "strict-protocol-private.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The sizes of a block: computed by the creator, checked and copied once by
- * everybody else. Pure arithmetic. */
+/* The sizes of a block. The creator computes them; every other process checks
+ * and copies them once. Pure functions. */
 #ifndef DATAHUB_GEOMETRY_PRIVATE_H
 #define DATAHUB_GEOMETRY_PRIVATE_H
 

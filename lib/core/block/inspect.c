@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Looking at a block from outside: no row, no lock, nothing written. */
+/* Inspection of a block from outside: takes no row and no lock, and writes
+ * nothing. */
 #include "block-private.h"
 #include "core/base/result-private.h"
 

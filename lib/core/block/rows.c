@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Rows of the consumer table as anybody but their owner sees them. The lock
- * byte is the truth, the words in a row are hints. */
+/* Rows of the consumer table, as seen by processes other than their owner. The
+ * lock byte decides whether a row is alive; the words in the row are only
+ * hints. */
 #include "block-private.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server of a strict block: a Unix socket beside its name, behind which a
- * thread of the producer hands out the descriptors of the block's memory. What
- * goes over it is here and in docs/protocol.md, byte by byte. */
+/* The server of a strict block: a Unix socket beside its name, on which a
+ * thread of the producer sends the descriptors of the block's memory. Its
+ * messages are defined here and in docs/protocol.md, byte by byte. */
 #ifndef DATAHUB_STRICT_PROTOCOL_PRIVATE_H
 #define DATAHUB_STRICT_PROTOCOL_PRIVATE_H
 

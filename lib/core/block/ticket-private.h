@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A ticket, and the book in which the server of a block notes those it took.
- * docs/protocol.md has its bytes. */
+/* A ticket, and the list in which the server of a block stores accepted
+ * tickets. docs/protocol.md has its bytes. */
 #ifndef DATAHUB_TICKET_PRIVATE_H
 #define DATAHUB_TICKET_PRIVATE_H
 

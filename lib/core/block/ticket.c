@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tickets: whoever knows the secret of a block can let others in without giving
- * them the secret, and the block's producer can judge them without asking
- * anybody. A ticket is a nonce, an end and a name under a keyed hash; it is good
- * once. */
+/* Tickets. A process that knows the secret of a block can admit other processes
+ * without giving them the secret, and the block's producer can verify the
+ * ticket alone. A ticket is a nonce, an expiry time and a name with a keyed
+ * hash; it can be used once. */
 #include "block-private.h"
 #include "core/base/result-private.h"
 #include "ticket-private.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Waiting for a block to appear, without a broker. */
+/* Waiting until a block appears, without a broker. */
 #include "block-private.h"
 
 #include <datahub/block.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Leases: while one stands, its record and the pools it points into stay.
+/* Leases: a record and the pools that it refers to stay while a lease on it is
+ * held.
  *
  * The first lease of a record sets its pin bit, the last one clears it; the
- * producer sees the bit and nothing else. The reading thread alone takes a first
- * lease, and takes no lock for it. Any thread may end a lease, also after the
- * consumer was closed. Model: tests/model/lease.pml. */
+ * producer sees only the bit. Only the reading thread takes a first lease, and
+ * needs no lock for it. Any thread can end a lease, also after the consumer was
+ * closed. Model: tests/model/lease.pml. */
 #include "consumer-private.h"
 
 /* One more lease on what this process may hold already; the lock is held. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Mappings of pools on the consumer's side. A pool is needed only by a record
- * that is pinned, and a pool with a pinned record stays (P2, P3). */
+/* Mappings of pools on the consumer's side. Only a pinned record needs its
+ * pool, and the producer keeps a pool with a pinned record (P2, P3). */
 #include "consumer-private.h"
 #include "core/block/strict-protocol-private.h"
 #include "core/base/result-private.h"

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-/* Pools of the table, and old ones that leases keep mapped: one bit each. */
+/* Pools in the table, and old pools that leases keep mapped: one bit each. */
 #define MAPPED_MAX 64u
 
 /* A mapped pool, cached by generation, never by its place in the table (P3). */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading: find the next record, pin it, hand it out, move on.
  *
- * A consumer killed between any two steps leaves at most one pin bit and its
- * gate behind; whoever needs the room cleans the row once the kernel has freed
- * its lock byte. */
+ * A consumer that is killed between any two steps leaves at most one pin bit
+ * and its gate behind. The row is cleaned by the process that needs the space,
+ * after the kernel has freed the lock byte. */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Views: what a pinned record says, checked, and the sticky records it stands
- * in.
+/* Views: the checked contents of a pinned record, and the sticky records in
+ * effect when it was committed.
  *
- * The producer may be hostile: plain fields are loaded once, and nothing of a
- * record is used that was not checked. */
+ * The producer may be hostile: plain fields must be loaded once, and each value
+ * of a record must be checked before use. */
 #include "core/block/checksum-private.h"
 #include "consumer-private.h"
 #include "core/base/result-private.h"

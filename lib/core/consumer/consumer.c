@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Life of a consumer: attach, join, leave.
+/* Lifecycle of a consumer: attach, join, leave.
  *
  * A row is written only while its lock byte is held (L2). The kernel frees the
- * byte with the last descriptor, so a consumer killed anywhere leaves a row
- * that whoever needs it recognises as dead and cleans. */
+ * byte with the last descriptor. So a consumer that is killed at any point
+ * leaves a row that other processes recognise as dead and clean. */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 

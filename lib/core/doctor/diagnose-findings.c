@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What two looks at a block tell together: who has not moved between them, and
- * for how long. A look is of one moment, so whoever moved at all is at work. */
+/* Findings from the comparison of two snapshots of a block: the participants
+ * that made no progress between them, and for how long. */
 #include "integrity-private.h"
 
 #include <stdio.h>

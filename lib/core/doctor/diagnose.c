@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Diagnosing a block: what every record, slot, row and lock is, from outside.
- * The producer's own lists are private to it, so what is free and what it has
- * lent cannot be told apart; what is in the ring, and who holds what, can. */
+/* A snapshot of a block from outside: the state of each record, slot, row and
+ * lock. The lists of the producer are private to its process, so a free slot
+ * cannot be distinguished from a lent one. The ring and the holders of records
+ * are visible. */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 #include "core/base/result-private.h"

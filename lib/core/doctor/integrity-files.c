@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validating the pools: the table, and the files it names or does not name. */
+/* Validation of the pools: the table, its files, and files that are in no
+ * table. */
 #include "integrity-private.h"
 
 #include <errno.h>

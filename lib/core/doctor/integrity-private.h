@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Between the files that look at a block.
+/* Types and functions that the files of the validation share.
  *
- * Everything here races with programs at work. A check copies what it judges and
- * then looks whether the word that led to it still stands: only what is wrong in
- * one instant is a doubt. A doubt becomes a finding when the same evidence stands
- * at every look of datahub_block_validate(). */
+ * All checks race with running programs. A check copies the data that it
+ * judges, and then tests whether the word that referred to it is unchanged:
+ * only data that was wrong at one instant is a doubt. A doubt becomes a finding
+ * if the same evidence exists in every scan of datahub_block_validate(). */
 #ifndef DATAHUB_INTEGRITY_PRIVATE_H
 #define DATAHUB_INTEGRITY_PRIVATE_H
 

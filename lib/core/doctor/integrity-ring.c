@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validating the ring: its counters, its words, and every record that can be
- * reached through them. The producer may be at work, or dead between any two
- * steps: what those leave is right (rule D2 of the protocol). */
+/* Validation of the ring: its counters, its words, and every record that can be
+ * reached through them. The producer may be running, or may have died between
+ * any two steps: such states are valid (rule D2 of the protocol). */
 #include "core/block/checksum-private.h"
 #include "integrity-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validating the consumer table: the wake page, every row against the ring and
- * against the kernel's lock, and the user locks. */
+/* Validation of the consumer table: the wake page, every row against the ring
+ * and against the kernel's lock, and the user locks. */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validating a block as an observer: how doubts are gathered, looked at again
- * and told. What is wrong with what is in the files beside this one. */
+/* Validation of a block as an observer: collects doubts, checks them again and
+ * reports findings. The individual checks are in integrity-files.c,
+ * integrity-ring.c and integrity-rows.c. */
 #include "integrity-private.h"
 #include "core/base/result-private.h"
 

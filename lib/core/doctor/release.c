@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Forced release of one thing: a row, a record that a row holds, a slot, a user
- * lock. Only from the dead: what a living program holds it may be using this
- * moment, and would give back once more later. So who lives is refused, with what
- * to do instead; the kernel gives everything back when it ends. Models:
- * tests/model/repair.pml. */
+ * lock. Only a dead holder loses the thing: a live program may be using it at
+ * this moment, and would release it a second time later. So the release from a
+ * live holder is refused with advice; the kernel releases all when that process
+ * ends. Models: tests/model/repair.pml. */
 #include "core/userlock/lock-private.h"
 #include "repair-private.h"
 #include "core/base/result-private.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What those share who change a block that is not theirs. */
+/* Functions that repair and release share. Both change a block of another
+ * process. */
 #ifndef DATAHUB_REPAIR_PRIVATE_H
 #define DATAHUB_REPAIR_PRIVATE_H
 

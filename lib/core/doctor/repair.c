@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Repairing a block in place: what the dead left is cleaned up now, and not when
- * somebody comes across it. Nothing else is touched: damage is not guessed away,
- * and nothing is taken from who lives.
+/* Repair of a block in place: cleans up after dead processes at once, before
+ * another process needs the space. Nothing else is changed: damage is not
+ * repaired by guessing, and nothing is taken from a live process.
  *
- * Evidence is the kernel's alone. Each thing is changed under the lock byte that
- * says so, or by a compare-and-swap of the very word that names the dead.
- * Repairers exclude each other by byte 1; one that dies half-way lets it go, and
- * the next does the rest: each action is done twice without harm. Models:
- * tests/model/repair.pml, strays.pml. */
+ * Only the kernel's locks are evidence. Each change is made under the lock byte
+ * that proves the death, or by a compare-and-swap of the word that names the
+ * dead owner. Repairers exclude each other by byte 1. If one dies, the kernel
+ * frees the byte and the next repairer completes the work: each action can be
+ * repeated. Models: tests/model/repair.pml, strays.pml. */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 #include "repair-private.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a forked child must not share with its parent. A kernel lock belongs to
- * the open description that both inherit: the child would keep its dead
- * parent's rows alive, and an unlock in it would drop the parent's. So the
- * child only closes. */
+/* Descriptors that a forked child must not share with its parent. A kernel lock
+ * belongs to the open file description that both share: the child would keep
+ * the rows of its dead parent alive, and an unlock in the child would release
+ * the parent's lock. So the child must only close them. */
 #include "os-private.h"
 
 #include <errno.h>

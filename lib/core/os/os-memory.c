@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memory without a name: made, sealed, handed on by descriptor. */
+/* Memory without a name: created, sealed and passed on by descriptor. */
 #include "os-private.h"
 #include "core/base/result-private.h"
 

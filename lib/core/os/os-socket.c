@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Unix sockets that carry descriptors. None of these calls waits, but those
- * that say so. */
+/* Unix sockets that carry descriptors. A call does not block unless its comment
+ * says so. */
 #include "os-private.h"
 
 #include <errno.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A successor goes on with the block of a dead producer: consumers keep their
- * mappings, rows, gates and pins, and see no more than a step of the
- * incarnation. docs/memory-layout.md, "How a block is adopted", gives the steps
- * C0 to C11.
+/* Adoption: a new producer continues the block of a dead one. Consumers keep
+ * their mappings, rows, gates and pins, and only see that the incarnation has
+ * changed. docs/memory-layout.md, "How a block is adopted", gives the steps C0
+ * to C11.
  *
- * First all of it is judged, once and on private copies, with nothing stored:
- * what contradicts itself is left to be closed and replaced. Then the private
- * state is made anew, from the records and the pins; then follow the stores,
- * each of which may be the last of this process: the next candidate judges to
- * the same and does them all again. Byte 0 is the only exclusion (D6). */
+ * First the whole block is checked, once and on private copies, without a
+ * store. If it contradicts itself, it is left to be closed and replaced. Then
+ * the private state is rebuilt from the records and the pins. Then follow the
+ * stores. The process can die after each of them: the next candidate comes to
+ * the same result and repeats them all. Byte 0 is the only exclusion (D6). */
 #include "producer-private.h"
 
 #include <sodium.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The end of a producer: the block is closed, its names go, and with the last
- * loan the memory and byte 0 do.
+/* The end of a producer: the block is closed, its names are removed, and with
+ * the last loan its memory and byte 0 are released.
  *
- * A producer killed on the way leaves what any dead producer leaves; whoever
- * takes the name or reclaims removes it. */
+ * A producer that is killed meanwhile leaves the same state as any dead
+ * producer. The next producer of the name or a reclaim removes it. */
 #include "producer-private.h"
 
 #include <stdlib.h>

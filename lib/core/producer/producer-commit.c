@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The new end of the ring: a batch of records is filled, then shown at once.
+/* The new end of the ring: a batch of records is filled, then published at
+ * once.
  *
- * A producer killed between any two steps leaves either nothing visible (before
- * A7) or the whole batch (after it): there is no state of several words in
- * shared memory. */
+ * A producer that is killed between any two steps leaves either nothing visible
+ * (before A7) or the whole batch (after it): there is no state of several words
+ * in shared memory. */
 #include "core/block/checksum-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a producer knows of its consumers. Counts come from kernel locks, so
- * they are never stale. */
+/* The producer's view of its consumers. Counts come from kernel locks, so they
+ * are never stale. */
 #include "producer-private.h"
 
 /* Dead consumers make no noise: those who wait look at the locks this often. */

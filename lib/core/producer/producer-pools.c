@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pools of slots. The block grows by adding a pool of bigger (or more) slots
  * (protocol, section 3a): ring, rows, sequences, gates and pins stay as they
- * are, so nothing is lost. Only the newest pool of a kind is allocated from; an
- * older one goes when no loan and no record, in the ring or in limbo, refers to
- * it. Models: tests/model/pool.pml. */
+ * are, so no data is lost. Slots are allocated only from the newest pool of a
+ * kind. An older pool is removed when no loan and no record, in the ring or in
+ * limbo, refers to it. Models: tests/model/pool.pml. */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

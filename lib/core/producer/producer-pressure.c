@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What goes first when slots are short: droppable buffers, then delta units,
- * then the oldest, key frames among them.
+/* The order in which buffers are discarded when slots are short: droppable
+ * buffers, then delta units, then the oldest, including key frames.
  *
- * A buffer is given up where it is, in the middle of the ring: its word is
- * changed to lead to a tombstone, a record with the same sequence and ordinal
- * but without memories, and the record itself is retired like any other. Readers
- * step over the tombstone; who had pinned the record before keeps it. Only what
- * no gate protects is given up, and nothing is committed between the look at the
- * gates and the change of the word: so a reliable consumer meets a tombstone
- * only of a buffer that was committed before it joined (it loads `head` behind
- * its gate: join_head). docs/memory-layout.md, "How a buffer is given up", has
- * the steps T1 to T4 and the argument. */
+ * A buffer is discarded in place, in the middle of the ring: its word is
+ * changed to refer to a tombstone, a record with the same sequence and ordinal
+ * but without memories, and the record itself is retired like any other.
+ * Readers skip the tombstone; a consumer that had pinned the record before
+ * keeps it. Only a buffer that no gate protects is discarded, and nothing is
+ * committed between the check of the gates and the change of the word. So a
+ * reliable consumer reads a tombstone only of a buffer that was committed
+ * before it joined (it loads `head` behind its gate: join_head).
+ * docs/memory-layout.md, "How a buffer is given up", has the steps T1 to T4 and
+ * the argument. */
 #include "producer-private.h"
 
 #include <string.h>

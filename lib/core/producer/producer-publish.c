@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Publication: the files of a block get their names.
+/* Publication: gives the files of a block their names.
  *
- * A block becomes visible with its last link, the entry (R11): a creator killed
- * before that leaves, at worst, links that reclaim recognises as garbage. */
+ * A block becomes visible with its last link, the entry (R11). A creator that
+ * is killed before that leaves at most links that reclaim recognises as
+ * garbage. */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The old end of the ring: what makes room, and the gates that forbid it.
+/* The old end of the ring: retiring records to make space, and the gates that
+ * prevent it.
  *
  * Life of a record: free -> filled -> in the ring (A6, A7) -> retired (A3) ->
  * limbo while any row has its bit -> free (A5). Up to A7 it is
- * producer-commit.c. What a producer had retired when it was killed, its adopter
- * puts in limbo. */
+ * producer-commit.c. Records that a producer had retired when it was killed are
+ * put in limbo by its adopter. */
 #include "producer-private.h"
 
 /* Only the owner that it was found with: who has the row next is believed. (Of a

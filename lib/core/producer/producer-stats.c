@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a producer tells about itself and its block: sizes, indices, counts. */
+/* Queries about a producer and its block: sizes, indices, counts. */
 #include "producer-private.h"
 
 #include <string.h>

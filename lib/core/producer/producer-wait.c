@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a producer waits: for reliable consumers alone, never for a live one; how
- * it evicts those that hold it too long, and cleans after the dead. */
+/* Waiting of a producer: it waits only for reliable consumers, evicts those
+ * that block it for too long, and cleans up after dead ones. */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

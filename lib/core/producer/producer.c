@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Creation of a block, or of a successor's hold on one: files without names.
+/* Creation of a block, or adoption of one; the files have no names yet.
  *
- * Byte 0 of the lock file is locked before that file has a name and until the
- * last loan is back. */
+ * Byte 0 of the lock file is locked before that file has a name, until the last
+ * loan is returned. */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names of user locks, and the management lock that guards them (tier 1 of the
- * reference's two). It is a kernel lock on a byte of the lock file rather than a
- * mutex in shared memory: it dies with its owner in any PID namespace, no layout
- * of a C library leaks into the block, and no peer can corrupt it. What a robust
- * mutex tells by EOWNERDEAD, the word `registry_dirty` tells: it is set while
- * names are changed, so whoever finds it set knows that its owner died over it,
- * checks the names, and only then clears it. */
+ * reference's two). It is a kernel lock on a byte of the lock file rather than
+ * a mutex in shared memory: it is freed with its owner in any PID namespace,
+ * the block contains no structure of a C library, and no peer can corrupt it.
+ * The word `registry_dirty` replaces the EOWNERDEAD of a robust mutex: it is
+ * set while names are changed. A process that takes the lock and finds it set
+ * knows that the last owner died during a change. It must check the names
+ * before it clears the word. */
 #include "lock-private.h"
 #include "core/base/result-private.h"
 

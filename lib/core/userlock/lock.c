@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* User locks (tier 2 of the reference): spin a little, then sleep on a futex.
  *
- * The owner is named by participant, incarnation and thread, never by PID; it is
- * dead when the kernel has freed its lock byte, or the row was claimed
- * anew. A dead owner's lock is taken by compare-and-swap on the very word
- * that names it: exactly one contender gets it, and is told that what the lock
- * guards may be half changed. Killed between any two steps, an owner leaves
- * either its name in the word (reclaimed) or zero (free). */
+ * The owner is named by participant, incarnation and thread, never by PID; it
+ * is dead when the kernel has freed its lock byte, or the row was claimed anew.
+ * The lock of a dead owner is taken by compare-and-swap on the word that names
+ * the owner: exactly one contender gets it, with the result that the guarded
+ * data may be half changed. An owner that is killed between any two steps
+ * leaves either its name in the word (reclaimed) or zero (free). */
 #include "core/consumer/consumer-private.h"
 #include "lock-private.h"
 #include "core/producer/producer-private.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The flexible zone.
  *
- * The producer's part has four copies and a sequence: copy s mod 4 is the one in
- * force at sequence s. A write fills the next copy and then steps the sequence,
- * so a producer killed half-way leaves the last whole snapshot, and readers wait
- * for nobody. A read of sequence s is good if the sequence is at most s + 2
- * afterwards: the copy is first written to again by the write that makes s + 4,
- * which begins at s + 3.
+ * The producer's part has four copies and a sequence: copy s mod 4 is the
+ * current one at sequence s. A write fills the next copy and then increments
+ * the sequence. So a producer that is killed during a write leaves the last
+ * complete snapshot, and readers never wait. A read at sequence s is valid if
+ * the sequence is at most s + 2 afterwards: the copy is first written again by
+ * the write that makes s + 4, which begins at s + 3.
  *
  * Words are stored with release and loaded with acquire, which orders each
  * behind the sequence before it, without fences. */
