@@ -6,51 +6,50 @@
 
 /* To everybody who listens for blocks of this name. */
 void
-datahub_broker_tell_block (DatahubBroker *broker, const char *event,
+broker_tell_block (DatahubBroker *broker, const char *event,
     DatahubBlockEntry *block, const char *reason)
 {
-  json_t *message = datahub_broker_event_new (event);
+  json_t *message = broker_event_new (event);
 
-  json_object_set_new (message, "block", datahub_block_entry_to_json (block));
+  json_object_set_new (message, "block", block_entry_to_json (block));
   if (reason)
     json_object_set_new (message, "reason", json_string (reason));
-  datahub_log (G_LOG_LEVEL_INFO, event, "%s: block %s of %s (pid %d)%s%s",
+  control_log (G_LOG_LEVEL_INFO, event, "%s: block %s of %s (pid %d)%s%s",
       event, block->name, block->owner->program, block->owner->pid,
       reason ? ": " : "", reason ? reason : "");
-  datahub_broker_publish (broker, block->name, FALSE, NULL, message);
+  broker_publish (broker, block->name, FALSE, NULL, message);
 }
 
 /* To the block's owner, and to those who listen for its notifications. */
 void
-datahub_broker_tell_consumer (DatahubBroker *broker, const char *event,
+broker_tell_consumer (DatahubBroker *broker, const char *event,
     DatahubBlockEntry *block, DatahubJoined *joined, const char *reason)
 {
-  json_t *message = datahub_broker_event_new (event);
+  json_t *message = broker_event_new (event);
 
   json_object_set_new (message, "name", json_string (block->name));
   json_object_set_new (message, "uuid", json_string (block->uuid));
   json_object_set_new (message, "label", json_string (joined->label));
-  datahub_message_set_u64 (message, "consumer", joined->id);
+  message_set_u64 (message, "consumer", joined->id);
   if (reason)
     json_object_set_new (message, "reason", json_string (reason));
-  datahub_log (G_LOG_LEVEL_INFO, event, "%s: %s of block %s%s%s", event,
+  control_log (G_LOG_LEVEL_INFO, event, "%s: %s of block %s%s%s", event,
       joined->label, block->name, reason ? ": " : "", reason ? reason : "");
-  datahub_broker_publish (broker, block->name, TRUE, block->owner, message);
+  broker_publish (broker, block->name, TRUE, block->owner, message);
 }
 
 void
-datahub_broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
+broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
     const char *reason)
 {
-  datahub_broker_tell_block (broker, "block-removed", block, reason);
-  datahub_registry_remove (&broker->registry, block);
+  broker_tell_block (broker, "block-removed", block, reason);
+  registry_remove (&broker->registry, block);
 }
 
 void
-datahub_broker_remove_joined (DatahubBroker *broker, DatahubBlockEntry *block,
+broker_remove_joined (DatahubBroker *broker, DatahubBlockEntry *block,
     DatahubJoined *joined, const char *reason)
 {
-  datahub_broker_tell_consumer (broker, "consumer-removed", block, joined,
-      reason);
-  datahub_block_entry_leave (block, joined);
+  broker_tell_consumer (broker, "consumer-removed", block, joined, reason);
+  block_entry_leave (block, joined);
 }

@@ -61,35 +61,35 @@ typedef struct
 typedef gboolean (*DatahubHandler) (DatahubCall *call, GError **error);
 
 /* broker.c */
-void datahub_broker_set_embedded (DatahubBroker *broker);
-void datahub_broker_quit_soon (DatahubBroker *broker, guint ms);
+void broker_set_embedded (DatahubBroker *broker);
+void broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
-void datahub_broker_read (gpointer broker);
-void datahub_broker_send (DatahubBroker *broker, DatahubClient *client,
+void broker_read (gpointer broker);
+void broker_send (DatahubBroker *broker, DatahubClient *client,
     json_t *message);
-json_t *datahub_broker_event_new (const char *event);
-void datahub_broker_publish (DatahubBroker *broker, const char *name,
+json_t *broker_event_new (const char *event);
+void broker_publish (DatahubBroker *broker, const char *name,
     gboolean notification, DatahubClient *also, json_t *message);
 
 /* broker-requests.c */
-DatahubHandler datahub_broker_find_handler (const char *type);
+DatahubHandler broker_find_handler (const char *type);
 
 /* broker-notices.c */
-void datahub_broker_tell_block (DatahubBroker *broker, const char *event,
+void broker_tell_block (DatahubBroker *broker, const char *event,
     DatahubBlockEntry *block, const char *reason);
-void datahub_broker_tell_consumer (DatahubBroker *broker, const char *event,
+void broker_tell_consumer (DatahubBroker *broker, const char *event,
     DatahubBlockEntry *block, DatahubJoined *joined, const char *reason);
-void datahub_broker_remove_block (DatahubBroker *broker,
-    DatahubBlockEntry *block, const char *reason);
-void datahub_broker_remove_joined (DatahubBroker *broker,
-    DatahubBlockEntry *block, DatahubJoined *joined, const char *reason);
+void broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
+    const char *reason);
+void broker_remove_joined (DatahubBroker *broker, DatahubBlockEntry *block,
+    DatahubJoined *joined, const char *reason);
 
 /* broker-watch.c */
-gboolean datahub_broker_tick (gpointer broker);
-void datahub_broker_probe_soon (DatahubBroker *broker);
-void datahub_broker_lose (DatahubBroker *broker, DatahubClient *client);
-void datahub_broker_heard (DatahubBroker *broker, DatahubClient *client);
-GPtrArray *datahub_broker_blocks (DatahubBroker *broker);
+gboolean broker_tick (gpointer broker);
+void broker_probe_soon (DatahubBroker *broker);
+void broker_lose (DatahubBroker *broker, DatahubClient *client);
+void broker_heard (DatahubBroker *broker, DatahubClient *client);
+GPtrArray *broker_blocks (DatahubBroker *broker);
 
 #endif /* DATAHUB_BROKER_PRIVATE_H */

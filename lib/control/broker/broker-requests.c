@@ -23,7 +23,7 @@
 static gboolean
 may (DatahubCall *call, DatahubRight right, const char *name)
 {
-  return datahub_rights_allow (call->broker->rights, call->key, right, name);
+  return rights_allow (call->broker->rights, call->key, right, name);
 }
 
 static gboolean
@@ -31,8 +31,8 @@ need (DatahubCall *call, DatahubRight right, const char *name, GError **error)
 {
   if (may (call, right, name))
     return TRUE;
-  return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-      "this key has no right to %s %s", datahub_right_word (right), name);
+  return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
+      "this key has no right to %s %s", right_word (right), name);
 }
 
 /* "hello": who the client is. The key it claims must be the one it proved. */
@@ -44,36 +44,34 @@ handle_hello (DatahubCall *call, GError **error)
   gint64 pid;
   const char *key, *instance, *program, *host;
 
-  if (!(key = datahub_message_string (message, "key", DATAHUB_KEY_TEXT, TRUE,
-            error))
-      || !(instance = datahub_message_token (message, "instance", error))
-      || !(program = datahub_message_string (message, "program",
-               DATAHUB_LABEL_MAX, TRUE, error))
-      || !(host = datahub_message_string (message, "host", DATAHUB_LABEL_MAX,
+  if (!(key = message_string (message, "key", DATAHUB_KEY_TEXT, TRUE, error))
+      || !(instance = message_token (message, "instance", error))
+      || !(program = message_string (message, "program", DATAHUB_LABEL_MAX,
                TRUE, error))
-      || !datahub_message_integer (message, "pid", 0, G_MAXINT32, &pid, error))
+      || !(host =
+               message_string (message, "host", DATAHUB_LABEL_MAX, TRUE, error))
+      || !message_integer (message, "pid", 0, G_MAXINT32, &pid, error))
     return FALSE;
   if (strcmp (key, call->key) != 0) {
     broker->stats.impersonated++;
-    datahub_log (G_LOG_LEVEL_MESSAGE, "impersonation",
+    control_log (G_LOG_LEVEL_MESSAGE, "impersonation",
         "a client with key %.8s… claimed another's identity", call->key);
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "the claimed identity does not belong to the key of this connection");
   }
 
   DatahubClient *client =
-      datahub_registry_get_client (&broker->registry, key, instance);
+      registry_get_client (&broker->registry, key, instance);
   if (!client)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "this broker has %d clients, which is its limit", DATAHUB_MAX_CLIENTS);
-  g_autofree char *own_host = datahub_evidence_host ();
-  datahub_registry_route (&broker->registry, client, call->routing);
+  g_autofree char *own_host = evidence_host ();
+  registry_route (&broker->registry, client, call->routing);
   /* Who says hello again as another is that one no more. */
   if (call->client && call->client != client)
-    datahub_registry_drop_idle (&broker->registry, call->client);
-  datahub_token_new (client->epoch);
-  datahub_message_integer (message, "id", 1, G_MAXINT64, &client->last_id,
-      NULL);
+    registry_drop_idle (&broker->registry, call->client);
+  token_new (client->epoch);
+  message_integer (message, "id", 1, G_MAXINT64, &client->last_id, NULL);
   g_free (client->program);
   g_free (client->host);
   client->program = g_strdup (program);
@@ -81,7 +79,7 @@ handle_hello (DatahubCall *call, GError **error)
   client->pid = (int) pid;
   client->local = strcmp (host, own_host) == 0;
   g_ptr_array_set_size (client->subscriptions, 0);
-  datahub_broker_heard (broker, client);
+  broker_heard (broker, client);
   json_object_set_new (call->reply, "epoch", json_string (client->epoch));
   json_object_set_new (call->reply, "heartbeat-ms",
       json_integer (DATAHUB_HEARTBEAT_MS));
@@ -105,14 +103,12 @@ static gboolean
 may_replace (DatahubCall *call, DatahubBlockEntry *block, const char *uuid)
 {
   if (*uuid && call->client->local
-      && datahub_evidence_of_block (block->name, uuid)
-          == DATAHUB_EVIDENCE_ALIVE)
+      && evidence_of_block (block->name, uuid) == DATAHUB_EVIDENCE_ALIVE)
     return TRUE;
   if (!block->owner->stalled)
     return FALSE;
   return !block->owner->local || !*block->uuid
-      || datahub_evidence_of_block (block->name, block->uuid)
-      != DATAHUB_EVIDENCE_ALIVE;
+      || evidence_of_block (block->name, block->uuid) != DATAHUB_EVIDENCE_ALIVE;
 }
 
 static gboolean
@@ -120,13 +116,13 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
     GError **error)
 {
   DatahubRegistry *registry = &call->broker->registry;
-  DatahubBlockEntry *block = datahub_registry_find (registry, name);
+  DatahubBlockEntry *block = registry_find (registry, name);
   gboolean own = block && block->owner == call->client;
   /* The same block, adopted from a dead producer: nobody has to leave it. */
   gboolean stays = block && strcmp (block->uuid, uuid) == 0 && (*uuid || own);
 
   if (block && !own && !may_replace (call, block, uuid))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "%s (pid %d%s) already produces %s; choose another name, or stop that "
         "process",
         block->owner->program, block->owner->pid,
@@ -134,14 +130,14 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
   if (stays && own)
     return TRUE;
   if (block && !stays)
-    datahub_broker_remove_block (call->broker, block, "replaced");
+    broker_remove_block (call->broker, block, "replaced");
   if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
-      || (!stays && datahub_registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+      || (!stays && registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS))
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client can register at most %d blocks, all clients together %d",
         DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
   if (stays)
-    datahub_registry_hand_over (block, call->client);
+    registry_hand_over (block, call->client);
   return TRUE;
 }
 
@@ -151,37 +147,36 @@ handle_register (DatahubCall *call, GError **error)
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
   g_autoptr (GError) local = NULL;
-  const char *name = datahub_message_name (call->message, error);
-  const char *uuid = name ? datahub_message_uuid (call->message, error) : NULL;
+  const char *name = message_name (call->message, error);
+  const char *uuid = name ? message_uuid (call->message, error) : NULL;
   const char *caps;
 
   if (!name || !uuid || !need (call, DATAHUB_RIGHT_PRODUCE, name, error))
     return FALSE;
-  caps = datahub_message_string (call->message, "caps", DATAHUB_CAPS_MAX, FALSE,
-      &local);
+  caps =
+      message_string (call->message, "caps", DATAHUB_CAPS_MAX, FALSE, &local);
   if (local) {
     g_propagate_error (error, g_steal_pointer (&local));
     return FALSE;
   }
-  if (!datahub_message_secret (call->message, secret, &has_secret, error)
+  if (!message_secret (call->message, secret, &has_secret, error)
       || !make_room (call, name, uuid, error))
     return FALSE;
 
-  DatahubBlockEntry *block =
-      datahub_registry_find (&call->broker->registry, name);
+  DatahubBlockEntry *block = registry_find (&call->broker->registry, name);
   if (block) {
     g_free (block->caps);
     block->caps = g_strdup (caps ? caps : "");
   } else {
-    block = datahub_registry_add (&call->broker->registry, call->client, name,
-        uuid, caps);
+    block =
+        registry_add (&call->broker->registry, call->client, name, uuid, caps);
   }
   block->stalled_us = 0;
   block->has_secret = has_secret;
   block->strict = json_is_true (json_object_get (call->message, "strict"));
   if (has_secret)
     memcpy (block->secret, secret, sizeof secret);
-  datahub_broker_tell_block (call->broker, "block-added", block, NULL);
+  broker_tell_block (call->broker, "block-added", block, NULL);
   return TRUE;
 }
 
@@ -189,16 +184,16 @@ handle_register (DatahubCall *call, GError **error)
 static DatahubBlockEntry *
 get_block (DatahubCall *call, GError **error)
 {
-  const char *name = datahub_message_name (call->message, error);
-  const char *uuid = name ? datahub_message_uuid (call->message, error) : NULL;
+  const char *name = message_name (call->message, error);
+  const char *uuid = name ? message_uuid (call->message, error) : NULL;
   DatahubBlockEntry *block;
 
   if (!uuid)
     return NULL;
-  block = datahub_registry_find (&call->broker->registry, name);
+  block = registry_find (&call->broker->registry, name);
   if (block && strcmp (block->uuid, uuid) == 0)
     return block;
-  datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
+  message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
       name);
   return NULL;
 }
@@ -212,9 +207,9 @@ handle_unregister (DatahubCall *call, GError **error)
   if (!block)
     return FALSE;
   if (block->owner != call->client)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "block %s belongs to another client", block->name);
-  datahub_broker_remove_block (call->broker, block, "closed");
+  broker_remove_block (call->broker, block, "closed");
   return TRUE;
 }
 
@@ -228,23 +223,23 @@ introduce (DatahubCall *call, const DatahubBlockEntry *block)
 
   G_STATIC_ASSERT (DATAHUB_KEY_SIZE == DATAHUB_TICKET_CLIENT_SIZE);
   if (!block->strict)
-    datahub_message_set_secret (call->reply, block->secret);
+    message_set_secret (call->reply, block->secret);
   else if (zmq_z85_decode (key, call->client->key)
       && datahub_ticket_make (block->secret, block->uuid, key, 0, ticket, NULL)
           == DATAHUB_OK)
-    datahub_message_set_ticket (call->reply, ticket);
+    message_set_ticket (call->reply, ticket);
 }
 
 static gboolean
 handle_find (DatahubCall *call, GError **error)
 {
-  const char *name = datahub_message_name (call->message, error);
+  const char *name = message_name (call->message, error);
   const char *state = "ready";
   DatahubBlockEntry *block;
 
   if (!name || !need (call, DATAHUB_RIGHT_OBSERVE, name, error))
     return FALSE;
-  block = datahub_registry_find (&call->broker->registry, name);
+  block = registry_find (&call->broker->registry, name);
   if (!block)
     state = "not-found";
   else if (!*block->uuid)
@@ -252,8 +247,7 @@ handle_find (DatahubCall *call, GError **error)
   json_object_set_new (call->reply, "state", json_string (state));
   if (!block)
     return TRUE;
-  json_object_set_new (call->reply, "block",
-      datahub_block_entry_to_json (block));
+  json_object_set_new (call->reply, "block", block_entry_to_json (block));
   if (block->has_secret && *block->uuid
       && may (call, DATAHUB_RIGHT_CONSUME, name))
     introduce (call, block);
@@ -265,7 +259,7 @@ static gboolean
 handle_list (DatahubCall *call, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  const char *after = datahub_message_string (call->message, "after",
+  const char *after = message_string (call->message, "after",
       DATAHUB_CHANNEL_MAX, FALSE, &local);
   json_t *page = json_array ();
   gsize bytes = 0;
@@ -281,7 +275,7 @@ handle_list (DatahubCall *call, GError **error)
     DatahubBlockEntry *block = g_tree_node_value (node);
     if (!may (call, DATAHUB_RIGHT_OBSERVE, block->name))
       continue;
-    g_autoptr (json_t) entry = datahub_block_entry_to_json (block);
+    g_autoptr (json_t) entry = block_entry_to_json (block);
     bytes += json_dumpb (entry, NULL, 0, JSON_COMPACT) + 1;
     if (json_array_size (page) >= PAGE_BLOCKS || bytes > PAGE_BYTES)
       break;
@@ -294,11 +288,11 @@ handle_list (DatahubCall *call, GError **error)
 static const char *
 get_pattern (DatahubCall *call, GError **error)
 {
-  const char *pattern = datahub_message_string (call->message, "pattern",
+  const char *pattern = message_string (call->message, "pattern",
       DATAHUB_PATTERN_MAX, TRUE, error);
 
-  if (pattern && !datahub_pattern_is_valid (pattern)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+  if (pattern && !pattern_is_valid (pattern)) {
+    message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "a pattern can only contain the characters of names, '*' and '?'");
     return NULL;
   }
@@ -326,7 +320,7 @@ handle_subscribe (DatahubCall *call, GError **error)
     return FALSE;
   forget_subscription (call->client, pattern);
   if (call->client->subscriptions->len >= DATAHUB_MAX_SUBSCRIPTIONS)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client can subscribe to at most %d patterns",
         DATAHUB_MAX_SUBSCRIPTIONS);
   DatahubSubscription *subscription = g_new0 (DatahubSubscription, 1);
@@ -359,23 +353,22 @@ handle_consumer_joined (DatahubCall *call, GError **error)
 
   if (!block
       || (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, block->name, error))
-      || !datahub_message_u64 (call->message, "consumer", &id, error)
-      || !(label = datahub_message_string (call->message, "label",
-               DATAHUB_LABEL_MAX, TRUE, error)))
+      || !message_u64 (call->message, "consumer", &id, error)
+      || !(label = message_string (call->message, "label", DATAHUB_LABEL_MAX,
+               TRUE, error)))
     return FALSE;
-  DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
+  DatahubJoined *joined = block_entry_find_joined (block, id);
   if (joined && (joined->client == call->client || is_owner))
     return TRUE;
   if (joined)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s belongs to another client", block->name);
-  joined = datahub_block_entry_join (block, call->client, id, label);
+  joined = block_entry_join (block, call->client, id, label);
   if (!joined)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "block %s has %d consumers, which is the limit", block->name,
         DATAHUB_MAX_CONSUMERS_PER_BLOCK);
-  datahub_broker_tell_consumer (call->broker, "consumer-added", block, joined,
-      NULL);
+  broker_tell_consumer (call->broker, "consumer-added", block, joined, NULL);
   return TRUE;
 }
 
@@ -387,18 +380,18 @@ handle_consumer_left (DatahubCall *call, GError **error)
   DatahubBlockEntry *block = get_block (call, error);
   const char *reason;
 
-  if (!block || !datahub_message_u64 (call->message, "consumer", &id, error)
-      || !(reason = datahub_message_string (call->message, "reason",
-               DATAHUB_LABEL_MAX, TRUE, error)))
+  if (!block || !message_u64 (call->message, "consumer", &id, error)
+      || !(reason = message_string (call->message, "reason", DATAHUB_LABEL_MAX,
+               TRUE, error)))
     return FALSE;
-  DatahubJoined *joined = datahub_block_entry_find_joined (block, id);
+  DatahubJoined *joined = block_entry_find_joined (block, id);
   if (!joined)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
+    return message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
         "no such consumer of %s", block->name);
   if (joined->client != call->client && block->owner != call->client)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_DENIED,
+    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s belongs to another client", block->name);
-  datahub_broker_remove_joined (call->broker, block, joined, reason);
+  broker_remove_joined (call->broker, block, joined, reason);
   return TRUE;
 }
 
@@ -406,32 +399,32 @@ handle_consumer_left (DatahubCall *call, GError **error)
 static gboolean
 handle_notify (DatahubCall *call, GError **error)
 {
-  const char *name = datahub_message_name (call->message, error);
-  const char *topic = name ? datahub_message_string (call->message, "topic",
-                          DATAHUB_LABEL_MAX, TRUE, error)
-                           : NULL;
+  const char *name = message_name (call->message, error);
+  const char *topic = name
+      ? message_string (call->message, "topic", DATAHUB_LABEL_MAX, TRUE, error)
+      : NULL;
   json_t *payload = json_object_get (call->message, "payload");
   DatahubBlockEntry *block;
 
   if (!topic)
     return FALSE;
-  block = datahub_registry_find (&call->broker->registry, name);
+  block = registry_find (&call->broker->registry, name);
   gboolean is_owner = block && block->owner == call->client;
   if (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, name, error))
     return FALSE;
   if (!block)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
+    return message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
         "no such block: %s", name);
 
-  json_t *event = datahub_broker_event_new ("notification");
+  json_t *event = broker_event_new ("notification");
   json_object_set_new (event, "name", json_string (name));
   json_object_set_new (event, "topic", json_string (topic));
   if (payload)
     json_object_set (event, "payload", payload);
   if (is_owner) {
-    datahub_broker_publish (call->broker, name, TRUE, NULL, event);
+    broker_publish (call->broker, name, TRUE, NULL, event);
   } else {
-    datahub_broker_send (call->broker, block->owner, event);
+    broker_send (call->broker, block->owner, event);
     json_decref (event);
   }
   return TRUE;
@@ -442,19 +435,19 @@ static gboolean
 handle_bye (DatahubCall *call, GError **error)
 {
   DatahubBroker *broker = call->broker;
-  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
 
   for (guint i = 0; i < blocks->len; i++) {
     DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
     for (guint j = block->joined->len; j > 0; j--) {
       DatahubJoined *joined = g_ptr_array_index (block->joined, j - 1);
       if (joined->client == call->client)
-        datahub_broker_remove_joined (broker, block, joined, "left");
+        broker_remove_joined (broker, block, joined, "left");
     }
     if (block->owner == call->client)
-      datahub_broker_remove_block (broker, block, "closed");
+      broker_remove_block (broker, block, "closed");
   }
-  datahub_registry_drop_idle (&broker->registry, call->client);
+  registry_drop_idle (&broker->registry, call->client);
   call->client = NULL;
   return TRUE;
 }
@@ -476,7 +469,7 @@ handle_stats (DatahubCall *call, GError **error)
           (json_int_t) stats->impersonated, "unsent",
           (json_int_t) stats->unsent, "clients",
           (json_int_t) g_hash_table_size (registry->clients), "blocks",
-          (json_int_t) datahub_registry_n_blocks (registry), "uptime-ms",
+          (json_int_t) registry_n_blocks (registry), "uptime-ms",
           (json_int_t) ((g_get_monotonic_time () - call->broker->start_us)
               / 1000)));
   return TRUE;
@@ -494,17 +487,17 @@ handle_yield (DatahubCall *call, GError **error)
   if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
     return FALSE;
   if (!broker->embedded)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_BUSY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "a standalone broker (pid %d) serves this endpoint and does not stop "
         "for another",
         (int) getpid ());
-  g_autoptr (json_t) event = datahub_broker_event_new ("closing");
+  g_autoptr (json_t) event = broker_event_new ("closing");
   json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
     if (client != call->client)
-      datahub_broker_send (broker, client, event);
-  datahub_broker_quit_soon (broker, YIELD_LINGER_MS);
+      broker_send (broker, client, event);
+  broker_quit_soon (broker, YIELD_LINGER_MS);
   return TRUE;
 }
 
@@ -531,7 +524,7 @@ static const struct
 
 /* NULL for a type that there is not. */
 DatahubHandler
-datahub_broker_find_handler (const char *type)
+broker_find_handler (const char *type)
 {
   for (guint i = 0; i < G_N_ELEMENTS (handlers); i++)
     if (strcmp (type, handlers[i].type) == 0)

@@ -25,7 +25,7 @@ collect_block (gpointer name, gpointer block, gpointer blocks)
 
 /* All blocks, so that they can be removed one by one. */
 GPtrArray *
-datahub_broker_blocks (DatahubBroker *broker)
+broker_blocks (DatahubBroker *broker)
 {
   GPtrArray *blocks = g_ptr_array_new ();
 
@@ -39,9 +39,8 @@ block_is_gone (DatahubBlockEntry *block, gint64 now)
   DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
 
   if (block->owner->local)
-    evidence = *block->uuid
-        ? datahub_evidence_of_block (block->name, block->uuid)
-        : DATAHUB_EVIDENCE_GONE;
+    evidence = *block->uuid ? evidence_of_block (block->name, block->uuid)
+                            : DATAHUB_EVIDENCE_GONE;
   if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
     return now - block->stalled_us > REMOTE_PATIENCE_US;
   return evidence == DATAHUB_EVIDENCE_GONE;
@@ -54,8 +53,7 @@ joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now,
   DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
 
   if (joined->client->local)
-    evidence = datahub_evidence_of_consumer (all, block->name, block->uuid,
-        joined->id);
+    evidence = evidence_of_consumer (all, block->name, block->uuid, joined->id);
   if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
     return now - joined->client->seen_us > REMOTE_PATIENCE_US;
   return evidence == DATAHUB_EVIDENCE_GONE;
@@ -69,7 +67,7 @@ watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
   for (guint i = block->joined->len; i > 0; i--) {
     DatahubJoined *joined = g_ptr_array_index (block->joined, i - 1);
     if (joined->client->stalled && joined_is_gone (block, joined, now, &all))
-      datahub_broker_remove_joined (broker, block, joined, "lost");
+      broker_remove_joined (broker, block, joined, "lost");
   }
   if (!block->owner->stalled) {
     block->stalled_us = 0;
@@ -77,12 +75,12 @@ watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
   }
   if (block->stalled_us == 0) {
     block->stalled_us = now;
-    datahub_log (G_LOG_LEVEL_INFO, "stalled",
+    control_log (G_LOG_LEVEL_INFO, "stalled",
         "the owner of block %s (pid %d) does not answer", block->name,
         block->owner->pid);
   }
   if (block_is_gone (block, now))
-    datahub_broker_remove_block (broker, block, "lost");
+    broker_remove_block (broker, block, "lost");
 }
 
 static void
@@ -97,8 +95,7 @@ drop_silent_clients (DatahubBroker *broker)
     if (client->stalled)
       g_ptr_array_add (silent, client);
   for (guint i = 0; i < silent->len; i++)
-    datahub_registry_drop_idle (&broker->registry,
-        g_ptr_array_index (silent, i));
+    registry_drop_idle (&broker->registry, g_ptr_array_index (silent, i));
 }
 
 /* Marks the silent; says whether there are any. */
@@ -124,14 +121,14 @@ mark_silent_clients (DatahubBroker *broker, gint64 now)
 
 /* The regular look at everybody. */
 gboolean
-datahub_broker_tick (gpointer user_data)
+broker_tick (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
   gint64 now = g_get_monotonic_time ();
 
   if (!mark_silent_clients (broker, now))
     return G_SOURCE_CONTINUE;
-  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
   for (guint i = 0; i < blocks->len; i++)
     watch_block (broker, g_ptr_array_index (blocks, i), now);
   drop_silent_clients (broker);
@@ -144,7 +141,7 @@ look_once (gpointer user_data)
   DatahubBroker *broker = user_data;
 
   g_clear_pointer (&broker->watch_source, g_source_unref);
-  datahub_broker_tick (broker);
+  broker_tick (broker);
   return G_SOURCE_REMOVE;
 }
 
@@ -161,24 +158,24 @@ run_in (DatahubBroker *broker, guint ms, GSourceFunc func)
 /* The connection of @client is of no use any more. What it left is looked at
  * soon, not here: the caller may be walking through it. */
 void
-datahub_broker_lose (DatahubBroker *broker, DatahubClient *client)
+broker_lose (DatahubBroker *broker, DatahubClient *client)
 {
   client->stalled = TRUE;
-  datahub_registry_route (&broker->registry, client, NULL);
-  datahub_token_new (client->epoch);
+  registry_route (&broker->registry, client, NULL);
+  token_new (client->epoch);
   if (!broker->watch_source)
     broker->watch_source = run_in (broker, 0, look_once);
 }
 
 /* @client spoke: it is not silent, and neither are its blocks. */
 void
-datahub_broker_heard (DatahubBroker *broker, DatahubClient *client)
+broker_heard (DatahubBroker *broker, DatahubClient *client)
 {
   client->seen_us = g_get_monotonic_time ();
   if (!client->stalled)
     return;
   client->stalled = FALSE;
-  g_autoptr (GPtrArray) blocks = datahub_broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
   for (guint i = 0; i < blocks->len; i++) {
     DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
     if (block->owner == client)
@@ -192,19 +189,19 @@ probe (gpointer user_data)
   DatahubBroker *broker = user_data;
   GHashTableIter iter;
   DatahubClient *client;
-  g_autoptr (json_t) message = datahub_broker_event_new ("probe");
+  g_autoptr (json_t) message = broker_event_new ("probe");
 
   g_clear_pointer (&broker->probe_source, g_source_unref);
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    datahub_broker_send (broker, client, message);
+    broker_send (broker, client, message);
   return G_SOURCE_REMOVE;
 }
 
 /* Some connection broke; libzmq does not say whose. Sending to everybody tells:
  * a message to a route that is gone fails. */
 void
-datahub_broker_probe_soon (DatahubBroker *broker)
+broker_probe_soon (DatahubBroker *broker)
 {
   if (!broker->probe_source)
     broker->probe_source = run_in (broker, PROBE_MS, probe);

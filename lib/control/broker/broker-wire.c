@@ -44,15 +44,14 @@ send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
 /* Sends @message to @client. One that is gone, or does not read what it is
  * sent, is lost: it says hello again if it lives. Never waits. */
 void
-datahub_broker_send (DatahubBroker *broker, DatahubClient *client,
-    json_t *message)
+broker_send (DatahubBroker *broker, DatahubClient *client, json_t *message)
 {
   if (client->routing && !send_json (broker, client->routing, message))
-    datahub_broker_lose (broker, client);
+    broker_lose (broker, client);
 }
 
 json_t *
-datahub_broker_event_new (const char *event)
+broker_event_new (const char *event)
 {
   return json_pack ("{s:s, s:s}", "type", "event", "event", event);
 }
@@ -60,8 +59,8 @@ datahub_broker_event_new (const char *event)
 /* Sends @message about the block @name to all who listen and may observe it,
  * and to @also, and takes it. */
 void
-datahub_broker_publish (DatahubBroker *broker, const char *name,
-    gboolean notification, DatahubClient *also, json_t *message)
+broker_publish (DatahubBroker *broker, const char *name, gboolean notification,
+    DatahubClient *also, json_t *message)
 {
   GHashTableIter iter;
   DatahubClient *client;
@@ -69,10 +68,10 @@ datahub_broker_publish (DatahubBroker *broker, const char *name,
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
     if (client == also
-        || (datahub_client_listens (client, name, notification)
-            && datahub_rights_allow (broker->rights, client->key,
-                DATAHUB_RIGHT_OBSERVE, name)))
-      datahub_broker_send (broker, client, message);
+        || (client_listens (client, name, notification)
+            && rights_allow (broker->rights, client->key, DATAHUB_RIGHT_OBSERVE,
+                name)))
+      broker_send (broker, client, message);
   json_decref (message);
 }
 
@@ -112,17 +111,17 @@ static gboolean
 check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
 {
   DatahubClient *client = call->client;
-  const char *epoch = datahub_message_token (call->message, "epoch", error);
+  const char *epoch = message_token (call->message, "epoch", error);
 
   if (!epoch)
     return FALSE;
   if (!client || strcmp (epoch, client->epoch) != 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
+    return message_refuse (error, DATAHUB_HUB_ERROR_DISCONNECTED,
         "the first request must be hello: this connection has no epoch, or "
         "another one");
   if (id <= client->last_id) {
     *replayed = TRUE;
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "replayed");
   }
   client->last_id = id;
   return TRUE;
@@ -131,16 +130,13 @@ check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
 static gboolean
 answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
 {
-  const char *type =
-      datahub_message_string (call->message, "type", 32, TRUE, error);
-  if (!type
-      || !datahub_message_integer (call->message, "id", 1, G_MAXINT64, id,
-          error))
+  const char *type = message_string (call->message, "type", 32, TRUE, error);
+  if (!type || !message_integer (call->message, "id", 1, G_MAXINT64, id, error))
     return FALSE;
 
-  DatahubHandler handler = datahub_broker_find_handler (type);
+  DatahubHandler handler = broker_find_handler (type);
   if (!handler)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "unknown type of request");
   if (strcmp (type, "hello") != 0
       && !check_session (call, *id, silent, error)) {
@@ -148,7 +144,7 @@ answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
     return FALSE;
   }
   if (call->client)
-    datahub_broker_heard (call->broker, call->client);
+    broker_heard (call->broker, call->client);
   call->broker->stats.requests++;
   return handler (call, error);
 }
@@ -156,7 +152,7 @@ answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
 static void
 reply (DatahubCall *call, gint64 id, const GError *error)
 {
-  g_autoptr (json_t) refusal = error ? datahub_message_error (error) : NULL;
+  g_autoptr (json_t) refusal = error ? message_error (error) : NULL;
   json_t *message = refusal ? refusal : call->reply;
 
   if (!message
@@ -166,7 +162,7 @@ reply (DatahubCall *call, gint64 id, const GError *error)
   if (!error)
     json_object_set_new (message, "type", json_string ("reply"));
   send_json (call->broker, call->routing, message);
-  datahub_message_wipe_secret (message);
+  message_wipe_secret (message);
 }
 
 static void
@@ -176,19 +172,18 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
   g_autoptr (GError) error = NULL;
   gint64 id = 0;
   gboolean silent = FALSE;
-  DatahubClient *client =
-      datahub_registry_by_route (&broker->registry, routing);
+  DatahubClient *client = registry_by_route (&broker->registry, routing);
 
   /* A route is its connection's: another key on it is another connection that
    * asked for the same name. */
   if (client && strcmp (client->key, key) != 0)
     client = NULL;
-  if (client && !datahub_client_may_ask (client, g_get_monotonic_time ())) {
+  if (client && !client_may_ask (client, g_get_monotonic_time ())) {
     broker->stats.throttled++;
     return;
   }
 
-  g_autoptr (json_t) message = datahub_message_parse (data, size, &error);
+  g_autoptr (json_t) message = message_parse (data, size, &error);
   g_autoptr (json_t) body = json_object ();
   DatahubCall call = { broker, client, key, routing, message, body };
   if (!message)
@@ -196,7 +191,7 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
   else
     answer (&call, &id, &silent, &error);
   if (message)
-    datahub_message_wipe_secret (message);
+    message_wipe_secret (message);
   if (!silent)
     reply (&call, id, error);
 }
@@ -208,7 +203,7 @@ handle_frames (DatahubBroker *broker, zmq_msg_t *routing, zmq_msg_t *body)
   gsize size = zmq_msg_size (body);
 
   /* A key taken off the list since it connected is refused here. */
-  if (size == 0 || !key || !datahub_rights_knows (broker->rights, key)) {
+  if (size == 0 || !key || !rights_knows (broker->rights, key)) {
     broker->stats.malformed++;
     return;
   }
@@ -219,7 +214,7 @@ handle_frames (DatahubBroker *broker, zmq_msg_t *routing, zmq_msg_t *body)
 
 /* Takes a turn's worth of messages. */
 void
-datahub_broker_read (gpointer user_data)
+broker_read (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
 

@@ -33,7 +33,7 @@ fail_zmq (GError **error, const char *what)
 static gboolean
 zap_check (const char *key, gpointer user_data)
 {
-  return datahub_rights_knows (((DatahubBroker *) user_data)->rights, key);
+  return rights_knows (((DatahubBroker *) user_data)->rights, key);
 }
 
 static void
@@ -41,7 +41,7 @@ zap_readable (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
 
-  datahub_zap_answer (broker->zap, zap_check, broker);
+  zap_answer (broker->zap, zap_check, broker);
 }
 
 static void
@@ -50,9 +50,9 @@ monitor_readable (gpointer user_data)
   DatahubBroker *broker = user_data;
   int event, value;
 
-  while (datahub_zmq_monitor_read (broker->monitor, &event, &value))
+  while (wire_monitor_read (broker->monitor, &event, &value))
     if (event == ZMQ_EVENT_DISCONNECTED)
-      datahub_broker_probe_soon (broker);
+      broker_probe_soon (broker);
 }
 
 static gboolean
@@ -111,9 +111,9 @@ take_locks (DatahubBroker *broker, GError **error)
 {
   for (guint i = 0; i < broker->endpoints->len; i++) {
     const char *endpoint = g_ptr_array_index (broker->endpoints, i);
-    if (!datahub_endpoint_ipc_path (endpoint))
+    if (!endpoint_ipc_path (endpoint))
       continue;
-    int lock = datahub_endpoint_lock (endpoint, error);
+    int lock = endpoint_lock (endpoint, error);
     if (lock < 0)
       return FALSE;
     g_array_append_val (broker->locks, lock);
@@ -127,22 +127,22 @@ open_sockets (DatahubBroker *broker, GError **error)
 {
   g_auto (DatahubKeypair) pair = { 0 }, client = { 0 };
 
-  if (!datahub_keypair_load_broker (&pair, TRUE, error)
-      || !datahub_keypair_derive_own_client (&pair, &client, error))
+  if (!keypair_load_broker (&pair, TRUE, error)
+      || !keypair_derive_own_client (&pair, &client, error))
     return FALSE;
   DatahubRights *listed = broker->rights;
-  broker->rights = datahub_rights_new (client.public_key);
+  broker->rights = rights_new (client.public_key);
   if (listed)
-    datahub_rights_take (broker->rights, listed);
-  datahub_rights_free (listed);
+    rights_take (broker->rights, listed);
+  rights_free (listed);
 
   broker->zmq_context = zmq_ctx_new ();
-  broker->zap = datahub_zap_open (broker->zmq_context);
+  broker->zap = zap_open (broker->zmq_context);
   broker->router = zmq_socket (broker->zmq_context, ZMQ_ROUTER);
   if (!broker->zap || !broker->router || !set_options (broker, &pair))
     return fail_zmq (error, "cannot make the broker's sockets");
-  broker->monitor = datahub_zmq_monitor_open (broker->zmq_context,
-      broker->router, ZMQ_EVENT_DISCONNECTED);
+  broker->monitor = wire_monitor_open (broker->zmq_context, broker->router,
+      ZMQ_EVENT_DISCONNECTED);
   if (!broker->monitor)
     return fail_zmq (error, "cannot watch the broker's socket");
   for (guint i = 0; i < broker->endpoints->len; i++)
@@ -154,22 +154,21 @@ open_sockets (DatahubBroker *broker, GError **error)
 static void
 clear_source (GSource **source)
 {
-  datahub_zmq_source_clear (source);
+  wire_source_clear (source);
 }
 
 /* The sockets' files go while the locks are held, the locks last. */
 static void
 close_sockets (DatahubBroker *broker)
 {
-  datahub_zmq_monitor_close (broker->router, &broker->monitor);
-  datahub_zmq_close (&broker->router);
-  datahub_zmq_close (&broker->zap);
+  wire_monitor_close (broker->router, &broker->monitor);
+  wire_close_socket (&broker->router);
+  wire_close_socket (&broker->zap);
   if (broker->zmq_context)
     zmq_ctx_term (broker->zmq_context);
   broker->zmq_context = NULL;
   for (guint i = 0; i < broker->bound->len; i++) {
-    const char *path =
-        datahub_endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
+    const char *path = endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
     if (path)
       unlink (path);
   }
@@ -181,15 +180,14 @@ close_sockets (DatahubBroker *broker)
 static void
 attach_sources (DatahubBroker *broker)
 {
-  broker->zap_source = datahub_zmq_source_attach (broker->zap, zap_readable,
-      broker, broker->context);
-  broker->router_source = datahub_zmq_source_attach (broker->router,
-      datahub_broker_read, broker, broker->context);
-  broker->monitor_source = datahub_zmq_source_attach (broker->monitor,
+  broker->zap_source =
+      wire_source_attach (broker->zap, zap_readable, broker, broker->context);
+  broker->router_source =
+      wire_source_attach (broker->router, broker_read, broker, broker->context);
+  broker->monitor_source = wire_source_attach (broker->monitor,
       monitor_readable, broker, broker->context);
   broker->tick_source = g_timeout_source_new (DATAHUB_HEARTBEAT_MS);
-  g_source_set_callback (broker->tick_source, datahub_broker_tick, broker,
-      NULL);
+  g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
   g_source_attach (broker->tick_source, broker->context);
   broker->start_us = broker->ticked_us = g_get_monotonic_time ();
 }
@@ -222,7 +220,7 @@ run (gpointer data)
   attach_sources (broker);
   g_main_loop_run (broker->loop);
   detach_sources (broker);
-  datahub_registry_clear (&broker->registry);
+  registry_clear (&broker->registry);
   close_sockets (broker);
   g_main_context_pop_thread_default (broker->context);
   set_running (broker, FALSE);
@@ -250,7 +248,7 @@ quit_after (DatahubBroker *broker, guint ms)
 /* Takes no new clients from now on, and ends after @ms. The broker's own
  * thread. */
 void
-datahub_broker_quit_soon (DatahubBroker *broker, guint ms)
+broker_quit_soon (DatahubBroker *broker, guint ms)
 {
   broker->closing = TRUE;
   quit_after (broker, ms);
@@ -258,7 +256,7 @@ datahub_broker_quit_soon (DatahubBroker *broker, guint ms)
 
 /* A broker that lives in some program and makes way for a standalone one. */
 void
-datahub_broker_set_embedded (DatahubBroker *broker)
+broker_set_embedded (DatahubBroker *broker)
 {
   broker->embedded = TRUE;
 }
@@ -291,7 +289,7 @@ datahub_broker_add_endpoint (DatahubBroker *broker, const char *endpoint,
     GError **error)
 {
   g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && endpoint, FALSE);
-  if (!datahub_endpoint_check (endpoint, error))
+  if (!endpoint_check (endpoint, error))
     return FALSE;
   g_ptr_array_add (broker->endpoints, g_strdup (endpoint));
   return TRUE;
@@ -308,7 +306,7 @@ new_rights_free (gpointer data)
 {
   NewRights *new_rights = data;
 
-  datahub_rights_free (new_rights->rights);
+  rights_free (new_rights->rights);
   g_object_unref (new_rights->broker);
   g_free (new_rights);
 }
@@ -318,7 +316,7 @@ take_rights (gpointer data)
 {
   NewRights *new_rights = data;
 
-  datahub_rights_take (new_rights->broker->rights, new_rights->rights);
+  rights_take (new_rights->broker->rights, new_rights->rights);
   return G_SOURCE_REMOVE;
 }
 
@@ -339,13 +337,13 @@ datahub_broker_load_config (DatahubBroker *broker, const char *file,
     GError **error)
 {
   g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && file, FALSE);
-  g_autoptr (DatahubRights) rights = datahub_rights_new ("");
+  g_autoptr (DatahubRights) rights = rights_new ("");
 
-  if (!datahub_rights_load (rights, file, error))
+  if (!rights_load (rights, file, error))
     return FALSE;
   g_mutex_lock (&broker->lock);
   if (!broker->running) {
-    datahub_rights_free (broker->rights);
+    rights_free (broker->rights);
     broker->rights = g_steal_pointer (&rights);
   } else {
     NewRights *new_rights = g_new0 (NewRights, 1);
@@ -377,7 +375,7 @@ gboolean
 datahub_broker_start (DatahubBroker *broker, GError **error)
 {
   g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && !broker->thread, FALSE);
-  g_autofree char *own = datahub_endpoint_runtime (TRUE, error);
+  g_autofree char *own = endpoint_runtime (TRUE, error);
 
   if (!own)
     return FALSE;
@@ -389,7 +387,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
     close_sockets (broker);
     return FALSE;
   }
-  datahub_registry_init (&broker->registry);
+  registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
   broker->thread = g_thread_new ("datahub-broker", run, broker);
@@ -450,7 +448,7 @@ datahub_broker_finalize (GObject *object)
   DatahubBroker *broker = DATAHUB_BROKER (object);
 
   datahub_broker_stop (broker);
-  datahub_rights_free (broker->rights);
+  rights_free (broker->rights);
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);

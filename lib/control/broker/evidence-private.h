@@ -13,7 +13,7 @@ typedef enum
   DATAHUB_EVIDENCE_UNKNOWN /* it could not be examined */
 } DatahubEvidence;
 
-DatahubEvidence datahub_evidence_of_block (const char *name, const char *uuid);
+DatahubEvidence evidence_of_block (const char *name, const char *uuid);
 /* The consumers of one block, asked for once, when the first is looked for: the
  * producer of a strict one that stands still is waited for. Zero: not asked. */
 typedef struct
@@ -24,11 +24,11 @@ typedef struct
   guint32 n;
 } DatahubConsumersEvidence;
 
-DatahubEvidence datahub_evidence_of_consumer (DatahubConsumersEvidence *all,
+DatahubEvidence evidence_of_consumer (DatahubConsumersEvidence *all,
     const char *name, const char *uuid, guint64 id);
-void datahub_consumers_evidence_clear (DatahubConsumersEvidence *all);
+void consumers_evidence_clear (DatahubConsumersEvidence *all);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubConsumersEvidence,
-    datahub_consumers_evidence_clear)
-char *datahub_evidence_host (void);
+    consumers_evidence_clear)
+char *evidence_host (void);
 
 #endif /* DATAHUB_EVIDENCE_PRIVATE_H */

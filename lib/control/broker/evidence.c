@@ -13,7 +13,7 @@
 /* Of the block @name, if it is still the one called @uuid. Examines files; does
  * not wait. */
 DatahubEvidence
-datahub_evidence_of_block (const char *name, const char *uuid)
+evidence_of_block (const char *name, const char *uuid)
 {
   DatahubBlockGlance glance;
   DatahubResult result = datahub_block_glance (name, &glance, NULL);
@@ -31,7 +31,7 @@ static DatahubEvidence
 ask_for_consumers (DatahubConsumersEvidence *all, const char *name,
     const char *uuid)
 {
-  if (datahub_evidence_of_block (name, uuid) == DATAHUB_EVIDENCE_GONE)
+  if (evidence_of_block (name, uuid) == DATAHUB_EVIDENCE_GONE)
     return DATAHUB_EVIDENCE_GONE;
   all->rows = g_new0 (DatahubConsumerInfo, MAX_CONSUMER_ROWS);
   if (datahub_block_inspect_consumers (name, all->rows, MAX_CONSUMER_ROWS,
@@ -44,7 +44,7 @@ ask_for_consumers (DatahubConsumersEvidence *all, const char *name,
 /* Of the consumer @id of that block; @all is of the same block at each call. Of a
  * strict block the first waits, up to 0.1 s where its producer stands still. */
 DatahubEvidence
-datahub_evidence_of_consumer (DatahubConsumersEvidence *all, const char *name,
+evidence_of_consumer (DatahubConsumersEvidence *all, const char *name,
     const char *uuid, guint64 id)
 {
   if (!all->asked)
@@ -59,7 +59,7 @@ datahub_evidence_of_consumer (DatahubConsumersEvidence *all, const char *name,
 }
 
 void
-datahub_consumers_evidence_clear (DatahubConsumersEvidence *all)
+consumers_evidence_clear (DatahubConsumersEvidence *all)
 {
   g_clear_pointer (&all->rows, g_free);
   all->asked = FALSE;
@@ -68,7 +68,7 @@ datahub_consumers_evidence_clear (DatahubConsumersEvidence *all)
 /* A word for this machine and boot: the kernel's evidence counts among those
  * who share it. */
 char *
-datahub_evidence_host (void)
+evidence_host (void)
 {
   char *text = NULL;
 

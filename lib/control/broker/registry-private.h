@@ -69,36 +69,29 @@ typedef struct
   GTree *blocks; /* name -> DatahubBlockEntry, owned, in order */
 } DatahubRegistry;
 
-void datahub_registry_init (DatahubRegistry *registry);
-void datahub_registry_clear (DatahubRegistry *registry);
+void registry_init (DatahubRegistry *registry);
+void registry_clear (DatahubRegistry *registry);
 
-DatahubClient *datahub_registry_get_client (DatahubRegistry *registry,
-    const char *key, const char *instance);
-void datahub_registry_route (DatahubRegistry *registry, DatahubClient *client,
+DatahubClient *registry_get_client (DatahubRegistry *registry, const char *key,
+    const char *instance);
+void registry_route (DatahubRegistry *registry, DatahubClient *client,
     GBytes *routing);
-DatahubClient *datahub_registry_by_route (DatahubRegistry *registry,
-    GBytes *routing);
-void datahub_registry_drop_idle (DatahubRegistry *registry,
-    DatahubClient *client);
-gboolean datahub_client_may_ask (DatahubClient *client, gint64 now_us);
-gboolean datahub_client_listens (DatahubClient *client, const char *name,
+DatahubClient *registry_by_route (DatahubRegistry *registry, GBytes *routing);
+void registry_drop_idle (DatahubRegistry *registry, DatahubClient *client);
+gboolean client_may_ask (DatahubClient *client, gint64 now_us);
+gboolean client_listens (DatahubClient *client, const char *name,
     gboolean notification);
 
-DatahubBlockEntry *datahub_registry_find (DatahubRegistry *registry,
-    const char *name);
-DatahubBlockEntry *datahub_registry_add (DatahubRegistry *registry,
+DatahubBlockEntry *registry_find (DatahubRegistry *registry, const char *name);
+DatahubBlockEntry *registry_add (DatahubRegistry *registry,
     DatahubClient *owner, const char *name, const char *uuid, const char *caps);
-void datahub_registry_remove (DatahubRegistry *registry,
-    DatahubBlockEntry *block);
-void datahub_registry_hand_over (DatahubBlockEntry *block,
-    DatahubClient *owner);
-guint datahub_registry_n_blocks (DatahubRegistry *registry);
-DatahubJoined *datahub_block_entry_join (DatahubBlockEntry *block,
+void registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block);
+void registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner);
+guint registry_n_blocks (DatahubRegistry *registry);
+DatahubJoined *block_entry_join (DatahubBlockEntry *block,
     DatahubClient *client, guint64 id, const char *label);
-DatahubJoined *datahub_block_entry_find_joined (DatahubBlockEntry *block,
-    guint64 id);
-void datahub_block_entry_leave (DatahubBlockEntry *block,
-    DatahubJoined *joined);
-json_t *datahub_block_entry_to_json (DatahubBlockEntry *block);
+DatahubJoined *block_entry_find_joined (DatahubBlockEntry *block, guint64 id);
+void block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined);
+json_t *block_entry_to_json (DatahubBlockEntry *block);
 
 #endif /* DATAHUB_REGISTRY_PRIVATE_H */

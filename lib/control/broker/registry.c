@@ -62,7 +62,7 @@ compare_names (gconstpointer a, gconstpointer b, gpointer user_data)
 }
 
 void
-datahub_registry_init (DatahubRegistry *registry)
+registry_init (DatahubRegistry *registry)
 {
   registry->clients =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, client_free);
@@ -72,7 +72,7 @@ datahub_registry_init (DatahubRegistry *registry)
 
 /* Blocks first: they refer to clients. */
 void
-datahub_registry_clear (DatahubRegistry *registry)
+registry_clear (DatahubRegistry *registry)
 {
   g_clear_pointer (&registry->blocks, g_tree_unref);
   g_clear_pointer (&registry->routes, g_hash_table_unref);
@@ -82,7 +82,7 @@ datahub_registry_clear (DatahubRegistry *registry)
 /* The client of this key and instance, made if it is new; NULL when there are
  * too many already. */
 DatahubClient *
-datahub_registry_get_client (DatahubRegistry *registry, const char *key,
+registry_get_client (DatahubRegistry *registry, const char *key,
     const char *instance)
 {
   g_autofree char *id = g_strconcat (key, "/", instance, NULL);
@@ -105,7 +105,7 @@ datahub_registry_get_client (DatahubRegistry *registry, const char *key,
 /* @client is reached by @routing from now on; NULL: by nothing. A client that
  * was there before is not reached any more. */
 void
-datahub_registry_route (DatahubRegistry *registry, DatahubClient *client,
+registry_route (DatahubRegistry *registry, DatahubClient *client,
     GBytes *routing)
 {
   DatahubClient *before =
@@ -118,7 +118,7 @@ datahub_registry_route (DatahubRegistry *registry, DatahubClient *client,
     g_clear_pointer (&client->routing, g_bytes_unref);
   }
   if (before) {
-    datahub_registry_route (registry, before, NULL);
+    registry_route (registry, before, NULL);
     before->stalled = TRUE;
   }
   if (routing) {
@@ -128,24 +128,24 @@ datahub_registry_route (DatahubRegistry *registry, DatahubClient *client,
 }
 
 DatahubClient *
-datahub_registry_by_route (DatahubRegistry *registry, GBytes *routing)
+registry_by_route (DatahubRegistry *registry, GBytes *routing)
 {
   return g_hash_table_lookup (registry->routes, routing);
 }
 
 /* Forgets a client that nothing refers to any more. */
 void
-datahub_registry_drop_idle (DatahubRegistry *registry, DatahubClient *client)
+registry_drop_idle (DatahubRegistry *registry, DatahubClient *client)
 {
   if (client->n_blocks || client->n_consumers)
     return;
-  datahub_registry_route (registry, client, NULL);
+  registry_route (registry, client, NULL);
   g_hash_table_remove (registry->clients, client->id);
 }
 
 /* Spends one request of the budget of @client; FALSE when none is left. */
 gboolean
-datahub_client_may_ask (DatahubClient *client, gint64 now_us)
+client_may_ask (DatahubClient *client, gint64 now_us)
 {
   double earned =
       (now_us - client->tokens_us) * (REQUEST_RATE / G_USEC_PER_SEC);
@@ -159,28 +159,27 @@ datahub_client_may_ask (DatahubClient *client, gint64 now_us)
 }
 
 gboolean
-datahub_client_listens (DatahubClient *client, const char *name,
-    gboolean notification)
+client_listens (DatahubClient *client, const char *name, gboolean notification)
 {
   for (guint i = 0; i < client->subscriptions->len; i++) {
     DatahubSubscription *s = g_ptr_array_index (client->subscriptions, i);
     if ((s->notifications || !notification)
-        && datahub_pattern_matches (s->pattern, name))
+        && pattern_matches (s->pattern, name))
       return TRUE;
   }
   return FALSE;
 }
 
 DatahubBlockEntry *
-datahub_registry_find (DatahubRegistry *registry, const char *name)
+registry_find (DatahubRegistry *registry, const char *name)
 {
   return g_tree_lookup (registry->blocks, name);
 }
 
 /* Adds a block; there is none of this name. */
 DatahubBlockEntry *
-datahub_registry_add (DatahubRegistry *registry, DatahubClient *owner,
-    const char *name, const char *uuid, const char *caps)
+registry_add (DatahubRegistry *registry, DatahubClient *owner, const char *name,
+    const char *uuid, const char *caps)
 {
   DatahubBlockEntry *block = g_new0 (DatahubBlockEntry, 1);
 
@@ -195,14 +194,14 @@ datahub_registry_add (DatahubRegistry *registry, DatahubClient *owner,
 }
 
 void
-datahub_registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block)
+registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block)
 {
   g_tree_remove (registry->blocks, block->name);
 }
 
 /* The block, with all who joined it, is @owner's from now on. */
 void
-datahub_registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
+registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
 {
   block->owner->n_blocks--;
   block->owner = owner;
@@ -210,13 +209,13 @@ datahub_registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
 }
 
 guint
-datahub_registry_n_blocks (DatahubRegistry *registry)
+registry_n_blocks (DatahubRegistry *registry)
 {
   return g_tree_nnodes (registry->blocks);
 }
 
 DatahubJoined *
-datahub_block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
+block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
 {
   for (guint i = 0; i < block->joined->len; i++) {
     DatahubJoined *joined = g_ptr_array_index (block->joined, i);
@@ -228,8 +227,8 @@ datahub_block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
 
 /* NULL when the block has as many consumers as are remembered. */
 DatahubJoined *
-datahub_block_entry_join (DatahubBlockEntry *block, DatahubClient *client,
-    guint64 id, const char *label)
+block_entry_join (DatahubBlockEntry *block, DatahubClient *client, guint64 id,
+    const char *label)
 {
   if (block->joined->len >= DATAHUB_MAX_CONSUMERS_PER_BLOCK)
     return NULL;
@@ -243,14 +242,14 @@ datahub_block_entry_join (DatahubBlockEntry *block, DatahubClient *client,
 }
 
 void
-datahub_block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined)
+block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined)
 {
   g_ptr_array_remove (block->joined, joined);
 }
 
 /* What everybody who may observe the block is told; never the secret. */
 json_t *
-datahub_block_entry_to_json (DatahubBlockEntry *block)
+block_entry_to_json (DatahubBlockEntry *block)
 {
   json_t *json = json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b}", "name",
       block->name, "caps", block->caps, "program", block->owner->program,

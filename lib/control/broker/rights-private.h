@@ -15,16 +15,15 @@ typedef enum
 
 typedef struct _DatahubRights DatahubRights;
 
-DatahubRights *datahub_rights_new (const char *own_key);
-void datahub_rights_free (DatahubRights *rights);
-gboolean datahub_rights_load (DatahubRights *rights, const char *file,
-    GError **error);
-void datahub_rights_take (DatahubRights *rights, DatahubRights *from);
-gboolean datahub_rights_knows (DatahubRights *rights, const char *key);
-gboolean datahub_rights_allow (DatahubRights *rights, const char *key,
+DatahubRights *rights_new (const char *own_key);
+void rights_free (DatahubRights *rights);
+gboolean rights_load (DatahubRights *rights, const char *file, GError **error);
+void rights_take (DatahubRights *rights, DatahubRights *from);
+gboolean rights_knows (DatahubRights *rights, const char *key);
+gboolean rights_allow (DatahubRights *rights, const char *key,
     DatahubRight right, const char *name);
-const char *datahub_right_word (DatahubRight right);
+const char *right_word (DatahubRight right);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubRights, datahub_rights_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubRights, rights_free)
 
 #endif /* DATAHUB_RIGHTS_PRIVATE_H */

@@ -47,7 +47,7 @@ client_table_new (void)
 }
 
 DatahubRights *
-datahub_rights_new (const char *own_key)
+rights_new (const char *own_key)
 {
   DatahubRights *rights = g_new0 (DatahubRights, 1);
 
@@ -57,7 +57,7 @@ datahub_rights_new (const char *own_key)
 }
 
 void
-datahub_rights_free (DatahubRights *rights)
+rights_free (DatahubRights *rights)
 {
   if (!rights)
     return;
@@ -85,7 +85,7 @@ read_patterns (json_t *list, GStrv *patterns)
   json_array_foreach (list, i, value)
   {
     if (!json_is_string (value)
-        || !datahub_pattern_is_valid (json_string_value (value)))
+        || !pattern_is_valid (json_string_value (value)))
       return FALSE;
     g_ptr_array_add (found, g_strdup (json_string_value (value)));
   }
@@ -113,7 +113,7 @@ read_client (json_t *client, GHashTable *clients, const char *file,
   json_t *value;
   json_t *key = json_object_get (client, "key");
 
-  if (!json_is_string (key) || !datahub_key_is_valid (json_string_value (key)))
+  if (!json_is_string (key) || !key_is_valid (json_string_value (key)))
     return refuse (error, file,
         "each client must have a \"key\": its public key, 40 characters of "
         "Z85");
@@ -176,7 +176,7 @@ check_file (const char *file, GError **error)
 
 /* Replaces the list by that in @file, or leaves it as it was on error. */
 gboolean
-datahub_rights_load (DatahubRights *rights, const char *file, GError **error)
+rights_load (DatahubRights *rights, const char *file, GError **error)
 {
   json_error_t json_error;
   g_autoptr (GError) local = NULL;
@@ -202,7 +202,7 @@ datahub_rights_load (DatahubRights *rights, const char *file, GError **error)
 
 /* Moves the list of @from, loaded apart, to @rights. */
 void
-datahub_rights_take (DatahubRights *rights, DatahubRights *from)
+rights_take (DatahubRights *rights, DatahubRights *from)
 {
   GHashTable *clients = rights->clients;
 
@@ -217,7 +217,7 @@ is_own_key (DatahubRights *rights, const char *key)
 }
 
 gboolean
-datahub_rights_knows (DatahubRights *rights, const char *key)
+rights_knows (DatahubRights *rights, const char *key)
 {
   return is_own_key (rights, key)
       || g_hash_table_contains (rights->clients, key);
@@ -227,7 +227,7 @@ static gboolean
 patterns_match (GStrv patterns, const char *name)
 {
   for (GStrv p = patterns; p && *p; p++)
-    if (datahub_pattern_matches (*p, name))
+    if (pattern_matches (*p, name))
       return TRUE;
   return FALSE;
 }
@@ -235,8 +235,8 @@ patterns_match (GStrv patterns, const char *name)
 /* Whether @key has @right on @name. Who may produce or consume a name may see
  * it too. */
 gboolean
-datahub_rights_allow (DatahubRights *rights, const char *key,
-    DatahubRight right, const char *name)
+rights_allow (DatahubRights *rights, const char *key, DatahubRight right,
+    const char *name)
 {
   Grant *grant;
 
@@ -253,7 +253,7 @@ datahub_rights_allow (DatahubRights *rights, const char *key,
 }
 
 const char *
-datahub_right_word (DatahubRight right)
+right_word (DatahubRight right)
 {
   return right_words[right];
 }

@@ -25,7 +25,7 @@ question_free (gpointer data)
   if (question->message)
     json_decref (question->message);
   g_free (question->text);
-  datahub_hub_core_unref (question->core);
+  hub_core_unref (question->core);
   g_free (question);
 }
 
@@ -35,7 +35,7 @@ question_new (DatahubHub *hub, gpointer tag, gint64 timeout_ns,
 {
   Question *question = g_new0 (Question, 1);
 
-  question->core = datahub_hub_core_ref (hub->core);
+  question->core = hub_core_ref (hub->core);
   question->task = g_task_new (hub, cancellable, callback, user_data);
   g_task_set_source_tag (question->task, tag);
   question->timeout_ns = timeout_ns;
@@ -85,7 +85,7 @@ start_find (gpointer data)
 {
   Question *question = data;
 
-  datahub_hub_find_begin (question->core, g_steal_pointer (&question->task),
+  hub_find_begin (question->core, g_steal_pointer (&question->task),
       question->text, question->timeout_ns);
   return G_SOURCE_REMOVE;
 }
@@ -118,7 +118,7 @@ datahub_hub_find_async (DatahubHub *hub, const char *name, gint64 timeout_ns,
     question_free (question);
     return;
   }
-  datahub_hub_core_post (hub->core, start_find, question, question_free);
+  hub_core_post (hub->core, start_find, question, question_free);
 }
 
 /**
@@ -169,7 +169,7 @@ start_list (gpointer data)
 {
   Question *question = data;
 
-  datahub_hub_list_begin (question->core, g_steal_pointer (&question->task),
+  hub_list_begin (question->core, g_steal_pointer (&question->task),
       question->timeout_ns);
   return G_SOURCE_REMOVE;
 }
@@ -189,7 +189,7 @@ datahub_hub_list_async (DatahubHub *hub, gint64 timeout_ns,
     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub));
-  datahub_hub_core_post (hub->core, start_list,
+  hub_core_post (hub->core, start_list,
       question_new (hub, datahub_hub_list_async, timeout_ns, cancellable,
           callback, user_data),
       question_free);
@@ -241,7 +241,7 @@ request_done (json_t *reply, const GError *error, gpointer user_data)
 {
   char *text = reply ? json_dumps (reply, JSON_COMPACT) : NULL;
 
-  datahub_hub_task_return (user_data, g_strdup (text), g_free,
+  hub_task_return (user_data, g_strdup (text), g_free,
       error ? g_error_copy (error) : NULL);
   free (text);
 }
@@ -253,7 +253,7 @@ start_request (gpointer data)
   GCancellable *cancellable = g_task_get_cancellable (question->task);
   gint64 us = question->timeout_ns < 0 ? -1 : question->timeout_ns / 1000;
 
-  datahub_hub_call (question->core, g_steal_pointer (&question->message), us,
+  hub_call (question->core, g_steal_pointer (&question->message), us,
       cancellable, request_done, g_steal_pointer (&question->task));
   return G_SOURCE_REMOVE;
 }
@@ -291,7 +291,7 @@ datahub_hub_request_async (DatahubHub *hub, const char *type, const char *json,
     return;
   }
   json_object_set_new (question->message, "type", json_string (type));
-  datahub_hub_core_post (hub->core, start_request, question, question_free);
+  hub_core_post (hub->core, start_request, question, question_free);
 }
 
 /**
@@ -343,8 +343,8 @@ start_connect_wait (gpointer data)
 {
   Question *question = data;
 
-  datahub_hub_connect_wait_begin (question->core,
-      g_steal_pointer (&question->task), question->timeout_ns);
+  hub_connect_wait_begin (question->core, g_steal_pointer (&question->task),
+      question->timeout_ns);
   return G_SOURCE_REMOVE;
 }
 
@@ -369,7 +369,7 @@ datahub_hub_wait_connected (DatahubHub *hub, gint64 timeout_ns,
   g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
   if (!sync_begin (hub, &sync, error))
     return FALSE;
-  datahub_hub_core_post (hub->core, start_connect_wait,
+  hub_core_post (hub->core, start_connect_wait,
       question_new (hub, datahub_hub_wait_connected, timeout_ns, cancellable,
           sync_done, &sync),
       question_free);

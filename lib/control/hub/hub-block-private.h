@@ -5,11 +5,11 @@
 #include <datahub/hub-block.h>
 #include "control/wire/message-private.h"
 
-DatahubHubBlock *datahub_hub_block_from_json (json_t *json, GError **error);
-void datahub_hub_block_set_ticket (DatahubHubBlock *block,
+DatahubHubBlock *hub_block_from_json (json_t *json, GError **error);
+void hub_block_set_ticket (DatahubHubBlock *block,
     const guint8 ticket[DATAHUB_TICKET_SIZE]);
-void datahub_hub_block_set_secret (DatahubHubBlock *block,
+void hub_block_set_secret (DatahubHubBlock *block,
     const guint8 secret[DATAHUB_SECRET_SIZE]);
-gboolean datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b);
+gboolean hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b);
 
 #endif /* DATAHUB_HUB_BLOCK_PRIVATE_H */

@@ -26,22 +26,19 @@ G_DEFINE_BOXED_TYPE (DatahubHubBlock, datahub_hub_block, datahub_hub_block_ref,
 
 /* Copies the description in @json after checking every field of it. */
 DatahubHubBlock *
-datahub_hub_block_from_json (json_t *json, GError **error)
+hub_block_from_json (json_t *json, GError **error)
 {
   gint64 pid, consumers;
   const char *uuid, *caps, *program, *host;
-  const char *name = datahub_message_name (json, error);
+  const char *name = message_name (json, error);
 
-  if (!name || !(uuid = datahub_message_uuid (json, error))
-      || !(caps = datahub_message_string (json, "caps", DATAHUB_CAPS_MAX, TRUE,
-               error))
-      || !(program = datahub_message_string (json, "program", DATAHUB_LABEL_MAX,
-               TRUE, error))
-      || !(host = datahub_message_string (json, "host", DATAHUB_LABEL_MAX, TRUE,
-               error))
-      || !datahub_message_integer (json, "pid", 0, G_MAXINT32, &pid, error)
-      || !datahub_message_integer (json, "consumers", 0, G_MAXINT32, &consumers,
-          error))
+  if (!name || !(uuid = message_uuid (json, error))
+      || !(caps = message_string (json, "caps", DATAHUB_CAPS_MAX, TRUE, error))
+      || !(program =
+               message_string (json, "program", DATAHUB_LABEL_MAX, TRUE, error))
+      || !(host = message_string (json, "host", DATAHUB_LABEL_MAX, TRUE, error))
+      || !message_integer (json, "pid", 0, G_MAXINT32, &pid, error)
+      || !message_integer (json, "consumers", 0, G_MAXINT32, &consumers, error))
     return NULL;
 
   DatahubHubBlock *block = g_new0 (DatahubHubBlock, 1);
@@ -59,7 +56,7 @@ datahub_hub_block_from_json (json_t *json, GError **error)
 
 /* Before anybody else has the block. */
 void
-datahub_hub_block_set_secret (DatahubHubBlock *block,
+hub_block_set_secret (DatahubHubBlock *block,
     const guint8 secret[DATAHUB_SECRET_SIZE])
 {
   memcpy (block->secret, secret, DATAHUB_SECRET_SIZE);
@@ -68,7 +65,7 @@ datahub_hub_block_set_secret (DatahubHubBlock *block,
 
 /* Before anybody else has the block. */
 void
-datahub_hub_block_set_ticket (DatahubHubBlock *block,
+hub_block_set_ticket (DatahubHubBlock *block,
     const guint8 ticket[DATAHUB_TICKET_SIZE])
 {
   memcpy (block->ticket, ticket, DATAHUB_TICKET_SIZE);
@@ -78,7 +75,7 @@ datahub_hub_block_set_ticket (DatahubHubBlock *block,
 /* Whether nothing that matters to a listener differs: a block that was adopted
  * from a dead producer is another process's. */
 gboolean
-datahub_hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b)
+hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b)
 {
   return strcmp (a->uuid, b->uuid) == 0 && strcmp (a->caps, b->caps) == 0
       && a->pid == b->pid;

@@ -20,7 +20,7 @@ call_free (gpointer data)
 {
   Call *call = data;
 
-  datahub_message_wipe_secret (call->message);
+  message_wipe_secret (call->message);
   json_decref (call->message);
   g_free (call);
 }
@@ -31,14 +31,14 @@ end_call (Call *call, json_t *reply, const GError *error)
 {
   DatahubHubCore *core = call->wait.core;
 
-  if (!datahub_hub_wait_end (&call->wait))
+  if (!hub_wait_end (&call->wait))
     return;
   if (call->id)
     g_hash_table_remove (core->calls, &call->id);
   else
     g_queue_remove (&core->waiting, call);
   call->done (reply, error, call->user_data);
-  datahub_hub_wait_unref (call);
+  hub_wait_unref (call);
 }
 
 static void
@@ -55,7 +55,7 @@ send_message (DatahubHubCore *core, json_t *message)
   json_object_set_new (message, "id", json_integer (++core->next_id));
   if (*core->epoch)
     json_object_set_new (message, "epoch", json_string (core->epoch));
-  return datahub_hub_link_send (core, message);
+  return hub_link_send (core, message);
 }
 
 static void
@@ -82,14 +82,14 @@ call_new (DatahubHubCore *core, json_t *message, gint64 timeout_us,
   call->user_data = user_data;
   call->wait.cut = cut_call;
   call->wait.free_func = call_free;
-  datahub_hub_wait_begin (&call->wait, core, timeout_us, cancellable);
+  hub_wait_begin (&call->wait, core, timeout_us, cancellable);
   return call;
 }
 
 /* Sends @message (taken) now, or when there is a connection. @done is called
  * once, perhaps before this returns. */
 void
-datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
     GCancellable *cancellable, DatahubCallDone done, gpointer user_data)
 {
   Call *call =
@@ -105,7 +105,7 @@ datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
  * gives none but an error. An answer that nobody reads would wake as many
  * threads as the message. */
 void
-datahub_hub_send_quiet (DatahubHubCore *core, json_t *message)
+hub_send_quiet (DatahubHubCore *core, json_t *message)
 {
   json_object_set_new (message, "quiet", json_true ());
   if (core->state == DATAHUB_HUB_CONNECTED)
@@ -115,14 +115,14 @@ datahub_hub_send_quiet (DatahubHubCore *core, json_t *message)
 
 /* "hello" is the one request before the connection counts as one. */
 void
-datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
-    gint64 timeout_us, DatahubCallDone done)
+hub_call_greeting (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+    DatahubCallDone done)
 {
   send_call (core, call_new (core, message, timeout_us, NULL, done, core));
 }
 
 void
-datahub_hub_calls_connected (DatahubHubCore *core)
+hub_calls_connected (DatahubHubCore *core)
 {
   guint n = core->waiting.length;
 
@@ -132,15 +132,15 @@ datahub_hub_calls_connected (DatahubHubCore *core)
 
 /* What was sent will not be answered; what waits goes on waiting. */
 void
-datahub_hub_calls_lost (DatahubHubCore *core, const GError *reason)
+hub_calls_lost (DatahubHubCore *core, const GError *reason)
 {
   g_autoptr (GList) calls = g_hash_table_get_values (core->calls);
 
   for (GList *l = calls; l; l = l->next)
-    datahub_hub_wait_ref (l->data);
+    hub_wait_ref (l->data);
   for (GList *l = calls; l; l = l->next) {
     end_call (l->data, NULL, reason);
-    datahub_hub_wait_unref (l->data);
+    hub_wait_unref (l->data);
   }
   if (core->state == DATAHUB_HUB_CLOSED)
     while (core->waiting.length)
@@ -153,9 +153,9 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
   gint64 id;
   Call *call = NULL;
 
-  if (datahub_message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
+  if (message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
     call = g_hash_table_lookup (core->calls, &id);
-  g_autoptr (GError) error = ok ? NULL : datahub_message_to_error (message);
+  g_autoptr (GError) error = ok ? NULL : message_to_error (message);
   gboolean forgotten = core->state == DATAHUB_HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR,
           DATAHUB_HUB_ERROR_DISCONNECTED);
@@ -163,34 +163,33 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
     end_call (call, ok ? message : NULL, error);
   } else {
     core->unmatched++;
-    datahub_log (G_LOG_LEVEL_DEBUG, "unmatched",
+    control_log (G_LOG_LEVEL_DEBUG, "unmatched",
         "an answer to no open request (%" G_GUINT64_FORMAT " so far)",
         core->unmatched);
   }
   /* The broker does not know this connection any more: make another. */
   if (forgotten)
-    datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+    hub_session_down (core, DATAHUB_LINK_LOST);
 }
 
 /* One message of the broker. */
 void
-datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size)
+hub_receive (DatahubHubCore *core, const void *data, gsize size)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (json_t) message = datahub_message_parse (data, size, &error);
-  const char *type = message
-      ? datahub_message_string (message, "type", 32, TRUE, &error)
-      : NULL;
+  g_autoptr (json_t) message = message_parse (data, size, &error);
+  const char *type =
+      message ? message_string (message, "type", 32, TRUE, &error) : NULL;
 
   if (!type) {
     core->unmatched++;
-    datahub_log (G_LOG_LEVEL_DEBUG, "malformed",
+    control_log (G_LOG_LEVEL_DEBUG, "malformed",
         "a message of the broker is invalid: %s", error->message);
   } else if (strcmp (type, "event") == 0) {
-    datahub_hub_event (core, message);
+    hub_event (core, message);
   } else {
     answer (core, message, strcmp (type, "reply") == 0);
   }
   if (message)
-    datahub_message_wipe_secret (message);
+    message_wipe_secret (message);
 }

@@ -18,7 +18,7 @@ typedef struct
 } DatahubKnown;
 
 void
-datahub_known_free (gpointer data)
+known_free (gpointer data)
 {
   DatahubKnown *known = data;
 
@@ -29,18 +29,18 @@ datahub_known_free (gpointer data)
 static void
 emit_removed (DatahubHubCore *core, DatahubHubBlock *block, const char *reason)
 {
-  datahub_hub_emit (core, DATAHUB_SIGNAL_BLOCK_REMOVED,
+  hub_emit (core, DATAHUB_SIGNAL_BLOCK_REMOVED,
       datahub_hub_block_get_name (block), block, reason);
 }
 
 /* The broker says that @block is there. */
 void
-datahub_hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
+hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
 {
   const char *name = datahub_hub_block_get_name (block);
   DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
 
-  if (known && datahub_hub_block_same (known->block, block)) {
+  if (known && hub_block_same (known->block, block)) {
     known->generation = core->generation;
     return;
   }
@@ -56,13 +56,13 @@ datahub_hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
   known->generation = core->generation;
   g_hash_table_replace (core->catalogue,
       (gpointer) datahub_hub_block_get_name (known->block), known);
-  datahub_hub_emit (core, DATAHUB_SIGNAL_BLOCK_ADDED, name, block);
+  hub_emit (core, DATAHUB_SIGNAL_BLOCK_ADDED, name, block);
 }
 
 /* The broker says that it is gone. */
 void
-datahub_hub_catalogue_remove (DatahubHubCore *core, const char *name,
-    const char *uuid, const char *reason)
+hub_catalogue_remove (DatahubHubCore *core, const char *name, const char *uuid,
+    const char *reason)
 {
   DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
 
@@ -80,7 +80,7 @@ settle (gpointer user_data)
   GHashTableIter iter;
   DatahubKnown *known;
 
-  datahub_hub_clear_source (&core->settle_source);
+  hub_clear_source (&core->settle_source);
   g_hash_table_iter_init (&iter, core->catalogue);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &known))
     if (known->generation != core->generation) {
@@ -104,11 +104,10 @@ page_came (json_t *reply, const GError *error, gpointer user_data)
     return;
   json_array_foreach (json_object_get (reply, "blocks"), i, value)
   {
-    g_autoptr (DatahubHubBlock) block =
-        datahub_hub_block_from_json (value, NULL);
+    g_autoptr (DatahubHubBlock) block = hub_block_from_json (value, NULL);
     if (!block)
       continue;
-    datahub_hub_catalogue_add (core, block);
+    hub_catalogue_add (core, block);
     g_free (last);
     last = g_strdup (datahub_hub_block_get_name (block));
   }
@@ -119,17 +118,16 @@ page_came (json_t *reply, const GError *error, gpointer user_data)
 static void
 ask (DatahubHubCore *core, const char *after)
 {
-  datahub_hub_call (core,
-      json_pack ("{s:s, s:s}", "type", "list", "after", after), ANSWER_US, NULL,
-      page_came, core);
+  hub_call (core, json_pack ("{s:s, s:s}", "type", "list", "after", after),
+      ANSWER_US, NULL, page_came, core);
 }
 
 /* A connection is made, and changes are subscribed to: ask what is there. */
 void
-datahub_hub_catalogue_connected (DatahubHubCore *core)
+hub_catalogue_connected (DatahubHubCore *core)
 {
   core->generation++;
-  datahub_hub_clear_source (&core->settle_source);
-  core->settle_source = datahub_hub_core_after (core, SETTLE_MS, settle, core);
+  hub_clear_source (&core->settle_source);
+  core->settle_source = hub_core_after (core, SETTLE_MS, settle, core);
   ask (core, "");
 }

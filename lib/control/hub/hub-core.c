@@ -8,44 +8,44 @@
 #define TIMER_PRIORITY (G_PRIORITY_DEFAULT + 10)
 
 DatahubHubCore *
-datahub_hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
+hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
 {
   DatahubHubCore *core = g_new0 (DatahubHubCore, 1);
 
   g_atomic_ref_count_init (&core->refs);
-  core->back = datahub_hub_back_new (hub);
+  core->back = hub_back_new (hub);
   g_mutex_init (&core->ready_lock);
   core->flags = flags;
   core->context = g_main_context_new ();
   core->signal_context = g_main_context_ref_thread_default ();
   core->loop = g_main_loop_new (core->context, FALSE);
-  datahub_token_new (core->instance);
+  token_new (core->instance);
   core->ready = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   core->calls = g_hash_table_new (g_int64_hash, g_int64_equal);
   core->offers =
-      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, datahub_offer_free);
-  core->joins = g_ptr_array_new_with_free_func (datahub_join_free);
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, offer_free);
+  core->joins = g_ptr_array_new_with_free_func (join_free);
   core->subscriptions =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   core->catalogue =
-      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, datahub_known_free);
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, known_free);
   g_queue_init (&core->waiting);
   return core;
 }
 
 DatahubHubCore *
-datahub_hub_core_ref (DatahubHubCore *core)
+hub_core_ref (DatahubHubCore *core)
 {
   g_atomic_ref_count_inc (&core->refs);
   return core;
 }
 
 void
-datahub_hub_core_unref (DatahubHubCore *core)
+hub_core_unref (DatahubHubCore *core)
 {
   if (!g_atomic_ref_count_dec (&core->refs))
     return;
-  datahub_hub_back_unref (core->back);
+  hub_back_unref (core->back);
   g_mutex_clear (&core->ready_lock);
   g_hash_table_unref (core->ready);
   g_hash_table_unref (core->calls);
@@ -66,7 +66,7 @@ datahub_hub_core_unref (DatahubHubCore *core)
 /* Has @func run once in the hub's thread, after all that was posted before. Any
  * thread; returns at once. */
 void
-datahub_hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
+hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
     GDestroyNotify destroy)
 {
   GSource *source = g_idle_source_new ();
@@ -79,8 +79,7 @@ datahub_hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
 
 /* Has @func run in the hub's thread after @ms, and again while it says so. */
 GSource *
-datahub_hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func,
-    gpointer data)
+hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func, gpointer data)
 {
   GSource *source = g_timeout_source_new (ms);
 
@@ -91,7 +90,7 @@ datahub_hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func,
 }
 
 void
-datahub_hub_clear_source (GSource **source)
+hub_clear_source (GSource **source)
 {
   if (*source) {
     g_source_destroy (*source);
@@ -101,14 +100,14 @@ datahub_hub_clear_source (GSource **source)
 
 /* The thread. */
 gpointer
-datahub_hub_core_run (gpointer data)
+hub_core_run (gpointer data)
 {
   DatahubHubCore *core = data;
 
   g_main_context_push_thread_default (core->context);
   g_main_loop_run (core->loop);
-  datahub_hub_session_stop (core);
+  hub_session_stop (core);
   g_main_context_pop_thread_default (core->context);
-  datahub_hub_core_unref (core);
+  hub_core_unref (core);
   return NULL;
 }

@@ -10,8 +10,8 @@
 static const char *
 reason_of (json_t *message)
 {
-  const char *reason = datahub_message_string (message, "reason",
-      DATAHUB_LABEL_MAX, FALSE, NULL);
+  const char *reason =
+      message_string (message, "reason", DATAHUB_LABEL_MAX, FALSE, NULL);
 
   return reason ? reason : "unknown";
 }
@@ -20,24 +20,24 @@ static void
 block_added (DatahubHubCore *core, json_t *message)
 {
   g_autoptr (DatahubHubBlock) block =
-      datahub_hub_block_from_json (json_object_get (message, "block"), NULL);
+      hub_block_from_json (json_object_get (message, "block"), NULL);
 
   if (!block)
     return;
   const char *name = datahub_hub_block_get_name (block);
-  datahub_hub_catalogue_add (core, block);
-  datahub_hub_offers_block_came (core, name);
-  datahub_hub_finds_ask (core, name);
+  hub_catalogue_add (core, block);
+  hub_offers_block_came (core, name);
+  hub_finds_ask (core, name);
 }
 
 static void
 block_removed (DatahubHubCore *core, json_t *message)
 {
   g_autoptr (DatahubHubBlock) block =
-      datahub_hub_block_from_json (json_object_get (message, "block"), NULL);
+      hub_block_from_json (json_object_get (message, "block"), NULL);
 
   if (block)
-    datahub_hub_catalogue_remove (core, datahub_hub_block_get_name (block),
+    hub_catalogue_remove (core, datahub_hub_block_get_name (block),
         datahub_hub_block_get_uuid (block), reason_of (message));
 }
 
@@ -45,18 +45,17 @@ static void
 consumer_event (DatahubHubCore *core, json_t *message, gboolean added)
 {
   guint64 id;
-  const char *name = datahub_message_name (message, NULL);
+  const char *name = message_name (message, NULL);
   const char *label =
-      datahub_message_string (message, "label", DATAHUB_LABEL_MAX, TRUE, NULL);
+      message_string (message, "label", DATAHUB_LABEL_MAX, TRUE, NULL);
 
-  if (!name || !label || !datahub_message_u64 (message, "consumer", &id, NULL))
+  if (!name || !label || !message_u64 (message, "consumer", &id, NULL))
     return;
   if (added)
-    datahub_hub_emit (core, DATAHUB_SIGNAL_CONSUMER_ADDED, name, name, id,
-        label);
+    hub_emit (core, DATAHUB_SIGNAL_CONSUMER_ADDED, name, name, id, label);
   else
-    datahub_hub_emit (core, DATAHUB_SIGNAL_CONSUMER_REMOVED, name, name, id,
-        label, reason_of (message));
+    hub_emit (core, DATAHUB_SIGNAL_CONSUMER_REMOVED, name, name, id, label,
+        reason_of (message));
 }
 
 static void
@@ -74,16 +73,16 @@ consumer_removed (DatahubHubCore *core, json_t *message)
 static void
 notification (DatahubHubCore *core, json_t *message)
 {
-  const char *name = datahub_message_name (message, NULL);
+  const char *name = message_name (message, NULL);
   const char *topic =
-      datahub_message_string (message, "topic", DATAHUB_LABEL_MAX, TRUE, NULL);
+      message_string (message, "topic", DATAHUB_LABEL_MAX, TRUE, NULL);
   json_t *payload = json_object_get (message, "payload");
 
   if (!name || !topic)
     return;
   char *json =
       payload ? json_dumps (payload, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-  datahub_hub_emit (core, DATAHUB_SIGNAL_NOTIFICATION, name, name, topic,
+  hub_emit (core, DATAHUB_SIGNAL_NOTIFICATION, name, name, topic,
       json ? json : "null");
   free (json);
 }
@@ -93,8 +92,8 @@ closing (DatahubHubCore *core, json_t *message)
 {
   gint64 ms = 0;
 
-  datahub_message_integer (message, "hold-ms", 0, MAX_HOLD_MS, &ms, NULL);
-  datahub_hub_session_closing (core, ms);
+  message_integer (message, "hold-ms", 0, MAX_HOLD_MS, &ms, NULL);
+  hub_session_closing (core, ms);
 }
 
 /* Sent only to see whether it can be. */
@@ -119,9 +118,9 @@ static const struct
 
 /* One event; an unknown one is a newer broker's and means nothing to us. */
 void
-datahub_hub_event (DatahubHubCore *core, json_t *message)
+hub_event (DatahubHubCore *core, json_t *message)
 {
-  const char *event = datahub_message_string (message, "event", 32, TRUE, NULL);
+  const char *event = message_string (message, "event", 32, TRUE, NULL);
 
   for (guint i = 0; event && i < G_N_ELEMENTS (handlers); i++)
     if (strcmp (event, handlers[i].event) == 0)

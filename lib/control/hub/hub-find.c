@@ -43,15 +43,15 @@ end_find (Find *find, DatahubHubBlock *block, GError *error)
 {
   DatahubHubCore *core = find->wait.core;
 
-  if (!datahub_hub_wait_end (&find->wait)) {
+  if (!hub_wait_end (&find->wait)) {
     g_clear_pointer (&block, datahub_hub_block_unref);
     g_clear_error (&error);
     return;
   }
   core->finds = g_list_remove (core->finds, find);
-  datahub_hub_task_return (find->task, block,
-      (GDestroyNotify) datahub_hub_block_unref, error);
-  datahub_hub_wait_unref (find);
+  hub_task_return (find->task, block, (GDestroyNotify) datahub_hub_block_unref,
+      error);
+  hub_wait_unref (find);
 }
 
 /* Out of time: the last answer says more than that. */
@@ -75,7 +75,7 @@ read_found (Find *find, json_t *reply, GError **error)
 {
   guint8 secret[DATAHUB_SECRET_SIZE], ticket[DATAHUB_TICKET_SIZE];
   gboolean present;
-  const char *state = datahub_message_string (reply, "state", 32, TRUE, error);
+  const char *state = message_string (reply, "state", 32, TRUE, error);
 
   if (!state)
     return NULL;
@@ -90,13 +90,11 @@ read_found (Find *find, json_t *reply, GError **error)
     return NULL;
   }
   DatahubHubBlock *block =
-      datahub_hub_block_from_json (json_object_get (reply, "block"), error);
-  if (block && datahub_message_secret (reply, secret, &present, NULL)
-      && present)
-    datahub_hub_block_set_secret (block, secret);
-  if (block && datahub_message_ticket (reply, ticket, &present, NULL)
-      && present)
-    datahub_hub_block_set_ticket (block, ticket);
+      hub_block_from_json (json_object_get (reply, "block"), error);
+  if (block && message_secret (reply, secret, &present, NULL) && present)
+    hub_block_set_secret (block, secret);
+  if (block && message_ticket (reply, ticket, &present, NULL) && present)
+    hub_block_set_ticket (block, ticket);
   sodium_memzero (secret, sizeof secret);
   return block;
 }
@@ -134,7 +132,7 @@ answered (json_t *reply, const GError *refusal, gpointer user_data)
     if (find->again)
       ask (find);
   }
-  datahub_hub_wait_unref (find);
+  hub_wait_unref (find);
 }
 
 static void
@@ -146,15 +144,15 @@ ask (Find *find)
   if (find->asking)
     return;
   find->asking = TRUE;
-  datahub_hub_wait_ref (&find->wait);
-  datahub_hub_call (find->wait.core,
+  hub_wait_ref (&find->wait);
+  hub_call (find->wait.core,
       json_pack ("{s:s, s:s}", "type", "find", "name", find->name), 2 * ONCE_US,
       NULL, answered, find);
 }
 
 /* Finds @name for @task (taken), waiting until it is there. */
 void
-datahub_hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
+hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
     gint64 timeout_ns)
 {
   Find *find = g_new0 (Find, 1);
@@ -166,7 +164,7 @@ datahub_hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
   find->wait.cut = cut_find;
   find->wait.free_func = find_free;
   core->finds = g_list_prepend (core->finds, find);
-  datahub_hub_wait_begin (&find->wait, core,
+  hub_wait_begin (&find->wait, core,
       find->once ? ONCE_US : timeout_us (timeout_ns), cancellable);
   if (core->state == DATAHUB_HUB_CONNECTED || find->once)
     ask (find);
@@ -174,17 +172,17 @@ datahub_hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
 
 /* The block @name, or any (NULL), may be there now. */
 void
-datahub_hub_finds_ask (DatahubHubCore *core, const char *name)
+hub_finds_ask (DatahubHubCore *core, const char *name)
 {
   GList *finds = g_list_copy (core->finds);
 
   for (GList *l = finds; l; l = l->next)
-    datahub_hub_wait_ref (l->data);
+    hub_wait_ref (l->data);
   for (GList *l = finds; l; l = l->next) {
     Find *find = l->data;
     if (!name || strcmp (find->name, name) == 0)
       ask (find);
-    datahub_hub_wait_unref (find);
+    hub_wait_unref (find);
   }
   g_list_free (finds);
 }
@@ -207,9 +205,9 @@ end_list (List *list, GError *error)
 {
   if (error)
     g_clear_pointer (&list->blocks, g_ptr_array_unref);
-  datahub_hub_task_return (list->task, list->blocks,
-      (GDestroyNotify) g_ptr_array_unref, error);
-  datahub_hub_core_unref (list->core);
+  hub_task_return (list->task, list->blocks, (GDestroyNotify) g_ptr_array_unref,
+      error);
+  hub_core_unref (list->core);
   g_free (list);
 }
 
@@ -227,7 +225,7 @@ read_page (List *list, json_t *reply, GError **error)
   }
   json_array_foreach (page, i, value)
   {
-    DatahubHubBlock *block = datahub_hub_block_from_json (value, error);
+    DatahubHubBlock *block = hub_block_from_json (value, error);
     if (!block)
       return FALSE;
     g_ptr_array_add (list->blocks, block);
@@ -262,19 +260,19 @@ ask_page (List *list, const char *after)
 
   if (list->deadline_us >= 0)
     left = MAX (list->deadline_us - g_get_monotonic_time (), 0);
-  datahub_hub_call (list->core,
+  hub_call (list->core,
       json_pack ("{s:s, s:s}", "type", "list", "after", after), left,
       g_task_get_cancellable (list->task), page_came, list);
 }
 
 /* Lists all blocks for @task (taken). */
 void
-datahub_hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
+hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
 {
   List *list = g_new0 (List, 1);
   gint64 us = timeout_ns == 0 ? ONCE_US : timeout_us (timeout_ns);
 
-  list->core = datahub_hub_core_ref (core);
+  list->core = hub_core_ref (core);
   list->task = task;
   list->blocks =
       g_ptr_array_new_with_free_func ((GDestroyNotify) datahub_hub_block_unref);
@@ -303,14 +301,13 @@ end_connect_wait (ConnectWait *connect_wait, GError *error)
 {
   DatahubHubCore *core = connect_wait->wait.core;
 
-  if (!datahub_hub_wait_end (&connect_wait->wait)) {
+  if (!hub_wait_end (&connect_wait->wait)) {
     g_clear_error (&error);
     return;
   }
   core->connect_waits = g_list_remove (core->connect_waits, connect_wait);
-  datahub_hub_task_return (connect_wait->task, GINT_TO_POINTER (TRUE), NULL,
-      error);
-  datahub_hub_wait_unref (connect_wait);
+  hub_task_return (connect_wait->task, GINT_TO_POINTER (TRUE), NULL, error);
+  hub_wait_unref (connect_wait);
 }
 
 static void
@@ -327,8 +324,7 @@ cut_connect_wait (DatahubHubWait *wait, GError *reason)
 
 /* Ends @task (taken) when there is a connection, or why there will be none. */
 void
-datahub_hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
-    gint64 timeout_ns)
+hub_connect_wait_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
 {
   ConnectWait *connect_wait = g_new0 (ConnectWait, 1);
 
@@ -336,7 +332,7 @@ datahub_hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
   connect_wait->wait.cut = cut_connect_wait;
   connect_wait->wait.free_func = connect_wait_free;
   core->connect_waits = g_list_prepend (core->connect_waits, connect_wait);
-  datahub_hub_wait_begin (&connect_wait->wait, core, timeout_us (timeout_ns),
+  hub_wait_begin (&connect_wait->wait, core, timeout_us (timeout_ns),
       g_task_get_cancellable (task));
   if (core->state == DATAHUB_HUB_CONNECTED)
     end_connect_wait (connect_wait, NULL);
@@ -346,7 +342,7 @@ datahub_hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
 
 /* Ends all waits for the connection, well (NULL) or with @error. */
 void
-datahub_hub_connect_waits_end (DatahubHubCore *core, const GError *error)
+hub_connect_waits_end (DatahubHubCore *core, const GError *error)
 {
   while (core->connect_waits)
     end_connect_wait (core->connect_waits->data,

@@ -9,22 +9,22 @@
 /* Hosts the broker if it is ours to host and nobody does. FALSE only when
  * hosting failed for another reason than that somebody was first. */
 gboolean
-datahub_hub_host_try (DatahubHubCore *core, GError **error)
+hub_host_try (DatahubHubCore *core, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
   if (core->broker && !datahub_broker_is_running (core->broker))
-    datahub_hub_host_stop (core);
+    hub_host_stop (core);
   if (!core->automatic || core->broker || (core->flags & DATAHUB_HUB_MONITOR)
       || g_get_monotonic_time () < core->hold_until_us)
     return TRUE;
 
   g_autoptr (DatahubBroker) broker = datahub_broker_new ();
-  datahub_broker_set_embedded (broker);
+  broker_set_embedded (broker);
   if (datahub_broker_start (broker, &local)) {
     core->broker = g_steal_pointer (&broker);
     g_atomic_int_set (&core->hosting, TRUE);
-    datahub_log (G_LOG_LEVEL_DEBUG, "hosting", "this process hosts the broker");
+    control_log (G_LOG_LEVEL_DEBUG, "hosting", "this process hosts the broker");
     return TRUE;
   }
   if (g_error_matches (local, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY))
@@ -35,7 +35,7 @@ datahub_hub_host_try (DatahubHubCore *core, GError **error)
 
 /* Ends the embedded broker, if there is one; others take over. */
 void
-datahub_hub_host_stop (DatahubHubCore *core)
+hub_host_stop (DatahubHubCore *core)
 {
   if (!core->broker)
     return;

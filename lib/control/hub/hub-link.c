@@ -22,7 +22,7 @@ socket_readable (gpointer user_data)
     zmq_msg_init (&message);
     int size = zmq_msg_recv (&message, core->link.socket, ZMQ_DONTWAIT);
     if (size > 0 && !zmq_msg_more (&message)) {
-      datahub_hub_receive (core, zmq_msg_data (&message), (gsize) size);
+      hub_receive (core, zmq_msg_data (&message), (gsize) size);
       /* It may have carried a secret. */
       sodium_memzero (zmq_msg_data (&message), (gsize) size);
     }
@@ -37,21 +37,21 @@ monitor_event (DatahubHubCore *core, int event)
 {
   switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-      datahub_hub_session_up (core);
+      hub_session_up (core);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-      datahub_hub_session_down (core, DATAHUB_LINK_BAD_KEY);
+      hub_session_down (core, DATAHUB_LINK_BAD_KEY);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-      datahub_hub_session_down (core, DATAHUB_LINK_DENIED);
+      hub_session_down (core, DATAHUB_LINK_DENIED);
       break;
     case ZMQ_EVENT_CLOSED:
     case ZMQ_EVENT_CONNECT_RETRIED:
-      datahub_hub_session_down (core, DATAHUB_LINK_REFUSED);
+      hub_session_down (core, DATAHUB_LINK_REFUSED);
       break;
     case ZMQ_EVENT_DISCONNECTED:
-      datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+      hub_session_down (core, DATAHUB_LINK_LOST);
       break;
     default:
       break;
@@ -65,7 +65,7 @@ monitor_readable (gpointer user_data)
   int event, value;
 
   while (core->link.monitor
-      && datahub_zmq_monitor_read (core->link.monitor, &event, &value))
+      && wire_monitor_read (core->link.monitor, &event, &value))
     monitor_event (core, event);
 }
 
@@ -103,7 +103,7 @@ set_options (void *socket, const char *server_key, const DatahubKeypair *client)
 
 /* Begins to connect; what becomes of it is told to the session. */
 gboolean
-datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
+hub_link_open (DatahubHubCore *core, const char *endpoint,
     const char *server_key, const DatahubKeypair *client, GError **error)
 {
   DatahubHubLink *link = &core->link;
@@ -112,7 +112,7 @@ datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
     link->zmq_context = zmq_ctx_new ();
   link->socket = zmq_socket (link->zmq_context, ZMQ_DEALER);
   if (link->socket && set_options (link->socket, server_key, client))
-    link->monitor = datahub_zmq_monitor_open (link->zmq_context, link->socket,
+    link->monitor = wire_monitor_open (link->zmq_context, link->socket,
         ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
             | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
             | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_CLOSED
@@ -120,33 +120,33 @@ datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
   if (!link->monitor || zmq_connect (link->socket, endpoint) != 0) {
     g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
         "cannot connect to %s: %s", endpoint, zmq_strerror (zmq_errno ()));
-    datahub_hub_link_close (core, 0);
+    hub_link_close (core, 0);
     return FALSE;
   }
-  link->socket_source = datahub_zmq_source_attach (link->socket,
-      socket_readable, core, core->context);
-  link->monitor_source = datahub_zmq_source_attach (link->monitor,
-      monitor_readable, core, core->context);
+  link->socket_source =
+      wire_source_attach (link->socket, socket_readable, core, core->context);
+  link->monitor_source =
+      wire_source_attach (link->monitor, monitor_readable, core, core->context);
   return TRUE;
 }
 
 /* Ends the connection; what is not sent yet has @linger_ms to go. */
 void
-datahub_hub_link_close (DatahubHubCore *core, int linger_ms)
+hub_link_close (DatahubHubCore *core, int linger_ms)
 {
   DatahubHubLink *link = &core->link;
 
-  datahub_zmq_source_clear (&link->socket_source);
-  datahub_zmq_source_clear (&link->monitor_source);
+  wire_source_clear (&link->socket_source);
+  wire_source_clear (&link->monitor_source);
   if (link->socket)
     zmq_setsockopt (link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-  datahub_zmq_monitor_close (link->socket, &link->monitor);
-  datahub_zmq_close (&link->socket);
+  wire_monitor_close (link->socket, &link->monitor);
+  wire_close_socket (&link->socket);
 }
 
 /* Sends @message, or drops it where the queue is full. Never waits. */
 gboolean
-datahub_hub_link_send (DatahubHubCore *core, json_t *message)
+hub_link_send (DatahubHubCore *core, json_t *message)
 {
   gboolean sent = FALSE;
 

@@ -22,7 +22,7 @@ send_now (DatahubHubCore *core, const char *name, const char *topic,
   if (json)
     json_object_set_new (message, "payload",
         json_loads (json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL));
-  datahub_hub_send_quiet (core, message);
+  hub_send_quiet (core, message);
 }
 
 typedef struct
@@ -36,7 +36,7 @@ notice_free (gpointer data)
 {
   Notice *notice = data;
 
-  datahub_hub_core_unref (notice->core);
+  hub_core_unref (notice->core);
   g_free (notice->name);
   g_free (notice->topic);
   g_free (notice->json);
@@ -59,7 +59,7 @@ send_ready (gpointer data)
   GHashTableIter iter;
   gpointer name, json;
 
-  datahub_hub_clear_source (&core->ready_source);
+  hub_clear_source (&core->ready_source);
   core->ready_sent = g_get_monotonic_time ();
   g_mutex_lock (&core->ready_lock);
   g_autoptr (GHashTable) ready = core->ready;
@@ -83,8 +83,8 @@ arm_ready (gpointer data)
     return G_SOURCE_REMOVE;
   if (passed >= DATA_READY_MS)
     return send_ready (core);
-  core->ready_source = datahub_hub_core_after (core,
-      (guint) (DATA_READY_MS - passed), send_ready, core);
+  core->ready_source =
+      hub_core_after (core, (guint) (DATA_READY_MS - passed), send_ready, core);
   return G_SOURCE_REMOVE;
 }
 
@@ -97,13 +97,13 @@ notify_ready (DatahubHubCore *core, const char *name, const char *json)
   g_hash_table_insert (core->ready, g_strdup (name), g_strdup (json));
   g_mutex_unlock (&core->ready_lock);
   if (first)
-    datahub_hub_core_post (core, arm_ready, datahub_hub_core_ref (core),
-        (GDestroyNotify) datahub_hub_core_unref);
+    hub_core_post (core, arm_ready, hub_core_ref (core),
+        (GDestroyNotify) hub_core_unref);
 }
 
 /* Any thread; returns at once. */
 void
-datahub_hub_notify (DatahubHubCore *core, const char *name, const char *topic,
+hub_notify (DatahubHubCore *core, const char *name, const char *topic,
     const char *json)
 {
   if (strcmp (topic, DATA_READY) == 0) {
@@ -111,9 +111,9 @@ datahub_hub_notify (DatahubHubCore *core, const char *name, const char *topic,
     return;
   }
   Notice *notice = g_new0 (Notice, 1);
-  notice->core = datahub_hub_core_ref (core);
+  notice->core = hub_core_ref (core);
   notice->name = g_strdup (name);
   notice->topic = g_strdup (topic);
   notice->json = g_strdup (json);
-  datahub_hub_core_post (core, send_notice, notice, notice_free);
+  hub_core_post (core, send_notice, notice, notice_free);
 }

@@ -12,7 +12,7 @@
 #define RETRY_MS 300
 
 void
-datahub_offer_free (gpointer data)
+offer_free (gpointer data)
 {
   DatahubOffer *offer = data;
 
@@ -24,7 +24,7 @@ datahub_offer_free (gpointer data)
 }
 
 void
-datahub_join_free (gpointer data)
+join_free (gpointer data)
 {
   DatahubJoin *join = data;
 
@@ -46,7 +46,7 @@ static void
 ignore (json_t *reply, const GError *error, gpointer user_data)
 {
   if (error)
-    datahub_log (G_LOG_LEVEL_DEBUG, "refused", "the broker refused: %s",
+    control_log (G_LOG_LEVEL_DEBUG, "refused", "the broker refused: %s",
         error->message);
 }
 
@@ -55,7 +55,7 @@ static void
 tell (DatahubHubCore *core, json_t *message)
 {
   if (core->state == DATAHUB_HUB_CONNECTED)
-    datahub_hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
+    hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
   else
     json_decref (message);
 }
@@ -70,7 +70,7 @@ retry_offers (gpointer user_data)
   DatahubHubCore *core = user_data;
   g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
 
-  datahub_hub_clear_source (&core->offer_retry_source);
+  hub_clear_source (&core->offer_retry_source);
   for (GList *l = offers; l; l = l->next)
     if (((DatahubOffer *) l->data)->refused)
       offer_tell (core, l->data);
@@ -90,12 +90,12 @@ offer_refused (DatahubHubCore *core, DatahubOffer *offer, const GError *error)
           DATAHUB_HUB_ERROR_DISCONNECTED))
     return;
   if (!offer->refused)
-    datahub_hub_emit (core, DATAHUB_SIGNAL_REGISTER_REFUSED, offer->name,
-        offer->name, error);
+    hub_emit (core, DATAHUB_SIGNAL_REGISTER_REFUSED, offer->name, offer->name,
+        error);
   offer->refused = TRUE;
   if (!core->offer_retry_source && core->state == DATAHUB_HUB_CONNECTED)
     core->offer_retry_source =
-        datahub_hub_core_after (core, RETRY_MS, retry_offers, core);
+        hub_core_after (core, RETRY_MS, retry_offers, core);
 }
 
 static void
@@ -114,7 +114,7 @@ offer_answered (json_t *reply, const GError *error, gpointer user_data)
   }
   g_free (answer->name);
   g_free (answer->uuid);
-  datahub_hub_core_unref (answer->core);
+  hub_core_unref (answer->core);
   g_free (answer);
 }
 
@@ -129,19 +129,19 @@ offer_tell (DatahubHubCore *core, DatahubOffer *offer)
   if (offer->caps)
     json_object_set_new (message, "caps", json_string (offer->caps));
   if (offer->has_secret)
-    datahub_message_set_secret (message, offer->secret);
+    message_set_secret (message, offer->secret);
   if (offer->strict)
     json_object_set_new (message, "strict", json_true ());
   Answer *answer = g_new0 (Answer, 1);
-  answer->core = datahub_hub_core_ref (core);
+  answer->core = hub_core_ref (core);
   answer->name = g_strdup (offer->name);
   answer->uuid = g_strdup (offer->uuid);
-  datahub_hub_call (core, message, ANSWER_US, NULL, offer_answered, answer);
+  hub_call (core, message, ANSWER_US, NULL, offer_answered, answer);
 }
 
 /* Remembers @offer (taken) in place of an older one of its name. */
 void
-datahub_hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
+hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
 {
   g_hash_table_replace (core->offers, offer->name, offer);
   offer_tell (core, offer);
@@ -159,8 +159,7 @@ forget_joins (DatahubHubCore *core, const char *name, const char *uuid)
 }
 
 void
-datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
-    const char *uuid)
+hub_offer_remove (DatahubHubCore *core, const char *name, const char *uuid)
 {
   DatahubOffer *offer = g_hash_table_lookup (core->offers, name);
 
@@ -182,7 +181,7 @@ join_message (const char *type, const DatahubJoin *join)
   json_t *message = json_pack ("{s:s, s:s}", "type", type, "name", join->name);
 
   add_uuid (message, join->uuid);
-  datahub_message_set_u64 (message, "consumer", join->id);
+  message_set_u64 (message, "consumer", join->id);
   if (join->label)
     json_object_set_new (message, "label", json_string (join->label));
   if (join->reason)
@@ -199,7 +198,7 @@ same_consumer (const DatahubJoin *a, const DatahubJoin *b)
 
 /* Remembers @join (taken). */
 void
-datahub_hub_join_add (DatahubHubCore *core, DatahubJoin *join)
+hub_join_add (DatahubHubCore *core, DatahubJoin *join)
 {
   g_ptr_array_add (core->joins, join);
   tell (core, join_message ("consumer-joined", join));
@@ -208,7 +207,7 @@ datahub_hub_join_add (DatahubHubCore *core, DatahubJoin *join)
 /* Forgets the consumer and tells why it left; also one that another process is,
  * which its producer threw out. */
 void
-datahub_hub_join_remove (DatahubHubCore *core, const DatahubJoin *left)
+hub_join_remove (DatahubHubCore *core, const DatahubJoin *left)
 {
   for (guint i = core->joins->len; i > 0; i--)
     if (same_consumer (g_ptr_array_index (core->joins, i - 1), left))
@@ -233,8 +232,7 @@ subscription_tell (DatahubHubCore *core, const char *pattern, gboolean on)
 }
 
 void
-datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
-    gboolean on)
+hub_subscription_set (DatahubHubCore *core, const char *pattern, gboolean on)
 {
   guint n =
       GPOINTER_TO_UINT (g_hash_table_lookup (core->subscriptions, pattern));
@@ -256,7 +254,7 @@ datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
 
 /* Tells a broker everything. */
 void
-datahub_hub_offers_connected (DatahubHubCore *core)
+hub_offers_connected (DatahubHubCore *core)
 {
   GHashTableIter iter;
   gpointer pattern;
@@ -269,19 +267,19 @@ datahub_hub_offers_connected (DatahubHubCore *core)
     subscription_tell (core, pattern, TRUE);
   for (GList *l = offers; l; l = l->next)
     offer_tell (core, l->data);
-  datahub_hub_offers_block_came (core, NULL);
+  hub_offers_block_came (core, NULL);
 }
 
 void
-datahub_hub_offers_lost (DatahubHubCore *core)
+hub_offers_lost (DatahubHubCore *core)
 {
-  datahub_hub_clear_source (&core->offer_retry_source);
+  hub_clear_source (&core->offer_retry_source);
 }
 
 /* Consumers of @name, or of all (NULL), are told again: the broker takes them
  * only once it knows the block. */
 void
-datahub_hub_offers_block_came (DatahubHubCore *core, const char *name)
+hub_offers_block_came (DatahubHubCore *core, const char *name)
 {
   for (guint i = 0; i < core->joins->len; i++) {
     DatahubJoin *join = g_ptr_array_index (core->joins, i);

@@ -80,7 +80,7 @@ enum
   DATAHUB_N_SIGNALS
 };
 
-extern guint datahub_hub_signals[DATAHUB_N_SIGNALS];
+extern guint hub_signals[DATAHUB_N_SIGNALS];
 
 struct _DatahubHubCore
 {
@@ -136,67 +136,66 @@ struct _DatahubHub
 };
 
 /* hub-core.c */
-DatahubHubCore *datahub_hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
-DatahubHubCore *datahub_hub_core_ref (DatahubHubCore *core);
-void datahub_hub_core_unref (DatahubHubCore *core);
-void datahub_hub_core_post (DatahubHubCore *core, GSourceFunc func,
-    gpointer data, GDestroyNotify destroy);
-GSource *datahub_hub_core_after (DatahubHubCore *core, guint ms,
-    GSourceFunc func, gpointer data);
-void datahub_hub_clear_source (GSource **source);
-gpointer datahub_hub_core_run (gpointer core);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubCore, datahub_hub_core_unref)
+DatahubHubCore *hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
+DatahubHubCore *hub_core_ref (DatahubHubCore *core);
+void hub_core_unref (DatahubHubCore *core);
+void hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
+    GDestroyNotify destroy);
+GSource *hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func,
+    gpointer data);
+void hub_clear_source (GSource **source);
+gpointer hub_core_run (gpointer core);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubCore, hub_core_unref)
 
 /* hub-task.c */
-void datahub_hub_task_return (GTask *task, gpointer result,
-    GDestroyNotify free_func, GError *error);
+void hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
+    GError *error);
 
 /* hub-wait.c */
-void datahub_hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
+void hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
     gint64 timeout_us, GCancellable *cancellable);
-gboolean datahub_hub_wait_end (DatahubHubWait *wait);
-gpointer datahub_hub_wait_ref (DatahubHubWait *wait);
-void datahub_hub_wait_unref (gpointer wait);
+gboolean hub_wait_end (DatahubHubWait *wait);
+gpointer hub_wait_ref (DatahubHubWait *wait);
+void hub_wait_unref (gpointer wait);
 
 /* hub-link.c */
-gboolean datahub_hub_link_open (DatahubHubCore *core, const char *endpoint,
+gboolean hub_link_open (DatahubHubCore *core, const char *endpoint,
     const char *server_key, const DatahubKeypair *client, GError **error);
-void datahub_hub_link_close (DatahubHubCore *core, int linger_ms);
-gboolean datahub_hub_link_send (DatahubHubCore *core, json_t *message);
+void hub_link_close (DatahubHubCore *core, int linger_ms);
+gboolean hub_link_send (DatahubHubCore *core, json_t *message);
 
 /* hub-session.c */
-gboolean datahub_hub_session_start (gpointer core);
-void datahub_hub_session_up (DatahubHubCore *core);
-void datahub_hub_session_down (DatahubHubCore *core, DatahubLinkEnd end);
-void datahub_hub_session_closing (DatahubHubCore *core, gint64 hold_ms);
-void datahub_hub_session_stop (DatahubHubCore *core);
-gboolean datahub_hub_load_keys (DatahubHubCore *core,
+gboolean hub_session_start (gpointer core);
+void hub_session_up (DatahubHubCore *core);
+void hub_session_down (DatahubHubCore *core, DatahubLinkEnd end);
+void hub_session_closing (DatahubHubCore *core, gint64 hold_ms);
+void hub_session_stop (DatahubHubCore *core);
+gboolean hub_load_keys (DatahubHubCore *core,
     char server_key[DATAHUB_KEY_TEXT + 1], DatahubKeypair *client,
     GError **error);
 
 /* hub-host.c */
-gboolean datahub_hub_host_try (DatahubHubCore *core, GError **error);
-void datahub_hub_host_stop (DatahubHubCore *core);
+gboolean hub_host_try (DatahubHubCore *core, GError **error);
+void hub_host_stop (DatahubHubCore *core);
 
 /* hub-calls.c */
-void datahub_hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
+void hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
     GCancellable *cancellable, DatahubCallDone done, gpointer user_data);
-void datahub_hub_call_greeting (DatahubHubCore *core, json_t *message,
+void hub_call_greeting (DatahubHubCore *core, json_t *message,
     gint64 timeout_us, DatahubCallDone done);
-void datahub_hub_send_quiet (DatahubHubCore *core, json_t *message);
-void datahub_hub_calls_connected (DatahubHubCore *core);
-void datahub_hub_calls_lost (DatahubHubCore *core, const GError *reason);
-void datahub_hub_receive (DatahubHubCore *core, const void *data, gsize size);
+void hub_send_quiet (DatahubHubCore *core, json_t *message);
+void hub_calls_connected (DatahubHubCore *core);
+void hub_calls_lost (DatahubHubCore *core, const GError *reason);
+void hub_receive (DatahubHubCore *core, const void *data, gsize size);
 
 /* hub-find.c */
-void datahub_hub_find_begin (DatahubHubCore *core, GTask *task,
-    const char *name, gint64 timeout_ns);
-void datahub_hub_finds_ask (DatahubHubCore *core, const char *name);
-void datahub_hub_list_begin (DatahubHubCore *core, GTask *task,
+void hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
     gint64 timeout_ns);
-void datahub_hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
+void hub_finds_ask (DatahubHubCore *core, const char *name);
+void hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns);
+void hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
     gint64 timeout_ns);
-void datahub_hub_connect_waits_end (DatahubHubCore *core, const GError *error);
+void hub_connect_waits_end (DatahubHubCore *core, const GError *error);
 
 /* hub-offers.c */
 typedef struct
@@ -214,42 +213,41 @@ typedef struct
   guint64 id;
 } DatahubJoin;
 
-void datahub_offer_free (gpointer offer);
-void datahub_join_free (gpointer join);
-void datahub_hub_offer_add (DatahubHubCore *core, DatahubOffer *offer);
-void datahub_hub_offer_remove (DatahubHubCore *core, const char *name,
+void offer_free (gpointer offer);
+void join_free (gpointer join);
+void hub_offer_add (DatahubHubCore *core, DatahubOffer *offer);
+void hub_offer_remove (DatahubHubCore *core, const char *name,
     const char *uuid);
-void datahub_hub_join_add (DatahubHubCore *core, DatahubJoin *join);
-void datahub_hub_join_remove (DatahubHubCore *core, const DatahubJoin *left);
-void datahub_hub_subscription_set (DatahubHubCore *core, const char *pattern,
+void hub_join_add (DatahubHubCore *core, DatahubJoin *join);
+void hub_join_remove (DatahubHubCore *core, const DatahubJoin *left);
+void hub_subscription_set (DatahubHubCore *core, const char *pattern,
     gboolean on);
-void datahub_hub_offers_connected (DatahubHubCore *core);
-void datahub_hub_offers_lost (DatahubHubCore *core);
-void datahub_hub_offers_block_came (DatahubHubCore *core, const char *name);
+void hub_offers_connected (DatahubHubCore *core);
+void hub_offers_lost (DatahubHubCore *core);
+void hub_offers_block_came (DatahubHubCore *core, const char *name);
 
 /* hub.c */
-gboolean datahub_hub_check_target (DatahubHubFlags flags, const char *endpoint,
+gboolean hub_check_target (DatahubHubFlags flags, const char *endpoint,
     const char *server_key_file, const char *key_file, GError **error);
 
 /* hub-notify.c */
-void datahub_hub_notify (DatahubHubCore *core, const char *name,
-    const char *topic, const char *json);
+void hub_notify (DatahubHubCore *core, const char *name, const char *topic,
+    const char *json);
 
 /* hub-catalogue.c */
-void datahub_known_free (gpointer known);
-void datahub_hub_catalogue_connected (DatahubHubCore *core);
-void datahub_hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block);
-void datahub_hub_catalogue_remove (DatahubHubCore *core, const char *name,
+void known_free (gpointer known);
+void hub_catalogue_connected (DatahubHubCore *core);
+void hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block);
+void hub_catalogue_remove (DatahubHubCore *core, const char *name,
     const char *uuid, const char *reason);
 
 /* hub-events.c */
-void datahub_hub_event (DatahubHubCore *core, json_t *message);
+void hub_event (DatahubHubCore *core, json_t *message);
 
 /* hub-signals.c */
-DatahubHubBack *datahub_hub_back_new (DatahubHub *hub);
-void datahub_hub_back_unref (DatahubHubBack *back);
-void datahub_hub_signals_init (GType type);
-void datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail,
-    ...);
+DatahubHubBack *hub_back_new (DatahubHub *hub);
+void hub_back_unref (DatahubHubBack *back);
+void hub_signals_init (GType type);
+void hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...);
 
 #endif /* DATAHUB_HUB_PRIVATE_H */

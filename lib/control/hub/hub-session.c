@@ -36,7 +36,7 @@ set_state (DatahubHubCore *core, DatahubHubState state)
 {
   if (core->state == state)
     return;
-  datahub_log (G_LOG_LEVEL_DEBUG, "hub-state", "hub: %s -> %s",
+  control_log (G_LOG_LEVEL_DEBUG, "hub-state", "hub: %s -> %s",
       state_names[core->state], state_names[state]);
   core->state = state;
   g_atomic_int_set (&core->connected, state == DATAHUB_HUB_CONNECTED);
@@ -45,15 +45,14 @@ set_state (DatahubHubCore *core, DatahubHubState state)
 /* The keys of a connection: from the files that were named, else from the
  * runtime directory, which only this user can read. */
 gboolean
-datahub_hub_load_keys (DatahubHubCore *core,
-    char server_key[DATAHUB_KEY_TEXT + 1], DatahubKeypair *client,
-    GError **error)
+hub_load_keys (DatahubHubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
+    DatahubKeypair *client, GError **error)
 {
   g_auto (DatahubKeypair) broker = { 0 };
   gboolean create = core->automatic && !(core->flags & DATAHUB_HUB_MONITOR);
 
   if (!core->server_key_file || !core->key_file)
-    if (!datahub_keypair_load_broker (&broker, create, error)) {
+    if (!keypair_load_broker (&broker, create, error)) {
       if (!core->automatic)
         g_prefix_error (error,
             "endpoint %s needs key files (curve-server-key, curve-key-file) or "
@@ -68,8 +67,8 @@ datahub_hub_load_keys (DatahubHubCore *core,
     g_strlcpy (server_key, broker.public_key, DATAHUB_KEY_TEXT + 1);
   }
   if (core->key_file)
-    return datahub_keypair_load (client, core->key_file, error);
-  return datahub_keypair_derive_own_client (&broker, client, error);
+    return keypair_load (client, core->key_file, error);
+  return keypair_derive_own_client (&broker, client, error);
 }
 
 /* Why there is no connection, for whoever asks; takes @error. What does not
@@ -86,28 +85,27 @@ set_error (DatahubHubCore *core, GError *error)
   g_clear_error (&core->error);
   core->error = error;
   if (!lasting && !core->automatic && core->retries == RETRIES_UNTOLD)
-    datahub_log (G_LOG_LEVEL_MESSAGE, "no-broker",
+    control_log (G_LOG_LEVEL_MESSAGE, "no-broker",
         "%s; the connection is tried again, and meanwhile streams work by name",
         error->message);
   if (!lasting)
     return;
   if (!same) {
-    datahub_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
-    datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, error);
+    control_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
+    hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, error);
   }
   core->told = TRUE;
-  datahub_hub_connect_waits_end (core, error);
+  hub_connect_waits_end (core, error);
 }
 
 static void
 try_again (DatahubHubCore *core, guint ms)
 {
-  datahub_hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->attempt_source);
   if (core->state == DATAHUB_HUB_CLOSED)
     return;
   set_state (core, DATAHUB_HUB_WAITING);
-  core->attempt_source =
-      datahub_hub_core_after (core, ms, datahub_hub_session_start, core);
+  core->attempt_source = hub_core_after (core, ms, hub_session_start, core);
 }
 
 /* Longer and longer, and never in step with other processes. */
@@ -126,7 +124,7 @@ attempt_expired (gpointer user_data)
 {
   DatahubHubCore *core = user_data;
 
-  datahub_hub_session_down (core, DATAHUB_LINK_REFUSED);
+  hub_session_down (core, DATAHUB_LINK_REFUSED);
   return G_SOURCE_REMOVE;
 }
 
@@ -135,7 +133,7 @@ attempt_expired (gpointer user_data)
 static gboolean
 has_started (DatahubHubCore *core, GError **error)
 {
-  g_autofree char *runtime = datahub_runtime_dir_name ();
+  g_autofree char *runtime = runtime_dir_name ();
   g_autofree char *key =
       g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
 
@@ -159,24 +157,23 @@ open_link (DatahubHubCore *core, GError **error)
   if (core->automatic) {
     g_clear_pointer (&core->endpoint, g_free);
     core->endpoint =
-        datahub_endpoint_runtime (!(core->flags & DATAHUB_HUB_MONITOR), error);
+        endpoint_runtime (!(core->flags & DATAHUB_HUB_MONITOR), error);
     if (!core->endpoint)
       return FALSE;
   }
-  return datahub_hub_load_keys (core, server_key, &client, error)
-      && datahub_hub_host_try (core, error)
-      && datahub_hub_link_open (core, core->endpoint, server_key, &client,
-          error);
+  return hub_load_keys (core, server_key, &client, error)
+      && hub_host_try (core, error)
+      && hub_link_open (core, core->endpoint, server_key, &client, error);
 }
 
 /* One attempt to reach, or to be, the broker. */
 gboolean
-datahub_hub_session_start (gpointer user_data)
+hub_session_start (gpointer user_data)
 {
   DatahubHubCore *core = user_data;
   GError *error = NULL;
 
-  datahub_hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->attempt_source);
   if (!open_link (core, &error)) {
     set_error (core, error);
     try_again (core, retry_delay (core));
@@ -184,7 +181,7 @@ datahub_hub_session_start (gpointer user_data)
   }
   set_state (core, DATAHUB_HUB_CONNECTING);
   core->attempt_source =
-      datahub_hub_core_after (core, ATTEMPT_MS, attempt_expired, core);
+      hub_core_after (core, ATTEMPT_MS, attempt_expired, core);
   return G_SOURCE_REMOVE;
 }
 
@@ -196,7 +193,7 @@ pinged (json_t *reply, const GError *error, gpointer user_data)
   core->pinging = FALSE;
   if (error && core->state == DATAHUB_HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT))
-    datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+    hub_session_down (core, DATAHUB_LINK_LOST);
 }
 
 static gboolean
@@ -206,7 +203,7 @@ beat (gpointer user_data)
 
   if (!core->pinging) {
     core->pinging = TRUE;
-    datahub_hub_call (core, json_pack ("{s:s}", "type", "ping"),
+    hub_call (core, json_pack ("{s:s}", "type", "ping"),
         (gint64) core->heartbeat_ms * core->heartbeats_missed * 1000, NULL,
         pinged, core);
   }
@@ -216,31 +213,29 @@ beat (gpointer user_data)
 static void
 connected (DatahubHubCore *core)
 {
-  datahub_hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->attempt_source);
   g_clear_error (&core->error);
   core->told = FALSE;
   core->retries = core->bad_handshakes = 0;
   set_state (core, DATAHUB_HUB_CONNECTED);
   core->heartbeat_source =
-      datahub_hub_core_after (core, core->heartbeat_ms, beat, core);
-  datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_FOUND, NULL, core->endpoint);
-  datahub_hub_offers_connected (core);
-  datahub_hub_catalogue_connected (core);
-  datahub_hub_calls_connected (core);
-  datahub_hub_finds_ask (core, NULL);
-  datahub_hub_connect_waits_end (core, NULL);
+      hub_core_after (core, core->heartbeat_ms, beat, core);
+  hub_emit (core, DATAHUB_SIGNAL_BROKER_FOUND, NULL, core->endpoint);
+  hub_offers_connected (core);
+  hub_catalogue_connected (core);
+  hub_calls_connected (core);
+  hub_finds_ask (core, NULL);
+  hub_connect_waits_end (core, NULL);
 }
 
 static gboolean
 read_greeting (DatahubHubCore *core, json_t *reply, GError **error)
 {
   gint64 ms, missed;
-  const char *epoch = datahub_message_token (reply, "epoch", error);
+  const char *epoch = message_token (reply, "epoch", error);
 
-  if (!epoch
-      || !datahub_message_integer (reply, "heartbeat-ms", 50, 10000, &ms, error)
-      || !datahub_message_integer (reply, "heartbeats-missed", 1, 100, &missed,
-          error))
+  if (!epoch || !message_integer (reply, "heartbeat-ms", 50, 10000, &ms, error)
+      || !message_integer (reply, "heartbeats-missed", 1, 100, &missed, error))
     return FALSE;
   g_strlcpy (core->epoch, epoch, sizeof core->epoch);
   core->heartbeat_ms = (guint) ms;
@@ -260,8 +255,8 @@ greeted (json_t *reply, const GError *refusal, gpointer user_data)
     connected (core);
     return;
   }
-  datahub_hub_clear_source (&core->attempt_source);
-  datahub_hub_link_close (core, 0);
+  hub_clear_source (&core->attempt_source);
+  hub_link_close (core, 0);
   set_error (core, g_error_copy (refusal ? refusal : error));
   try_again (core, retry_delay (core));
 }
@@ -278,7 +273,7 @@ label (const char *text)
 
 /* The handshake is done: say who we are. */
 void
-datahub_hub_session_up (DatahubHubCore *core)
+hub_session_up (DatahubHubCore *core)
 {
   char server_key[DATAHUB_KEY_TEXT + 1];
   g_auto (DatahubKeypair) client = { 0 };
@@ -286,18 +281,18 @@ datahub_hub_session_up (DatahubHubCore *core)
 
   if (core->state != DATAHUB_HUB_CONNECTING)
     return;
-  if (!datahub_hub_load_keys (core, server_key, &client, &error)) {
-    datahub_hub_link_close (core, 0);
+  if (!hub_load_keys (core, server_key, &client, &error)) {
+    hub_link_close (core, 0);
     set_error (core, error);
     try_again (core, retry_delay (core));
     return;
   }
   g_autofree char *program = label (g_get_prgname ());
-  g_autofree char *host = datahub_evidence_host ();
+  g_autofree char *host = evidence_host ();
   set_state (core, DATAHUB_HUB_GREETING);
   core->next_id = 0;
   core->epoch[0] = '\0';
-  datahub_hub_call_greeting (core,
+  hub_call_greeting (core,
       json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello", "key",
           client.public_key, "instance", core->instance, "program", program,
           "host", host, "pid", (int) getpid ()),
@@ -307,7 +302,7 @@ datahub_hub_session_up (DatahubHubCore *core)
 static GError *
 error_of_end (DatahubHubCore *core, DatahubLinkEnd end)
 {
-  g_autofree char *runtime = datahub_runtime_dir_name ();
+  g_autofree char *runtime = runtime_dir_name ();
   g_autofree char *broker_key =
       g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
   const char *server_file =
@@ -332,7 +327,7 @@ error_of_end (DatahubHubCore *core, DatahubLinkEnd end)
 
 /* The connection, or the attempt at one, has ended. */
 void
-datahub_hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
+hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
 {
   gboolean was_connected = core->state == DATAHUB_HUB_CONNECTED;
 
@@ -340,29 +335,29 @@ datahub_hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
     return;
   /* What follows may not find a state that it could still act in. */
   set_state (core, DATAHUB_HUB_WAITING);
-  datahub_hub_clear_source (&core->attempt_source);
-  datahub_hub_clear_source (&core->heartbeat_source);
-  datahub_hub_link_close (core, 0);
+  hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->heartbeat_source);
+  hub_link_close (core, 0);
   core->pinging = FALSE;
   set_error (core, error_of_end (core, end));
-  datahub_hub_calls_lost (core, core->error);
-  datahub_hub_offers_lost (core);
+  hub_calls_lost (core, core->error);
+  hub_offers_lost (core);
   if (was_connected && !core->told)
-    datahub_hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, core->error);
+    hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, core->error);
   try_again (core, was_connected ? 0 : retry_delay (core));
 }
 
 /* The broker makes way for another: let that one have the lock. */
 void
-datahub_hub_session_closing (DatahubHubCore *core, gint64 hold_ms)
+hub_session_closing (DatahubHubCore *core, gint64 hold_ms)
 {
   core->hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
-  datahub_hub_session_down (core, DATAHUB_LINK_LOST);
+  hub_session_down (core, DATAHUB_LINK_LOST);
 }
 
 /* The end of the hub. */
 void
-datahub_hub_session_stop (DatahubHubCore *core)
+hub_session_stop (DatahubHubCore *core)
 {
   g_autoptr (GError) reason = g_error_new_literal (DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_DISCONNECTED, "the hub was closed");
@@ -370,19 +365,19 @@ datahub_hub_session_stop (DatahubHubCore *core)
   if (core->state == DATAHUB_HUB_CONNECTED) {
     g_autoptr (json_t) bye = json_pack ("{s:s, s:s, s:I}", "type", "bye",
         "epoch", core->epoch, "id", (json_int_t) ++core->next_id);
-    datahub_hub_link_send (core, bye);
+    hub_link_send (core, bye);
   }
   set_state (core, DATAHUB_HUB_CLOSED);
-  datahub_hub_clear_source (&core->attempt_source);
-  datahub_hub_clear_source (&core->heartbeat_source);
-  datahub_hub_clear_source (&core->offer_retry_source);
-  datahub_hub_clear_source (&core->settle_source);
-  datahub_hub_clear_source (&core->ready_source);
-  datahub_hub_calls_lost (core, reason);
-  datahub_hub_connect_waits_end (core, reason);
-  datahub_hub_link_close (core, BYE_LINGER_MS);
+  hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->heartbeat_source);
+  hub_clear_source (&core->offer_retry_source);
+  hub_clear_source (&core->settle_source);
+  hub_clear_source (&core->ready_source);
+  hub_calls_lost (core, reason);
+  hub_connect_waits_end (core, reason);
+  hub_link_close (core, BYE_LINGER_MS);
   if (core->link.zmq_context)
     zmq_ctx_term (core->link.zmq_context);
   core->link.zmq_context = NULL;
-  datahub_hub_host_stop (core);
+  hub_host_stop (core);
 }

@@ -80,8 +80,8 @@ datahub_hub_get_shared (const char *endpoint, const char *server_key_file,
 
   if (hub)
     return hub;
-  if (!datahub_hub_check_target (DATAHUB_HUB_THREAD_SIGNALS, endpoint,
-          server_key_file, key_file, error))
+  if (!hub_check_target (DATAHUB_HUB_THREAD_SIGNALS, endpoint, server_key_file,
+          key_file, error))
     return NULL;
   g_autoptr (DatahubHub) made = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
   DatahubHub *other = remember (key, made);

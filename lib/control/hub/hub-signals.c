@@ -9,7 +9,7 @@
 /* Waiting for a context that nobody iterates; more are dropped. */
 #define MAX_WAITING 4096
 
-guint datahub_hub_signals[DATAHUB_N_SIGNALS];
+guint hub_signals[DATAHUB_N_SIGNALS];
 
 typedef struct
 {
@@ -21,7 +21,7 @@ typedef struct
 } Emission;
 
 DatahubHubBack *
-datahub_hub_back_new (DatahubHub *hub)
+hub_back_new (DatahubHub *hub)
 {
   DatahubHubBack *back = g_new0 (DatahubHubBack, 1);
 
@@ -31,7 +31,7 @@ datahub_hub_back_new (DatahubHub *hub)
 }
 
 void
-datahub_hub_back_unref (DatahubHubBack *back)
+hub_back_unref (DatahubHubBack *back)
 {
   if (!g_atomic_ref_count_dec (&back->refs))
     return;
@@ -54,9 +54,9 @@ add_signal (GType type, const char *name, guint n, ...)
 }
 
 void
-datahub_hub_signals_init (GType type)
+hub_signals_init (GType type)
 {
-  guint *signals = datahub_hub_signals;
+  guint *signals = hub_signals;
 
   signals[DATAHUB_SIGNAL_BLOCK_ADDED] =
       add_signal (type, "block-added", 1, DATAHUB_TYPE_HUB_BLOCK);
@@ -84,7 +84,7 @@ emission_free (gpointer data)
 
   for (guint i = 0; i < emission->n_values; i++)
     g_value_unset (&emission->values[1 + i]);
-  datahub_hub_back_unref (emission->back);
+  hub_back_unref (emission->back);
   g_free (emission);
 }
 
@@ -118,7 +118,7 @@ post (DatahubHubCore *core, Emission *emission)
 {
   if (g_atomic_int_add (&emission->back->waiting, 1) >= MAX_WAITING) {
     g_atomic_int_add (&emission->back->waiting, -1);
-    datahub_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
+    control_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
         "no thread iterates the main context for the hub's signals");
     emission_free (emission);
     return;
@@ -133,7 +133,7 @@ post (DatahubHubCore *core, Emission *emission)
 /* Emits @signal with the arguments that follow, in the thread that the hub's
  * maker chose. @detail may be NULL. */
 void
-datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
+hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
 {
   GSignalQuery query;
   va_list args;
@@ -141,7 +141,7 @@ datahub_hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
 
   emission->back = core->back;
   g_atomic_ref_count_inc (&core->back->refs);
-  emission->signal = datahub_hub_signals[signal];
+  emission->signal = hub_signals[signal];
   /* A name that nobody asked for has no quark, and needs none. */
   emission->detail = detail ? g_quark_try_string (detail) : 0;
   g_signal_query (emission->signal, &query);

@@ -40,7 +40,7 @@ give (gpointer data)
 
 /* Ends @task with @result or @error; takes all three. */
 void
-datahub_hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
+hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
     GError *error)
 {
   Answer *answer = g_new0 (Answer, 1);

@@ -22,7 +22,7 @@ work_new (DatahubHub *hub)
 {
   Work *work = g_new0 (Work, 1);
 
-  work->core = datahub_hub_core_ref (hub->core);
+  work->core = hub_core_ref (hub->core);
   return work;
 }
 
@@ -31,11 +31,11 @@ work_free (gpointer data)
 {
   Work *work = data;
 
-  g_clear_pointer (&work->offer, datahub_offer_free);
-  g_clear_pointer (&work->join, datahub_join_free);
+  g_clear_pointer (&work->offer, offer_free);
+  g_clear_pointer (&work->join, join_free);
   g_free (work->name);
   g_free (work->uuid);
-  datahub_hub_core_unref (work->core);
+  hub_core_unref (work->core);
   g_free (work);
 }
 
@@ -44,7 +44,7 @@ add_offer (gpointer data)
 {
   Work *work = data;
 
-  datahub_hub_offer_add (work->core, g_steal_pointer (&work->offer));
+  hub_offer_add (work->core, g_steal_pointer (&work->offer));
   return G_SOURCE_REMOVE;
 }
 
@@ -75,7 +75,7 @@ offer_block (DatahubHub *hub, const char *name, const char *uuid,
   if (secret)
     memcpy (offer->secret, secret, sizeof offer->secret);
   work->offer = offer;
-  datahub_hub_core_post (hub->core, add_offer, work, work_free);
+  hub_core_post (hub->core, add_offer, work, work_free);
 }
 
 /**
@@ -129,7 +129,7 @@ remove_offer (gpointer data)
 {
   Work *work = data;
 
-  datahub_hub_offer_remove (work->core, work->name, work->uuid);
+  hub_offer_remove (work->core, work->name, work->uuid);
   return G_SOURCE_REMOVE;
 }
 
@@ -151,7 +151,7 @@ datahub_hub_unregister_block (DatahubHub *hub, const char *name,
 
   work->name = g_strdup (name);
   work->uuid = g_strdup (uuid ? uuid : "");
-  datahub_hub_core_post (hub->core, remove_offer, work, work_free);
+  hub_core_post (hub->core, remove_offer, work, work_free);
 }
 
 static Work *
@@ -171,7 +171,7 @@ add_join (gpointer data)
 {
   Work *work = data;
 
-  datahub_hub_join_add (work->core, g_steal_pointer (&work->join));
+  hub_join_add (work->core, g_steal_pointer (&work->join));
   return G_SOURCE_REMOVE;
 }
 
@@ -195,7 +195,7 @@ datahub_hub_consumer_joined (DatahubHub *hub, const char *name,
   Work *work = join_work (hub, name, uuid, id);
 
   work->join->label = text_of (consumer_name, DATAHUB_LABEL_MAX);
-  datahub_hub_core_post (hub->core, add_join, work, work_free);
+  hub_core_post (hub->core, add_join, work, work_free);
 }
 
 static gboolean
@@ -203,7 +203,7 @@ remove_join (gpointer data)
 {
   Work *work = data;
 
-  datahub_hub_join_remove (work->core, work->join);
+  hub_join_remove (work->core, work->join);
   return G_SOURCE_REMOVE;
 }
 
@@ -226,7 +226,7 @@ datahub_hub_consumer_left (DatahubHub *hub, const char *name, const char *uuid,
   Work *work = join_work (hub, name, uuid, id);
 
   work->join->reason = text_of (reason ? reason : "left", DATAHUB_LABEL_MAX);
-  datahub_hub_core_post (hub->core, remove_join, work, work_free);
+  hub_core_post (hub->core, remove_join, work, work_free);
 }
 
 static gboolean
@@ -234,7 +234,7 @@ set_subscription (gpointer data)
 {
   Work *work = data;
 
-  datahub_hub_subscription_set (work->core, work->name, work->on);
+  hub_subscription_set (work->core, work->name, work->on);
   return G_SOURCE_REMOVE;
 }
 
@@ -245,7 +245,7 @@ post_subscription (DatahubHub *hub, const char *pattern, gboolean on)
 
   work->name = g_strdup (pattern);
   work->on = on;
-  datahub_hub_core_post (hub->core, set_subscription, work, work_free);
+  hub_core_post (hub->core, set_subscription, work, work_free);
 }
 
 /**
@@ -261,7 +261,7 @@ void
 datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub));
-  g_return_if_fail (pattern && datahub_pattern_is_valid (pattern));
+  g_return_if_fail (pattern && pattern_is_valid (pattern));
   post_subscription (hub, pattern, TRUE);
 }
 
@@ -276,7 +276,7 @@ void
 datahub_hub_unsubscribe (DatahubHub *hub, const char *pattern)
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub));
-  g_return_if_fail (pattern && datahub_pattern_is_valid (pattern));
+  g_return_if_fail (pattern && pattern_is_valid (pattern));
   post_subscription (hub, pattern, FALSE);
 }
 
@@ -296,5 +296,5 @@ datahub_hub_send_notification (DatahubHub *hub, const char *name,
     const char *topic, const char *json)
 {
   g_return_if_fail (DATAHUB_IS_HUB (hub) && name && topic);
-  datahub_hub_notify (hub->core, name, topic, json);
+  hub_notify (hub->core, name, topic, json);
 }

@@ -4,21 +4,21 @@
 #include "hub-private.h"
 
 gpointer
-datahub_hub_wait_ref (DatahubHubWait *wait)
+hub_wait_ref (DatahubHubWait *wait)
 {
   g_atomic_ref_count_inc (&wait->refs);
   return wait;
 }
 
 void
-datahub_hub_wait_unref (gpointer data)
+hub_wait_unref (gpointer data)
 {
   DatahubHubWait *wait = data;
 
   if (!g_atomic_ref_count_dec (&wait->refs))
     return;
   g_clear_object (&wait->cancellable);
-  datahub_hub_core_unref (wait->core);
+  hub_core_unref (wait->core);
   wait->free_func (wait);
 }
 
@@ -52,36 +52,35 @@ cancelled (GCancellable *cancellable, gpointer user_data)
 {
   DatahubHubWait *wait = user_data;
 
-  datahub_hub_core_post (wait->core, cancel, datahub_hub_wait_ref (wait),
-      datahub_hub_wait_unref);
+  hub_core_post (wait->core, cancel, hub_wait_ref (wait), hub_wait_unref);
 }
 
 /* Starts @wait, which lives until it is unreffed and ended. A @timeout_us below
  * zero is none. */
 void
-datahub_hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
-    gint64 timeout_us, GCancellable *cancellable)
+hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core, gint64 timeout_us,
+    GCancellable *cancellable)
 {
   g_atomic_ref_count_init (&wait->refs);
-  wait->core = datahub_hub_core_ref (core);
+  wait->core = hub_core_ref (core);
   if (timeout_us >= 0)
-    wait->timer = datahub_hub_core_after (core,
+    wait->timer = hub_core_after (core,
         (guint) MIN ((timeout_us + 999) / 1000, G_MAXINT32), expired, wait);
   if (cancellable) {
     wait->cancellable = g_object_ref (cancellable);
     wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (cancelled),
-        datahub_hub_wait_ref (wait), datahub_hub_wait_unref);
+        hub_wait_ref (wait), hub_wait_unref);
   }
 }
 
 /* The one end of @wait; FALSE when it had ended before. */
 gboolean
-datahub_hub_wait_end (DatahubHubWait *wait)
+hub_wait_end (DatahubHubWait *wait)
 {
   if (wait->ended)
     return FALSE;
   wait->ended = TRUE;
-  datahub_hub_clear_source (&wait->timer);
+  hub_clear_source (&wait->timer);
   if (wait->handler)
     g_cancellable_disconnect (wait->cancellable, wait->handler);
   wait->handler = 0;

@@ -51,7 +51,7 @@ target_free (gpointer data)
 {
   Target *target = data;
 
-  datahub_hub_core_unref (target->core);
+  hub_core_unref (target->core);
   g_free (target->endpoint);
   g_free (target->server_key_file);
   g_free (target->key_file);
@@ -68,7 +68,7 @@ begin_to_connect (gpointer data)
   core->endpoint = g_steal_pointer (&target->endpoint);
   core->server_key_file = g_steal_pointer (&target->server_key_file);
   core->key_file = g_steal_pointer (&target->key_file);
-  return datahub_hub_session_start (core);
+  return hub_session_start (core);
 }
 
 static const char *
@@ -81,22 +81,21 @@ default_endpoint (const char *endpoint)
 
 /* What can only be a mistake of the user is told at once. */
 gboolean
-datahub_hub_check_target (DatahubHubFlags flags, const char *endpoint,
+hub_check_target (DatahubHubFlags flags, const char *endpoint,
     const char *server_key_file, const char *key_file, GError **error)
 {
   char key[DATAHUB_KEY_TEXT + 1];
   g_auto (DatahubKeypair) pair = { 0 };
-  g_autofree char *runtime = datahub_runtime_dir_name ();
+  g_autofree char *runtime = runtime_dir_name ();
   gboolean monitor = (flags & DATAHUB_HUB_MONITOR) != 0;
   gboolean automatic = strcmp (default_endpoint (endpoint), "auto") == 0;
 
-  if (!automatic
-      && !datahub_endpoint_check (default_endpoint (endpoint), error))
+  if (!automatic && !endpoint_check (default_endpoint (endpoint), error))
     return FALSE;
   if (server_key_file
       && !datahub_keys_load_public (server_key_file, key, error))
     return FALSE;
-  if (key_file && !datahub_keypair_load (&pair, key_file, error))
+  if (key_file && !keypair_load (&pair, key_file, error))
     return FALSE;
   if (!automatic)
     return TRUE;
@@ -104,7 +103,7 @@ datahub_hub_check_target (DatahubHubFlags flags, const char *endpoint,
   if (monitor && !g_file_test (runtime, G_FILE_TEST_EXISTS)
       && !g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
-  g_autofree char *own = datahub_endpoint_runtime (!monitor, error);
+  g_autofree char *own = endpoint_runtime (!monitor, error);
   return own != NULL;
 }
 
@@ -134,18 +133,18 @@ datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,
   g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
   g_return_val_if_fail (!hub->connecting, FALSE);
 
-  if (!datahub_hub_check_target (hub->flags, endpoint, server_key_file,
-          key_file, error))
+  if (!hub_check_target (hub->flags, endpoint, server_key_file, key_file,
+          error))
     return FALSE;
   endpoint = default_endpoint (endpoint);
   Target *target = g_new0 (Target, 1);
-  target->core = datahub_hub_core_ref (hub->core);
+  target->core = hub_core_ref (hub->core);
   target->automatic = strcmp (endpoint, "auto") == 0;
   target->endpoint = g_strdup (endpoint);
   target->server_key_file = g_strdup (server_key_file);
   target->key_file = g_strdup (key_file);
   hub->connecting = TRUE;
-  datahub_hub_core_post (hub->core, begin_to_connect, target, target_free);
+  hub_core_post (hub->core, begin_to_connect, target, target_free);
   return TRUE;
 }
 
@@ -192,13 +191,13 @@ datahub_hub_finalize (GObject *object)
 {
   DatahubHub *hub = DATAHUB_HUB (object);
 
-  datahub_hub_core_post (hub->core, quit, datahub_hub_core_ref (hub->core),
-      (GDestroyNotify) datahub_hub_core_unref);
+  hub_core_post (hub->core, quit, hub_core_ref (hub->core),
+      (GDestroyNotify) hub_core_unref);
   if (hub->thread == g_thread_self ())
     g_thread_unref (hub->thread);
   else
     g_thread_join (hub->thread);
-  datahub_hub_core_unref (hub->core);
+  hub_core_unref (hub->core);
   G_OBJECT_CLASS (datahub_hub_parent_class)->finalize (object);
 }
 
@@ -208,9 +207,9 @@ datahub_hub_constructed (GObject *object)
   DatahubHub *hub = DATAHUB_HUB (object);
 
   G_OBJECT_CLASS (datahub_hub_parent_class)->constructed (object);
-  hub->core = datahub_hub_core_new (hub, hub->flags);
-  hub->thread = g_thread_new ("datahub-hub", datahub_hub_core_run,
-      datahub_hub_core_ref (hub->core));
+  hub->core = hub_core_new (hub, hub->flags);
+  hub->thread =
+      g_thread_new ("datahub-hub", hub_core_run, hub_core_ref (hub->core));
 }
 
 static void
@@ -247,7 +246,7 @@ datahub_hub_class_init (DatahubHubClass *klass)
   g_object_class_install_property (object_class, PROP_FLAGS,
       g_param_spec_uint ("flags", "Flags", "DatahubHubFlags", 0, 3, 0,
           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS));
-  datahub_hub_signals_init (G_TYPE_FROM_CLASS (klass));
+  hub_signals_init (G_TYPE_FROM_CLASS (klass));
 }
 
 static void

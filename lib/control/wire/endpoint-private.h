@@ -4,9 +4,9 @@
 
 #include <glib.h>
 
-const char *datahub_endpoint_ipc_path (const char *endpoint);
-gboolean datahub_endpoint_check (const char *endpoint, GError **error);
-char *datahub_endpoint_runtime (gboolean create, GError **error);
-int datahub_endpoint_lock (const char *endpoint, GError **error);
+const char *endpoint_ipc_path (const char *endpoint);
+gboolean endpoint_check (const char *endpoint, GError **error);
+char *endpoint_runtime (gboolean create, GError **error);
+int endpoint_lock (const char *endpoint, GError **error);
 
 #endif /* DATAHUB_ENDPOINT_PRIVATE_H */

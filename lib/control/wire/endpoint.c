@@ -20,7 +20,7 @@
 
 /* The path of an ipc endpoint, or NULL for another kind. */
 const char *
-datahub_endpoint_ipc_path (const char *endpoint)
+endpoint_ipc_path (const char *endpoint)
 {
   return g_str_has_prefix (endpoint, "ipc://") ? endpoint + strlen ("ipc://")
                                                : NULL;
@@ -30,12 +30,12 @@ static gboolean
 check_ipc (const char *endpoint, const char *path, GError **error)
 {
   if (*path != '/')
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+    return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "endpoint %s must contain an absolute path, as in "
         "ipc:///run/user/1000/datahub/broker.sock",
         endpoint);
   if (strlen (path) > IPC_PATH_MAX)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+    return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "the path of endpoint %s has %zu bytes, but the limit of socket paths "
         "is %d; use a shorter one (DATAHUB_RUNTIME_DIR sets the directory)",
         endpoint, strlen (path), IPC_PATH_MAX);
@@ -51,7 +51,7 @@ check_tcp (const char *endpoint, const char *address, GError **error)
   if (!colon || colon == address
       || (!g_ascii_string_to_unsigned (colon + 1, 10, 1, 65535, &port, NULL)
           && strcmp (colon + 1, "*") != 0))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+    return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "endpoint %s must contain a host and a port, as in tcp://studio:5570",
         endpoint);
   return TRUE;
@@ -59,29 +59,28 @@ check_tcp (const char *endpoint, const char *address, GError **error)
 
 /* Whether @endpoint is one that hub and broker speak: ipc or tcp. */
 gboolean
-datahub_endpoint_check (const char *endpoint, GError **error)
+endpoint_check (const char *endpoint, GError **error)
 {
-  const char *path = datahub_endpoint_ipc_path (endpoint);
+  const char *path = endpoint_ipc_path (endpoint);
 
   if (path)
     return check_ipc (endpoint, path, error);
   if (g_str_has_prefix (endpoint, "tcp://"))
     return check_tcp (endpoint, endpoint + strlen ("tcp://"), error);
-  return datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+  return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
       "\"%s\" is not an endpoint; use auto, ipc:///path or tcp://host:port",
       endpoint);
 }
 
 /* The endpoint of the user's own broker. */
 char *
-datahub_endpoint_runtime (gboolean create, GError **error)
+endpoint_runtime (gboolean create, GError **error)
 {
-  g_autofree char *path =
-      datahub_runtime_file (DATAHUB_BROKER_SOCKET, create, error);
+  g_autofree char *path = runtime_file (DATAHUB_BROKER_SOCKET, create, error);
   if (!path)
     return NULL;
   g_autofree char *endpoint = g_strconcat ("ipc://", path, NULL);
-  if (!datahub_endpoint_check (endpoint, error))
+  if (!endpoint_check (endpoint, error))
     return NULL;
   return g_steal_pointer (&endpoint);
 }
@@ -114,14 +113,14 @@ report_busy (int fd, const char *endpoint, GError **error)
  * there. The kernel gives the lock back when its holder dies, however it dies.
  * Returns the lock, to be closed after the socket is, or -1; never waits. */
 int
-datahub_endpoint_lock (const char *endpoint, GError **error)
+endpoint_lock (const char *endpoint, GError **error)
 {
-  const char *path = datahub_endpoint_ipc_path (endpoint);
+  const char *path = endpoint_ipc_path (endpoint);
   g_autofree char *file = lock_file_of (path);
   int fd = open (file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+    message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
         "cannot open lock file %s: %s", file, g_strerror (errno));
     return -1;
   }
@@ -129,7 +128,7 @@ datahub_endpoint_lock (const char *endpoint, GError **error)
     if (errno == EWOULDBLOCK)
       report_busy (fd, endpoint, error);
     else
-      datahub_refuse (error, DATAHUB_HUB_ERROR_SETTINGS, "cannot lock %s: %s",
+      message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS, "cannot lock %s: %s",
           file, g_strerror (errno));
     close (fd);
     return -1;

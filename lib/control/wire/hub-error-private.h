@@ -4,7 +4,7 @@
 
 #include <datahub/hub.h>
 
-gboolean datahub_refuse (GError **error, DatahubHubError code,
+gboolean message_refuse (GError **error, DatahubHubError code,
     const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 #endif /* DATAHUB_HUB_ERROR_PRIVATE_H */

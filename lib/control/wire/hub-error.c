@@ -11,7 +11,7 @@ datahub_hub_error_quark (void)
 
 /* Fills in @error and is FALSE, so that a refusal is one line at its place. */
 gboolean
-datahub_refuse (GError **error, DatahubHubError code, const char *format, ...)
+message_refuse (GError **error, DatahubHubError code, const char *format, ...)
 {
   va_list args;
 

@@ -9,7 +9,7 @@
 #include <glib.h>
 
 /* One structured line: @event is a stable word, the rest a sentence. */
-#define datahub_log(level, event, ...)                                         \
+#define control_log(level, event, ...)                                         \
   g_log_structured (G_LOG_DOMAIN, level, "DATAHUB_EVENT", event, "MESSAGE",    \
       __VA_ARGS__)
 

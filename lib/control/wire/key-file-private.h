@@ -10,9 +10,8 @@ typedef enum
   DATAHUB_KEY_FILE_PUBLIC
 } DatahubKeyFileKind;
 
-gboolean datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
+gboolean key_file_read (const char *file, DatahubKeyFileKind kind,
     char key[DATAHUB_KEY_TEXT + 1], GError **error);
-gboolean datahub_key_file_write (const char *file, const char *key,
-    GError **error);
+gboolean key_file_write (const char *file, const char *key, GError **error);
 
 #endif /* DATAHUB_KEY_FILE_PRIVATE_H */

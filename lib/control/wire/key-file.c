@@ -21,16 +21,16 @@ check_directory (const char *file, GError **error)
   struct stat st;
 
   if (stat (directory, &st) != 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot examine the directory of key file %s: %s", file,
         g_strerror (errno));
   if (st.st_uid != geteuid ())
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "the directory of secret key file %s belongs to user %u, not to you "
         "(%u); move the key into a directory of your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "the directory of secret key file %s has mode %04o; fix it with: "
         "chmod 700 %s",
         file, (unsigned) st.st_mode & 07777, directory);
@@ -41,10 +41,10 @@ static gboolean
 examine (int fd, const char *file, struct stat *st, GError **error)
 {
   if (fstat (fd, st) != 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot examine key file %s: %s", file, g_strerror (errno));
   if (!S_ISREG (st->st_mode))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s is not a regular file", file);
   return TRUE;
 }
@@ -57,12 +57,12 @@ check_secret (int fd, const char *file, GError **error)
   if (!examine (fd, file, &st, error))
     return FALSE;
   if (st.st_uid != geteuid ())
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "secret key file %s belongs to user %u, not to you (%u); use a key of "
         "your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "secret key file %s has mode %04o: others can read it; make a new key, "
         "or, if it was not read, fix it with: chmod 600 %s",
         file, (unsigned) st.st_mode & 07777, file);
@@ -79,12 +79,12 @@ check_public (int fd, const char *file, GError **error)
   if (!examine (fd, file, &st, error))
     return FALSE;
   if (st.st_uid != geteuid () && st.st_uid != 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s belongs to user %u, neither to you (%u) nor to root; copy "
         "the key into a file of your own",
         file, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0022)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s has mode %04o: others can change it; fix it with: "
         "chmod go-w %s",
         file, (unsigned) st.st_mode & 07777, file);
@@ -101,17 +101,17 @@ read_key (int fd, const char *file, char *key, GError **error)
     n = read (fd, text, sizeof text - 1);
   while (n < 0 && errno == EINTR);
   if (n < 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot read key file %s: %s", file, g_strerror (errno));
   while (n > 0 && g_ascii_isspace (text[n - 1]))
     n--;
   text[n] = '\0';
-  gboolean valid = datahub_key_is_valid (text);
+  gboolean valid = key_is_valid (text);
   if (valid)
     memcpy (key, text, DATAHUB_KEY_TEXT + 1);
   sodium_memzero (text, sizeof text);
   if (!valid)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s does not hold a key: it must be %d characters of Z85",
         file, DATAHUB_KEY_TEXT);
   return TRUE;
@@ -119,17 +119,17 @@ read_key (int fd, const char *file, char *key, GError **error)
 
 /* Reads the key in @file into @key after checking the open file. */
 gboolean
-datahub_key_file_read (const char *file, DatahubKeyFileKind kind,
+key_file_read (const char *file, DatahubKeyFileKind kind,
     char key[DATAHUB_KEY_TEXT + 1], GError **error)
 {
   int fd = open (file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
   if (fd < 0) {
     if (errno == ELOOP)
-      return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+      return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
           "key file %s is a symbolic link; use the path of the file itself",
           file);
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot open key file %s: %s", file, g_strerror (errno));
   }
   gboolean done =
@@ -157,7 +157,7 @@ write_all (int fd, const char *key)
 /* Writes @key to @file, whole or not at all; fails with G_FILE_ERROR_EXIST
  * where there is one already (link(2) is what decides between two writers). */
 gboolean
-datahub_key_file_write (const char *file, const char *key, GError **error)
+key_file_write (const char *file, const char *key, GError **error)
 {
   g_autofree char *temporary =
       g_strdup_printf ("%s.%08x", file, g_random_int ());
@@ -165,7 +165,7 @@ datahub_key_file_write (const char *file, const char *key, GError **error)
       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot create key file %s: %s", file, g_strerror (errno));
   gboolean done = write_all (fd, key) && link (temporary, file) == 0;
   int sys_errno = errno;
@@ -174,7 +174,7 @@ datahub_key_file_write (const char *file, const char *key, GError **error)
   if (done)
     return TRUE;
   if (sys_errno != EEXIST)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_KEY,
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot write key file %s: %s", file, g_strerror (sys_errno));
   g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
       "key file %s exists already; remove it first if its key is no longer "

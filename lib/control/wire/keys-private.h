@@ -11,16 +11,16 @@ typedef struct
   char secret_key[DATAHUB_KEY_TEXT + 1];
 } DatahubKeypair;
 
-void datahub_keypair_wipe (DatahubKeypair *pair);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubKeypair, datahub_keypair_wipe)
+void keypair_wipe (DatahubKeypair *pair);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubKeypair, keypair_wipe)
 
-gboolean datahub_keypair_generate (DatahubKeypair *pair, GError **error);
-gboolean datahub_keypair_load (DatahubKeypair *pair, const char *secret_file,
+gboolean keypair_generate (DatahubKeypair *pair, GError **error);
+gboolean keypair_load (DatahubKeypair *pair, const char *secret_file,
     GError **error);
-gboolean datahub_keypair_load_broker (DatahubKeypair *pair, gboolean create,
+gboolean keypair_load_broker (DatahubKeypair *pair, gboolean create,
     GError **error);
-gboolean datahub_keypair_derive_own_client (const DatahubKeypair *broker,
+gboolean keypair_derive_own_client (const DatahubKeypair *broker,
     DatahubKeypair *client, GError **error);
-gboolean datahub_key_is_valid (const char *text);
+gboolean key_is_valid (const char *text);
 
 #endif /* DATAHUB_KEYS_PRIVATE_H */

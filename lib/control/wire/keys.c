@@ -12,7 +12,7 @@
 #include <zmq.h>
 
 void
-datahub_keypair_wipe (DatahubKeypair *pair)
+keypair_wipe (DatahubKeypair *pair)
 {
   sodium_memzero (pair, sizeof *pair);
 }
@@ -26,7 +26,7 @@ fail (GError **error, const char *text)
 
 /* Whether @text is 40 characters of Z85. */
 gboolean
-datahub_key_is_valid (const char *text)
+key_is_valid (const char *text)
 {
   guint8 bytes[DATAHUB_KEY_SIZE];
 
@@ -38,7 +38,7 @@ datahub_key_is_valid (const char *text)
 }
 
 gboolean
-datahub_keypair_generate (DatahubKeypair *pair, GError **error)
+keypair_generate (DatahubKeypair *pair, GError **error)
 {
   if (zmq_curve_keypair (pair->public_key, pair->secret_key) != 0)
     return fail (error, "this build of libzmq has no CURVE");
@@ -55,11 +55,10 @@ complete_pair (DatahubKeypair *pair, GError **error)
 
 /* Loads a secret key and works out its public one. */
 gboolean
-datahub_keypair_load (DatahubKeypair *pair, const char *secret_file,
-    GError **error)
+keypair_load (DatahubKeypair *pair, const char *secret_file, GError **error)
 {
-  return datahub_key_file_read (secret_file, DATAHUB_KEY_FILE_SECRET,
-             pair->secret_key, error)
+  return key_file_read (secret_file, DATAHUB_KEY_FILE_SECRET, pair->secret_key,
+             error)
       && complete_pair (pair, error);
 }
 
@@ -69,9 +68,9 @@ create_broker_key (const char *secret_file, GError **error)
   g_auto (DatahubKeypair) pair = { 0 };
   g_autoptr (GError) local = NULL;
 
-  if (!datahub_keypair_generate (&pair, error))
+  if (!keypair_generate (&pair, error))
     return FALSE;
-  if (datahub_key_file_write (secret_file, pair.secret_key, &local))
+  if (key_file_write (secret_file, pair.secret_key, &local))
     return TRUE;
   /* Another process of the user was first: its key is as good as ours. */
   if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST))
@@ -83,26 +82,23 @@ create_broker_key (const char *secret_file, GError **error)
 /* The key pair of the user's broker, made on first use when @create. The public
  * half is kept beside it for those who copy it to another machine. */
 gboolean
-datahub_keypair_load_broker (DatahubKeypair *pair, gboolean create,
-    GError **error)
+keypair_load_broker (DatahubKeypair *pair, gboolean create, GError **error)
 {
-  g_autofree char *secret =
-      datahub_runtime_file (DATAHUB_BROKER_SECRET, create, error);
+  g_autofree char *secret = runtime_file (DATAHUB_BROKER_SECRET, create, error);
   if (!secret)
     return FALSE;
   if (create && !g_file_test (secret, G_FILE_TEST_EXISTS)
       && !create_broker_key (secret, error))
     return FALSE;
-  if (!datahub_keypair_load (pair, secret, error))
+  if (!keypair_load (pair, secret, error))
     return FALSE;
 
-  g_autofree char *public =
-      datahub_runtime_file (DATAHUB_BROKER_PUBLIC, FALSE, error);
+  g_autofree char *public = runtime_file (DATAHUB_BROKER_PUBLIC, FALSE, error);
   if (!public)
     return FALSE;
   if (create && !g_file_test (public, G_FILE_TEST_EXISTS)) {
     g_autoptr (GError) local = NULL;
-    if (!datahub_key_file_write (public, pair->public_key, &local)
+    if (!key_file_write (public, pair->public_key, &local)
         && !g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST)) {
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
@@ -114,8 +110,8 @@ datahub_keypair_load_broker (DatahubKeypair *pair, gboolean create,
 /* The pair of the broker's own user: a keyed hash of the broker's secret, so
  * that exactly those who can read broker.key (0600) can work it out. */
 gboolean
-datahub_keypair_derive_own_client (const DatahubKeypair *broker,
-    DatahubKeypair *client, GError **error)
+keypair_derive_own_client (const DatahubKeypair *broker, DatahubKeypair *client,
+    GError **error)
 {
   static const char purpose[] = "datahub own-user client key, version 1";
   guint8 secret[DATAHUB_KEY_SIZE], derived[DATAHUB_KEY_SIZE];
@@ -150,9 +146,9 @@ datahub_keys_generate (const char *secret_file, const char *public_file,
   g_auto (DatahubKeypair) pair = { 0 };
 
   g_return_val_if_fail (secret_file && public_file, FALSE);
-  return datahub_keypair_generate (&pair, error)
-      && datahub_key_file_write (secret_file, pair.secret_key, error)
-      && datahub_key_file_write (public_file, pair.public_key, error);
+  return keypair_generate (&pair, error)
+      && key_file_write (secret_file, pair.secret_key, error)
+      && key_file_write (public_file, pair.public_key, error);
 }
 
 /**
@@ -167,7 +163,7 @@ gboolean
 datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
 {
-  return datahub_key_file_read (file, DATAHUB_KEY_FILE_PUBLIC, key, error);
+  return key_file_read (file, DATAHUB_KEY_FILE_PUBLIC, key, error);
 }
 
 /**
@@ -182,5 +178,5 @@ gboolean
 datahub_keys_load_secret (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
 {
-  return datahub_key_file_read (file, DATAHUB_KEY_FILE_SECRET, key, error);
+  return key_file_read (file, DATAHUB_KEY_FILE_SECRET, key, error);
 }

@@ -21,34 +21,32 @@ typedef char DatahubToken[DATAHUB_TOKEN_TEXT + 1];
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (json_t, json_decref)
 
-json_t *datahub_message_parse (const void *data, gsize size, GError **error);
-json_t *datahub_message_error (const GError *reason);
-GError *datahub_message_to_error (json_t *message);
+json_t *message_parse (const void *data, gsize size, GError **error);
+json_t *message_error (const GError *reason);
+GError *message_to_error (json_t *message);
 
-const char *datahub_message_string (json_t *message, const char *field,
-    gsize max, gboolean required, GError **error);
-gboolean datahub_message_integer (json_t *message, const char *field,
-    gint64 min, gint64 max, gint64 *value, GError **error);
-gboolean datahub_message_u64 (json_t *message, const char *field,
-    guint64 *value, GError **error);
-const char *datahub_message_name (json_t *message, GError **error);
-const char *datahub_message_uuid (json_t *message, GError **error);
-const char *datahub_message_token (json_t *message, const char *field,
+const char *message_string (json_t *message, const char *field, gsize max,
+    gboolean required, GError **error);
+gboolean message_integer (json_t *message, const char *field, gint64 min,
+    gint64 max, gint64 *value, GError **error);
+gboolean message_u64 (json_t *message, const char *field, guint64 *value,
     GError **error);
-gboolean datahub_message_secret (json_t *message,
-    guint8 secret[DATAHUB_SECRET_SIZE], gboolean *present, GError **error);
-gboolean datahub_message_ticket (json_t *message,
-    guint8 ticket[DATAHUB_TICKET_SIZE], gboolean *present, GError **error);
-void datahub_message_set_ticket (json_t *message,
+const char *message_name (json_t *message, GError **error);
+const char *message_uuid (json_t *message, GError **error);
+const char *message_token (json_t *message, const char *field, GError **error);
+gboolean message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
+    gboolean *present, GError **error);
+gboolean message_ticket (json_t *message, guint8 ticket[DATAHUB_TICKET_SIZE],
+    gboolean *present, GError **error);
+void message_set_ticket (json_t *message,
     const guint8 ticket[DATAHUB_TICKET_SIZE]);
-void datahub_message_set_secret (json_t *message,
+void message_set_secret (json_t *message,
     const guint8 secret[DATAHUB_SECRET_SIZE]);
-void datahub_message_set_u64 (json_t *message, const char *field,
-    guint64 value);
-void datahub_message_wipe_secret (json_t *message);
-void datahub_token_new (DatahubToken token);
+void message_set_u64 (json_t *message, const char *field, guint64 value);
+void message_wipe_secret (json_t *message);
+void token_new (DatahubToken token);
 
-gboolean datahub_pattern_is_valid (const char *pattern);
-gboolean datahub_pattern_matches (const char *pattern, const char *name);
+gboolean pattern_is_valid (const char *pattern);
+gboolean pattern_matches (const char *pattern, const char *name);
 
 #endif /* DATAHUB_MESSAGE_PRIVATE_H */

@@ -58,34 +58,34 @@ depth_is_fine (const char *text, gsize size)
 /* Reads one message: a JSON object of our version, no key twice, nothing after
  * it, limited in size and depth. */
 json_t *
-datahub_message_parse (const void *data, gsize size, GError **error)
+message_parse (const void *data, gsize size, GError **error)
 {
   json_error_t json_error;
   gint64 version;
 
   if (size > DATAHUB_MESSAGE_MAX) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the message has %zu bytes, the limit is %d", size,
         DATAHUB_MESSAGE_MAX);
     return NULL;
   }
   if (!depth_is_fine (data, size)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the message is nested more than %d deep", DATAHUB_MESSAGE_DEPTH);
     return NULL;
   }
   g_autoptr (json_t) message =
       json_loadb (data, size, JSON_REJECT_DUPLICATES, &json_error);
   if (!json_is_object (message)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the message is not a JSON object: %s",
         message ? "another type" : json_error.text);
     return NULL;
   }
-  if (!datahub_message_integer (message, "v", 1, G_MAXINT32, &version, error))
+  if (!message_integer (message, "v", 1, G_MAXINT32, &version, error))
     return NULL;
   if (version != DATAHUB_PROTOCOL_VERSION) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the peer uses version %d of the protocol, this program version %d; "
         "upgrade the older of the two",
         (int) version, DATAHUB_PROTOCOL_VERSION);
@@ -96,7 +96,7 @@ datahub_message_parse (const void *data, gsize size, GError **error)
 
 /* The fields "code" and "message" of an answer that refuses. */
 json_t *
-datahub_message_error (const GError *reason)
+message_error (const GError *reason)
 {
   const char *word = "failed";
 
@@ -109,11 +109,10 @@ datahub_message_error (const GError *reason)
 
 /* The other way around. */
 GError *
-datahub_message_to_error (json_t *message)
+message_to_error (json_t *message)
 {
-  const char *word = datahub_message_string (message, "code", 32, FALSE, NULL);
-  const char *text =
-      datahub_message_string (message, "message", 1024, FALSE, NULL);
+  const char *word = message_string (message, "code", 32, FALSE, NULL);
+  const char *text = message_string (message, "message", 1024, FALSE, NULL);
   DatahubHubError code = DATAHUB_HUB_ERROR_FAILED;
 
   for (guint i = 0; word && i < G_N_ELEMENTS (error_words); i++)
@@ -126,7 +125,7 @@ datahub_message_to_error (json_t *message)
 /* A string of at most @max bytes; borrowed from @message. A missing optional
  * one is NULL without an error. */
 const char *
-datahub_message_string (json_t *message, const char *field, gsize max,
+message_string (json_t *message, const char *field, gsize max,
     gboolean required, GError **error)
 {
   json_t *value = json_object_get (message, field);
@@ -134,12 +133,12 @@ datahub_message_string (json_t *message, const char *field, gsize max,
   if (!value && !required)
     return NULL;
   if (!json_is_string (value)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be a string", field);
     return NULL;
   }
   if (json_string_length (value) > max) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" is longer than %zu bytes", field, max);
     return NULL;
   }
@@ -147,48 +146,47 @@ datahub_message_string (json_t *message, const char *field, gsize max,
 }
 
 gboolean
-datahub_message_integer (json_t *message, const char *field, gint64 min,
-    gint64 max, gint64 *value, GError **error)
+message_integer (json_t *message, const char *field, gint64 min, gint64 max,
+    gint64 *value, GError **error)
 {
   json_t *number = json_object_get (message, field);
 
   if (!json_is_integer (number))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be a whole number", field);
   *value = json_integer_value (number);
   if (*value < min || *value > max)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" is out of range", field);
   return TRUE;
 }
 
 /* 64 bits without a sign travel as decimal text: JSON's numbers do not. */
 gboolean
-datahub_message_u64 (json_t *message, const char *field, guint64 *value,
-    GError **error)
+message_u64 (json_t *message, const char *field, guint64 *value, GError **error)
 {
-  const char *text = datahub_message_string (message, field, 20, TRUE, error);
+  const char *text = message_string (message, field, 20, TRUE, error);
 
   if (!text)
     return FALSE;
   if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, value, NULL))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be a number as text", field);
   return TRUE;
 }
 
 /* The field "name": a channel's. */
 const char *
-datahub_message_name (json_t *message, GError **error)
+message_name (json_t *message, GError **error)
 {
   DatahubError reason;
-  const char *name = datahub_message_string (message, "name",
-      DATAHUB_CHANNEL_MAX, TRUE, error);
+  const char *name =
+      message_string (message, "name", DATAHUB_CHANNEL_MAX, TRUE, error);
 
   if (!name)
     return NULL;
   if (!datahub_channel_is_valid (name, &reason)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "%s", reason.message);
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL, "%s", reason.message);
     return NULL;
   }
   return name;
@@ -206,13 +204,13 @@ is_hexadecimal (const char *text, gsize length)
 }
 
 const char *
-datahub_message_token (json_t *message, const char *field, GError **error)
+message_token (json_t *message, const char *field, GError **error)
 {
   const char *text =
-      datahub_message_string (message, field, DATAHUB_TOKEN_TEXT, TRUE, error);
+      message_string (message, field, DATAHUB_TOKEN_TEXT, TRUE, error);
 
   if (text && !is_hexadecimal (text, DATAHUB_TOKEN_TEXT)) {
-    datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be %d hexadecimal digits", field,
         DATAHUB_TOKEN_TEXT);
     return NULL;
@@ -222,11 +220,11 @@ datahub_message_token (json_t *message, const char *field, GError **error)
 
 /* The field "uuid"; "" where there is none: a name announced in advance. */
 const char *
-datahub_message_uuid (json_t *message, GError **error)
+message_uuid (json_t *message, GError **error)
 {
   if (!json_object_get (message, "uuid"))
     return "";
-  return datahub_message_token (message, "uuid", error);
+  return message_token (message, "uuid", error);
 }
 
 /* The field @field of exactly @size bytes, hexadecimal text. */
@@ -236,8 +234,7 @@ get_bytes (json_t *message, const char *field, guint8 *bytes, gsize size,
 {
   size_t got = 0;
   g_autoptr (GError) local = NULL;
-  const char *text =
-      datahub_message_string (message, field, 2 * size, FALSE, &local);
+  const char *text = message_string (message, field, 2 * size, FALSE, &local);
 
   *present = text != NULL;
   if (local) {
@@ -250,14 +247,14 @@ get_bytes (json_t *message, const char *field, guint8 *bytes, gsize size,
       || sodium_hex2bin (bytes, size, text, strlen (text), NULL, &got, NULL)
           != 0
       || got != size)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
+    return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be %d hexadecimal digits", field, (int) (2 * size));
   return TRUE;
 }
 
 /* The field "secret". */
 gboolean
-datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
+message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
     gboolean *present, GError **error)
 {
   return get_bytes (message, "secret", secret, DATAHUB_SECRET_SIZE, present,
@@ -266,7 +263,7 @@ datahub_message_secret (json_t *message, guint8 secret[DATAHUB_SECRET_SIZE],
 
 /* The field "ticket". */
 gboolean
-datahub_message_ticket (json_t *message, guint8 ticket[DATAHUB_TICKET_SIZE],
+message_ticket (json_t *message, guint8 ticket[DATAHUB_TICKET_SIZE],
     gboolean *present, GError **error)
 {
   return get_bytes (message, "ticket", ticket, DATAHUB_TICKET_SIZE, present,
@@ -274,8 +271,7 @@ datahub_message_ticket (json_t *message, guint8 ticket[DATAHUB_TICKET_SIZE],
 }
 
 void
-datahub_message_set_secret (json_t *message,
-    const guint8 secret[DATAHUB_SECRET_SIZE])
+message_set_secret (json_t *message, const guint8 secret[DATAHUB_SECRET_SIZE])
 {
   char text[2 * DATAHUB_SECRET_SIZE + 1];
 
@@ -285,8 +281,7 @@ datahub_message_set_secret (json_t *message,
 }
 
 void
-datahub_message_set_ticket (json_t *message,
-    const guint8 ticket[DATAHUB_TICKET_SIZE])
+message_set_ticket (json_t *message, const guint8 ticket[DATAHUB_TICKET_SIZE])
 {
   char text[2 * DATAHUB_TICKET_SIZE + 1];
 
@@ -296,7 +291,7 @@ datahub_message_set_ticket (json_t *message,
 
 /* A secret in a message lives until here and no longer. */
 void
-datahub_message_wipe_secret (json_t *message)
+message_wipe_secret (json_t *message)
 {
   json_t *secret = json_object_get (message, "secret");
 
@@ -306,7 +301,7 @@ datahub_message_wipe_secret (json_t *message)
 }
 
 void
-datahub_message_set_u64 (json_t *message, const char *field, guint64 value)
+message_set_u64 (json_t *message, const char *field, guint64 value)
 {
   json_object_set_new (message, field,
       json_sprintf ("%" G_GUINT64_FORMAT, value));
@@ -314,7 +309,7 @@ datahub_message_set_u64 (json_t *message, const char *field, guint64 value)
 
 /* 128 random bits, as text. */
 void
-datahub_token_new (DatahubToken token)
+token_new (DatahubToken token)
 {
   guint8 bytes[DATAHUB_TOKEN_TEXT / 2];
 
@@ -324,7 +319,7 @@ datahub_token_new (DatahubToken token)
 
 /* A pattern is made of the characters of names, '*' and '?'. */
 gboolean
-datahub_pattern_is_valid (const char *pattern)
+pattern_is_valid (const char *pattern)
 {
   gsize length = strnlen (pattern, DATAHUB_PATTERN_MAX + 1);
 
@@ -339,7 +334,7 @@ datahub_pattern_is_valid (const char *pattern)
 /* '*' stands for any characters, '?' for one. At most length times length
  * steps, whatever the pattern. */
 gboolean
-datahub_pattern_matches (const char *pattern, const char *name)
+pattern_matches (const char *pattern, const char *name)
 {
   const char *star = NULL, *resume = NULL;
 

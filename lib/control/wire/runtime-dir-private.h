@@ -9,9 +9,8 @@
 #define DATAHUB_BROKER_SECRET "broker.key"
 #define DATAHUB_BROKER_PUBLIC "broker.pub"
 
-char *datahub_runtime_dir_name (void);
-gboolean datahub_runtime_dir_check (const char *path, gboolean create,
-    GError **error);
-char *datahub_runtime_file (const char *file, gboolean create, GError **error);
+char *runtime_dir_name (void);
+gboolean runtime_dir_check (const char *path, gboolean create, GError **error);
+char *runtime_file (const char *file, gboolean create, GError **error);
 
 #endif /* DATAHUB_RUNTIME_DIR_PRIVATE_H */

@@ -13,7 +13,7 @@
 
 /* Where the runtime directory is, by the environment alone. */
 char *
-datahub_runtime_dir_name (void)
+runtime_dir_name (void)
 {
   const char *own = g_getenv ("DATAHUB_RUNTIME_DIR");
   const char *xdg = g_getenv ("XDG_RUNTIME_DIR");
@@ -31,17 +31,17 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
   struct stat st;
 
   if (lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s is a symbolic link, which another user could "
         "have placed; remove it, or set DATAHUB_RUNTIME_DIR to the real "
         "directory",
         path);
   if (sys_errno == ENOTDIR)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s is not a directory; remove it, or set "
         "DATAHUB_RUNTIME_DIR to another place",
         path);
-  return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+  return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
       "cannot open runtime directory %s: %s; create it with: mkdir -m 700 %s",
       path, g_strerror (sys_errno), path);
 }
@@ -50,12 +50,12 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
  * missing one is made when @create. Judged on the open directory, so that what
  * is checked is what is there. */
 gboolean
-datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
+runtime_dir_check (const char *path, gboolean create, GError **error)
 {
   struct stat st;
 
   if (create && mkdir (path, 0700) != 0 && errno != EEXIST)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "cannot create runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
         "directory that you can create",
         path, g_strerror (errno));
@@ -67,16 +67,16 @@ datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
   int sys_errno = errno;
   close (fd);
   if (failed)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "cannot examine runtime directory %s: %s", path,
         g_strerror (sys_errno));
   if (st.st_uid != geteuid ())
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s belongs to user %u, not to you (%u); set "
         "DATAHUB_RUNTIME_DIR to a directory of your own",
         path, (unsigned) st.st_uid, (unsigned) geteuid ());
   if (st.st_mode & 0077)
-    return datahub_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s has mode %04o: others can enter it; fix it with: "
         "chmod 700 %s",
         path, (unsigned) st.st_mode & 07777, path);
@@ -96,20 +96,20 @@ datahub_runtime_dir_check (const char *path, gboolean create, GError **error)
 char *
 datahub_runtime_dir (GError **error)
 {
-  g_autofree char *path = datahub_runtime_dir_name ();
+  g_autofree char *path = runtime_dir_name ();
 
-  if (!datahub_runtime_dir_check (path, TRUE, error))
+  if (!runtime_dir_check (path, TRUE, error))
     return NULL;
   return g_steal_pointer (&path);
 }
 
 /* The path of @file in the checked runtime directory, or NULL. */
 char *
-datahub_runtime_file (const char *file, gboolean create, GError **error)
+runtime_file (const char *file, gboolean create, GError **error)
 {
-  g_autofree char *path = datahub_runtime_dir_name ();
+  g_autofree char *path = runtime_dir_name ();
 
-  if (!datahub_runtime_dir_check (path, create, error))
+  if (!runtime_dir_check (path, create, error))
     return NULL;
   return g_build_filename (path, file, NULL);
 }

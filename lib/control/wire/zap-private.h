@@ -9,8 +9,7 @@
 /* Whether a client with this public key may connect. */
 typedef gboolean (*DatahubZapCheck) (const char *key, gpointer user_data);
 
-void *datahub_zap_open (void *zmq_context);
-void datahub_zap_answer (void *socket, DatahubZapCheck check,
-    gpointer user_data);
+void *zap_open (void *zmq_context);
+void zap_answer (void *socket, DatahubZapCheck check, gpointer user_data);
 
 #endif /* DATAHUB_ZAP_PRIVATE_H */

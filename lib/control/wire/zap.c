@@ -28,7 +28,7 @@ typedef struct
 } Frame;
 
 void *
-datahub_zap_open (void *zmq_context)
+zap_open (void *zmq_context)
 {
   void *socket = zmq_socket (zmq_context, ZMQ_REP);
   int linger = 0;
@@ -37,7 +37,7 @@ datahub_zap_open (void *zmq_context)
     return NULL;
   zmq_setsockopt (socket, ZMQ_LINGER, &linger, sizeof linger);
   if (zmq_bind (socket, "inproc://zeromq.zap.01") != 0)
-    datahub_zmq_close (&socket);
+    wire_close_socket (&socket);
   return socket;
 }
 
@@ -90,7 +90,7 @@ send_frame (void *socket, const void *data, size_t size, gboolean last)
 /* Answers one request. The user id of an accepted client is its public key: it
  * comes with every message of the connection, whatever the message says. */
 void
-datahub_zap_answer (void *socket, DatahubZapCheck check, gpointer user_data)
+zap_answer (void *socket, DatahubZapCheck check, gpointer user_data)
 {
   Frame frames[N_FRAMES];
   char key[DATAHUB_KEY_TEXT + 1] = "";
@@ -100,7 +100,7 @@ datahub_zap_answer (void *socket, DatahubZapCheck check, gpointer user_data)
     return;
   gboolean accepted = accept_client (frames, n, check, user_data, key);
   if (!accepted)
-    datahub_log (G_LOG_LEVEL_MESSAGE, "client-refused",
+    control_log (G_LOG_LEVEL_MESSAGE, "client-refused",
         "a client was refused: its key (%.8s…) is not on the allow-list",
         *key ? key : "none");
 

@@ -9,15 +9,15 @@
  * after all other sources that are ready have run. */
 typedef void (*DatahubZmqFunc) (gpointer user_data);
 
-GSource *datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
+GSource *wire_source_attach (void *socket, DatahubZmqFunc func,
     gpointer user_data, GMainContext *context);
-void datahub_zmq_source_clear (GSource **source);
+void wire_source_clear (GSource **source);
 
 /* Events of a socket, as libzmq's monitor tells them. */
-void *datahub_zmq_monitor_open (void *zmq_context, void *socket, int events);
-void datahub_zmq_monitor_close (void *socket, void **monitor);
-gboolean datahub_zmq_monitor_read (void *monitor, int *event, int *value);
+void *wire_monitor_open (void *zmq_context, void *socket, int events);
+void wire_monitor_close (void *socket, void **monitor);
+gboolean wire_monitor_read (void *monitor, int *event, int *value);
 
-void datahub_zmq_close (void **socket);
+void wire_close_socket (void **socket);
 
 #endif /* DATAHUB_ZMQ_SOURCE_PRIVATE_H */

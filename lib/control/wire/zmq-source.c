@@ -59,8 +59,8 @@ static GSourceFuncs zmq_source_funcs = {
 /* Calls @func in @context while @socket can be read. The socket belongs to the
  * thread that iterates @context and outlives the source. */
 GSource *
-datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
-    gpointer user_data, GMainContext *context)
+wire_source_attach (void *socket, DatahubZmqFunc func, gpointer user_data,
+    GMainContext *context)
 {
   int fd = -1;
   size_t size = sizeof fd;
@@ -77,7 +77,7 @@ datahub_zmq_source_attach (void *socket, DatahubZmqFunc func,
 }
 
 void
-datahub_zmq_source_clear (GSource **source)
+wire_source_clear (GSource **source)
 {
   if (*source) {
     g_source_destroy (*source);
@@ -87,7 +87,7 @@ datahub_zmq_source_clear (GSource **source)
 
 /* Starts telling @events of @socket on a socket of its own. */
 void *
-datahub_zmq_monitor_open (void *zmq_context, void *socket, int events)
+wire_monitor_open (void *zmq_context, void *socket, int events)
 {
   static int counter;
   g_autofree char *address = g_strdup_printf ("inproc://datahub-monitor-%d",
@@ -101,7 +101,7 @@ datahub_zmq_monitor_open (void *zmq_context, void *socket, int events)
   if (monitor
       && (zmq_setsockopt (monitor, ZMQ_RCVHWM, &no_limit, sizeof no_limit) != 0
           || zmq_connect (monitor, address) != 0))
-    datahub_zmq_close (&monitor);
+    wire_close_socket (&monitor);
   if (!monitor)
     zmq_socket_monitor (socket, NULL, 0);
   return monitor;
@@ -110,16 +110,16 @@ datahub_zmq_monitor_open (void *zmq_context, void *socket, int events)
 /* Ends the telling first, the reader second, and both before @socket: libzmq's
  * own thread would wait for ever to tell something to a reader that is gone. */
 void
-datahub_zmq_monitor_close (void *socket, void **monitor)
+wire_monitor_close (void *socket, void **monitor)
 {
   if (socket && *monitor)
     zmq_socket_monitor (socket, NULL, 0);
-  datahub_zmq_close (monitor);
+  wire_close_socket (monitor);
 }
 
 /* Takes one event; FALSE when there is none now. */
 gboolean
-datahub_zmq_monitor_read (void *monitor, int *event, int *value)
+wire_monitor_read (void *monitor, int *event, int *value)
 {
   guint8 head[6];
   char address[8];
@@ -138,7 +138,7 @@ datahub_zmq_monitor_read (void *monitor, int *event, int *value)
 }
 
 void
-datahub_zmq_close (void **socket)
+wire_close_socket (void **socket)
 {
   if (*socket)
     zmq_close (*socket);

@@ -41,7 +41,7 @@ test_stopped_producer (void)
   fixture_stop (child);
   gint64 start = g_get_monotonic_time ();
   for (guint64 id = 0; id < MANY; id++)
-    g_assert_cmpint (datahub_evidence_of_consumer (&all, "cam0", uuid, id), ==,
+    g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, id), ==,
         DATAHUB_EVIDENCE_UNKNOWN);
   g_assert_cmpint (fixture_ms_since (start), <, MANY * 100 / 2);
   fixture_signal (child, SIGCONT);
@@ -67,14 +67,12 @@ test_who_is_there (void)
                        &error),
       ==, DATAHUB_OK);
   g_assert_cmpint (n, ==, 1);
-  g_assert_cmpint (datahub_evidence_of_consumer (&all, "cam0", uuid, info.id),
-      ==, DATAHUB_EVIDENCE_ALIVE);
-  g_assert_cmpint (datahub_evidence_of_consumer (&all, "cam0", uuid,
-                       info.id + 256),
-      ==, DATAHUB_EVIDENCE_GONE);
-  g_assert_cmpint (datahub_evidence_of_consumer (&others, "cam0", UUID_A,
-                       info.id),
-      ==, DATAHUB_EVIDENCE_GONE);
+  g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id), ==,
+      DATAHUB_EVIDENCE_ALIVE);
+  g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id + 256), ==,
+      DATAHUB_EVIDENCE_GONE);
+  g_assert_cmpint (evidence_of_consumer (&others, "cam0", UUID_A, info.id), ==,
+      DATAHUB_EVIDENCE_GONE);
   datahub_consumer_close (consumer);
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }

@@ -55,7 +55,7 @@ test_generate (void)
 
   /* The pair fits together. */
   g_auto (DatahubKeypair) pair = { 0 };
-  g_assert_true (datahub_keypair_load (&pair, secret, &error));
+  g_assert_true (keypair_load (&pair, secret, &error));
   g_assert_cmpstr (pair.public_key, ==, public_key);
 }
 
@@ -180,13 +180,13 @@ test_own_client (void)
   g_auto (DatahubKeypair) broker = { 0 }, again = { 0 }, other = { 0 };
   g_auto (DatahubKeypair) a = { 0 }, b = { 0 }, c = { 0 };
 
-  g_assert_true (datahub_keypair_load_broker (&broker, TRUE, NULL));
-  g_assert_true (datahub_keypair_load_broker (&again, FALSE, NULL));
+  g_assert_true (keypair_load_broker (&broker, TRUE, NULL));
+  g_assert_true (keypair_load_broker (&again, FALSE, NULL));
   g_assert_cmpstr (broker.secret_key, ==, again.secret_key);
-  g_assert_true (datahub_keypair_generate (&other, NULL));
-  g_assert_true (datahub_keypair_derive_own_client (&broker, &a, NULL));
-  g_assert_true (datahub_keypair_derive_own_client (&again, &b, NULL));
-  g_assert_true (datahub_keypair_derive_own_client (&other, &c, NULL));
+  g_assert_true (keypair_generate (&other, NULL));
+  g_assert_true (keypair_derive_own_client (&broker, &a, NULL));
+  g_assert_true (keypair_derive_own_client (&again, &b, NULL));
+  g_assert_true (keypair_derive_own_client (&other, &c, NULL));
   g_assert_cmpstr (a.public_key, ==, b.public_key);
   g_assert_cmpstr (a.public_key, !=, c.public_key);
   g_assert_cmpstr (a.public_key, !=, broker.public_key);
@@ -223,7 +223,7 @@ test_runtime_order (void)
   g_assert_cmpstr (path, ==, expected);
 
   g_unsetenv ("XDG_RUNTIME_DIR");
-  g_autofree char *fallback = datahub_runtime_dir_name ();
+  g_autofree char *fallback = runtime_dir_name ();
   g_autofree char *expected_fallback =
       g_strdup_printf ("/tmp/datahub-%u", (unsigned) geteuid ());
   g_assert_cmpstr (fallback, ==, expected_fallback);

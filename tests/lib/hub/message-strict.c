@@ -9,8 +9,7 @@ static void
 assert_parse (const char *text, gboolean fine)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (json_t) message =
-      datahub_message_parse (text, strlen (text), &error);
+  g_autoptr (json_t) message = message_parse (text, strlen (text), &error);
 
   if ((message != NULL) != fine)
     g_error ("%.60s… was %s", text, fine ? "refused" : "taken");
@@ -52,17 +51,16 @@ test_parse_sizes (void)
   g_autofree char *deep = g_strnfill (DATAHUB_MESSAGE_MAX, '[');
   g_autofree char *large = g_strnfill (DATAHUB_MESSAGE_MAX + 1, ' ');
 
-  g_assert_null (datahub_message_parse (deep, DATAHUB_MESSAGE_MAX, NULL));
+  g_assert_null (message_parse (deep, DATAHUB_MESSAGE_MAX, NULL));
   memcpy (large, "{\"v\":1}", 7);
-  g_assert_null (datahub_message_parse (large, DATAHUB_MESSAGE_MAX + 1,
-      &error));
+  g_assert_null (message_parse (large, DATAHUB_MESSAGE_MAX + 1, &error));
   g_assert_nonnull (strstr (error->message, "limit"));
   /* At the limit it is fine, so the limit is what refused it. */
-  json_t *fine = datahub_message_parse (large, DATAHUB_MESSAGE_MAX, NULL);
+  json_t *fine = message_parse (large, DATAHUB_MESSAGE_MAX, NULL);
   g_assert_nonnull (fine);
   json_decref (fine);
   /* A zero byte does not end a message. */
-  g_assert_null (datahub_message_parse ("{\"v\":1}\0x", 9, NULL));
+  g_assert_null (message_parse ("{\"v\":1}\0x", 9, NULL));
 }
 
 static void
@@ -79,7 +77,7 @@ test_random_bytes (void)
       bytes[i] = json_like
           ? alphabet[g_rand_int_range (random, 0, sizeof alphabet - 1)]
           : (char) g_rand_int (random);
-    json_t *message = datahub_message_parse (bytes, size, NULL);
+    json_t *message = message_parse (bytes, size, NULL);
     if (message)
       json_decref (message);
   }
@@ -109,25 +107,25 @@ test_fields (void)
       object ("{\"name\":\"cam0\",\"secret\":\"000102030405060708090a0b0c0d0e0f"
               "101112131415161718191a1b1c1d1e1f\"}");
 
-  g_assert_cmpstr (datahub_message_string (m, "s", 4, TRUE, NULL), ==, "text");
-  g_assert_null (datahub_message_string (m, "s", 3, TRUE, NULL));
-  g_assert_null (datahub_message_string (m, "n", 9, TRUE, NULL));
-  g_assert_null (datahub_message_string (m, "null", 9, FALSE, NULL));
-  g_assert_true (datahub_message_integer (m, "n", 7, 7, &number, NULL));
-  g_assert_false (datahub_message_integer (m, "n", 8, 9, &number, NULL));
-  g_assert_false (datahub_message_integer (m, "s", 0, 9, &number, NULL));
-  g_assert_true (datahub_message_u64 (m, "u", &wide, NULL));
+  g_assert_cmpstr (message_string (m, "s", 4, TRUE, NULL), ==, "text");
+  g_assert_null (message_string (m, "s", 3, TRUE, NULL));
+  g_assert_null (message_string (m, "n", 9, TRUE, NULL));
+  g_assert_null (message_string (m, "null", 9, FALSE, NULL));
+  g_assert_true (message_integer (m, "n", 7, 7, &number, NULL));
+  g_assert_false (message_integer (m, "n", 8, 9, &number, NULL));
+  g_assert_false (message_integer (m, "s", 0, 9, &number, NULL));
+  g_assert_true (message_u64 (m, "u", &wide, NULL));
   g_assert_cmpuint (wide, ==, G_MAXUINT64);
-  g_assert_false (datahub_message_u64 (m, "neg", &wide, NULL));
-  g_assert_false (datahub_message_u64 (m, "big", &wide, NULL));
-  g_assert_false (datahub_message_u64 (m, "n", &wide, NULL));
-  g_assert_null (datahub_message_name (m, NULL));
-  g_assert_null (datahub_message_uuid (m, NULL));
-  g_assert_false (datahub_message_secret (m, secret, &present, NULL));
+  g_assert_false (message_u64 (m, "neg", &wide, NULL));
+  g_assert_false (message_u64 (m, "big", &wide, NULL));
+  g_assert_false (message_u64 (m, "n", &wide, NULL));
+  g_assert_null (message_name (m, NULL));
+  g_assert_null (message_uuid (m, NULL));
+  g_assert_false (message_secret (m, secret, &present, NULL));
 
-  g_assert_cmpstr (datahub_message_name (fine, NULL), ==, "cam0");
-  g_assert_cmpstr (datahub_message_uuid (fine, NULL), ==, "");
-  g_assert_true (datahub_message_secret (fine, secret, &present, NULL));
+  g_assert_cmpstr (message_name (fine, NULL), ==, "cam0");
+  g_assert_cmpstr (message_uuid (fine, NULL), ==, "");
+  g_assert_true (message_secret (fine, secret, &present, NULL));
   g_assert_true (present);
   g_assert_cmpuint (secret[31], ==, 31);
 }
@@ -138,10 +136,10 @@ test_wiped (void)
   guint8 secret[DATAHUB_SECRET_SIZE] = { 1, 2, 3 };
   g_autoptr (json_t) m = json_object ();
 
-  datahub_message_set_secret (m, secret);
+  message_set_secret (m, secret);
   const char *text = json_string_value (json_object_get (m, "secret"));
   g_assert_cmpuint (strlen (text), ==, 2 * DATAHUB_SECRET_SIZE);
-  datahub_message_wipe_secret (m);
+  message_wipe_secret (m);
   for (int i = 0; i < 2 * DATAHUB_SECRET_SIZE; i++)
     g_assert_cmpint (text[i], ==, 0);
 }
@@ -149,18 +147,18 @@ test_wiped (void)
 static void
 test_patterns (void)
 {
-  g_assert_true (datahub_pattern_matches ("*", "cam0"));
-  g_assert_true (datahub_pattern_matches ("cam?", "cam0"));
-  g_assert_true (datahub_pattern_matches ("c*0", "cam0"));
-  g_assert_true (datahub_pattern_matches ("*a*m*", "cam0"));
-  g_assert_false (datahub_pattern_matches ("cam", "cam0"));
-  g_assert_false (datahub_pattern_matches ("cam??", "cam0"));
-  g_assert_false (datahub_pattern_matches ("mic*", "cam0"));
-  g_assert_false (datahub_pattern_matches ("", "cam0"));
-  g_assert_true (datahub_pattern_is_valid ("cam-*_?.x"));
-  g_assert_false (datahub_pattern_is_valid (""));
-  g_assert_false (datahub_pattern_is_valid ("cam/0"));
-  g_assert_false (datahub_pattern_is_valid ("[a]"));
+  g_assert_true (pattern_matches ("*", "cam0"));
+  g_assert_true (pattern_matches ("cam?", "cam0"));
+  g_assert_true (pattern_matches ("c*0", "cam0"));
+  g_assert_true (pattern_matches ("*a*m*", "cam0"));
+  g_assert_false (pattern_matches ("cam", "cam0"));
+  g_assert_false (pattern_matches ("cam??", "cam0"));
+  g_assert_false (pattern_matches ("mic*", "cam0"));
+  g_assert_false (pattern_matches ("", "cam0"));
+  g_assert_true (pattern_is_valid ("cam-*_?.x"));
+  g_assert_false (pattern_is_valid (""));
+  g_assert_false (pattern_is_valid ("cam/0"));
+  g_assert_false (pattern_is_valid ("[a]"));
 }
 
 /* The pattern that makes a careless matcher take for ever. */
@@ -175,7 +173,7 @@ test_pattern_is_quick (void)
     g_string_append (pattern, "*a");
   g_string_append (pattern, "*b");
   for (int i = 0; i < 1000; i++)
-    g_assert_false (datahub_pattern_matches (pattern->str, name));
+    g_assert_false (pattern_matches (pattern->str, name));
   g_assert_cmpint (fixture_ms_since (started), <, 5000);
 }
 
@@ -184,8 +182,8 @@ test_errors_travel (void)
 {
   g_autoptr (GError) before = g_error_new (DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_BUSY, "held by %s", "another");
-  g_autoptr (json_t) message = datahub_message_error (before);
-  g_autoptr (GError) after = datahub_message_to_error (message);
+  g_autoptr (json_t) message = message_error (before);
+  g_autoptr (GError) after = message_to_error (message);
 
   g_assert_error (after, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
   g_assert_cmpstr (after->message, ==, before->message);

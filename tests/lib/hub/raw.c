@@ -50,7 +50,7 @@ connect_monitored (Raw *raw)
 {
   g_autofree char *endpoint = raw_endpoint ();
 
-  raw->monitor = datahub_zmq_monitor_open (raw->context, raw->socket,
+  raw->monitor = wire_monitor_open (raw->context, raw->socket,
       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
           | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
           | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
@@ -94,16 +94,16 @@ raw_own (void)
 {
   g_auto (DatahubKeypair) broker = { 0 }, client = { 0 };
 
-  g_assert_true (datahub_keypair_load_broker (&broker, FALSE, NULL));
-  g_assert_true (datahub_keypair_derive_own_client (&broker, &client, NULL));
+  g_assert_true (keypair_load_broker (&broker, FALSE, NULL));
+  g_assert_true (keypair_derive_own_client (&broker, &client, NULL));
   return raw_with_key (client.public_key, client.secret_key);
 }
 
 void
 raw_free (Raw *raw)
 {
-  datahub_zmq_monitor_close (raw->socket, &raw->monitor);
-  datahub_zmq_close (&raw->socket);
+  wire_monitor_close (raw->socket, &raw->monitor);
+  wire_close_socket (&raw->socket);
   zmq_ctx_term (raw->context);
   g_free (raw);
 }
@@ -116,7 +116,7 @@ raw_handshake_event (Raw *raw, int timeout_ms)
   zmq_pollitem_t item = { raw->monitor, 0, ZMQ_POLLIN, 0 };
 
   if (zmq_poll (&item, 1, timeout_ms) > 0)
-    datahub_zmq_monitor_read (raw->monitor, &event, &value);
+    wire_monitor_read (raw->monitor, &event, &value);
   return event;
 }
 
