@@ -20,8 +20,8 @@ read_fields (json_t *message)
     gint64 number;
     guint64 wide;
     const char *text =
-        message_string (message, fields[i], DATAHUB_CAPS_MAX, i % 2 == 0, NULL);
-    if (text && strlen (text) > DATAHUB_CAPS_MAX)
+        message_string (message, fields[i], CAPS_MAX, i % 2 == 0, NULL);
+    if (text && strlen (text) > CAPS_MAX)
       abort ();
     message_integer (message, fields[i], -5, G_MAXINT32, &number, NULL);
     message_u64 (message, fields[i], &wide, NULL);

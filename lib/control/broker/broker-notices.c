@@ -6,8 +6,8 @@
 
 /* To everybody who listens for blocks of this name. */
 void
-broker_tell_block (DatahubBroker *broker, const char *event,
-    DatahubBlockEntry *block, const char *reason)
+broker_tell_block (DatahubBroker *broker, const char *event, BlockEntry *block,
+    const char *reason)
 {
   json_t *message = broker_event_new (event);
 
@@ -23,7 +23,7 @@ broker_tell_block (DatahubBroker *broker, const char *event,
 /* To the block's owner, and to those who listen for its notifications. */
 void
 broker_tell_consumer (DatahubBroker *broker, const char *event,
-    DatahubBlockEntry *block, DatahubJoined *joined, const char *reason)
+    BlockEntry *block, Joined *joined, const char *reason)
 {
   json_t *message = broker_event_new (event);
 
@@ -39,7 +39,7 @@ broker_tell_consumer (DatahubBroker *broker, const char *event,
 }
 
 void
-broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
+broker_remove_block (DatahubBroker *broker, BlockEntry *block,
     const char *reason)
 {
   broker_tell_block (broker, "block-removed", block, reason);
@@ -47,8 +47,8 @@ broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
 }
 
 void
-broker_remove_joined (DatahubBroker *broker, DatahubBlockEntry *block,
-    DatahubJoined *joined, const char *reason)
+broker_remove_joined (DatahubBroker *broker, BlockEntry *block, Joined *joined,
+    const char *reason)
 {
   broker_tell_consumer (broker, "consumer-removed", block, joined, reason);
   block_entry_leave (block, joined);

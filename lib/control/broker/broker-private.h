@@ -8,8 +8,8 @@
 
 /* Told to clients in the answer to "hello"; three missed and they are silent.
  */
-#define DATAHUB_HEARTBEAT_MS 400
-#define DATAHUB_HEARTBEATS_MISSED 3
+#define PROTOCOL_HEARTBEAT_MS 400
+#define PROTOCOL_HEARTBEATS_MISSED 3
 
 typedef struct
 {
@@ -19,7 +19,7 @@ typedef struct
   guint64 throttled; /* over the budget of their client */
   guint64 impersonated; /* an identity that is not the key's */
   guint64 unsent; /* the receiver was gone or did not read */
-} DatahubBrokerStats;
+} BrokerStats;
 
 struct _DatahubBroker
 {
@@ -42,23 +42,23 @@ struct _DatahubBroker
   gboolean closing;
   gint64 ticked_us;
   gint64 start_us;
-  DatahubRegistry registry;
-  DatahubRights *rights;
-  DatahubBrokerStats stats;
+  Registry registry;
+  Rights *rights;
+  BrokerStats stats;
 };
 
 /* One request while it is handled. */
 typedef struct
 {
   DatahubBroker *broker;
-  DatahubClient *client; /* NULL before "hello" */
+  BrokerClient *client; /* NULL before "hello" */
   const char *key; /* the connection's, proven by CURVE */
   GBytes *routing;
   json_t *message;
   json_t *reply; /* filled by the handler */
-} DatahubCall;
+} BrokerCall;
 
-typedef gboolean (*DatahubHandler) (DatahubCall *call, GError **error);
+typedef gboolean (*BrokerHandler) (BrokerCall *call, GError **error);
 
 /* broker.c */
 void broker_set_embedded (DatahubBroker *broker);
@@ -66,30 +66,29 @@ void broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
 void broker_read (gpointer broker);
-void broker_send (DatahubBroker *broker, DatahubClient *client,
-    json_t *message);
+void broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message);
 json_t *broker_event_new (const char *event);
 void broker_publish (DatahubBroker *broker, const char *name,
-    gboolean notification, DatahubClient *also, json_t *message);
+    gboolean notification, BrokerClient *also, json_t *message);
 
 /* broker-requests.c */
-DatahubHandler broker_find_handler (const char *type);
+BrokerHandler broker_find_handler (const char *type);
 
 /* broker-notices.c */
 void broker_tell_block (DatahubBroker *broker, const char *event,
-    DatahubBlockEntry *block, const char *reason);
+    BlockEntry *block, const char *reason);
 void broker_tell_consumer (DatahubBroker *broker, const char *event,
-    DatahubBlockEntry *block, DatahubJoined *joined, const char *reason);
-void broker_remove_block (DatahubBroker *broker, DatahubBlockEntry *block,
+    BlockEntry *block, Joined *joined, const char *reason);
+void broker_remove_block (DatahubBroker *broker, BlockEntry *block,
     const char *reason);
-void broker_remove_joined (DatahubBroker *broker, DatahubBlockEntry *block,
-    DatahubJoined *joined, const char *reason);
+void broker_remove_joined (DatahubBroker *broker, BlockEntry *block,
+    Joined *joined, const char *reason);
 
 /* broker-watch.c */
 gboolean broker_tick (gpointer broker);
 void broker_probe_soon (DatahubBroker *broker);
-void broker_lose (DatahubBroker *broker, DatahubClient *client);
-void broker_heard (DatahubBroker *broker, DatahubClient *client);
+void broker_lose (DatahubBroker *broker, BrokerClient *client);
+void broker_heard (DatahubBroker *broker, BrokerClient *client);
 GPtrArray *broker_blocks (DatahubBroker *broker);
 
 #endif /* DATAHUB_BROKER_PRIVATE_H */

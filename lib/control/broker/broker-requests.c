@@ -14,20 +14,20 @@
 /* Of one page of "list": entries, and bytes as they are sent (what a producer
  * wrote may grow sixfold on the way). */
 #define PAGE_BLOCKS 64
-#define PAGE_BYTES (DATAHUB_MESSAGE_MAX - 4096)
+#define PAGE_BYTES (MESSAGE_MAX - 4096)
 /* How long clients leave the lock to the broker that asked for it. */
 #define YIELD_HOLD_MS 500
 /* For what was said last to reach everybody before the connections end. */
 #define YIELD_LINGER_MS 60
 
 static gboolean
-may (DatahubCall *call, DatahubRight right, const char *name)
+may (BrokerCall *call, Right right, const char *name)
 {
   return rights_allow (call->broker->rights, call->key, right, name);
 }
 
 static gboolean
-need (DatahubCall *call, DatahubRight right, const char *name, GError **error)
+need (BrokerCall *call, Right right, const char *name, GError **error)
 {
   if (may (call, right, name))
     return TRUE;
@@ -37,7 +37,7 @@ need (DatahubCall *call, DatahubRight right, const char *name, GError **error)
 
 /* "hello": who the client is. The key it claims must be the one it proved. */
 static gboolean
-handle_hello (DatahubCall *call, GError **error)
+handle_hello (BrokerCall *call, GError **error)
 {
   DatahubBroker *broker = call->broker;
   json_t *message = call->message;
@@ -46,10 +46,9 @@ handle_hello (DatahubCall *call, GError **error)
 
   if (!(key = message_string (message, "key", DATAHUB_KEY_TEXT, TRUE, error))
       || !(instance = message_token (message, "instance", error))
-      || !(program = message_string (message, "program", DATAHUB_LABEL_MAX,
-               TRUE, error))
-      || !(host =
-               message_string (message, "host", DATAHUB_LABEL_MAX, TRUE, error))
+      || !(program =
+               message_string (message, "program", LABEL_MAX, TRUE, error))
+      || !(host = message_string (message, "host", LABEL_MAX, TRUE, error))
       || !message_integer (message, "pid", 0, G_MAXINT32, &pid, error))
     return FALSE;
   if (strcmp (key, call->key) != 0) {
@@ -60,11 +59,10 @@ handle_hello (DatahubCall *call, GError **error)
         "the claimed identity does not belong to the key of this connection");
   }
 
-  DatahubClient *client =
-      registry_get_client (&broker->registry, key, instance);
+  BrokerClient *client = registry_get_client (&broker->registry, key, instance);
   if (!client)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "this broker has %d clients, which is its limit", DATAHUB_MAX_CLIENTS);
+        "this broker has %d clients, which is its limit", MAX_CLIENTS);
   g_autofree char *own_host = evidence_host ();
   registry_route (&broker->registry, client, call->routing);
   /* Who says hello again as another is that one no more. */
@@ -82,9 +80,9 @@ handle_hello (DatahubCall *call, GError **error)
   broker_heard (broker, client);
   json_object_set_new (call->reply, "epoch", json_string (client->epoch));
   json_object_set_new (call->reply, "heartbeat-ms",
-      json_integer (DATAHUB_HEARTBEAT_MS));
+      json_integer (PROTOCOL_HEARTBEAT_MS));
   json_object_set_new (call->reply, "heartbeats-missed",
-      json_integer (DATAHUB_HEARTBEATS_MISSED));
+      json_integer (PROTOCOL_HEARTBEATS_MISSED));
   json_object_set_new (call->reply, "embedded",
       json_boolean (broker->embedded));
   json_object_set_new (call->reply, "pid", json_integer (getpid ()));
@@ -92,7 +90,7 @@ handle_hello (DatahubCall *call, GError **error)
 }
 
 static gboolean
-handle_ping (DatahubCall *call, GError **error)
+handle_ping (BrokerCall *call, GError **error)
 {
   return TRUE;
 }
@@ -100,23 +98,22 @@ handle_ping (DatahubCall *call, GError **error)
 /* Whether the newcomer's block @uuid may take the name of @block. The lock in
  * shared memory is the judge wherever it can be asked. */
 static gboolean
-may_replace (DatahubCall *call, DatahubBlockEntry *block, const char *uuid)
+may_replace (BrokerCall *call, BlockEntry *block, const char *uuid)
 {
   if (*uuid && call->client->local
-      && evidence_of_block (block->name, uuid) == DATAHUB_EVIDENCE_ALIVE)
+      && evidence_of_block (block->name, uuid) == EVIDENCE_ALIVE)
     return TRUE;
   if (!block->owner->stalled)
     return FALSE;
   return !block->owner->local || !*block->uuid
-      || evidence_of_block (block->name, block->uuid) != DATAHUB_EVIDENCE_ALIVE;
+      || evidence_of_block (block->name, block->uuid) != EVIDENCE_ALIVE;
 }
 
 static gboolean
-make_room (DatahubCall *call, const char *name, const char *uuid,
-    GError **error)
+make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
 {
-  DatahubRegistry *registry = &call->broker->registry;
-  DatahubBlockEntry *block = registry_find (registry, name);
+  Registry *registry = &call->broker->registry;
+  BlockEntry *block = registry_find (registry, name);
   gboolean own = block && block->owner == call->client;
   /* The same block, adopted from a dead producer: nobody has to leave it. */
   gboolean stays = block && strcmp (block->uuid, uuid) == 0 && (*uuid || own);
@@ -131,18 +128,18 @@ make_room (DatahubCall *call, const char *name, const char *uuid,
     return TRUE;
   if (block && !stays)
     broker_remove_block (call->broker, block, "replaced");
-  if (call->client->n_blocks >= DATAHUB_MAX_BLOCKS_PER_CLIENT
-      || (!stays && registry_n_blocks (registry) >= DATAHUB_MAX_BLOCKS))
+  if (call->client->n_blocks >= MAX_BLOCKS_PER_CLIENT
+      || (!stays && registry_n_blocks (registry) >= MAX_BLOCKS))
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "a client can register at most %d blocks, all clients together %d",
-        DATAHUB_MAX_BLOCKS_PER_CLIENT, DATAHUB_MAX_BLOCKS);
+        MAX_BLOCKS_PER_CLIENT, MAX_BLOCKS);
   if (stays)
     registry_hand_over (block, call->client);
   return TRUE;
 }
 
 static gboolean
-handle_register (DatahubCall *call, GError **error)
+handle_register (BrokerCall *call, GError **error)
 {
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
@@ -151,10 +148,9 @@ handle_register (DatahubCall *call, GError **error)
   const char *uuid = name ? message_uuid (call->message, error) : NULL;
   const char *caps;
 
-  if (!name || !uuid || !need (call, DATAHUB_RIGHT_PRODUCE, name, error))
+  if (!name || !uuid || !need (call, RIGHT_PRODUCE, name, error))
     return FALSE;
-  caps =
-      message_string (call->message, "caps", DATAHUB_CAPS_MAX, FALSE, &local);
+  caps = message_string (call->message, "caps", CAPS_MAX, FALSE, &local);
   if (local) {
     g_propagate_error (error, g_steal_pointer (&local));
     return FALSE;
@@ -163,7 +159,7 @@ handle_register (DatahubCall *call, GError **error)
       || !make_room (call, name, uuid, error))
     return FALSE;
 
-  DatahubBlockEntry *block = registry_find (&call->broker->registry, name);
+  BlockEntry *block = registry_find (&call->broker->registry, name);
   if (block) {
     g_free (block->caps);
     block->caps = g_strdup (caps ? caps : "");
@@ -181,12 +177,12 @@ handle_register (DatahubCall *call, GError **error)
 }
 
 /* The block a request is about: of this name, and still the same one. */
-static DatahubBlockEntry *
-get_block (DatahubCall *call, GError **error)
+static BlockEntry *
+get_block (BrokerCall *call, GError **error)
 {
   const char *name = message_name (call->message, error);
   const char *uuid = name ? message_uuid (call->message, error) : NULL;
-  DatahubBlockEntry *block;
+  BlockEntry *block;
 
   if (!uuid)
     return NULL;
@@ -200,9 +196,9 @@ get_block (DatahubCall *call, GError **error)
 
 /* By owner and incarnation, never by name alone. */
 static gboolean
-handle_unregister (DatahubCall *call, GError **error)
+handle_unregister (BrokerCall *call, GError **error)
 {
-  DatahubBlockEntry *block = get_block (call, error);
+  BlockEntry *block = get_block (call, error);
 
   if (!block)
     return FALSE;
@@ -216,7 +212,7 @@ handle_unregister (DatahubCall *call, GError **error)
 /* Who may consume a strict block gets a ticket of his own: good once, for a
  * while, and of no use for letting others in. */
 static void
-introduce (DatahubCall *call, const DatahubBlockEntry *block)
+introduce (BrokerCall *call, const BlockEntry *block)
 {
   guint8 key[DATAHUB_TICKET_CLIENT_SIZE];
   guint8 ticket[DATAHUB_TICKET_SIZE];
@@ -231,13 +227,13 @@ introduce (DatahubCall *call, const DatahubBlockEntry *block)
 }
 
 static gboolean
-handle_find (DatahubCall *call, GError **error)
+handle_find (BrokerCall *call, GError **error)
 {
   const char *name = message_name (call->message, error);
   const char *state = "ready";
-  DatahubBlockEntry *block;
+  BlockEntry *block;
 
-  if (!name || !need (call, DATAHUB_RIGHT_OBSERVE, name, error))
+  if (!name || !need (call, RIGHT_OBSERVE, name, error))
     return FALSE;
   block = registry_find (&call->broker->registry, name);
   if (!block)
@@ -248,15 +244,14 @@ handle_find (DatahubCall *call, GError **error)
   if (!block)
     return TRUE;
   json_object_set_new (call->reply, "block", block_entry_to_json (block));
-  if (block->has_secret && *block->uuid
-      && may (call, DATAHUB_RIGHT_CONSUME, name))
+  if (block->has_secret && *block->uuid && may (call, RIGHT_CONSUME, name))
     introduce (call, block);
   return TRUE;
 }
 
 /* A page of what this key may see, from the name after "after" on. */
 static gboolean
-handle_list (DatahubCall *call, GError **error)
+handle_list (BrokerCall *call, GError **error)
 {
   g_autoptr (GError) local = NULL;
   const char *after = message_string (call->message, "after",
@@ -272,8 +267,8 @@ handle_list (DatahubCall *call, GError **error)
   GTreeNode *node =
       g_tree_upper_bound (call->broker->registry.blocks, after ? after : "");
   for (; node; node = g_tree_node_next (node)) {
-    DatahubBlockEntry *block = g_tree_node_value (node);
-    if (!may (call, DATAHUB_RIGHT_OBSERVE, block->name))
+    BlockEntry *block = g_tree_node_value (node);
+    if (!may (call, RIGHT_OBSERVE, block->name))
       continue;
     g_autoptr (json_t) entry = block_entry_to_json (block);
     bytes += json_dumpb (entry, NULL, 0, JSON_COMPACT) + 1;
@@ -286,10 +281,10 @@ handle_list (DatahubCall *call, GError **error)
 }
 
 static const char *
-get_pattern (DatahubCall *call, GError **error)
+get_pattern (BrokerCall *call, GError **error)
 {
-  const char *pattern = message_string (call->message, "pattern",
-      DATAHUB_PATTERN_MAX, TRUE, error);
+  const char *pattern =
+      message_string (call->message, "pattern", PATTERN_MAX, TRUE, error);
 
   if (pattern && !pattern_is_valid (pattern)) {
     message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
@@ -300,10 +295,10 @@ get_pattern (DatahubCall *call, GError **error)
 }
 
 static void
-forget_subscription (DatahubClient *client, const char *pattern)
+forget_subscription (BrokerClient *client, const char *pattern)
 {
   for (guint i = client->subscriptions->len; i > 0; i--) {
-    DatahubSubscription *s = g_ptr_array_index (client->subscriptions, i - 1);
+    Subscription *s = g_ptr_array_index (client->subscriptions, i - 1);
     if (strcmp (s->pattern, pattern) == 0)
       g_ptr_array_remove_index (client->subscriptions, i - 1);
   }
@@ -312,18 +307,17 @@ forget_subscription (DatahubClient *client, const char *pattern)
 /* What a client hears is filtered by its rights when it is told, so a pattern
  * wider than those does no harm. */
 static gboolean
-handle_subscribe (DatahubCall *call, GError **error)
+handle_subscribe (BrokerCall *call, GError **error)
 {
   const char *pattern = get_pattern (call, error);
 
   if (!pattern)
     return FALSE;
   forget_subscription (call->client, pattern);
-  if (call->client->subscriptions->len >= DATAHUB_MAX_SUBSCRIPTIONS)
+  if (call->client->subscriptions->len >= MAX_SUBSCRIPTIONS)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "a client can subscribe to at most %d patterns",
-        DATAHUB_MAX_SUBSCRIPTIONS);
-  DatahubSubscription *subscription = g_new0 (DatahubSubscription, 1);
+        "a client can subscribe to at most %d patterns", MAX_SUBSCRIPTIONS);
+  Subscription *subscription = g_new0 (Subscription, 1);
   subscription->pattern = g_strdup (pattern);
   subscription->notifications =
       json_is_true (json_object_get (call->message, "notifications"));
@@ -332,7 +326,7 @@ handle_subscribe (DatahubCall *call, GError **error)
 }
 
 static gboolean
-handle_unsubscribe (DatahubCall *call, GError **error)
+handle_unsubscribe (BrokerCall *call, GError **error)
 {
   const char *pattern = get_pattern (call, error);
 
@@ -344,20 +338,19 @@ handle_unsubscribe (DatahubCall *call, GError **error)
 
 /* Told by the consumer itself, or by the producer that sees it. */
 static gboolean
-handle_consumer_joined (DatahubCall *call, GError **error)
+handle_consumer_joined (BrokerCall *call, GError **error)
 {
   guint64 id;
-  DatahubBlockEntry *block = get_block (call, error);
+  BlockEntry *block = get_block (call, error);
   gboolean is_owner = block && block->owner == call->client;
   const char *label;
 
-  if (!block
-      || (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, block->name, error))
+  if (!block || (!is_owner && !need (call, RIGHT_CONSUME, block->name, error))
       || !message_u64 (call->message, "consumer", &id, error)
-      || !(label = message_string (call->message, "label", DATAHUB_LABEL_MAX,
-               TRUE, error)))
+      || !(label =
+               message_string (call->message, "label", LABEL_MAX, TRUE, error)))
     return FALSE;
-  DatahubJoined *joined = block_entry_find_joined (block, id);
+  Joined *joined = block_entry_find_joined (block, id);
   if (joined && (joined->client == call->client || is_owner))
     return TRUE;
   if (joined)
@@ -367,24 +360,24 @@ handle_consumer_joined (DatahubCall *call, GError **error)
   if (!joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "block %s has %d consumers, which is the limit", block->name,
-        DATAHUB_MAX_CONSUMERS_PER_BLOCK);
+        MAX_CONSUMERS_PER_BLOCK);
   broker_tell_consumer (call->broker, "consumer-added", block, joined, NULL);
   return TRUE;
 }
 
 /* Told by the consumer itself, or by the producer that threw it out. */
 static gboolean
-handle_consumer_left (DatahubCall *call, GError **error)
+handle_consumer_left (BrokerCall *call, GError **error)
 {
   guint64 id;
-  DatahubBlockEntry *block = get_block (call, error);
+  BlockEntry *block = get_block (call, error);
   const char *reason;
 
   if (!block || !message_u64 (call->message, "consumer", &id, error)
-      || !(reason = message_string (call->message, "reason", DATAHUB_LABEL_MAX,
-               TRUE, error)))
+      || !(reason = message_string (call->message, "reason", LABEL_MAX, TRUE,
+               error)))
     return FALSE;
-  DatahubJoined *joined = block_entry_find_joined (block, id);
+  Joined *joined = block_entry_find_joined (block, id);
   if (!joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
         "no such consumer of %s", block->name);
@@ -397,20 +390,20 @@ handle_consumer_left (DatahubCall *call, GError **error)
 
 /* From the producer to those who listen, from a consumer to the producer. */
 static gboolean
-handle_notify (DatahubCall *call, GError **error)
+handle_notify (BrokerCall *call, GError **error)
 {
   const char *name = message_name (call->message, error);
   const char *topic = name
-      ? message_string (call->message, "topic", DATAHUB_LABEL_MAX, TRUE, error)
+      ? message_string (call->message, "topic", LABEL_MAX, TRUE, error)
       : NULL;
   json_t *payload = json_object_get (call->message, "payload");
-  DatahubBlockEntry *block;
+  BlockEntry *block;
 
   if (!topic)
     return FALSE;
   block = registry_find (&call->broker->registry, name);
   gboolean is_owner = block && block->owner == call->client;
-  if (!is_owner && !need (call, DATAHUB_RIGHT_CONSUME, name, error))
+  if (!is_owner && !need (call, RIGHT_CONSUME, name, error))
     return FALSE;
   if (!block)
     return message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
@@ -432,15 +425,15 @@ handle_notify (DatahubCall *call, GError **error)
 
 /* The client leaves, and everything of it. */
 static gboolean
-handle_bye (DatahubCall *call, GError **error)
+handle_bye (BrokerCall *call, GError **error)
 {
   DatahubBroker *broker = call->broker;
   g_autoptr (GPtrArray) blocks = broker_blocks (broker);
 
   for (guint i = 0; i < blocks->len; i++) {
-    DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
+    BlockEntry *block = g_ptr_array_index (blocks, i);
     for (guint j = block->joined->len; j > 0; j--) {
-      DatahubJoined *joined = g_ptr_array_index (block->joined, j - 1);
+      Joined *joined = g_ptr_array_index (block->joined, j - 1);
       if (joined->client == call->client)
         broker_remove_joined (broker, block, joined, "left");
     }
@@ -453,12 +446,12 @@ handle_bye (DatahubCall *call, GError **error)
 }
 
 static gboolean
-handle_stats (DatahubCall *call, GError **error)
+handle_stats (BrokerCall *call, GError **error)
 {
-  DatahubBrokerStats *stats = &call->broker->stats;
-  DatahubRegistry *registry = &call->broker->registry;
+  BrokerStats *stats = &call->broker->stats;
+  Registry *registry = &call->broker->registry;
 
-  if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
+  if (!need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
   json_object_update_new (call->reply,
       json_pack ("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
@@ -478,13 +471,13 @@ handle_stats (DatahubCall *call, GError **error)
 /* An embedded broker makes way for a real one, which asks for it; everybody else
  * is told to let that one take the lock. */
 static gboolean
-handle_yield (DatahubCall *call, GError **error)
+handle_yield (BrokerCall *call, GError **error)
 {
   DatahubBroker *broker = call->broker;
   GHashTableIter iter;
-  DatahubClient *client;
+  BrokerClient *client;
 
-  if (!need (call, DATAHUB_RIGHT_ADMIN, "*", error))
+  if (!need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
   if (!broker->embedded)
     return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
@@ -504,7 +497,7 @@ handle_yield (DatahubCall *call, GError **error)
 static const struct
 {
   const char *type;
-  DatahubHandler handler;
+  BrokerHandler handler;
 } handlers[] = {
   { "hello", handle_hello },
   { "ping", handle_ping },
@@ -523,7 +516,7 @@ static const struct
 };
 
 /* NULL for a type that there is not. */
-DatahubHandler
+BrokerHandler
 broker_find_handler (const char *type)
 {
   for (guint i = 0; i < G_N_ELEMENTS (handlers); i++)

@@ -7,7 +7,7 @@
 #include "evidence-private.h"
 
 #define SILENT_US                                                              \
-  (DATAHUB_HEARTBEAT_MS * DATAHUB_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
+  (PROTOCOL_HEARTBEAT_MS * PROTOCOL_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
 /* A turn this late means that the broker itself was stopped, not its clients.
  */
 #define OWN_PAUSE_US (G_USEC_PER_SEC)
@@ -34,38 +34,38 @@ broker_blocks (DatahubBroker *broker)
 }
 
 static gboolean
-block_is_gone (DatahubBlockEntry *block, gint64 now)
+block_is_gone (BlockEntry *block, gint64 now)
 {
-  DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
+  Evidence evidence = EVIDENCE_UNKNOWN;
 
   if (block->owner->local)
     evidence = *block->uuid ? evidence_of_block (block->name, block->uuid)
-                            : DATAHUB_EVIDENCE_GONE;
-  if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
+                            : EVIDENCE_GONE;
+  if (evidence == EVIDENCE_UNKNOWN)
     return now - block->stalled_us > REMOTE_PATIENCE_US;
-  return evidence == DATAHUB_EVIDENCE_GONE;
+  return evidence == EVIDENCE_GONE;
 }
 
 static gboolean
-joined_is_gone (DatahubBlockEntry *block, DatahubJoined *joined, gint64 now,
-    DatahubConsumersEvidence *all)
+joined_is_gone (BlockEntry *block, Joined *joined, gint64 now,
+    ConsumersEvidence *all)
 {
-  DatahubEvidence evidence = DATAHUB_EVIDENCE_UNKNOWN;
+  Evidence evidence = EVIDENCE_UNKNOWN;
 
   if (joined->client->local)
     evidence = evidence_of_consumer (all, block->name, block->uuid, joined->id);
-  if (evidence == DATAHUB_EVIDENCE_UNKNOWN)
+  if (evidence == EVIDENCE_UNKNOWN)
     return now - joined->client->seen_us > REMOTE_PATIENCE_US;
-  return evidence == DATAHUB_EVIDENCE_GONE;
+  return evidence == EVIDENCE_GONE;
 }
 
 static void
-watch_block (DatahubBroker *broker, DatahubBlockEntry *block, gint64 now)
+watch_block (DatahubBroker *broker, BlockEntry *block, gint64 now)
 {
-  g_auto (DatahubConsumersEvidence) all = { FALSE };
+  g_auto (ConsumersEvidence) all = { FALSE };
 
   for (guint i = block->joined->len; i > 0; i--) {
-    DatahubJoined *joined = g_ptr_array_index (block->joined, i - 1);
+    Joined *joined = g_ptr_array_index (block->joined, i - 1);
     if (joined->client->stalled && joined_is_gone (block, joined, now, &all))
       broker_remove_joined (broker, block, joined, "lost");
   }
@@ -87,7 +87,7 @@ static void
 drop_silent_clients (DatahubBroker *broker)
 {
   GHashTableIter iter;
-  DatahubClient *client;
+  BrokerClient *client;
   g_autoptr (GPtrArray) silent = g_ptr_array_new ();
 
   g_hash_table_iter_init (&iter, broker->registry.clients);
@@ -103,7 +103,7 @@ static gboolean
 mark_silent_clients (DatahubBroker *broker, gint64 now)
 {
   GHashTableIter iter;
-  DatahubClient *client;
+  BrokerClient *client;
   gboolean paused = now - broker->ticked_us > OWN_PAUSE_US;
   gboolean any = FALSE;
 
@@ -158,7 +158,7 @@ run_in (DatahubBroker *broker, guint ms, GSourceFunc func)
 /* The connection of @client is of no use any more. What it left is looked at
  * soon, not here: the caller may be walking through it. */
 void
-broker_lose (DatahubBroker *broker, DatahubClient *client)
+broker_lose (DatahubBroker *broker, BrokerClient *client)
 {
   client->stalled = TRUE;
   registry_route (&broker->registry, client, NULL);
@@ -169,7 +169,7 @@ broker_lose (DatahubBroker *broker, DatahubClient *client)
 
 /* @client spoke: it is not silent, and neither are its blocks. */
 void
-broker_heard (DatahubBroker *broker, DatahubClient *client)
+broker_heard (DatahubBroker *broker, BrokerClient *client)
 {
   client->seen_us = g_get_monotonic_time ();
   if (!client->stalled)
@@ -177,7 +177,7 @@ broker_heard (DatahubBroker *broker, DatahubClient *client)
   client->stalled = FALSE;
   g_autoptr (GPtrArray) blocks = broker_blocks (broker);
   for (guint i = 0; i < blocks->len; i++) {
-    DatahubBlockEntry *block = g_ptr_array_index (blocks, i);
+    BlockEntry *block = g_ptr_array_index (blocks, i);
     if (block->owner == client)
       block->stalled_us = 0;
   }
@@ -188,7 +188,7 @@ probe (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
   GHashTableIter iter;
-  DatahubClient *client;
+  BrokerClient *client;
   g_autoptr (json_t) message = broker_event_new ("probe");
 
   g_clear_pointer (&broker->probe_source, g_source_unref);

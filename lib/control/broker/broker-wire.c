@@ -27,10 +27,10 @@ send_bytes (DatahubBroker *broker, GBytes *routing, const char *text)
 static gboolean
 send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
 {
-  json_object_set_new (message, "v", json_integer (DATAHUB_PROTOCOL_VERSION));
+  json_object_set_new (message, "v", json_integer (PROTOCOL_VERSION));
   char *text = json_dumps (message, JSON_COMPACT);
   /* A receiver would end the connection over it, and is not to blame. */
-  gboolean fits = text && strlen (text) <= DATAHUB_MESSAGE_MAX;
+  gboolean fits = text && strlen (text) <= MESSAGE_MAX;
   gboolean sent = fits && send_bytes (broker, routing, text);
 
   if (text && json_object_get (message, "secret"))
@@ -44,7 +44,7 @@ send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
 /* Sends @message to @client. One that is gone, or does not read what it is
  * sent, is lost: it says hello again if it lives. Never waits. */
 void
-broker_send (DatahubBroker *broker, DatahubClient *client, json_t *message)
+broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message)
 {
   if (client->routing && !send_json (broker, client->routing, message))
     broker_lose (broker, client);
@@ -60,17 +60,16 @@ broker_event_new (const char *event)
  * and to @also, and takes it. */
 void
 broker_publish (DatahubBroker *broker, const char *name, gboolean notification,
-    DatahubClient *also, json_t *message)
+    BrokerClient *also, json_t *message)
 {
   GHashTableIter iter;
-  DatahubClient *client;
+  BrokerClient *client;
 
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
     if (client == also
         || (client_listens (client, name, notification)
-            && rights_allow (broker->rights, client->key, DATAHUB_RIGHT_OBSERVE,
-                name)))
+            && rights_allow (broker->rights, client->key, RIGHT_OBSERVE, name)))
       broker_send (broker, client, message);
   json_decref (message);
 }
@@ -108,9 +107,9 @@ receive (void *router, zmq_msg_t *routing, zmq_msg_t *body)
  * message that is sent again is seen to be old, whatever clock its sender has.
  */
 static gboolean
-check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
+check_session (BrokerCall *call, gint64 id, gboolean *replayed, GError **error)
 {
-  DatahubClient *client = call->client;
+  BrokerClient *client = call->client;
   const char *epoch = message_token (call->message, "epoch", error);
 
   if (!epoch)
@@ -128,13 +127,13 @@ check_session (DatahubCall *call, gint64 id, gboolean *replayed, GError **error)
 }
 
 static gboolean
-answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
+answer (BrokerCall *call, gint64 *id, gboolean *silent, GError **error)
 {
   const char *type = message_string (call->message, "type", 32, TRUE, error);
   if (!type || !message_integer (call->message, "id", 1, G_MAXINT64, id, error))
     return FALSE;
 
-  DatahubHandler handler = broker_find_handler (type);
+  BrokerHandler handler = broker_find_handler (type);
   if (!handler)
     return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "unknown type of request");
@@ -150,7 +149,7 @@ answer (DatahubCall *call, gint64 *id, gboolean *silent, GError **error)
 }
 
 static void
-reply (DatahubCall *call, gint64 id, const GError *error)
+reply (BrokerCall *call, gint64 id, const GError *error)
 {
   g_autoptr (json_t) refusal = error ? message_error (error) : NULL;
   json_t *message = refusal ? refusal : call->reply;
@@ -172,7 +171,7 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
   g_autoptr (GError) error = NULL;
   gint64 id = 0;
   gboolean silent = FALSE;
-  DatahubClient *client = registry_by_route (&broker->registry, routing);
+  BrokerClient *client = registry_by_route (&broker->registry, routing);
 
   /* A route is its connection's: another key on it is another connection that
    * asked for the same name. */
@@ -185,7 +184,7 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
 
   g_autoptr (json_t) message = message_parse (data, size, &error);
   g_autoptr (json_t) body = json_object ();
-  DatahubCall call = { broker, client, key, routing, message, body };
+  BrokerCall call = { broker, client, key, routing, message, body };
   if (!message)
     broker->stats.malformed++;
   else

@@ -56,7 +56,7 @@ monitor_readable (gpointer user_data)
 }
 
 static gboolean
-set_options (DatahubBroker *broker, const DatahubKeypair *pair)
+set_options (DatahubBroker *broker, const Keypair *pair)
 {
   const struct
   {
@@ -71,7 +71,7 @@ set_options (DatahubBroker *broker, const DatahubKeypair *pair)
     { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
     { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
   };
-  gint64 max_size = DATAHUB_MESSAGE_MAX;
+  gint64 max_size = MESSAGE_MAX;
 
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     if (zmq_setsockopt (broker->router, numbers[i].option, &numbers[i].value,
@@ -81,8 +81,8 @@ set_options (DatahubBroker *broker, const DatahubKeypair *pair)
   return zmq_setsockopt (broker->router, ZMQ_MAXMSGSIZE, &max_size,
              sizeof max_size)
       == 0
-      && zmq_setsockopt (broker->router, ZMQ_ZAP_DOMAIN, DATAHUB_ZAP_DOMAIN,
-             sizeof DATAHUB_ZAP_DOMAIN - 1)
+      && zmq_setsockopt (broker->router, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN,
+             sizeof ZAP_DOMAIN - 1)
       == 0
       && zmq_setsockopt (broker->router, ZMQ_CURVE_SECRETKEY, pair->secret_key,
              DATAHUB_KEY_TEXT + 1)
@@ -125,12 +125,12 @@ take_locks (DatahubBroker *broker, GError **error)
 static gboolean
 open_sockets (DatahubBroker *broker, GError **error)
 {
-  g_auto (DatahubKeypair) pair = { 0 }, client = { 0 };
+  g_auto (Keypair) pair = { 0 }, client = { 0 };
 
   if (!keypair_load_broker (&pair, TRUE, error)
       || !keypair_derive_own_client (&pair, &client, error))
     return FALSE;
-  DatahubRights *listed = broker->rights;
+  Rights *listed = broker->rights;
   broker->rights = rights_new (client.public_key);
   if (listed)
     rights_take (broker->rights, listed);
@@ -186,7 +186,7 @@ attach_sources (DatahubBroker *broker)
       wire_source_attach (broker->router, broker_read, broker, broker->context);
   broker->monitor_source = wire_source_attach (broker->monitor,
       monitor_readable, broker, broker->context);
-  broker->tick_source = g_timeout_source_new (DATAHUB_HEARTBEAT_MS);
+  broker->tick_source = g_timeout_source_new (PROTOCOL_HEARTBEAT_MS);
   g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
   g_source_attach (broker->tick_source, broker->context);
   broker->start_us = broker->ticked_us = g_get_monotonic_time ();
@@ -298,7 +298,7 @@ datahub_broker_add_endpoint (DatahubBroker *broker, const char *endpoint,
 typedef struct
 {
   DatahubBroker *broker;
-  DatahubRights *rights;
+  Rights *rights;
 } NewRights;
 
 static void
@@ -337,7 +337,7 @@ datahub_broker_load_config (DatahubBroker *broker, const char *file,
     GError **error)
 {
   g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && file, FALSE);
-  g_autoptr (DatahubRights) rights = rights_new ("");
+  g_autoptr (Rights) rights = rights_new ("");
 
   if (!rights_load (rights, file, error))
     return FALSE;

@@ -8,27 +8,26 @@
 /* Evidence from the kernel about a block on this machine. */
 typedef enum
 {
-  DATAHUB_EVIDENCE_ALIVE, /* its producer holds its lock */
-  DATAHUB_EVIDENCE_GONE, /* nobody does, or there is no such block */
-  DATAHUB_EVIDENCE_UNKNOWN /* it could not be examined */
-} DatahubEvidence;
+  EVIDENCE_ALIVE, /* its producer holds its lock */
+  EVIDENCE_GONE, /* nobody does, or there is no such block */
+  EVIDENCE_UNKNOWN /* it could not be examined */
+} Evidence;
 
-DatahubEvidence evidence_of_block (const char *name, const char *uuid);
+Evidence evidence_of_block (const char *name, const char *uuid);
 /* The consumers of one block, asked for once, when the first is looked for: the
  * producer of a strict one that stands still is waited for. Zero: not asked. */
 typedef struct
 {
   gboolean asked;
-  DatahubEvidence evidence; /* ALIVE: rows[] is what there is */
+  Evidence evidence; /* ALIVE: rows[] is what there is */
   DatahubConsumerInfo *rows;
   guint32 n;
-} DatahubConsumersEvidence;
+} ConsumersEvidence;
 
-DatahubEvidence evidence_of_consumer (DatahubConsumersEvidence *all,
-    const char *name, const char *uuid, guint64 id);
-void consumers_evidence_clear (DatahubConsumersEvidence *all);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubConsumersEvidence,
-    consumers_evidence_clear)
+Evidence evidence_of_consumer (ConsumersEvidence *all, const char *name,
+    const char *uuid, guint64 id);
+void consumers_evidence_clear (ConsumersEvidence *all);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ConsumersEvidence, consumers_evidence_clear)
 char *evidence_host (void);
 
 #endif /* DATAHUB_EVIDENCE_PRIVATE_H */

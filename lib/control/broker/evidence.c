@@ -12,54 +12,53 @@
 
 /* Of the block @name, if it is still the one called @uuid. Examines files; does
  * not wait. */
-DatahubEvidence
+Evidence
 evidence_of_block (const char *name, const char *uuid)
 {
   DatahubBlockGlance glance;
   DatahubResult result = datahub_block_glance (name, &glance, NULL);
 
   if (result == DATAHUB_ERROR_NOT_FOUND)
-    return DATAHUB_EVIDENCE_GONE;
+    return EVIDENCE_GONE;
   if (result != DATAHUB_OK)
-    return DATAHUB_EVIDENCE_UNKNOWN;
+    return EVIDENCE_UNKNOWN;
   return glance.producer_alive && strcmp (glance.uuid, uuid) == 0
-      ? DATAHUB_EVIDENCE_ALIVE
-      : DATAHUB_EVIDENCE_GONE;
+      ? EVIDENCE_ALIVE
+      : EVIDENCE_GONE;
 }
 
-static DatahubEvidence
-ask_for_consumers (DatahubConsumersEvidence *all, const char *name,
-    const char *uuid)
+static Evidence
+ask_for_consumers (ConsumersEvidence *all, const char *name, const char *uuid)
 {
-  if (evidence_of_block (name, uuid) == DATAHUB_EVIDENCE_GONE)
-    return DATAHUB_EVIDENCE_GONE;
+  if (evidence_of_block (name, uuid) == EVIDENCE_GONE)
+    return EVIDENCE_GONE;
   all->rows = g_new0 (DatahubConsumerInfo, MAX_CONSUMER_ROWS);
   if (datahub_block_inspect_consumers (name, all->rows, MAX_CONSUMER_ROWS,
           &all->n, NULL)
       != DATAHUB_OK)
-    return DATAHUB_EVIDENCE_UNKNOWN;
-  return DATAHUB_EVIDENCE_ALIVE;
+    return EVIDENCE_UNKNOWN;
+  return EVIDENCE_ALIVE;
 }
 
 /* Of the consumer @id of that block; @all is of the same block at each call. Of a
  * strict block the first waits, up to 0.1 s where its producer stands still. */
-DatahubEvidence
-evidence_of_consumer (DatahubConsumersEvidence *all, const char *name,
+Evidence
+evidence_of_consumer (ConsumersEvidence *all, const char *name,
     const char *uuid, guint64 id)
 {
   if (!all->asked)
     all->evidence = ask_for_consumers (all, name, uuid);
   all->asked = TRUE;
-  if (all->evidence != DATAHUB_EVIDENCE_ALIVE)
+  if (all->evidence != EVIDENCE_ALIVE)
     return all->evidence;
   for (guint32 i = 0; i < MIN (all->n, MAX_CONSUMER_ROWS); i++)
     if (all->rows[i].id == id && all->rows[i].alive)
-      return DATAHUB_EVIDENCE_ALIVE;
-  return DATAHUB_EVIDENCE_GONE;
+      return EVIDENCE_ALIVE;
+  return EVIDENCE_GONE;
 }
 
 void
-consumers_evidence_clear (DatahubConsumersEvidence *all)
+consumers_evidence_clear (ConsumersEvidence *all)
 {
   g_clear_pointer (&all->rows, g_free);
   all->asked = FALSE;
@@ -76,7 +75,7 @@ evidence_host (void)
           NULL))
     return g_strdup (g_get_host_name ());
   text = g_strstrip (text);
-  if (strlen (text) > DATAHUB_LABEL_MAX)
-    text[DATAHUB_LABEL_MAX] = '\0';
+  if (strlen (text) > LABEL_MAX)
+    text[LABEL_MAX] = '\0';
   return text;
 }

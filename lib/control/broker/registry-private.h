@@ -8,11 +8,11 @@
 #include "control/wire/message-private.h"
 
 /* So that nothing a client sends grows the broker without bound. */
-#define DATAHUB_MAX_CLIENTS 1024
-#define DATAHUB_MAX_BLOCKS 4096
-#define DATAHUB_MAX_BLOCKS_PER_CLIENT 256
-#define DATAHUB_MAX_CONSUMERS_PER_BLOCK 256
-#define DATAHUB_MAX_SUBSCRIPTIONS 64
+#define MAX_CLIENTS 1024
+#define MAX_BLOCKS 4096
+#define MAX_BLOCKS_PER_CLIENT 256
+#define MAX_CONSUMERS_PER_BLOCK 256
+#define MAX_SUBSCRIPTIONS 64
 
 /* One hub: a key and the random instance it drew. It outlives a connection:
  * who comes back with the same pair goes on. */
@@ -20,9 +20,9 @@ typedef struct
 {
   char *id; /* "key/instance"; owned */
   char key[DATAHUB_KEY_TEXT + 1];
-  DatahubToken instance;
+  Token instance;
   GBytes *routing; /* of its present connection; owned */
-  DatahubToken epoch; /* of its present connection */
+  Token epoch; /* of its present connection */
   gint64 last_id; /* ids only rise within an epoch */
   gint64 seen_us; /* by the broker's clock */
   gboolean stalled; /* missed its heartbeats, or its connection is gone */
@@ -34,64 +34,63 @@ typedef struct
   guint n_consumers;
   double tokens; /* of its request budget */
   gint64 tokens_us;
-} DatahubClient;
+} BrokerClient;
 
 typedef struct
 {
   char *pattern;
   gboolean notifications; /* not only the coming and going */
-} DatahubSubscription;
+} Subscription;
 
 typedef struct
 {
   guint64 id;
   char *label;
-  DatahubClient *client;
-} DatahubJoined;
+  BrokerClient *client;
+} Joined;
 
 typedef struct
 {
   char name[DATAHUB_CHANNEL_MAX + 1];
-  char uuid[DATAHUB_TOKEN_TEXT + 1]; /* "": announced, not attachable */
+  char uuid[TOKEN_TEXT + 1]; /* "": announced, not attachable */
   char *caps;
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
   gboolean strict; /* of the secret only tickets are handed out */
-  DatahubClient *owner; /* never NULL: a client with blocks is kept */
+  BrokerClient *owner; /* never NULL: a client with blocks is kept */
   gint64 stalled_us; /* since when its owner is silent; 0 if it is not */
-  GPtrArray *joined; /* of DatahubJoined; owned */
-} DatahubBlockEntry;
+  GPtrArray *joined; /* of Joined; owned */
+} BlockEntry;
 
 typedef struct
 {
-  GHashTable *clients; /* id -> DatahubClient, owned */
-  GHashTable *routes; /* routing GBytes -> DatahubClient, borrowed */
-  GTree *blocks; /* name -> DatahubBlockEntry, owned, in order */
-} DatahubRegistry;
+  GHashTable *clients; /* id -> BrokerClient, owned */
+  GHashTable *routes; /* routing GBytes -> BrokerClient, borrowed */
+  GTree *blocks; /* name -> BlockEntry, owned, in order */
+} Registry;
 
-void registry_init (DatahubRegistry *registry);
-void registry_clear (DatahubRegistry *registry);
+void registry_init (Registry *registry);
+void registry_clear (Registry *registry);
 
-DatahubClient *registry_get_client (DatahubRegistry *registry, const char *key,
+BrokerClient *registry_get_client (Registry *registry, const char *key,
     const char *instance);
-void registry_route (DatahubRegistry *registry, DatahubClient *client,
-    GBytes *routing);
-DatahubClient *registry_by_route (DatahubRegistry *registry, GBytes *routing);
-void registry_drop_idle (DatahubRegistry *registry, DatahubClient *client);
-gboolean client_may_ask (DatahubClient *client, gint64 now_us);
-gboolean client_listens (DatahubClient *client, const char *name,
+void registry_route (Registry *registry, BrokerClient *client, GBytes *routing);
+BrokerClient *registry_by_route (Registry *registry, GBytes *routing);
+void registry_drop_idle (Registry *registry, BrokerClient *client);
+gboolean client_may_ask (BrokerClient *client, gint64 now_us);
+gboolean client_listens (BrokerClient *client, const char *name,
     gboolean notification);
 
-DatahubBlockEntry *registry_find (DatahubRegistry *registry, const char *name);
-DatahubBlockEntry *registry_add (DatahubRegistry *registry,
-    DatahubClient *owner, const char *name, const char *uuid, const char *caps);
-void registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block);
-void registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner);
-guint registry_n_blocks (DatahubRegistry *registry);
-DatahubJoined *block_entry_join (DatahubBlockEntry *block,
-    DatahubClient *client, guint64 id, const char *label);
-DatahubJoined *block_entry_find_joined (DatahubBlockEntry *block, guint64 id);
-void block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined);
-json_t *block_entry_to_json (DatahubBlockEntry *block);
+BlockEntry *registry_find (Registry *registry, const char *name);
+BlockEntry *registry_add (Registry *registry, BrokerClient *owner,
+    const char *name, const char *uuid, const char *caps);
+void registry_remove (Registry *registry, BlockEntry *block);
+void registry_hand_over (BlockEntry *block, BrokerClient *owner);
+guint registry_n_blocks (Registry *registry);
+Joined *block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
+    const char *label);
+Joined *block_entry_find_joined (BlockEntry *block, guint64 id);
+void block_entry_leave (BlockEntry *block, Joined *joined);
+json_t *block_entry_to_json (BlockEntry *block);
 
 #endif /* DATAHUB_REGISTRY_PRIVATE_H */

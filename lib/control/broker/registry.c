@@ -14,7 +14,7 @@
 static void
 subscription_free (gpointer data)
 {
-  DatahubSubscription *subscription = data;
+  Subscription *subscription = data;
 
   g_free (subscription->pattern);
   g_free (subscription);
@@ -23,7 +23,7 @@ subscription_free (gpointer data)
 static void
 client_free (gpointer data)
 {
-  DatahubClient *client = data;
+  BrokerClient *client = data;
 
   g_clear_pointer (&client->routing, g_bytes_unref);
   g_ptr_array_unref (client->subscriptions);
@@ -36,7 +36,7 @@ client_free (gpointer data)
 static void
 joined_free (gpointer data)
 {
-  DatahubJoined *joined = data;
+  Joined *joined = data;
 
   joined->client->n_consumers--;
   g_free (joined->label);
@@ -46,7 +46,7 @@ joined_free (gpointer data)
 static void
 block_free (gpointer data)
 {
-  DatahubBlockEntry *block = data;
+  BlockEntry *block = data;
 
   block->owner->n_blocks--;
   g_ptr_array_unref (block->joined);
@@ -62,7 +62,7 @@ compare_names (gconstpointer a, gconstpointer b, gpointer user_data)
 }
 
 void
-registry_init (DatahubRegistry *registry)
+registry_init (Registry *registry)
 {
   registry->clients =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, client_free);
@@ -72,7 +72,7 @@ registry_init (DatahubRegistry *registry)
 
 /* Blocks first: they refer to clients. */
 void
-registry_clear (DatahubRegistry *registry)
+registry_clear (Registry *registry)
 {
   g_clear_pointer (&registry->blocks, g_tree_unref);
   g_clear_pointer (&registry->routes, g_hash_table_unref);
@@ -81,18 +81,17 @@ registry_clear (DatahubRegistry *registry)
 
 /* The client of this key and instance, made if it is new; NULL when there are
  * too many already. */
-DatahubClient *
-registry_get_client (DatahubRegistry *registry, const char *key,
-    const char *instance)
+BrokerClient *
+registry_get_client (Registry *registry, const char *key, const char *instance)
 {
   g_autofree char *id = g_strconcat (key, "/", instance, NULL);
-  DatahubClient *client = g_hash_table_lookup (registry->clients, id);
+  BrokerClient *client = g_hash_table_lookup (registry->clients, id);
 
   if (client)
     return client;
-  if (g_hash_table_size (registry->clients) >= DATAHUB_MAX_CLIENTS)
+  if (g_hash_table_size (registry->clients) >= MAX_CLIENTS)
     return NULL;
-  client = g_new0 (DatahubClient, 1);
+  client = g_new0 (BrokerClient, 1);
   client->id = g_steal_pointer (&id);
   g_strlcpy (client->key, key, sizeof client->key);
   g_strlcpy (client->instance, instance, sizeof client->instance);
@@ -105,10 +104,9 @@ registry_get_client (DatahubRegistry *registry, const char *key,
 /* @client is reached by @routing from now on; NULL: by nothing. A client that
  * was there before is not reached any more. */
 void
-registry_route (DatahubRegistry *registry, DatahubClient *client,
-    GBytes *routing)
+registry_route (Registry *registry, BrokerClient *client, GBytes *routing)
 {
-  DatahubClient *before =
+  BrokerClient *before =
       routing ? g_hash_table_lookup (registry->routes, routing) : NULL;
 
   if (before == client && client->routing)
@@ -127,15 +125,15 @@ registry_route (DatahubRegistry *registry, DatahubClient *client,
   }
 }
 
-DatahubClient *
-registry_by_route (DatahubRegistry *registry, GBytes *routing)
+BrokerClient *
+registry_by_route (Registry *registry, GBytes *routing)
 {
   return g_hash_table_lookup (registry->routes, routing);
 }
 
 /* Forgets a client that nothing refers to any more. */
 void
-registry_drop_idle (DatahubRegistry *registry, DatahubClient *client)
+registry_drop_idle (Registry *registry, BrokerClient *client)
 {
   if (client->n_blocks || client->n_consumers)
     return;
@@ -145,7 +143,7 @@ registry_drop_idle (DatahubRegistry *registry, DatahubClient *client)
 
 /* Spends one request of the budget of @client; FALSE when none is left. */
 gboolean
-client_may_ask (DatahubClient *client, gint64 now_us)
+client_may_ask (BrokerClient *client, gint64 now_us)
 {
   double earned =
       (now_us - client->tokens_us) * (REQUEST_RATE / G_USEC_PER_SEC);
@@ -159,10 +157,10 @@ client_may_ask (DatahubClient *client, gint64 now_us)
 }
 
 gboolean
-client_listens (DatahubClient *client, const char *name, gboolean notification)
+client_listens (BrokerClient *client, const char *name, gboolean notification)
 {
   for (guint i = 0; i < client->subscriptions->len; i++) {
-    DatahubSubscription *s = g_ptr_array_index (client->subscriptions, i);
+    Subscription *s = g_ptr_array_index (client->subscriptions, i);
     if ((s->notifications || !notification)
         && pattern_matches (s->pattern, name))
       return TRUE;
@@ -170,18 +168,18 @@ client_listens (DatahubClient *client, const char *name, gboolean notification)
   return FALSE;
 }
 
-DatahubBlockEntry *
-registry_find (DatahubRegistry *registry, const char *name)
+BlockEntry *
+registry_find (Registry *registry, const char *name)
 {
   return g_tree_lookup (registry->blocks, name);
 }
 
 /* Adds a block; there is none of this name. */
-DatahubBlockEntry *
-registry_add (DatahubRegistry *registry, DatahubClient *owner, const char *name,
+BlockEntry *
+registry_add (Registry *registry, BrokerClient *owner, const char *name,
     const char *uuid, const char *caps)
 {
-  DatahubBlockEntry *block = g_new0 (DatahubBlockEntry, 1);
+  BlockEntry *block = g_new0 (BlockEntry, 1);
 
   g_strlcpy (block->name, name, sizeof block->name);
   g_strlcpy (block->uuid, uuid, sizeof block->uuid);
@@ -194,14 +192,14 @@ registry_add (DatahubRegistry *registry, DatahubClient *owner, const char *name,
 }
 
 void
-registry_remove (DatahubRegistry *registry, DatahubBlockEntry *block)
+registry_remove (Registry *registry, BlockEntry *block)
 {
   g_tree_remove (registry->blocks, block->name);
 }
 
 /* The block, with all who joined it, is @owner's from now on. */
 void
-registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
+registry_hand_over (BlockEntry *block, BrokerClient *owner)
 {
   block->owner->n_blocks--;
   block->owner = owner;
@@ -209,16 +207,16 @@ registry_hand_over (DatahubBlockEntry *block, DatahubClient *owner)
 }
 
 guint
-registry_n_blocks (DatahubRegistry *registry)
+registry_n_blocks (Registry *registry)
 {
   return g_tree_nnodes (registry->blocks);
 }
 
-DatahubJoined *
-block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
+Joined *
+block_entry_find_joined (BlockEntry *block, guint64 id)
 {
   for (guint i = 0; i < block->joined->len; i++) {
-    DatahubJoined *joined = g_ptr_array_index (block->joined, i);
+    Joined *joined = g_ptr_array_index (block->joined, i);
     if (joined->id == id)
       return joined;
   }
@@ -226,13 +224,13 @@ block_entry_find_joined (DatahubBlockEntry *block, guint64 id)
 }
 
 /* NULL when the block has as many consumers as are remembered. */
-DatahubJoined *
-block_entry_join (DatahubBlockEntry *block, DatahubClient *client, guint64 id,
+Joined *
+block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
     const char *label)
 {
-  if (block->joined->len >= DATAHUB_MAX_CONSUMERS_PER_BLOCK)
+  if (block->joined->len >= MAX_CONSUMERS_PER_BLOCK)
     return NULL;
-  DatahubJoined *joined = g_new0 (DatahubJoined, 1);
+  Joined *joined = g_new0 (Joined, 1);
   joined->id = id;
   joined->label = g_strdup (label);
   joined->client = client;
@@ -242,14 +240,14 @@ block_entry_join (DatahubBlockEntry *block, DatahubClient *client, guint64 id,
 }
 
 void
-block_entry_leave (DatahubBlockEntry *block, DatahubJoined *joined)
+block_entry_leave (BlockEntry *block, Joined *joined)
 {
   g_ptr_array_remove (block->joined, joined);
 }
 
 /* What everybody who may observe the block is told; never the secret. */
 json_t *
-block_entry_to_json (DatahubBlockEntry *block)
+block_entry_to_json (BlockEntry *block)
 {
   json_t *json = json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b}", "name",
       block->name, "caps", block->caps, "program", block->owner->program,

@@ -12,7 +12,7 @@
 
 #define MAX_CONFIG_BYTES (1024 * 1024)
 
-struct _DatahubRights
+struct _Rights
 {
   char own_key[DATAHUB_KEY_TEXT + 1];
   GHashTable *clients; /* key text -> Grant */
@@ -20,14 +20,14 @@ struct _DatahubRights
 
 typedef struct
 {
-  GStrv patterns[DATAHUB_N_RIGHTS]; /* owned */
+  GStrv patterns[N_RIGHTS]; /* owned */
 } Grant;
 
-static const char *const right_words[DATAHUB_N_RIGHTS] = {
-  [DATAHUB_RIGHT_PRODUCE] = "produce",
-  [DATAHUB_RIGHT_CONSUME] = "consume",
-  [DATAHUB_RIGHT_OBSERVE] = "observe",
-  [DATAHUB_RIGHT_ADMIN] = "admin",
+static const char *const right_words[N_RIGHTS] = {
+  [RIGHT_PRODUCE] = "produce",
+  [RIGHT_CONSUME] = "consume",
+  [RIGHT_OBSERVE] = "observe",
+  [RIGHT_ADMIN] = "admin",
 };
 
 static void
@@ -35,7 +35,7 @@ grant_free (gpointer data)
 {
   Grant *grant = data;
 
-  for (guint i = 0; i < DATAHUB_N_RIGHTS; i++)
+  for (guint i = 0; i < N_RIGHTS; i++)
     g_strfreev (grant->patterns[i]);
   g_free (grant);
 }
@@ -46,10 +46,10 @@ client_table_new (void)
   return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, grant_free);
 }
 
-DatahubRights *
+Rights *
 rights_new (const char *own_key)
 {
-  DatahubRights *rights = g_new0 (DatahubRights, 1);
+  Rights *rights = g_new0 (Rights, 1);
 
   g_strlcpy (rights->own_key, own_key, sizeof rights->own_key);
   rights->clients = client_table_new ();
@@ -57,7 +57,7 @@ rights_new (const char *own_key)
 }
 
 void
-rights_free (DatahubRights *rights)
+rights_free (Rights *rights)
 {
   if (!rights)
     return;
@@ -97,7 +97,7 @@ read_patterns (json_t *list, GStrv *patterns)
 static int
 right_of_word (const char *word)
 {
-  for (int i = 0; i < DATAHUB_N_RIGHTS; i++)
+  for (int i = 0; i < N_RIGHTS; i++)
     if (strcmp (word, right_words[i]) == 0)
       return i;
   return -1;
@@ -176,7 +176,7 @@ check_file (const char *file, GError **error)
 
 /* Replaces the list by that in @file, or leaves it as it was on error. */
 gboolean
-rights_load (DatahubRights *rights, const char *file, GError **error)
+rights_load (Rights *rights, const char *file, GError **error)
 {
   json_error_t json_error;
   g_autoptr (GError) local = NULL;
@@ -202,7 +202,7 @@ rights_load (DatahubRights *rights, const char *file, GError **error)
 
 /* Moves the list of @from, loaded apart, to @rights. */
 void
-rights_take (DatahubRights *rights, DatahubRights *from)
+rights_take (Rights *rights, Rights *from)
 {
   GHashTable *clients = rights->clients;
 
@@ -211,13 +211,13 @@ rights_take (DatahubRights *rights, DatahubRights *from)
 }
 
 static gboolean
-is_own_key (DatahubRights *rights, const char *key)
+is_own_key (Rights *rights, const char *key)
 {
   return *rights->own_key && strcmp (rights->own_key, key) == 0;
 }
 
 gboolean
-rights_knows (DatahubRights *rights, const char *key)
+rights_knows (Rights *rights, const char *key)
 {
   return is_own_key (rights, key)
       || g_hash_table_contains (rights->clients, key);
@@ -235,8 +235,7 @@ patterns_match (GStrv patterns, const char *name)
 /* Whether @key has @right on @name. Who may produce or consume a name may see
  * it too. */
 gboolean
-rights_allow (DatahubRights *rights, const char *key, DatahubRight right,
-    const char *name)
+rights_allow (Rights *rights, const char *key, Right right, const char *name)
 {
   Grant *grant;
 
@@ -247,13 +246,13 @@ rights_allow (DatahubRights *rights, const char *key, DatahubRight right,
     return FALSE;
   if (patterns_match (grant->patterns[right], name))
     return TRUE;
-  return right == DATAHUB_RIGHT_OBSERVE
-      && (patterns_match (grant->patterns[DATAHUB_RIGHT_PRODUCE], name)
-          || patterns_match (grant->patterns[DATAHUB_RIGHT_CONSUME], name));
+  return right == RIGHT_OBSERVE
+      && (patterns_match (grant->patterns[RIGHT_PRODUCE], name)
+          || patterns_match (grant->patterns[RIGHT_CONSUME], name));
 }
 
 const char *
-right_word (DatahubRight right)
+right_word (Right right)
 {
   return right_words[right];
 }

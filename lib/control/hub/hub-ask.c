@@ -9,7 +9,7 @@
 
 typedef struct
 {
-  DatahubHubCore *core;
+  HubCore *core;
   GTask *task; /* given to what answers it */
   char *text;
   json_t *message;

@@ -10,7 +10,7 @@ struct _DatahubHubBlock
 {
   gatomicrefcount refs;
   char name[DATAHUB_CHANNEL_MAX + 1];
-  DatahubToken uuid;
+  Token uuid;
   char *caps, *program, *host; /* owned */
   int pid;
   guint n_consumers;
@@ -33,10 +33,9 @@ hub_block_from_json (json_t *json, GError **error)
   const char *name = message_name (json, error);
 
   if (!name || !(uuid = message_uuid (json, error))
-      || !(caps = message_string (json, "caps", DATAHUB_CAPS_MAX, TRUE, error))
-      || !(program =
-               message_string (json, "program", DATAHUB_LABEL_MAX, TRUE, error))
-      || !(host = message_string (json, "host", DATAHUB_LABEL_MAX, TRUE, error))
+      || !(caps = message_string (json, "caps", CAPS_MAX, TRUE, error))
+      || !(program = message_string (json, "program", LABEL_MAX, TRUE, error))
+      || !(host = message_string (json, "host", LABEL_MAX, TRUE, error))
       || !message_integer (json, "pid", 0, G_MAXINT32, &pid, error)
       || !message_integer (json, "consumers", 0, G_MAXINT32, &consumers, error))
     return NULL;

@@ -8,10 +8,10 @@
 
 typedef struct
 {
-  DatahubHubWait wait; /* first */
+  HubWait wait; /* first */
   gint64 id; /* 0 while it is not sent */
   json_t *message; /* owned */
-  DatahubCallDone done;
+  HubCallDone done;
   gpointer user_data;
 } Call;
 
@@ -29,7 +29,7 @@ call_free (gpointer data)
 static void
 end_call (Call *call, json_t *reply, const GError *error)
 {
-  DatahubHubCore *core = call->wait.core;
+  HubCore *core = call->wait.core;
 
   if (!hub_wait_end (&call->wait))
     return;
@@ -42,7 +42,7 @@ end_call (Call *call, json_t *reply, const GError *error)
 }
 
 static void
-cut_call (DatahubHubWait *wait, GError *reason)
+cut_call (HubWait *wait, GError *reason)
 {
   end_call ((Call *) wait, NULL, reason);
   g_error_free (reason);
@@ -50,7 +50,7 @@ cut_call (DatahubHubWait *wait, GError *reason)
 
 /* Gives @message its number, and sends it. */
 static gboolean
-send_message (DatahubHubCore *core, json_t *message)
+send_message (HubCore *core, json_t *message)
 {
   json_object_set_new (message, "id", json_integer (++core->next_id));
   if (*core->epoch)
@@ -59,7 +59,7 @@ send_message (DatahubHubCore *core, json_t *message)
 }
 
 static void
-send_call (DatahubHubCore *core, Call *call)
+send_call (HubCore *core, Call *call)
 {
   call->id = core->next_id + 1;
   g_hash_table_insert (core->calls, &call->id, call);
@@ -72,8 +72,8 @@ send_call (DatahubHubCore *core, Call *call)
 }
 
 static Call *
-call_new (DatahubHubCore *core, json_t *message, gint64 timeout_us,
-    GCancellable *cancellable, DatahubCallDone done, gpointer user_data)
+call_new (HubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, HubCallDone done, gpointer user_data)
 {
   Call *call = g_new0 (Call, 1);
 
@@ -89,13 +89,13 @@ call_new (DatahubHubCore *core, json_t *message, gint64 timeout_us,
 /* Sends @message (taken) now, or when there is a connection. @done is called
  * once, perhaps before this returns. */
 void
-hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
-    GCancellable *cancellable, DatahubCallDone done, gpointer user_data)
+hub_call (HubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, HubCallDone done, gpointer user_data)
 {
   Call *call =
       call_new (core, message, timeout_us, cancellable, done, user_data);
 
-  if (core->state == DATAHUB_HUB_CONNECTED)
+  if (core->state == HUB_CONNECTED)
     send_call (core, call);
   else
     g_queue_push_tail (&core->waiting, call);
@@ -105,34 +105,34 @@ hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
  * gives none but an error. An answer that nobody reads would wake as many
  * threads as the message. */
 void
-hub_send_quiet (DatahubHubCore *core, json_t *message)
+hub_send_quiet (HubCore *core, json_t *message)
 {
   json_object_set_new (message, "quiet", json_true ());
-  if (core->state == DATAHUB_HUB_CONNECTED)
+  if (core->state == HUB_CONNECTED)
     send_message (core, message);
   json_decref (message);
 }
 
 /* "hello" is the one request before the connection counts as one. */
 void
-hub_call_greeting (DatahubHubCore *core, json_t *message, gint64 timeout_us,
-    DatahubCallDone done)
+hub_call_greeting (HubCore *core, json_t *message, gint64 timeout_us,
+    HubCallDone done)
 {
   send_call (core, call_new (core, message, timeout_us, NULL, done, core));
 }
 
 void
-hub_calls_connected (DatahubHubCore *core)
+hub_calls_connected (HubCore *core)
 {
   guint n = core->waiting.length;
 
-  while (n-- > 0 && core->state == DATAHUB_HUB_CONNECTED)
+  while (n-- > 0 && core->state == HUB_CONNECTED)
     send_call (core, g_queue_pop_head (&core->waiting));
 }
 
 /* What was sent will not be answered; what waits goes on waiting. */
 void
-hub_calls_lost (DatahubHubCore *core, const GError *reason)
+hub_calls_lost (HubCore *core, const GError *reason)
 {
   g_autoptr (GList) calls = g_hash_table_get_values (core->calls);
 
@@ -142,13 +142,13 @@ hub_calls_lost (DatahubHubCore *core, const GError *reason)
     end_call (l->data, NULL, reason);
     hub_wait_unref (l->data);
   }
-  if (core->state == DATAHUB_HUB_CLOSED)
+  if (core->state == HUB_CLOSED)
     while (core->waiting.length)
       end_call (core->waiting.head->data, NULL, reason);
 }
 
 static void
-answer (DatahubHubCore *core, json_t *message, gboolean ok)
+answer (HubCore *core, json_t *message, gboolean ok)
 {
   gint64 id;
   Call *call = NULL;
@@ -156,7 +156,7 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
   if (message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
     call = g_hash_table_lookup (core->calls, &id);
   g_autoptr (GError) error = ok ? NULL : message_to_error (message);
-  gboolean forgotten = core->state == DATAHUB_HUB_CONNECTED
+  gboolean forgotten = core->state == HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR,
           DATAHUB_HUB_ERROR_DISCONNECTED);
   if (call) {
@@ -169,12 +169,12 @@ answer (DatahubHubCore *core, json_t *message, gboolean ok)
   }
   /* The broker does not know this connection any more: make another. */
   if (forgotten)
-    hub_session_down (core, DATAHUB_LINK_LOST);
+    hub_session_down (core, LINK_LOST);
 }
 
 /* One message of the broker. */
 void
-hub_receive (DatahubHubCore *core, const void *data, gsize size)
+hub_receive (HubCore *core, const void *data, gsize size)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (json_t) message = message_parse (data, size, &error);

@@ -15,30 +15,30 @@ typedef struct
 {
   DatahubHubBlock *block; /* owned */
   guint generation; /* of the connection that last confirmed it */
-} DatahubKnown;
+} Known;
 
 void
 known_free (gpointer data)
 {
-  DatahubKnown *known = data;
+  Known *known = data;
 
   datahub_hub_block_unref (known->block);
   g_free (known);
 }
 
 static void
-emit_removed (DatahubHubCore *core, DatahubHubBlock *block, const char *reason)
+emit_removed (HubCore *core, DatahubHubBlock *block, const char *reason)
 {
-  hub_emit (core, DATAHUB_SIGNAL_BLOCK_REMOVED,
-      datahub_hub_block_get_name (block), block, reason);
+  hub_emit (core, SIGNAL_BLOCK_REMOVED, datahub_hub_block_get_name (block),
+      block, reason);
 }
 
 /* The broker says that @block is there. */
 void
-hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
+hub_catalogue_add (HubCore *core, DatahubHubBlock *block)
 {
   const char *name = datahub_hub_block_get_name (block);
-  DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
+  Known *known = g_hash_table_lookup (core->catalogue, name);
 
   if (known && hub_block_same (known->block, block)) {
     known->generation = core->generation;
@@ -51,20 +51,20 @@ hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block)
              datahub_hub_block_get_uuid (block))
           != 0)
     emit_removed (core, known->block, "replaced");
-  known = g_new0 (DatahubKnown, 1);
+  known = g_new0 (Known, 1);
   known->block = datahub_hub_block_ref (block);
   known->generation = core->generation;
   g_hash_table_replace (core->catalogue,
       (gpointer) datahub_hub_block_get_name (known->block), known);
-  hub_emit (core, DATAHUB_SIGNAL_BLOCK_ADDED, name, block);
+  hub_emit (core, SIGNAL_BLOCK_ADDED, name, block);
 }
 
 /* The broker says that it is gone. */
 void
-hub_catalogue_remove (DatahubHubCore *core, const char *name, const char *uuid,
+hub_catalogue_remove (HubCore *core, const char *name, const char *uuid,
     const char *reason)
 {
-  DatahubKnown *known = g_hash_table_lookup (core->catalogue, name);
+  Known *known = g_hash_table_lookup (core->catalogue, name);
 
   if (!known || strcmp (datahub_hub_block_get_uuid (known->block), uuid) != 0)
     return;
@@ -76,9 +76,9 @@ hub_catalogue_remove (DatahubHubCore *core, const char *name, const char *uuid,
 static gboolean
 settle (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   GHashTableIter iter;
-  DatahubKnown *known;
+  Known *known;
 
   hub_clear_source (&core->settle_source);
   g_hash_table_iter_init (&iter, core->catalogue);
@@ -90,12 +90,12 @@ settle (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void ask (DatahubHubCore *core, const char *after);
+static void ask (HubCore *core, const char *after);
 
 static void
 page_came (json_t *reply, const GError *error, gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   size_t i;
   json_t *value;
   g_autofree char *last = NULL;
@@ -116,7 +116,7 @@ page_came (json_t *reply, const GError *error, gpointer user_data)
 }
 
 static void
-ask (DatahubHubCore *core, const char *after)
+ask (HubCore *core, const char *after)
 {
   hub_call (core, json_pack ("{s:s, s:s}", "type", "list", "after", after),
       ANSWER_US, NULL, page_came, core);
@@ -124,7 +124,7 @@ ask (DatahubHubCore *core, const char *after)
 
 /* A connection is made, and changes are subscribed to: ask what is there. */
 void
-hub_catalogue_connected (DatahubHubCore *core)
+hub_catalogue_connected (HubCore *core)
 {
   core->generation++;
   hub_clear_source (&core->settle_source);

@@ -7,10 +7,10 @@
 /* Below the sockets': an answer that is here already beats its own deadline. */
 #define TIMER_PRIORITY (G_PRIORITY_DEFAULT + 10)
 
-DatahubHubCore *
+HubCore *
 hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
 {
-  DatahubHubCore *core = g_new0 (DatahubHubCore, 1);
+  HubCore *core = g_new0 (HubCore, 1);
 
   g_atomic_ref_count_init (&core->refs);
   core->back = hub_back_new (hub);
@@ -33,15 +33,15 @@ hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
   return core;
 }
 
-DatahubHubCore *
-hub_core_ref (DatahubHubCore *core)
+HubCore *
+hub_core_ref (HubCore *core)
 {
   g_atomic_ref_count_inc (&core->refs);
   return core;
 }
 
 void
-hub_core_unref (DatahubHubCore *core)
+hub_core_unref (HubCore *core)
 {
   if (!g_atomic_ref_count_dec (&core->refs))
     return;
@@ -66,7 +66,7 @@ hub_core_unref (DatahubHubCore *core)
 /* Has @func run once in the hub's thread, after all that was posted before. Any
  * thread; returns at once. */
 void
-hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
+hub_core_post (HubCore *core, GSourceFunc func, gpointer data,
     GDestroyNotify destroy)
 {
   GSource *source = g_idle_source_new ();
@@ -79,7 +79,7 @@ hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
 
 /* Has @func run in the hub's thread after @ms, and again while it says so. */
 GSource *
-hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func, gpointer data)
+hub_core_after (HubCore *core, guint ms, GSourceFunc func, gpointer data)
 {
   GSource *source = g_timeout_source_new (ms);
 
@@ -102,7 +102,7 @@ hub_clear_source (GSource **source)
 gpointer
 hub_core_run (gpointer data)
 {
-  DatahubHubCore *core = data;
+  HubCore *core = data;
 
   g_main_context_push_thread_default (core->context);
   g_main_loop_run (core->loop);

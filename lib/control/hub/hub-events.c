@@ -11,13 +11,13 @@ static const char *
 reason_of (json_t *message)
 {
   const char *reason =
-      message_string (message, "reason", DATAHUB_LABEL_MAX, FALSE, NULL);
+      message_string (message, "reason", LABEL_MAX, FALSE, NULL);
 
   return reason ? reason : "unknown";
 }
 
 static void
-block_added (DatahubHubCore *core, json_t *message)
+block_added (HubCore *core, json_t *message)
 {
   g_autoptr (DatahubHubBlock) block =
       hub_block_from_json (json_object_get (message, "block"), NULL);
@@ -31,7 +31,7 @@ block_added (DatahubHubCore *core, json_t *message)
 }
 
 static void
-block_removed (DatahubHubCore *core, json_t *message)
+block_removed (HubCore *core, json_t *message)
 {
   g_autoptr (DatahubHubBlock) block =
       hub_block_from_json (json_object_get (message, "block"), NULL);
@@ -42,53 +42,50 @@ block_removed (DatahubHubCore *core, json_t *message)
 }
 
 static void
-consumer_event (DatahubHubCore *core, json_t *message, gboolean added)
+consumer_event (HubCore *core, json_t *message, gboolean added)
 {
   guint64 id;
   const char *name = message_name (message, NULL);
-  const char *label =
-      message_string (message, "label", DATAHUB_LABEL_MAX, TRUE, NULL);
+  const char *label = message_string (message, "label", LABEL_MAX, TRUE, NULL);
 
   if (!name || !label || !message_u64 (message, "consumer", &id, NULL))
     return;
   if (added)
-    hub_emit (core, DATAHUB_SIGNAL_CONSUMER_ADDED, name, name, id, label);
+    hub_emit (core, SIGNAL_CONSUMER_ADDED, name, name, id, label);
   else
-    hub_emit (core, DATAHUB_SIGNAL_CONSUMER_REMOVED, name, name, id, label,
+    hub_emit (core, SIGNAL_CONSUMER_REMOVED, name, name, id, label,
         reason_of (message));
 }
 
 static void
-consumer_added (DatahubHubCore *core, json_t *message)
+consumer_added (HubCore *core, json_t *message)
 {
   consumer_event (core, message, TRUE);
 }
 
 static void
-consumer_removed (DatahubHubCore *core, json_t *message)
+consumer_removed (HubCore *core, json_t *message)
 {
   consumer_event (core, message, FALSE);
 }
 
 static void
-notification (DatahubHubCore *core, json_t *message)
+notification (HubCore *core, json_t *message)
 {
   const char *name = message_name (message, NULL);
-  const char *topic =
-      message_string (message, "topic", DATAHUB_LABEL_MAX, TRUE, NULL);
+  const char *topic = message_string (message, "topic", LABEL_MAX, TRUE, NULL);
   json_t *payload = json_object_get (message, "payload");
 
   if (!name || !topic)
     return;
   char *json =
       payload ? json_dumps (payload, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-  hub_emit (core, DATAHUB_SIGNAL_NOTIFICATION, name, name, topic,
-      json ? json : "null");
+  hub_emit (core, SIGNAL_NOTIFICATION, name, name, topic, json ? json : "null");
   free (json);
 }
 
 static void
-closing (DatahubHubCore *core, json_t *message)
+closing (HubCore *core, json_t *message)
 {
   gint64 ms = 0;
 
@@ -98,14 +95,14 @@ closing (DatahubHubCore *core, json_t *message)
 
 /* Sent only to see whether it can be. */
 static void
-probe (DatahubHubCore *core, json_t *message)
+probe (HubCore *core, json_t *message)
 {
 }
 
 static const struct
 {
   const char *event;
-  void (*handler) (DatahubHubCore *core, json_t *message);
+  void (*handler) (HubCore *core, json_t *message);
 } handlers[] = {
   { "block-added", block_added },
   { "block-removed", block_removed },
@@ -118,7 +115,7 @@ static const struct
 
 /* One event; an unknown one is a newer broker's and means nothing to us. */
 void
-hub_event (DatahubHubCore *core, json_t *message)
+hub_event (HubCore *core, json_t *message)
 {
   const char *event = message_string (message, "event", 32, TRUE, NULL);
 

@@ -21,7 +21,7 @@ timeout_us (gint64 timeout_ns)
 
 typedef struct
 {
-  DatahubHubWait wait; /* first */
+  HubWait wait; /* first */
   GTask *task; /* owned until it is answered */
   char *name; /* owned */
   gboolean once, asking, again;
@@ -41,7 +41,7 @@ find_free (gpointer data)
 static void
 end_find (Find *find, DatahubHubBlock *block, GError *error)
 {
-  DatahubHubCore *core = find->wait.core;
+  HubCore *core = find->wait.core;
 
   if (!hub_wait_end (&find->wait)) {
     g_clear_pointer (&block, datahub_hub_block_unref);
@@ -56,10 +56,10 @@ end_find (Find *find, DatahubHubBlock *block, GError *error)
 
 /* Out of time: the last answer says more than that. */
 static void
-cut_find (DatahubHubWait *wait, GError *reason)
+cut_find (HubWait *wait, GError *reason)
 {
   Find *find = (Find *) wait;
-  DatahubHubCore *core = wait->core;
+  HubCore *core = wait->core;
 
   if (g_error_matches (reason, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT)) {
     if (find->error || core->error) {
@@ -152,8 +152,7 @@ ask (Find *find)
 
 /* Finds @name for @task (taken), waiting until it is there. */
 void
-hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
-    gint64 timeout_ns)
+hub_find_begin (HubCore *core, GTask *task, const char *name, gint64 timeout_ns)
 {
   Find *find = g_new0 (Find, 1);
   GCancellable *cancellable = g_task_get_cancellable (task);
@@ -166,13 +165,13 @@ hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
   core->finds = g_list_prepend (core->finds, find);
   hub_wait_begin (&find->wait, core,
       find->once ? ONCE_US : timeout_us (timeout_ns), cancellable);
-  if (core->state == DATAHUB_HUB_CONNECTED || find->once)
+  if (core->state == HUB_CONNECTED || find->once)
     ask (find);
 }
 
 /* The block @name, or any (NULL), may be there now. */
 void
-hub_finds_ask (DatahubHubCore *core, const char *name)
+hub_finds_ask (HubCore *core, const char *name)
 {
   GList *finds = g_list_copy (core->finds);
 
@@ -191,7 +190,7 @@ hub_finds_ask (DatahubHubCore *core, const char *name)
 
 typedef struct
 {
-  DatahubHubCore *core; /* owned */
+  HubCore *core; /* owned */
   GTask *task; /* owned until it is answered */
   GPtrArray *blocks; /* owned */
   gint64 deadline_us; /* -1: none */
@@ -267,7 +266,7 @@ ask_page (List *list, const char *after)
 
 /* Lists all blocks for @task (taken). */
 void
-hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
+hub_list_begin (HubCore *core, GTask *task, gint64 timeout_ns)
 {
   List *list = g_new0 (List, 1);
   gint64 us = timeout_ns == 0 ? ONCE_US : timeout_us (timeout_ns);
@@ -284,7 +283,7 @@ hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
 
 typedef struct
 {
-  DatahubHubWait wait; /* first */
+  HubWait wait; /* first */
   GTask *task; /* owned until it is answered */
 } ConnectWait;
 
@@ -299,7 +298,7 @@ connect_wait_free (gpointer data)
 static void
 end_connect_wait (ConnectWait *connect_wait, GError *error)
 {
-  DatahubHubCore *core = connect_wait->wait.core;
+  HubCore *core = connect_wait->wait.core;
 
   if (!hub_wait_end (&connect_wait->wait)) {
     g_clear_error (&error);
@@ -311,7 +310,7 @@ end_connect_wait (ConnectWait *connect_wait, GError *error)
 }
 
 static void
-cut_connect_wait (DatahubHubWait *wait, GError *reason)
+cut_connect_wait (HubWait *wait, GError *reason)
 {
   if (wait->core->error
       && g_error_matches (reason, DATAHUB_HUB_ERROR,
@@ -324,7 +323,7 @@ cut_connect_wait (DatahubHubWait *wait, GError *reason)
 
 /* Ends @task (taken) when there is a connection, or why there will be none. */
 void
-hub_connect_wait_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
+hub_connect_wait_begin (HubCore *core, GTask *task, gint64 timeout_ns)
 {
   ConnectWait *connect_wait = g_new0 (ConnectWait, 1);
 
@@ -334,7 +333,7 @@ hub_connect_wait_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
   core->connect_waits = g_list_prepend (core->connect_waits, connect_wait);
   hub_wait_begin (&connect_wait->wait, core, timeout_us (timeout_ns),
       g_task_get_cancellable (task));
-  if (core->state == DATAHUB_HUB_CONNECTED)
+  if (core->state == HUB_CONNECTED)
     end_connect_wait (connect_wait, NULL);
   else if (core->told)
     end_connect_wait (connect_wait, g_error_copy (core->error));
@@ -342,7 +341,7 @@ hub_connect_wait_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns)
 
 /* Ends all waits for the connection, well (NULL) or with @error. */
 void
-hub_connect_waits_end (DatahubHubCore *core, const GError *error)
+hub_connect_waits_end (HubCore *core, const GError *error)
 {
   while (core->connect_waits)
     end_connect_wait (core->connect_waits->data,

@@ -9,7 +9,7 @@
 /* Hosts the broker if it is ours to host and nobody does. FALSE only when
  * hosting failed for another reason than that somebody was first. */
 gboolean
-hub_host_try (DatahubHubCore *core, GError **error)
+hub_host_try (HubCore *core, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
@@ -35,7 +35,7 @@ hub_host_try (DatahubHubCore *core, GError **error)
 
 /* Ends the embedded broker, if there is one; others take over. */
 void
-hub_host_stop (DatahubHubCore *core)
+hub_host_stop (HubCore *core)
 {
   if (!core->broker)
     return;

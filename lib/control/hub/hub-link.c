@@ -15,7 +15,7 @@
 static void
 socket_readable (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
 
   for (int i = 0; i < MESSAGES_PER_TURN && core->link.socket; i++) {
     zmq_msg_t message;
@@ -33,7 +33,7 @@ socket_readable (gpointer user_data)
 }
 
 static void
-monitor_event (DatahubHubCore *core, int event)
+monitor_event (HubCore *core, int event)
 {
   switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
@@ -41,17 +41,17 @@ monitor_event (DatahubHubCore *core, int event)
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-      hub_session_down (core, DATAHUB_LINK_BAD_KEY);
+      hub_session_down (core, LINK_BAD_KEY);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-      hub_session_down (core, DATAHUB_LINK_DENIED);
+      hub_session_down (core, LINK_DENIED);
       break;
     case ZMQ_EVENT_CLOSED:
     case ZMQ_EVENT_CONNECT_RETRIED:
-      hub_session_down (core, DATAHUB_LINK_REFUSED);
+      hub_session_down (core, LINK_REFUSED);
       break;
     case ZMQ_EVENT_DISCONNECTED:
-      hub_session_down (core, DATAHUB_LINK_LOST);
+      hub_session_down (core, LINK_LOST);
       break;
     default:
       break;
@@ -61,7 +61,7 @@ monitor_event (DatahubHubCore *core, int event)
 static void
 monitor_readable (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   int event, value;
 
   while (core->link.monitor
@@ -70,7 +70,7 @@ monitor_readable (gpointer user_data)
 }
 
 static gboolean
-set_options (void *socket, const char *server_key, const DatahubKeypair *client)
+set_options (void *socket, const char *server_key, const Keypair *client)
 {
   const struct
   {
@@ -82,7 +82,7 @@ set_options (void *socket, const char *server_key, const DatahubKeypair *client)
     { ZMQ_RCVHWM, QUEUE_LIMIT },
     { ZMQ_IMMEDIATE, 0 },
   };
-  gint64 max_size = DATAHUB_MESSAGE_MAX;
+  gint64 max_size = MESSAGE_MAX;
   const gsize key_size = DATAHUB_KEY_TEXT + 1;
 
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
@@ -103,10 +103,10 @@ set_options (void *socket, const char *server_key, const DatahubKeypair *client)
 
 /* Begins to connect; what becomes of it is told to the session. */
 gboolean
-hub_link_open (DatahubHubCore *core, const char *endpoint,
-    const char *server_key, const DatahubKeypair *client, GError **error)
+hub_link_open (HubCore *core, const char *endpoint, const char *server_key,
+    const Keypair *client, GError **error)
 {
-  DatahubHubLink *link = &core->link;
+  HubLink *link = &core->link;
 
   if (!link->zmq_context)
     link->zmq_context = zmq_ctx_new ();
@@ -132,9 +132,9 @@ hub_link_open (DatahubHubCore *core, const char *endpoint,
 
 /* Ends the connection; what is not sent yet has @linger_ms to go. */
 void
-hub_link_close (DatahubHubCore *core, int linger_ms)
+hub_link_close (HubCore *core, int linger_ms)
 {
-  DatahubHubLink *link = &core->link;
+  HubLink *link = &core->link;
 
   wire_source_clear (&link->socket_source);
   wire_source_clear (&link->monitor_source);
@@ -146,16 +146,16 @@ hub_link_close (DatahubHubCore *core, int linger_ms)
 
 /* Sends @message, or drops it where the queue is full. Never waits. */
 gboolean
-hub_link_send (DatahubHubCore *core, json_t *message)
+hub_link_send (HubCore *core, json_t *message)
 {
   gboolean sent = FALSE;
 
-  json_object_set_new (message, "v", json_integer (DATAHUB_PROTOCOL_VERSION));
+  json_object_set_new (message, "v", json_integer (PROTOCOL_VERSION));
   char *text = json_dumps (message, JSON_COMPACT);
   if (!text)
     return FALSE;
   gsize size = strlen (text);
-  if (core->link.socket && size <= DATAHUB_MESSAGE_MAX)
+  if (core->link.socket && size <= MESSAGE_MAX)
     sent = zmq_send (core->link.socket, text, size, ZMQ_DONTWAIT) >= 0;
   if (json_object_get (message, "secret"))
     sodium_memzero (text, size);

@@ -12,10 +12,9 @@
 
 /* Notifications are of the moment: with no broker they are dropped. */
 static void
-send_now (DatahubHubCore *core, const char *name, const char *topic,
-    const char *json)
+send_now (HubCore *core, const char *name, const char *topic, const char *json)
 {
-  if (core->state != DATAHUB_HUB_CONNECTED)
+  if (core->state != HUB_CONNECTED)
     return;
   json_t *message = json_pack ("{s:s, s:s, s:s}", "type", "notify", "name",
       name, "topic", topic);
@@ -27,7 +26,7 @@ send_now (DatahubHubCore *core, const char *name, const char *topic,
 
 typedef struct
 {
-  DatahubHubCore *core;
+  HubCore *core;
   char *name, *topic, *json;
 } Notice;
 
@@ -55,7 +54,7 @@ send_notice (gpointer data)
 static gboolean
 send_ready (gpointer data)
 {
-  DatahubHubCore *core = data;
+  HubCore *core = data;
   GHashTableIter iter;
   gpointer name, json;
 
@@ -75,7 +74,7 @@ send_ready (gpointer data)
 static gboolean
 arm_ready (gpointer data)
 {
-  DatahubHubCore *core = data;
+  HubCore *core = data;
 
   gint64 passed = (g_get_monotonic_time () - core->ready_sent) / 1000;
 
@@ -90,7 +89,7 @@ arm_ready (gpointer data)
 
 /* Keeps the newest; the first one since the last flush arms the next. */
 static void
-notify_ready (DatahubHubCore *core, const char *name, const char *json)
+notify_ready (HubCore *core, const char *name, const char *json)
 {
   g_mutex_lock (&core->ready_lock);
   gboolean first = g_hash_table_size (core->ready) == 0;
@@ -103,7 +102,7 @@ notify_ready (DatahubHubCore *core, const char *name, const char *json)
 
 /* Any thread; returns at once. */
 void
-hub_notify (DatahubHubCore *core, const char *name, const char *topic,
+hub_notify (HubCore *core, const char *name, const char *topic,
     const char *json)
 {
   if (strcmp (topic, DATA_READY) == 0) {

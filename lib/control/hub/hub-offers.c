@@ -14,7 +14,7 @@
 void
 offer_free (gpointer data)
 {
-  DatahubOffer *offer = data;
+  Offer *offer = data;
 
   sodium_memzero (offer->secret, sizeof offer->secret);
   g_free (offer->name);
@@ -26,7 +26,7 @@ offer_free (gpointer data)
 void
 join_free (gpointer data)
 {
-  DatahubJoin *join = data;
+  Join *join = data;
 
   g_free (join->name);
   g_free (join->uuid);
@@ -52,9 +52,9 @@ ignore (json_t *reply, const GError *error, gpointer user_data)
 
 /* What the broker is not told now it is told when it is there. */
 static void
-tell (DatahubHubCore *core, json_t *message)
+tell (HubCore *core, json_t *message)
 {
-  if (core->state == DATAHUB_HUB_CONNECTED)
+  if (core->state == HUB_CONNECTED)
     hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
   else
     json_decref (message);
@@ -62,38 +62,37 @@ tell (DatahubHubCore *core, json_t *message)
 
 /* --- blocks --- */
 
-static void offer_tell (DatahubHubCore *core, DatahubOffer *offer);
+static void offer_tell (HubCore *core, Offer *offer);
 
 static gboolean
 retry_offers (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
 
   hub_clear_source (&core->offer_retry_source);
   for (GList *l = offers; l; l = l->next)
-    if (((DatahubOffer *) l->data)->refused)
+    if (((Offer *) l->data)->refused)
       offer_tell (core, l->data);
   return G_SOURCE_REMOVE;
 }
 
 typedef struct
 {
-  DatahubHubCore *core;
+  HubCore *core;
   char *name, *uuid;
 } Answer;
 
 static void
-offer_refused (DatahubHubCore *core, DatahubOffer *offer, const GError *error)
+offer_refused (HubCore *core, Offer *offer, const GError *error)
 {
   if (g_error_matches (error, DATAHUB_HUB_ERROR,
           DATAHUB_HUB_ERROR_DISCONNECTED))
     return;
   if (!offer->refused)
-    hub_emit (core, DATAHUB_SIGNAL_REGISTER_REFUSED, offer->name, offer->name,
-        error);
+    hub_emit (core, SIGNAL_REGISTER_REFUSED, offer->name, offer->name, error);
   offer->refused = TRUE;
-  if (!core->offer_retry_source && core->state == DATAHUB_HUB_CONNECTED)
+  if (!core->offer_retry_source && core->state == HUB_CONNECTED)
     core->offer_retry_source =
         hub_core_after (core, RETRY_MS, retry_offers, core);
 }
@@ -102,8 +101,7 @@ static void
 offer_answered (json_t *reply, const GError *error, gpointer user_data)
 {
   Answer *answer = user_data;
-  DatahubOffer *offer =
-      g_hash_table_lookup (answer->core->offers, answer->name);
+  Offer *offer = g_hash_table_lookup (answer->core->offers, answer->name);
 
   /* It may be another one by now, or none. */
   if (offer && strcmp (offer->uuid, answer->uuid) == 0) {
@@ -119,9 +117,9 @@ offer_answered (json_t *reply, const GError *error, gpointer user_data)
 }
 
 static void
-offer_tell (DatahubHubCore *core, DatahubOffer *offer)
+offer_tell (HubCore *core, Offer *offer)
 {
-  if (core->state != DATAHUB_HUB_CONNECTED)
+  if (core->state != HUB_CONNECTED)
     return;
   json_t *message =
       json_pack ("{s:s, s:s}", "type", "register", "name", offer->name);
@@ -141,7 +139,7 @@ offer_tell (DatahubHubCore *core, DatahubOffer *offer)
 
 /* Remembers @offer (taken) in place of an older one of its name. */
 void
-hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
+hub_offer_add (HubCore *core, Offer *offer)
 {
   g_hash_table_replace (core->offers, offer->name, offer);
   offer_tell (core, offer);
@@ -149,19 +147,19 @@ hub_offer_add (DatahubHubCore *core, DatahubOffer *offer)
 
 /* A block that is gone takes its consumers along, in the broker too. */
 static void
-forget_joins (DatahubHubCore *core, const char *name, const char *uuid)
+forget_joins (HubCore *core, const char *name, const char *uuid)
 {
   for (guint i = core->joins->len; i > 0; i--) {
-    DatahubJoin *join = g_ptr_array_index (core->joins, i - 1);
+    Join *join = g_ptr_array_index (core->joins, i - 1);
     if (strcmp (join->name, name) == 0 && strcmp (join->uuid, uuid) == 0)
       g_ptr_array_remove_index (core->joins, i - 1);
   }
 }
 
 void
-hub_offer_remove (DatahubHubCore *core, const char *name, const char *uuid)
+hub_offer_remove (HubCore *core, const char *name, const char *uuid)
 {
-  DatahubOffer *offer = g_hash_table_lookup (core->offers, name);
+  Offer *offer = g_hash_table_lookup (core->offers, name);
 
   if (!offer || strcmp (offer->uuid, uuid) != 0)
     return;
@@ -176,7 +174,7 @@ hub_offer_remove (DatahubHubCore *core, const char *name, const char *uuid)
 /* --- consumers --- */
 
 static json_t *
-join_message (const char *type, const DatahubJoin *join)
+join_message (const char *type, const Join *join)
 {
   json_t *message = json_pack ("{s:s, s:s}", "type", type, "name", join->name);
 
@@ -190,7 +188,7 @@ join_message (const char *type, const DatahubJoin *join)
 }
 
 static gboolean
-same_consumer (const DatahubJoin *a, const DatahubJoin *b)
+same_consumer (const Join *a, const Join *b)
 {
   return a->id == b->id && strcmp (a->name, b->name) == 0
       && strcmp (a->uuid, b->uuid) == 0;
@@ -198,7 +196,7 @@ same_consumer (const DatahubJoin *a, const DatahubJoin *b)
 
 /* Remembers @join (taken). */
 void
-hub_join_add (DatahubHubCore *core, DatahubJoin *join)
+hub_join_add (HubCore *core, Join *join)
 {
   g_ptr_array_add (core->joins, join);
   tell (core, join_message ("consumer-joined", join));
@@ -207,7 +205,7 @@ hub_join_add (DatahubHubCore *core, DatahubJoin *join)
 /* Forgets the consumer and tells why it left; also one that another process is,
  * which its producer threw out. */
 void
-hub_join_remove (DatahubHubCore *core, const DatahubJoin *left)
+hub_join_remove (HubCore *core, const Join *left)
 {
   for (guint i = core->joins->len; i > 0; i--)
     if (same_consumer (g_ptr_array_index (core->joins, i - 1), left))
@@ -220,7 +218,7 @@ hub_join_remove (DatahubHubCore *core, const DatahubJoin *left)
 /* Every hub hears of all blocks that come and go; "*" by itself stands for
  * that, so a user's own "*" only adds the notifications. */
 static void
-subscription_tell (DatahubHubCore *core, const char *pattern, gboolean on)
+subscription_tell (HubCore *core, const char *pattern, gboolean on)
 {
   if (on || strcmp (pattern, "*") == 0)
     tell (core,
@@ -232,7 +230,7 @@ subscription_tell (DatahubHubCore *core, const char *pattern, gboolean on)
 }
 
 void
-hub_subscription_set (DatahubHubCore *core, const char *pattern, gboolean on)
+hub_subscription_set (HubCore *core, const char *pattern, gboolean on)
 {
   guint n =
       GPOINTER_TO_UINT (g_hash_table_lookup (core->subscriptions, pattern));
@@ -254,7 +252,7 @@ hub_subscription_set (DatahubHubCore *core, const char *pattern, gboolean on)
 
 /* Tells a broker everything. */
 void
-hub_offers_connected (DatahubHubCore *core)
+hub_offers_connected (HubCore *core)
 {
   GHashTableIter iter;
   gpointer pattern;
@@ -271,7 +269,7 @@ hub_offers_connected (DatahubHubCore *core)
 }
 
 void
-hub_offers_lost (DatahubHubCore *core)
+hub_offers_lost (HubCore *core)
 {
   hub_clear_source (&core->offer_retry_source);
 }
@@ -279,10 +277,10 @@ hub_offers_lost (DatahubHubCore *core)
 /* Consumers of @name, or of all (NULL), are told again: the broker takes them
  * only once it knows the block. */
 void
-hub_offers_block_came (DatahubHubCore *core, const char *name)
+hub_offers_block_came (HubCore *core, const char *name)
 {
   for (guint i = 0; i < core->joins->len; i++) {
-    DatahubJoin *join = g_ptr_array_index (core->joins, i);
+    Join *join = g_ptr_array_index (core->joins, i);
     if (!name || strcmp (join->name, name) == 0)
       tell (core, join_message ("consumer-joined", join));
   }

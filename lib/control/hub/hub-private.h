@@ -13,31 +13,31 @@
 
 typedef enum
 {
-  DATAHUB_HUB_IDLE, /* nobody said where to connect to */
-  DATAHUB_HUB_WAITING, /* for the next attempt */
-  DATAHUB_HUB_CONNECTING, /* until the handshake is done */
-  DATAHUB_HUB_GREETING, /* until "hello" is answered */
-  DATAHUB_HUB_CONNECTED,
-  DATAHUB_HUB_CLOSED
-} DatahubHubState;
+  HUB_IDLE, /* nobody said where to connect to */
+  HUB_WAITING, /* for the next attempt */
+  HUB_CONNECTING, /* until the handshake is done */
+  HUB_GREETING, /* until "hello" is answered */
+  HUB_CONNECTED,
+  HUB_CLOSED
+} HubState;
 
 /* Why a connection ended. */
 typedef enum
 {
-  DATAHUB_LINK_REFUSED, /* nobody there */
-  DATAHUB_LINK_BAD_KEY, /* the handshake broke without a word */
-  DATAHUB_LINK_DENIED, /* the broker does not want this key */
-  DATAHUB_LINK_LOST /* it was there, and is not any more */
-} DatahubLinkEnd;
+  LINK_REFUSED, /* nobody there */
+  LINK_BAD_KEY, /* the handshake broke without a word */
+  LINK_DENIED, /* the broker does not want this key */
+  LINK_LOST /* it was there, and is not any more */
+} LinkEnd;
 
 typedef struct
 {
   void *zmq_context;
   void *socket, *monitor;
   GSource *socket_source, *monitor_source;
-} DatahubHubLink;
+} HubLink;
 
-typedef struct _DatahubHubCore DatahubHubCore;
+typedef struct _HubCore HubCore;
 
 /* The way back to the object, for signals that wait in another context: keeps
  * neither the object nor the core. */
@@ -46,60 +46,60 @@ typedef struct
   gatomicrefcount refs;
   GWeakRef hub;
   int waiting; /* atomic: signals on their way */
-} DatahubHubBack;
+} HubBack;
 
-typedef struct _DatahubHubWait DatahubHubWait;
+typedef struct _HubWait HubWait;
 
 /* Something with a deadline that may be cancelled. Embedded first in what it
  * times; ends exactly once. */
-struct _DatahubHubWait
+struct _HubWait
 {
   gatomicrefcount refs;
-  DatahubHubCore *core; /* owned */
+  HubCore *core; /* owned */
   GSource *timer;
   GCancellable *cancellable;
   gulong handler;
   gboolean ended;
-  void (*cut) (DatahubHubWait *wait, GError *reason); /* takes the reason */
+  void (*cut) (HubWait *wait, GError *reason); /* takes the reason */
   GDestroyNotify free_func; /* of the whole */
 };
 
-typedef void (*DatahubCallDone) (json_t *reply, const GError *error,
+typedef void (*HubCallDone) (json_t *reply, const GError *error,
     gpointer user_data);
 
 enum
 {
-  DATAHUB_SIGNAL_BLOCK_ADDED,
-  DATAHUB_SIGNAL_BLOCK_REMOVED,
-  DATAHUB_SIGNAL_CONSUMER_ADDED,
-  DATAHUB_SIGNAL_CONSUMER_REMOVED,
-  DATAHUB_SIGNAL_NOTIFICATION,
-  DATAHUB_SIGNAL_REGISTER_REFUSED,
-  DATAHUB_SIGNAL_BROKER_FOUND,
-  DATAHUB_SIGNAL_BROKER_LOST,
-  DATAHUB_N_SIGNALS
+  SIGNAL_BLOCK_ADDED,
+  SIGNAL_BLOCK_REMOVED,
+  SIGNAL_CONSUMER_ADDED,
+  SIGNAL_CONSUMER_REMOVED,
+  SIGNAL_NOTIFICATION,
+  SIGNAL_REGISTER_REFUSED,
+  SIGNAL_BROKER_FOUND,
+  SIGNAL_BROKER_LOST,
+  N_SIGNALS
 };
 
-extern guint hub_signals[DATAHUB_N_SIGNALS];
+extern guint hub_signals[N_SIGNALS];
 
-struct _DatahubHubCore
+struct _HubCore
 {
   gatomicrefcount refs;
-  DatahubHubBack *back; /* owned */
+  HubBack *back; /* owned */
   DatahubHubFlags flags;
   GMainContext *context; /* of the hub's thread */
   GMainContext *signal_context; /* of who made the hub */
   GMainLoop *loop;
   int connected, hosting; /* atomic */
-  DatahubToken instance;
+  Token instance;
   GMutex ready_lock; /* guards ready; taken last */
   GHashTable *ready; /* name -> the newest data-ready not sent yet */
 
   /* The hub thread's own from here. */
-  DatahubHubState state;
+  HubState state;
   gboolean automatic;
   char *endpoint, *server_key_file, *key_file;
-  DatahubHubLink link;
+  HubLink link;
   DatahubBroker *broker; /* embedded, if this hub hosts it */
   GError *error; /* why there is no connection */
   gboolean told; /* @error was told by broker-lost */
@@ -109,7 +109,7 @@ struct _DatahubHubCore
   GSource *attempt_source, *heartbeat_source;
   guint heartbeat_ms, heartbeats_missed;
   gboolean pinging;
-  DatahubToken epoch;
+  Token epoch;
   gint64 next_id;
   GHashTable *calls; /* id -> sent calls */
   GQueue waiting; /* calls made while not connected */
@@ -119,7 +119,7 @@ struct _DatahubHubCore
   GPtrArray *joins;
   GHashTable *subscriptions; /* pattern -> how often it was asked for */
   GSource *offer_retry_source;
-  GHashTable *catalogue; /* name -> DatahubKnown */
+  GHashTable *catalogue; /* name -> Known */
   guint generation; /* of the catalogue: one per connection */
   GSource *settle_source;
   GSource *ready_source;
@@ -130,72 +130,70 @@ struct _DatahubHub
 {
   GObject parent;
   DatahubHubFlags flags;
-  DatahubHubCore *core; /* owned */
+  HubCore *core; /* owned */
   GThread *thread; /* owned */
   gboolean connecting;
 };
 
 /* hub-core.c */
-DatahubHubCore *hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
-DatahubHubCore *hub_core_ref (DatahubHubCore *core);
-void hub_core_unref (DatahubHubCore *core);
-void hub_core_post (DatahubHubCore *core, GSourceFunc func, gpointer data,
+HubCore *hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
+HubCore *hub_core_ref (HubCore *core);
+void hub_core_unref (HubCore *core);
+void hub_core_post (HubCore *core, GSourceFunc func, gpointer data,
     GDestroyNotify destroy);
-GSource *hub_core_after (DatahubHubCore *core, guint ms, GSourceFunc func,
+GSource *hub_core_after (HubCore *core, guint ms, GSourceFunc func,
     gpointer data);
 void hub_clear_source (GSource **source);
 gpointer hub_core_run (gpointer core);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DatahubHubCore, hub_core_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HubCore, hub_core_unref)
 
 /* hub-task.c */
 void hub_task_return (GTask *task, gpointer result, GDestroyNotify free_func,
     GError *error);
 
 /* hub-wait.c */
-void hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core,
-    gint64 timeout_us, GCancellable *cancellable);
-gboolean hub_wait_end (DatahubHubWait *wait);
-gpointer hub_wait_ref (DatahubHubWait *wait);
+void hub_wait_begin (HubWait *wait, HubCore *core, gint64 timeout_us,
+    GCancellable *cancellable);
+gboolean hub_wait_end (HubWait *wait);
+gpointer hub_wait_ref (HubWait *wait);
 void hub_wait_unref (gpointer wait);
 
 /* hub-link.c */
-gboolean hub_link_open (DatahubHubCore *core, const char *endpoint,
-    const char *server_key, const DatahubKeypair *client, GError **error);
-void hub_link_close (DatahubHubCore *core, int linger_ms);
-gboolean hub_link_send (DatahubHubCore *core, json_t *message);
+gboolean hub_link_open (HubCore *core, const char *endpoint,
+    const char *server_key, const Keypair *client, GError **error);
+void hub_link_close (HubCore *core, int linger_ms);
+gboolean hub_link_send (HubCore *core, json_t *message);
 
 /* hub-session.c */
 gboolean hub_session_start (gpointer core);
-void hub_session_up (DatahubHubCore *core);
-void hub_session_down (DatahubHubCore *core, DatahubLinkEnd end);
-void hub_session_closing (DatahubHubCore *core, gint64 hold_ms);
-void hub_session_stop (DatahubHubCore *core);
-gboolean hub_load_keys (DatahubHubCore *core,
-    char server_key[DATAHUB_KEY_TEXT + 1], DatahubKeypair *client,
-    GError **error);
+void hub_session_up (HubCore *core);
+void hub_session_down (HubCore *core, LinkEnd end);
+void hub_session_closing (HubCore *core, gint64 hold_ms);
+void hub_session_stop (HubCore *core);
+gboolean hub_load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
+    Keypair *client, GError **error);
 
 /* hub-host.c */
-gboolean hub_host_try (DatahubHubCore *core, GError **error);
-void hub_host_stop (DatahubHubCore *core);
+gboolean hub_host_try (HubCore *core, GError **error);
+void hub_host_stop (HubCore *core);
 
 /* hub-calls.c */
-void hub_call (DatahubHubCore *core, json_t *message, gint64 timeout_us,
-    GCancellable *cancellable, DatahubCallDone done, gpointer user_data);
-void hub_call_greeting (DatahubHubCore *core, json_t *message,
-    gint64 timeout_us, DatahubCallDone done);
-void hub_send_quiet (DatahubHubCore *core, json_t *message);
-void hub_calls_connected (DatahubHubCore *core);
-void hub_calls_lost (DatahubHubCore *core, const GError *reason);
-void hub_receive (DatahubHubCore *core, const void *data, gsize size);
+void hub_call (HubCore *core, json_t *message, gint64 timeout_us,
+    GCancellable *cancellable, HubCallDone done, gpointer user_data);
+void hub_call_greeting (HubCore *core, json_t *message, gint64 timeout_us,
+    HubCallDone done);
+void hub_send_quiet (HubCore *core, json_t *message);
+void hub_calls_connected (HubCore *core);
+void hub_calls_lost (HubCore *core, const GError *reason);
+void hub_receive (HubCore *core, const void *data, gsize size);
 
 /* hub-find.c */
-void hub_find_begin (DatahubHubCore *core, GTask *task, const char *name,
+void hub_find_begin (HubCore *core, GTask *task, const char *name,
     gint64 timeout_ns);
-void hub_finds_ask (DatahubHubCore *core, const char *name);
-void hub_list_begin (DatahubHubCore *core, GTask *task, gint64 timeout_ns);
-void hub_connect_wait_begin (DatahubHubCore *core, GTask *task,
-    gint64 timeout_ns);
-void hub_connect_waits_end (DatahubHubCore *core, const GError *error);
+void hub_finds_ask (HubCore *core, const char *name);
+void hub_list_begin (HubCore *core, GTask *task, gint64 timeout_ns);
+void hub_connect_wait_begin (HubCore *core, GTask *task, gint64 timeout_ns);
+void hub_connect_waits_end (HubCore *core, const GError *error);
 
 /* hub-offers.c */
 typedef struct
@@ -205,49 +203,47 @@ typedef struct
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean strict; /* the secret is not for consumers: they get tickets */
   gboolean refused; /* told already */
-} DatahubOffer;
+} Offer;
 
 typedef struct
 {
   char *name, *uuid, *label, *reason; /* owned */
   guint64 id;
-} DatahubJoin;
+} Join;
 
 void offer_free (gpointer offer);
 void join_free (gpointer join);
-void hub_offer_add (DatahubHubCore *core, DatahubOffer *offer);
-void hub_offer_remove (DatahubHubCore *core, const char *name,
-    const char *uuid);
-void hub_join_add (DatahubHubCore *core, DatahubJoin *join);
-void hub_join_remove (DatahubHubCore *core, const DatahubJoin *left);
-void hub_subscription_set (DatahubHubCore *core, const char *pattern,
-    gboolean on);
-void hub_offers_connected (DatahubHubCore *core);
-void hub_offers_lost (DatahubHubCore *core);
-void hub_offers_block_came (DatahubHubCore *core, const char *name);
+void hub_offer_add (HubCore *core, Offer *offer);
+void hub_offer_remove (HubCore *core, const char *name, const char *uuid);
+void hub_join_add (HubCore *core, Join *join);
+void hub_join_remove (HubCore *core, const Join *left);
+void hub_subscription_set (HubCore *core, const char *pattern, gboolean on);
+void hub_offers_connected (HubCore *core);
+void hub_offers_lost (HubCore *core);
+void hub_offers_block_came (HubCore *core, const char *name);
 
 /* hub.c */
 gboolean hub_check_target (DatahubHubFlags flags, const char *endpoint,
     const char *server_key_file, const char *key_file, GError **error);
 
 /* hub-notify.c */
-void hub_notify (DatahubHubCore *core, const char *name, const char *topic,
+void hub_notify (HubCore *core, const char *name, const char *topic,
     const char *json);
 
 /* hub-catalogue.c */
 void known_free (gpointer known);
-void hub_catalogue_connected (DatahubHubCore *core);
-void hub_catalogue_add (DatahubHubCore *core, DatahubHubBlock *block);
-void hub_catalogue_remove (DatahubHubCore *core, const char *name,
-    const char *uuid, const char *reason);
+void hub_catalogue_connected (HubCore *core);
+void hub_catalogue_add (HubCore *core, DatahubHubBlock *block);
+void hub_catalogue_remove (HubCore *core, const char *name, const char *uuid,
+    const char *reason);
 
 /* hub-events.c */
-void hub_event (DatahubHubCore *core, json_t *message);
+void hub_event (HubCore *core, json_t *message);
 
 /* hub-signals.c */
-DatahubHubBack *hub_back_new (DatahubHub *hub);
-void hub_back_unref (DatahubHubBack *back);
+HubBack *hub_back_new (DatahubHub *hub);
+void hub_back_unref (HubBack *back);
 void hub_signals_init (GType type);
-void hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...);
+void hub_emit (HubCore *core, guint signal, const char *detail, ...);
 
 #endif /* DATAHUB_HUB_PRIVATE_H */

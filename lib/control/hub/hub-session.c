@@ -23,32 +23,32 @@
 #define BAD_HANDSHAKES 3
 
 static const char *const state_names[] = {
-  [DATAHUB_HUB_IDLE] = "idle",
-  [DATAHUB_HUB_WAITING] = "waiting",
-  [DATAHUB_HUB_CONNECTING] = "connecting",
-  [DATAHUB_HUB_GREETING] = "greeting",
-  [DATAHUB_HUB_CONNECTED] = "connected",
-  [DATAHUB_HUB_CLOSED] = "closed",
+  [HUB_IDLE] = "idle",
+  [HUB_WAITING] = "waiting",
+  [HUB_CONNECTING] = "connecting",
+  [HUB_GREETING] = "greeting",
+  [HUB_CONNECTED] = "connected",
+  [HUB_CLOSED] = "closed",
 };
 
 static void
-set_state (DatahubHubCore *core, DatahubHubState state)
+set_state (HubCore *core, HubState state)
 {
   if (core->state == state)
     return;
   control_log (G_LOG_LEVEL_DEBUG, "hub-state", "hub: %s -> %s",
       state_names[core->state], state_names[state]);
   core->state = state;
-  g_atomic_int_set (&core->connected, state == DATAHUB_HUB_CONNECTED);
+  g_atomic_int_set (&core->connected, state == HUB_CONNECTED);
 }
 
 /* The keys of a connection: from the files that were named, else from the
  * runtime directory, which only this user can read. */
 gboolean
-hub_load_keys (DatahubHubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
-    DatahubKeypair *client, GError **error)
+hub_load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
+    Keypair *client, GError **error)
 {
-  g_auto (DatahubKeypair) broker = { 0 };
+  g_auto (Keypair) broker = { 0 };
   gboolean create = core->automatic && !(core->flags & DATAHUB_HUB_MONITOR);
 
   if (!core->server_key_file || !core->key_file)
@@ -74,7 +74,7 @@ hub_load_keys (DatahubHubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
 /* Why there is no connection, for whoever asks; takes @error. What does not
  * mend by itself is told at once, and once. */
 static void
-set_error (DatahubHubCore *core, GError *error)
+set_error (HubCore *core, GError *error)
 {
   gboolean lasting = error->domain == DATAHUB_HUB_ERROR
       && error->code != DATAHUB_HUB_ERROR_DISCONNECTED
@@ -92,25 +92,25 @@ set_error (DatahubHubCore *core, GError *error)
     return;
   if (!same) {
     control_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
-    hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, error);
+    hub_emit (core, SIGNAL_BROKER_LOST, NULL, error);
   }
   core->told = TRUE;
   hub_connect_waits_end (core, error);
 }
 
 static void
-try_again (DatahubHubCore *core, guint ms)
+try_again (HubCore *core, guint ms)
 {
   hub_clear_source (&core->attempt_source);
-  if (core->state == DATAHUB_HUB_CLOSED)
+  if (core->state == HUB_CLOSED)
     return;
-  set_state (core, DATAHUB_HUB_WAITING);
+  set_state (core, HUB_WAITING);
   core->attempt_source = hub_core_after (core, ms, hub_session_start, core);
 }
 
 /* Longer and longer, and never in step with other processes. */
 static guint
-retry_delay (DatahubHubCore *core)
+retry_delay (HubCore *core)
 {
   guint limit = core->told ? RETRY_MAX_MS * 2 : RETRY_MAX_MS;
   guint ms = MIN ((guint) RETRY_MIN_MS << MIN (core->retries, 6U), limit);
@@ -122,20 +122,19 @@ retry_delay (DatahubHubCore *core)
 static gboolean
 attempt_expired (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
 
-  hub_session_down (core, DATAHUB_LINK_REFUSED);
+  hub_session_down (core, LINK_REFUSED);
   return G_SOURCE_REMOVE;
 }
 
 /* Who only looks on makes no directory and no keys: before the first broker of
  * the user ran there is nobody to connect to. */
 static gboolean
-has_started (DatahubHubCore *core, GError **error)
+has_started (HubCore *core, GError **error)
 {
   g_autofree char *runtime = runtime_dir_name ();
-  g_autofree char *key =
-      g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
+  g_autofree char *key = g_build_filename (runtime, BROKER_SECRET, NULL);
 
   if (!core->automatic || !(core->flags & DATAHUB_HUB_MONITOR)
       || g_file_test (key, G_FILE_TEST_EXISTS)
@@ -147,10 +146,10 @@ has_started (DatahubHubCore *core, GError **error)
 }
 
 static gboolean
-open_link (DatahubHubCore *core, GError **error)
+open_link (HubCore *core, GError **error)
 {
   char server_key[DATAHUB_KEY_TEXT + 1];
-  g_auto (DatahubKeypair) client = { 0 };
+  g_auto (Keypair) client = { 0 };
 
   if (!has_started (core, error))
     return FALSE;
@@ -170,7 +169,7 @@ open_link (DatahubHubCore *core, GError **error)
 gboolean
 hub_session_start (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   GError *error = NULL;
 
   hub_clear_source (&core->attempt_source);
@@ -179,7 +178,7 @@ hub_session_start (gpointer user_data)
     try_again (core, retry_delay (core));
     return G_SOURCE_REMOVE;
   }
-  set_state (core, DATAHUB_HUB_CONNECTING);
+  set_state (core, HUB_CONNECTING);
   core->attempt_source =
       hub_core_after (core, ATTEMPT_MS, attempt_expired, core);
   return G_SOURCE_REMOVE;
@@ -188,18 +187,18 @@ hub_session_start (gpointer user_data)
 static void
 pinged (json_t *reply, const GError *error, gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
 
   core->pinging = FALSE;
-  if (error && core->state == DATAHUB_HUB_CONNECTED
+  if (error && core->state == HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT))
-    hub_session_down (core, DATAHUB_LINK_LOST);
+    hub_session_down (core, LINK_LOST);
 }
 
 static gboolean
 beat (gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
 
   if (!core->pinging) {
     core->pinging = TRUE;
@@ -211,16 +210,16 @@ beat (gpointer user_data)
 }
 
 static void
-connected (DatahubHubCore *core)
+connected (HubCore *core)
 {
   hub_clear_source (&core->attempt_source);
   g_clear_error (&core->error);
   core->told = FALSE;
   core->retries = core->bad_handshakes = 0;
-  set_state (core, DATAHUB_HUB_CONNECTED);
+  set_state (core, HUB_CONNECTED);
   core->heartbeat_source =
       hub_core_after (core, core->heartbeat_ms, beat, core);
-  hub_emit (core, DATAHUB_SIGNAL_BROKER_FOUND, NULL, core->endpoint);
+  hub_emit (core, SIGNAL_BROKER_FOUND, NULL, core->endpoint);
   hub_offers_connected (core);
   hub_catalogue_connected (core);
   hub_calls_connected (core);
@@ -229,7 +228,7 @@ connected (DatahubHubCore *core)
 }
 
 static gboolean
-read_greeting (DatahubHubCore *core, json_t *reply, GError **error)
+read_greeting (HubCore *core, json_t *reply, GError **error)
 {
   gint64 ms, missed;
   const char *epoch = message_token (reply, "epoch", error);
@@ -246,10 +245,10 @@ read_greeting (DatahubHubCore *core, json_t *reply, GError **error)
 static void
 greeted (json_t *reply, const GError *refusal, gpointer user_data)
 {
-  DatahubHubCore *core = user_data;
+  HubCore *core = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (core->state != DATAHUB_HUB_GREETING)
+  if (core->state != HUB_GREETING)
     return;
   if (!refusal && read_greeting (core, reply, &error)) {
     connected (core);
@@ -266,20 +265,20 @@ label (const char *text)
 {
   char *valid = g_utf8_make_valid (text ? text : "?", -1);
 
-  if (strlen (valid) > DATAHUB_LABEL_MAX)
-    *g_utf8_find_prev_char (valid, valid + DATAHUB_LABEL_MAX) = '\0';
+  if (strlen (valid) > LABEL_MAX)
+    *g_utf8_find_prev_char (valid, valid + LABEL_MAX) = '\0';
   return valid;
 }
 
 /* The handshake is done: say who we are. */
 void
-hub_session_up (DatahubHubCore *core)
+hub_session_up (HubCore *core)
 {
   char server_key[DATAHUB_KEY_TEXT + 1];
-  g_auto (DatahubKeypair) client = { 0 };
+  g_auto (Keypair) client = { 0 };
   GError *error = NULL;
 
-  if (core->state != DATAHUB_HUB_CONNECTING)
+  if (core->state != HUB_CONNECTING)
     return;
   if (!hub_load_keys (core, server_key, &client, &error)) {
     hub_link_close (core, 0);
@@ -289,7 +288,7 @@ hub_session_up (DatahubHubCore *core)
   }
   g_autofree char *program = label (g_get_prgname ());
   g_autofree char *host = evidence_host ();
-  set_state (core, DATAHUB_HUB_GREETING);
+  set_state (core, HUB_GREETING);
   core->next_id = 0;
   core->epoch[0] = '\0';
   hub_call_greeting (core,
@@ -300,41 +299,40 @@ hub_session_up (DatahubHubCore *core)
 }
 
 static GError *
-error_of_end (DatahubHubCore *core, DatahubLinkEnd end)
+error_of_end (HubCore *core, LinkEnd end)
 {
   g_autofree char *runtime = runtime_dir_name ();
-  g_autofree char *broker_key =
-      g_build_filename (runtime, DATAHUB_BROKER_SECRET, NULL);
+  g_autofree char *broker_key = g_build_filename (runtime, BROKER_SECRET, NULL);
   const char *server_file =
       core->server_key_file ? core->server_key_file : broker_key;
   const char *own_file = core->key_file ? core->key_file : broker_key;
 
-  if (end == DATAHUB_LINK_BAD_KEY && ++core->bad_handshakes >= BAD_HANDSHAKES)
+  if (end == LINK_BAD_KEY && ++core->bad_handshakes >= BAD_HANDSHAKES)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
         "%s: the server key was not accepted, or this is not a datahub broker; "
         "the key was read from %s",
         core->endpoint, server_file);
-  if (end == DATAHUB_LINK_DENIED)
+  if (end == LINK_DENIED)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DENIED,
         "the broker at %s does not admit this client: add the public key of %s "
         "to its allow-list",
         core->endpoint, own_file);
   return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
-      end == DATAHUB_LINK_LOST ? "the connection to the broker at %s was lost"
-                               : "no broker answers at %s",
+      end == LINK_LOST ? "the connection to the broker at %s was lost"
+                       : "no broker answers at %s",
       core->endpoint);
 }
 
 /* The connection, or the attempt at one, has ended. */
 void
-hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
+hub_session_down (HubCore *core, LinkEnd end)
 {
-  gboolean was_connected = core->state == DATAHUB_HUB_CONNECTED;
+  gboolean was_connected = core->state == HUB_CONNECTED;
 
-  if (core->state < DATAHUB_HUB_CONNECTING || core->state == DATAHUB_HUB_CLOSED)
+  if (core->state < HUB_CONNECTING || core->state == HUB_CLOSED)
     return;
   /* What follows may not find a state that it could still act in. */
-  set_state (core, DATAHUB_HUB_WAITING);
+  set_state (core, HUB_WAITING);
   hub_clear_source (&core->attempt_source);
   hub_clear_source (&core->heartbeat_source);
   hub_link_close (core, 0);
@@ -343,31 +341,31 @@ hub_session_down (DatahubHubCore *core, DatahubLinkEnd end)
   hub_calls_lost (core, core->error);
   hub_offers_lost (core);
   if (was_connected && !core->told)
-    hub_emit (core, DATAHUB_SIGNAL_BROKER_LOST, NULL, core->error);
+    hub_emit (core, SIGNAL_BROKER_LOST, NULL, core->error);
   try_again (core, was_connected ? 0 : retry_delay (core));
 }
 
 /* The broker makes way for another: let that one have the lock. */
 void
-hub_session_closing (DatahubHubCore *core, gint64 hold_ms)
+hub_session_closing (HubCore *core, gint64 hold_ms)
 {
   core->hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
-  hub_session_down (core, DATAHUB_LINK_LOST);
+  hub_session_down (core, LINK_LOST);
 }
 
 /* The end of the hub. */
 void
-hub_session_stop (DatahubHubCore *core)
+hub_session_stop (HubCore *core)
 {
   g_autoptr (GError) reason = g_error_new_literal (DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_DISCONNECTED, "the hub was closed");
 
-  if (core->state == DATAHUB_HUB_CONNECTED) {
+  if (core->state == HUB_CONNECTED) {
     g_autoptr (json_t) bye = json_pack ("{s:s, s:s, s:I}", "type", "bye",
         "epoch", core->epoch, "id", (json_int_t) ++core->next_id);
     hub_link_send (core, bye);
   }
-  set_state (core, DATAHUB_HUB_CLOSED);
+  set_state (core, HUB_CLOSED);
   hub_clear_source (&core->attempt_source);
   hub_clear_source (&core->heartbeat_source);
   hub_clear_source (&core->offer_retry_source);

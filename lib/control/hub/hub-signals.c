@@ -9,21 +9,21 @@
 /* Waiting for a context that nobody iterates; more are dropped. */
 #define MAX_WAITING 4096
 
-guint hub_signals[DATAHUB_N_SIGNALS];
+guint hub_signals[N_SIGNALS];
 
 typedef struct
 {
-  DatahubHubBack *back; /* owned */
+  HubBack *back; /* owned */
   guint signal;
   GQuark detail;
   guint n_values;
   GValue values[1 + MAX_ARGUMENTS]; /* the instance's is filled in last */
 } Emission;
 
-DatahubHubBack *
+HubBack *
 hub_back_new (DatahubHub *hub)
 {
-  DatahubHubBack *back = g_new0 (DatahubHubBack, 1);
+  HubBack *back = g_new0 (HubBack, 1);
 
   g_atomic_ref_count_init (&back->refs);
   g_weak_ref_init (&back->hub, hub);
@@ -31,7 +31,7 @@ hub_back_new (DatahubHub *hub)
 }
 
 void
-hub_back_unref (DatahubHubBack *back)
+hub_back_unref (HubBack *back)
 {
   if (!g_atomic_ref_count_dec (&back->refs))
     return;
@@ -58,22 +58,21 @@ hub_signals_init (GType type)
 {
   guint *signals = hub_signals;
 
-  signals[DATAHUB_SIGNAL_BLOCK_ADDED] =
+  signals[SIGNAL_BLOCK_ADDED] =
       add_signal (type, "block-added", 1, DATAHUB_TYPE_HUB_BLOCK);
-  signals[DATAHUB_SIGNAL_BLOCK_REMOVED] = add_signal (type, "block-removed", 2,
+  signals[SIGNAL_BLOCK_REMOVED] = add_signal (type, "block-removed", 2,
       DATAHUB_TYPE_HUB_BLOCK, G_TYPE_STRING);
-  signals[DATAHUB_SIGNAL_CONSUMER_ADDED] = add_signal (type, "consumer-added",
-      3, G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING);
-  signals[DATAHUB_SIGNAL_CONSUMER_REMOVED] =
-      add_signal (type, "consumer-removed", 4, G_TYPE_STRING, G_TYPE_UINT64,
-          G_TYPE_STRING, G_TYPE_STRING);
-  signals[DATAHUB_SIGNAL_NOTIFICATION] = add_signal (type, "notification", 3,
+  signals[SIGNAL_CONSUMER_ADDED] = add_signal (type, "consumer-added", 3,
+      G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING);
+  signals[SIGNAL_CONSUMER_REMOVED] = add_signal (type, "consumer-removed", 4,
+      G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING, G_TYPE_STRING);
+  signals[SIGNAL_NOTIFICATION] = add_signal (type, "notification", 3,
       G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
-  signals[DATAHUB_SIGNAL_REGISTER_REFUSED] =
+  signals[SIGNAL_REGISTER_REFUSED] =
       add_signal (type, "register-refused", 2, G_TYPE_STRING, G_TYPE_ERROR);
-  signals[DATAHUB_SIGNAL_BROKER_FOUND] =
+  signals[SIGNAL_BROKER_FOUND] =
       add_signal (type, "broker-found", 1, G_TYPE_STRING);
-  signals[DATAHUB_SIGNAL_BROKER_LOST] =
+  signals[SIGNAL_BROKER_LOST] =
       add_signal (type, "broker-lost", 1, G_TYPE_ERROR);
 }
 
@@ -114,7 +113,7 @@ emit_posted (gpointer data)
 }
 
 static void
-post (DatahubHubCore *core, Emission *emission)
+post (HubCore *core, Emission *emission)
 {
   if (g_atomic_int_add (&emission->back->waiting, 1) >= MAX_WAITING) {
     g_atomic_int_add (&emission->back->waiting, -1);
@@ -133,7 +132,7 @@ post (DatahubHubCore *core, Emission *emission)
 /* Emits @signal with the arguments that follow, in the thread that the hub's
  * maker chose. @detail may be NULL. */
 void
-hub_emit (DatahubHubCore *core, guint signal, const char *detail, ...)
+hub_emit (HubCore *core, guint signal, const char *detail, ...)
 {
   GSignalQuery query;
   va_list args;

@@ -10,9 +10,9 @@
 /* Work for the hub's thread about one name. */
 typedef struct
 {
-  DatahubHubCore *core;
-  DatahubOffer *offer;
-  DatahubJoin *join;
+  HubCore *core;
+  Offer *offer;
+  Join *join;
   char *name, *uuid;
   gboolean on;
 } Work;
@@ -63,13 +63,13 @@ offer_block (DatahubHub *hub, const char *name, const char *uuid,
     const char *caps, const guint8 *secret, gboolean strict)
 {
   Work *work = work_new (hub);
-  DatahubOffer *offer = g_new0 (DatahubOffer, 1);
+  Offer *offer = g_new0 (Offer, 1);
 
   offer->name = g_strdup (name);
   offer->uuid = g_strdup (uuid ? uuid : "");
   /* Half a caps string would be a wrong one; the block has it whole. */
-  if (caps && strlen (caps) <= DATAHUB_CAPS_MAX)
-    offer->caps = text_of (caps, DATAHUB_CAPS_MAX);
+  if (caps && strlen (caps) <= CAPS_MAX)
+    offer->caps = text_of (caps, CAPS_MAX);
   offer->strict = strict;
   offer->has_secret = secret != NULL;
   if (secret)
@@ -159,7 +159,7 @@ join_work (DatahubHub *hub, const char *name, const char *uuid, guint64 id)
 {
   Work *work = work_new (hub);
 
-  work->join = g_new0 (DatahubJoin, 1);
+  work->join = g_new0 (Join, 1);
   work->join->name = g_strdup (name);
   work->join->uuid = g_strdup (uuid ? uuid : "");
   work->join->id = id;
@@ -194,7 +194,7 @@ datahub_hub_consumer_joined (DatahubHub *hub, const char *name,
   g_return_if_fail (DATAHUB_IS_HUB (hub) && name);
   Work *work = join_work (hub, name, uuid, id);
 
-  work->join->label = text_of (consumer_name, DATAHUB_LABEL_MAX);
+  work->join->label = text_of (consumer_name, LABEL_MAX);
   hub_core_post (hub->core, add_join, work, work_free);
 }
 
@@ -225,7 +225,7 @@ datahub_hub_consumer_left (DatahubHub *hub, const char *name, const char *uuid,
   g_return_if_fail (DATAHUB_IS_HUB (hub) && name);
   Work *work = join_work (hub, name, uuid, id);
 
-  work->join->reason = text_of (reason ? reason : "left", DATAHUB_LABEL_MAX);
+  work->join->reason = text_of (reason ? reason : "left", LABEL_MAX);
   hub_core_post (hub->core, remove_join, work, work_free);
 }
 

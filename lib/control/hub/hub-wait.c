@@ -4,7 +4,7 @@
 #include "hub-private.h"
 
 gpointer
-hub_wait_ref (DatahubHubWait *wait)
+hub_wait_ref (HubWait *wait)
 {
   g_atomic_ref_count_inc (&wait->refs);
   return wait;
@@ -13,7 +13,7 @@ hub_wait_ref (DatahubHubWait *wait)
 void
 hub_wait_unref (gpointer data)
 {
-  DatahubHubWait *wait = data;
+  HubWait *wait = data;
 
   if (!g_atomic_ref_count_dec (&wait->refs))
     return;
@@ -25,7 +25,7 @@ hub_wait_unref (gpointer data)
 static gboolean
 expired (gpointer user_data)
 {
-  DatahubHubWait *wait = user_data;
+  HubWait *wait = user_data;
 
   if (!wait->ended)
     wait->cut (wait,
@@ -37,7 +37,7 @@ expired (gpointer user_data)
 static gboolean
 cancel (gpointer user_data)
 {
-  DatahubHubWait *wait = user_data;
+  HubWait *wait = user_data;
 
   if (!wait->ended)
     wait->cut (wait,
@@ -50,7 +50,7 @@ cancel (gpointer user_data)
 static void
 cancelled (GCancellable *cancellable, gpointer user_data)
 {
-  DatahubHubWait *wait = user_data;
+  HubWait *wait = user_data;
 
   hub_core_post (wait->core, cancel, hub_wait_ref (wait), hub_wait_unref);
 }
@@ -58,7 +58,7 @@ cancelled (GCancellable *cancellable, gpointer user_data)
 /* Starts @wait, which lives until it is unreffed and ended. A @timeout_us below
  * zero is none. */
 void
-hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core, gint64 timeout_us,
+hub_wait_begin (HubWait *wait, HubCore *core, gint64 timeout_us,
     GCancellable *cancellable)
 {
   g_atomic_ref_count_init (&wait->refs);
@@ -75,7 +75,7 @@ hub_wait_begin (DatahubHubWait *wait, DatahubHubCore *core, gint64 timeout_us,
 
 /* The one end of @wait; FALSE when it had ended before. */
 gboolean
-hub_wait_end (DatahubHubWait *wait)
+hub_wait_end (HubWait *wait)
 {
   if (wait->ended)
     return FALSE;

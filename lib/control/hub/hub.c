@@ -41,7 +41,7 @@ datahub_hub_new (DatahubHubFlags flags)
 
 typedef struct
 {
-  DatahubHubCore *core;
+  HubCore *core;
   gboolean automatic;
   char *endpoint, *server_key_file, *key_file;
 } Target;
@@ -62,7 +62,7 @@ static gboolean
 begin_to_connect (gpointer data)
 {
   Target *target = data;
-  DatahubHubCore *core = target->core;
+  HubCore *core = target->core;
 
   core->automatic = target->automatic;
   core->endpoint = g_steal_pointer (&target->endpoint);
@@ -85,7 +85,7 @@ hub_check_target (DatahubHubFlags flags, const char *endpoint,
     const char *server_key_file, const char *key_file, GError **error)
 {
   char key[DATAHUB_KEY_TEXT + 1];
-  g_auto (DatahubKeypair) pair = { 0 };
+  g_auto (Keypair) pair = { 0 };
   g_autofree char *runtime = runtime_dir_name ();
   gboolean monitor = (flags & DATAHUB_HUB_MONITOR) != 0;
   gboolean automatic = strcmp (default_endpoint (endpoint), "auto") == 0;
@@ -180,7 +180,7 @@ datahub_hub_is_hosting (DatahubHub *hub)
 static gboolean
 quit (gpointer data)
 {
-  g_main_loop_quit (((DatahubHubCore *) data)->loop);
+  g_main_loop_quit (((HubCore *) data)->loop);
   return G_SOURCE_REMOVE;
 }
 

@@ -76,7 +76,7 @@ endpoint_check (const char *endpoint, GError **error)
 char *
 endpoint_runtime (gboolean create, GError **error)
 {
-  g_autofree char *path = runtime_file (DATAHUB_BROKER_SOCKET, create, error);
+  g_autofree char *path = runtime_file (BROKER_SOCKET, create, error);
   if (!path)
     return NULL;
   g_autofree char *endpoint = g_strconcat ("ipc://", path, NULL);
@@ -88,9 +88,9 @@ endpoint_runtime (gboolean create, GError **error)
 static char *
 lock_file_of (const char *path)
 {
-  if (g_str_has_suffix (path, "/" DATAHUB_BROKER_SOCKET)) {
+  if (g_str_has_suffix (path, "/" BROKER_SOCKET)) {
     g_autofree char *directory = g_path_get_dirname (path);
-    return g_build_filename (directory, DATAHUB_BROKER_LOCK, NULL);
+    return g_build_filename (directory, BROKER_LOCK, NULL);
   }
   return g_strconcat (path, ".lock", NULL);
 }

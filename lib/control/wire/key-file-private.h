@@ -6,11 +6,11 @@
 
 typedef enum
 {
-  DATAHUB_KEY_FILE_SECRET,
-  DATAHUB_KEY_FILE_PUBLIC
-} DatahubKeyFileKind;
+  KEY_FILE_SECRET,
+  KEY_FILE_PUBLIC
+} KeyFileKind;
 
-gboolean key_file_read (const char *file, DatahubKeyFileKind kind,
+gboolean key_file_read (const char *file, KeyFileKind kind,
     char key[DATAHUB_KEY_TEXT + 1], GError **error);
 gboolean key_file_write (const char *file, const char *key, GError **error);
 

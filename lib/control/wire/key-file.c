@@ -119,7 +119,7 @@ read_key (int fd, const char *file, char *key, GError **error)
 
 /* Reads the key in @file into @key after checking the open file. */
 gboolean
-key_file_read (const char *file, DatahubKeyFileKind kind,
+key_file_read (const char *file, KeyFileKind kind,
     char key[DATAHUB_KEY_TEXT + 1], GError **error)
 {
   int fd = open (file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -132,9 +132,8 @@ key_file_read (const char *file, DatahubKeyFileKind kind,
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot open key file %s: %s", file, g_strerror (errno));
   }
-  gboolean done =
-      (kind == DATAHUB_KEY_FILE_SECRET ? check_secret (fd, file, error)
-                                       : check_public (fd, file, error))
+  gboolean done = (kind == KEY_FILE_SECRET ? check_secret (fd, file, error)
+                                           : check_public (fd, file, error))
       && read_key (fd, file, key, error);
   close (fd);
   return done;

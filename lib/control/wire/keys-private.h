@@ -9,18 +9,16 @@ typedef struct
 {
   char public_key[DATAHUB_KEY_TEXT + 1];
   char secret_key[DATAHUB_KEY_TEXT + 1];
-} DatahubKeypair;
+} Keypair;
 
-void keypair_wipe (DatahubKeypair *pair);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DatahubKeypair, keypair_wipe)
+void keypair_wipe (Keypair *pair);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Keypair, keypair_wipe)
 
-gboolean keypair_generate (DatahubKeypair *pair, GError **error);
-gboolean keypair_load (DatahubKeypair *pair, const char *secret_file,
+gboolean keypair_generate (Keypair *pair, GError **error);
+gboolean keypair_load (Keypair *pair, const char *secret_file, GError **error);
+gboolean keypair_load_broker (Keypair *pair, gboolean create, GError **error);
+gboolean keypair_derive_own_client (const Keypair *broker, Keypair *client,
     GError **error);
-gboolean keypair_load_broker (DatahubKeypair *pair, gboolean create,
-    GError **error);
-gboolean keypair_derive_own_client (const DatahubKeypair *broker,
-    DatahubKeypair *client, GError **error);
 gboolean key_is_valid (const char *text);
 
 #endif /* DATAHUB_KEYS_PRIVATE_H */

@@ -12,7 +12,7 @@
 #include <zmq.h>
 
 void
-keypair_wipe (DatahubKeypair *pair)
+keypair_wipe (Keypair *pair)
 {
   sodium_memzero (pair, sizeof *pair);
 }
@@ -38,7 +38,7 @@ key_is_valid (const char *text)
 }
 
 gboolean
-keypair_generate (DatahubKeypair *pair, GError **error)
+keypair_generate (Keypair *pair, GError **error)
 {
   if (zmq_curve_keypair (pair->public_key, pair->secret_key) != 0)
     return fail (error, "this build of libzmq has no CURVE");
@@ -46,7 +46,7 @@ keypair_generate (DatahubKeypair *pair, GError **error)
 }
 
 static gboolean
-complete_pair (DatahubKeypair *pair, GError **error)
+complete_pair (Keypair *pair, GError **error)
 {
   if (zmq_curve_public (pair->public_key, pair->secret_key) != 0)
     return fail (error, "a public key could not be made from the secret one");
@@ -55,17 +55,16 @@ complete_pair (DatahubKeypair *pair, GError **error)
 
 /* Loads a secret key and works out its public one. */
 gboolean
-keypair_load (DatahubKeypair *pair, const char *secret_file, GError **error)
+keypair_load (Keypair *pair, const char *secret_file, GError **error)
 {
-  return key_file_read (secret_file, DATAHUB_KEY_FILE_SECRET, pair->secret_key,
-             error)
+  return key_file_read (secret_file, KEY_FILE_SECRET, pair->secret_key, error)
       && complete_pair (pair, error);
 }
 
 static gboolean
 create_broker_key (const char *secret_file, GError **error)
 {
-  g_auto (DatahubKeypair) pair = { 0 };
+  g_auto (Keypair) pair = { 0 };
   g_autoptr (GError) local = NULL;
 
   if (!keypair_generate (&pair, error))
@@ -82,9 +81,9 @@ create_broker_key (const char *secret_file, GError **error)
 /* The key pair of the user's broker, made on first use when @create. The public
  * half is kept beside it for those who copy it to another machine. */
 gboolean
-keypair_load_broker (DatahubKeypair *pair, gboolean create, GError **error)
+keypair_load_broker (Keypair *pair, gboolean create, GError **error)
 {
-  g_autofree char *secret = runtime_file (DATAHUB_BROKER_SECRET, create, error);
+  g_autofree char *secret = runtime_file (BROKER_SECRET, create, error);
   if (!secret)
     return FALSE;
   if (create && !g_file_test (secret, G_FILE_TEST_EXISTS)
@@ -93,7 +92,7 @@ keypair_load_broker (DatahubKeypair *pair, gboolean create, GError **error)
   if (!keypair_load (pair, secret, error))
     return FALSE;
 
-  g_autofree char *public = runtime_file (DATAHUB_BROKER_PUBLIC, FALSE, error);
+  g_autofree char *public = runtime_file (BROKER_PUBLIC, FALSE, error);
   if (!public)
     return FALSE;
   if (create && !g_file_test (public, G_FILE_TEST_EXISTS)) {
@@ -110,7 +109,7 @@ keypair_load_broker (DatahubKeypair *pair, gboolean create, GError **error)
 /* The pair of the broker's own user: a keyed hash of the broker's secret, so
  * that exactly those who can read broker.key (0600) can work it out. */
 gboolean
-keypair_derive_own_client (const DatahubKeypair *broker, DatahubKeypair *client,
+keypair_derive_own_client (const Keypair *broker, Keypair *client,
     GError **error)
 {
   static const char purpose[] = "datahub own-user client key, version 1";
@@ -143,7 +142,7 @@ gboolean
 datahub_keys_generate (const char *secret_file, const char *public_file,
     GError **error)
 {
-  g_auto (DatahubKeypair) pair = { 0 };
+  g_auto (Keypair) pair = { 0 };
 
   g_return_val_if_fail (secret_file && public_file, FALSE);
   return keypair_generate (&pair, error)
@@ -163,7 +162,7 @@ gboolean
 datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
 {
-  return key_file_read (file, DATAHUB_KEY_FILE_PUBLIC, key, error);
+  return key_file_read (file, KEY_FILE_PUBLIC, key, error);
 }
 
 /**
@@ -178,5 +177,5 @@ gboolean
 datahub_keys_load_secret (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
 {
-  return key_file_read (file, DATAHUB_KEY_FILE_SECRET, key, error);
+  return key_file_read (file, KEY_FILE_SECRET, key, error);
 }

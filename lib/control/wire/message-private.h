@@ -9,15 +9,15 @@
 #include <datahub/ticket.h>
 #include <datahub/types.h>
 
-#define DATAHUB_PROTOCOL_VERSION 1
-#define DATAHUB_MESSAGE_MAX (64 * 1024) /* bytes of one message */
-#define DATAHUB_MESSAGE_DEPTH 8 /* of nested objects and arrays */
-#define DATAHUB_CAPS_MAX 8192
-#define DATAHUB_LABEL_MAX 128 /* program, host, topic, consumer, reason */
-#define DATAHUB_PATTERN_MAX DATAHUB_CHANNEL_MAX
-#define DATAHUB_TOKEN_TEXT 32 /* hexadecimal digits of epoch and instance */
+#define PROTOCOL_VERSION 1
+#define MESSAGE_MAX (64 * 1024) /* bytes of one message */
+#define MESSAGE_DEPTH 8 /* of nested objects and arrays */
+#define CAPS_MAX 8192
+#define LABEL_MAX 128 /* program, host, topic, consumer, reason */
+#define PATTERN_MAX DATAHUB_CHANNEL_MAX
+#define TOKEN_TEXT 32 /* hexadecimal digits of epoch and instance */
 
-typedef char DatahubToken[DATAHUB_TOKEN_TEXT + 1];
+typedef char Token[TOKEN_TEXT + 1];
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (json_t, json_decref)
 
@@ -44,7 +44,7 @@ void message_set_secret (json_t *message,
     const guint8 secret[DATAHUB_SECRET_SIZE]);
 void message_set_u64 (json_t *message, const char *field, guint64 value);
 void message_wipe_secret (json_t *message);
-void token_new (DatahubToken token);
+void token_new (Token token);
 
 gboolean pattern_is_valid (const char *pattern);
 gboolean pattern_matches (const char *pattern, const char *name);

@@ -49,7 +49,7 @@ depth_is_fine (const char *text, gsize size)
       depth++;
     else if (c == '}' || c == ']')
       depth--;
-    if (depth > DATAHUB_MESSAGE_DEPTH)
+    if (depth > MESSAGE_DEPTH)
       return FALSE;
   }
   return TRUE;
@@ -63,15 +63,14 @@ message_parse (const void *data, gsize size, GError **error)
   json_error_t json_error;
   gint64 version;
 
-  if (size > DATAHUB_MESSAGE_MAX) {
+  if (size > MESSAGE_MAX) {
     message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "the message has %zu bytes, the limit is %d", size,
-        DATAHUB_MESSAGE_MAX);
+        "the message has %zu bytes, the limit is %d", size, MESSAGE_MAX);
     return NULL;
   }
   if (!depth_is_fine (data, size)) {
     message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "the message is nested more than %d deep", DATAHUB_MESSAGE_DEPTH);
+        "the message is nested more than %d deep", MESSAGE_DEPTH);
     return NULL;
   }
   g_autoptr (json_t) message =
@@ -84,11 +83,11 @@ message_parse (const void *data, gsize size, GError **error)
   }
   if (!message_integer (message, "v", 1, G_MAXINT32, &version, error))
     return NULL;
-  if (version != DATAHUB_PROTOCOL_VERSION) {
+  if (version != PROTOCOL_VERSION) {
     message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "the peer uses version %d of the protocol, this program version %d; "
         "upgrade the older of the two",
-        (int) version, DATAHUB_PROTOCOL_VERSION);
+        (int) version, PROTOCOL_VERSION);
     return NULL;
   }
   return g_steal_pointer (&message);
@@ -206,13 +205,11 @@ is_hexadecimal (const char *text, gsize length)
 const char *
 message_token (json_t *message, const char *field, GError **error)
 {
-  const char *text =
-      message_string (message, field, DATAHUB_TOKEN_TEXT, TRUE, error);
+  const char *text = message_string (message, field, TOKEN_TEXT, TRUE, error);
 
-  if (text && !is_hexadecimal (text, DATAHUB_TOKEN_TEXT)) {
+  if (text && !is_hexadecimal (text, TOKEN_TEXT)) {
     message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
-        "field \"%s\" must be %d hexadecimal digits", field,
-        DATAHUB_TOKEN_TEXT);
+        "field \"%s\" must be %d hexadecimal digits", field, TOKEN_TEXT);
     return NULL;
   }
   return text;
@@ -309,21 +306,21 @@ message_set_u64 (json_t *message, const char *field, guint64 value)
 
 /* 128 random bits, as text. */
 void
-token_new (DatahubToken token)
+token_new (Token token)
 {
-  guint8 bytes[DATAHUB_TOKEN_TEXT / 2];
+  guint8 bytes[TOKEN_TEXT / 2];
 
   randombytes_buf (bytes, sizeof bytes);
-  sodium_bin2hex (token, sizeof (DatahubToken), bytes, sizeof bytes);
+  sodium_bin2hex (token, sizeof (Token), bytes, sizeof bytes);
 }
 
 /* A pattern is made of the characters of names, '*' and '?'. */
 gboolean
 pattern_is_valid (const char *pattern)
 {
-  gsize length = strnlen (pattern, DATAHUB_PATTERN_MAX + 1);
+  gsize length = strnlen (pattern, PATTERN_MAX + 1);
 
-  if (length == 0 || length > DATAHUB_PATTERN_MAX)
+  if (length == 0 || length > PATTERN_MAX)
     return FALSE;
   for (const char *c = pattern; *c; c++)
     if (!g_ascii_isalnum (*c) && !strchr ("._-*?", *c))

@@ -4,10 +4,10 @@
 
 #include <glib.h>
 
-#define DATAHUB_BROKER_SOCKET "broker.sock"
-#define DATAHUB_BROKER_LOCK "broker.lock"
-#define DATAHUB_BROKER_SECRET "broker.key"
-#define DATAHUB_BROKER_PUBLIC "broker.pub"
+#define BROKER_SOCKET "broker.sock"
+#define BROKER_LOCK "broker.lock"
+#define BROKER_SECRET "broker.key"
+#define BROKER_PUBLIC "broker.pub"
 
 char *runtime_dir_name (void);
 gboolean runtime_dir_check (const char *path, gboolean create, GError **error);

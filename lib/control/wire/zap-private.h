@@ -4,12 +4,12 @@
 
 #include <datahub/keys.h>
 
-#define DATAHUB_ZAP_DOMAIN "datahub"
+#define ZAP_DOMAIN "datahub"
 
 /* Whether a client with this public key may connect. */
-typedef gboolean (*DatahubZapCheck) (const char *key, gpointer user_data);
+typedef gboolean (*ZapCheck) (const char *key, gpointer user_data);
 
 void *zap_open (void *zmq_context);
-void zap_answer (void *socket, DatahubZapCheck check, gpointer user_data);
+void zap_answer (void *socket, ZapCheck check, gpointer user_data);
 
 #endif /* DATAHUB_ZAP_PRIVATE_H */

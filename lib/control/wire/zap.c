@@ -70,11 +70,11 @@ frame_is (const Frame *frame, const char *text)
 }
 
 static gboolean
-accept_client (const Frame *frames, guint n, DatahubZapCheck check,
-    gpointer user_data, char key[DATAHUB_KEY_TEXT + 1])
+accept_client (const Frame *frames, guint n, ZapCheck check, gpointer user_data,
+    char key[DATAHUB_KEY_TEXT + 1])
 {
   return n == N_FRAMES && frame_is (&frames[FRAME_VERSION], "1.0")
-      && frame_is (&frames[FRAME_DOMAIN], DATAHUB_ZAP_DOMAIN)
+      && frame_is (&frames[FRAME_DOMAIN], ZAP_DOMAIN)
       && frame_is (&frames[FRAME_MECHANISM], "CURVE")
       && frames[FRAME_CREDENTIAL].size == DATAHUB_KEY_SIZE
       && zmq_z85_encode (key, frames[FRAME_CREDENTIAL].data, DATAHUB_KEY_SIZE)
@@ -90,7 +90,7 @@ send_frame (void *socket, const void *data, size_t size, gboolean last)
 /* Answers one request. The user id of an accepted client is its public key: it
  * comes with every message of the connection, whatever the message says. */
 void
-zap_answer (void *socket, DatahubZapCheck check, gpointer user_data)
+zap_answer (void *socket, ZapCheck check, gpointer user_data)
 {
   Frame frames[N_FRAMES];
   char key[DATAHUB_KEY_TEXT + 1] = "";

@@ -7,10 +7,10 @@
 
 /* Takes only a few messages per call. The rest is taken in the next iteration,
  * after all other sources that are ready have run. */
-typedef void (*DatahubZmqFunc) (gpointer user_data);
+typedef void (*WireFunc) (gpointer user_data);
 
-GSource *wire_source_attach (void *socket, DatahubZmqFunc func,
-    gpointer user_data, GMainContext *context);
+GSource *wire_source_attach (void *socket, WireFunc func, gpointer user_data,
+    GMainContext *context);
 void wire_source_clear (GSource **source);
 
 /* Events of a socket, as libzmq's monitor tells them. */

@@ -46,7 +46,7 @@ check (GSource *source)
 static gboolean
 dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  ((DatahubZmqFunc) (void (*) (void)) callback) (user_data);
+  ((WireFunc) (void (*) (void)) callback) (user_data);
   return G_SOURCE_CONTINUE;
 }
 
@@ -59,7 +59,7 @@ static GSourceFuncs zmq_source_funcs = {
 /* Calls @func in @context while @socket can be read. The socket belongs to the
  * thread that iterates @context and outlives the source. */
 GSource *
-wire_source_attach (void *socket, DatahubZmqFunc func, gpointer user_data,
+wire_source_attach (void *socket, WireFunc func, gpointer user_data,
     GMainContext *context)
 {
   int fd = -1;

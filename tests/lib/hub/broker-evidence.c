@@ -36,13 +36,13 @@ test_stopped_producer (void)
 {
   Child *child = fixture_spawn ("produce-strictly", "cam0");
   g_autofree char *uuid = fixture_read_line (child);
-  g_auto (DatahubConsumersEvidence) all = { FALSE };
+  g_auto (ConsumersEvidence) all = { FALSE };
 
   fixture_stop (child);
   gint64 start = g_get_monotonic_time ();
   for (guint64 id = 0; id < MANY; id++)
     g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, id), ==,
-        DATAHUB_EVIDENCE_UNKNOWN);
+        EVIDENCE_UNKNOWN);
   g_assert_cmpint (fixture_ms_since (start), <, MANY * 100 / 2);
   fixture_signal (child, SIGCONT);
   g_assert_cmpint (fixture_reap (child), ==, 0);
@@ -54,8 +54,8 @@ test_who_is_there (void)
 {
   Child *child = fixture_spawn ("produce-strictly", "cam0");
   g_autofree char *uuid = fixture_read_line (child);
-  g_auto (DatahubConsumersEvidence) all = { FALSE };
-  g_auto (DatahubConsumersEvidence) others = { FALSE };
+  g_auto (ConsumersEvidence) all = { FALSE };
+  g_auto (ConsumersEvidence) others = { FALSE };
   DatahubConsumer *consumer = NULL;
   DatahubConsumerInfo info;
   DatahubError error;
@@ -68,11 +68,11 @@ test_who_is_there (void)
       ==, DATAHUB_OK);
   g_assert_cmpint (n, ==, 1);
   g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id), ==,
-      DATAHUB_EVIDENCE_ALIVE);
+      EVIDENCE_ALIVE);
   g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id + 256), ==,
-      DATAHUB_EVIDENCE_GONE);
+      EVIDENCE_GONE);
   g_assert_cmpint (evidence_of_consumer (&others, "cam0", UUID_A, info.id), ==,
-      DATAHUB_EVIDENCE_GONE);
+      EVIDENCE_GONE);
   datahub_consumer_close (consumer);
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }

@@ -54,7 +54,7 @@ test_generate (void)
   g_assert_cmpstr (key, !=, public_key);
 
   /* The pair fits together. */
-  g_auto (DatahubKeypair) pair = { 0 };
+  g_auto (Keypair) pair = { 0 };
   g_assert_true (keypair_load (&pair, secret, &error));
   g_assert_cmpstr (pair.public_key, ==, public_key);
 }
@@ -177,8 +177,8 @@ test_errors_tell_no_secret (void)
 static void
 test_own_client (void)
 {
-  g_auto (DatahubKeypair) broker = { 0 }, again = { 0 }, other = { 0 };
-  g_auto (DatahubKeypair) a = { 0 }, b = { 0 }, c = { 0 };
+  g_auto (Keypair) broker = { 0 }, again = { 0 }, other = { 0 };
+  g_auto (Keypair) a = { 0 }, b = { 0 }, c = { 0 };
 
   g_assert_true (keypair_load_broker (&broker, TRUE, NULL));
   g_assert_true (keypair_load_broker (&again, FALSE, NULL));

@@ -48,15 +48,15 @@ static void
 test_parse_sizes (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *deep = g_strnfill (DATAHUB_MESSAGE_MAX, '[');
-  g_autofree char *large = g_strnfill (DATAHUB_MESSAGE_MAX + 1, ' ');
+  g_autofree char *deep = g_strnfill (MESSAGE_MAX, '[');
+  g_autofree char *large = g_strnfill (MESSAGE_MAX + 1, ' ');
 
-  g_assert_null (message_parse (deep, DATAHUB_MESSAGE_MAX, NULL));
+  g_assert_null (message_parse (deep, MESSAGE_MAX, NULL));
   memcpy (large, "{\"v\":1}", 7);
-  g_assert_null (message_parse (large, DATAHUB_MESSAGE_MAX + 1, &error));
+  g_assert_null (message_parse (large, MESSAGE_MAX + 1, &error));
   g_assert_nonnull (strstr (error->message, "limit"));
   /* At the limit it is fine, so the limit is what refused it. */
-  json_t *fine = message_parse (large, DATAHUB_MESSAGE_MAX, NULL);
+  json_t *fine = message_parse (large, MESSAGE_MAX, NULL);
   g_assert_nonnull (fine);
   json_decref (fine);
   /* A zero byte does not end a message. */
@@ -169,7 +169,7 @@ test_pattern_is_quick (void)
   g_autoptr (GString) pattern = g_string_new (NULL);
   gint64 started = g_get_monotonic_time ();
 
-  while (pattern->len < DATAHUB_PATTERN_MAX - 2)
+  while (pattern->len < PATTERN_MAX - 2)
     g_string_append (pattern, "*a");
   g_string_append (pattern, "*b");
   for (int i = 0; i < 1000; i++)

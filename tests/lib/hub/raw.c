@@ -92,7 +92,7 @@ raw_without_key (const char *password)
 Raw *
 raw_own (void)
 {
-  g_auto (DatahubKeypair) broker = { 0 }, client = { 0 };
+  g_auto (Keypair) broker = { 0 }, client = { 0 };
 
   g_assert_true (keypair_load_broker (&broker, FALSE, NULL));
   g_assert_true (keypair_derive_own_client (&broker, &client, NULL));
