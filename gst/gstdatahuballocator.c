@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A GstMemory here is the loan of a slot: upstream writes to it, the sink
- * commits it without a copy, and its end is the end of the loan. After the
- * commit it must not be written to any more, also not by the pipeline that made
- * it: it is sealed, and GStreamer then copies where somebody wants to write. */
+/* A GstMemory of this allocator is the loan of a slot: upstream writes to it,
+ * the sink commits it without a copy, and freeing it ends the loan. After the
+ * commit it must not be written to, not even by the pipeline that made it. So
+ * it is sealed, and GStreamer copies it if an element wants to write. */
 #include "gstdatahuballocator.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Writable memory on the slots of a block, for upstream. */
+/* Allocator of writable memory on the slots of a block, for upstream. */
 #ifndef GST_DATAHUB_ALLOCATOR_H
 #define GST_DATAHUB_ALLOCATOR_H
 

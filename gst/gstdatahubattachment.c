@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Producers come and go in any order, and the name says which one is there now:
- * a source looks for one that lives, waits for one where none does, and follows
- * it to its successor or to its end. */
+/* Producers can start and stop in any order, and the name refers to the current
+ * one. A source searches for a live producer, waits if there is none, and
+ * follows it to its successor or to its end. */
 #include "gstdatahubattachment.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);

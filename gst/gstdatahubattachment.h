@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A source's consumer: how it comes to one, stays with it and loses it. One
- * streaming thread but where said. */
+/* A source's consumer: how the source gets, keeps and loses it. Must be used in
+ * the streaming thread, unless a function states otherwise. */
 #ifndef GST_DATAHUB_ATTACHMENT_H
 #define GST_DATAHUB_ATTACHMENT_H
 

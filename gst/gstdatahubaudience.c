@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the service sees becomes signals and messages for the application and
- * events for upstream, all in the service's thread. */
+/* Converts changes among the consumers to signals and messages for the
+ * application and to events for upstream, all in the service's thread. */
 #include "gstdatahubaudience.h"
 
 #include <gst/base/gstbasesink.h>

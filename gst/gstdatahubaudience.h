@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The consumers of a sink's block, as the application and upstream hear of
- * them. */
+/* Reports the consumers of a sink's block to the application and to upstream.
+ */
 #ifndef GST_DATAHUB_AUDIENCE_H
 #define GST_DATAHUB_AUDIENCE_H
 

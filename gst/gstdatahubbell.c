@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Data never depends on a notification: who waits here looks by himself after
- * a while, and trusts the bell only as long as it rings in time. */
+/* Data must never depend on a notification: a waiting reader also polls after a
+ * while, and uses notifications only as long as they arrive in time. */
 #include "gstdatahubbell.h"
 
 struct _GstDatahubBell

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Hears, through the broker, that a block has new data. */
+/* Receives notifications about new data of a block through the broker. */
 #ifndef GST_DATAHUB_BELL_H
 #define GST_DATAHUB_BELL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The pool and the allocator are used by upstream's threads, also after the
- * sink has stopped. They enter the block for each call; closing turns newcomers
- * away, ends the waits of those inside, and waits until they have left. */
+/* Upstream's threads use the pool and the allocator, also after the sink has
+ * stopped. They enter the producer for each call. Closing it refuses new calls,
+ * ends the waits of running ones, and waits until these have returned. */
 #include "gstdatahubblock.h"
 
 struct _GstDatahubBlock

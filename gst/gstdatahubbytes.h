@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Little-endian numbers in and out of bytes. What is read was written by
- * another process, so every read is bounded. */
+/* Little-endian numbers to and from bytes. The bytes were written by another
+ * process, so every read is bounded. */
 #ifndef GST_DATAHUB_BYTES_H
 #define GST_DATAHUB_BYTES_H
 

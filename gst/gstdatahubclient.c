@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The settings that both elements have, the connection to the broker, and the
- * words and numbers of their errors. */
+/* The common settings of both elements, their connection to the broker, and the
+ * codes and texts of their errors. */
 #include "gstdatahubclient.h"
 
 #define DEFAULT_DATABLOCK "default"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What both elements share: the name, the broker, and how failures are told. */
+/* Common parts of both elements: the name, the broker, and the posting of
+ * errors. */
 #ifndef GST_DATAHUB_CLIENT_H
 #define GST_DATAHUB_CLIENT_H
 

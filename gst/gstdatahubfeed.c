@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A record says what it is in its producer's pipeline; here that becomes caps,
- * events and times of ours. The base class pushes the buffers, and everything
- * else goes out in front of the buffer that it precedes. */
+/* Converts records of the producer's pipeline to caps, events and times of this
+ * one. The base class pushes the buffers; everything else is sent before the
+ * buffer that it precedes. */
 #include "gstdatahubfeed.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a reader finds -> what a source pushes, in this pipeline's time. One
- * streaming thread. */
+/* Records of a reader -> buffers and events of a source, in this pipeline's
+ * time. One streaming thread. */
 #ifndef GST_DATAHUB_FEED_H
 #define GST_DATAHUB_FEED_H
 

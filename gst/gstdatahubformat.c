@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bodies of records: caps, tags and structures as the text GStreamer itself
- * writes, a segment as fixed-width little-endian numbers. What is decoded was
- * written by another process: every length is checked before use, and nothing
- * is asserted about it. */
+ * writes, a segment as fixed-width little-endian numbers. Decoded bytes were
+ * written by another process: every length is checked before use, and must not
+ * be asserted on. */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
 #include "gstdatahubtext.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From capture to the commit: what a sink here must add to be in time. Only
- * grows, or it would be told for ever. */
+/* The latency from capture to commit, which a sink in this pipeline must add.
+ * It only grows, because each change posts a message and a new query. */
 #include "gstdatahublatency.h"
 #include "gstdatahubtime.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How late a stream is, as its records tell. Pure functions. */
+/* The latency of a stream, measured from its records. Pure functions. */
 #ifndef GST_DATAHUB_LATENCY_H
 #define GST_DATAHUB_LATENCY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A padded picture makes no sense to an element that does not read
- * GstVideoMeta: it gets the usual layout, for the price of a copy. */
+/* An element that does not read GstVideoMeta cannot use a padded picture. It
+ * gets a copy in the default layout. */
 #include "gstdatahublayout.h"
 
 #include <gst/video/video.h>

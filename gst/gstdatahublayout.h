@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pictures as downstream understands them. One streaming thread. */
+/* Pictures in a layout that downstream supports. One streaming thread. */
 #ifndef GST_DATAHUB_LAYOUT_H
 #define GST_DATAHUB_LAYOUT_H
 

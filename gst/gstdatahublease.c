@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A GstMemory here is a lease on one record, shared where the record has
- * several memories. It is read-only: GStreamer copies where somebody wants to
- * write. The lease ends when the last memory is freed, in whatever thread, also
- * after the element, the pipeline or the producer is gone: the consumer's
- * handle lives as long as its leases. */
+/* A GstMemory of this allocator is a lease on one record; if the record has
+ * several memories, they share the lease. It is read-only: GStreamer copies it
+ * if an element wants to write. The lease ends when the last memory is freed,
+ * in any thread, also after the element, the pipeline or the producer is gone:
+ * the consumer's handle lives as long as its leases. */
 #include "gstdatahublease.h"
 
 typedef struct

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The metas that cross. On the wire each is {u32 kind, u32 size, payload}, all
- * little-endian; an unknown kind is skipped. A meta that points outside of its
- * buffer is refused when read, because GStreamer maps planes by it unchecked.
+/* The metas that cross to other processes. On the wire each is {u32 kind, u32
+ * size, payload}, all little-endian; an unknown kind is skipped. A meta that
+ * points outside of its buffer is refused when read, because GStreamer maps
+ * planes by it unchecked.
  */
 #include "gstdatahubmeta.h"
 #include "gstdatahubbytes.h"

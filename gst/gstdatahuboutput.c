@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* GstBaseSrc sends a new segment itself, but only right before the next buffer,
- * so events would overtake it. And the segment is known only with the first
- * time that is mapped, so what comes before that waits for it. */
+/* GstBaseSrc sends a new segment itself, but only directly before the next
+ * buffer, so events would overtake it. The segment is known only when the first
+ * time is mapped, so earlier events wait for it. */
 #include "gstdatahuboutput.h"
 
 void

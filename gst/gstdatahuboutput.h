@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Segments and events of a source in the right order. One streaming thread. */
+/* Sends segments and events of a source in the correct order. One streaming
+ * thread. */
 #ifndef GST_DATAHUB_OUTPUT_H
 #define GST_DATAHUB_OUTPUT_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Upstream that allocates here writes into shared memory at once, and nothing is
- * copied; until there is a block, all there is to say is which metas it takes. */
+/* If upstream allocates here, it writes directly into shared memory without a
+ * copy. Until the block exists, the answer only contains the supported metas.
+ */
 #include "gstdatahubproposal.h"
 #include "gstdatahubpool.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a sink offers upstream to write into. Any thread. */
+/* The pool and allocator that a sink proposes to upstream. Any thread. */
 #ifndef GST_DATAHUB_PROPOSAL_H
 #define GST_DATAHUB_PROPOSAL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A pipeline that is paused, or held up downstream, does not read, but it is
- * alive: tools tell it from one whose process was stopped. GStreamer's system
- * clock has one thread a process for such things. */
+/* A pipeline that is paused, or blocked downstream, does not read, but it is
+ * alive: tools can distinguish it from a stopped process. GStreamer's system
+ * clock has one thread per process for such timers. */
 #include "gstdatahubpulse.h"
 
 #define PERIOD GST_SECOND

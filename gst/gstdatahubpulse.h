@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A sign of life each second, from a thread that is not the stream's. */
+/* A heartbeat each second, from a thread other than the streaming thread. */
 #ifndef GST_DATAHUB_PULSE_H
 #define GST_DATAHUB_PULSE_H
 

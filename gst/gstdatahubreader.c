@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every record names the sticky records it stands in. Whoever joins in the
- * middle, or was lapped, fetches those that it does not know before the record
- * itself; so caps are never half-known, and nothing is told twice. */
+/* Every record refers to the sticky records in effect when it was committed. A
+ * reader that joins later, or was lapped, first reads those that it does not
+ * know. So caps are always complete, and no sticky record is passed on twice.
+ */
 #include "gstdatahubreader.h"
 #include "gstdatahublease.h"
 #include "gstdatahubmeta.h"

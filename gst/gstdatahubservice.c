@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Applications' signal handlers and upstream's event handlers must not run in
- * the streaming thread, which holds the pad's locks; and a consumer comes and
- * goes also while no buffer flows. So one thread for each sink sleeps until the
- * block wants attention. */
+/* Signal handlers of applications and event handlers of upstream must not run
+ * in the streaming thread, which holds the pad's locks. Consumers also join and
+ * leave while no buffer flows. So one thread for each sink sleeps until the
+ * block signals a change. */
 #include "gstdatahubservice.h"
 
 #include <string.h>

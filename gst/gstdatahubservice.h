@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The sink's second thread: consumers that come, go and ask for things. */
+/* The sink's second thread: consumers that join, leave and send requests. */
 #ifndef GST_DATAHUB_SERVICE_H
 #define GST_DATAHUB_SERVICE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A block is made, described, published and registered, in this order, and goes
- * in the opposite one; whoever else uses it meanwhile has it from here. */
+/* A block is created, described, published and registered in this order, and
+ * removed in the opposite order. All other users of the block get it from here.
+ */
 #include "gstdatahubshare.h"
 
 #include <string.h>

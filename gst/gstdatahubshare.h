@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a sink shares: its block, from the name to the end. One streaming thread
- * but where said. */
+/* The block that a sink publishes, from its name to its end. Must be used in
+ * the streaming thread, unless a function states otherwise. */
 #ifndef GST_DATAHUB_SHARE_H
 #define GST_DATAHUB_SHARE_H
 

@@ -4,7 +4,8 @@
 #include <gst/video/video.h>
 
 #define PAGE 4096u
-/* Alignment or padding that upstream adds, and metas, fit beside a frame. */
+/* A slot has space for a frame with the alignment or padding that upstream
+ * adds, and for metas. */
 #define VIDEO_ROOM 4096u
 /* Raw audio comes in small pieces of many sizes. */
 #define AUDIO_SLOT (64u << 10)

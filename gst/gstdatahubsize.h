@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How big the slots of a stream should be. Pure functions. */
+/* The slot size for a stream. Pure functions. */
 #ifndef GST_DATAHUB_SIZE_H
 #define GST_DATAHUB_SIZE_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A block keeps the record of tags in force for those who join, and no other that
- * could hold custom sticky events, tables of contents and what a decryptor has
- * to know. So they stand behind the tags there, each as {u32 size, u32 serial,
- * body of an event}, and who reads the record tells what was not in the one
- * before. */
+/* A block keeps the current record of tags for consumers that join, but has no
+ * record for custom sticky events, tables of contents and protection events. So
+ * these follow the tags in that record, each as {u32 size, u32 serial, body of
+ * an event}. A reader of the record passes on the events that were not in the
+ * previous one. */
 #include "gstdatahubsticky.h"
 #include "gstdatahubbytes.h"
 

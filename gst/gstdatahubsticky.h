@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is in force and no record of its own says: sticky events that travel with
- * the tags. Pure; one thread. */
+/* Sticky events that have no record of their own and travel with the tags. Pure
+ * functions; one thread. */
 #ifndef GST_DATAHUB_STICKY_H
 #define GST_DATAHUB_STICKY_H
 

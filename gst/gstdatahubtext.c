@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* GStreamer's parser of text calls itself for every bracket that opens, and so
- * many of them end the stack. Some it finds only when it unpacks a string, which
- * may have strings in it again: written as octal numbers there, or, in a
- * sample's caps, as base64. */
+/* GStreamer's text parser recurses for every opening bracket, so many brackets
+ * overflow the stack. It finds some only when it unescapes a string, which can
+ * contain strings again: escaped as octal numbers, or, in a sample's caps, as
+ * base64. */
 #include "gstdatahubtext.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text of another process that GStreamer's parser is to read. Pure. */
+/* Checks text of another process before GStreamer parses it. Pure functions. */
 #ifndef GST_DATAHUB_TEXT_H
 #define GST_DATAHUB_TEXT_H
 

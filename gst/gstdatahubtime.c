@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every record carries an instant: its running time in the producing pipeline
- * as a point on CLOCK_MONOTONIC, which all processes of a machine share. A
+/* Every record contains an instant: its running time in the producing pipeline
+ * as a time of CLOCK_MONOTONIC, which all processes of a machine share. A
  * consumer maps instants to its own running time:
  *
  *   live producer      running time = instant - base time + shift
  *   any other producer running time = instant + anchor
  *
- * `shift` is normally 0; it grows once, where a buffer from before this
- * pipeline's start would get a negative time. `anchor` puts the first buffer
- * that arrives at "now": the instants of a file read at full speed mean nothing
- * on our clock, but their distances do. Both belong to the group, all sources
- * of this pipeline that read from the same run of a producing pipeline, so
- * audio and video keep their distance. */
+ * `shift` is normally 0; it grows once, if a buffer from before this pipeline's
+ * start would get a negative time. `anchor` places the first buffer that
+ * arrives at the current time: if a file is read at full speed, only the
+ * differences of instants are meaningful. Both belong to the group of all
+ * sources of this pipeline that read from the same run of a producing pipeline,
+ * so that audio and video stay synchronised. */
 #include "gstdatahubtime.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A TOC event holds its table as an object, which has no text; so it is written
- * out as structures in structures. What is read was written by another process:
+/* A TOC event holds its table as an object that has no text form, so it is
+ * written as nested structures. Decoded structures come from another process:
  * depth and numbers are bounded. */
 #include "gstdatahubtoc.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A URI names a channel, and sets properties of the element by their names. The
- * name is taken as it is written: channel names are case-sensitive, host names
- * of URIs are not, so GstUri must not see it as a host. */
+/* A URI contains a channel name, and sets properties of the element by their
+ * names. The channel name is used as it is written: it is case-sensitive, but
+ * host names of URIs are not, so GstUri must not parse it as a host. */
 #include "gstdatahuburi.h"
 
 #include <datahub/block.h>

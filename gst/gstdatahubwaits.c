@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The streaming thread waits for a name, a broker, a record or a bell, and none
- * of them knows of the others. Whoever wants the thread back says so here once;
- * what is waited in later is told as it comes. */
+/* The streaming thread waits for a name, a broker, a record or a notification,
+ * and none of these waits knows the others. One call here interrupts the
+ * current wait, and every later one until it is undone. */
 #include "gstdatahubwaits.h"
 
 /* Everything else is zero: nothing to wait in yet. */

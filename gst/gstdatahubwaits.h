@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* All that a source waits in, so that one call ends any of it. */
+/* All waits of a source, so that one call interrupts any of them. */
 #ifndef GST_DATAHUB_WAITS_H
 #define GST_DATAHUB_WAITS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A wake costs time and a look costs power; the user chose between them, and the
- * broker's bell is one more way to be woken. */
+/* A wake-up costs time and polling costs power; the user chooses between them.
+ * Notifications of the broker are another way to be woken. */
 #include "gstdatahubwake.h"
 
 /* Spinning pays where the next buffer is that near; a futex wake costs about as

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a source waits for the next record: each value of its `wake`. */
+/* Waiting of a source for the next record, for each value of `wake`. */
 #ifndef GST_DATAHUB_WAKE_H
 #define GST_DATAHUB_WAKE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Buffers whose memory is on slots of the block are committed as they are;
- * others are copied once, into a slot of their own. */
+/* Buffers with memory on slots of the block are committed without a copy;
+ * others are copied once, into a new slot. */
 #include "gstdatahubwriter.h"
 #include "gstdatahuballocator.h"
 #include "gstdatahubclient.h"
