@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The notices that the broker sends to clients when a block or a consumer is
  * added or removed. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "broker-private.h"
 
 /* To everybody who listens for blocks of this name. */

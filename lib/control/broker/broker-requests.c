@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The requests, one handler each, in one table. A handler receives a strictly
  * parsed message of a known key, and must check the rights of that key. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
-#include "control/wire/hub-error-private.h"
+#include "control/wire/control-error-private.h"
 #include <datahub/keys.h>
 
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The watch over clients. A client that misses heartbeats is only marked as
  * stalled: its blocks and consumers stay until the kernel shows that they are
  * gone. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The broker's side of the wire. Each incoming message is checked here (its
  * sender, its order, the sender's budget) before a handler receives it. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "broker-private.h"
-#include "control/wire/hub-error-private.h"
+#include "control/wire/control-error-private.h"
 #include "control/wire/zmq-source-private.h"
 
 #include <errno.h>

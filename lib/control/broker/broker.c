@@ -2,7 +2,7 @@
 /* The broker's lifecycle: the locks, the sockets and the one thread that owns
  * the registry. The protocol is in broker-wire.c, broker-requests.c and
  * broker-watch.c. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "control/wire/endpoint-private.h"
 #include <datahub/hub.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The registry only keeps the data. The broker checks the rights before it
  * changes an entry. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "registry-private.h"
 
 #include <sodium.h>

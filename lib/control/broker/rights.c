@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The allow-list: the rights of each key, by patterns of names. The broker's
  * own user has all rights; a key that is not listed has none. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "rights-private.h"
 #include <datahub/hub.h>
 #include "control/wire/keys-private.h"

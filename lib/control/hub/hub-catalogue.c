@@ -2,7 +2,7 @@
 /* The blocks that the broker announced to this hub. If the broker changes, the
  * entries stay until all clients have had time to register with the new broker.
  */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 #include <string.h>

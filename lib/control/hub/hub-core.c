@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hub's thread and its queue of work. The core is shared by the thread and
  * the object, and either can be released first. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 /* Below the sockets': an answer that is here already beats its own deadline. */

@@ -2,7 +2,7 @@
 /* The election: the process that holds the lock of the runtime directory hosts
  * the broker. The kernel gives the lock to one process and releases it when
  * that process dies; all other processes connect. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include "control/broker/broker-private.h"
 

@@ -2,7 +2,7 @@
 /* One connection to a broker: a socket and its monitor. Reconnection by libzmq
  * is off: each attempt uses a new socket, so that no message of an old
  * connection can arrive on a new one. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include "control/wire/zmq-source-private.h"
 

@@ -2,7 +2,7 @@
 /* Outgoing notifications. "data-ready" can be requested for every buffer, but
  * only the newest counts: the first is sent at once, further ones at most every
  * few milliseconds. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hub's signals: their signatures, and the thread that emits them. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 #include <gobject/gvaluecollector.h>

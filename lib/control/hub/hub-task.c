@@ -2,7 +2,7 @@
 /* Completion of tasks. A task, which may hold the last reference to the hub, is
  * released in the context of its caller and never in the hub's thread. So when
  * the last reference is released, the hub's thread can be joined. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 typedef struct

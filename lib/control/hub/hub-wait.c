@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Deadlines and cancellation, shared by all waiting operations. */
-#include "control/wire/hub-log-private.h"
+#include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
 gpointer

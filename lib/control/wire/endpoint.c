@@ -2,9 +2,9 @@
 /* Endpoints, and the lock for binding an ipc endpoint. A second bind of the
  * same path would silently replace the first, so only the holder of the lock
  * must bind. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "endpoint-private.h"
-#include "hub-error-private.h"
+#include "control-error-private.h"
 #include "runtime-dir-private.h"
 
 #include <errno.h>

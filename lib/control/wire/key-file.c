@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading and writing a key file. Owner and mode are checked, and a file is
  * never left half written. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "key-file-private.h"
 #include "keys-private.h"
-#include "hub-error-private.h"
+#include "control-error-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

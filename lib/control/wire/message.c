@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Strict decoding and encoding of messages. All input of a peer becomes a
  * checked value or an error here. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "message-private.h"
 #include <datahub/block.h>
-#include "hub-error-private.h"
+#include "control-error-private.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The runtime directory. It must belong to the user and have mode 0700, because
  * a user that can enter it can read the broker's key. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "runtime-dir-private.h"
 #include <datahub/keys.h>
-#include "hub-error-private.h"
+#include "control-error-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* The check of client keys on connection (ZeroMQ's ZAP, RFC 27). Without a
  * handler a CURVE server accepts every client key, so the handler must be bound
  * before any socket. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "zap-private.h"
 #include "zmq-source-private.h"
 

@@ -3,7 +3,7 @@
  * edge-triggered and only signals that the state may have changed. So
  * ZMQ_EVENTS is read in each iteration of the loop, and a callback can leave
  * messages for its next call. */
-#include "hub-log-private.h"
+#include "control-log-private.h"
 #include "zmq-source-private.h"
 
 #include <string.h>

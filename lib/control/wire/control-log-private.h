@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Include first: the log domain of hub and broker. No secret is ever logged;
  * keys appear as the first characters of the public one. */
-#ifndef DATAHUB_HUB_LOG_PRIVATE_H
-#define DATAHUB_HUB_LOG_PRIVATE_H
+#ifndef DATAHUB_CONTROL_LOG_PRIVATE_H
+#define DATAHUB_CONTROL_LOG_PRIVATE_H
 
 #define G_LOG_DOMAIN "datahub"
 
@@ -13,4 +13,4 @@
   g_log_structured (G_LOG_DOMAIN, level, "DATAHUB_EVENT", event, "MESSAGE",    \
       __VA_ARGS__)
 
-#endif /* DATAHUB_HUB_LOG_PRIVATE_H */
+#endif /* DATAHUB_CONTROL_LOG_PRIVATE_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef DATAHUB_HUB_ERROR_PRIVATE_H
-#define DATAHUB_HUB_ERROR_PRIVATE_H
+#ifndef DATAHUB_CONTROL_ERROR_PRIVATE_H
+#define DATAHUB_CONTROL_ERROR_PRIVATE_H
 
 #include <datahub/hub.h>
 
 gboolean message_refuse (GError **error, DatahubHubError code,
     const char *format, ...) G_GNUC_PRINTF (3, 4);
 
-#endif /* DATAHUB_HUB_ERROR_PRIVATE_H */
+#endif /* DATAHUB_CONTROL_ERROR_PRIVATE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The errors of hub, broker and keys. */
-#include "hub-log-private.h"
-#include "hub-error-private.h"
+#include "control-log-private.h"
+#include "control-error-private.h"
 
 GQuark
 datahub_hub_error_quark (void)
