@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from house import ROOT, tree
+from house import ROOT, c_files, tree
 
 BUILD, LIBRARY, CORE = map(pathlib.Path, sys.argv[1:4])
 COMPILER = sys.argv[4:]
@@ -155,6 +155,8 @@ BREACHES = {
          "datahub_planted", "is not exported"),
         ({"lib/datahub/zone.h": (r"datahub_consumer_read_zone \(", "datahub_other (")},
          "exports datahub_consumer_read_zone", "no installed header declares"),
+        ({"lib/datahub/planted.h": SPDX}, "lib/datahub/planted.h:1:",
+         "is not installed"),
     ],
     "function-size": [
         ({BELOW: SPDX + function(65)}, f"{BELOW}:5:", "planted_long has 65 lines"),
@@ -197,7 +199,7 @@ def arguments(copy, check):
     if check == "language":
         return []
     planted = str(copy.build / "planted.a")
-    headers = [path.name for path in (ROOT / "lib/datahub").glob("*.h")]
+    headers = [path.name for path in c_files("lib/datahub/")]
     return [check, *{
         "symbol-order": [copy.build, copy.target(CORE), copy.target(LIBRARY),
                          planted],

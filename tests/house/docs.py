@@ -4,8 +4,8 @@
 tests BUILD_DIR.
 names: docs/environment.md has every outcome of the library and every variable.
 links: every relative link and every path in backquotes leads somewhere.
-tests: each test that docs/testing.md and docs/requirements.md name exists, and
-has the behaviour that is named with it."""
+tests: each test that docs/testing.md, docs/requirements.md and docs/models.md
+name exists, and has the behaviour that is named with it."""
 import json
 import pathlib
 import re
@@ -65,11 +65,12 @@ def texts_of_tests(build):
 
 def tests(build):
     texts = texts_of_tests(build)
-    for page in (ROOT / "docs" / "testing.md", ROOT / "docs" / "requirements.md"):
+    for stem in ("testing", "requirements", "models"):
+        page = ROOT / "docs" / f"{stem}.md"
         text = page.read_text()
         behaviours = [(name, " ".join(what.split()))
                       for name, what in BEHAVIOUR.findall(text)]
-        if page.stem == "requirements" and not behaviours:
+        if stem == "requirements" and not behaviours:
             yield page, "behaviour at all"
         for name, what in behaviours:
             if name not in texts:

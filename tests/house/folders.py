@@ -164,6 +164,9 @@ def public_symbols(library, *command):
                 in external_symbols(library, "-D") if is_defined}
     if not declared:
         yield f"lib/{PUBLIC}", 0, "declares nothing"
+    for path in c_files(f"lib/{PUBLIC}/"):
+        if path.name not in headers:
+            yield path, 1, "is not installed"
     for symbol in sorted(exported - declared):
         yield library, 0, f"exports {symbol}, which no installed header declares"
     for symbol in sorted(declared - exported):
