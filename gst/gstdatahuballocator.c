@@ -21,7 +21,7 @@ typedef struct
 struct _GstDatahubAllocator
 {
   GstAllocator parent;
-  GstDatahubBlock *block; /* owned */
+  GstDatahubProducer *block; /* owned */
 };
 
 G_DEFINE_TYPE (GstDatahubAllocator, gst_datahub_allocator, GST_TYPE_ALLOCATOR)
@@ -45,7 +45,7 @@ gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
   gsize maxsize = size + params->prefix + params->padding;
   gsize align = params->align | gst_memory_alignment;
   gsize spare = (align & ~(gsize) SLOT_ALIGN_MASK) ? align : 0;
-  DatahubProducer *producer = gst_datahub_block_enter (allocator->block);
+  DatahubProducer *producer = gst_datahub_producer_enter (allocator->block);
   DatahubError error = { 0 };
   DatahubSlot slot;
   SlotMemory *memory;
@@ -54,7 +54,7 @@ gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
     return NULL;
   result = datahub_producer_acquire_slot (producer, maxsize + spare, timeout_ns,
       &slot, &error);
-  gst_datahub_block_leave (allocator->block);
+  gst_datahub_producer_leave (allocator->block);
   if (result != DATAHUB_OK) {
     GST_LOG_OBJECT (allocator, "no slot of %" G_GSIZE_FORMAT " bytes: %s %s",
         maxsize + spare, datahub_result_name (result), error.message);
@@ -193,7 +193,7 @@ static void
 gst_datahub_allocator_finalize (GObject *object)
 {
   GstDatahubAllocator *allocator = GST_DATAHUB_ALLOCATOR (object);
-  g_clear_pointer (&allocator->block, gst_datahub_block_unref);
+  g_clear_pointer (&allocator->block, gst_datahub_producer_unref);
   G_OBJECT_CLASS (gst_datahub_allocator_parent_class)->finalize (object);
 }
 
@@ -224,11 +224,11 @@ gst_datahub_allocator_init (GstDatahubAllocator *allocator)
  * Returns: (transfer full): an allocator on its slots
  */
 GstAllocator *
-gst_datahub_allocator_new (GstDatahubBlock *block)
+gst_datahub_allocator_new (GstDatahubProducer *block)
 {
   GstDatahubAllocator *allocator =
       g_object_new (GST_TYPE_DATAHUB_ALLOCATOR, NULL);
   gst_object_ref_sink (allocator);
-  allocator->block = gst_datahub_block_ref (block);
+  allocator->block = gst_datahub_producer_ref (block);
   return GST_ALLOCATOR_CAST (allocator);
 }

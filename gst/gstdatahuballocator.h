@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_ALLOCATOR_H
 #define GST_DATAHUB_ALLOCATOR_H
 
-#include "gstdatahubblock.h"
+#include "gstdatahubproducer.h"
 
 G_BEGIN_DECLS
 
@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (GstDatahubAllocator, gst_datahub_allocator, GST,
     DATAHUB_ALLOCATOR, GstAllocator)
 
-GstAllocator *gst_datahub_allocator_new (GstDatahubBlock *block);
+GstAllocator *gst_datahub_allocator_new (GstDatahubProducer *block);
 GstMemory *gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator,
     gsize size, const GstAllocationParams *params, gint64 timeout_ns);
 gboolean gst_datahub_allocator_to_commit (GstAllocator *allocator,

@@ -18,7 +18,7 @@ typedef struct
 
 struct _GstDatahubService
 {
-  GstDatahubBlock *block; /* owned */
+  GstDatahubProducer *block; /* owned */
   DatahubProducer *producer; /* entered by the thread */
   GThread *thread;
   GstDatahubServiceFuncs funcs;
@@ -134,12 +134,12 @@ run (gpointer data)
  * Returns: (transfer full): a running service
  */
 GstDatahubService *
-gst_datahub_service_new (GstDatahubBlock *block,
+gst_datahub_service_new (GstDatahubProducer *block,
     const GstDatahubServiceFuncs *funcs, gpointer user_data)
 {
   GstDatahubService *service = g_new0 (GstDatahubService, 1);
-  service->block = gst_datahub_block_ref (block);
-  service->producer = gst_datahub_block_enter (block);
+  service->block = gst_datahub_producer_ref (block);
+  service->producer = gst_datahub_producer_enter (block);
   service->funcs = *funcs;
   service->user_data = user_data;
   service->known = g_array_new (FALSE, FALSE, sizeof (Known));
@@ -159,8 +159,8 @@ gst_datahub_service_stop (GstDatahubService *service)
   datahub_producer_set_interrupted (service->producer, DATAHUB_WAIT_ATTENTION,
       true);
   g_thread_join (service->thread);
-  gst_datahub_block_leave (service->block);
-  gst_datahub_block_unref (service->block);
+  gst_datahub_producer_leave (service->block);
+  gst_datahub_producer_unref (service->block);
   g_array_unref (service->known);
   g_free (service);
 }

@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_SERVICE_H
 #define GST_DATAHUB_SERVICE_H
 
-#include "gstdatahubblock.h"
+#include "gstdatahubproducer.h"
 
 G_BEGIN_DECLS
 
@@ -20,7 +20,7 @@ typedef struct
   void (*notify) (gpointer user_data, gboolean wanted);
 } GstDatahubServiceFuncs;
 
-GstDatahubService *gst_datahub_service_new (GstDatahubBlock *block,
+GstDatahubService *gst_datahub_service_new (GstDatahubProducer *block,
     const GstDatahubServiceFuncs *funcs, gpointer user_data);
 void gst_datahub_service_stop (GstDatahubService *service);
 

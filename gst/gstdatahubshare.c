@@ -75,7 +75,7 @@ tell_page_size (GstDatahubShare *share, const DatahubProducerOptions *options)
 }
 
 static void
-install_block (GstDatahubShare *share, GstDatahubBlock *block,
+install_block (GstDatahubShare *share, GstDatahubProducer *block,
     GstDatahubResumeFunc resume)
 {
   GstDatahubWriter *writer =
@@ -89,7 +89,8 @@ install_block (GstDatahubShare *share, GstDatahubBlock *block,
   /* A new block's waits are not ended, and who unlocks after the look above ends
    * them itself: that must not be taken back. */
   if (unlocked)
-    gst_datahub_block_set_interrupted (block, GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
+    gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
+        TRUE);
 }
 
 /**
@@ -107,8 +108,8 @@ gst_datahub_share_create (GstDatahubShare *share,
     DatahubProducerOptions *options, GstDatahubResumeFunc resume)
 {
   DatahubError error = { 0 };
-  GstDatahubBlock *block = make_secret (share, options, &error)
-      ? gst_datahub_block_new (share->client->channel, options, &error)
+  GstDatahubProducer *block = make_secret (share, options, &error)
+      ? gst_datahub_producer_new (share->client->channel, options, &error)
       : NULL;
   if (!block) {
     gst_datahub_client_post_error (share->element, &error,
@@ -242,7 +243,7 @@ gboolean
 gst_datahub_share_close (GstDatahubShare *share)
 {
   GstDatahubWriter *writer;
-  GstDatahubBlock *block;
+  GstDatahubProducer *block;
   g_clear_pointer (&share->service, gst_datahub_service_stop);
   leave_hub (share);
   GST_OBJECT_LOCK (share->element);
@@ -253,8 +254,8 @@ gst_datahub_share_close (GstDatahubShare *share)
   wipe_secret (share);
   if (!block)
     return FALSE;
-  gst_datahub_block_close (block);
-  gst_datahub_block_unref (block);
+  gst_datahub_producer_close (block);
+  gst_datahub_producer_unref (block);
   return TRUE;
 }
 
@@ -274,16 +275,16 @@ gst_datahub_share_get_allocator (GstDatahubShare *share)
 /* Ends the waits of all who use the block, or allows them again. Any thread. */
 void
 gst_datahub_share_interrupt (GstDatahubShare *share,
-    GstDatahubBlockInterrupt why, gboolean interrupted)
+    GstDatahubProducerInterrupt why, gboolean interrupted)
 {
-  GstDatahubBlock *block;
+  GstDatahubProducer *block;
   GST_OBJECT_LOCK (share->element);
-  if (why == GST_DATAHUB_BLOCK_UNLOCKED)
+  if (why == GST_DATAHUB_PRODUCER_UNLOCKED)
     share->unlocked = interrupted;
-  block = share->block ? gst_datahub_block_ref (share->block) : NULL;
+  block = share->block ? gst_datahub_producer_ref (share->block) : NULL;
   GST_OBJECT_UNLOCK (share->element);
   if (!block)
     return;
-  gst_datahub_block_set_interrupted (block, why, interrupted);
-  gst_datahub_block_unref (block);
+  gst_datahub_producer_set_interrupted (block, why, interrupted);
+  gst_datahub_producer_unref (block);
 }

@@ -16,7 +16,7 @@ typedef struct
   const GstDatahubClient *client;
 
   /* Set by the streaming thread and by stop, read by others: object lock. */
-  GstDatahubBlock *block; /* owned */
+  GstDatahubProducer *block; /* owned */
   GstDatahubWriter *writer; /* owned */
   gboolean unlocked;
 
@@ -41,7 +41,7 @@ gboolean gst_datahub_share_close (GstDatahubShare *share);
 
 GstAllocator *gst_datahub_share_get_allocator (GstDatahubShare *share);
 void gst_datahub_share_interrupt (GstDatahubShare *share,
-    GstDatahubBlockInterrupt why, gboolean interrupted);
+    GstDatahubProducerInterrupt why, gboolean interrupted);
 
 G_END_DECLS
 

@@ -248,7 +248,7 @@ static gboolean
 gst_datahub_sink_unlock (GstBaseSink *sink)
 {
   gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
-      GST_DATAHUB_BLOCK_UNLOCKED, TRUE);
+      GST_DATAHUB_PRODUCER_UNLOCKED, TRUE);
   return TRUE;
 }
 
@@ -256,7 +256,7 @@ static gboolean
 gst_datahub_sink_unlock_stop (GstBaseSink *sink)
 {
   gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
-      GST_DATAHUB_BLOCK_UNLOCKED, FALSE);
+      GST_DATAHUB_PRODUCER_UNLOCKED, FALSE);
   return TRUE;
 }
 
@@ -290,7 +290,7 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
     return GST_STATE_CHANGE_FAILURE;
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
-    gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING,
+    gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
         TRUE);
   if (may_meet_render (change))
     gst_datahub_sink_unlock (GST_BASE_SINK (self));
@@ -414,7 +414,8 @@ take_flush (GstDatahubSink *self)
   if (self->share.writer)
     datahub_producer_flush (gst_datahub_writer_get_producer (self->share
                                                                  .writer));
-  gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING, FALSE);
+  gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
+      FALSE);
   self->live_known = FALSE;
 }
 
@@ -425,7 +426,7 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
   gboolean done;
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_START:
-      gst_datahub_share_interrupt (&self->share, GST_DATAHUB_BLOCK_FLUSHING,
+      gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
           TRUE);
       return chain_event (sink, event);
     case GST_EVENT_FLUSH_STOP:

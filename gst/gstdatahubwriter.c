@@ -13,7 +13,7 @@
 struct _GstDatahubWriter
 {
   GstElement *element; /* borrowed: it owns the writer */
-  GstDatahubBlock *block; /* owned */
+  GstDatahubProducer *block; /* owned */
   DatahubProducer *producer; /* entered until freed */
   GstAllocator *allocator; /* owned */
   GstDatahubResumeFunc resume;
@@ -39,13 +39,13 @@ struct _GstDatahubWriter
  * Returns: (transfer full): a writer
  */
 GstDatahubWriter *
-gst_datahub_writer_new (GstDatahubBlock *block, GstElement *element,
+gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element,
     GstDatahubResumeFunc resume)
 {
   GstDatahubWriter *writer = g_new0 (GstDatahubWriter, 1);
   writer->element = element;
-  writer->block = gst_datahub_block_ref (block);
-  writer->producer = gst_datahub_block_enter (block);
+  writer->block = gst_datahub_producer_ref (block);
+  writer->producer = gst_datahub_producer_enter (block);
   writer->allocator = gst_datahub_allocator_new (block);
   writer->resume = resume;
   writer->batch_max =
@@ -61,8 +61,8 @@ gst_datahub_writer_free (GstDatahubWriter *writer)
   if (!writer)
     return;
   gst_object_unref (writer->allocator);
-  gst_datahub_block_leave (writer->block);
-  gst_datahub_block_unref (writer->block);
+  gst_datahub_producer_leave (writer->block);
+  gst_datahub_producer_unref (writer->block);
   g_byte_array_unref (writer->metas);
   g_mutex_clear (&writer->lock);
   g_free (writer);

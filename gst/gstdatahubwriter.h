@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_WRITER_H
 #define GST_DATAHUB_WRITER_H
 
-#include "gstdatahubblock.h"
+#include "gstdatahubproducer.h"
 
 G_BEGIN_DECLS
 
@@ -30,7 +30,7 @@ typedef GstFlowReturn (*GstDatahubResumeFunc) (gpointer user_data);
 
 typedef struct _GstDatahubWriter GstDatahubWriter;
 
-GstDatahubWriter *gst_datahub_writer_new (GstDatahubBlock *block,
+GstDatahubWriter *gst_datahub_writer_new (GstDatahubProducer *block,
     GstElement *element, GstDatahubResumeFunc resume);
 void gst_datahub_writer_free (GstDatahubWriter *writer);
 GstAllocator *gst_datahub_writer_get_allocator (GstDatahubWriter *writer);

@@ -2,9 +2,9 @@
 /* Upstream's threads use the pool and the allocator, also after the sink has
  * stopped. They enter the producer for each call. Closing it refuses new calls,
  * ends the waits of running ones, and waits until these have returned. */
-#include "gstdatahubblock.h"
+#include "gstdatahubproducer.h"
 
-struct _GstDatahubBlock
+struct _GstDatahubProducer
 {
   gatomicrefcount refs;
 
@@ -17,26 +17,26 @@ struct _GstDatahubBlock
 };
 
 /**
- * gst_datahub_block_new:
+ * gst_datahub_producer_new:
  * @channel: the name
  * @options: what to create
  * @error: (out): why it failed
  *
  * Returns: (transfer full) (nullable): a block, not published yet
  */
-GstDatahubBlock *
-gst_datahub_block_new (const gchar *channel,
+GstDatahubProducer *
+gst_datahub_producer_new (const gchar *channel,
     const DatahubProducerOptions *options, DatahubError *error)
 {
   DatahubProducer *producer = NULL;
-  GstDatahubBlock *block;
+  GstDatahubProducer *block;
   DatahubResult result =
       datahub_producer_create (channel, options, &producer, error);
   if (result != DATAHUB_OK) {
     error->code = result;
     return NULL;
   }
-  block = g_new0 (GstDatahubBlock, 1);
+  block = g_new0 (GstDatahubProducer, 1);
   g_atomic_ref_count_init (&block->refs);
   g_mutex_init (&block->lock);
   g_cond_init (&block->left);
@@ -44,33 +44,33 @@ gst_datahub_block_new (const gchar *channel,
   return block;
 }
 
-GstDatahubBlock *
-gst_datahub_block_ref (GstDatahubBlock *block)
+GstDatahubProducer *
+gst_datahub_producer_ref (GstDatahubProducer *block)
 {
   g_atomic_ref_count_inc (&block->refs);
   return block;
 }
 
 void
-gst_datahub_block_unref (GstDatahubBlock *block)
+gst_datahub_producer_unref (GstDatahubProducer *block)
 {
   if (!g_atomic_ref_count_dec (&block->refs))
     return;
-  gst_datahub_block_close (block);
+  gst_datahub_producer_close (block);
   g_mutex_clear (&block->lock);
   g_cond_clear (&block->left);
   g_free (block);
 }
 
 /**
- * gst_datahub_block_close:
+ * gst_datahub_producer_close:
  * @block: a block
  *
  * Ends the waits of all threads inside and closes the producer once they left.
  * Loans stay valid. Any thread; may be called again.
  */
 void
-gst_datahub_block_close (GstDatahubBlock *block)
+gst_datahub_producer_close (GstDatahubProducer *block)
 {
   DatahubProducer *producer;
   g_mutex_lock (&block->lock);
@@ -86,14 +86,14 @@ gst_datahub_block_close (GstDatahubBlock *block)
 }
 
 /**
- * gst_datahub_block_enter:
+ * gst_datahub_producer_enter:
  * @block: a block
  *
- * Returns: (nullable): the producer, until gst_datahub_block_leave(); %NULL
+ * Returns: (nullable): the producer, until gst_datahub_producer_leave(); %NULL
  *   once the block is closed
  */
 DatahubProducer *
-gst_datahub_block_enter (GstDatahubBlock *block)
+gst_datahub_producer_enter (GstDatahubProducer *block)
 {
   DatahubProducer *producer = NULL;
   g_mutex_lock (&block->lock);
@@ -106,7 +106,7 @@ gst_datahub_block_enter (GstDatahubBlock *block)
 }
 
 void
-gst_datahub_block_leave (GstDatahubBlock *block)
+gst_datahub_producer_leave (GstDatahubProducer *block)
 {
   g_mutex_lock (&block->lock);
   if (--block->inside == 0)
@@ -115,7 +115,7 @@ gst_datahub_block_leave (GstDatahubBlock *block)
 }
 
 /**
- * gst_datahub_block_set_interrupted:
+ * gst_datahub_producer_set_interrupted:
  * @block: a block
  * @why: one reason
  * @interrupted: whether it holds now
@@ -124,8 +124,8 @@ gst_datahub_block_leave (GstDatahubBlock *block)
  * the heap, of upstream's pool; FLUSHING only the latter. Any thread.
  */
 void
-gst_datahub_block_set_interrupted (GstDatahubBlock *block,
-    GstDatahubBlockInterrupt why, gboolean interrupted)
+gst_datahub_producer_set_interrupted (GstDatahubProducer *block,
+    GstDatahubProducerInterrupt why, gboolean interrupted)
 {
   g_mutex_lock (&block->lock);
   block->interrupts =
@@ -133,7 +133,7 @@ gst_datahub_block_set_interrupted (GstDatahubBlock *block,
   if (block->producer && !block->closed) {
     datahub_producer_set_interrupted (block->producer,
         DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_CONSUMERS,
-        (block->interrupts & GST_DATAHUB_BLOCK_UNLOCKED) != 0);
+        (block->interrupts & GST_DATAHUB_PRODUCER_UNLOCKED) != 0);
     datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_ACQUIRE,
         block->interrupts != 0);
   }
