@@ -39,7 +39,7 @@
 #include "gstdatahubaudience.h"
 #include "gstdatahubevents.h"
 #include "gstdatahubproposal.h"
-#include "gstdatahubshare.h"
+#include "gstdatahubpublication.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
@@ -62,7 +62,7 @@ struct _GstDatahubSink
   GstDatahubClient client;
   GstDatahubSinkSettings settings; /* object lock */
 
-  GstDatahubShare share;
+  GstDatahubPublication publication;
   GstDatahubAudience audience;
 
   /* The streaming thread's. */
@@ -129,7 +129,7 @@ tell_ready (GstDatahubSink *self)
       || !gst_datahub_audience_is_notify_wanted (&self->audience))
     return;
   datahub_producer_get_stats (
-      gst_datahub_writer_get_producer (self->share.writer), &stats);
+      gst_datahub_writer_get_producer (self->publication.writer), &stats);
   json = g_strdup_printf ("{\"sequence\":%" G_GUINT64_FORMAT "}",
       stats.records - 1);
   datahub_hub_send_notification (self->client.hub, self->client.channel,
@@ -145,11 +145,11 @@ write_event (GstDatahubSink *self, GstEvent *event)
   GstDatahubWriterNow now;
   if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
     return gst_datahub_event_write (event, &self->event_state, wanted,
-        self->share.writer);
+        self->publication.writer);
   if (!(wanted & GST_DATAHUB_EVENTS_GAP))
     return GST_FLOW_OK;
   now = get_now (self);
-  return gst_datahub_writer_write_gap (self->share.writer, &now, event);
+  return gst_datahub_writer_write_gap (self->publication.writer, &now, event);
 }
 
 /* ---- making the block ---- */
@@ -175,18 +175,18 @@ try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   GstFlowReturn flow;
   gst_datahub_sink_settings_fill (GST_ELEMENT_CAST (self), &self->settings,
       size, &options);
-  flow = gst_datahub_share_create (&self->share, &options, resume);
+  flow = gst_datahub_publication_create (&self->publication, &options, resume);
   if (flow == GST_FLOW_OK)
     flow = write_pending (self);
   if (flow == GST_FLOW_OK)
-    flow = gst_datahub_share_publish (&self->share, &gst_datahub_audience_funcs,
-        &self->audience);
+    flow = gst_datahub_publication_publish (&self->publication,
+        &gst_datahub_audience_funcs, &self->audience);
   if (flow != GST_FLOW_OK)
     return flow;
   GST_INFO_OBJECT (self,
       "published %s with slots of %" G_GUINT64_FORMAT " bytes",
       self->client.channel, options.slot_size);
-  gst_datahub_share_register (&self->share, caps);
+  gst_datahub_publication_register (&self->publication, caps);
   return flow;
 }
 
@@ -206,7 +206,7 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
   g_autoptr (GstCaps) caps = NULL;
   if (self->failed)
     return GST_FLOW_ERROR;
-  if (self->share.writer)
+  if (self->publication.writer)
     return GST_FLOW_OK;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
   return make_block (self, gst_datahub_size_from_buffer (buffer), caps);
@@ -221,7 +221,7 @@ prepare (GstDatahubSink *self)
   GstElement *element = GST_ELEMENT_CAST (self);
   if (!gst_datahub_sink_settings_check (element, &self->settings)
       || !gst_datahub_client_start (element, &self->client)
-      || !gst_datahub_share_is_name_free (&self->share)) {
+      || !gst_datahub_publication_is_name_free (&self->publication)) {
     gst_datahub_client_stop (&self->client);
     return FALSE;
   }
@@ -236,7 +236,7 @@ prepare (GstDatahubSink *self)
 static void
 finish (GstDatahubSink *self)
 {
-  if (gst_datahub_share_close (&self->share))
+  if (gst_datahub_publication_close (&self->publication))
     gst_datahub_audience_leave (&self->audience);
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
   gst_datahub_event_state_clear (&self->event_state);
@@ -247,7 +247,7 @@ finish (GstDatahubSink *self)
 static gboolean
 gst_datahub_sink_unlock (GstBaseSink *sink)
 {
-  gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
+  gst_datahub_publication_interrupt (&GST_DATAHUB_SINK (sink)->publication,
       GST_DATAHUB_PRODUCER_UNLOCKED, TRUE);
   return TRUE;
 }
@@ -255,7 +255,7 @@ gst_datahub_sink_unlock (GstBaseSink *sink)
 static gboolean
 gst_datahub_sink_unlock_stop (GstBaseSink *sink)
 {
-  gst_datahub_share_interrupt (&GST_DATAHUB_SINK (sink)->share,
+  gst_datahub_publication_interrupt (&GST_DATAHUB_SINK (sink)->publication,
       GST_DATAHUB_PRODUCER_UNLOCKED, FALSE);
   return TRUE;
 }
@@ -290,8 +290,8 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
     return GST_STATE_CHANGE_FAILURE;
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
-    gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
-        TRUE);
+    gst_datahub_publication_interrupt (&self->publication,
+        GST_DATAHUB_PRODUCER_FLUSHING, TRUE);
   if (may_meet_render (change))
     gst_datahub_sink_unlock (GST_BASE_SINK (self));
   result = GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
@@ -311,11 +311,11 @@ take_event (GstDatahubSink *self, GstEvent *event)
   GstFlowReturn flow;
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     self->live_known = FALSE;
-  if (!self->share.writer && gst_datahub_event_is_context (event)) {
+  if (!self->publication.writer && gst_datahub_event_is_context (event)) {
     g_queue_push_tail (&self->pending, gst_event_ref (event));
     return GST_FLOW_OK;
   }
-  if (!self->share.writer) {
+  if (!self->publication.writer) {
     flow = ensure_block (self, NULL);
     if (flow != GST_FLOW_OK)
       return flow;
@@ -346,8 +346,8 @@ take_caps (GstDatahubSink *self, GstEvent *event)
   if (take_event (self, event) != GST_FLOW_OK)
     return FALSE;
   gst_event_parse_caps (event, &caps);
-  if (self->share.writer) {
-    gst_datahub_share_register (&self->share, caps);
+  if (self->publication.writer) {
+    gst_datahub_publication_register (&self->publication, caps);
     return TRUE;
   }
   size = gst_datahub_size_from_caps (caps);
@@ -369,8 +369,8 @@ wait_for_consumers (GstDatahubSink *self)
   if (wanted)
     GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
   while ((result = datahub_producer_wait_consumers (
-              gst_datahub_writer_get_producer (self->share.writer), wanted,
-              DATAHUB_FOREVER))
+              gst_datahub_writer_get_producer (self->publication.writer),
+              wanted, DATAHUB_FOREVER))
       == DATAHUB_INTERRUPTED) {
     GstFlowReturn flow = resume (self);
     if (flow != GST_FLOW_OK)
@@ -411,11 +411,11 @@ refuse_event (GstEvent *event)
 static void
 take_flush (GstDatahubSink *self)
 {
-  if (self->share.writer)
-    datahub_producer_flush (gst_datahub_writer_get_producer (self->share
+  if (self->publication.writer)
+    datahub_producer_flush (gst_datahub_writer_get_producer (self->publication
                                                                  .writer));
-  gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
-      FALSE);
+  gst_datahub_publication_interrupt (&self->publication,
+      GST_DATAHUB_PRODUCER_FLUSHING, FALSE);
   self->live_known = FALSE;
 }
 
@@ -426,8 +426,8 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
   gboolean done;
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_START:
-      gst_datahub_share_interrupt (&self->share, GST_DATAHUB_PRODUCER_FLUSHING,
-          TRUE);
+      gst_datahub_publication_interrupt (&self->publication,
+          GST_DATAHUB_PRODUCER_FLUSHING, TRUE);
       return chain_event (sink, event);
     case GST_EVENT_FLUSH_STOP:
       take_flush (self);
@@ -467,7 +467,8 @@ write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
   GstDatahubWriterNow now = get_now (self);
   GstFlowReturn flow =
-      gst_datahub_writer_write_buffers (self->share.writer, &now, buffers, n);
+      gst_datahub_writer_write_buffers (self->publication.writer, &now, buffers,
+          n);
   if (flow == GST_FLOW_OK)
     tell_ready (self);
   return flow;
@@ -509,7 +510,7 @@ gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   g_autoptr (GstAllocator) allocator =
-      gst_datahub_share_get_allocator (&self->share);
+      gst_datahub_publication_get_allocator (&self->publication);
   gst_datahub_proposal_fill (query, allocator, get_slot_size (self));
   return TRUE;
 }
@@ -523,10 +524,10 @@ get_stats (GstDatahubSink *self)
   DatahubProducerStats block = { 0 };
   GstDatahubWriterStats writer = { 0 };
   GST_OBJECT_LOCK (self);
-  if (self->share.writer) {
+  if (self->publication.writer) {
     datahub_producer_get_stats (
-        gst_datahub_writer_get_producer (self->share.writer), &block);
-    gst_datahub_writer_get_stats (self->share.writer, &writer);
+        gst_datahub_writer_get_producer (self->publication.writer), &block);
+    gst_datahub_writer_get_stats (self->publication.writer, &writer);
   }
   gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
       self->audience.num_consumers, NULL);
@@ -655,7 +656,8 @@ gst_datahub_sink_init (GstDatahubSink *self)
   gst_datahub_client_init (&self->client);
   gst_datahub_audience_init (&self->audience, GST_ELEMENT_CAST (self),
       &self->settings);
-  gst_datahub_share_init (&self->share, GST_ELEMENT_CAST (self), &self->client);
+  gst_datahub_publication_init (&self->publication, GST_ELEMENT_CAST (self),
+      &self->client);
   g_queue_init (&self->pending);
   gst_datahub_sink_settings_init (&self->settings);
   /* Nothing is presented here: time for that would only make every live buffer

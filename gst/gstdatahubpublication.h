@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The block that a sink publishes, from its name to its end. Must be used in
  * the streaming thread, unless a function states otherwise. */
-#ifndef GST_DATAHUB_SHARE_H
-#define GST_DATAHUB_SHARE_H
+#ifndef GST_DATAHUB_PUBLICATION_H
+#define GST_DATAHUB_PUBLICATION_H
 
 #include "gstdatahubclient.h"
 #include "gstdatahubservice.h"
@@ -26,23 +26,28 @@ typedef struct
   gpointer user_data; /* for them */
   gboolean has_secret; /* of a strict block that a broker knows */
   guint8 secret[DATAHUB_SECRET_SIZE];
-} GstDatahubShare;
+} GstDatahubPublication;
 
-void gst_datahub_share_init (GstDatahubShare *share, GstElement *element,
-    const GstDatahubClient *client);
-gboolean gst_datahub_share_is_name_free (const GstDatahubShare *share);
+void gst_datahub_publication_init (GstDatahubPublication *publication,
+    GstElement *element, const GstDatahubClient *client);
+gboolean gst_datahub_publication_is_name_free (const GstDatahubPublication
+        *publication);
 
-GstFlowReturn gst_datahub_share_create (GstDatahubShare *share,
+GstFlowReturn gst_datahub_publication_create (GstDatahubPublication
+                                                  *publication,
     DatahubProducerOptions *options, GstDatahubResumeFunc resume);
-GstFlowReturn gst_datahub_share_publish (GstDatahubShare *share,
+GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication
+                                                   *publication,
     const GstDatahubServiceFuncs *funcs, gpointer user_data);
-void gst_datahub_share_register (GstDatahubShare *share, GstCaps *caps);
-gboolean gst_datahub_share_close (GstDatahubShare *share);
+void gst_datahub_publication_register (GstDatahubPublication *publication,
+    GstCaps *caps);
+gboolean gst_datahub_publication_close (GstDatahubPublication *publication);
 
-GstAllocator *gst_datahub_share_get_allocator (GstDatahubShare *share);
-void gst_datahub_share_interrupt (GstDatahubShare *share,
+GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
+        *publication);
+void gst_datahub_publication_interrupt (GstDatahubPublication *publication,
     GstDatahubProducerInterrupt why, gboolean interrupted);
 
 G_END_DECLS
 
-#endif /* GST_DATAHUB_SHARE_H */
+#endif /* GST_DATAHUB_PUBLICATION_H */

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A block is created, described, published and registered in this order, and
+ * removed in the opposite order. All other users of the block get it from here.
+ */
+#include "gstdatahubpublication.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
+
+/* There is no block yet. */
+void
+gst_datahub_publication_init (GstDatahubPublication *publication,
+    GstElement *element, const GstDatahubClient *client)
+{
+  *publication =
+      (GstDatahubPublication){ .element = element, .client = client };
+}
+
+/* Whether no living producer has the name; if one has, that was posted. */
+gboolean
+gst_datahub_publication_is_name_free (const GstDatahubPublication *publication)
+{
+  DatahubBlockGlance glance;
+  DatahubError error = { 0 };
+  gboolean taken =
+      datahub_block_glance (publication->client->channel, &glance, &error)
+          == DATAHUB_OK
+      && glance.producer_alive;
+  if (taken) {
+    error.code = DATAHUB_ERROR_BUSY;
+    g_snprintf (error.message, sizeof error.message,
+        "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
+        "choose another name with datablock=NAME.",
+        glance.producer_pid, publication->client->channel);
+    gst_datahub_client_post_error (publication->element, &error,
+        "looking for the name");
+  }
+  return !taken;
+}
+
+/* A strict block that a broker knows takes tickets, which only the broker makes:
+ * so who may read it is what the broker says. */
+static gboolean
+make_secret (GstDatahubPublication *publication,
+    DatahubProducerOptions *options, DatahubError *error)
+{
+  if (!options->strict || !publication->client->hub)
+    return TRUE;
+  error->code = datahub_secret_generate (publication->secret, error);
+  publication->has_secret = error->code == DATAHUB_OK;
+  options->secret = publication->secret;
+  return publication->has_secret;
+}
+
+static void
+tell_page_size (GstDatahubPublication *publication,
+    const DatahubProducerOptions *options)
+{
+  DatahubProducerStats stats;
+  guint64 wanted = options->hugepages == DATAHUB_HUGEPAGES_2M ? 1 << 21
+      : options->hugepages == DATAHUB_HUGEPAGES_1G            ? 1 << 30
+                                                              : 0;
+  datahub_producer_get_stats (
+      gst_datahub_writer_get_producer (publication->writer), &stats);
+  if (stats.page_size >= wanted)
+    return;
+  GST_ELEMENT_WARNING (publication->element, RESOURCE, SETTINGS,
+      ("There are no huge pages of %" G_GUINT64_FORMAT
+       " KiB for this block; it uses pages of %" G_GUINT64_FORMAT " KiB. %s",
+          wanted / 1024, stats.page_size / 1024,
+          options->strict ? "Reserve huge pages in /sys/kernel/mm/hugepages "
+                            "before the sink starts."
+                          : "Only a block with strict=true can use them."),
+      (NULL));
+}
+
+static void
+install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
+    GstDatahubResumeFunc resume)
+{
+  GstDatahubWriter *writer =
+      gst_datahub_writer_new (block, publication->element, resume);
+  gboolean unlocked;
+  GST_OBJECT_LOCK (publication->element);
+  publication->block = block;
+  publication->writer = writer;
+  unlocked = publication->unlocked;
+  GST_OBJECT_UNLOCK (publication->element);
+  /* A new block's waits are not ended, and who unlocks after the look above ends
+   * them itself: that must not be taken back. */
+  if (unlocked)
+    gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
+        TRUE);
+}
+
+/**
+ * gst_datahub_publication_create:
+ * @publication: one without a block
+ * @options: of the block; a secret is added to those of a strict one
+ * @resume: called with the element when a wait was interrupted
+ *
+ * Makes a block that nobody sees yet, and its writer.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
+ */
+GstFlowReturn
+gst_datahub_publication_create (GstDatahubPublication *publication,
+    DatahubProducerOptions *options, GstDatahubResumeFunc resume)
+{
+  DatahubError error = { 0 };
+  GstDatahubProducer *block = make_secret (publication, options, &error)
+      ? gst_datahub_producer_new (publication->client->channel, options, &error)
+      : NULL;
+  if (!block) {
+    gst_datahub_client_post_error (publication->element, &error,
+        "creating the block");
+    return GST_FLOW_ERROR;
+  }
+  install_block (publication, block, resume);
+  tell_page_size (publication, options);
+  return GST_FLOW_OK;
+}
+
+/* ---- its consumers, in the service's thread ---- */
+
+static const gchar *
+uuid_of (GstDatahubPublication *publication)
+{
+  return datahub_producer_get_uuid (
+      gst_datahub_writer_get_producer (publication->writer));
+}
+
+/* The producer sees every consumer come and go, also one that knows no broker or
+ * is killed: so it is the one who tells. */
+static void
+on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
+{
+  GstDatahubPublication *publication = user_data;
+  if (publication->client->hub)
+    datahub_hub_consumer_joined (publication->client->hub,
+        publication->client->channel, uuid_of (publication), id, name);
+  publication->funcs.consumer_added (publication->user_data, id, name);
+}
+
+static void
+on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
+    const gchar *reason)
+{
+  GstDatahubPublication *publication = user_data;
+  if (publication->client->hub)
+    datahub_hub_consumer_left (publication->client->hub,
+        publication->client->channel, uuid_of (publication), id, reason);
+  publication->funcs.consumer_removed (publication->user_data, id, name,
+      reason);
+}
+
+static void
+on_requested (gpointer user_data, guint requests)
+{
+  GstDatahubPublication *publication = user_data;
+  publication->funcs.requested (publication->user_data, requests);
+}
+
+static void
+on_notify (gpointer user_data, gboolean wanted)
+{
+  GstDatahubPublication *publication = user_data;
+  publication->funcs.notify (publication->user_data, wanted);
+}
+
+static const GstDatahubServiceFuncs share_funcs = {
+  .consumer_added = on_consumer_added,
+  .consumer_removed = on_consumer_removed,
+  .requested = on_requested,
+  .notify = on_notify,
+};
+
+/**
+ * gst_datahub_publication_publish:
+ * @publication: one with a block
+ * @funcs: who hears of its consumers
+ * @user_data: given to @funcs
+ *
+ * Others see the block from now on.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
+ */
+GstFlowReturn
+gst_datahub_publication_publish (GstDatahubPublication *publication,
+    const GstDatahubServiceFuncs *funcs, gpointer user_data)
+{
+  DatahubError error = { 0 };
+  error.code = datahub_producer_publish (
+      gst_datahub_writer_get_producer (publication->writer), &error);
+  if (error.code != DATAHUB_OK) {
+    gst_datahub_client_post_error (publication->element, &error,
+        "publishing the block");
+    return GST_FLOW_ERROR;
+  }
+  publication->funcs = *funcs;
+  publication->user_data = user_data;
+  publication->service =
+      gst_datahub_service_new (publication->block, &share_funcs, publication);
+  return GST_FLOW_OK;
+}
+
+/**
+ * gst_datahub_publication_register:
+ * @publication: one with a published block
+ * @caps: (nullable): what is in it
+ *
+ * Tells the broker, if there is one; again when the caps are new.
+ */
+void
+gst_datahub_publication_register (GstDatahubPublication *publication,
+    GstCaps *caps)
+{
+  g_autofree gchar *text = NULL;
+  if (!publication->client->hub)
+    return;
+  text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
+  (publication->has_secret
+          ? datahub_hub_register_strict_block
+          : datahub_hub_register_block) (publication->client->hub,
+      publication->client->channel, uuid_of (publication), text,
+      publication->has_secret ? publication->secret : NULL);
+}
+
+static void
+leave_hub (GstDatahubPublication *publication)
+{
+  if (publication->client->hub && publication->writer)
+    datahub_hub_unregister_block (publication->client->hub,
+        publication->client->channel, uuid_of (publication));
+}
+
+static void
+wipe_secret (GstDatahubPublication *publication)
+{
+  explicit_bzero (publication->secret, sizeof publication->secret);
+  publication->has_secret = FALSE;
+}
+
+/* The streaming thread has ended. Returns: whether there was a block. */
+gboolean
+gst_datahub_publication_close (GstDatahubPublication *publication)
+{
+  GstDatahubWriter *writer;
+  GstDatahubProducer *block;
+  g_clear_pointer (&publication->service, gst_datahub_service_stop);
+  leave_hub (publication);
+  GST_OBJECT_LOCK (publication->element);
+  writer = g_steal_pointer (&publication->writer);
+  block = g_steal_pointer (&publication->block);
+  GST_OBJECT_UNLOCK (publication->element);
+  gst_datahub_writer_free (writer);
+  wipe_secret (publication);
+  if (!block)
+    return FALSE;
+  gst_datahub_producer_close (block);
+  gst_datahub_producer_unref (block);
+  return TRUE;
+}
+
+/* Returns: (transfer full) (nullable): memory of the block. Any thread. */
+GstAllocator *
+gst_datahub_publication_get_allocator (GstDatahubPublication *publication)
+{
+  GstAllocator *allocator = NULL;
+  GST_OBJECT_LOCK (publication->element);
+  if (publication->writer)
+    allocator =
+        gst_object_ref (gst_datahub_writer_get_allocator (publication->writer));
+  GST_OBJECT_UNLOCK (publication->element);
+  return allocator;
+}
+
+/* Ends the waits of all who use the block, or allows them again. Any thread. */
+void
+gst_datahub_publication_interrupt (GstDatahubPublication *publication,
+    GstDatahubProducerInterrupt why, gboolean interrupted)
+{
+  GstDatahubProducer *block;
+  GST_OBJECT_LOCK (publication->element);
+  if (why == GST_DATAHUB_PRODUCER_UNLOCKED)
+    publication->unlocked = interrupted;
+  block =
+      publication->block ? gst_datahub_producer_ref (publication->block) : NULL;
+  GST_OBJECT_UNLOCK (publication->element);
+  if (!block)
+    return;
+  gst_datahub_producer_set_interrupted (block, why, interrupted);
+  gst_datahub_producer_unref (block);
+}
