@@ -372,15 +372,16 @@ static gboolean
 gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  GstDatahubBell *bell = NULL;
+  GstDatahubNotifier *notifier = NULL;
   self->lost = 0;
   if (self->client.hub && get_settings (self).wake == GST_DATAHUB_WAKE_NOTIFY)
-    bell = gst_datahub_bell_new (self->client.hub, self->client.channel);
+    notifier =
+        gst_datahub_notifier_new (self->client.hub, self->client.channel);
   self->reader.stats = (GstDatahubReaderStats){ 0 };
   g_mutex_lock (&self->waits.lock);
   gst_datahub_attachment_start (&self->attachment);
   self->reader_stats = self->reader.stats;
-  self->waits.bell = bell;
+  self->waits.notifier = notifier;
   gst_datahub_latency_init (&self->latency);
   g_mutex_unlock (&self->waits.lock);
   return TRUE;
@@ -546,8 +547,9 @@ get_stats (GstDatahubSrc *self)
   counters = self->attachment.counters;
   reader = self->reader_stats;
   latency = self->latency.min;
-  notifications =
-      self->waits.bell ? gst_datahub_bell_count (self->waits.bell) : 0;
+  notifications = self->waits.notifier
+      ? gst_datahub_notifier_count (self->waits.notifier)
+      : 0;
   g_mutex_unlock (&self->waits.lock);
   return gst_structure_new ("application/x-datahub-src-stats", "received",
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,

@@ -30,8 +30,8 @@ gst_datahub_waits_apply (GstDatahubWaits *waits)
     datahub_consumer_set_interrupted (waits->consumer, interrupted);
   if (waits->watch)
     datahub_watch_set_interrupted (waits->watch, interrupted);
-  if (waits->bell)
-    gst_datahub_bell_set_interrupted (waits->bell, interrupted);
+  if (waits->notifier)
+    gst_datahub_notifier_set_interrupted (waits->notifier, interrupted);
   g_cond_broadcast (&waits->wakeup);
 }
 
@@ -116,13 +116,13 @@ void
 gst_datahub_waits_stop (GstDatahubWaits *waits)
 {
   DatahubWatch *watch;
-  GstDatahubBell *bell;
+  GstDatahubNotifier *notifier;
   g_mutex_lock (&waits->lock);
   watch = g_steal_pointer (&waits->watch);
-  bell = g_steal_pointer (&waits->bell);
+  notifier = g_steal_pointer (&waits->notifier);
   g_mutex_unlock (&waits->lock);
   datahub_watch_free (watch);
-  gst_datahub_bell_free (bell);
+  gst_datahub_notifier_free (notifier);
 }
 
 /* Sleeps for @time or until interrupted. */

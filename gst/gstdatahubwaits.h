@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_WAITS_H
 #define GST_DATAHUB_WAITS_H
 
-#include "gstdatahubbell.h"
+#include "gstdatahubnotifier.h"
 
 #include <gst/base/gstbasesrc.h>
 
@@ -20,7 +20,7 @@ typedef struct
   DatahubConsumer *consumer; /* owned; set and closed by the streaming thread */
   DatahubWatch *watch; /* owned */
   GCancellable *introduction; /* while the broker is asked; else NULL */
-  GstDatahubBell *bell; /* owned; wake=notify where there is a hub */
+  GstDatahubNotifier *notifier; /* owned; wake=notify where there is a hub */
   gboolean unlocked, pausing;
 } GstDatahubWaits;
 

@@ -25,19 +25,19 @@ read_notified (const GstDatahubWaits *waits, DatahubView *view,
     DatahubError *error)
 {
   DatahubResult result;
-  if (!gst_datahub_bell_is_trusted (waits->bell))
+  if (!gst_datahub_notifier_is_trusted (waits->notifier))
     return datahub_consumer_begin_read (waits->consumer, NOTIFY_SLICE, view,
         error);
-  gst_datahub_bell_arm (waits->bell);
+  gst_datahub_notifier_arm (waits->notifier);
   result = datahub_consumer_begin_read (waits->consumer, 0, view, error);
   if (result != DATAHUB_TIMEOUT)
     return result;
-  result = gst_datahub_bell_wait (waits->bell, NOTIFY_SLICE);
+  result = gst_datahub_notifier_wait (waits->notifier, NOTIFY_SLICE);
   if (result != DATAHUB_TIMEOUT)
     return result == DATAHUB_OK ? DATAHUB_TIMEOUT : result;
   result = datahub_consumer_begin_read (waits->consumer, 0, view, error);
   if (result == DATAHUB_OK)
-    gst_datahub_bell_distrust (waits->bell);
+    gst_datahub_notifier_distrust (waits->notifier);
   return result;
 }
 
@@ -58,7 +58,7 @@ gst_datahub_wake_read (const GstDatahubAttachment *attachment,
     GstDatahubWake wake, DatahubView *view, DatahubError *error)
 {
   DatahubResult result;
-  if (attachment->waits->bell)
+  if (attachment->waits->notifier)
     return read_notified (attachment->waits, view, error);
   if (wake != GST_DATAHUB_WAKE_POLL)
     return datahub_consumer_begin_read (attachment->waits->consumer,
