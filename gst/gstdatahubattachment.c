@@ -66,7 +66,7 @@ gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
     attachment->counters.damaged += stats.damaged;
   }
   g_mutex_unlock (&attachment->waits->lock);
-  g_clear_pointer (&attachment->pulse, gst_datahub_pulse_stop);
+  g_clear_pointer (&attachment->heartbeat, gst_datahub_heartbeat_stop);
   if (consumer)
     datahub_consumer_close (consumer);
 }
@@ -77,7 +77,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
   g_strlcpy (attachment->uuid, datahub_consumer_get_uuid (consumer),
       sizeof attachment->uuid);
   attachment->waiting_since = 0;
-  attachment->pulse = gst_datahub_pulse_new (consumer);
+  attachment->heartbeat = gst_datahub_heartbeat_new (consumer);
   attachment->incarnation = 0;
   g_mutex_lock (&attachment->waits->lock);
   attachment->waits->consumer = consumer;

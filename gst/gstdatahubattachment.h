@@ -4,7 +4,7 @@
 #ifndef GST_DATAHUB_ATTACHMENT_H
 #define GST_DATAHUB_ATTACHMENT_H
 
-#include "gstdatahubpulse.h"
+#include "gstdatahubheartbeat.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubwaits.h"
 
@@ -29,7 +29,7 @@ typedef struct
   GstDatahubAttachmentCounters counters; /* the lock of `waits` */
 
   /* The streaming thread's. */
-  GstDatahubPulse *pulse; /* owned; while there is a consumer */
+  GstDatahubHeartbeat *heartbeat; /* owned; while there is a consumer */
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
