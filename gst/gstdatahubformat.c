@@ -5,7 +5,7 @@
  * be asserted on. */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
-#include "gstdatahubtext.h"
+#include "gstdatahubtextguard.h"
 #include "gstdatahubtoc.h"
 
 #include <math.h>
@@ -34,7 +34,7 @@ body_text (gconstpointer data, gsize size)
   text = g_memdup2 (data, size);
   if (memchr (text, 0, size) != text + size - 1
       || !g_utf8_validate (text, (gssize) size - 1, NULL)
-      || !gst_datahub_text_is_shallow (text))
+      || !gst_datahub_textguard_is_shallow (text))
     return NULL;
   return g_steal_pointer (&text);
 }

@@ -6,7 +6,7 @@
  */
 #include "gstdatahubmeta.h"
 #include "gstdatahubbytes.h"
-#include "gstdatahubtext.h"
+#include "gstdatahubtextguard.h"
 
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
@@ -61,7 +61,7 @@ get_text (GstDatahubBytes *in, gchar **text)
   copy = g_memdup2 (in->data, size);
   if (memchr (copy, 0, size) != copy + size - 1
       || !g_utf8_validate (copy, (gssize) size - 1, NULL)
-      || !gst_datahub_text_is_shallow (copy))
+      || !gst_datahub_textguard_is_shallow (copy))
     return FALSE;
   *text = g_steal_pointer (&copy);
   in->data += size;

@@ -4,7 +4,7 @@
 #include "suite.h"
 #include "gstdatahubformat.h"
 #include "gstdatahubmeta.h"
-#include "gstdatahubtext.h"
+#include "gstdatahubtextguard.h"
 
 #include <gst/check/gstcheck.h>
 #include <gst/video/video.h>
@@ -68,7 +68,7 @@ GST_START_TEST (brackets_in_octal_in_a_string_in_a_string_are_counted)
      "73") };
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
     GString *text = repeat ("", ways[i], MANY, "");
-    fail_if (gst_datahub_text_is_shallow (text->str), "%s", ways[i]);
+    fail_if (gst_datahub_textguard_is_shallow (text->str), "%s", ways[i]);
     g_string_free (text, TRUE);
   }
 }

@@ -3,7 +3,7 @@
  * overflow the stack. It finds some only when it unescapes a string, which can
  * contain strings again: escaped as octal numbers, or, in a sample's caps, as
  * base64. */
-#include "gstdatahubtext.h"
+#include "gstdatahubtextguard.h"
 
 #include <string.h>
 
@@ -101,13 +101,13 @@ look_at_hidden (Look *look, gchar c)
 }
 
 /**
- * gst_datahub_text_is_shallow:
+ * gst_datahub_textguard_is_shallow:
  * @text: what another process wrote
  *
  * Returns: whether the parser can be trusted with it
  */
 gboolean
-gst_datahub_text_is_shallow (const gchar *text)
+gst_datahub_textguard_is_shallow (const gchar *text)
 {
   Look look = { 0 };
   gboolean escaped = FALSE;
