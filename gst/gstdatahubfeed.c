@@ -89,7 +89,7 @@ on_caps (gpointer user_data, GstCaps *caps)
 {
   GstDatahubFeed *feed = user_data;
   GST_INFO_OBJECT (feed->src, "%" GST_PTR_FORMAT, caps);
-  gst_datahub_layout_reset (&feed->layout);
+  gst_datahub_video_layout_reset (&feed->layout);
   /* a refusal shows when the next buffer is pushed */
   if (!gst_base_src_set_caps (feed->src, caps))
     GST_WARNING_OBJECT (feed->src, "downstream refused %" GST_PTR_FORMAT, caps);

@@ -4,7 +4,7 @@
 #ifndef GST_DATAHUB_FEED_H
 #define GST_DATAHUB_FEED_H
 
-#include "gstdatahublayout.h"
+#include "gstdatahubvideolayout.h"
 #include "gstdatahuboutput.h"
 #include "gstdatahubreader.h"
 
@@ -15,7 +15,7 @@ typedef struct
   GstBaseSrc *src; /* borrowed: it owns this */
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
-  GstDatahubLayout layout;
+  GstDatahubVideoLayout layout;
   GstDatahubOutput output;
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;

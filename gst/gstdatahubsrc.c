@@ -189,7 +189,7 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
 static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 {
-  GstBuffer *fit = gst_datahub_layout_fit (&self->feed.layout,
+  GstBuffer *fit = gst_datahub_video_layout_fit (&self->feed.layout,
       GST_BASE_SRC_PAD (self), buffer);
   if (fit != buffer) {
     self->reader.stats.copied++;
@@ -525,7 +525,7 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
     return TRUE;
   }
   if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) {
-    gst_datahub_layout_reset (&self->feed.layout);
+    gst_datahub_video_layout_reset (&self->feed.layout);
     request (self, DATAHUB_REQUEST_RECONFIGURE);
   }
   return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->event (src, event);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pictures in a layout that downstream supports. One streaming thread. */
-#ifndef GST_DATAHUB_LAYOUT_H
-#define GST_DATAHUB_LAYOUT_H
+#ifndef GST_DATAHUB_VIDEO_LAYOUT_H
+#define GST_DATAHUB_VIDEO_LAYOUT_H
 
 #include <gst/gst.h>
 
@@ -12,12 +12,12 @@ typedef struct
 {
   gint asked; /* atomic: another thread may reset it */
   gboolean takes_video_meta;
-} GstDatahubLayout;
+} GstDatahubVideoLayout;
 
-void gst_datahub_layout_reset (GstDatahubLayout *layout);
-GstBuffer *gst_datahub_layout_fit (GstDatahubLayout *layout, GstPad *pad,
-    GstBuffer *buffer);
+void gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout);
+GstBuffer *gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout,
+    GstPad *pad, GstBuffer *buffer);
 
 G_END_DECLS
 
-#endif /* GST_DATAHUB_LAYOUT_H */
+#endif /* GST_DATAHUB_VIDEO_LAYOUT_H */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An element that does not read GstVideoMeta cannot use a padded picture. It
  * gets a copy in the default layout. */
-#include "gstdatahublayout.h"
+#include "gstdatahubvideolayout.h"
 
 #include <gst/video/video.h>
 
 /* Downstream may have changed: it is asked again. Any thread. */
 void
-gst_datahub_layout_reset (GstDatahubLayout *layout)
+gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout)
 {
   g_atomic_int_set (&layout->asked, FALSE);
 }
 
 static gboolean
-takes_video_meta (GstDatahubLayout *layout, GstPad *pad, GstCaps *caps)
+takes_video_meta (GstDatahubVideoLayout *layout, GstPad *pad, GstCaps *caps)
 {
   g_autoptr (GstQuery) query = NULL;
   if (g_atomic_int_get (&layout->asked))
@@ -66,7 +66,7 @@ copy_plain (GstBuffer *buffer, const GstVideoInfo *info)
 }
 
 /**
- * gst_datahub_layout_fit:
+ * gst_datahub_video_layout_fit:
  * @layout: what downstream said
  * @pad: where the buffer will be pushed, with its caps
  * @buffer: (transfer full): any buffer
@@ -74,7 +74,7 @@ copy_plain (GstBuffer *buffer, const GstVideoInfo *info)
  * Returns: (transfer full): @buffer, or a copy in the layout that its caps imply
  */
 GstBuffer *
-gst_datahub_layout_fit (GstDatahubLayout *layout, GstPad *pad,
+gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,
     GstBuffer *buffer)
 {
   GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
