@@ -43,6 +43,23 @@ gst_datahub_get_u64 (GstDatahubBytes *in, guint64 *value)
   return TRUE;
 }
 
+/* A value of the enumeration @type. Functions of GStreamer that take one do not
+ * check it, or call it a programming error, and which they do differs by version. */
+static inline gboolean
+gst_datahub_get_enum (GstDatahubBytes *in, GType type, gint *value)
+{
+  guint32 number;
+  GEnumClass *klass;
+  gboolean known;
+  if (!gst_datahub_get_u32 (in, &number))
+    return FALSE;
+  *value = (gint) number;
+  klass = (GEnumClass *) g_type_class_ref (type);
+  known = g_enum_get_value (klass, *value) != NULL;
+  g_type_class_unref (klass);
+  return known;
+}
+
 static inline gboolean
 gst_datahub_get_double (GstDatahubBytes *in, gdouble *value)
 {

@@ -16,6 +16,8 @@
 #define META_TEXT_MAX 4096
 #define PARAMS_MAX 64u /* of a region of interest */
 #define AUDIO_CHANNELS_MAX 64
+/* Of a picture, and of the padding at each of its sides. */
+#define SIDE_MAX (4u * G_MAXINT16)
 
 /* Wire numbers: never change, never re-used. */
 enum
@@ -178,26 +180,40 @@ get_alignment (GstDatahubBytes *in, GstVideoAlignment *align)
   return TRUE;
 }
 
+/* Elements lay pictures out by it, with sums that are not checked. */
+static gboolean
+is_alignment_sane (const GstVideoAlignment *align)
+{
+  if (align->padding_top > SIDE_MAX || align->padding_bottom > SIDE_MAX
+      || align->padding_left > SIDE_MAX || align->padding_right > SIDE_MAX)
+    return FALSE;
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
+    if (align->stride_align[i] > SIDE_MAX
+        || (align->stride_align[i] & (align->stride_align[i] + 1)) != 0)
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 decode_video (GstBuffer *buffer, GstDatahubBytes in)
 {
-  guint32 flags, format, id, width, height, n_planes;
+  guint32 flags, id, width, height, n_planes;
+  gint format;
   gsize offset[GST_VIDEO_MAX_PLANES];
   gint stride[GST_VIDEO_MAX_PLANES];
   GstVideoAlignment align;
   const GstVideoFormatInfo *finfo;
   GstVideoMeta *meta;
-  if (!gst_datahub_get_u32 (&in, &flags) || !gst_datahub_get_u32 (&in, &format)
+  if (!gst_datahub_get_u32 (&in, &flags)
+      || !gst_datahub_get_enum (&in, GST_TYPE_VIDEO_FORMAT, &format)
       || !gst_datahub_get_u32 (&in, &id) || !gst_datahub_get_u32 (&in, &width)
       || !gst_datahub_get_u32 (&in, &height)
       || !gst_datahub_get_u32 (&in, &n_planes)
       || !get_video_planes (&in, offset, stride)
       || !get_alignment (&in, &align))
     return FALSE;
-  if (format <= GST_VIDEO_FORMAT_ENCODED || format > G_MAXINT16 || width == 0
-      || height == 0 || width > G_MAXINT16 * 4 || height > G_MAXINT16 * 4)
-    return FALSE;
-  if (!gst_video_format_to_string ((GstVideoFormat) format))
+  if (format <= GST_VIDEO_FORMAT_ENCODED || n_planes == 0 || width == 0
+      || height == 0 || width > SIDE_MAX || height > SIDE_MAX)
     return FALSE;
   finfo = gst_video_format_get_info ((GstVideoFormat) format);
   if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo)
@@ -208,7 +224,7 @@ decode_video (GstBuffer *buffer, GstDatahubBytes in)
   meta = gst_buffer_add_video_meta_full (buffer, (GstVideoFrameFlags) flags,
       (GstVideoFormat) format, width, height, n_planes, offset, stride);
   meta->id = (gint) id;
-  if (align.padding_left < width && align.padding_top < height)
+  if (is_alignment_sane (&align))
     meta->alignment = align;
   return TRUE;
 }
@@ -252,33 +268,41 @@ audio_planes_fit (const gsize *offsets, guint channels, guint64 plane,
 }
 
 static gboolean
+get_positions (GstDatahubBytes *in, GstAudioChannelPosition *positions,
+    guint channels)
+{
+  for (guint i = 0; i < channels; i++) {
+    gint position;
+    if (!gst_datahub_get_enum (in, GST_TYPE_AUDIO_CHANNEL_POSITION, &position))
+      return FALSE;
+    positions[i] = (GstAudioChannelPosition) position;
+  }
+  return TRUE;
+}
+
+static gboolean
 get_audio_info (GstDatahubBytes *in, GstAudioInfo *info, guint64 *samples)
 {
   GstAudioChannelPosition positions[AUDIO_CHANNELS_MAX];
-  guint32 format, rate, channels, planar, flags;
-  if (!gst_datahub_get_u32 (in, &format) || !gst_datahub_get_u32 (in, &rate)
+  guint32 rate, channels, planar, flags;
+  gint format;
+  gboolean positioned;
+  if (!gst_datahub_get_enum (in, GST_TYPE_AUDIO_FORMAT, &format)
+      || !gst_datahub_get_u32 (in, &rate)
       || !gst_datahub_get_u32 (in, &channels)
       || !gst_datahub_get_u32 (in, &planar) || !gst_datahub_get_u32 (in, &flags)
       || !gst_datahub_get_u64 (in, samples))
     return FALSE;
-  if (format <= GST_AUDIO_FORMAT_ENCODED || format > GST_AUDIO_FORMAT_F64BE
-      || rate == 0 || rate > G_MAXINT32 || channels == 0
-      || channels > AUDIO_CHANNELS_MAX || *samples == 0)
+  if (format <= GST_AUDIO_FORMAT_ENCODED || rate == 0 || rate > G_MAXINT32
+      || channels == 0 || channels > AUDIO_CHANNELS_MAX || *samples == 0
+      || !get_positions (in, positions, channels))
     return FALSE;
-  for (guint i = 0; i < channels; i++) {
-    guint32 position;
-    if (!gst_datahub_get_u32 (in, &position))
-      return FALSE;
-    positions[i] = (GstAudioChannelPosition) (gint32) position;
-  }
-  if ((flags & GST_AUDIO_FLAG_UNPOSITIONED)
-      || !gst_audio_check_valid_channel_positions (positions, (gint) channels,
-          TRUE))
-    gst_audio_info_set_format (info, (GstAudioFormat) format, (gint) rate,
-        (gint) channels, NULL);
-  else
-    gst_audio_info_set_format (info, (GstAudioFormat) format, (gint) rate,
-        (gint) channels, positions);
+  positioned = !(flags & GST_AUDIO_FLAG_UNPOSITIONED)
+      && positions[0] != GST_AUDIO_CHANNEL_POSITION_NONE
+      && gst_audio_check_valid_channel_positions (positions, (gint) channels,
+          TRUE);
+  gst_audio_info_set_format (info, (GstAudioFormat) format, (gint) rate,
+      (gint) channels, positioned ? positions : NULL);
   if (planar)
     info->layout = GST_AUDIO_LAYOUT_NON_INTERLEAVED;
   return TRUE;
@@ -467,7 +491,7 @@ decode_custom (GstBuffer *buffer, GstDatahubBytes in)
   g_autoptr (GstStructure) structure = NULL;
   const GstMetaInfo *info;
   GstCustomMeta *meta;
-  if (!get_text (&in, &text) || !text)
+  if (!get_text (&in, &text) || !text || !g_ascii_isalpha (*text))
     return FALSE;
   structure = gst_structure_from_string (text, NULL);
   info =

@@ -174,6 +174,79 @@ GST_START_TEST (a_picture_outside_of_its_buffer_is_refused)
 }
 GST_END_TEST;
 
+/* Where the encodings of the two metas have an enumeration, behind a head of
+ * eight bytes: {kind, size}. */
+#define VIDEO_FORMAT_AT 12
+#define VIDEO_PADDING_AT 80
+#define VIDEO_STRIDE_ALIGN_AT 96
+#define AUDIO_FORMAT_AT 8
+#define AUDIO_POSITIONS_AT 36
+
+static GByteArray *
+encode_with (GstBuffer *buffer, guint at, guint32 number)
+{
+  GByteArray *bytes = encode_metas (buffer, 0);
+  number = GUINT32_TO_LE (number);
+  memcpy (bytes->data + at, &number, sizeof number);
+  return bytes;
+}
+
+/* Decodes the metas of @buffer, with @number at @at. */
+static GstBuffer *
+decode_with (GstBuffer *buffer, guint at, guint32 number, guint refused)
+{
+  GByteArray *bytes = encode_with (buffer, at, number);
+  GstBuffer *to = gst_buffer_new_allocate (NULL, 4096, NULL);
+  fail_unless_equals_int (gst_datahub_meta_decode (to, bytes->data, bytes->len),
+      refused);
+  g_byte_array_unref (bytes);
+  return to;
+}
+
+static const guint32 no_values[] = { 127, 1000, G_MAXINT32, 0x80000000u,
+  G_MAXUINT32 - 100 };
+
+GST_START_TEST (numbers_that_are_no_formats_are_refused)
+{
+  GstBuffer *video = gst_buffer_new_allocate (NULL, 4096, NULL);
+  GstBuffer *audio = gst_buffer_new_allocate (NULL, 4096, NULL);
+  GstAudioInfo info;
+  gst_buffer_add_video_meta (video, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_I420, 20, 16);
+  gst_audio_info_init (&info);
+  gst_audio_info_set_format (&info, GST_AUDIO_FORMAT_S16LE, 8000, 2, NULL);
+  gst_buffer_add_audio_meta (audio, &info, 16, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (no_values); i++) {
+    guint32 number = no_values[i];
+    gst_buffer_unref (decode_with (video, VIDEO_FORMAT_AT, number + 300, 1));
+    gst_buffer_unref (decode_with (audio, AUDIO_FORMAT_AT, number, 1));
+    gst_buffer_unref (decode_with (audio, AUDIO_POSITIONS_AT, number, 1));
+    gst_buffer_unref (decode_with (audio, AUDIO_POSITIONS_AT + 4, number, 1));
+  }
+  gst_buffer_unref (video);
+  gst_buffer_unref (audio);
+}
+GST_END_TEST;
+
+GST_START_TEST (an_alignment_that_cannot_be_is_left_out)
+{
+  static const guint at[] = { VIDEO_PADDING_AT + 4, VIDEO_PADDING_AT + 12,
+    VIDEO_STRIDE_ALIGN_AT + 4 };
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 4096, NULL);
+  gst_buffer_add_video_meta (buffer, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_I420, 20, 16);
+  for (guint i = 0; i < G_N_ELEMENTS (at); i++) {
+    GstBuffer *to = decode_with (buffer, at[i], 0xfffffff0u, 0);
+    GstVideoMeta *meta = gst_buffer_get_video_meta (to);
+    fail_unless_equals_int (meta->alignment.padding_bottom, 0);
+    fail_unless_equals_int (meta->alignment.padding_right, 0);
+    fail_unless_equals_int (meta->alignment.stride_align[1], 0);
+    gst_buffer_unref (to);
+  }
+  gst_buffer_unref (buffer);
+}
+GST_END_TEST;
+
 static volatile guint8 last_seen; /* so that it is really read */
 
 /* A frame described by whatever survived must be readable to its last row. */
@@ -232,6 +305,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, time_and_custom_metas_survive);
   tcase_add_test (tc, what_cannot_cross_is_counted);
   tcase_add_test (tc, a_picture_outside_of_its_buffer_is_refused);
+  tcase_add_test (tc, numbers_that_are_no_formats_are_refused);
+  tcase_add_test (tc, an_alignment_that_cannot_be_is_left_out);
   tcase_add_test (tc, hostile_metas_do_no_harm);
 }
 
