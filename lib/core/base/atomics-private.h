@@ -39,8 +39,9 @@ typedef _Atomic uint32_t shared_u32;
 #define exchange_seq(p, v)                                                     \
   atomic_exchange_explicit ((p), (v), memory_order_seq_cst)
 
-/* The same for many stores at once: those before the fence are seen by whoever
- * stored, with seq_cst, what a load behind the fence does not see. */
+/* The same for many stores at once. If a load after the fence does not see a
+ * seq_cst store of another thread, that thread sees all stores before the
+ * fence. */
 #define fence_seq() atomic_thread_fence (memory_order_seq_cst)
 
 static inline bool
@@ -74,7 +75,7 @@ copy_unpinned (void *to, const void *from, size_t size)
   atomic_thread_fence (memory_order_acquire);
 }
 
-/* Tells the processor that this is a spin loop. */
+/* Hints to the processor that this is a spin loop. */
 static inline void
 spin_pause (void)
 {

@@ -63,8 +63,8 @@ is_name_character (char c, bool first)
 
 /**
  * datahub_channel_is_valid:
- * @channel: (nullable): a name somebody wrote
- * @error: (out) (optional): where to say what is wrong with it
+ * @channel: (nullable): a name from the user
+ * @error: (out) (optional): the reason if it is not valid
  *
  * A channel is 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or
  * digit. Names that look like the files of a block (32 hexadecimal digits, then

@@ -45,7 +45,7 @@
 
 /* Gate word of a row: low bits of its incarnation:16 | sequence needed:48. */
 #define GATE_OPEN (SEQUENCE_MASK) /* gates nothing */
-#define GATE_EVICTED (SEQUENCE_MASK - 1) /* told at its next call */
+#define GATE_EVICTED (SEQUENCE_MASK - 1) /* reported at its next call */
 #define GATE_WORD(incarnation, sequence)                                       \
   ((((uint64_t) (incarnation) &0xffff) << SEQUENCE_BITS)                       \
       | ((uint64_t) (sequence) &SEQUENCE_MASK))
@@ -54,7 +54,7 @@
 /* Owner word of a user lock: participant:16 | incarnation:16 | thread:32. */
 #define PARTICIPANT_PRODUCER 1u
 #define PARTICIPANT_ROW 2u
-#define PARTICIPANT_ABANDONED 0xffffu /* taken from the dead, had by nobody */
+#define PARTICIPANT_ABANDONED 0xffffu /* from a dead owner, held by none */
 #define OWNER_WORD(participant, incarnation, thread)                           \
   ((uint64_t) (participant) << 48 | ((uint64_t) (incarnation) &0xffff) << 32   \
       | (uint32_t) (thread))
@@ -64,7 +64,7 @@
 
 /* Bytes of the lock file on which kernel locks are taken. */
 #define LOCK_BYTE_PRODUCER 0
-#define LOCK_BYTE_JANITOR 1 /* who repairs the block */
+#define LOCK_BYTE_JANITOR 1 /* held by a repairer of the block */
 #define LOCK_BYTE_REGISTRY 2
 #define LOCK_BYTE_ROW 16
 
@@ -147,7 +147,7 @@ typedef struct
   uint32_t con_rows_off;
   uint64_t zone_off; /* in ctl: written by the producer */
   uint64_t zone_size; /* of one copy; 0: none */
-  uint64_t shared_zone_off; /* in con: written by anybody under a lock */
+  uint64_t shared_zone_off; /* in con: written by all under a lock */
   uint64_t shared_zone_size;
   uint64_t claims_off; /* of a strict block, in ctl: u64 per row */
   uint64_t layout_hash;
@@ -281,7 +281,7 @@ typedef struct
 typedef struct
 {
   shared_u64 owner;
-  shared_u32 contended; /* somebody sleeps, or is about to */
+  shared_u32 contended; /* a thread sleeps, or is about to */
   shared_u32 turn; /* futex, bumped by an unlock that wakes */
   shared_u32 depth;
   shared_u32 reclaims; /* taken from the dead */

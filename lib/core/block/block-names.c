@@ -27,9 +27,11 @@
  * killed producer whose exit is not done. */
 #define LOCK_PATIENCE_NS (200 * NS_PER_MS)
 #define LOCK_RETRY_NS (2 * NS_PER_MS)
-/* Others who look at the same moment, each for an instant. */
+/* Tolerates other candidates that test the lock at the same time, each for an
+ * instant. */
 #define RECLAIM_TRIES 100
-/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice over. */
+/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice over.
+ */
 #define N_FILES_TOLD (5 + 2 * MAX_POOLS)
 
 /* Calls @func with every name in the directory. */
@@ -99,7 +101,7 @@ visit_stray_pool_of (int dir, const char *file, void *data)
   STEP (UNLINK_POOL);
 }
 
-/* How many pool files of @block there are whose generation is not in @gens. */
+/* The number of pool files of @block with a generation that is not in @gens. */
 uint32_t
 block_count_stray_pools (const Block *block, const uint32_t *gens,
     uint32_t n_gens)
@@ -109,7 +111,7 @@ block_count_stray_pools (const Block *block, const uint32_t *gens,
   return stray.n_found;
 }
 
-/* Removes the pool files of @block whose generation is not in @gens (P4).
+/* Removes the pool files of @block with a generation that is not in @gens (P4).
  * The caller holds byte 0. */
 void
 block_unlink_stray_pools (const Block *block, const uint32_t *gens,
@@ -178,7 +180,7 @@ block_close_for_the_dead (const char *channel, const Uuid *uuid)
   Block block;
   bool lagging = false;
   if (block_open (&block, channel, ACCESS_PRODUCE, NULL) != DATAHUB_OK)
-    return false; /* damaged: nobody can be reading it */
+    return false; /* damaged: no consumer can read it */
   if (memcmp (&block.uuid, uuid, sizeof *uuid) == 0) {
     store_seq (&block.header->state, DATAHUB_STATE_CLOSED);
     STEP (TAKEOVER_STATE_STORED);
@@ -223,8 +225,8 @@ remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
   return keep;
 }
 
-/* Makes the name free for a new block, or says who has it. Takes up to 0.2 s.
- * Models: tests/model/name.pml. */
+/* Frees the name for a new block, or fails with the process that holds it.
+ * Takes up to 0.2 s. Models: tests/model/name.pml. */
 DatahubResult
 block_take_over (int dir, const char *channel, DatahubError *error)
 {
@@ -331,8 +333,9 @@ reclaim_once (int dir, uint32_t user, const Uuid *uuid)
 }
 
 /* Removes the files of @uuid if its producer and all its consumers are gone.
- * Returns whether it did. Of two that leave at once each may be in the other's
- * way, so whoever lets go last looks again. Models: tests/model/leave.pml. */
+ * Returns whether it did. If two processes leave at once, each can prevent the
+ * other's removal, so the last one to release its lock tries again. Models:
+ * tests/model/leave.pml. */
 bool
 block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid)
 {
@@ -369,7 +372,7 @@ list_entry (int dir, const char *file, void *data)
  * @error: (out) (optional): what went wrong
  *
  * Lists by name, without a broker: live blocks and those of dead producers
- * alike; datahub_block_inspect() tells them apart. Does not block.
+ * alike; datahub_block_inspect() distinguishes them. Does not block.
  *
  * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
  */
@@ -418,8 +421,8 @@ collect_part (int dir, const char *file, void *data)
   call->seen[call->n_seen++] = uuid;
 }
 
-/* Names and sizes of the files of one block, for the user's function: taken
- * before they are removed, told after. */
+/* Names and sizes of the files of one block, for the user's function: collected
+ * before the files are removed, reported afterwards. */
 typedef struct
 {
   PartFilter filter;
@@ -472,14 +475,14 @@ reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
 
 /**
  * datahub_block_reclaim:
- * @dry_run: only say what would be removed
+ * @dry_run: only report what would be removed
  * @func: (nullable): called for each file with its name and the bytes it takes
  * @user_data: passed to @func
  * @error: (out) (optional): what went wrong
  *
  * Removes the blocks of this user whose producer and consumers are all dead, by
- * the evidence of kernel locks: a block that anybody still has open stays.
- * Does not block.
+ * the evidence of kernel locks: a block that is still open in any process
+ * stays. Does not block.
  *
  * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
  */

@@ -55,7 +55,7 @@ typedef struct
   uint32_t user;
   Uuid uuid;
   char uuid_text[DATAHUB_UUID_TEXT];
-  uint32_t producer_pid; /* as lck says it; for people */
+  uint32_t producer_pid; /* as in lck; for messages only */
   char channel[DATAHUB_CHANNEL_MAX + 1];
   Geometry g;
   /* mappings; ctl is read-only except for the producer */
@@ -68,7 +68,7 @@ typedef struct
   uint8_t *records;
   uint8_t *rows;
   shared_u32 *rows_hwm; /* rows ever used */
-  shared_u64 *claims; /* of a strict block: who is in each row; else NULL */
+  shared_u64 *claims; /* of a strict block: the consumers in rows, or NULL */
   Access *access; /* of a client of a strict block; else NULL */
 } Block;
 
@@ -152,7 +152,7 @@ void *pool_open (const Block *block, const PoolShape *shape, int *fd,
 typedef void (*NameFunc) (int dir, const char *file, void *data);
 void block_for_each_name (int dir, NameFunc func, void *data);
 
-/* Names: who may unlink what, and in which order (rule N1). */
+/* Names: the rules and the order for unlinking (rule N1). */
 DatahubResult block_take_over (int dir, const char *channel,
     DatahubError *error);
 OsLock block_lock_for_producer (int fd);

@@ -14,8 +14,8 @@
 
 /* A name may be replaced between the open of its entry and of its parts. */
 #define OPEN_TRIES 5
-/* A producer that lives answers at once; who only looks does not wait longer for
- * one that stands still. */
+/* A live producer answers at once; an observer does not wait longer for a
+ * stopped one. */
 #define LOOK_PATIENCE_NS (100 * NS_PER_MS)
 
 DatahubResult
@@ -27,8 +27,8 @@ block_init_library (DatahubError *error)
   return DATAHUB_OK;
 }
 
-/* BLAKE2b-256 of the UUID under the secret: proves the secret, does not tell
- * it. */
+/* BLAKE2b-256 of the UUID, keyed with the secret: proves the secret without
+ * revealing it. */
 void
 secret_tag (const uint8_t *secret, const Uuid *uuid, uint8_t tag[32])
 {
@@ -73,8 +73,8 @@ block_is_writer_alive (const Block *block)
 }
 
 /* The same of the consumer in row @i. @lock_fd is a description that does not
- * hold that row's lock. Of a strict block nobody but the producer can test it;
- * what it finds, within milliseconds of a death, it says in ctl. */
+ * hold that row's lock. Only the producer of a strict block can test the lock.
+ * It writes the result to ctl within milliseconds of a death. */
 bool
 block_row_is_alive (const Block *block, int lock_fd, uint32_t i)
 {
@@ -109,7 +109,7 @@ block_set_pointers (Block *block)
     block->rows = (uint8_t *) block->wake + g->rows_off;
 }
 
-/* Tells the producer's side that a row changed or asks for something. */
+/* Signals the producer's side that a row changed or has a request. */
 void
 block_attend (Block *block)
 {
@@ -387,9 +387,9 @@ is_pool_size (const Block *block, int fd, const PoolShape *shape, uint64_t size)
       && os_is_sealed (fd);
 }
 
-/* Maps a pool, @map_size bytes of it, and checks that the file is what the table
- * says. @fd may be NULL where the caller does not want to keep it. Returns NULL
- * and sets @error. */
+/* Maps a pool, @map_size bytes of it, and checks that the file matches the
+ * table. @fd may be NULL if the caller does not keep the descriptor. Returns
+ * NULL and sets @error. */
 void *
 pool_open (const Block *block, const PoolShape *shape, int *fd_out,
     uint64_t *map_size, bool writable, DatahubError *error)

@@ -182,9 +182,9 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
   return DATAHUB_OK;
 }
 
-/* Whether @g is what this build would make of the same numbers. Who writes to a
- * block that another made has to be sure that its parts do not overlap, and that
- * it has the records that a stream needs. */
+/* Whether this build would compute @g from the same numbers. A process that
+ * writes to a block of another must be sure that its parts do not overlap, and
+ * that it has the records that a stream needs. */
 bool
 geometry_is_ours (const Geometry *g)
 {
@@ -306,8 +306,8 @@ numbers_agree (const BlockIdentity *id, uint64_t con_size)
       && id->con_rows_off % 64 == 0 && id->con_rows_off <= con_size;
 }
 
-/* Rows lie in the consumer table, or, each on pages of its own, nowhere that
- * anybody but their owner sees; who owns them is then said in ctl. */
+/* Rows are in the consumer table, or (strict) each on pages of its own that
+ * only its owner maps. In that case ctl lists the owners. */
 static bool
 rows_fit (const BlockIdentity *id, uint64_t ctl_size, uint64_t con_size)
 {

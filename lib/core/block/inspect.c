@@ -71,7 +71,7 @@ read_caps (const Block *block, char *text, size_t size)
       break;
     text[0] = 0;
   }
-  /* somebody else's words, on their way to a terminal */
+  /* text of another process that will be printed */
   for (char *c = text; *c; c++)
     if (*c < ' ' || *c > '~')
       *c = '?';
@@ -111,8 +111,8 @@ count_active (const Block *block)
  * @glance: (out caller-allocates): what is behind it
  * @error: (out) (optional): why it failed
  *
- * Says who has the name now, and whether he lives, without opening the block.
- * Does not block, whatever its producer does.
+ * Reports which producer holds the name now, and whether it is alive, without
+ * opening the block. Never blocks.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -141,9 +141,10 @@ datahub_block_glance (const char *channel, DatahubBlockGlance *glance,
  * @error: (out) (optional): why it failed
  *
  * Looks at a block as an observer: it takes no row and changes nothing. Numbers
- * of a live stream may be a few records apart. Does not block, but for a strict
- * block, whose producer is asked, up to 0.1 s: %DATAHUB_TIMEOUT where it stands
- * still, %DATAHUB_ERROR_NOT_FOUND where it is dead.
+ * of a live stream may be a few records apart. Does not block, except for a
+ * strict block: its producer is queried for up to 0.1 s. The result is then
+ * %DATAHUB_TIMEOUT if the producer does not run, %DATAHUB_ERROR_NOT_FOUND if it
+ * is dead.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -194,8 +195,8 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
  * @n_infos: (out): how many were filled in
  * @error: (out) (optional): why it failed
  *
- * Lists every row in use, those of dead consumers too (`alive` is false until
- * somebody cleans them). Does not block.
+ * Lists every row in use, also those of dead consumers (`alive` is false until
+ * the row is cleaned). Does not block.
  *
  * Returns: %DATAHUB_OK or a failure
  */

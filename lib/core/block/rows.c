@@ -26,11 +26,11 @@ row_is_neutral (const Block *block, uint32_t i)
   return !row_holds_pins (block, row);
 }
 
-/* Cleans after a dead owner. The caller holds the row's lock byte, so it is the
- * only cleaner; one killed half-way leaves the byte to the next, who does it
- * all again. state = FREE is stored last, so a row half cleaned never looks
- * done. Pins go by exchange, an RMW: readers' unpins before it stay in the
- * release sequence that the producer's scan (A5) acquires. */
+/* Cleans up after a dead owner. The caller holds the row's lock byte, so it is
+ * the only cleaner. If it is killed meanwhile, the next holder of the byte
+ * repeats all steps. state = FREE is stored last, so a row half cleaned never
+ * looks done. Pins go by exchange, an RMW: readers' unpins before it stay in
+ * the release sequence that the producer's scan (A5) acquires. */
 void
 row_clean (Block *block, uint32_t i)
 {
@@ -128,7 +128,7 @@ block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
     uint32_t max_infos)
 {
   uint32_t n = 0, rows = block_rows_in_use (block);
-  if (block->access) { /* told at the server: there is nothing to see */
+  if (block->access) { /* the list that the server sent */
     n = block->access->n_infos < max_infos ? block->access->n_infos : max_infos;
     memcpy (infos, block->access->infos, n * sizeof *infos);
     return n;
@@ -162,7 +162,7 @@ block_read_indices (const Block *block, uint32_t own_row,
   }
   for (uint32_t i = first; i < rows; i++) {
     DatahubConsumerInfo info;
-    /* the kernel does not tell who asks of the lock that he has himself */
+    /* the kernel does not report a lock that the caller holds itself */
     if (!row_read_info (block, block->lck, i, &info)
         || !(info.alive || i == own_row)
         || info.state != DATAHUB_CONSUMER_ACTIVE)

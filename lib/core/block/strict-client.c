@@ -114,7 +114,7 @@ receive (const Block *block, int fd, Message *message)
 {
   ssize_t n = os_receive (fd, &message->shown, sizeof message->shown,
       message->fds, &message->n_fds);
-  if (n < 0 && errno == ECONNRESET) /* told once; what came before is behind */
+  if (n < 0 && errno == ECONNRESET) /* reported once, before older data */
     n = os_receive (fd, &message->shown, sizeof message->shown, message->fds,
         &message->n_fds);
   if (n <= 0)
@@ -195,7 +195,7 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
   bool answered = asked && wait_answer (block, *fd, request, end, message);
   if (answered && message->answer.status != STRICT_REFUSED_BUSY)
     return DATAHUB_OK;
-  int number = answered ? EAGAIN : errno; /* of a success it says nothing */
+  int number = answered ? EAGAIN : errno; /* not set on success */
   drop_fds (message);
   close (*fd);
   *fd = -1;
@@ -240,7 +240,7 @@ fail_nonsense (const Block *block, DatahubError *error)
       block->channel);
 }
 
-/* Plain memory of the block's owner whose size is fixed for good. */
+/* Plain memory of the block's owner with a sealed size. */
 static bool
 is_sound (const Block *block, int fd, uint64_t *size)
 {
@@ -394,8 +394,9 @@ take_over (Block *block, BlockAccess access, int fd, Message *message,
                                   : map_granted (block, message, error);
 }
 
-/* Gets in at the server of @block, whose entry is open, and maps what is handed
- * over. Waits for the producer's answer, as @request says. */
+/* Attaches through the server of @block and maps the files that it sends. The
+ * entry of @block is open. Waits for the producer's answer as long as @request
+ * allows. */
 DatahubResult
 strict_client_open (Block *block, BlockAccess access,
     const AccessRequest *request, DatahubError *error)
@@ -439,9 +440,9 @@ is_interrupted (const Access *access)
   return access->interrupted && load_seq (access->interrupted);
 }
 
-/* The descriptor of pool @gen, the caller's from now on; -1 and errno. It came
- * before the pool table named the pool, so as a rule nobody waits here. The
- * reading thread. */
+/* The descriptor of pool @gen, the caller's from now on; -1 and errno. It was
+ * sent before the pool table named the pool, so normally this call does not
+ * block. The reading thread. */
 int
 strict_client_take_pool (const Block *block, uint32_t gen)
 {
@@ -465,9 +466,9 @@ strict_client_take_pool (const Block *block, uint32_t gen)
   }
 }
 
-/* Lets go of the pools that went before anybody here looked at them: each keeps
- * its memory. A pool comes before the table names it, but the next one is begun
- * only behind that. The reading thread. */
+/* Closes the descriptors of pools that were removed before this consumer mapped
+ * them, because each keeps its memory. A pool is sent before the table names
+ * it, but the next pool is only sent after that. The reading thread. */
 void
 strict_client_forget_pools (const Block *block)
 {
@@ -484,8 +485,8 @@ strict_client_forget_pools (const Block *block)
   }
 }
 
-/* Gives back what strict_client_open() got: the row's memory first, then the lock that
- * says we live. */
+/* Releases the result of strict_client_open(): first the memory of the row,
+ * then the lock that marks this consumer as alive. */
 void
 strict_client_close (Block *block)
 {

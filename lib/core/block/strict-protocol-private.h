@@ -81,7 +81,7 @@ typedef struct
 } StrictAnswer;
 _Static_assert(sizeof (StrictAnswer) == 128, "answer");
 
-/* A consumer, as an observer is told of it, who cannot see its row. */
+/* A consumer, as reported to an observer, which cannot map its row. */
 typedef struct
 {
   uint32_t row;

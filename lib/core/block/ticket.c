@@ -43,15 +43,15 @@ datahub_secret_generate (uint8_t *secret, DatahubError *error)
  * datahub_ticket_make:
  * @secret: (array fixed-size=32): the secret of the block
  * @uuid: the UUID of the block, 32 hexadecimal digits
- * @client: (nullable) (array fixed-size=32): whom it is for, as the issuer names
- *   them; %NULL: nobody in particular
- * @lifetime_ns: how long it is good for, at most 60 s; 0: 10 s
+ * @client: (nullable) (array fixed-size=32): the name of the client that it is
+ * for, chosen by the issuer; %NULL: none
+ * @lifetime_ns: how long it is valid, at most 60 s; 0: 10 s
  * @ticket: (out caller-allocates) (array fixed-size=128): the ticket
  * @error: (out) (optional): why it failed
  *
  * Makes a ticket for datahub_consumer_attach(). Times are of CLOCK_REALTIME, so
- * issuer and producer may be on machines whose clocks agree within the lifetime.
- * Any thread; does not block.
+ * issuer and producer can be on different machines if their clocks agree within
+ * the lifetime. Any thread; does not block.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_ERROR_INVALID, %DATAHUB_ERROR_SYSTEM
  */
@@ -102,9 +102,9 @@ was_taken (const TicketBook *book, const Ticket *ticket)
   return false;
 }
 
-/* Judges @ticket and, if it is good, notes that it was used. Nothing of a ticket
- * that the secret did not make is kept, so only those who know it fill the
- * book. */
+/* Verifies @ticket and, if it is valid, marks it as used. A ticket that was not
+ * made with the secret is not stored, so only issuers that know the secret can
+ * fill the list. */
 TicketVerdict
 ticket_take (TicketBook *book, const Ticket *ticket, const uint8_t *secret,
     const Uuid *uuid, uint64_t now_ns)

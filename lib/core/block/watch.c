@@ -140,7 +140,7 @@ watch_interrupt_fd (const DatahubWatch *watch)
 
 /**
  * datahub_watch_free:
- * @watch: (transfer full) (nullable): a watch nobody waits on
+ * @watch: (transfer full) (nullable): a watch that no thread waits on
  */
 void
 datahub_watch_free (DatahubWatch *watch)

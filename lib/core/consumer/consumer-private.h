@@ -30,8 +30,8 @@ typedef struct
 {
   shared_u32 leases;
   uint32_t n_slots; /* counted against the quota */
-  /* Pools that the record, or a context of it, was shown from, by id: they stay
-   * mapped as long as a lease of it stands, whatever the table says. */
+  /* Pools that hold the record or one of its contexts, by id: they stay mapped
+   * while a lease of the record is held, even if the table has dropped them. */
   shared_u64 pools;
 } HeldRecord;
 
@@ -46,8 +46,8 @@ struct _DatahubConsumer
   DatahubStart start;
   uint32_t quota;
 
-  /* Guards held[] as said there, references, returned, mapped[] and stale;
-   * innermost, never held across a system call. */
+  /* Guards held[] (see there), references, returned, mapped[] and stale.
+   * Innermost lock; must not be held across a system call. */
   pthread_mutex_t lock;
   /* The caller's one, locks, and leases but those that were lent: with n_lent
    * added, modulo 2^64, all there are. */
@@ -68,7 +68,7 @@ struct _DatahubConsumer
   bool gaps_are_losses; /* also those: it joined again, after an eviction */
   uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
   uint64_t seen_incarnation; /* of the record before; NONE: there was none */
-  uint64_t mourned; /* incarnation whose death was told, if `mourns` */
+  uint64_t mourned; /* incarnation that was reported as dead, if `mourns` */
   bool mourns;
   uint64_t flush_mark; /* records from here on follow a flush */
   bool flush_pending;
@@ -76,7 +76,8 @@ struct _DatahubConsumer
   bool need_key;
   bool expiring; /* delta units depend on a buffer that was too old */
   bool expiring_told; /* and the producer was asked for a keyframe */
-  uint64_t pending_lost, pending_expired; /* to be told with the next view */
+  uint64_t pending_lost,
+      pending_expired; /* to be reported with the next view */
   bool evicted;
   ConsumerPool *pools[2 * MAX_POOLS];
   uint32_t n_pools;
@@ -120,9 +121,9 @@ consumer_pin_word (const DatahubConsumer *consumer, uint32_t record)
 
 void consumer_pin_again (DatahubConsumer *consumer, uint32_t record);
 
-/* Pins a record (B3). One that nobody here holds cannot be taken by another
- * thread, and whoever gave it back stored that 0 behind the clearing of its bit:
- * no lock. The reading thread. */
+/* Pins a record (B3). No lock is needed: if this consumer does not hold the
+ * record, no other thread can take it, and the thread that released it stored
+ * the 0 after clearing its bit. The reading thread. */
 static inline void
 consumer_pin (DatahubConsumer *consumer, uint32_t record)
 {
@@ -147,8 +148,8 @@ consumer_find_pool (const DatahubConsumer *consumer, uint32_t gen)
   return NULL;
 }
 
-/* A sign of life: that this process runs, no more. Tools show who gives none;
- * nothing is ever taken from anybody, or kept, because of it. Any thread. */
+/* A heartbeat: shows only that this process runs. Tools show consumers without
+ * one, but no decision depends on it. Any thread. */
 static inline void
 consumer_beat (DatahubConsumer *consumer)
 {
@@ -156,10 +157,10 @@ consumer_beat (DatahubConsumer *consumer)
   STEP (BEAT_STORED);
 }
 
-/* Whether a producer sleeps for what @bits (WAITING_) say. The load is seq_cst and
- * follows the seq_cst store or RMW that made the room (W5): either it sees the
- * producer's bits, or the producer's last retry sees the room. In the common
- * case it is the only cost. */
+/* Whether a producer sleeps until an event in @bits (WAITING_). The load is
+ * seq_cst and follows the seq_cst store or RMW that freed the space (W5):
+ * either it sees the producer's bits, or the producer's last retry sees the
+ * space. In the common case it is the only cost. */
 static inline bool
 consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
 {

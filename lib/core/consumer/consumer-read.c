@@ -78,7 +78,7 @@ advance (DatahubConsumer *consumer, uint64_t from, uint64_t to)
     return;
   if (!swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, from),
           GATE_WORD (consumer->incarnation, to))) /* B5 */
-    consumer->evicted = true; /* this record is still good: told next time */
+    consumer->evicted = true; /* reported by the next call */
   STEP (B5_GATE_MOVED);
   if (consumer_is_room_wanted (consumer, WAITING_GATE))
     consumer_kick_gate (consumer, to);
@@ -298,8 +298,8 @@ step_over (DatahubConsumer *consumer, uint32_t index, DatahubError *error)
   return result;
 }
 
-/* The record at the cursor is pinned: delivers it, or says why not. Returns
- * %DATAHUB_TIMEOUT to look again. */
+/* Delivers the record at the cursor, which is pinned, or returns the reason
+ * against it. %DATAHUB_TIMEOUT: try again. */
 static DatahubResult
 take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
     DatahubError *error)
@@ -346,8 +346,8 @@ take_pinned (DatahubConsumer *consumer, uint32_t index, DatahubView *view,
   return DATAHUB_OK;
 }
 
-/* Also where everything was read: who kept slots for too long hears it before the
- * next record. */
+/* Also if all records were read: a consumer that held slots for too long gets
+ * this result before the next record. */
 static bool
 is_evicted (DatahubConsumer *consumer)
 {
@@ -418,9 +418,9 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
   return DATAHUB_TIMEOUT;
 }
 
-/* The producer is dead; that was asked before this look, so an empty ring now is
- * all it left. Its death is told once. From then on only a successor can bring
- * something, or take away the name: then the block is over. */
+/* The producer is dead; that was asked before this look, so an empty ring now
+ * is all it left. Its death is reported once. After that only a new producer
+ * can add records, or take over the name: then the block has ended. */
 static DatahubResult
 read_last (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
 {
@@ -458,7 +458,7 @@ read_until (DatahubConsumer *consumer, int64_t timeout_ns, DatahubView *view,
     if (load_seq (&consumer->interrupted))
       return DATAHUB_INTERRUPTED;
     if (!timed)
-      end = os_end_of (timeout_ns); /* who does not wait asks no clock */
+      end = os_end_of (timeout_ns); /* without a wait the clock is not read */
     timed = true;
     if (consumer_sleep (consumer, end) == DATAHUB_TIMEOUT)
       return DATAHUB_TIMEOUT;
@@ -485,20 +485,20 @@ enter (DatahubConsumer *consumer, DatahubError *error)
  * @view: (out caller-allocates): the record, leased
  * @error: (out) (optional): why it failed
  *
- * Delivers the next record in order. A live consumer that was lapped goes on
- * with the newest, and `lost` says exactly how many buffers it missed; a
- * reliable one misses nothing unless it is evicted. Buffers older than the
- * largest age are passed over and counted in `expired`. End the lease with
- * datahub_consumer_end_read(). One thread reads; a second one is
+ * Delivers the next record in order. A live consumer that was lapped continues
+ * with the newest record, and `lost` is the exact number of buffers that it
+ * missed. A reliable consumer misses nothing unless it is evicted. Buffers
+ * older than the largest age are passed over and counted in `expired`. End the
+ * lease with datahub_consumer_end_read(). One thread reads; a second one is
  * %DATAHUB_ERROR_BUSY.
  *
- * A record that does not match its checksum is %DATAHUB_ERROR_CHECKSUM, one that
- * makes no sense %DATAHUB_ERROR_CORRUPT; each is told once and passed over: the
- * next call goes on behind it, and a buffer counts as lost.
+ * A record that does not match its checksum is %DATAHUB_ERROR_CHECKSUM, one
+ * with impossible values %DATAHUB_ERROR_CORRUPT. Each is reported once and
+ * skipped: the next call continues after it, and a buffer counts as lost.
  *
- * The death of the producer is %DATAHUB_PRODUCER_LOST once, when all it left was
- * read. The consumer may stay: gate, pins and leases do, and further calls wait
- * for a successor. One that adopts the block brings records with another
+ * The death of the producer is %DATAHUB_PRODUCER_LOST once, when all it left
+ * was read. The consumer may stay: gate, pins and leases do, and further calls
+ * wait for a successor. One that adopts the block brings records with another
  * `incarnation`, the first of them marked `discont`; one that replaces it, or
  * closes it, is %DATAHUB_CLOSED. To wait for either, call again.
  *
@@ -533,8 +533,8 @@ has_end_to_tell (DatahubConsumer *consumer)
  * @consumer: a consumer
  * @timeout_ns: how long
  *
- * Waits until datahub_consumer_begin_read() has something to tell, without
- * reading it. The reading thread.
+ * Waits until datahub_consumer_begin_read() would not wait, without reading a
+ * record. The reading thread.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
  *   %DATAHUB_ERROR_BUSY, %DATAHUB_ERROR_FORKED

@@ -40,8 +40,8 @@ fail_pool (DatahubConsumer *consumer, uint32_t gen, DatahubError *error)
       gen, consumer->block.channel);
 }
 
-/* A record where it is: volatile, so that each field is loaded as often as the text
- * says, which is once, and what was checked is what is used. */
+/* A record where it is: volatile, so that each field is loaded exactly once,
+ * and the checked value is the one that is used. */
 typedef const volatile BlockRecord SharedRecord;
 
 static DatahubResult
@@ -91,8 +91,8 @@ view_meta (DatahubConsumer *consumer, SharedRecord *record, DatahubView *view,
   return DATAHUB_OK;
 }
 
-/* What the record says that it stands in, which is checked when it is asked for; a
- * sticky one stands in itself. */
+/* The contexts that the record refers to, which are checked when they are read.
+ * A sticky record is its own context. */
 static void
 view_contexts (SharedRecord *record, DatahubView *view)
 {

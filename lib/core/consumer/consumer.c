@@ -19,8 +19,9 @@
 #define CLAIM_PASSES 2
 /* A producer at full speed may lap a joiner while it joins. */
 #define JOIN_TRIES 20
-/* A producer that claims past a gate that stands is none that anybody can join;
- * a sound one moves on only between our look and our store. */
+/* A correct producer claims past a gate only between this consumer's check and
+ * its store. If a producer claims past an established gate, it cannot be
+ * joined. */
 #define GATE_TRIES 1000
 
 /**
@@ -251,10 +252,10 @@ shut_gate_of_the_dead (DatahubConsumer *consumer, uint64_t *gate)
 }
 
 /* Publishes the gate (B11), counts itself (B12), then checks that the producer
- * did not claim past it meanwhile (B10). The producer claims (A1), then looks
- * whether anybody was counted, and scans the gates if so (A2). A buffer that was
- * given up by a producer that did not see the gate is below the head that is
- * loaded behind it (B13). Models: tests/model/gate.pml. */
+ * did not claim past it meanwhile (B10). The producer claims (A1), then checks
+ * whether a consumer was counted, and if so scans the gates (A2). A buffer that
+ * was discarded by a producer that did not see the gate is below the head that
+ * is loaded after it (B13). Models: tests/model/gate.pml. */
 static DatahubResult
 shut_gate (DatahubConsumer *consumer, uint64_t *gate, uint64_t *oldest,
     DatahubError *error)
@@ -373,9 +374,10 @@ open_block (DatahubConsumer *consumer, const char *channel,
   return DATAHUB_OK;
 }
 
-/* Whether the block is over. The entry is the first name to go: while it leads
- * to our block, a producer may still adopt it; and whoever closed or reclaimed the
- * block before our row stood, and did not wait for us, took no pool away yet. */
+/* Whether the block is over. The entry is the first name that is removed. While
+ * it refers to this block, a producer can still adopt it. A process that closed
+ * or reclaimed the block before this consumer had its row, and so did not wait
+ * for it, has not removed a pool yet. */
 bool
 consumer_block_is_over (const DatahubConsumer *consumer)
 {
@@ -445,9 +447,9 @@ datahub_consumer_attach (const char *channel,
  * @consumer: an evicted consumer
  * @error: (out) (optional): why it failed
  *
- * Joins again after %DATAHUB_EVICTED, as `start` says, but never in front of what
- * it has read; the next view tells exactly how many buffers were lost. Leases stay
- * valid. The reading thread.
+ * Joins again after %DATAHUB_EVICTED, at the position of `start`, but never
+ * before records that it has read. The next view contains the exact number of
+ * lost buffers. Leases stay valid. The reading thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -563,13 +565,13 @@ datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
 /**
  * datahub_consumer_set_spin:
  * @consumer: a consumer
- * @spin_ns: how long to look for new data before sleeping, in nanoseconds
+ * @spin_ns: how long to poll for new data before sleeping, in nanoseconds
  *
- * Trades processor time for latency. A consumer whose last sleep was long, ten
- * times this or more, does not spin: a paced stream just sleeps. 0, the default,
- * never spins; at most 0.1 s, then it looks whether the producer lives. Under a
- * real-time policy (SCHED_FIFO, SCHED_RR) there is no spin, whatever is asked for.
- * The reading thread.
+ * Trades processor time for latency. After a long sleep, ten times this or
+ * more, a consumer does not spin: with a paced stream it only sleeps. 0, the
+ * default, never spins. After at most 0.1 s it checks whether the producer is
+ * alive. Under a real-time policy (SCHED_FIFO, SCHED_RR) it never spins. The
+ * reading thread.
  */
 void
 datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)
@@ -584,9 +586,10 @@ datahub_consumer_set_spin (DatahubConsumer *consumer, uint64_t spin_ns)
  *   none is too old
  *
  * A buffer that is older when its turn comes is passed over, and so are the
- * delta units behind it, up to the next keyframe that is fresh. They are counted
- * as `expired`, not as lost. Reliable consumers too: the producer does not wait
- * for what nobody wants. Events are never too old. Any thread; does not block.
+ * delta units behind it, up to the next keyframe that is fresh. They are
+ * counted as `expired`, not as lost. This holds for reliable consumers, too:
+ * the producer does not wait for expired buffers. Events are never too old. Any
+ * thread; does not block.
  */
 void
 datahub_consumer_set_max_age (DatahubConsumer *consumer, int64_t max_age_ns)

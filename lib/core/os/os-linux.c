@@ -84,11 +84,11 @@ is_real_time (void)
   return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
 }
 
-/* Whether the calling thread may watch for what another one does: that one must
- * be able to run meanwhile. A thread under a real-time policy is not preempted by an
- * ordinary one, so whoever it waits for, on the same processor, would not get
- * there. The kernel is asked once a second and thread: a reader that keeps up may
- * come here with every buffer. */
+/* Whether the calling thread may spin until another thread acts, which must be
+ * able to run meanwhile. An ordinary thread does not preempt one with a
+ * real-time policy, so on the same processor it would never act. The kernel is
+ * queried once per second and thread, because a reader can call this for every
+ * buffer. */
 bool
 os_may_spin (void)
 {
@@ -358,8 +358,8 @@ os_lock_try (int fd, uint64_t byte)
   return errno == EAGAIN || errno == EACCES ? OS_LOCK_HELD : OS_LOCK_ERROR;
 }
 
-/* Tests without taking, so that a real candidate is never refused because
- * somebody looked. A lock of @fd's own description counts as free. */
+/* Tests the lock without taking it, so that the test never makes a candidate
+ * fail. A lock of @fd's own description counts as free. */
 bool
 os_lock_is_free (int fd, uint64_t byte)
 {

@@ -262,9 +262,9 @@ is_mapping_of (const char *line, uintptr_t at, bool *head)
   return *head && at >= begin && at < end;
 }
 
-/* Size of the pages that most of the mapping at @map is on, by the kernel's own
- * word: whoever asked for huge ones may not have got them. The kernel walks the
- * mappings before it to tell, so this is for the time of creation. */
+/* Size of the pages of most of the mapping at @map, as reported by the kernel:
+ * a request for huge pages may not be granted. The kernel walks all mappings
+ * before this one, so it should only be called at creation. */
 uint64_t
 os_page_size_of (const void *map)
 {

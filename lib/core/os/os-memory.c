@@ -59,8 +59,8 @@ group_available (void)
   return most > now ? most - now : 0;
 }
 
-/* Memory that can be had without somebody being killed for it. It has no file
- * system whose size would say no: going over it calls the kernel's killer. */
+/* Memory that can be allocated without the OOM killer. No file system limits
+ * its size, so exceeding it starts the OOM killer. */
 uint64_t
 os_memory_available (void)
 {
@@ -144,8 +144,8 @@ os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
   return -1;
 }
 
-/* From now on nobody changes the size; with @read_only nobody maps it writable
- * or writes to it any more, mappings that exist keep what they may. */
+/* Seals the size; with @read_only also against writing and new writable
+ * mappings. Existing mappings keep their access. */
 bool
 os_seal (int fd, bool read_only)
 {
@@ -172,8 +172,9 @@ os_reopen (int fd, bool writable)
   return open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 }
 
-/* A shared lock on byte 0 for the description of @fd, and so for whoever has it
- * at last. Conflicts with os_lock_is_free() of others. */
+/* A shared lock on byte 0 for the open file description of @fd. It is held
+ * until the last process has closed the description. Conflicts with
+ * os_lock_is_free() of others. */
 bool
 os_lock_share (int fd)
 {

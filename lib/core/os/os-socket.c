@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Unix sockets that carry descriptors. A call does not block unless its comment
- * says so. */
+/* Unix sockets that carry descriptors. Calls do not block, unless stated
+ * otherwise. */
 #include "os-private.h"
 
 #include <errno.h>
@@ -33,8 +33,8 @@ new_socket (void)
   return socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Returns a socket that listens under @name, or -1. Nobody can connect before
- * its permissions are set. */
+/* Returns a socket that listens under @name, or -1. No client can connect
+ * before its permissions are set. */
 int
 os_listen (int dir, const char *name, uint32_t mode)
 {
@@ -77,7 +77,7 @@ os_connect (int dir, const char *name)
   return errno = number, -1;
 }
 
-/* Who is at the other end, as the kernel knows it. */
+/* The process at the other end, as reported by the kernel. */
 bool
 os_peer (int fd, uint32_t *user, uint32_t *group)
 {
@@ -144,8 +144,8 @@ take_fds (struct msghdr *message, int *fds)
 }
 
 /* One message of at most @size bytes. Returns its size; 0: the other end is
- * gone; -1: errno says why, EAGAIN that there is none. @fds has room for
- * OS_FDS_MAX, which are the caller's to close; NULL: none are taken. */
+ * closed; -1: see errno; EAGAIN: no message. @fds has room for OS_FDS_MAX,
+ * which are the caller's to close; NULL: none are taken. */
 ssize_t
 os_receive (int fd, void *bytes, size_t size, int *fds, uint32_t *n_fds)
 {

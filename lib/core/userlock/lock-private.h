@@ -6,19 +6,20 @@
 
 #include <datahub/lock.h>
 
-/* Who an owner word names. */
+/* The owner in an owner word. */
 typedef enum
 {
   LOCK_OWNER_NONE, /* the lock is free */
   LOCK_OWNER_ALIVE,
   LOCK_OWNER_DEAD,
   LOCK_OWNER_ABANDONED, /* free to take; its last owner died over it */
-  LOCK_OWNER_NOBODY /* there is no such participant: somebody wrote nonsense */
+  LOCK_OWNER_NOBODY /* no such participant: the word was overwritten */
 } LockOwner;
 LockOwner lock_owner_of (const Block *block, uint64_t word);
 
 /* Finds the lock of that name, or gives the name to a free one. *@suspect: the
- * last who changed the names died over it; they were checked. */
+ * last process that changed the names died during the change; the names were
+ * checked. */
 DatahubResult lock_registry_find (Block *block, const char *name,
     uint32_t *index, bool *suspect, DatahubError *error);
 /* Only repairs the names, if *@suspect comes out true. */

@@ -35,7 +35,7 @@ lock_registry_read_name (const UserLock *lock,
   }
   name[DATAHUB_SPINLOCK_NAME_MAX - 1] = 0;
   if (!is_printable (name))
-    name[0] = 0; /* somebody wrote over it: as good as none */
+    name[0] = 0; /* overwritten: treated as no name */
 }
 
 static void

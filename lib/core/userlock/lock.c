@@ -50,8 +50,9 @@ own_word (const DatahubSpinlock *lock)
   return OWNER_WORD (lock->participant, incarnation, os_thread ());
 }
 
-/* While the producer of a strict block lives it says who does. Once it is dead
- * nobody clears its words, but who uses locks holds the byte of its row. */
+/* While the producer of a strict block is alive, its words show which consumers
+ * are alive. When it is dead, these words are not updated any more, but a
+ * consumer that uses locks holds the byte of its row. */
 static bool
 is_row_alive (const Block *block, uint32_t row)
 {
@@ -148,8 +149,9 @@ spin (DatahubSpinlock *lock, uint64_t me, int64_t end)
   return DATAHUB_TIMEOUT;
 }
 
-/* Says that it sleeps, looks once more, sleeps; the owner frees the word, then
- * looks whether somebody sleeps: one of the two sees the other. */
+/* The waiter marks that it sleeps, tries once more, then sleeps. The owner
+ * frees the word, then checks for a sleeper. So one of the two sees the other.
+ */
 static DatahubResult
 sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
 {
@@ -345,9 +347,10 @@ datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
   return DATAHUB_OK;
 }
 
-/* A client of a strict block takes the byte of its row in lck, which it needs for
- * nothing else: others see by it whether it lives when the producer, who tells
- * them, does not. Who had the row before lets it go in an instant. */
+/* A client of a strict block takes the byte of its row in lck, which has no
+ * other use there: if the producer is dead and cannot report it, the byte shows
+ * other clients that this one is alive. The previous owner of the row releases
+ * the byte within an instant. */
 static DatahubResult
 take_row_byte (DatahubConsumer *consumer, DatahubError *error)
 {
@@ -375,8 +378,8 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
  * @lock: (out): the lock
  * @error: (out) (optional): why it failed
  *
- * Opens a user lock by index. Does not block; of a strict block up to 0.2 s where
- * somebody else has the byte of its row.
+ * Opens a user lock by index. Does not block, except for up to 0.2 s if another
+ * process holds the byte of its row in a strict block.
  *
  * Returns: %DATAHUB_OK or a failure
  */
@@ -406,11 +409,11 @@ datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
  * @lock: (out): the lock
  * @error: (out) (optional): why it failed
  *
- * Opens the user lock of that name; the first who asks gives the name to a lock
- * without one. Takes up to 2 s where another process holds the names.
+ * Opens the user lock with that name; the first call for a name gives it to a
+ * lock without one. Takes up to 2 s if another process holds the names.
  *
- * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: opened too, but a process died while
- *   it changed the names, which were checked and repaired; or a failure
+ * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: opened too, but a process died
+ * while it changed the names, which were checked and repaired; or a failure
  */
 DatahubResult
 datahub_producer_open_named_spinlock (DatahubProducer *producer,

@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-/* A reader that the producer outruns this often is told, not kept. */
+/* If the producer overtakes a reader this often, the read fails. */
 #define READ_TRIES 1000
 
 typedef struct
@@ -173,8 +173,8 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
  * @error: (out) (optional): why it failed
  *
  * Copies a coherent snapshot of part of the producer's zone: all of it from one
- * version. Waits for nobody, not for a producer killed in a write either. Any
- * thread.
+ * version. Never waits, not even for a producer that was killed during a write.
+ * Any thread.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_ERROR_INVALID outside of the zone,
  *   %DATAHUB_TIMEOUT if the producer changed it faster than it can be copied a
@@ -265,11 +265,12 @@ datahub_consumer_get_shared_zone (DatahubConsumer *consumer, uint64_t *size)
  * datahub_index_load_acquire:
  * @word: an aligned word of the shared zone
  *
- * What another process wrote before it stored the value with
- * datahub_index_store_release() is seen after this. So two words, each written
- * by one side alone, make a queue without a lock; examples/index-queue is one.
+ * After this call, all data that another process wrote before it stored the
+ * value with datahub_index_store_release() is visible. So two words, each
+ * written by one side only, form a queue without a lock; see
+ * examples/index-queue.
  *
- * Returns: its value, somebody else's: check it before use
+ * Returns: its value, which another process wrote: check it before use
  */
 uint64_t
 datahub_index_load_acquire (const uint64_t *word)
