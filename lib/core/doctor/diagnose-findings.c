@@ -5,11 +5,12 @@
 
 #include <stdio.h>
 
-/* Everybody who wants a lock waits while it is held: longer than this is worth a
+/* All other users of a lock wait while it is held: a longer hold causes a
  * warning. */
 #define HOLD_WARNING_NS (100 * NS_PER_MS)
-/* Who could have read and has not for this long has stalled; a busy machine
- * keeps a program from running for a while. */
+/* A consumer that had data available but read nothing for this long is stalled.
+ * It is long enough for a busy machine, on which a program may not run for a
+ * while. */
 #define STALL_NS (NS_PER_S / 2)
 
 static double
@@ -159,7 +160,7 @@ tell_stall (const Teller *teller, const DatahubRowInfo *row)
       info->reliable ? "reliable" : "live", info->name, info->pid, info->row,
       info->stalled ? ", shows no activity" : "",
       (unsigned long long) row->behind, info->pins);
-  /* a live one is in nobody's way, but for what it holds */
+  /* a live consumer blocks no other program, except by the records it holds */
   if (!info->reliable)
     doubt.finding.severity = DATAHUB_SEVERITY_NOTE;
   tell (teller, &doubt, for_ns);
@@ -172,7 +173,7 @@ tell_row (const Teller *teller, const DatahubRowInfo *was,
   const DatahubConsumerInfo *info = &is->info;
   Doubt doubt;
   if (!info->alive)
-    return; /* validate tells of the dead */
+    return; /* datahub_block_validate() reports dead consumers */
   if (info->state == DATAHUB_CONSUMER_ACTIVE && is->still_ns >= STALL_NS)
     tell_stall (teller, is);
   if (info->state == DATAHUB_CONSUMER_EVICTED
@@ -259,7 +260,7 @@ tell_table (const Teller *teller)
   tell (teller, &doubt, -1);
 }
 
-/* Tells what is wrong with the living; @before may be NULL. */
+/* Reports the problems of live participants; @before may be NULL. */
 void
 diagnosis_report (const DatahubDiagnosis *now, const DatahubDiagnosis *before,
     DatahubFindingFunc func, void *user_data)

@@ -57,7 +57,8 @@ note_slot (const Inventory *in, uint32_t gen, uint32_t slot,
   if (!info)
     return;
   info->n_records++;
-  /* what can still be read says more than what is only kept */
+  /* a record that can still be read takes precedence over one that is only kept
+   */
   if (info->state == DATAHUB_RECORD_STATE_UNSEEN
       || (record->state == DATAHUB_RECORD_STATE_RING
           && info->state != DATAHUB_RECORD_STATE_RING))
@@ -68,9 +69,10 @@ note_slot (const Inventory *in, uint32_t gen, uint32_t slot,
   }
 }
 
-/* Notes what a record is, unless something that says more is known already, and
- * what keeps it there keeps also: its slots and its contexts. Those have none of
- * their own beyond the four kinds there are; a hostile chain is cut at @depth. */
+/* Stores the state of a record, unless a state of higher precedence is known
+ * already. The same state then holds for its slots and its contexts. Those have
+ * none of their own beyond the four kinds there are; a hostile chain is cut at
+ * @depth. */
 static void
 note_record (const Inventory *in, uint32_t index, const BlockRecord *copy,
     DatahubRecordState state, uint32_t depth)
@@ -153,8 +155,8 @@ note_reading (const Inventory *in, DatahubRowInfo *info, uint64_t head)
       info->behind ? block_age_of (in->block, info->info.cursor) : -1;
 }
 
-/* An observer of a strict block is told of the consumers; what they hold, and
- * whether they sleep, it cannot see. */
+/* An observer of a strict block receives a list of the consumers, but cannot
+ * see their records or whether they sleep. */
 static void
 read_told_rows (Inventory *in)
 {
@@ -338,16 +340,18 @@ datahub_diagnosis_free (DatahubDiagnosis *diagnosis)
  * @diagnosis: (out) (transfer full): what everything is
  * @error: (out) (optional): why it failed
  *
- * Says of every record, slot, row and lock what it is and who holds it, as an
- * observer: nothing is written. One look cannot tell who is slow from who is at
- * work; given an earlier look, it tells who has not moved since then, and tells
- * it as findings. How long to let pass between them is the caller's choice; a
- * second is a good one. Times add up over several looks.
+ * Reports the state and the holder of every record, slot, row and lock, as an
+ * observer: nothing is written. One snapshot cannot distinguish slow
+ * participants from active ones. With an earlier snapshot in @before,
+ * participants that made no progress since then are reported as findings. The
+ * caller chooses the interval; a second is suitable. Durations add up over
+ * several snapshots.
  *
- * Of a strict block pools, locks, and what consumers hold are not seen.
+ * In a strict block pools, locks, and the records that consumers hold are not
+ * visible.
  *
- * Numbers of a live stream may be a few records apart. Does not block, but for a
- * strict block, as datahub_block_inspect(). Any thread.
+ * Numbers of a live stream may be a few records apart. Does not block, except
+ * for a strict block, as datahub_block_inspect(). Any thread.
  *
  * Returns: %DATAHUB_OK or a failure
  */

@@ -63,8 +63,8 @@ pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
   return fault;
 }
 
-/* The file of a pool has its name from before the entry until after it; only who
- * closes or removes the block takes it away first. */
+/* The file of a pool gets its name before its entry in the table and keeps it
+ * longer. Only closing or removing the block removes it first. */
 static bool
 check_file (Scan *scan, uint32_t i, Doubt *doubt)
 {

@@ -80,7 +80,7 @@ check_claim (const Block *block, Doubt *doubt)
   uint64_t claim = load_seq (&header->tail_claim);
   uint64_t head = load_seq (&header->head);
   if (tail > head)
-    return false; /* of wrong ends check_order() tells */
+    return false; /* check_order() reports wrong ends */
   /* below the tail is where a successor killed in its first steps leaves it */
   if (claim <= head && (claim >= tail || !block_is_writer_alive (block)))
     return false;
@@ -287,7 +287,7 @@ check_ring_word (Scan *scan, uint32_t i, Doubt *doubt)
   shared_u64 *at = &scan->block.ring[i];
   WordKind kind = judge_word (scan, i, &word, doubt);
   if (kind != WORD_COMMITTED) {
-    /* a lie of the counters is told as such, and not again by every word */
+    /* a wrong counter is reported as such, and not again for every word */
     Doubt unused;
     return kind == WORD_WRONG && load_seq (at) == word
         && !check_order (&scan->block, &unused);
@@ -316,8 +316,8 @@ check_sticky_word (Scan *scan, uint32_t i, Doubt *doubt)
       doubt);
 }
 
-/* Read, not mapped: a file that somebody cuts short is an error then, not a
- * signal. */
+/* Read, not mapped: if the file is truncated meanwhile, this is an error and
+ * not a signal. */
 static bool
 sum_piece (Scan *scan, Checksum *sum, uint32_t gen, uint32_t slot,
     uint64_t offset, uint64_t size)

@@ -208,7 +208,7 @@ check_lock (Scan *scan, uint32_t i, Doubt *doubt)
       name, OWNER_PARTICIPANT (owner) - PARTICIPANT_ROW, OWNER_THREAD (owner));
 }
 
-/* Whether somebody is changing the names now. */
+/* Whether a process is changing the names now. */
 static bool
 names_are_changing (const Block *block)
 {

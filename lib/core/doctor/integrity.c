@@ -94,9 +94,9 @@ doubt_set (Doubt *doubt, DatahubFindingKind kind, uint32_t index,
   return true;
 }
 
-/* For how long record number @sequence has been there, in nanoseconds: since its
- * commit. Of one that is gone: at least as long as the oldest that is not. < 0:
- * nobody can tell. */
+/* The time since record number @sequence was committed, in nanoseconds. If the
+ * record is gone, the age of the oldest one in the ring, which is a lower
+ * bound. < 0: unknown. */
 int64_t
 block_age_of (const Block *block, uint64_t sequence)
 {
@@ -141,7 +141,7 @@ scan_report (Scan *scan, DatahubFinding *finding)
     scan->func (finding, scan->user_data);
 }
 
-/* Keeps the suspects whose evidence stands. */
+/* Keeps the suspects with unchanged evidence. */
 static void
 look_again (Scan *scan)
 {
@@ -264,20 +264,20 @@ tell_unreadable (Scan *scan, const DatahubError *error)
  * @flags: #DatahubValidateFlags
  * @func: (nullable): called for each finding
  * @user_data: passed to @func
- * @report: (out caller-allocates): how many there were, and what was looked at
+ * @report: (out caller-allocates): the number of findings, and of checked items
  * @error: (out) (optional): why it failed
  *
  * Checks a block against the rules of its layout, as an observer: takes no row
- * and no lock, writes nothing, and may run beside programs at full speed. What
- * is wrong is looked at again before it is told, so that a program between two
- * steps is no finding. Of one kind at most 8 findings
- * are told, the others counted.
+ * and no lock, writes nothing, and can run beside programs at full speed. A
+ * fault is checked again before it is reported, so that a program between two
+ * steps is not a finding. At most 8 findings of one kind are reported; the
+ * others are only counted.
  *
- * Takes a few milliseconds; with %DATAHUB_VALIDATE_CHECKSUMS as long as it takes
- * to read the payload. Not for a streaming thread. Any thread.
+ * Takes a few milliseconds; with %DATAHUB_VALIDATE_CHECKSUMS as long as it
+ * takes to read the payload. Not for a streaming thread. Any thread.
  *
- * Returns: %DATAHUB_OK where the block could be looked at, whatever was found; a
- *   damaged header is a finding. Else a failure
+ * Returns: %DATAHUB_OK where the block could be looked at, whatever was found;
+ * a damaged header is a finding. Else a failure
  */
 DatahubResult
 datahub_block_validate (const char *channel, uint32_t flags,

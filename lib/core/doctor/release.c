@@ -35,7 +35,7 @@ refuse_living (Releaser *releaser, uint32_t i)
       info.name, i, info.pid);
 }
 
-/* Takes the byte of row @i, whose owner is dead. */
+/* Takes the byte of row @i, which has a dead owner. */
 static DatahubResult
 lock_row (Releaser *releaser, uint32_t i)
 {
@@ -46,7 +46,7 @@ lock_row (Releaser *releaser, uint32_t i)
   return refuse_living (releaser, i);
 }
 
-/* Whether row @i is still that of the consumer the caller means; 0: whoever. */
+/* Whether row @i still belongs to consumer @consumer; 0: to any. */
 static bool
 is_meant (const Releaser *releaser, uint32_t i, uint64_t consumer)
 {
@@ -88,8 +88,8 @@ holds (const Block *block, uint32_t i, uint32_t record)
       & 1;
 }
 
-/* Clears one bit: the owner is dead, and who takes the row meanwhile would have
- * to have its byte. */
+/* Clears one bit. The owner is dead, and the row cannot be taken meanwhile,
+ * since that needs its byte. */
 static DatahubResult
 release_pin (Releaser *releaser, uint32_t i, uint32_t record, uint64_t consumer)
 {
@@ -218,19 +218,19 @@ release (Releaser *releaser, const DatahubHeldThing *thing)
 /**
  * datahub_block_release:
  * @channel: the name of a block
- * @thing: what to release, and from whom
+ * @thing: what to release, and its holder
  * @error: (out) (optional): why it failed
  *
- * Takes one thing from a dead holder, now. `holder` makes sure that it is the one
- * who was meant: the id of a consumer (#DatahubConsumerInfo), or the owner word of
- * a lock (#DatahubLockInfo); 0: whoever it is. Never takes anything from a living
- * one, by the evidence of kernel locks: that is %DATAHUB_ERROR_BUSY, and @error
- * says whom to end. Takes up to 2 s where somebody else repairs the block. Any
+ * Releases one thing that a dead process holds. `holder` is the expected
+ * holder: the id of a consumer (#DatahubConsumerInfo), or the owner word of a
+ * lock (#DatahubLockInfo); 0: any. Takes nothing from a live holder, as shown
+ * by kernel locks: the result is then %DATAHUB_ERROR_BUSY, and @error names the
+ * process to end. Takes up to 2 s if another process repairs the block. Any
  * thread.
  *
- * Returns: %DATAHUB_OK; %DATAHUB_ERROR_BUSY: its holder lives, or another repairer
- *   is at work; %DATAHUB_ERROR_NOT_FOUND: there is nothing to release, or another
- *   holds it by now; or a failure
+ * Returns: %DATAHUB_OK; %DATAHUB_ERROR_BUSY: its holder is alive, or another
+ * repairer is running; %DATAHUB_ERROR_NOT_FOUND: there is nothing to release,
+ * or another holds it by now; or a failure
  */
 DatahubResult
 datahub_block_release (const char *channel, const DatahubHeldThing *thing,

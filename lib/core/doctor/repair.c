@@ -25,7 +25,7 @@
 /* Every row and lock, the names, the pool files, the block itself. */
 #define ACTIONS_MAX (MAX_ROWS + N_USER_LOCKS + 4)
 
-/* What was done is told when no lock is held any more. */
+/* Actions are reported after all locks are released. */
 typedef struct
 {
   Block *block;
@@ -117,7 +117,8 @@ is_dry (const Repairer *repairer)
   return repairer->fd < 0;
 }
 
-/* Under the row's byte: its owner is dead and nobody takes the row meanwhile. */
+/* Called with the row's byte held: its owner is dead, and the row cannot be
+ * taken meanwhile. */
 static bool
 clean_row (Repairer *repairer, uint32_t i)
 {
@@ -157,8 +158,8 @@ repair_rows (Repairer *repairer)
     block_attend (block);
 }
 
-/* Names nobody in the place of the dead: whoever takes the lock next is told, as
- * if it had found the dead one itself. */
+/* Replaces the dead owner by "abandoned": the next thread that takes the lock
+ * gets the same result as if it had found the dead owner itself. */
 bool
 repair_abandon (UserLock *lock, uint64_t owner)
 {
@@ -183,7 +184,7 @@ repair_locks (Repairer *repairer)
     if (kind != LOCK_OWNER_DEAD && kind != LOCK_OWNER_NOBODY)
       continue;
     if (!is_dry (repairer) && !repair_abandon (lock, owner))
-      continue; /* somebody took it meanwhile, and was told */
+      continue; /* another thread took it meanwhile, with that result */
     lock_registry_read_name (lock, name);
     note (repairer, DATAHUB_REPAIR_LOCK, i,
         "User lock %u%s%s%s is taken from its dead owner; the next thread that "
@@ -207,7 +208,7 @@ repair_names (Repairer *repairer)
       "The names of the user locks are checked, and invalid ones are removed.");
 }
 
-/* Generations whose files stay. */
+/* Generations of the files that stay. */
 typedef struct
 {
   uint32_t gens[GENS_MAX];
@@ -243,8 +244,8 @@ keep_table (const Block *block, Kept *kept)
   }
 }
 
-/* A pool leaves the table only when no record refers to it, so one that does
- * says that somebody changed the table. */
+/* A pool leaves the table only when no record refers to it. If a record refers
+ * to a pool that is not in the table, the table was overwritten. */
 static void
 keep_referred (const Block *block, Kept *kept)
 {
@@ -262,7 +263,7 @@ keep_referred (const Block *block, Kept *kept)
   }
 }
 
-/* Pool files that no table names. Byte 0 is held, so nobody grows the block. */
+/* Pool files that are in no table. Byte 0 is held, so the block cannot grow. */
 static void
 remove_stray_pools (Repairer *repairer)
 {
@@ -304,8 +305,8 @@ close_block (Repairer *repairer)
       "they read all committed records, then their stream ends.");
 }
 
-/* Byte 0 says that the producer is dead and that no other begins meanwhile; the
- * entry must still lead here. */
+/* Holding byte 0 proves that the producer is dead, and that no other starts
+ * meanwhile. The entry must still refer to this block. */
 static void
 repair_producers_part (Repairer *repairer)
 {
@@ -347,7 +348,8 @@ repair_everything (Repairer *repairer)
   STEP (REPAIR_UNLOCKED);
 }
 
-/* A closed block that nobody has open is removed, as its last reader would. */
+/* A closed block that no process has open is removed, as its last reader would
+ * do. */
 static void
 remove_if_unused (const Block *block, uint32_t flags)
 {
@@ -366,20 +368,20 @@ remove_if_unused (const Block *block, uint32_t flags)
  * @n_done: (out): how many there were
  * @error: (out) (optional): why it failed
  *
- * Cleans up what dead programs left in a block, so far as that is safe while
- * others use it: rows of dead consumers, user locks of dead owners (who takes one
- * next is told %DATAHUB_OWNER_DIED), names of locks that were half changed, files
- * of pools that no table names. Nothing is taken from anybody alive, by the
- * evidence of kernel locks, and damage stays as it is.
+ * Cleans up after dead programs in a block, as far as that is safe while other
+ * programs use it: rows of dead consumers, user locks of dead owners (the next
+ * thread that takes one gets %DATAHUB_OWNER_DIED), names of locks that were half
+ * changed, files of pools that are in no table. Nothing is taken from a live
+ * process, as shown by kernel locks, and damage is not repaired.
  *
- * A dead producer's block stays as it is as well, for a successor to go on with
- * it, unless %DATAHUB_REPAIR_CLOSE_DEAD is given: then it is closed for good, and
- * removed where nobody has it open.
+ * The block of a dead producer stays, so that a new producer can continue it.
+ * With %DATAHUB_REPAIR_CLOSE_DEAD it is closed for good, and removed if no
+ * process has it open.
  *
- * Two repairers at once exclude each other; one that is killed half-way is no
- * harm, and the next does the rest. With %DATAHUB_REPAIR_DRY_RUN it takes no lock,
- * changes nothing, and only tells what it would do. A strict block is its
- * producer's alone: %DATAHUB_ERROR_DENIED. Any thread.
+ * Two repairers exclude each other. If one is killed, the next completes its
+ * work. With %DATAHUB_REPAIR_DRY_RUN it takes no lock, changes nothing, and
+ * only reports what it would do. Only its producer can repair a strict block:
+ * %DATAHUB_ERROR_DENIED. Any thread.
  *
  * Returns: %DATAHUB_OK; %DATAHUB_ERROR_BUSY: another repairer is at work; or a
  *   failure

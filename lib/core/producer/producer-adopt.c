@@ -44,7 +44,7 @@ typedef struct
   uint64_t head, tail, ordinal;
 } Heir;
 
-/* ---- C0: whose block it is ---- */
+/* ---- C0: the owner of the block ---- */
 
 /* Opens what the name leads to and takes byte 0 of it. False: nothing is there,
  * or it is in use, or it is damaged. */
@@ -238,8 +238,8 @@ inherit_record (Heir *heir, uint32_t index)
       record.meta_offset, record.meta_size);
 }
 
-/* A context that is in use is still what the record says it is. One that is not
- * was used again, and the record is left over. Sequences fall along these
+/* A context that is in use still matches its reference in the record. Otherwise
+ * it was used again, and the record is a leftover. Sequences fall along these
  * references, so they never lead in a circle. */
 static void
 count_contexts (Heir *heir, uint32_t index)
@@ -361,7 +361,7 @@ judge_sticky (Heir *heir)
   }
   for (uint64_t s = heir->tail; s < heir->head; s++)
     follow_sticky (heir, s);
-  /* the stream goes on, so who joins must not take it for over */
+  /* the stream continues, so joining consumers must not find it ended */
   if (RING_RECORD (heir->sticky[STICKY_EOS]) != RECORD_NONE)
     heir->sticky[STICKY_EOS] = RING_WORD (heir->head, RECORD_NONE);
 }
@@ -492,8 +492,8 @@ store_header (const DatahubProducer *producer)
   STEP (C8_WOKE);
 }
 
-/* Also tells who looks for the name that its producer is another (the entry is
- * the file that is written). */
+/* Also notifies watchers of the name that its producer changed (the written
+ * file is the entry). */
 static void
 sign_lock_file (const Block *block)
 {
@@ -514,8 +514,9 @@ tidy_files (const DatahubProducer *producer)
       gens[n++] = producer->pools[i]->shape.gen;
   for (uint32_t i = 0; i < n; i++)
     raise_u32_seq (&header->next_gen, gens[i]);
-  /* the dead one may have put a pool into the table and told nobody: without
-   * this nobody is seen to lag when the block closes, and its files go */
+  /* the dead producer may have added a pool without a wake: without this no
+   * consumer would count as behind when the block closes, and its files would
+   * be removed */
   add_seq (&header->pool_changes, 1);
   STEP (C9_CHANGES_COUNTED);
   block_unlink_stray_pools (&producer->block, gens, n); /* C9 */
@@ -599,7 +600,7 @@ give_up (DatahubProducer *producer)
 
 /* Takes over the dead block that the producer's name leads to, if there is one
  * and it is whole and fits. The producer is new, with its name and its limits.
- * Takes up to 0.2 s where the name is taken. Models: tests/model/adopt.pml. */
+ * Takes up to 0.2 s if the name is taken. Models: tests/model/adopt.pml. */
 bool
 producer_adopt (DatahubProducer *producer)
 {

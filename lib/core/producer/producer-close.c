@@ -121,11 +121,11 @@ mark_closed (BlockHeader *header)
  * datahub_producer_close:
  * @producer: (transfer full) (nullable): a producer
  *
- * Marks the block closed, wakes everybody, ends every wait of other threads and
- * removes the names; a block that was adopted and not published stays, for the
- * next producer. Consumers read what was committed to its end. Loans stay
- * valid until datahub_producer_abort(). Takes up to 0.3 s where a living
- * consumer has not seen the newest pool; the last one then removes the files.
+ * Marks the block closed, wakes all consumers, ends every wait of other threads
+ * and removes the names. A block that was adopted but not published stays for
+ * the next producer. Consumers read all committed records. Loans stay valid
+ * until datahub_producer_abort(). Takes up to 0.3 s if a live consumer has not
+ * seen the newest pool; the last consumer then removes the files.
  */
 void
 datahub_producer_close (DatahubProducer *producer)

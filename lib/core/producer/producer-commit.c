@@ -175,8 +175,8 @@ replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
 }
 
 /* Stores the sticky words that changed; each store retires the old record for
- * those who come through that word, as A3 does for the ring. Until then that
- * record has a reference for being shown. */
+ * readers of that word, as A3 does for the ring. Until then that record has a
+ * reference for being reachable. */
 static void
 publish_sticky (DatahubProducer *producer)
 {
@@ -288,11 +288,11 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
   STEP (BUFFER_NOTED);
 }
 
-/* Whether somebody sleeps and is to be woken. The bits are taken (A9), so that
- * one sleep costs one wake however long the sleeper takes to run; `wake` steps
- * after that (A8) and only then. A sleeper loads `wake` first (B8), then sets its
- * bit (B7), then looks at the head: if its bit was taken, the value it sleeps on
- * is old and the kernel refuses; if it was not, it sees the head or the next
+/* Whether a consumer sleeps and must be woken. The bits are taken (A9), so that
+ * one sleep costs one wake, even if the sleeper is slow to run. Only after that
+ * `wake` is incremented (A8). A sleeper loads `wake` first (B8), then sets its
+ * bit (B7), then looks at the head: if its bit was taken, the value it sleeps
+ * on is old and the kernel refuses; if it was not, it sees the head or the next
  * commit sees the bit. */
 static bool
 take_waiters (DatahubProducer *producer)
@@ -312,8 +312,8 @@ take_waiters (DatahubProducer *producer)
   return true;
 }
 
-/* Makes everything that was committed visible. Returns whether somebody sleeps
- * and is to be woken. */
+/* Makes all committed records visible. Returns whether a consumer sleeps and
+ * must be woken. */
 bool
 ring_show (DatahubProducer *producer, uint64_t now)
 {
@@ -364,8 +364,8 @@ publish_batch (DatahubProducer *producer, Call *call)
   call->first_sequence = first;
 }
 
-/* A block that was adopted shows what is committed when it is published; or
- * sooner, where the ring would be full of what nobody can see. */
+/* The records that are committed to an adopted block become visible when it is
+ * published, or earlier if the ring would be full of invisible records. */
 static void
 stop_holding_back (DatahubProducer *producer, uint32_t n)
 {

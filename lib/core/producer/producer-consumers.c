@@ -3,12 +3,12 @@
  * are never stale. */
 #include "producer-private.h"
 
-/* Dead consumers make no noise: those who wait look at the locks this often. */
+/* The death of a consumer wakes no thread: waiting threads check the locks at
+ * this interval. */
 #define CONSUMER_SLICE_NS SLEEP_SLICE_NS
 #define JANITOR_NS NS_PER_S
 
-/* Whose life is told by a lock that only the producer can see is looked at
- * first. */
+/* Rows with a lock that only the producer can test are checked first. */
 static void
 look_at_strict_rows (DatahubProducer *producer)
 {
@@ -44,8 +44,8 @@ slice_until (int64_t end, int64_t slice)
  * @n_consumers: how many to wait for
  * @timeout_ns: how long
  *
- * Waits until that many live consumers have chosen where they start: whoever is
- * counted misses nothing committed from now on. Ended by
+ * Waits until that many live consumers have chosen their start position: they
+ * miss nothing that is committed from now on. Interrupted by
  * %DATAHUB_WAIT_CONSUMERS.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,

@@ -39,8 +39,8 @@ pool_counted_bytes (const PoolShape *shape)
   return shape->kind == POOL_PAYLOAD ? shape->n_slots * shape->stride : 0;
 }
 
-/* A slot nobody refers to is free at once: the pins of readers are on records,
- * and a record keeps its slots until reclaim saw no pin. */
+/* A slot without a reference is free at once: readers pin records, and a record
+ * keeps its slots until reclaim saw no pin. */
 void
 slot_unref (DatahubProducer *producer, SlotRef slot)
 {
@@ -263,7 +263,7 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   if (producer->server)
     strict_server_add_pool (producer->server, shape.gen, kind, pool->fd);
   pthread_mutex_lock (&producer->lock);
-  /* after a close nothing is linked: nobody would remove it */
+  /* after a close no file is linked: it would never be removed */
   closed = producer->closed;
   entry = closed ? -1 : free_entry (producer);
   if (producer->published && entry >= 0)
@@ -366,8 +366,9 @@ choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
   return *n_slots >= POOL_SLOTS_MIN;
 }
 
-/* What to do when the block cannot grow now (P5): give up old frames that no
- * reliable consumer needs, else wait for those who do, else drop the new one. */
+/* If the block cannot grow now (P5): discard old frames that no reliable
+ * consumer needs, or else wait for those consumers, or else drop the new frame.
+ */
 static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {

@@ -67,8 +67,9 @@ bury (DatahubProducer *producer, uint64_t s, uint32_t record)
   ring_unref (producer, record);
 }
 
-/* Gives up the oldest buffer below @end of @rank that would free a slot of @pool.
- * The newest buffer stays: who joins starts there. The lock is held. */
+/* Discards the oldest buffer below @end of @rank that would free a slot of
+ * @pool. The newest buffer stays, since joining consumers start there. The lock
+ * is held. */
 static bool
 give_up (DatahubProducer *producer, const Pool *pool, Rank rank, uint64_t end,
     const PinScan *pins)
@@ -101,7 +102,7 @@ ring_give_up (DatahubProducer *producer, const Pool *pool)
   if (producer->n_free_recs == 0 || producer->n_lesser == 0)
     return false;
   end = ring_lowest_gate (producer); /* T1: A0, A2 */
-  /* what nobody was shown yet is above the head that joiners load */
+  /* unpublished records are above the head that joining consumers load */
   if (end > producer->shown_head)
     end = producer->shown_head;
   pin_scan_begin (producer, &pins);
@@ -112,11 +113,12 @@ ring_give_up (DatahubProducer *producer, const Pool *pool)
       || give_up (producer, pool, RANK_DELTA, end, &pins);
 }
 
-/* Whether the oldest record may go for a buffer of rank @wanted: not a key frame
- * for a droppable one, and for a delta unit not the newest key frame, which it
- * depends on. Older key frames may go for it: a stream that keeps old key frames
- * instead of going on would help nobody. A reliable consumer waits for the new
- * buffer, so where there is one the old ones that it has read go. */
+/* Whether the oldest record may go for a buffer of rank @wanted: not a key
+ * frame for a droppable one, and for a delta unit not the newest key frame,
+ * which it depends on. Older key frames can be discarded for it: the stream
+ * must continue rather than keep old key frames. A reliable consumer waits for
+ * the new buffer, so if there is one, old buffers that it has read are
+ * discarded. */
 bool
 ring_may_retire_for (DatahubProducer *producer, Rank wanted)
 {

@@ -82,7 +82,7 @@ typedef struct
 /* A row of a strict block, which is an object of its own. */
 typedef struct
 {
-  int fd; /* a description that holds no lock; -1: nobody has it */
+  int fd; /* a description that holds no lock; -1: not in use */
   bool granted;
   uint32_t quota;
   uint64_t claim; /* of the newest owner */
@@ -125,12 +125,12 @@ struct _DatahubProducer
   uint64_t shown_head; /* as stored: below head while held back */
   uint64_t cleared; /* retire below this without a claim */
   uint64_t lowest; /* no gate is below this, */
-  uint32_t joins; /* as long as nobody joined since */
+  uint32_t joins; /* until the next consumer joins */
   uint64_t last_buffer, last_key; /* sequences; DATAHUB_NONE: none */
   uint64_t n_tombstones; /* in the ring */
   uint64_t n_lesser; /* droppable buffers and delta units in the ring */
-  /* The record of each sequence in the ring, as RecordRefs kept privately: an
-   * index that comes back from shared memory is somebody else's word. */
+  /* The record of each sequence in the ring, kept privately as RecordRefs: an
+   * index in shared memory cannot be trusted. */
   uint16_t *ring;
   RecordRefs *records;
   uint16_t *free_recs;
@@ -152,8 +152,8 @@ struct _DatahubProducer
 
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
   Blocker blockers[MAX_ROWS];
-  /* Bits of rows whose gate is not believed any more, see row_needs(), and the
-   * claims of their owners then. */
+  /* Bits of rows with a gate that is ignored, see row_needs(), and the claims
+   * of their owners at that time. */
   shared_u64 distrusted[N_WAITER_WORDS];
   shared_u64 distrusted_claims[MAX_ROWS];
   uint64_t n_evictions, n_waits, n_growths, n_given_up;
@@ -184,7 +184,7 @@ producer_private_mode (const DatahubProducer *producer)
   return producer->options.mode & 0644;
 }
 
-/* Whoever may read a block must be able to lock and to write its row. */
+/* A user that can read a block must be able to lock and to write its row. */
 static inline uint32_t
 producer_shared_mode (const DatahubProducer *producer)
 {
@@ -198,7 +198,7 @@ typedef enum
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
   ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
-  ATTEMPT_STARVED, /* every slot is held; nobody is waited for yet */
+  ATTEMPT_STARVED, /* every slot is held; no wait has started yet */
   ATTEMPT_EXHAUSTED, /* every record is: a bigger block has no more of them */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
@@ -333,7 +333,7 @@ uint64_t ring_live_records (const DatahubProducer *producer);
 bool ring_give_up (DatahubProducer *producer, const Pool *pool);
 bool ring_may_retire_for (DatahubProducer *producer, Rank wanted);
 
-/* Pools; the lock is held except where said. */
+/* Pools. The lock must be held unless stated otherwise. */
 Pool *pool_find_old (const DatahubProducer *producer, uint32_t gen);
 Attempt pool_take (DatahubProducer *producer, Call *call, PoolKind kind,
     SlotRef *slot);
@@ -380,7 +380,7 @@ void strict_server_free (StrictServer *server);
 bool producer_space (const DatahubProducer *producer, uint64_t *total,
     uint64_t *available);
 void producer_unref (DatahubProducer *producer);
-void producer_free (DatahubProducer *producer); /* nobody else has it */
+void producer_free (DatahubProducer *producer); /* no other thread has it */
 void producer_close_fd (int *fd); /* -1: there is none */
 
 #endif /* DATAHUB_PRODUCER_PRIVATE_H */

@@ -95,7 +95,7 @@ publish_adopted (DatahubProducer *producer)
  *
  * Makes the block attachable under its name. A dead predecessor's block that was
  * not adopted is closed on its behalf and removed; a live one is
- * %DATAHUB_ERROR_BUSY. Takes up to 0.2 s where the name is taken. Once.
+ * %DATAHUB_ERROR_BUSY. Takes up to 0.2 s if the name is taken. Once.
  *
  * Returns: %DATAHUB_OK or a failure; the producer can then only be closed
  */

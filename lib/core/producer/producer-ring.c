@@ -8,9 +8,9 @@
  * put in limbo by its adopter. */
 #include "producer-private.h"
 
-/* Only the owner that it was found with: who has the row next is believed. (Of a
- * strict block the bit goes when the row gets another owner; there its words are
- * a client's.) */
+/* Only for the owner at that time: the gate of the next owner is used again.
+ * (In a strict block the bit is cleared when the row gets another owner, since
+ * a client writes its words.) */
 bool
 ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
 {
@@ -22,10 +22,11 @@ ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
       == load_relaxed (&producer->distrusted_claims[row]);
 }
 
-/* The sequence that row @i still needs, as its gate says; at or above
- * GATE_EVICTED: none. A gate that was found to move on and back while the
- * producer waited for it is not believed until it is open again: whoever writes
- * to it faster than a compare-and-swap could hold the producer for ever. */
+/* The sequence that row @i still needs according to its gate; at or above
+ * GATE_EVICTED: none. A gate that moved forward and back while the producer
+ * waited for it is ignored until it is open again: otherwise a process that
+ * writes it faster than a compare-and-swap could block the producer for ever.
+ */
 static uint64_t
 row_needs (DatahubProducer *producer, uint32_t i)
 {
@@ -67,9 +68,9 @@ ring_lowest_gate (DatahubProducer *producer)
   return lowest;
 }
 
-/* No gate is below what is returned (A2). Gates only move forward, and whoever
- * joins counts himself after he stored his gate, so what one scan saw holds
- * until somebody joins. */
+/* No gate is below what is returned (A2). Gates only move forward, and a
+ * joining consumer counts itself after it stored its gate, so the result of a
+ * scan is valid until a consumer joins. */
 static uint64_t
 lowest_gate_known (DatahubProducer *producer, uint64_t needed)
 {
@@ -180,13 +181,12 @@ pin_scan_look (const DatahubProducer *producer, PinScan *scan)
   }
 }
 
-/* One pass over the rows (A5) frees every retired record that nobody pins. Many
- * are retired (A3) before one fence (A10): a reader whose pin (B3) the pass does
- * not see sees all of that in B4 and backs off. Each ordered by itself would wait
- * for the stores of its commit.
- * Records that the freed ones referred to join limbo behind them and are judged
- * by the same scan where it saw them: their own words were retired before it.
- * Returns how many were freed. */
+/* One pass over the rows (A5) frees every retired record without a pin. Many
+ * are retired (A3) before one fence (A10): a reader whose pin (B3) the pass
+ * does not see sees all of that in B4 and backs off. A fence for each would
+ * wait for the stores of its commit. Records that the freed ones referred to
+ * join limbo after them, and are judged by the same scan if it saw them: their
+ * own words were retired before it. Returns how many were freed. */
 uint32_t
 ring_reclaim (DatahubProducer *producer)
 {

@@ -149,9 +149,9 @@ datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
  * @producer: the producer that lent @slot, closed or not
  * @slot: a loan
  *
- * Ends a loan. What was committed of it stays with its records; a slot never
- * committed goes back unseen. A slot that nobody has is left alone. Any thread;
- * does not block.
+ * Ends a loan. Committed data of it stays with its records; a slot that was
+ * never committed is returned unseen. A slot that is not lent is ignored. Any
+ * thread; does not block.
  */
 void
 datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)

@@ -63,10 +63,11 @@ datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
  * @producer: a producer
  * @indices: (out caller-allocates): a snapshot
  *
- * For those who build a protocol of their own beside the stream, and for looking
- * on. One system call for each consumer, so not for every buffer. The numbers of
- * a live stream may be a few records apart. `read_index` is `commit_index` where
- * nobody is attached, and never below `oldest_index`. Any thread; does not block.
+ * For programs that build a protocol of their own beside the stream, and for
+ * monitoring. Makes one system call for each consumer, so it should not be
+ * called for every buffer. The numbers of a live stream may be a few records
+ * apart. `read_index` is `commit_index` if no consumer is attached, and never
+ * below `oldest_index`. Any thread; does not block.
  */
 void
 datahub_producer_get_indices (DatahubProducer *producer,

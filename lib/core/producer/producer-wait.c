@@ -11,9 +11,9 @@
 #define REAP_PAUSE_NS (4 * NS_PER_MS)
 /* A sleep and a wake take about as long. */
 #define SPIN_NS (NS_PER_MS / 50)
-/* While the ring stands still a sound row can be in the way at three gates: at
- * each of the records that are kept (RING_MIN_KEPT), and behind them with a
- * pin. A word that moves on and back is nobody's progress. */
+/* While the ring does not move, a correct row can block at three gates: at each
+ * of the records that are kept (RING_MIN_KEPT), and after them with a pin. A
+ * word that moves forward and back makes no progress. */
 #define GATES_AT_ONE_TAIL 4
 
 static bool
@@ -110,11 +110,11 @@ distrust (DatahubProducer *producer, uint32_t i)
 }
 
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
- * before, and evicts those over block-timeout (L5). Counted in time this
- * producer really slept, at most a slice at once: one that was itself stopped
- * evicts nobody on waking. The compare-and-swap fails where the row moved on or
- * changed hands (the gate carries the incarnation). Models:
- * tests/model/gate.pml. */
+ * before, and evicts those over block-timeout (L5). Only time that this
+ * producer slept counts, at most a slice per call: a producer that was itself
+ * stopped evicts no consumer when it continues. The compare-and-swap fails if
+ * the row moved on or has another owner (the gate contains the incarnation).
+ * Models: tests/model/gate.pml. */
 static void
 charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
 {
@@ -303,9 +303,9 @@ run_on (DatahubProducer *producer, Call *call, Attempt attempt)
   return result;
 }
 
-/* Runs @call to its end: try; clean after the dead; grow; wait for reliable
- * consumers. Who does not wait asks no clock. Any thread; the streaming one as a
- * rule. */
+/* Runs @call to its end: try; clean up after dead consumers; grow; wait for
+ * reliable consumers. Without a wait the clock is not read. Any thread;
+ * normally the streaming thread. */
 DatahubResult
 producer_run (DatahubProducer *producer, Call *call)
 {

@@ -309,18 +309,20 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
  * @producer: (out): the producer
  * @error: (out) (optional): why it failed
  *
- * Builds a block that nobody can see yet; commits are possible at once, and
- * consumers attach after datahub_producer_publish(). All memory is allocated
- * here: a full file system is %DATAHUB_ERROR_NO_SPACE with the numbers, never a
- * SIGBUS later. What dead processes of this user left is removed first.
+ * Creates a block that is not visible yet. Commits are possible at once;
+ * consumers can attach after datahub_producer_publish(). All memory is
+ * allocated here: a full file system is %DATAHUB_ERROR_NO_SPACE with the
+ * numbers, never a SIGBUS later. Files that dead processes of this
+ * user left are removed first.
  *
- * With `adopt` the block that a dead producer left under the name is taken over
- * here instead, where it is whole and has the sizes, zones, mode and secret that
- * @options ask for, or leave to the library: its consumers stay attached, and
- * sequences and counts go on. What is committed is seen from
- * datahub_producer_publish() on, or when it would fill the ring. A producer
- * closed before that leaves the block as dead as it was. Whether it did so is in
- * datahub_producer_get_stats(). Takes up to 0.2 s where the name is taken.
+ * With `adopt` the block of a dead producer of that name is continued instead,
+ * if it is not damaged and has the sizes, zones, mode and secret that @options
+ * require (defaults fit any). Its consumers stay attached, and sequences and
+ * counts continue. Committed records become visible with
+ * datahub_producer_publish(), or earlier if they would fill the ring. A producer
+ * that is closed before that leaves the block of the dead producer as it was.
+ * datahub_producer_get_stats() shows whether a block was adopted. Takes up to
+ * 0.2 s if the name is taken.
  *
  * Returns: %DATAHUB_OK or a failure
  */

@@ -36,8 +36,8 @@
 /* The kernel limits the descriptors in flight. A pool that could not be sent is
  * sent again after this time. */
 #define OWED_SLICE_NS (10 * NS_PER_MS)
-/* Rows whose clients hung up are looked at often while their processes end, and
- * all rows once in SWEEP_NS. */
+/* Rows of clients that hung up are checked often while their processes end; all
+ * rows are checked once in SWEEP_NS. */
 #define LINGER_SLICE_NS (2 * NS_PER_MS)
 #define LINGER_NS NS_PER_S
 #define SWEEP_NS NS_PER_S
@@ -464,8 +464,8 @@ send_owed (StrictServer *server)
   return owed;
 }
 
-/* Reaps rows. The lock of a row tells whether its owner lives; a connection that
- * ends is only a reason to look. */
+/* Reaps rows. The lock of a row shows whether its owner is alive; a connection
+ * that ends is only a reason to check it. */
 static void
 sweep (StrictServer *server, int64_t now)
 {
