@@ -4,7 +4,7 @@
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 
-/* To everybody who listens for blocks of this name. */
+/* Sends to all clients that subscribed to blocks of this name. */
 void
 broker_tell_block (DatahubBroker *broker, const char *event, BlockEntry *block,
     const char *reason)
@@ -20,7 +20,7 @@ broker_tell_block (DatahubBroker *broker, const char *event, BlockEntry *block,
   broker_publish (broker, block->name, FALSE, NULL, message);
 }
 
-/* To the block's owner, and to those who listen for its notifications. */
+/* Sends to the block's owner, and to the subscribers of its notifications. */
 void
 broker_tell_consumer (DatahubBroker *broker, const char *event,
     BlockEntry *block, Joined *joined, const char *reason)

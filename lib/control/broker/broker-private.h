@@ -6,7 +6,8 @@
 #include "registry-private.h"
 #include "rights-private.h"
 
-/* Told to clients in the answer to "hello"; three missed and they are silent.
+/* Sent to clients in the answer to "hello". A client that misses three is
+ * stalled.
  */
 #define PROTOCOL_HEARTBEAT_MS 400
 #define PROTOCOL_HEARTBEATS_MISSED 3

@@ -17,7 +17,8 @@
 #define PAGE_BYTES (MESSAGE_MAX - 4096)
 /* How long clients leave the lock to the broker that asked for it. */
 #define YIELD_HOLD_MS 500
-/* For what was said last to reach everybody before the connections end. */
+/* Time for the last messages to reach all clients before the connections
+ * end. */
 #define YIELD_LINGER_MS 60
 
 static gboolean
@@ -35,7 +36,8 @@ need (BrokerCall *call, Right right, const char *name, GError **error)
       "this key has no right to %s %s", right_word (right), name);
 }
 
-/* "hello": who the client is. The key it claims must be the one it proved. */
+/* "hello": the identity of the client. The key that it claims must be the key
+ * of its connection. */
 static gboolean
 handle_hello (BrokerCall *call, GError **error)
 {
@@ -65,7 +67,7 @@ handle_hello (BrokerCall *call, GError **error)
         "this broker has %d clients, which is its limit", MAX_CLIENTS);
   g_autofree char *own_host = evidence_host ();
   registry_route (&broker->registry, client, call->routing);
-  /* Who says hello again as another is that one no more. */
+  /* A connection that greets with another identity loses the previous one. */
   if (call->client && call->client != client)
     registry_drop_idle (&broker->registry, call->client);
   token_new (client->epoch);
@@ -115,7 +117,7 @@ make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
   Registry *registry = &call->broker->registry;
   BlockEntry *block = registry_find (registry, name);
   gboolean own = block && block->owner == call->client;
-  /* The same block, adopted from a dead producer: nobody has to leave it. */
+  /* The same block, adopted from a dead producer: its consumers stay. */
   gboolean stays = block && strcmp (block->uuid, uuid) == 0 && (*uuid || own);
 
   if (block && !own && !may_replace (call, block, uuid))
@@ -209,8 +211,8 @@ handle_unregister (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* Who may consume a strict block gets a ticket of his own: good once, for a
- * while, and of no use for letting others in. */
+/* A client with the right to consume a strict block gets its own ticket: valid
+ * once, for a limited time, and of no use to admit other clients. */
 static void
 introduce (BrokerCall *call, const BlockEntry *block)
 {
@@ -304,8 +306,8 @@ forget_subscription (BrokerClient *client, const char *pattern)
   }
 }
 
-/* What a client hears is filtered by its rights when it is told, so a pattern
- * wider than those does no harm. */
+/* Notices are filtered by the rights of the client when they are sent, so a
+ * pattern that is wider than these is harmless. */
 static gboolean
 handle_subscribe (BrokerCall *call, GError **error)
 {
@@ -336,7 +338,7 @@ handle_unsubscribe (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* Told by the consumer itself, or by the producer that sees it. */
+/* Sent by the consumer itself, or by the producer that detects it. */
 static gboolean
 handle_consumer_joined (BrokerCall *call, GError **error)
 {
@@ -365,7 +367,7 @@ handle_consumer_joined (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* Told by the consumer itself, or by the producer that threw it out. */
+/* Sent by the consumer itself, or by the producer that evicted it. */
 static gboolean
 handle_consumer_left (BrokerCall *call, GError **error)
 {
@@ -388,7 +390,7 @@ handle_consumer_left (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* From the producer to those who listen, from a consumer to the producer. */
+/* From the producer to its subscribers, or from a consumer to the producer. */
 static gboolean
 handle_notify (BrokerCall *call, GError **error)
 {
@@ -468,8 +470,8 @@ handle_stats (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* An embedded broker makes way for a real one, which asks for it; everybody else
- * is told to let that one take the lock. */
+/* An embedded broker stops for a standalone one that requests it. All other
+ * clients are notified, so that they leave the lock to that broker. */
 static gboolean
 handle_yield (BrokerCall *call, GError **error)
 {

@@ -8,8 +8,8 @@
 
 #define SILENT_US                                                              \
   (PROTOCOL_HEARTBEAT_MS * PROTOCOL_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
-/* A turn this late means that the broker itself was stopped, not its clients.
- */
+/* A turn this late means that the broker itself was stopped, not its
+ * clients. */
 #define OWN_PAUSE_US (G_USEC_PER_SEC)
 /* What cannot be examined (another machine, another user) goes after this. */
 #define REMOTE_PATIENCE_US (30 * G_USEC_PER_SEC)
@@ -98,7 +98,7 @@ drop_silent_clients (DatahubBroker *broker)
     registry_drop_idle (&broker->registry, g_ptr_array_index (silent, i));
 }
 
-/* Marks the silent; says whether there are any. */
+/* Marks stalled clients. Returns whether there are any. */
 static gboolean
 mark_silent_clients (DatahubBroker *broker, gint64 now)
 {
@@ -119,7 +119,7 @@ mark_silent_clients (DatahubBroker *broker, gint64 now)
   return any;
 }
 
-/* The regular look at everybody. */
+/* The periodic check of all clients. */
 gboolean
 broker_tick (gpointer user_data)
 {
@@ -198,8 +198,8 @@ probe (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Some connection broke; libzmq does not say whose. Sending to everybody tells:
- * a message to a route that is gone fails. */
+/* A connection broke; libzmq does not report which. So a message is sent to
+ * every client: it fails for a route that is gone. */
 void
 broker_probe_soon (DatahubBroker *broker)
 {

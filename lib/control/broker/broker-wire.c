@@ -41,8 +41,8 @@ send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
   return sent || !fits;
 }
 
-/* Sends @message to @client. One that is gone, or does not read what it is
- * sent, is lost: it says hello again if it lives. Never waits. */
+/* Sends @message to @client. If the client is gone, or does not read its
+ * messages, it is removed; if it is alive, it greets again. Never waits. */
 void
 broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message)
 {
@@ -56,8 +56,8 @@ broker_event_new (const char *event)
   return json_pack ("{s:s, s:s}", "type", "event", "event", event);
 }
 
-/* Sends @message about the block @name to all who listen and may observe it,
- * and to @also, and takes it. */
+/* Sends @message about the block @name to all subscribers with the right to
+ * observe it, and to @also. Takes @message. */
 void
 broker_publish (DatahubBroker *broker, const char *name, gboolean notification,
     BrokerClient *also, json_t *message)
@@ -104,8 +104,8 @@ receive (void *router, zmq_msg_t *routing, zmq_msg_t *body)
 }
 
 /* The id of a request only rises within the epoch of its connection, so that a
- * message that is sent again is seen to be old, whatever clock its sender has.
- */
+ * message that is sent again is seen to be old, whatever clock its sender
+ * has. */
 static gboolean
 check_session (BrokerCall *call, gint64 id, gboolean *replayed, GError **error)
 {

@@ -105,7 +105,7 @@ bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
   return TRUE;
 }
 
-/* Before anything else: most who try are not the first. */
+/* Tested first, because most processes that try are not the first. */
 static gboolean
 take_locks (DatahubBroker *broker, GError **error)
 {
@@ -264,7 +264,8 @@ broker_set_embedded (DatahubBroker *broker)
 /**
  * datahub_broker_new:
  *
- * Makes a broker of the user. It serves nobody before datahub_broker_start().
+ * Creates a broker of the user. It serves no clients before
+ * datahub_broker_start().
  *
  * Returns: (transfer full): a broker
  */
@@ -323,14 +324,14 @@ take_rights (gpointer data)
 /**
  * datahub_broker_load_config:
  * @broker: a broker, started or not
- * @file: the allow-list, JSON; docs/protocol.md says what it holds
+ * @file: the allow-list, JSON; see docs/protocol.md
  * @error: return location for a #GError
  *
- * Reads the allow-list. A file with a mistake changes nothing. Any thread;
- * reads a file, does not wait for the broker.
+ * Reads the allow-list. A file with an error changes nothing. Any thread; reads
+ * a file, but does not wait for the broker.
  *
- * Returns: whether the list in @file is the broker's now (a started one takes
- *   it up before the next message)
+ * Returns: whether the broker now uses the list in @file (a started broker does
+ * so before the next message)
  */
 gboolean
 datahub_broker_load_config (DatahubBroker *broker, const char *file,
@@ -364,10 +365,10 @@ datahub_broker_load_config (DatahubBroker *broker, const char *file,
  * @broker: a broker that is not started
  * @error: return location for a #GError
  *
- * Binds the endpoint of the runtime directory and those added, and serves them
- * from a thread of its own. Does not wait: where another broker serves, it
- * fails with %DATAHUB_HUB_ERROR_BUSY and says who that is. Makes the broker's
- * keys on first use.
+ * Binds the endpoint of the runtime directory and the added ones, and serves
+ * them in a thread of its own. Does not wait: if another broker serves, it
+ * fails with %DATAHUB_HUB_ERROR_BUSY, and the message names that process.
+ * Creates the broker's keys on first use.
  *
  * Returns: whether the broker serves
  */

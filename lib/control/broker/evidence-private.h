@@ -9,7 +9,7 @@
 typedef enum
 {
   EVIDENCE_ALIVE, /* its producer holds its lock */
-  EVIDENCE_GONE, /* nobody does, or there is no such block */
+  EVIDENCE_GONE, /* no process holds it, or the block does not exist */
   EVIDENCE_UNKNOWN /* it could not be examined */
 } Evidence;
 

@@ -64,8 +64,8 @@ consumers_evidence_clear (ConsumersEvidence *all)
   all->asked = FALSE;
 }
 
-/* A word for this machine and boot: the kernel's evidence counts among those
- * who share it. */
+/* An identifier of this machine and boot: the kernel's evidence is valid among
+ * processes with the same one. */
 char *
 evidence_host (void)
 {

@@ -14,8 +14,8 @@
 #define MAX_CONSUMERS_PER_BLOCK 256
 #define MAX_SUBSCRIPTIONS 64
 
-/* One hub: a key and the random instance it drew. It outlives a connection:
- * who comes back with the same pair goes on. */
+/* One hub: a key and a random instance number. It outlives a connection: a hub
+ * that reconnects with the same pair continues. */
 typedef struct
 {
   char *id; /* "key/instance"; owned */

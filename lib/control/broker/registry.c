@@ -197,7 +197,7 @@ registry_remove (Registry *registry, BlockEntry *block)
   g_tree_remove (registry->blocks, block->name);
 }
 
-/* The block, with all who joined it, is @owner's from now on. */
+/* Transfers the block, with its consumers, to @owner. */
 void
 registry_hand_over (BlockEntry *block, BrokerClient *owner)
 {
@@ -245,7 +245,8 @@ block_entry_leave (BlockEntry *block, Joined *joined)
   g_ptr_array_remove (block->joined, joined);
 }
 
-/* What everybody who may observe the block is told; never the secret. */
+/* The public data of the block, for all clients with the right to observe it;
+ * never the secret. */
 json_t *
 block_entry_to_json (BlockEntry *block)
 {

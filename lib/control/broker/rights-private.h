@@ -8,7 +8,7 @@ typedef enum
 {
   RIGHT_PRODUCE, /* register a block of this name */
   RIGHT_CONSUME, /* be given its secret, join it */
-  RIGHT_OBSERVE, /* see it, and what is told about it */
+  RIGHT_OBSERVE, /* see it, and receive its notices */
   RIGHT_ADMIN, /* the broker's own numbers, making it yield */
   N_RIGHTS
 } Right;

@@ -158,7 +158,8 @@ read_config (json_t *root, GHashTable *clients, const char *file,
   return TRUE;
 }
 
-/* Who can change the list decides who gets in. */
+/* A user that can change the list can admit any client, so its mode is
+ * checked. */
 static gboolean
 check_file (const char *file, GError **error)
 {
@@ -232,8 +233,8 @@ patterns_match (GStrv patterns, const char *name)
   return FALSE;
 }
 
-/* Whether @key has @right on @name. Who may produce or consume a name may see
- * it too. */
+/* Whether @key has @right on @name. The rights to produce and to consume a name
+ * include the right to observe it. */
 gboolean
 rights_allow (Rights *rights, const char *key, Right right, const char *name)
 {

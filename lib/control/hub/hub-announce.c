@@ -82,16 +82,17 @@ offer_block (DatahubHub *hub, const char *name, const char *uuid,
  * datahub_hub_register_block:
  * @hub: a hub
  * @name: the channel's name
- * @uuid: (nullable): which incarnation it is, as datahub_producer_get_uuid()
- *   says; %NULL announces a name that cannot be attached yet
- * @caps: (nullable): its caps, as text; left out where they are over 8 KiB
- * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, for those who may consume it
+ * @uuid: (nullable): its incarnation, from datahub_producer_get_uuid(); %NULL
+ * announces a name that cannot be attached yet
+ * @caps: (nullable): its caps, as text; left out if they exceed 8 KiB
+ * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, for clients with the right
+ * to consume it
  *
- * Offers a block to everybody, now or when there is a broker, and to every
- * broker that comes until datahub_hub_unregister_block(). Register only what can
- * be attached. The same name again replaces what was told before. If the name is
- * another's, `register-refused` is emitted once, and it is tried on. Any thread;
- * returns at once.
+ * Registers a block with the current broker, and with every later one, until
+ * datahub_hub_unregister_block(). The block must be attachable. A second call
+ * with the same name replaces the data. If another client has the name,
+ * `register-refused` is emitted once, and the registration is tried again. Any
+ * thread; returns at once.
  */
 void
 datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
@@ -110,9 +111,9 @@ datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
  * @caps: (nullable): its caps, as text
  * @secret: %DATAHUB_SECRET_SIZE bytes, those of #DatahubProducerOptions
  *
- * As datahub_hub_register_block(), for a strict block: the broker keeps the
- * secret to itself and gives who may consume the block a ticket at each
- * datahub_hub_find(). Any thread; returns at once.
+ * As datahub_hub_register_block(), for a strict block: the broker does not pass
+ * on the secret, but gives clients with the right to consume the block a ticket
+ * at each datahub_hub_find(). Any thread; returns at once.
  */
 void
 datahub_hub_register_strict_block (DatahubHub *hub, const char *name,
@@ -179,13 +180,13 @@ add_join (gpointer data)
  * datahub_hub_consumer_joined:
  * @hub: a hub
  * @name: a block's name
- * @uuid: which incarnation of it was joined
+ * @uuid: the incarnation that was joined
  * @id: the consumer's, as in its row
- * @consumer_name: how it is called
+ * @consumer_name: its name
  *
- * Tells the block's producer and listeners, through this broker and those to
- * come. A producer may tell it of consumers that do not: datahubsink does.
- * Any thread; returns at once.
+ * Notifies the block's producer and subscribers, through this broker and later
+ * ones. A producer can call it for consumers that do not; datahubsink does. Any
+ * thread; returns at once.
  */
 void
 datahub_hub_consumer_joined (DatahubHub *hub, const char *name,
@@ -215,8 +216,8 @@ remove_join (gpointer data)
  * @id: the consumer's
  * @reason: (nullable): why, in a word: `left`, `evicted`, …
  *
- * Tells that a consumer of this process left, or that a consumer of a block of
- * this process was thrown out. Any thread; returns at once.
+ * Announces that a consumer of this process left, or that a consumer of a block
+ * of this process was evicted. Any thread; returns at once.
  */
 void
 datahub_hub_consumer_left (DatahubHub *hub, const char *name, const char *uuid,
@@ -251,11 +252,11 @@ post_subscription (DatahubHub *hub, const char *pattern, gboolean on)
 /**
  * datahub_hub_subscribe:
  * @hub: a hub
- * @pattern: a block's name, in which `*` and `?` stand for others
+ * @pattern: a block's name, with the wildcards `*` and `?`
  *
- * Asks for the notifications of these blocks and for their consumers' coming and
- * going. The coming and going of blocks is told without asking. Calls are
- * counted: each needs its datahub_hub_unsubscribe(). Any thread; returns at once.
+ * Subscribes to the notifications of these blocks, and to notices about their
+ * consumers. Notices about blocks need no subscription. Calls are counted: each
+ * must be matched by a datahub_hub_unsubscribe(). Any thread; returns at once.
  */
 void
 datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
@@ -284,12 +285,12 @@ datahub_hub_unsubscribe (DatahubHub *hub, const char *pattern)
  * datahub_hub_send_notification:
  * @hub: a hub
  * @name: a block's name
- * @topic: what it is about; `data-ready` may be sent for every buffer, the
- *   newest is told every few milliseconds
+ * @topic: what it is about; `data-ready` can be sent for every buffer; only the
+ * newest is passed on, every few milliseconds
  * @json: (nullable): its content, any JSON text
  *
  * From the block's producer to its listeners, or from a consumer to the
- * producer. Dropped where there is no broker. Any thread; returns at once.
+ * producer. Dropped if there is no broker. Any thread; returns at once.
  */
 void
 datahub_hub_send_notification (DatahubHub *hub, const char *name,

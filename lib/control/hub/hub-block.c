@@ -53,7 +53,7 @@ hub_block_from_json (json_t *json, GError **error)
   return block;
 }
 
-/* Before anybody else has the block. */
+/* Must be called before the block is shared. */
 void
 hub_block_set_secret (DatahubHubBlock *block,
     const guint8 secret[DATAHUB_SECRET_SIZE])
@@ -176,7 +176,7 @@ datahub_hub_block_get_host (DatahubHubBlock *block)
  * datahub_hub_block_get_pid:
  * @block: a block
  *
- * Returns: the producing process, as it says, in its own PID namespace
+ * Returns: the producing process as it reported it, in its own PID namespace
  */
 gint
 datahub_hub_block_get_pid (DatahubHubBlock *block)
@@ -188,7 +188,7 @@ datahub_hub_block_get_pid (DatahubHubBlock *block)
  * datahub_hub_block_get_n_consumers:
  * @block: a block
  *
- * Returns: how many consumers had told the broker that they joined
+ * Returns: how many consumers had announced themselves to the broker
  */
 guint
 datahub_hub_block_get_n_consumers (DatahubHubBlock *block)

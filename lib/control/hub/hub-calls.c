@@ -101,9 +101,9 @@ hub_call (HubCore *core, json_t *message, gint64 timeout_us,
     g_queue_push_tail (&core->waiting, call);
 }
 
-/* Sends @message (taken) now or never: nobody waits for an answer, and the broker
- * gives none but an error. An answer that nobody reads would wake as many
- * threads as the message. */
+/* Sends @message (taken) once, without waiting for an answer: the broker
+ * answers only with an error. An unused answer would wake as many threads as
+ * the message. */
 void
 hub_send_quiet (HubCore *core, json_t *message)
 {

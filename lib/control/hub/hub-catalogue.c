@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The blocks that the broker announced to this hub. If the broker changes, the
- * entries stay until all clients have had time to register with the new broker.
- */
+ * entries stay until all clients have had time to register with the new
+ * broker. */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 
@@ -33,7 +33,7 @@ emit_removed (HubCore *core, DatahubHubBlock *block, const char *reason)
       block, reason);
 }
 
-/* The broker says that @block is there. */
+/* The broker announced @block. */
 void
 hub_catalogue_add (HubCore *core, DatahubHubBlock *block)
 {
@@ -59,7 +59,7 @@ hub_catalogue_add (HubCore *core, DatahubHubBlock *block)
   hub_emit (core, SIGNAL_BLOCK_ADDED, name, block);
 }
 
-/* The broker says that it is gone. */
+/* The broker announced that it is gone. */
 void
 hub_catalogue_remove (HubCore *core, const char *name, const char *uuid,
     const char *reason)

@@ -77,7 +77,8 @@ hub_core_post (HubCore *core, GSourceFunc func, gpointer data,
   g_source_unref (source);
 }
 
-/* Has @func run in the hub's thread after @ms, and again while it says so. */
+/* Runs @func in the hub's thread after @ms, and again while it returns
+ * %G_SOURCE_CONTINUE. */
 GSource *
 hub_core_after (HubCore *core, guint ms, GSourceFunc func, gpointer data)
 {

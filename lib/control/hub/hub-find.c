@@ -54,7 +54,7 @@ end_find (Find *find, DatahubHubBlock *block, GError *error)
   hub_wait_unref (find);
 }
 
-/* Out of time: the last answer says more than that. */
+/* Timed out: the last answer is a better error than that. */
 static void
 cut_find (HubWait *wait, GError *reason)
 {

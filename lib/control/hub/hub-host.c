@@ -6,8 +6,9 @@
 #include "hub-private.h"
 #include "control/broker/broker-private.h"
 
-/* Hosts the broker if it is ours to host and nobody does. FALSE only when
- * hosting failed for another reason than that somebody was first. */
+/* Hosts the broker if this hub may host it and no process does. Returns FALSE
+ * only if hosting failed for another reason than that another process was
+ * first. */
 gboolean
 hub_host_try (HubCore *core, GError **error)
 {

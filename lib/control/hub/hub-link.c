@@ -101,7 +101,7 @@ set_options (void *socket, const char *server_key, const Keypair *client)
       == 0;
 }
 
-/* Begins to connect; what becomes of it is told to the session. */
+/* Starts to connect; the session is notified of the result. */
 gboolean
 hub_link_open (HubCore *core, const char *endpoint, const char *server_key,
     const Keypair *client, GError **error)

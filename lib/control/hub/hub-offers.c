@@ -50,7 +50,7 @@ ignore (json_t *reply, const GError *error, gpointer user_data)
         error->message);
 }
 
-/* What the broker is not told now it is told when it is there. */
+/* Data that cannot be sent to the broker now is sent when it is connected. */
 static void
 tell (HubCore *core, json_t *message)
 {
@@ -202,8 +202,8 @@ hub_join_add (HubCore *core, Join *join)
   tell (core, join_message ("consumer-joined", join));
 }
 
-/* Forgets the consumer and tells why it left; also one that another process is,
- * which its producer threw out. */
+/* Removes the consumer and announces why it left. It can belong to another
+ * process if its producer evicted it. */
 void
 hub_join_remove (HubCore *core, const Join *left)
 {
@@ -243,14 +243,14 @@ hub_subscription_set (HubCore *core, const char *pattern, gboolean on)
         GUINT_TO_POINTER (n));
   else
     g_hash_table_remove (core->subscriptions, pattern);
-  /* the first who asks and the last who does not any more */
+  /* only the first subscription and the last unsubscription are sent */
   if (n == (on ? 1 : 0))
     subscription_tell (core, pattern, on);
 }
 
 /* --- a new broker --- */
 
-/* Tells a broker everything. */
+/* Registers all blocks, consumers and subscriptions with a broker. */
 void
 hub_offers_connected (HubCore *core)
 {
@@ -274,8 +274,8 @@ hub_offers_lost (HubCore *core)
   hub_clear_source (&core->offer_retry_source);
 }
 
-/* Consumers of @name, or of all (NULL), are told again: the broker takes them
- * only once it knows the block. */
+/* Announces the consumers of @name, or of all blocks (NULL), again: the broker
+ * accepts them only when it knows the block. */
 void
 hub_offers_block_came (HubCore *core, const char *name)
 {

@@ -13,7 +13,7 @@
 
 typedef enum
 {
-  HUB_IDLE, /* nobody said where to connect to */
+  HUB_IDLE, /* no endpoint was set */
   HUB_WAITING, /* for the next attempt */
   HUB_CONNECTING, /* until the handshake is done */
   HUB_GREETING, /* until "hello" is answered */
@@ -24,7 +24,7 @@ typedef enum
 /* Why a connection ended. */
 typedef enum
 {
-  LINK_REFUSED, /* nobody there */
+  LINK_REFUSED, /* no broker there */
   LINK_BAD_KEY, /* the handshake broke without a word */
   LINK_DENIED, /* the broker does not want this key */
   LINK_LOST /* it was there, and is not any more */
@@ -88,7 +88,7 @@ struct _HubCore
   HubBack *back; /* owned */
   DatahubHubFlags flags;
   GMainContext *context; /* of the hub's thread */
-  GMainContext *signal_context; /* of who made the hub */
+  GMainContext *signal_context; /* of the creator of the hub */
   GMainLoop *loop;
   int connected, hosting; /* atomic */
   Token instance;
@@ -102,7 +102,7 @@ struct _HubCore
   HubLink link;
   DatahubBroker *broker; /* embedded, if this hub hosts it */
   GError *error; /* why there is no connection */
-  gboolean told; /* @error was told by broker-lost */
+  gboolean told; /* @error was reported by broker-lost */
   guint bad_handshakes; /* in a row */
   guint retries; /* since the last connection */
   gint64 hold_until_us; /* another is to have the lock */
@@ -114,7 +114,7 @@ struct _HubCore
   GHashTable *calls; /* id -> sent calls */
   GQueue waiting; /* calls made while not connected */
   GList *finds, *connect_waits;
-  guint64 unmatched; /* answers nobody waited for */
+  guint64 unmatched; /* answers without an open request */
   GHashTable *offers; /* name -> what is registered */
   GPtrArray *joins;
   GHashTable *subscriptions; /* pattern -> how often it was asked for */
@@ -202,7 +202,7 @@ typedef struct
   gboolean has_secret;
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean strict; /* the secret is not for consumers: they get tickets */
-  gboolean refused; /* told already */
+  gboolean refused; /* reported already */
 } Offer;
 
 typedef struct

@@ -94,13 +94,13 @@ start_find (gpointer data)
  * datahub_hub_find_async:
  * @hub: a hub
  * @name: a block's name
- * @timeout_ns: how long to wait for it; 0 asks once, negative waits for ever
+ * @timeout_ns: how long to wait for it; 0: asks once; negative: waits for ever
  * @cancellable: (nullable): ends it early
  * @callback: called in the thread-default context of the caller
  * @user_data: for @callback
  *
- * Finds a block. While it is not there, or no broker is, it is waited for: the
- * broker tells when it comes, nobody polls.
+ * Finds a block. Waits while the block or the broker is missing. There is no
+ * polling: the broker notifies the hub when the block appears.
  */
 void
 datahub_hub_find_async (DatahubHub *hub, const char *name, gint64 timeout_ns,

@@ -71,8 +71,8 @@ hub_load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
   return keypair_derive_own_client (&broker, client, error);
 }
 
-/* Why there is no connection, for whoever asks; takes @error. What does not
- * mend by itself is told at once, and once. */
+/* Stores why there is no connection; takes @error. An error that needs an
+ * action of the user is reported at once, and only once. */
 static void
 set_error (HubCore *core, GError *error)
 {
@@ -128,8 +128,8 @@ attempt_expired (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Who only looks on makes no directory and no keys: before the first broker of
- * the user ran there is nobody to connect to. */
+/* A monitor creates no directory and no keys: before the first broker of the
+ * user ran, there is no broker to connect to. */
 static gboolean
 has_started (HubCore *core, GError **error)
 {
@@ -270,7 +270,7 @@ label (const char *text)
   return valid;
 }
 
-/* The handshake is done: say who we are. */
+/* The handshake is complete: sends the identity. */
 void
 hub_session_up (HubCore *core)
 {

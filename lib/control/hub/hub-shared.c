@@ -65,11 +65,11 @@ remember (char *key, DatahubHub *hub)
  * @key_file: (nullable): as there
  * @error: return location for a #GError
  *
- * The hub of this process for this broker and these keys, made by the first who
- * asks. Its signals are emitted in the hub's own thread
- * (%DATAHUB_HUB_THREAD_SIGNALS). Any thread; waits for nobody.
+ * The hub of this process for this broker and these keys; the first call
+ * creates it. Its signals are emitted in the hub's own thread
+ * (%DATAHUB_HUB_THREAD_SIGNALS). Any thread; never waits.
  *
- * Returns: (transfer full): the hub; it ends when the last holder lets go
+ * Returns: (transfer full): the hub; it ends with its last reference
  */
 DatahubHub *
 datahub_hub_get_shared (const char *endpoint, const char *server_key_file,

@@ -6,7 +6,7 @@
 #include <gobject/gvaluecollector.h>
 
 #define MAX_ARGUMENTS 4
-/* Waiting for a context that nobody iterates; more are dropped. */
+/* Signals that wait if no thread iterates the context; more are dropped. */
 #define MAX_WAITING 4096
 
 guint hub_signals[N_SIGNALS];
@@ -87,7 +87,7 @@ emission_free (gpointer data)
   g_free (emission);
 }
 
-/* In the thread that the signals belong to. A hub that is gone tells nothing.
+/* Runs in the thread of the signals. A finalized hub emits nothing.
  */
 static void
 emit (Emission *emission)
@@ -141,7 +141,7 @@ hub_emit (HubCore *core, guint signal, const char *detail, ...)
   emission->back = core->back;
   g_atomic_ref_count_inc (&core->back->refs);
   emission->signal = hub_signals[signal];
-  /* A name that nobody asked for has no quark, and needs none. */
+  /* A topic without a handler has no quark, and needs none. */
   emission->detail = detail ? g_quark_try_string (detail) : 0;
   g_signal_query (emission->signal, &query);
   va_start (args, detail);

@@ -79,7 +79,7 @@ default_endpoint (const char *endpoint)
   return endpoint && *endpoint ? endpoint : "auto";
 }
 
-/* What can only be a mistake of the user is told at once. */
+/* An error that only the user can have made is reported at once. */
 gboolean
 hub_check_target (DatahubHubFlags flags, const char *endpoint,
     const char *server_key_file, const char *key_file, GError **error)
@@ -99,7 +99,7 @@ hub_check_target (DatahubHubFlags flags, const char *endpoint,
     return FALSE;
   if (!automatic)
     return TRUE;
-  /* Who only looks on waits for the directory too. */
+  /* A monitor also waits for the directory. */
   if (monitor && !g_file_test (runtime, G_FILE_TEST_EXISTS)
       && !g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
@@ -112,19 +112,19 @@ hub_check_target (DatahubHubFlags flags, const char *endpoint,
  * @hub: a hub that was not connected before
  * @endpoint: (nullable): `auto`, `ipc:///path` or `tcp://host:port`; %NULL:
  *   `$DATAHUB_BROKER`, else `auto`
- * @server_key_file: (nullable): a file with the broker's public key; %NULL: that
- *   of the runtime directory
+ * @server_key_file: (nullable): a file with the broker's public key; %NULL:
+ * that of the runtime directory
  * @key_file: (nullable): a file with the secret key of this client; %NULL: the
  *   own user's, from the runtime directory
  * @error: return location for a #GError
  *
- * Begins to connect, and from then on keeps the connection: a broker that goes
- * is waited for, and told everything again. With `auto` the broker is that of
- * the runtime directory; where there is none, one process of the user hosts it.
- * Reads small files; waits for nobody.
+ * Starts to connect, and from then on keeps the connection: if the broker
+ * stops, the hub waits for the next one and registers everything again. With
+ * `auto` the broker is that of the runtime directory; if there is none, one
+ * process of the user hosts it. Reads small files; never waits.
  *
  * Returns: whether the arguments, the runtime directory and the key files are
- *   fit for use
+ * valid
  */
 gboolean
 datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,

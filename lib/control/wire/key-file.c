@@ -69,8 +69,8 @@ check_secret (int fd, const char *file, GError **error)
   return check_directory (file, error);
 }
 
-/* A public key may be read by all, but only its owner (or root) may have
- * written it: who replaces it replaces the broker. */
+/* Any user may read a public key, but only its owner (or root) may be able to
+ * write it: a user that replaces the key can replace the broker. */
 static gboolean
 check_public (int fd, const char *file, GError **error)
 {

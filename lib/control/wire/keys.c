@@ -79,7 +79,7 @@ create_broker_key (const char *secret_file, GError **error)
 }
 
 /* The key pair of the user's broker, made on first use when @create. The public
- * half is kept beside it for those who copy it to another machine. */
+ * half is stored beside it, so that it can be copied to another machine. */
 gboolean
 keypair_load_broker (Keypair *pair, gboolean create, GError **error)
 {
@@ -107,7 +107,7 @@ keypair_load_broker (Keypair *pair, gboolean create, GError **error)
 }
 
 /* The pair of the broker's own user: a keyed hash of the broker's secret, so
- * that exactly those who can read broker.key (0600) can work it out. */
+ * that only a user that can read broker.key (0600) can compute it. */
 gboolean
 keypair_derive_own_client (const Keypair *broker, Keypair *client,
     GError **error)
@@ -156,7 +156,7 @@ datahub_keys_generate (const char *secret_file, const char *public_file,
  * @key: (out caller-allocates): its 40 characters
  * @error: return location for a #GError
  *
- * Returns: whether @file held a key that nobody else could have changed
+ * Returns: whether @file held a key that no other user could have changed
  */
 gboolean
 datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
@@ -171,7 +171,7 @@ datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
  * @key: (out caller-allocates): its 40 characters; wipe them after use
  * @error: return location for a #GError
  *
- * Returns: whether @file held a key that nobody else could have read
+ * Returns: whether @file held a key that no other user could have read
  */
 gboolean
 datahub_keys_load_secret (const char *file, char key[DATAHUB_KEY_TEXT + 1],

@@ -46,9 +46,9 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
       path, g_strerror (sys_errno), path);
 }
 
-/* Checks that @path is a directory of this user that nobody else can enter; a
- * missing one is made when @create. Judged on the open directory, so that what
- * is checked is what is there. */
+/* Checks that @path is a directory of this user that no other user can enter; a
+ * missing one is created if @create. The open directory is checked, so that it
+ * cannot be replaced between check and use. */
 gboolean
 runtime_dir_check (const char *path, gboolean create, GError **error)
 {

@@ -87,8 +87,9 @@ send_frame (void *socket, const void *data, size_t size, gboolean last)
   zmq_send (socket, data, size, ZMQ_DONTWAIT | (last ? 0 : ZMQ_SNDMORE));
 }
 
-/* Answers one request. The user id of an accepted client is its public key: it
- * comes with every message of the connection, whatever the message says. */
+/* Answers one request. The user id of an accepted client is its public key:
+ * libzmq attaches it to every message of the connection, independent of the
+ * content. */
 void
 zap_answer (void *socket, ZapCheck check, gpointer user_data)
 {

@@ -13,7 +13,7 @@ GSource *wire_source_attach (void *socket, WireFunc func, gpointer user_data,
     GMainContext *context);
 void wire_source_clear (GSource **source);
 
-/* Events of a socket, as libzmq's monitor tells them. */
+/* Events of a socket, as reported by libzmq's monitor. */
 void *wire_monitor_open (void *zmq_context, void *socket, int events);
 void wire_monitor_close (void *socket, void **monitor);
 gboolean wire_monitor_read (void *monitor, int *event, int *value);

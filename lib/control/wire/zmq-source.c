@@ -32,8 +32,9 @@ prepare (GSource *source, int *timeout)
   return readable ((ZmqSource *) source);
 }
 
-/* Since it was asked in this turn nobody used the socket, so whatever came after
- * that shows at the descriptor: a silent one need not be asked again. */
+/* The socket was not used since its events were read in this iteration, so a
+ * later event shows at the descriptor: without one, the events need not be read
+ * again. */
 static gboolean
 check (GSource *source)
 {
@@ -107,8 +108,8 @@ wire_monitor_open (void *zmq_context, void *socket, int events)
   return monitor;
 }
 
-/* Ends the telling first, the reader second, and both before @socket: libzmq's
- * own thread would wait for ever to tell something to a reader that is gone. */
+/* Ends the monitor first, its reader second, and both before @socket: libzmq's
+ * own thread would wait for ever to send an event to a reader that is gone. */
 void
 wire_monitor_close (void *socket, void **monitor)
 {
@@ -128,7 +129,7 @@ wire_monitor_read (void *monitor, int *event, int *value)
 
   if (zmq_recv (monitor, head, sizeof head, ZMQ_DONTWAIT) != sizeof head)
     return FALSE;
-  /* The second part is the address; nobody here needs it. */
+  /* The second part is the address, which is not used. */
   zmq_recv (monitor, address, sizeof address, ZMQ_DONTWAIT);
   memcpy (&event16, head, sizeof event16);
   memcpy (&value32, head + 2, sizeof value32);
