@@ -74,8 +74,8 @@ gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
   return GST_MEMORY_CAST (memory);
 }
 
-/* Never waits: who allocates without the pool is not ready to be held up. The
- * sink copies what does not come in a slot. */
+/* Never waits: a caller that allocates without the pool does not expect to
+ * block. The sink copies memory that is not on a slot. */
 static GstMemory *
 gst_datahub_allocator_alloc (GstAllocator *allocator, gsize size,
     GstAllocationParams *params)
@@ -124,7 +124,8 @@ share_memory (GstMemory *mem, gssize offset, gssize size)
   return GST_MEMORY_CAST (part);
 }
 
-/* Who copies wants to write, and not necessarily for us: slots are scarce. */
+/* A copy is made for writing, and not necessarily for this sink: it must not
+ * use a slot. */
 static GstMemory *
 copy_memory (GstMemory *mem, gssize offset, gssize size)
 {
@@ -177,8 +178,8 @@ gst_datahub_allocator_to_commit (GstAllocator *allocator, GstMemory *memory,
  * gst_datahub_allocator_seal:
  * @memory: memory on a slot that is about to be committed
  *
- * From here on nobody gets it to write to. The caller holds the buffer, so
- * nobody can be starting to write just now.
+ * After this call the memory cannot be mapped for writing. The caller holds the
+ * buffer, so no element can start to write at this moment.
  */
 void
 gst_datahub_allocator_seal (GstMemory *memory)

@@ -13,8 +13,8 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 /**
  * gst_datahub_attachment_init:
  * @attachment: an attachment
- * @element: whose; what follows is its own too
- * @client: what is the name, and who is the broker
+ * @element: the owner of this and of the following arguments
+ * @client: the name and the broker
  * @settings: how to attach, and how long to wait; read as they are then
  * @waits: what to wait in
  */
@@ -89,7 +89,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
       attachment->client->channel, attachment->uuid);
 }
 
-/* A block whose producer is dead is of no use to who comes now, and one that
+/* A new attachment must not use the block of a dead producer, and a block that
  * was read to its end must not be read again. */
 static DatahubResult
 find_block (GstDatahubAttachment *attachment, DatahubBlockGlance *glance,
@@ -236,7 +236,7 @@ wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
 static gboolean
 is_not_there (DatahubResult result, const DatahubError *error)
 {
-  /* a strict block whose producer stands still is as good as not there */
+  /* a strict block with a stopped producer is treated as missing */
   return result == DATAHUB_ERROR_NOT_FOUND || result == DATAHUB_TIMEOUT
       || (result == DATAHUB_ERROR_SYSTEM && error->sys_errno == ENOENT);
 }
@@ -274,9 +274,9 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
 /**
  * gst_datahub_attachment_meet:
  * @attachment: one with a consumer
- * @incarnation: whose record was read
+ * @incarnation: the producer of the record
  *
- * Returns: whether it is of another producer than the record before
+ * Returns: whether the previous record was of another producer
  */
 gboolean
 gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
@@ -296,9 +296,9 @@ gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
   return TRUE;
 }
 
-/* While its producer is dead a consumer stays: a successor goes on with the
- * block, and then there are records to read; or replaces it, and then it is
- * closed. One that adopted it and has nothing to say yet has come all the same.
+/* A consumer stays while its producer is dead. A successor either continues the
+ * block, which brings new records, or replaces it, which closes it. A successor
+ * that adopted the block without a record yet is also detected.
  */
 GstFlowReturn
 gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)

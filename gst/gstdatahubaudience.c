@@ -47,7 +47,7 @@ gst_datahub_audience_install_signals (GType type)
           NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
 }
 
-/* Nobody is there yet. */
+/* No consumer is known yet. */
 void
 gst_datahub_audience_init (GstDatahubAudience *audience, GstElement *element,
     const GstDatahubSinkSettings *settings)
@@ -133,14 +133,16 @@ const GstDatahubServiceFuncs gst_datahub_audience_funcs = {
   .notify = on_notify,
 };
 
-/* The service has stopped, and what it said of the consumers is past. */
+/* Called when the service has stopped: its list of consumers is no longer
+ * valid. */
 void
 gst_datahub_audience_leave (GstDatahubAudience *audience)
 {
   set_num_consumers (audience, 0);
 }
 
-/* Whether somebody wants to hear of new data through the broker. Any thread. */
+/* Whether a consumer wants notifications of new data through the broker. Any
+ * thread. */
 gboolean
 gst_datahub_audience_is_notify_wanted (GstDatahubAudience *audience)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reports the consumers of a sink's block to the application and to upstream.
- */
+/* Reports the consumers of a sink's block to the application and to
+ * upstream. */
 #ifndef GST_DATAHUB_AUDIENCE_H
 #define GST_DATAHUB_AUDIENCE_H
 
@@ -14,10 +14,10 @@ typedef struct
   GstElement *element; /* borrowed: it owns this, and what follows */
   const GstDatahubSinkSettings *settings; /* object lock */
   guint num_consumers; /* object lock; written by the service's thread */
-  gint notify; /* atomic: somebody wants to hear of new data */
+  gint notify; /* atomic: a consumer wants notifications of new data */
 } GstDatahubAudience;
 
-/* For a service whose user data is a GstDatahubAudience. */
+/* For a service with a GstDatahubAudience as user data. */
 extern const GstDatahubServiceFuncs gst_datahub_audience_funcs;
 
 void gst_datahub_audience_install_signals (GType type);

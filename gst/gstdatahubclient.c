@@ -105,8 +105,8 @@ gst_datahub_client_get_property (GstElement *element, GstDatahubClient *client,
  * @client: its settings
  * @context: (nullable): any context
  *
- * Keeps what a "datahub.security" context says: the strings "server-key-file"
- * and "key-file". The properties win over it. Any thread.
+ * Stores the contents of a "datahub.security" context: the strings
+ * "server-key-file" and "key-file". The properties take precedence. Any thread.
  */
 void
 gst_datahub_client_set_context (GstElement *element, GstDatahubClient *client,

@@ -14,7 +14,7 @@ gst_datahub_event_state_clear (GstDatahubEventState *state)
  * gst_datahub_event_is_context:
  * @event: a serialized event
  *
- * Returns: whether it says something that joiners are told again
+ * Returns: whether consumers that join later must receive it, too
  */
 gboolean
 gst_datahub_event_is_context (GstEvent *event)

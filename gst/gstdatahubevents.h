@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* What is in force and no single event says. */
+/* The state in effect that is not in a single event. */
 typedef struct
 {
   guint64 pipeline; /* this run of this pipeline */

@@ -10,7 +10,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 /**
  * gst_datahub_feed_init:
  * @feed: a feed
- * @src: who pushes
+ * @src: the element that pushes
  */
 void
 gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)

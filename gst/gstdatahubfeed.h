@@ -20,7 +20,7 @@ typedef struct
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
-/* For a reader whose user data is a GstDatahubFeed. */
+/* For a reader with a GstDatahubFeed as user data. */
 extern const GstDatahubReaderFuncs gst_datahub_feed_funcs;
 
 void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);

@@ -90,7 +90,7 @@ gst_datahub_format_encode_stream_start (GstEvent *event, guint64 pipeline)
  * gst_datahub_format_decode_stream_start:
  * @data: the body of a record; untrusted
  * @size: its bytes
- * @start: (out): what it says; to be cleared
+ * @start: (out): its contents; must be cleared
  *
  * Returns: whether it makes sense
  */
@@ -273,7 +273,8 @@ append_tags (GByteArray *bytes, const GstTagList *tags)
  * @stream: (nullable): tags of the stream in force
  * @global: (nullable): tags of the whole medium in force
  *
- * Both are written every time, so that one record tells a late joiner all.
+ * Both are written every time, so that one record is complete for consumers
+ * that join later.
  *
  * Returns: (transfer full): the body of the record
  */

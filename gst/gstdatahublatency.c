@@ -4,8 +4,8 @@
 #include "gstdatahublatency.h"
 #include "gstdatahubtime.h"
 
-/* Latency is told in such steps, so that it is not told for every buffer, and
- * beyond the limit it is a stream that stopped, not a slow one. */
+/* Latency is reported in these steps, so that it is not reported for every
+ * buffer. Beyond the limit the stream has stopped and is not slow. */
 #define LATENCY_STEP (5 * GST_MSECOND)
 #define LATENCY_MAX (10 * GST_SECOND)
 
@@ -22,7 +22,7 @@ gst_datahub_latency_init (GstDatahubLatency *latency)
  * @view: the record
  * @ring_size: how many records its block keeps
  *
- * Returns: whether the record tells
+ * Returns: whether the latency is known from the record
  */
 gboolean
 gst_datahub_latency_measure (GstDatahubLatency *latency,
@@ -44,7 +44,7 @@ gst_datahub_latency_measure (GstDatahubLatency *latency,
   return TRUE;
 }
 
-/* Returns: whether @latency became @measured, which is then to be told. */
+/* Returns: whether @latency became @measured, which must then be reported. */
 gboolean
 gst_datahub_latency_grow (GstDatahubLatency *latency,
     const GstDatahubLatency *measured)

@@ -121,7 +121,7 @@ leases (void)
 /**
  * gst_datahub_lease_append:
  * @buffer: a writable buffer
- * @consumer: whose lease it is
+ * @consumer: the holder of the lease
  * @view: (transfer full): a record with memory; the lease is the buffer's now
  *
  * Appends the memories of the record without a copy. Any thread.

@@ -75,7 +75,7 @@ static gboolean
 encode_video (GstMeta *meta, GByteArray *bytes)
 {
   GstVideoMeta *video = (GstVideoMeta *) meta;
-  /* strides of tiled formats are no strides: nobody could check them */
+  /* strides of tiled formats contain tile counts and cannot be checked */
   if (GST_VIDEO_FORMAT_INFO_IS_TILED (gst_video_format_get_info (video
                                                                      ->format)))
     return FALSE;

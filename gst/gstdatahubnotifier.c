@@ -78,7 +78,7 @@ gst_datahub_notifier_new (DatahubHub *hub, const gchar *channel)
 
 /**
  * gst_datahub_notifier_free:
- * @notifier: (transfer full) (nullable): a notifier nobody waits for
+ * @notifier: (transfer full) (nullable): a notifier without waiting threads
  */
 void
 gst_datahub_notifier_free (GstDatahubNotifier *notifier)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* This pool does not recycle buffers. A recycled one would keep a memory whose
- * slot was committed, and metas, flags or data that an element left on it. Each
+/* This pool does not recycle buffers. A recycled one would keep memory on a
+ * committed slot, and metas, flags or data that an element left on it. Each
  * buffer is new, has a slot of its own, and is freed when it comes back. */
 #include "gstdatahubpool.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* If upstream allocates here, it writes directly into shared memory without a
- * copy. Until the block exists, the answer only contains the supported metas.
- */
+ * copy. Until the block exists, the answer only contains the supported
+ * metas. */
 #include "gstdatahubproposal.h"
 #include "gstdatahubpool.h"
 
@@ -29,7 +29,7 @@ propose_pool (GstQuery *query, GstAllocator *allocator, GstCaps *caps,
  * gst_datahub_proposal_fill:
  * @query: an allocation query
  * @allocator: (nullable): the block's; %NULL: there is none yet
- * @slot_size: of buffers whose caps tell no size, in bytes; 0: not known
+ * @slot_size: for buffers without a size in their caps, in bytes; 0: not known
  */
 void
 gst_datahub_proposal_fill (GstQuery *query, GstAllocator *allocator,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A block is created, described, published and registered in this order, and
- * removed in the opposite order. All other users of the block get it from here.
- */
+ * removed in the opposite order. All other users of the block get it from
+ * here. */
 #include "gstdatahubpublication.h"
 
 #include <string.h>
@@ -40,8 +40,8 @@ gst_datahub_publication_is_name_free (const GstDatahubPublication *publication)
   return !taken;
 }
 
-/* A strict block that a broker knows takes tickets, which only the broker makes:
- * so who may read it is what the broker says. */
+/* A strict block that is registered with a broker requires tickets, which only
+ * the broker makes: so the broker decides which clients can read it. */
 static gboolean
 make_secret (GstDatahubPublication *publication,
     DatahubProducerOptions *options, DatahubError *error)
@@ -88,8 +88,8 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
   publication->writer = writer;
   unlocked = publication->unlocked;
   GST_OBJECT_UNLOCK (publication->element);
-  /* A new block's waits are not ended, and who unlocks after the look above ends
-   * them itself: that must not be taken back. */
+  /* The waits of a new block are not interrupted. A thread that unlocks after
+   * the check above interrupts them itself, which must not be undone. */
   if (unlocked)
     gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
         TRUE);
@@ -101,7 +101,7 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
  * @options: of the block; a secret is added to those of a strict one
  * @resume: called with the element when a wait was interrupted
  *
- * Makes a block that nobody sees yet, and its writer.
+ * Creates a block that is not visible yet, and its writer.
  *
  * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
  */
@@ -132,8 +132,8 @@ uuid_of (GstDatahubPublication *publication)
       gst_datahub_writer_get_producer (publication->writer));
 }
 
-/* The producer sees every consumer come and go, also one that knows no broker or
- * is killed: so it is the one who tells. */
+/* The producer detects every consumer that joins or leaves, also one without a
+ * broker or one that is killed. So the producer announces them. */
 static void
 on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
 {
@@ -180,10 +180,10 @@ static const GstDatahubServiceFuncs share_funcs = {
 /**
  * gst_datahub_publication_publish:
  * @publication: one with a block
- * @funcs: who hears of its consumers
+ * @funcs: called for changes among its consumers
  * @user_data: given to @funcs
  *
- * Others see the block from now on.
+ * Makes the block visible to other processes.
  *
  * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
  */
@@ -211,7 +211,8 @@ gst_datahub_publication_publish (GstDatahubPublication *publication,
  * @publication: one with a published block
  * @caps: (nullable): what is in it
  *
- * Tells the broker, if there is one; again when the caps are new.
+ * Registers the block with the broker, if there is one. Must be called again
+ * when the caps change.
  */
 void
 gst_datahub_publication_register (GstDatahubPublication *publication,
@@ -277,7 +278,8 @@ gst_datahub_publication_get_allocator (GstDatahubPublication *publication)
   return allocator;
 }
 
-/* Ends the waits of all who use the block, or allows them again. Any thread. */
+/* Interrupts the waits of all users of the block, or allows them again. Any
+ * thread. */
 void
 gst_datahub_publication_interrupt (GstDatahubPublication *publication,
     GstDatahubProducerInterrupt why, gboolean interrupted)

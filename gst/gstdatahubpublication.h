@@ -22,7 +22,7 @@ typedef struct
 
   /* The streaming thread's. */
   GstDatahubService *service; /* owned; once it is published */
-  GstDatahubServiceFuncs funcs; /* who hears of its consumers besides */
+  GstDatahubServiceFuncs funcs; /* called besides, for its consumers */
   gpointer user_data; /* for them */
   gboolean has_secret; /* of a strict block that a broker knows */
   guint8 secret[DATAHUB_SECRET_SIZE];

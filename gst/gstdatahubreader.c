@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every record refers to the sticky records in effect when it was committed. A
  * reader that joins later, or was lapped, first reads those that it does not
- * know. So caps are always complete, and no sticky record is passed on twice.
- */
+ * know. So caps are always complete, and no sticky record is passed on
+ * twice. */
 #include "gstdatahubreader.h"
 #include "gstdatahublease.h"
 #include "gstdatahubmeta.h"
@@ -41,7 +41,7 @@ gst_datahub_reader_clear (GstDatahubReader *reader)
  * gst_datahub_reader_start_over:
  * @reader: a reader
  *
- * What the records stand in is told again, as to one who joins.
+ * The sticky records are passed on again, as after joining.
  */
 void
 gst_datahub_reader_start_over (GstDatahubReader *reader)
@@ -162,7 +162,7 @@ tell_tags (GstDatahubReader *reader, const DatahubView *view,
     g_clear_pointer (&reader->in_force, g_bytes_unref);
     return damaged (view, "tags", error);
   }
-  /* the record again, word for word: its producer said the tags again */
+  /* the same record again: its producer repeated the tags */
   again = told && g_bytes_equal (told, reader->in_force);
   if (again)
     now.n_events = 0;
@@ -189,7 +189,7 @@ tell_context (GstDatahubReader *reader, guint context, const DatahubView *view,
   return tell[context](reader, view, error);
 }
 
-/* Tells what @view stands in, as far as it is new. */
+/* Passes on the sticky records of @view that are new. */
 static GstFlowReturn
 catch_up (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
@@ -269,7 +269,7 @@ tell_other (GstDatahubReader *reader, const DatahubView *view,
  * @buffer: (out): the buffer, where the record is one; else %NULL
  * @error: (out): why it failed
  *
- * Tells what the record stands in, and the record.
+ * Passes on the sticky records of the record, then the record.
  *
  * Returns: %GST_FLOW_OK; %GST_FLOW_EOS for the end; what a function returned;
  *   %GST_FLOW_ERROR with @error set
@@ -292,11 +292,12 @@ gst_datahub_reader_take_view (GstDatahubReader *reader, const DatahubView *view,
 
 /**
  * gst_datahub_reader_take_sticky:
- * @reader: a reader that has read all there is
+ * @reader: a reader that has read all records
  * @error: (out): why it failed
  *
- * For who joined behind the last buffer: tells what is in force, also that the
- * stream is over. What lies ahead of the reader is left to be met in order.
+ * For a consumer that joined after the last buffer: passes on the current
+ * sticky records, also the end of the stream. Records that the reader has not
+ * reached are passed on later, in order.
  *
  * Returns: as gst_datahub_reader_take_view()
  */

@@ -34,8 +34,8 @@ typedef struct
   DatahubConsumer *consumer; /* borrowed from the element */
   const GstDatahubReaderFuncs *funcs;
   gpointer user_data;
-  guint64 context[DATAHUB_N_CONTEXTS]; /* sequences told; NONE: not yet */
-  GBytes *in_force; /* owned; the record of tags told last; NULL: none */
+  guint64 context[DATAHUB_N_CONTEXTS]; /* sequences passed on; NONE: not yet */
+  GBytes *in_force; /* owned; the last record of tags; NULL: none */
   GstDatahubReaderStats stats; /* written by the streaming thread */
 } GstDatahubReader;
 

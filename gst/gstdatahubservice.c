@@ -47,8 +47,8 @@ find_known (GstDatahubService *service, guint64 id)
   return NULL;
 }
 
-/* Says what became of those that were there. An evicted consumer has left the
- * stream; it is told again as removed only once. */
+/* Reports the changes of known consumers. An evicted consumer has left the
+ * stream; it is reported as removed only once. */
 static void
 tell_removed (GstDatahubService *service, const DatahubConsumerInfo *infos,
     guint n, gboolean reaped)

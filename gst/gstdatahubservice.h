@@ -16,7 +16,7 @@ typedef struct
   void (*consumer_removed) (gpointer user_data, guint64 id, const gchar *name,
       const gchar *reason);
   void (*requested) (gpointer user_data, guint requests);
-  /* whether anybody wants to hear of new data through the broker */
+  /* whether a consumer wants notifications of new data through the broker */
   void (*notify) (gpointer user_data, gboolean wanted);
 } GstDatahubServiceFuncs;
 

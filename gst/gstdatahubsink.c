@@ -72,7 +72,7 @@ struct _GstDatahubSink
   GstDatahubClockMap clock_map;
   gboolean live, live_known;
   gboolean waited; /* the consumers have come */
-  gboolean failed; /* there will be no block, and that was said */
+  gboolean failed; /* no block will be made, and the error was posted */
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstDatahubSink, gst_datahub_sink, GST_TYPE_BASE_SINK,
@@ -166,8 +166,8 @@ write_pending (GstDatahubSink *self)
   return flow;
 }
 
-/* The block becomes visible with what is known of the stream in it, so nobody
- * meets it half-described. */
+/* The known sticky events are written before the block becomes visible, so that
+ * consumers get a complete description. */
 static GstFlowReturn
 try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
 {
@@ -190,7 +190,7 @@ try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
   return flow;
 }
 
-/* Upstream tries again after a failure; once is enough for us to say why. */
+/* Upstream tries again after a failure; the error is posted only once. */
 static GstFlowReturn
 make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
 {
@@ -270,8 +270,8 @@ may_meet_render (GstStateChange change)
       || change == GST_STATE_CHANGE_PAUSED_TO_READY;
 }
 
-/* render goes on where it was interrupted. With the lock it is not there now, or
- * waits to be told. */
+/* Lets render continue after its interruption. While the lock is held, render is
+ * either not running or waiting for the signal. */
 static void
 let_render_go_on (GstDatahubSink *self)
 {
@@ -336,8 +336,8 @@ get_slot_size (GstDatahubSink *self)
   return size;
 }
 
-/* Raw media tell by their caps how big slots should be, for other media the
- * user may, so that the pool is there when upstream asks for one. */
+/* The slot size of raw media is known from the caps, and the user can set it
+ * for other media. Then the pool exists when upstream queries it. */
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {

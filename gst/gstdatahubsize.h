@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  guint64 slot_size; /* 0: only the first buffer can tell */
+  guint64 slot_size; /* 0: only known from the first buffer */
   gboolean pack; /* small payloads share a slot */
 } GstDatahubSize;
 

@@ -62,7 +62,7 @@ struct _GstDatahubSrc
   GstDatahubReader reader;
   GstDatahubWake wake; /* as the consumer was prepared */
   gboolean looked; /* at the sticky records */
-  gboolean discont; /* to be said with the next buffer */
+  gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* likewise */
   gboolean told_damaged; /* once for each producer */
   GstDatahubFeed feed;
@@ -246,8 +246,8 @@ take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
   return flow;
 }
 
-/* Nothing came yet: who joined behind the last buffer still learns what stream
- * this is, and whether it is over. */
+/* No record was read yet: a consumer that joined after the last buffer still
+ * gets the sticky records, also the end of the stream. */
 static GstFlowReturn
 look_at_sticky (GstDatahubSrc *self)
 {
@@ -263,7 +263,7 @@ look_at_sticky (GstDatahubSrc *self)
   return flow;
 }
 
-/* Who is new looks first whether anything is there. */
+/* A new consumer first checks for a record without waiting. */
 static DatahubResult
 read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
 {
@@ -272,8 +272,8 @@ read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
       : datahub_consumer_begin_read (self->waits.consumer, 0, view, error);
 }
 
-/* The library has passed the record over, and counts it. Told once: a memory
- * that fails may fail for every buffer. */
+/* The library has skipped the record and counts it. Reported once: faulty
+ * memory can fail for every buffer. */
 static GstFlowReturn
 on_damaged (GstDatahubSrc *self, const DatahubError *error)
 {

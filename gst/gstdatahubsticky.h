@@ -8,9 +8,11 @@
 
 G_BEGIN_DECLS
 
-/* More are not remembered; what is said of them when they come stays said. */
+/* At most this many sticky events are kept. Further ones are still forwarded
+ * once. */
 #define GST_DATAHUB_STICKY_MAX 64
-/* A longer record is refused when read: two texts of tags and the events fit. */
+/* A longer record is refused when read: two texts of tags and the events
+ * fit. */
 #define GST_DATAHUB_STICKY_SIZE_MAX (16u << 20)
 
 /* Of a producer. All zero: nothing. */

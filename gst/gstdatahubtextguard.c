@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* All are counted, also those that close again: it is the parser's to say which
- * do, and nobody needs as many. */
+/* All are counted, also those that close again: only the parser knows which do,
+ * and valid text does not need so many. */
 #define BRACKETS_MAX 1000
 /* Of base64, in a sample that is no picture but a heap of brackets. */
 #define FIELD_MAX 2000

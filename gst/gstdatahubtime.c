@@ -109,8 +109,8 @@ gst_datahub_group_get_id (GstDatahubGroup *group)
   return group->id;
 }
 
-/* Running time of a buffer whose first timestamp lies @lead before the one that
- * @instant is of. */
+/* Running time of a buffer with a first timestamp that is @lead before the
+ * timestamp of @instant. */
 static gint64
 group_running_time (GstDatahubGroup *group, const GstDatahubNow *now,
     gint64 instant, gint64 lead, gboolean live)
@@ -382,8 +382,8 @@ map_restart (GstDatahubTimeline *timeline, const GstDatahubNow *now,
  * @now: this pipeline's time
  * @stamp: (inout): the timestamps of a record
  *
- * Turns the producer's timestamps into ours. Afterwards `out_changed` tells
- * that `out` is to be pushed before the buffer.
+ * Converts the producer's timestamps to this pipeline's. If `out_changed` is
+ * set afterwards, `out` must be pushed before the buffer.
  */
 void
 gst_datahub_timeline_map (GstDatahubTimeline *timeline,

@@ -76,7 +76,7 @@ apply_query (GstElement *element, const gchar *query, GError **error)
   return TRUE;
 }
 
-/* Sets what @uri says; all of it must be understood. */
+/* Applies @uri. Fails if any part of it is unknown. */
 static gboolean
 set_uri (GstURIHandler *handler, const gchar *uri, GError **error)
 {

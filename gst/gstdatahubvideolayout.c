@@ -67,11 +67,12 @@ copy_plain (GstBuffer *buffer, const GstVideoInfo *info)
 
 /**
  * gst_datahub_video_layout_fit:
- * @layout: what downstream said
+ * @layout: the answer of downstream
  * @pad: where the buffer will be pushed, with its caps
  * @buffer: (transfer full): any buffer
  *
- * Returns: (transfer full): @buffer, or a copy in the layout that its caps imply
+ * Returns: (transfer full): @buffer, or a copy in the layout that its caps
+ * imply
  */
 GstBuffer *
 gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,

@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-/* What downstream said; zero-initialised. */
+/* The answer of downstream; zero-initialised. */
 typedef struct
 {
   gint asked; /* atomic: another thread may reset it */

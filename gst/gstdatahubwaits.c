@@ -13,7 +13,7 @@ gst_datahub_waits_init (GstDatahubWaits *waits, GstBaseSrc *src)
   g_cond_init (&waits->wakeup);
 }
 
-/* Nobody waits. */
+/* Must not be called while a thread waits. */
 void
 gst_datahub_waits_clear (GstDatahubWaits *waits)
 {
@@ -21,7 +21,7 @@ gst_datahub_waits_clear (GstDatahubWaits *waits)
   g_cond_clear (&waits->wakeup);
 }
 
-/* Tells all there is to wait in whether to. The lock is held. */
+/* Interrupts all waits, or allows them again. The lock must be held. */
 void
 gst_datahub_waits_apply (GstDatahubWaits *waits)
 {

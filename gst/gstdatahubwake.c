@@ -48,10 +48,10 @@ read_notified (const GstDatahubWaits *waits, DatahubView *view,
  * @view: (out): the next record
  * @error: (out): what failed
  *
- * Waits as long as patience allows. Streaming thread.
+ * Waits for a limited time. Streaming thread.
  *
- * Returns: as datahub_consumer_begin_read(); %DATAHUB_TIMEOUT says nothing but
- *     that there was no record yet
+ * Returns: as datahub_consumer_begin_read(); %DATAHUB_TIMEOUT only means that
+ * there was no record yet
  */
 DatahubResult
 gst_datahub_wake_read (const GstDatahubAttachment *attachment,

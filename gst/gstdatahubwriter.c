@@ -311,12 +311,13 @@ write_batch (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
 /**
  * gst_datahub_writer_write_buffers:
  * @writer: a writer
- * @now: what holds for them
+ * @now: the state that applies to them
  * @buffers: (array length=n_buffers): buffers; memory on slots is sealed
  * @n_buffers: how many
  *
  * Publishes the buffers in as few steps as the ring allows. Waits for reliable
- * consumers; each wait can be interrupted, and goes on when `resume` says so.
+ * consumers. Each wait can be interrupted, and continues if `resume` returns
+ * %GST_FLOW_OK.
  *
  * Returns: %GST_FLOW_OK, also where buffers had to be dropped, or what `resume`
  *   returned, or %GST_FLOW_ERROR with an error posted
@@ -362,7 +363,7 @@ init_event (DatahubCommit *commit, DatahubRecordType type)
  * gst_datahub_writer_write_body:
  * @writer: a writer
  * @type: any but a buffer or a gap
- * @body: (nullable): what it says
+ * @body: (nullable): its contents
  *
  * Returns: as gst_datahub_writer_write_buffers()
  */
