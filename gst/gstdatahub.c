@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The plugin: registers both elements. */
 #include "gstdatahubsink.h"
 #include "gstdatahubsrc.h"
 

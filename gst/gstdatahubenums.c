@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The enumerations and flags of the properties, with their descriptions. */
 #include "gstdatahubenums.h"
 #include "gstdatahubtime.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The type of datahubsink. */
 #ifndef GST_DATAHUB_SINK_H
 #define GST_DATAHUB_SINK_H
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The properties of datahubsink, and the options of a producer that they
+ * set. */
 #include "gstdatahubsinksettings.h"
 
 #define DEFAULT_MAX_CONSUMERS 128

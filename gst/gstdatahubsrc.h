@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The type of datahubsrc. */
 #ifndef GST_DATAHUB_SRC_H
 #define GST_DATAHUB_SRC_H
 

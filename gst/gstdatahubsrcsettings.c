@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The properties of datahubsrc, and the options of a consumer that they set. */
 #include "gstdatahubsrcsettings.h"
 
 #define DEFAULT_MAX_PINNED 8

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The state of the broker, and the functions that its files share. */
 #ifndef DATAHUB_BROKER_PRIVATE_H
 #define DATAHUB_BROKER_PRIVATE_H
 
@@ -14,11 +15,11 @@
 
 typedef struct
 {
-  guint64 requests; /* answered, well or not */
-  guint64 malformed; /* no message of ours */
+  guint64 requests; /* answered, also with an error */
+  guint64 malformed; /* not a valid message */
   guint64 replayed; /* an id that was used before */
   guint64 throttled; /* over the budget of their client */
-  guint64 impersonated; /* an identity that is not the key's */
+  guint64 impersonated; /* an identity that does not belong to the key */
   guint64 unsent; /* the receiver was gone or did not read */
 } BrokerStats;
 
@@ -26,7 +27,7 @@ struct _DatahubBroker
 {
   GObject parent;
 
-  GPtrArray *endpoints; /* asked for; owned */
+  GPtrArray *endpoints; /* requested; owned */
   gboolean embedded;
   GMutex lock; /* guards running, bound and thread; taken last */
   gboolean running;
@@ -34,7 +35,7 @@ struct _DatahubBroker
   GThread *thread;
   GMainContext *context; /* of the thread */
 
-  /* The thread's own from here. */
+  /* Only for the thread from here. */
   GMainLoop *loop;
   GArray *locks; /* descriptors of the held endpoint locks */
   void *zmq_context, *router, *zap, *monitor;

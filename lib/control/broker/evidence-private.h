@@ -14,12 +14,13 @@ typedef enum
 } Evidence;
 
 Evidence evidence_of_block (const char *name, const char *uuid);
-/* The consumers of one block, asked for once, when the first is looked for: the
- * producer of a strict one that stands still is waited for. Zero: not asked. */
+/* The consumers of one block, queried once, when the first one is needed: if
+ * the producer of a strict block is stopped, the query waits. All zero: not
+ * queried. */
 typedef struct
 {
   gboolean asked;
-  Evidence evidence; /* ALIVE: rows[] is what there is */
+  Evidence evidence; /* ALIVE: rows[] is valid */
   DatahubConsumerInfo *rows;
   guint32 n;
 } ConsumersEvidence;

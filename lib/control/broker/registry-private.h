@@ -7,7 +7,7 @@
 #include <datahub/keys.h>
 #include "control/wire/message-private.h"
 
-/* So that nothing a client sends grows the broker without bound. */
+/* Limits, so that requests of a client cannot grow the broker without bound. */
 #define MAX_CLIENTS 1024
 #define MAX_BLOCKS 4096
 #define MAX_BLOCKS_PER_CLIENT 256
@@ -21,9 +21,9 @@ typedef struct
   char *id; /* "key/instance"; owned */
   char key[DATAHUB_KEY_TEXT + 1];
   Token instance;
-  GBytes *routing; /* of its present connection; owned */
-  Token epoch; /* of its present connection */
-  gint64 last_id; /* ids only rise within an epoch */
+  GBytes *routing; /* of its current connection; owned */
+  Token epoch; /* of its current connection */
+  gint64 last_id; /* ids must increase within an epoch */
   gint64 seen_us; /* by the broker's clock */
   gboolean stalled; /* missed its heartbeats, or its connection is gone */
   char *program, *host; /* owned */
@@ -39,7 +39,7 @@ typedef struct
 typedef struct
 {
   char *pattern;
-  gboolean notifications; /* not only the coming and going */
+  gboolean notifications; /* not only notices of added and removed blocks */
 } Subscription;
 
 typedef struct
@@ -56,9 +56,9 @@ typedef struct
   char *caps;
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
-  gboolean strict; /* of the secret only tickets are handed out */
+  gboolean strict; /* clients get tickets, not the secret */
   BrokerClient *owner; /* never NULL: a client with blocks is kept */
-  gint64 stalled_us; /* since when its owner is silent; 0 if it is not */
+  gint64 stalled_us; /* since when its owner is stalled; 0 if it is not */
   GPtrArray *joined; /* of Joined; owned */
 } BlockEntry;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rights of client keys; see rights.c. */
 #ifndef DATAHUB_RIGHTS_PRIVATE_H
 #define DATAHUB_RIGHTS_PRIVATE_H
 
@@ -7,9 +8,9 @@
 typedef enum
 {
   RIGHT_PRODUCE, /* register a block of this name */
-  RIGHT_CONSUME, /* be given its secret, join it */
+  RIGHT_CONSUME, /* receive its secret, join it */
   RIGHT_OBSERVE, /* see it, and receive its notices */
-  RIGHT_ADMIN, /* the broker's own numbers, making it yield */
+  RIGHT_ADMIN, /* read the broker's statistics, make it stop */
   N_RIGHTS
 } Right;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Construction of DatahubHubBlock; see hub-block.c. */
 #ifndef DATAHUB_HUB_BLOCK_PRIVATE_H
 #define DATAHUB_HUB_BLOCK_PRIVATE_H
 

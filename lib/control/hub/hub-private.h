@@ -25,9 +25,9 @@ typedef enum
 typedef enum
 {
   LINK_REFUSED, /* no broker there */
-  LINK_BAD_KEY, /* the handshake broke without a word */
-  LINK_DENIED, /* the broker does not want this key */
-  LINK_LOST /* it was there, and is not any more */
+  LINK_BAD_KEY, /* the handshake failed without a reason */
+  LINK_DENIED, /* the broker refused this key */
+  LINK_LOST /* an established connection was lost */
 } LinkEnd;
 
 typedef struct
@@ -39,19 +39,19 @@ typedef struct
 
 typedef struct _HubCore HubCore;
 
-/* The way back to the object, for signals that wait in another context: keeps
- * neither the object nor the core. */
+/* A weak reference to the object for signals that are queued in another
+ * context. It keeps neither the object nor the core alive. */
 typedef struct
 {
   gatomicrefcount refs;
   GWeakRef hub;
-  int waiting; /* atomic: signals on their way */
+  int waiting; /* atomic: queued signals */
 } HubBack;
 
 typedef struct _HubWait HubWait;
 
-/* Something with a deadline that may be cancelled. Embedded first in what it
- * times; ends exactly once. */
+/* An operation with a deadline that can be cancelled. Must be the first member
+ * of the struct of the operation; ends exactly once. */
 struct _HubWait
 {
   gatomicrefcount refs;
@@ -95,7 +95,7 @@ struct _HubCore
   GMutex ready_lock; /* guards ready; taken last */
   GHashTable *ready; /* name -> the newest data-ready not sent yet */
 
-  /* The hub thread's own from here. */
+  /* Only for the hub's thread from here. */
   HubState state;
   gboolean automatic;
   char *endpoint, *server_key_file, *key_file;
@@ -105,7 +105,7 @@ struct _HubCore
   gboolean told; /* @error was reported by broker-lost */
   guint bad_handshakes; /* in a row */
   guint retries; /* since the last connection */
-  gint64 hold_until_us; /* another is to have the lock */
+  gint64 hold_until_us; /* until then another process may take the lock */
   GSource *attempt_source, *heartbeat_source;
   guint heartbeat_ms, heartbeats_missed;
   gboolean pinging;
@@ -115,9 +115,9 @@ struct _HubCore
   GQueue waiting; /* calls made while not connected */
   GList *finds, *connect_waits;
   guint64 unmatched; /* answers without an open request */
-  GHashTable *offers; /* name -> what is registered */
+  GHashTable *offers; /* name -> Offer */
   GPtrArray *joins;
-  GHashTable *subscriptions; /* pattern -> how often it was asked for */
+  GHashTable *subscriptions; /* pattern -> number of subscriptions */
   GSource *offer_retry_source;
   GHashTable *catalogue; /* name -> Known */
   guint generation; /* of the catalogue: one per connection */
@@ -201,7 +201,7 @@ typedef struct
   char *name, *uuid, *caps; /* owned; caps may be NULL */
   gboolean has_secret;
   guint8 secret[DATAHUB_SECRET_SIZE];
-  gboolean strict; /* the secret is not for consumers: they get tickets */
+  gboolean strict; /* consumers get tickets, not the secret */
   gboolean refused; /* reported already */
 } Offer;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Endpoints and their locks; see endpoint.c. */
 #ifndef DATAHUB_ENDPOINT_PRIVATE_H
 #define DATAHUB_ENDPOINT_PRIVATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Key files; see key-file.c. */
 #ifndef DATAHUB_KEY_FILE_PRIVATE_H
 #define DATAHUB_KEY_FILE_PRIVATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CURVE key pairs; see keys.c. */
 #ifndef DATAHUB_KEYS_PRIVATE_H
 #define DATAHUB_KEYS_PRIVATE_H
 

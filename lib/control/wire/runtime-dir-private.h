@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The runtime directory; see runtime-dir.c. */
 #ifndef DATAHUB_RUNTIME_DIR_PRIVATE_H
 #define DATAHUB_RUNTIME_DIR_PRIVATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The check of client keys on connection; see zap.c. */
 #ifndef DATAHUB_ZAP_PRIVATE_H
 #define DATAHUB_ZAP_PRIVATE_H
 

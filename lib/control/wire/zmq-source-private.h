@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ZeroMQ sockets in a GMainContext; see zmq-source.c. */
 #ifndef DATAHUB_ZMQ_SOURCE_PRIVATE_H
 #define DATAHUB_ZMQ_SOURCE_PRIVATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names of channels and of the files of a block. */
 #include "names-private.h"
 #include "result-private.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Failures with a message: fills a DatahubError. */
 #ifndef DATAHUB_RESULT_PRIVATE_H
 #define DATAHUB_RESULT_PRIVATE_H
 

@@ -19,31 +19,31 @@
 /* The access that the server of a strict block granted to this process. */
 typedef struct
 {
-  int connection; /* on which pools come */
-  int token; /* its lock is this client's life; -1: an observer's */
+  int connection; /* receives pools */
+  int token; /* its lock marks this client as alive; -1: an observer */
   uint32_t row, quota;
   uint8_t *row_map;
-  uint32_t n_pools; /* that came and are not mapped yet */
+  uint32_t n_pools; /* received and not mapped yet */
   struct
   {
     uint32_t gen;
     int fd;
   } pools[2 * MAX_POOLS];
-  const shared_u32 *interrupted; /* ends a wait for a pool; may be NULL */
-  uint32_t n_infos; /* an observer's: the consumers that the server listed */
+  const shared_u32 *interrupted; /* interrupts a wait for a pool; may be NULL */
+  uint32_t n_infos; /* of an observer: the consumers that the server listed */
   DatahubConsumerInfo infos[MAX_ROWS];
 } Access;
 
 struct _DatahubWatch;
-/* What a process asks of a block, and the evidence it shows for it. */
+/* A request for access to a block, with its proof. */
 typedef struct
 {
-  const uint8_t *secret; /* or NULL; to make a ticket of */
+  const uint8_t *secret; /* or NULL; a ticket is made from it */
   const uint8_t *ticket; /* or NULL */
   uint32_t max_pinned;
   int64_t timeout_ns;
-  struct _DatahubWatch *watch; /* its interrupt ends the wait; or NULL */
-  bool observes; /* takes no row: only an observer's access is asked for */
+  struct _DatahubWatch *watch; /* its interrupt ends the wait; may be NULL */
+  bool observes; /* requests only the access of an observer, without a row */
 } AccessRequest;
 
 int watch_interrupt_fd (const struct _DatahubWatch *watch);
@@ -111,7 +111,8 @@ block_names_pool (const Block *block, uint32_t gen)
   return false;
 }
 
-/* Rows that may be in use, never more than there are (the word is hostile). */
+/* The number of rows that may be in use, limited to the size of the table (the
+ * word is not trusted). */
 static inline uint32_t
 block_rows_in_use (const Block *block)
 {
@@ -119,8 +120,8 @@ block_rows_in_use (const Block *block)
   return rows < block->g.max_rows ? rows : block->g.max_rows;
 }
 
-/* How long ago a sign of life was. The word is its owner's claim: one that is
- * ahead of us counts as new. */
+/* The time since a heartbeat. Its owner writes the word: a time in the future
+ * counts as now. */
 static inline uint64_t
 silence_since (uint64_t heartbeat)
 {

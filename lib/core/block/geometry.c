@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Computes the sizes and offsets of a block, and checks those of another
+ * process. */
 #include "geometry-private.h"
 #include "core/base/result-private.h"
 

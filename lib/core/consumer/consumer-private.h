@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The state of a consumer, and the functions that its files share. */
 #ifndef DATAHUB_CONSUMER_PRIVATE_H
 #define DATAHUB_CONSUMER_PRIVATE_H
 
@@ -11,7 +12,8 @@
 /* Pools in the table, and old pools that leases keep mapped: one bit each. */
 #define MAPPED_MAX 64u
 
-/* A mapped pool, cached by generation, never by its place in the table (P3). */
+/* A mapped pool, cached by generation and never by its position in the table
+ * (P3). */
 typedef struct _ConsumerPool ConsumerPool;
 struct _ConsumerPool
 {
@@ -19,13 +21,13 @@ struct _ConsumerPool
   const uint8_t *map;
   uint64_t map_size;
   uint32_t id; /* index in mapped[] */
-  ConsumerPool *next; /* of those that are to be freed */
+  ConsumerPool *next; /* in a list of pools to be freed */
 };
 
-/* What this process holds of one record. From 0 only the reading thread counts
- * the leases up, without the lock; all other counting is done under it. The rest
- * is written by the reading thread while it has a lease, and cleared with the
- * last one, under the lock. */
+/* The leases of this process on one record. Only the reading thread increments
+ * the count from 0, without the lock; all other changes of the count need the
+ * lock. The other fields are written by the reading thread while it has a
+ * lease, and cleared with the last lease, under the lock. */
 typedef struct
 {
   shared_u32 leases;
@@ -49,25 +51,26 @@ struct _DatahubConsumer
   /* Guards held[] (see there), references, returned, mapped[] and stale.
    * Innermost lock; must not be held across a system call. */
   pthread_mutex_t lock;
-  /* The caller's one, locks, and leases but those that were lent: with n_lent
-   * added, modulo 2^64, all there are. */
+  /* The caller's reference, locks, and leases minus the lent ones. The sum with
+   * n_lent, modulo 2^64, is the number of all references. */
   uint64_t references;
-  HeldRecord *held; /* per record: the same one may be read twice */
+  HeldRecord *held; /* per record; a record can be read more than once */
   ConsumerPool *mapped[MAPPED_MAX]; /* every pool that is mapped, by id */
-  uint64_t stale; /* of them: gone from the table, to go with the last lease */
-  shared_u64 returned; /* slots, of all that were lent */
+  uint64_t stale; /* bits of pools that left the table; unmapped with the last
+                     lease */
+  shared_u64 returned; /* slots returned, of all that were lent */
 
-  /* The reading thread's own; `busy` refuses a second one. Of the counts others
-   * load what is there. */
+  /* Only for the reading thread; `busy` refuses a second one. Other threads can
+   * load the counts. */
   shared_u32 busy;
   shared_u64 n_lent; /* leases */
   shared_u64 lent; /* slots */
   uint64_t incarnation;
   uint64_t cursor;
   uint64_t join_head; /* tombstones below it are older than the join */
-  bool gaps_are_losses; /* also those: it joined again, after an eviction */
-  uint64_t next_ordinal; /* DATAHUB_NONE: whatever comes is not a loss */
-  uint64_t seen_incarnation; /* of the record before; NONE: there was none */
+  bool gaps_are_losses; /* those, too, after joining again */
+  uint64_t next_ordinal; /* DATAHUB_NONE: a gap is not a loss */
+  uint64_t seen_incarnation; /* of the previous record; NONE: no record yet */
   uint64_t mourned; /* incarnation that was reported as dead, if `mourns` */
   bool mourns;
   uint64_t flush_mark; /* records from here on follow a flush */
@@ -75,15 +78,14 @@ struct _DatahubConsumer
   bool discont;
   bool need_key;
   bool expiring; /* delta units depend on a buffer that was too old */
-  bool expiring_told; /* and the producer was asked for a keyframe */
-  uint64_t pending_lost,
-      pending_expired; /* to be reported with the next view */
+  bool expiring_told; /* and a keyframe was requested */
+  uint64_t pending_lost, pending_expired; /* reported with the next view */
   bool evicted;
   ConsumerPool *pools[2 * MAX_POOLS];
   uint32_t n_pools;
   uint32_t pools_seen;
   int64_t last_alive_check;
-  uint64_t asked_incarnation; /* of the producer, before that check */
+  uint64_t asked_incarnation; /* of the producer, as read before that check */
   uint64_t spin_ns;
   int64_t last_sleep_ns;
 
@@ -94,17 +96,17 @@ struct _DatahubConsumer
   shared_u64 n_received, n_lost, n_expired, n_damaged, n_over_quota, n_waits;
 };
 
-/* Nothing needs the handle any more; the lock is held. A lease that n_lent does
- * not show yet was not ended either: the sum is never too low while the caller has
- * the handle, and nothing is lent after. */
+/* Whether the handle has no references; the lock must be held. A lease that
+ * n_lent does not include yet was not ended either. So the sum is never too low
+ * while the caller has the handle, and after that no lease is taken. */
 static inline bool
 consumer_is_unreferenced (const DatahubConsumer *consumer)
 {
   return consumer->references + load_relaxed (&consumer->n_lent) == 0;
 }
 
-/* Slots that are held. For another thread than the reader it may be a lease
- * behind, never below 0. */
+/* The number of held slots. In other threads than the reading one it may lag by
+ * a lease, but is never below 0. */
 static inline uint32_t
 consumer_pinned (const DatahubConsumer *consumer)
 {

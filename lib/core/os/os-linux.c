@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* System calls for files, locks, futexes and clocks on Linux. */
 #include "os-private.h"
 #include "core/base/result-private.h"
 

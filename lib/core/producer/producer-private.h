@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The state of a producer, and the functions that its files share. */
 #ifndef DATAHUB_PRODUCER_PRIVATE_H
 #define DATAHUB_PRODUCER_PRIVATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* User locks: owner words and the registry of names. */
 #ifndef DATAHUB_LOCK_PRIVATE_H
 #define DATAHUB_LOCK_PRIVATE_H
 
