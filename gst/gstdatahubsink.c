@@ -169,7 +169,7 @@ write_pending (GstDatahubSink *self)
 /* The known sticky events are written before the block becomes visible, so that
  * consumers get a complete description. */
 static GstFlowReturn
-try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
+try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
 {
   DatahubProducerOptions options;
   GstFlowReturn flow;
@@ -192,7 +192,7 @@ try_make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
 
 /* Upstream tries again after a failure; the error is posted only once. */
 static GstFlowReturn
-make_block (GstDatahubSink *self, GstDatahubSize size, GstCaps *caps)
+make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
 {
   GstFlowReturn flow =
       self->failed ? GST_FLOW_ERROR : try_make_block (self, size, caps);
@@ -209,7 +209,7 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
   if (self->publication.writer)
     return GST_FLOW_OK;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
-  return make_block (self, gst_datahub_size_from_buffer (buffer), caps);
+  return make_block (self, gst_datahub_slot_size_from_buffer (buffer), caps);
 }
 
 /* ---- the base class ---- */
@@ -341,7 +341,7 @@ get_slot_size (GstDatahubSink *self)
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {
-  GstDatahubSize size;
+  GstDatahubSlotSize size;
   GstCaps *caps;
   if (take_event (self, event) != GST_FLOW_OK)
     return FALSE;
@@ -350,7 +350,7 @@ take_caps (GstDatahubSink *self, GstEvent *event)
     gst_datahub_publication_register (&self->publication, caps);
     return TRUE;
   }
-  size = gst_datahub_size_from_caps (caps);
+  size = gst_datahub_slot_size_from_caps (caps);
   if (size.slot_size == 0)
     size.slot_size = get_slot_size (self);
   return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;

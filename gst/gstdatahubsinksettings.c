@@ -3,10 +3,19 @@
  * set. */
 #include "gstdatahubsinksettings.h"
 
+#include <gst/video/video.h>
+
 #define DEFAULT_MAX_CONSUMERS 128
 #define MAX_CONSUMERS 256
 #define DEFAULT_BLOCK_TIMEOUT (5 * GST_SECOND)
 #define DEFAULT_SHM_MODE "0600"
+
+#define PAGE 4096u
+/* A slot has space for a frame with the alignment or padding that upstream
+ * adds, and for metas. */
+#define VIDEO_ROOM 4096u
+/* Raw audio comes in small pieces of many sizes. */
+#define AUDIO_SLOT (64u << 10)
 
 void
 gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings)
@@ -238,6 +247,47 @@ gst_datahub_sink_settings_get_events (GstElement *element,
   return events;
 }
 
+static guint64
+round_to_page (guint64 size)
+{
+  return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+/**
+ * gst_datahub_slot_size_from_caps:
+ * @caps: (nullable): caps of the stream
+ *
+ * Returns: the slots for it
+ */
+GstDatahubSlotSize
+gst_datahub_slot_size_from_caps (const GstCaps *caps)
+{
+  const GstStructure *s = caps && gst_caps_get_size (caps) > 0
+      ? gst_caps_get_structure (caps, 0)
+      : NULL;
+  GstVideoInfo info;
+  if (s && gst_structure_has_name (s, "audio/x-raw"))
+    return (GstDatahubSlotSize){ AUDIO_SLOT, TRUE };
+  if (s && gst_structure_has_name (s, "video/x-raw")
+      && gst_video_info_from_caps (&info, caps) && info.size > 0)
+    return (GstDatahubSlotSize){ round_to_page (info.size + VIDEO_ROOM),
+      FALSE };
+  return (GstDatahubSlotSize){ 0, FALSE };
+}
+
+/**
+ * gst_datahub_slot_size_from_buffer:
+ * @buffer: (nullable): the first buffer
+ *
+ * Returns: slots in which it, and others up to twice its size, fit
+ */
+GstDatahubSlotSize
+gst_datahub_slot_size_from_buffer (GstBuffer *buffer)
+{
+  guint64 size = buffer ? gst_buffer_get_size (buffer) : 0;
+  return (GstDatahubSlotSize){ round_to_page (MAX (2 * size, 1)), FALSE };
+}
+
 /**
  * gst_datahub_sink_settings_fill:
  * @element: the element
@@ -247,7 +297,7 @@ gst_datahub_sink_settings_get_events (GstElement *element,
  */
 void
 gst_datahub_sink_settings_fill (GstElement *element,
-    GstDatahubSinkSettings *settings, GstDatahubSize size,
+    GstDatahubSinkSettings *settings, GstDatahubSlotSize size,
     DatahubProducerOptions *options)
 {
   datahub_producer_options_init (options);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The settings of datahubsink: properties <-> options of a producer. */
+/* The settings of datahubsink: properties <-> options of a producer.
+ * The size of its slots follows the settings and the stream. */
 #ifndef GST_DATAHUB_SINK_SETTINGS_H
 #define GST_DATAHUB_SINK_SETTINGS_H
 
 #include "gstdatahubclient.h"
 #include "gstdatahubenums.h"
-#include "gstdatahubsize.h"
 
 G_BEGIN_DECLS
 
@@ -42,6 +42,13 @@ typedef struct
   GstDatahubEvents events;
 } GstDatahubSinkSettings;
 
+/* The slots for a stream. */
+typedef struct
+{
+  guint64 slot_size; /* 0: only known from the first buffer */
+  gboolean pack; /* small payloads share a slot */
+} GstDatahubSlotSize;
+
 void gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings);
 void gst_datahub_sink_settings_clear (GstDatahubSinkSettings *settings);
 void gst_datahub_sink_settings_install_properties (GObjectClass *klass);
@@ -54,8 +61,11 @@ gboolean gst_datahub_sink_settings_check (GstElement *element,
 GstDatahubEvents gst_datahub_sink_settings_get_events (GstElement *element,
     const GstDatahubSinkSettings *settings);
 void gst_datahub_sink_settings_fill (GstElement *element,
-    GstDatahubSinkSettings *settings, GstDatahubSize size,
+    GstDatahubSinkSettings *settings, GstDatahubSlotSize size,
     DatahubProducerOptions *options);
+
+GstDatahubSlotSize gst_datahub_slot_size_from_caps (const GstCaps *caps);
+GstDatahubSlotSize gst_datahub_slot_size_from_buffer (GstBuffer *buffer);
 
 G_END_DECLS
 
