@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* This pool does not recycle buffers. A recycled one would keep memory on a
+/* If upstream allocates here, it writes directly into shared memory without a
+ * copy. Until the block exists, the sink only proposes the supported metas.
+ *
+ * This pool does not recycle buffers. A recycled one would keep memory on a
  * committed slot, and metas, flags or data that an element left on it. Each
  * buffer is new, has a slot of its own, and is freed when it comes back. */
 #include "gstdatahubpool.h"
 
+#include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
 /* The block offers alignment up to a page. */
@@ -221,4 +225,45 @@ gst_datahub_pool_new (GstAllocator *allocator)
   gst_object_ref_sink (self);
   self->allocator = GST_DATAHUB_ALLOCATOR (gst_object_ref (allocator));
   return GST_BUFFER_POOL_CAST (self);
+}
+
+static void
+propose_pool (GstQuery *query, GstAllocator *allocator, GstCaps *caps,
+    guint64 slot_size)
+{
+  g_autoptr (GstBufferPool) pool = NULL;
+  GstStructure *config;
+  GstVideoInfo info;
+  guint64 size = gst_video_info_from_caps (&info, caps) ? info.size : slot_size;
+  if (size == 0 || size > G_MAXUINT)
+    return;
+  pool = gst_datahub_pool_new (allocator);
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_set_params (config, caps, (guint) size, 0, 0);
+  if (gst_buffer_pool_set_config (pool, config))
+    gst_query_add_allocation_pool (query, pool, (guint) size, 0, 0);
+}
+
+/**
+ * gst_datahub_pool_propose:
+ * @query: an allocation query
+ * @allocator: (nullable): the block's; %NULL: there is none yet
+ * @slot_size: for buffers without a size in their caps, in bytes; 0: not known
+ */
+void
+gst_datahub_pool_propose (GstQuery *query, GstAllocator *allocator,
+    guint64 slot_size)
+{
+  GstAllocationParams params;
+  GstCaps *caps = NULL;
+  gboolean need_pool = FALSE;
+  gst_query_parse_allocation (query, &caps, &need_pool);
+  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_query_add_allocation_meta (query, GST_AUDIO_META_API_TYPE, NULL);
+  if (!allocator)
+    return;
+  gst_allocation_params_init (&params);
+  gst_query_add_allocation_param (query, allocator, &params);
+  if (caps && need_pool)
+    propose_pool (query, allocator, caps, slot_size);
 }

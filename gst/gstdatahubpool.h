@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Buffers on the slots of a block, for upstream. */
+/* Buffers on the slots of a block, and their proposal to upstream. */
 #ifndef GST_DATAHUB_POOL_H
 #define GST_DATAHUB_POOL_H
 
@@ -12,6 +12,8 @@ G_DECLARE_FINAL_TYPE (GstDatahubPool, gst_datahub_pool, GST, DATAHUB_POOL,
     GstBufferPool)
 
 GstBufferPool *gst_datahub_pool_new (GstAllocator *allocator);
+void gst_datahub_pool_propose (GstQuery *query, GstAllocator *allocator,
+    guint64 slot_size);
 
 G_END_DECLS
 

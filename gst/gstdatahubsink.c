@@ -38,7 +38,7 @@
 #include "gstdatahubsink.h"
 #include "gstdatahubaudience.h"
 #include "gstdatahubevents.h"
-#include "gstdatahubproposal.h"
+#include "gstdatahubpool.h"
 #include "gstdatahubpublication.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubtime.h"
@@ -511,7 +511,7 @@ gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   g_autoptr (GstAllocator) allocator =
       gst_datahub_publication_get_allocator (&self->publication);
-  gst_datahub_proposal_fill (query, allocator, get_slot_size (self));
+  gst_datahub_pool_propose (query, allocator, get_slot_size (self));
   return TRUE;
 }
 
