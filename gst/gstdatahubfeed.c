@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Converts records of the producer's pipeline to caps, events and times of this
  * one. The base class pushes the buffers; everything else is sent before the
- * buffer that it precedes. */
+ * buffer that it precedes.
+ *
+ * GstBaseSrc sends a new segment itself, but only directly before the next
+ * buffer, so events would overtake it. The segment is known only when the first
+ * time is mapped, so earlier events wait for it. */
 #include "gstdatahubfeed.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
@@ -16,8 +20,23 @@ void
 gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)
 {
   *feed = (GstDatahubFeed){ .src = src };
-  gst_datahub_output_init (&feed->output, src);
+  g_queue_init (&feed->held);
   gst_datahub_timeline_init (&feed->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
+}
+
+static void
+remove_probe (GstDatahubFeed *feed)
+{
+  if (feed->probe)
+    gst_pad_remove_probe (GST_BASE_SRC_PAD (feed->src), feed->probe);
+  feed->probe = 0;
+}
+
+/* Drops what is held: the stream that it was of is over. */
+static void
+drop_held (GstDatahubFeed *feed)
+{
+  g_queue_clear_full (&feed->held, (GDestroyNotify) gst_event_unref);
 }
 
 /* The streaming thread has ended; may be used again. */
@@ -26,7 +45,8 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
 {
   feed->clock_map = (GstDatahubClockMap){ 0 };
   gst_datahub_timeline_clear (&feed->timeline);
-  gst_datahub_output_clear (&feed->output);
+  drop_held (feed);
+  remove_probe (feed);
 }
 
 /**
@@ -41,7 +61,7 @@ void
 gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     GstDatahubTimestamps mode)
 {
-  gst_datahub_output_drop_held (&feed->output);
+  drop_held (feed);
   gst_datahub_timeline_clear (&feed->timeline);
   gst_datahub_timeline_init (&feed->timeline, mode);
 }
@@ -63,11 +83,50 @@ get_now (GstDatahubFeed *feed)
   return now;
 }
 
-/* The segment, then what was held back for it. */
+static GstPadProbeReturn
+drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstDatahubFeed *feed = user_data;
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
+    return GST_PAD_PROBE_OK;
+  remove_probe (feed);
+  /* a dropped sticky event would be sent again with the next buffer */
+  gst_event_unref (GST_PAD_PROBE_INFO_EVENT (info));
+  GST_PAD_PROBE_INFO_DATA (info) = NULL;
+  return GST_PAD_PROBE_HANDLED;
+}
+
+static void
+push_segment (GstDatahubFeed *feed, gboolean at_once)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (feed->src);
+  GstDatahubTimeline *timeline = &feed->timeline;
+  if (!timeline->out_changed)
+    return;
+  timeline->out_changed = FALSE;
+  gst_base_src_new_segment (feed->src, &timeline->out);
+  remove_probe (feed);
+  if (!at_once)
+    return;
+  gst_pad_push_event (pad, gst_event_new_segment (&timeline->out));
+  feed->probe = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+      drop_segment, feed, NULL);
+}
+
+/**
+ * gst_datahub_feed_push_held:
+ * @feed: a feed
+ * @event_follows: whether an event, and not a buffer, comes next
+ *
+ * Sends the segment if it changed, then the events that waited for it.
+ */
 void
 gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows)
 {
-  gst_datahub_output_flush (&feed->output, &feed->timeline, event_follows);
+  GstEvent *event;
+  push_segment (feed, event_follows || !g_queue_is_empty (&feed->held));
+  while ((event = g_queue_pop_head (&feed->held)))
+    gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
 }
 
 static GstFlowReturn
@@ -118,13 +177,23 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
       gst_datahub_format_local_group (&start));
 }
 
+/* Pushes the event, now or behind the segment that is to come. Takes @event. */
+static void
+push_event (GstDatahubFeed *feed, GstEvent *event)
+{
+  if (feed->timeline.out_changed)
+    g_queue_push_tail (&feed->held, event);
+  else
+    gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
+}
+
 static GstFlowReturn
 on_event (gpointer user_data, GstEvent *event)
 {
   GstDatahubFeed *feed = user_data;
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
     event = to_local_group (feed, event);
-  gst_datahub_output_push (&feed->output, &feed->timeline, event);
+  push_event (feed, event);
   return GST_FLOW_OK;
 }
 

@@ -5,8 +5,10 @@
 #define GST_DATAHUB_FEED_H
 
 #include "gstdatahubvideolayout.h"
-#include "gstdatahuboutput.h"
 #include "gstdatahubreader.h"
+#include "gstdatahubtime.h"
+
+#include <gst/base/gstbasesrc.h>
 
 G_BEGIN_DECLS
 
@@ -16,7 +18,8 @@ typedef struct
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
   GstDatahubVideoLayout layout;
-  GstDatahubOutput output;
+  GQueue held; /* of GstEvent: waiting for the segment to be known */
+  gulong probe; /* drops the base class's copy of a segment */
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
