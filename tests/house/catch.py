@@ -149,6 +149,12 @@ BREACHES = {
           "lib/core/consumer/planted-peer2.c": EMPTY.format("planted_beside")},
          "lib/core/producer/planted-peer.c:", "planted_beside"),
     ],
+    "private-symbols": [
+        ({BELOW: EMPTY.format("datahub_planted")}, f"{BELOW}:2:",
+         "datahub_planted"),
+        ({"gst/planted.c": EMPTY.format("datahub_planted")}, "gst/planted.c:2:",
+         "datahub_planted"),
+    ],
     "public-symbols": [
         ({"lib/datahub/zone.h": (r"^DATAHUB_API",
                                  r"void datahub_planted (void);\n\g<0>")},
@@ -157,6 +163,14 @@ BREACHES = {
          "exports datahub_consumer_read_zone", "no installed header declares"),
         ({"lib/datahub/planted.h": SPDX}, "lib/datahub/planted.h:1:",
          "is not installed"),
+    ],
+    "private-names": [
+        ({"lib/core/base/names-private.h":
+          (r"^#include", "typedef struct DatahubPlanted DatahubPlanted;\n#include")},
+         "lib/core/base/names-private.h:", "DatahubPlanted"),
+        ({"lib/control/wire/message-private.h":
+          (r"^#include", "#define DATAHUB_PLANTED 1\n#include")},
+         "lib/control/wire/message-private.h:", "DATAHUB_PLANTED"),
     ],
     "function-size": [
         ({BELOW: SPDX + function(65)}, f"{BELOW}:5:", "planted_long has 65 lines"),

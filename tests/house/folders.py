@@ -94,24 +94,32 @@ def wrong_public_includes():
 
 
 def objects(build, *targets):
-    """(SOURCE, OBJECT) of all that is compiled for @targets from lib/ and gst/."""
+    """{OBJECT: SOURCE} of all that is compiled for @targets from lib/ and gst/."""
     build = pathlib.Path(build)
     private = tuple(f"{pathlib.Path(t).relative_to(build)}.p/" for t in targets)
+    found = {}
     for each in json.loads((build / "compile_commands.json").read_text()):
-        source = (build / each["file"]).resolve()
-        if each["output"].startswith(private) and source.is_relative_to(ROOT):
-            yield source.relative_to(ROOT), build / each["output"]
+        if each["output"].startswith(private):
+            source = (build / each["file"]).resolve()
+            if source.is_relative_to(ROOT):
+                found[str(build / each["output"])] = source.relative_to(ROOT)
+    return found
 
 
-def external_symbols(path, *options):
-    """(NAME, IS_DEFINED) of each symbol that crosses the borders of @path."""
+def external_symbols(*files, options=()):
+    """(FILE, NAME, IS_DEFINED) of each symbol that crosses the border of a file."""
     need("nm")
-    nm = subprocess.run(["nm", "-g", *options, path], capture_output=True,
+    nm = subprocess.run(["nm", "-g", "-A", *options, *files], capture_output=True,
                         text=True, check=True)
     for line in nm.stdout.splitlines():
-        words = line.split()
-        if len(words) >= 2:
-            yield words[-1].partition("@")[0], words[-2] not in ("U", "w", "v")
+        path, _, entry = line.partition(":")
+        kind, symbol = entry.split()[-2:]
+        yield path, symbol.partition("@")[0], kind not in ("U", "w", "v")
+
+
+def exports(library):
+    return {symbol for _, symbol, is_defined
+            in external_symbols(library, options=["-D"]) if is_defined}
 
 
 def line_of(path, symbol):
@@ -124,17 +132,16 @@ def symbol_order(build, *targets):
     """A folder of lib/ uses only symbols that it or a folder before it defines;
     a call of a public function counts the same: symbol-order BUILD TARGET..."""
     home, uses = {}, []
-    compiled = [(source, each) for source, each in objects(build, *targets)
-                if folder_of(source) in LEVEL]
-    for source, each in compiled:
-        for symbol, is_defined in external_symbols(each):
-            if is_defined:
-                home[symbol] = source
-            else:
-                uses.append((source, symbol))
-    for source in set(f for f in ordered_files() if f.suffix == ".c"):
-        if source not in (s for s, _ in compiled):
+    compiled = {each: source for each, source in objects(build, *targets).items()
+                if folder_of(source) in LEVEL}
+    for source in ordered_files():
+        if source.suffix == ".c" and source not in compiled.values():
             yield source, 1, "no object file of it"
+    for each, symbol, is_defined in external_symbols(*compiled):
+        if is_defined:
+            home[symbol] = compiled[each]
+        else:
+            uses.append((compiled[each], symbol))
     for source, symbol in uses:
         if symbol not in home:
             continue
@@ -160,8 +167,7 @@ def public_symbols(library, *command):
         text = inner.sub(";", text)
     inline = set(re.findall(r"\binline\b[^;]*?\b(datahub_\w+) ?\(", text))
     declared = set(re.findall(r"\b(datahub_\w+) ?\(", text)) - inline
-    exported = {symbol for symbol, is_defined
-                in external_symbols(library, "-D") if is_defined}
+    exported = exports(library)
     if not declared:
         yield f"lib/{PUBLIC}", 0, "declares nothing"
     for path in c_files(f"lib/{PUBLIC}/"):
@@ -182,23 +188,23 @@ MADE_BY_GSTREAMER = re.compile(
 def private_symbols(build, library, *targets):
     """Only what the library exports carries datahub_; the elements carry
     gst_datahub_: private-symbols BUILD LIBRARY TARGET..."""
-    exported = {symbol for symbol, is_defined
-                in external_symbols(library, "-D") if is_defined}
-    compiled = list(objects(build, library, *targets))
+    exported = exports(library)
+    compiled = objects(build, library, *targets)
     if not exported or not compiled:
         yield build, 0, "no symbols"
-    for source, each in compiled:
-        for symbol, is_defined in external_symbols(each):
-            if not is_defined or symbol.startswith("_"):
-                continue
-            if source.parts[0] == "gst":
-                if not (symbol.startswith("gst_datahub_")
-                        or MADE_BY_GSTREAMER.match(symbol)):
-                    yield source, line_of(source, symbol), (
-                        f"the elements' {symbol} must carry gst_datahub_")
-            elif symbol.startswith("datahub_") and symbol not in exported:
+        return
+    for each, symbol, is_defined in external_symbols(*compiled):
+        source = compiled[each]
+        if not is_defined or symbol.startswith("_"):
+            continue
+        if source.parts[0] == "gst":
+            if not (symbol.startswith("gst_datahub_")
+                    or MADE_BY_GSTREAMER.match(symbol)):
                 yield source, line_of(source, symbol), (
-                    f"{symbol} is private: it must not carry datahub_")
+                    f"the elements' {symbol} must carry gst_datahub_")
+        elif symbol.startswith("datahub_") and symbol not in exported:
+            yield source, line_of(source, symbol), (
+                f"{symbol} is private: it must not carry datahub_")
 
 
 # Macros that the build sets.
