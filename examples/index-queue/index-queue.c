@@ -45,7 +45,7 @@ send_all (const char *name, uint64_t count)
   if (datahub_producer_publish (producer, &error) != DATAHUB_OK)
     return fail ("publish");
   if (datahub_producer_wait_consumers (producer, 1, PATIENCE_NS) != DATAHUB_OK)
-    return fail ("nobody came");
+    return fail ("no consumer attached");
   zone = datahub_producer_get_shared_zone (producer, &size);
   if (!queue_open (&queue, zone, size, sizeof (uint64_t)))
     return fail ("the shared zone is too small");

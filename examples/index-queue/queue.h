@@ -51,7 +51,7 @@ queue_item (const Queue *queue, uint64_t index)
 static inline bool
 queue_send (Queue *queue, const void *item)
 {
-  uint64_t write = queue->zone->write_index; /* nobody else writes it */
+  uint64_t write = queue->zone->write_index; /* only this side writes it */
   uint64_t read = datahub_index_load_acquire (&queue->zone->read_index);
   if (write - read >= queue->capacity) /* also where read makes no sense */
     return false;
@@ -64,7 +64,7 @@ queue_send (Queue *queue, const void *item)
 static inline bool
 queue_receive (Queue *queue, void *item)
 {
-  uint64_t read = queue->zone->read_index; /* nobody else writes it */
+  uint64_t read = queue->zone->read_index; /* only this side writes it */
   uint64_t write = datahub_index_load_acquire (&queue->zone->write_index);
   if (write - read - 1 >= queue->capacity) /* empty, or no sense */
     return false;

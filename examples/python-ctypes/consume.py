@@ -161,17 +161,17 @@ def arguments():
     add("--wait", action="store_true", help="wait for the block")
     add("--live", action="store_true", help="the producer does not wait for it")
     add("--start", choices=["latest", "oldest", "keyframe"], default="oldest",
-        help="where to begin (default: %(default)s)")
+        help="where to start (default: %(default)s)")
     add("--count", type=int, metavar="N", help="end after N buffers")
     add("--hold", type=int, metavar="N", default=0,
         help="hold the last N leases (default: %(default)s)")
     add("--max-pinned", type=int, metavar="N", default=0,
         help="slots to ask for without a copy (default: the library's)")
     add("--timeout", type=float, metavar="SECONDS",
-        help="end when nothing came for so long")
-    add("--name", default="consume.py", help="how it appears in tools")
-    add("--library", metavar="FILE", help="the library, where the loader does "
-        "not find it")
+        help="end if no record came for this long")
+    add("--name", default="consume.py", help="its name in tools")
+    add("--library", metavar="FILE", help="path of the library, if the loader "
+        "does not find it")
     add("--quiet", action="store_true", help="no line for each buffer")
     return parser.parse_args()
 

@@ -252,7 +252,7 @@ class Handle:
             raise Outcome(self.lib, code)
 
     def call(self, function, *arguments):
-        """A call whose last argument is a DatahubError."""
+        """Calls a function with a DatahubError as its last argument."""
         error = DatahubError()
         self.check(function(*arguments, ctypes.byref(error)), error)
 

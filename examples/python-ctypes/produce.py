@@ -137,11 +137,11 @@ def arguments():
     add("--slots", type=int, default=0, metavar="N", help="slots of the first "
         "pool (default: the library's)")
     add("--wait-for-consumers", type=int, metavar="N", default=0,
-        help="hold the first frame until so many are there")
+        help="hold the first frame until N consumers are attached")
     add("--checksum", choices=["none", "crc32c", "blake2b"], default="none",
-        help="stamped on each record (default: %(default)s)")
-    add("--library", metavar="FILE", help="the library, where the loader does "
-        "not find it")
+        help="checksum of each record (default: %(default)s)")
+    add("--library", metavar="FILE", help="path of the library, if the loader "
+        "does not find it")
     add("--quiet", action="store_true", help="no line for each buffer")
     return parser.parse_args()
 

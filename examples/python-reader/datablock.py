@@ -90,7 +90,7 @@ class NotThere(Exception):
 
 
 class Refused(Exception):
-    """The block is damaged, or not for this reader; the text says why."""
+    """The block is damaged, or not for this reader; the text has the reason."""
 
 
 class Changed(Exception):
@@ -139,7 +139,7 @@ def open_file(path, smallest):
         raise Refused(f"{path} cannot be opened: {error.strerror}.") from None
     about = os.fstat(fd)
     try:
-        check(stat.S_ISREG(about.st_mode), f"{path} is no regular file.")
+        check(stat.S_ISREG(about.st_mode), f"{path} is not a regular file.")
         check(about.st_uid == os.getuid(),
               f"{path} belongs to user {about.st_uid}, not to this one.")
         check(about.st_size >= smallest,
@@ -208,10 +208,10 @@ class Pool:
 def check_identity(i, raw, ctl_size, con_size):
     """The numbers that were written once; a sentence for what is wrong."""
     check(i.magic == BLOCK_MAGIC, "Its first bytes are not a DataBlock's.")
-    check(i.endian == ENDIAN, "It was made on a machine of the other byte "
+    check(i.endian == ENDIAN, "It was made on a machine with another byte "
           "order.")
-    check(i.major == MAJOR, f"It speaks version {i.major}.{i.minor} of the "
-          f"layout, this reader version {MAJOR}.")
+    check(i.major == MAJOR, f"It has version {i.major}.{i.minor} of the "
+          f"layout, this reader supports version {MAJOR}.")
     check(i.feat_incompat == 0, f"It uses features ({i.feat_incompat:#x}) that "
           "this reader does not know.")
     check(i.header_check == fnv1a(raw[:-8]),
@@ -220,7 +220,7 @@ def check_identity(i, raw, ctl_size, con_size):
           "memory layout.")
     check(i.header_size == HEADER_SIZE and i.ctl_size == ctl_size
           and i.con_size == con_size,
-          "Its files are not as long as its header says: "
+          "Its files have other sizes than in its header: "
           f"{ctl_size} and {con_size} bytes, not {i.ctl_size} and "
           f"{i.con_size}.")
     check(1 <= i.n_recs <= 65534 and 1 <= i.max_rows <= 256
@@ -254,8 +254,8 @@ def check_sections(ctl, identity):
         check(offset >= HEADER_SIZE and offset % 8 == 0
               and offset <= ctl.size and size <= ctl.size - offset
               and (count, stride) == wanted[kind] and count * stride <= size,
-              f"Section {kind} reaches outside of the file or is of another "
-              "size than the header says.")
+              f"Section {kind} reaches outside of the file or has another "
+              "size than in the header.")
         offsets[kind] = offset
     check(len(offsets) == len(wanted), "A section is missing.")
     return offsets
@@ -267,7 +267,7 @@ def check_secret(identity, secret):
         return
     tag = hashlib.blake2b(identity.uuid, digest_size=32, key=secret).digest()
     check(hmac.compare_digest(tag, identity.secret_tag),
-          "It is kept with another secret than the one given.")
+          "It has another secret than the given one.")
 
 
 class Block:
@@ -277,7 +277,7 @@ class Block:
     def attach(cls, channel, secret=None, not_uuid=None):
         """Opens what the name leads to now. NotThere: nothing, or (again) the
         block not_uuid, which is over."""
-        check(CHANNEL.fullmatch(channel), f"'{channel}' is no name of a "
+        check(CHANNEL.fullmatch(channel), f"'{channel}' is not the name of a "
               "channel: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or "
               "digit.")
         check(sys.byteorder == "little" and struct.calcsize("P") == 8,
@@ -293,16 +293,16 @@ class Block:
     def __init__(self, prefix, channel, lock_fd, secret, not_uuid):
         page = LOCK_PAGE.unpack(os.pread(lock_fd, LOCK_PAGE.size, 0))
         magic, self.uuid, major, _, _, flags = page
-        check(magic == LOCK_MAGIC, "The name leads to no DataBlock.")
-        check(major == MAJOR, f"It speaks version {major} of the layout, this "
-              f"reader version {MAJOR}.")
+        check(magic == LOCK_MAGIC, "The name does not lead to a DataBlock.")
+        check(major == MAJOR, f"It has version {major} of the layout, this "
+              f"reader supports version {MAJOR}.")
         check(not flags & STRICT, "It is strict: its memory has no names and "
-              "is handed out by its producer; this reader opens named blocks "
+              "is passed on by its producer; this reader opens named blocks "
               "only.")
-        check(flags == 0, f"It uses a kind of storage (flags {flags:#x}) that this "
-              "reader does not know.")
+        check(flags == 0, f"It uses a kind of storage (flags {flags:#x}) that "
+              "this reader does not know.")
         if self.uuid == not_uuid:
-            raise NotThere("The block is the one that is over.")
+            raise NotThere("The name still leads to the block that has ended.")
         self.lock_fd = lock_fd
         self._entry = prefix + channel
         self._prefix = prefix + self.uuid.hex()
@@ -399,7 +399,7 @@ class Block:
                 self.pools[gen] = Pool(f"{self._prefix}.d{gen}", self.uuid,
                                        named[gen])
             except NotThere:
-                pass  # gone again; a record that needs it will tell
+                pass  # gone again; a record that needs it will fail
         self._pools_seen = changes
 
     def copy_slot(self, gen, slot, offset, size):
@@ -463,15 +463,15 @@ class Record:
 def text_of(body):
     """Caps and tags are UTF-8 text that ends with a zero byte."""
     check(body.endswith(b"\0") and body.count(b"\0") == 1,
-          "The body of the caps is no text.")
+          "The body of the caps is not text.")
     try:
         return body[:-1].decode()
     except UnicodeDecodeError:
-        raise Refused("The caps are no UTF-8 text.") from None
+        raise Refused("The caps are not UTF-8 text.") from None
 
 
 class Reader:
-    """Follows a block. Never waits: who calls read() chooses how to wait."""
+    """Follows a block. Never waits: the caller of read() chooses how to wait."""
 
     def __init__(self, block, start="latest"):
         self.block = block
@@ -515,7 +515,7 @@ class Reader:
             return self._skip()
         self.cursor += 1
         if record.fixed.type == TOMBSTONE:
-            return None  # a loss, which the next record tells
+            return None  # a loss, which the next record reports
         self._count(record)
         return record
 

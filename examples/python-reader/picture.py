@@ -38,13 +38,13 @@ def field(caps, name):
 def parse_caps(caps):
     """(format, width, height) of raw video caps."""
     if not caps or not re.match(r"video/x-raw\s*(,|$)", caps):
-        raise NoPicture(f"These caps are no raw video: {caps or 'none'}")
+        raise NoPicture(f"These caps are not raw video: {caps or 'none'}")
     try:
         width, height = int(field(caps, "width")), int(field(caps, "height"))
     except (TypeError, ValueError):
         raise NoPicture(f"These caps have no size: {caps}") from None
     if not (0 < width <= LARGEST and 0 < height <= LARGEST):
-        raise NoPicture(f"A picture of {width}x{height} is out of reason.")
+        raise NoPicture(f"A picture of {width}x{height} is unreasonable.")
     return field(caps, "format"), width, height
 
 

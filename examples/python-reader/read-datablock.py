@@ -122,12 +122,12 @@ class Program:
             time.sleep(self.args.poll)
 
     def wait_for_successor(self, block, reader):
-        """None when another producer goes on with the block."""
-        say(f"# died at {reader.cursor}; another may go on with the block")
+        """None if another producer continues the block."""
+        say(f"# died at {reader.cursor}; another producer may continue the block")
         while block.may_go_on() and not self.late():
             if block.producer_lives():
                 self.heard = time.monotonic()
-                say("# another producer goes on with the block")
+                say("# another producer continues the block")
                 return None
             time.sleep(self.args.poll)
         return "closed" if block.state() != READY else "died"
@@ -216,20 +216,20 @@ def arguments():
     add = parser.add_argument
     add("channel", help="name of the channel")
     add("--start", choices=["latest", "oldest", "keyframe"], default="latest",
-        help="where to begin (default: %(default)s)")
+        help="where to start (default: %(default)s)")
     add("--count", type=positive, metavar="N", help="end after N buffers")
     add("--png", metavar="FILE", help="save a frame of raw video and end: the "
         "first one, or the one that --count reaches")
     add("--follow", action="store_true", help="wait for the block, and for the "
         "next one when it is over")
     add("--timeout", type=seconds, metavar="SECONDS",
-        help="end when nothing came for so long")
+        help="end if no record came for this long")
     add("--poll", type=seconds, metavar="SECONDS", default=0.002,
-        help="look this often (default: %(default)s)")
+        help="interval of polling (default: %(default)s)")
     add("--post-mortem", action="store_true",
-        help="read also what a dead producer left, from the oldest record on")
-    add("--secret-file", metavar="FILE", help="refuse a block of another secret")
-    add("--verify", action="store_true", help="check the check sums of records "
+        help="also read the records of a dead producer, from the oldest on")
+    add("--secret-file", metavar="FILE", help="refuse a block with another secret")
+    add("--verify", action="store_true", help="verify the check sums of records "
         "that have one")
     add("--quiet", action="store_true", help="no line for each record")
     return parser.parse_args()

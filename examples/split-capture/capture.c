@@ -71,8 +71,7 @@ on_stop (Worker *worker, gpointer user_data)
   Capture *capture = user_data;
 
   if (is_waiting (capture)) {
-    worker_say (worker, "stopped before %d had come to read each block",
-        wait_for);
+    worker_say (worker, "stopped before each block had %d readers", wait_for);
     return FALSE;
   }
   g_atomic_int_set (&capture->stopping, TRUE);

@@ -18,7 +18,7 @@ typedef enum
   CHILD_N_STREAMS
 } ChildStream;
 
-/* Called when the process has ended and all it said has been read. */
+/* Called when the process has ended and all its output has been read. */
 typedef void (*ChildEnded) (Child *child, gpointer user_data);
 
 /* Starts @argv in a process group of its own, so that a Ctrl-C in the terminal

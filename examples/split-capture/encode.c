@@ -59,7 +59,7 @@ on_stop (Worker *worker, gpointer user_data)
 
   if (worker_get_buffers (worker, "video") == 0
       && worker_get_buffers (worker, "audio") == 0) {
-    worker_say (worker, "stopped before anything had arrived");
+    worker_say (worker, "stopped before any buffer had arrived");
     return FALSE;
   }
   return gst_element_send_event (pipeline, gst_event_new_eos ());

@@ -46,7 +46,7 @@ static const struct
   { 1.00, 255, 214, 140 },
 };
 
-/* BT.709, video range: what the caps of a 720-line picture say. */
+/* BT.709, video range: as in the caps of a 720-line picture. */
 static Colour
 colour (double r, double g, double b)
 {

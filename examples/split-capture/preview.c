@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Process C: looks at both blocks as they pass, never slowing anybody, and keeps
- * the frame with most to see as a PNG. */
+/* Process C: reads both blocks live, without slowing the capture, and keeps the
+ * frame with the most detail as a PNG. */
 #include "score.h"
 #include "sheet.h"
 #include "worker.h"
@@ -150,8 +150,8 @@ on_stop (Worker *worker, gpointer user_data)
 static void
 describe (Worker *worker, GString *text)
 {
-  /* The producer's own times, so that a picture can be told by its PTS. Sinks
-   * with async=false: one stream does not wait for the other to come. */
+  /* The producer's own times, so that a picture is identified by its PTS. Sinks
+   * with async=false: one stream does not wait for the other. */
   const char *source = "datahubsrc name=%s datablock=%s delivery=live "
                        "timestamps=passthrough on-disconnect=eos "
                        "consumer-name=preview ! ";

@@ -152,7 +152,7 @@ on_consumer_ended (Launcher *launcher, Child *child)
     return;
   if (!child_is_running (launcher->children[ENCODE])
       && !child_is_running (launcher->children[PREVIEW])) {
-    g_print ("nobody is left to read the blocks: stopping the capture\n");
+    g_print ("no process is left to read the blocks: stopping the capture\n");
     stop_capture (launcher);
   } else if (captured (launcher) == 0) {
     g_print ("%s did not start: stopping the others\n",
@@ -160,7 +160,7 @@ on_consumer_ended (Launcher *launcher, Child *child)
     signal_all (launcher, SIGINT);
     expect_the_end (launcher);
   } else {
-    g_print ("the others carry on\n");
+    g_print ("the others continue\n");
   }
 }
 
@@ -174,7 +174,7 @@ on_ended (Child *child, gpointer user_data)
       end);
   if (child == launcher->children[CAPTURE]) {
     expect_the_end (launcher);
-    /* Nothing was published: nobody will be told that it is over. */
+    /* Nothing was published, so no reader will see the end of a stream. */
     if (captured (launcher) == 0)
       signal_all (launcher, SIGINT);
   } else {
@@ -323,7 +323,7 @@ print_file (const char *path, gboolean is_required)
   return TRUE;
 }
 
-/* Says what became of it all; returns whether it went well. */
+/* Prints the result of all processes. Returns whether all succeeded. */
 static gboolean
 print_result (Launcher *launcher)
 {
@@ -461,8 +461,7 @@ main (int argc, char **argv)
     g_printerr ("split-capture: %s\n", error->message);
     return 2;
   }
-  /* Whoever reads the output may leave; the files are completed all the same.
-   */
+  /* The files are completed also if the reader of the output goes away. */
   signal (SIGPIPE, SIG_IGN);
   ok = look_at_input (&launcher) && prepare (&launcher) && run (&launcher);
   clear (&launcher);

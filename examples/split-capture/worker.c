@@ -73,7 +73,7 @@ have_elements (const char *title)
       gst_element_factory_find ("datahubsrc");
   if (source)
     return TRUE;
-  g_printerr ("%s: GStreamer does not find the datahub elements; run me from "
+  g_printerr ("%s: GStreamer does not find the datahub elements; run it from "
               "`meson devenv -C BUILD`, or set GST_PLUGIN_PATH to BUILD/gst\n",
       title);
   return FALSE;
@@ -274,8 +274,8 @@ worker_get_buffers (Worker *worker, const char *stream)
   return buffers;
 }
 
-/* What the element itself says was lost: the only one who knows. A sink loses
- * what comes too late for its clock or finds no room. */
+/* The number of lost buffers that the element itself reports. A sink loses
+ * buffers that are too late for its clock or find no space. */
 static guint64
 stream_lost (const Stream *stream)
 {
@@ -346,7 +346,7 @@ static gboolean
 on_stop_late (gpointer user_data)
 {
   Worker *worker = user_data;
-  worker_fail (worker, "not finished %u s after it was asked to stop",
+  worker_fail (worker, "not finished %u s after the request to stop",
       STOP_SECONDS);
   return G_SOURCE_CONTINUE;
 }
@@ -357,7 +357,7 @@ on_signal (gpointer user_data)
   Worker *worker = user_data;
 
   if (worker->stopping) {
-    worker_fail (worker, "stopped at once, what it was writing is unfinished");
+    worker_fail (worker, "stopped at once, the output is unfinished");
     return G_SOURCE_CONTINUE;
   }
   worker->stopping = TRUE;
@@ -378,7 +378,7 @@ on_error (Worker *worker, GstMessage *message)
 
   gst_message_parse_error (message, &error, &debug);
   worker_fail (worker, "%s: %s\n    (%s)", GST_MESSAGE_SRC_NAME (message),
-      error->message, debug ? debug : "no more is known");
+      error->message, debug ? debug : "no details");
 }
 
 static void
@@ -438,7 +438,7 @@ worker_run (Worker *worker)
   guint interrupt = g_unix_signal_add (SIGINT, on_signal, worker);
   guint terminate = g_unix_signal_add (SIGTERM, on_signal, worker);
 
-  /* A failure to start is told in a message on the bus. */
+  /* A failure to start is a message on the bus. */
   gst_element_set_state (worker->pipeline, GST_STATE_PLAYING);
   g_main_loop_run (worker->loop);
   tell_progress (worker, "END");

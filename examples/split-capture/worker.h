@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the three processes share: a pipeline that runs until its end, an error
- * or a signal, and says each second what passed its blocks. */
+/* Common code of the three processes: runs a pipeline until its end, an error
+ * or a signal, and reports each second what passed its blocks. */
 #ifndef SPLIT_WORKER_H
 #define SPLIT_WORKER_H
 
@@ -8,8 +8,8 @@
 
 typedef struct _Worker Worker;
 
-/* Asked to finish politely: must lead to EOS on the bus, or return FALSE to say
- * that there is nothing to finish. Main thread. */
+/* Called to finish the output: must cause an EOS on the bus, or return FALSE if
+ * there is nothing to finish. Main thread. */
 typedef gboolean (*WorkerStop) (Worker *worker, gpointer user_data);
 
 /* The options every worker has: --report, --streams, --name. Takes the workers'
@@ -40,7 +40,7 @@ guint64 worker_get_buffers (Worker *worker, const char *stream);
 int worker_run (Worker *worker);
 /* Ends worker_run() with a failure. Any thread. */
 void worker_fail (Worker *worker, const char *format, ...) G_GNUC_PRINTF (2, 3);
-/* Says why there is no pipeline, and what to do about it. */
+/* Prints why there is no pipeline, and what to do about it. */
 void worker_refuse (Worker *worker, const GError *error);
 /* A line for the person, or, for the launcher, "KEY value...". */
 void worker_say (Worker *worker, const char *format, ...) G_GNUC_PRINTF (2, 3);

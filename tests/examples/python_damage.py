@@ -18,11 +18,11 @@ IDENTITY_FIELDS = [  # field, offset, format, value, what is said
     ("magic", 0x000, "<Q", 1, "no DataBlock's|not a DataBlock's"),
     ("endian", 0x008, "<I", 0x04030201, "other byte order"),
     ("major", 0x00c, "<H", 9, "version 9"),
-    ("header_size", 0x010, "<I", 64, "not as long"),
+    ("header_size", 0x010, "<I", 64, "other sizes"),
     ("feat_incompat", 0x018, "<Q", 4, "features"),
     ("uuid", 0x030, "16s", bytes(16), "different blocks"),
-    ("ctl_size", 0x048, "<Q", HUGE, "not as long"),
-    ("con_size", 0x050, "<Q", 1, "not as long"),
+    ("ctl_size", 0x048, "<Q", HUGE, "other sizes"),
+    ("con_size", 0x050, "<Q", 1, "other sizes"),
     ("n_recs", 0x064, "<I", 0, "contradict"),
     ("n_recs", 0x064, "<I", 65535, "contradict"),
     ("ring_size", 0x070, "<I", 3, "contradict"),
@@ -192,7 +192,7 @@ class Damage(MetaLocation):
     def test_caps_that_are_no_text(self):
         at = self.record_at(0) + 320
         for data in (b"\0", b"\xff", b"x" * 192):
-            self.changed(".ctl", at, data, "no text|no UTF-8|to the record of",
+            self.changed(".ctl", at, data, "not text|not UTF-8|to the record of",
                          data)
 
     def test_the_pool_table(self):
@@ -230,8 +230,8 @@ class Damage(MetaLocation):
     def test_files_that_are_cut_short(self):
         for suffix, size, sentence in (
                 (".ctl", 0, "fewer than"), (".ctl", 0x300, "fewer than"),
-                (".ctl", 0x2000, "not as long"), (".con", 100, "fewer than"),
-                (".con", 4096, "not as long"), ("", 100, "fewer than"),
+                (".ctl", 0x2000, "other sizes"), (".con", 100, "fewer than"),
+                (".con", 4096, "other sizes"), ("", 100, "fewer than"),
                 ("", 8192, "not the pool"), (".lck", 39, "fewer than")):
             self.tearDown()
             self.setUp()
@@ -245,10 +245,10 @@ class Damage(MetaLocation):
         self.refused("cannot be opened", "a link")
         os.unlink(self.entry)
         os.mkdir(self.entry)
-        self.refused("no regular file", "a folder")
+        self.refused("not a regular file", "a folder")
         os.rmdir(self.entry)
         os.mkfifo(self.entry)
-        self.refused("no regular file", "a pipe")
+        self.refused("not a regular file", "a pipe")
         os.unlink(self.entry)
         with open(self.entry, "wb") as file:
             file.write(b"\7" * 40)

@@ -150,7 +150,7 @@ class Pictures(MetaLocation):
         path = f"{self.home}/no.png"
         reader = self.reader("test", "--start", "oldest", "--png", path)
         self.assertEqual(reader.finish(), 1)
-        self.assertIn("no raw video", reader.errors)
+        self.assertIn("not raw video", reader.errors)
         self.assertFalse(os.path.exists(path))
 
 

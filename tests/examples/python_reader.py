@@ -215,7 +215,7 @@ class Life(MetaLocation):
         self.assertRegex(reader.errors, "^nobody: There is no /.*-nobody")
         reader = self.reader("../nobody")
         self.assertEqual(reader.finish(), 1)
-        self.assertIn("no name of a channel", reader.errors)
+        self.assertIn("not the name of a channel", reader.errors)
 
     def test_ends_at_ctrl_c(self):
         self.producer()
