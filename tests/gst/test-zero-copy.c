@@ -35,7 +35,7 @@ GST_START_TEST (nothing_is_copied_from_the_pool_to_the_consumer)
   out = gst_harness_pull (src);
   fail_unless (sandbox_is_shared (address_of (out, &size), 64 * 64));
   fail_unless_equals_string (
-      gst_buffer_peek_memory (out, 0)->allocator->mem_type, "Lease");
+      gst_buffer_peek_memory (out, 0)->allocator->mem_type, "DatahubLease");
   check_bytes (out, 64 * 64, 0x5a);
   fail_unless_equals_uint64 (element_stat (sink->element, "zero-copy"), 1);
   fail_unless_equals_uint64 (element_stat (sink->element, "copied"), 0);
