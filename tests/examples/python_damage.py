@@ -252,7 +252,7 @@ class Damage(MetaLocation):
         os.unlink(self.entry)
         with open(self.entry, "wb") as file:
             file.write(b"\7" * 40)
-        self.refused("no DataBlock", "other bytes")
+        self.refused("not lead to a DataBlock", "other bytes")
         os.unlink(self.entry)
         os.rename(self.entry + "x", self.entry)
 
