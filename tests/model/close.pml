@@ -16,15 +16,17 @@
  * @mutant SEEN_BEFORE_OPEN | pools_seen | told before the pool is open
  * @mutant SEEN_LOADED_LATE | pools_seen | pool_changes loaded after the table
  * @mutant NO_LOOK_AFTER_JOIN | attach | the state is not looked at after joining
+ * @mutant LEAVES_WHEN_CLOSED | W7, attach | leaves where the state is CLOSED after joining
+ * @mutant STAYS_WITHOUT_POOL | attach | stays in a closed block whose pool cannot be opened
  * @mutant LOOK_BEFORE_ROW | attach | looked at before the row is claimed
  * @mutant SUCCESSOR_NO_LAGGARDS | takeover | a successor removes the names at once
  * @mutant LINK_LATE | P1 | a pool's entry is stored before its file has its name
- * @equivalent ACTIVE_ONLY | close | only rows in state ACTIVE can lag | attach looks at
- *   the state after joining and gives up, so only ACTIVE rows need be waited for
- * @equivalent SEEN_NOT_RESET | pools_seen | a new owner inherits the old one's | attach looks at
- *   the state after joining and gives up, so only ACTIVE rows need be waited for
- * @equivalent CLAIMED_RELEASE | attach | the row's state by a release store | attach looks at
- *   the state after joining and gives up, so only ACTIVE rows need be waited for
+ * @equivalent ACTIVE_ONLY | close | only rows in state ACTIVE can lag | attach opens
+ *   the pools of a closed block again after joining and gives up without one, so only ACTIVE rows need be waited for
+ * @equivalent SEEN_NOT_RESET | pools_seen | a new owner inherits the old one's | attach opens
+ *   the pools of a closed block again after joining and gives up without one, so only ACTIVE rows need be waited for
+ * @equivalent CLAIMED_RELEASE | attach | the row's state by a release store | attach opens
+ *   the pools of a closed block again after joining and gives up without one, so only ACTIVE rows need be waited for
  */
 #define PROCS 2 /* 0 producer or its successor, 1 consumer */
 #define STATE 0 /* 1: closed */
@@ -53,11 +55,13 @@
 #endif
 
 hidden byte G2_nothing_lost_at_the_end, P3_pool_within_reach;
+hidden byte W7_counted_misses_nothing;
 
 bool linked = true; /* the files have names */
 bool pool_linked; /* the new one has */
 bool dead, over, byte_0 = true;
 bool row_locked, named = true;
+bool counted; /* the producer waited for the consumer, and saw its row */
 byte committed;
 
 /* Returns in lag whether a living consumer has not opened the newest pool. */
@@ -88,8 +92,22 @@ inline remove_names(keep)
   fi
 }
 
+inline wait_for_consumer()
+{
+  if
+  :: load (0, SEQ, ROW, state);
+     if
+     :: state == 2 -> counted = true
+     :: else
+     fi;
+     state = 0
+  :: skip
+  fi
+}
+
 inline produce()
 {
+  wait_for_consumer ();
   /* grow, so that the first record is in a pool nobody has opened */
 #ifndef LINK_LATE
   pool_linked = true;
@@ -183,6 +201,7 @@ inline refresh()
   :: pool && linked && pool_linked -> opened = true
   :: else
   fi;
+  missing = pool && !opened;
 #ifdef SEEN_LOADED_LATE
   load (1, SEQ, CHANGES, changes);
 #endif
@@ -222,7 +241,7 @@ inline look_at_ring()
 proctype consumer()
 {
   byte changes, pool, known, state, head, cursor, told;
-  bool opened, orphan, gone;
+  bool opened, missing, orphan, gone;
   /* the entry leads to the files; they are open from here on */
   if
   :: named && linked -> load (1, SEQ, STATE, state)
@@ -247,10 +266,24 @@ proctype consumer()
   load (1, SEQ, STATE, state);
 #endif
 #endif
+  /* closed meanwhile: it stays if it has all that it may have to read */
   if
-  :: state -> goto out /* closed just now: not attached */
+#ifdef LEAVES_WHEN_CLOSED
+  :: state -> goto out
+#else
+#ifdef STAYS_WITHOUT_POOL
+  :: state -> refresh ()
+#else
+  :: state -> refresh ();
+     if
+     :: missing -> goto out
+     :: else
+     fi
+#endif
+#endif
   :: else
   fi;
+  state = 0;
   do
   :: true ->
      atomic { load (1, RELAXED, CHANGES, changes); gone = (changes != known);
@@ -281,6 +314,7 @@ proctype consumer()
   od;
   assert (G2_nothing_lost_at_the_end || cursor >= committed);
 out:
+  assert (W7_counted_misses_nothing || !counted || cursor >= committed);
   row_locked = false
 }
 

@@ -375,9 +375,7 @@ open_block (DatahubConsumer *consumer, const char *channel,
 }
 
 /* Whether the block is over. The entry is the first name that is removed. While
- * it refers to this block, a producer can still adopt it. A process that closed
- * or reclaimed the block before this consumer had its row, and so did not wait
- * for it, has not removed a pool yet. */
+ * it refers to this block, a producer can still adopt it. */
 bool
 consumer_block_is_over (const DatahubConsumer *consumer)
 {
@@ -385,6 +383,18 @@ consumer_block_is_over (const DatahubConsumer *consumer)
   FileName entry = name_entry (block->user, block->channel);
   return load_seq (&block->header->state) == DATAHUB_STATE_CLOSED
       || !os_same_file (block->lck, block->dir, entry.text);
+}
+
+/* Whether each pool is open that a record may need. The row is ACTIVE. A producer
+ * that was closed since may have counted it, and a counted consumer reads to the
+ * end: such a producer keeps the files of pools that the row has not seen. A block
+ * that was closed or reclaimed before the row stood may have lost the files; no
+ * producer counted on the row then. Model: tests/model/close.pml. */
+static bool
+has_all_pools (DatahubConsumer *consumer)
+{
+  return !consumer_block_is_over (consumer)
+      || consumer_refresh_pools (consumer, NULL);
 }
 
 /**
@@ -431,7 +441,7 @@ datahub_consumer_attach (const char *channel,
   grant_quota (made, options->max_pinned);
   consumer_refresh_pools (made, NULL);
   result = join (made, error);
-  if (result == DATAHUB_OK && consumer_block_is_over (made))
+  if (result == DATAHUB_OK && !has_all_pools (made))
     result = result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was just closed.", channel);
   if (result != DATAHUB_OK) {
