@@ -15,8 +15,8 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
  * @attachment: an attachment
  * @element: the owner of this and of the following arguments
  * @client: the name and the broker
- * @settings: how to attach, and how long to wait; read as they are then
- * @waits: what to wait in
+ * @settings: how to attach, and how long to wait; read at each use
+ * @waits: the waits of the source
  */
 void
 gst_datahub_attachment_init (GstDatahubAttachment *attachment,
@@ -50,7 +50,7 @@ get_settings (const GstDatahubAttachment *attachment)
       attachment->settings);
 }
 
-/* Lets go of the consumer, if there is one, and keeps its counts. */
+/* Closes the consumer, if there is one, and keeps its counters. */
 void
 gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
 {
@@ -245,11 +245,11 @@ is_not_there (DatahubResult result, const DatahubError *error)
  * gst_datahub_attachment_seek:
  * @attachment: one without a consumer
  *
- * Attaches to a living producer or waits until it is worth another try: until
- * the name changes, the wait is interrupted or the user's timeout.
+ * Attaches to a live producer, or waits until the name changes, the wait is
+ * interrupted or the user's timeout expires.
  *
- * Returns: %GST_FLOW_OK to look whether there is a consumer now, and to seek
- *     again otherwise; what failed was posted
+ * Returns: %GST_FLOW_OK: the caller must check whether there is a consumer, and
+ * call again otherwise; or a failure, which was posted
  */
 GstFlowReturn
 gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
@@ -320,10 +320,10 @@ gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
  * @attachment: one with a consumer
  * @result: %DATAHUB_CLOSED or %DATAHUB_PRODUCER_LOST
  *
- * The producer is gone and all it left has been read. The consumer goes too,
- * but where a successor of a dead producer is waited for.
+ * Called when the producer is gone and all its records have been read. Closes
+ * the consumer, unless it waits for the successor of a dead producer.
  *
- * Returns: %GST_FLOW_OK to go on, with or without a consumer
+ * Returns: %GST_FLOW_OK to continue, with or without a consumer
  */
 GstFlowReturn
 gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
@@ -353,8 +353,8 @@ gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
   }
 }
 
-/* The producer has given up on the consumer, which comes again where the stream
- * is now. */
+/* Joins the stream at its current position after the producer evicted the
+ * consumer. */
 GstFlowReturn
 gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
 {

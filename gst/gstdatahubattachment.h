@@ -21,7 +21,8 @@ typedef struct
 
 typedef struct
 {
-  GstElement *element; /* borrowed: it owns this, and what follows */
+  /* Not owned: the element outlives this struct. */
+  GstElement *element;
   const GstDatahubClient *client;
   const GstDatahubSrcSettings *settings; /* object lock */
   GstDatahubWaits *waits; /* has the consumer */

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  GstElement *element; /* borrowed: it owns this, and what follows */
+  /* Not owned: the element outlives this struct. */
+  GstElement *element;
   const GstDatahubSinkSettings *settings; /* object lock */
   guint num_consumers; /* object lock; written by the service's thread */
   gint notify; /* atomic: a consumer wants notifications of new data */

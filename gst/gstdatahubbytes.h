@@ -7,7 +7,7 @@
 #include <gst/gst.h>
 #include <string.h>
 
-/* What is left to read. */
+/* The bytes left to read. */
 typedef struct
 {
   const guint8 *data;

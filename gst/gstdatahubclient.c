@@ -172,8 +172,8 @@ ask_for_keys (GstElement *element, GstDatahubClient *client)
             SECURITY_CONTEXT));
 }
 
-/* Without a broker the data flows all the same, so only what the user asked for
- * by name and cannot have is an error. */
+/* Data flows without a broker, too. So it is only an error if the user set an
+ * endpoint that cannot be used. */
 static gboolean
 connect_hub (GstElement *element, GstDatahubClient *client)
 {
@@ -214,8 +214,8 @@ connect_hub (GstElement *element, GstDatahubClient *client)
  * @element: the element
  * @client: its settings
  *
- * Checks the name and connects to the broker; posts what is wrong. Does not
- * block. Called in start.
+ * Checks the name and connects to the broker; posts errors. Does not block.
+ * Called in start.
  *
  * Returns: whether the element can start
  */
@@ -267,7 +267,7 @@ static const ErrorCode error_codes[] = {
  * gst_datahub_client_post_error:
  * @element: the element
  * @error: why something failed
- * @doing: what was being done, for a developer
+ * @doing: the failed operation, for the debug text
  *
  * Posts one element error: the library's sentence for a person, and the rest as
  * detail. Any thread, no lock held.

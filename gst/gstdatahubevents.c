@@ -25,7 +25,7 @@ gst_datahub_event_is_context (GstEvent *event)
 static GBytes *
 stream_start_body (GstEvent *event, GstDatahubEventState *state)
 {
-  gst_datahub_event_state_clear (state); /* what it has is of one stream */
+  gst_datahub_event_state_clear (state); /* its contents belong to one stream */
   return gst_datahub_format_encode_stream_start (event, state->pipeline);
 }
 
@@ -45,7 +45,7 @@ segment_body (GstEvent *event)
   return gst_datahub_format_encode_segment (segment);
 }
 
-/* Tags, and what else is in force. */
+/* Tags, and the other sticky events in effect. */
 static GBytes *
 in_force_body (const GstDatahubEventState *state)
 {
@@ -108,12 +108,12 @@ write_other (GstEvent *event, GstDatahubEventState *state,
 /**
  * gst_datahub_event_write:
  * @event: a serialized event other than a GAP
- * @state: what is in force; updated
+ * @state: the sticky events in effect; updated
  * @wanted: which events cross
  * @writer: where to
  *
- * Returns: as gst_datahub_writer_write_buffers(); %GST_FLOW_OK for what does not
- *   cross
+ * Returns: as gst_datahub_writer_write_buffers(); %GST_FLOW_OK for events that
+ * do not cross
  */
 GstFlowReturn
 gst_datahub_event_write (GstEvent *event, GstDatahubEventState *state,

@@ -32,7 +32,7 @@ remove_probe (GstDatahubFeed *feed)
   feed->probe = 0;
 }
 
-/* Drops what is held: the stream that it was of is over. */
+/* Drops the held events: their stream has ended. */
 static void
 drop_held (GstDatahubFeed *feed)
 {
@@ -118,7 +118,7 @@ push_segment (GstDatahubFeed *feed, gboolean at_once)
  * @feed: a feed
  * @event_follows: whether an event, and not a buffer, comes next
  *
- * Sends the segment if it changed, then the events that waited for it.
+ * Sends the segment if it changed, then the held events.
  */
 void
 gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows)
@@ -177,7 +177,7 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
       gst_datahub_format_local_group (&start));
 }
 
-/* Pushes the event, now or behind the segment that is to come. Takes @event. */
+/* Pushes the event, now or after the next segment. Takes @event. */
 static void
 push_event (GstDatahubFeed *feed, GstEvent *event)
 {

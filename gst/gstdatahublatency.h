@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   GstClockTime min;
-  GstClockTime max; /* with what the ring can hold; may be NONE */
+  GstClockTime max; /* with a full ring; may be NONE */
 } GstDatahubLatency;
 
 void gst_datahub_latency_init (GstDatahubLatency *latency);

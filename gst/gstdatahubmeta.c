@@ -99,8 +99,8 @@ encode_video (GstMeta *meta, GByteArray *bytes)
   return TRUE;
 }
 
-/* The bytes of a row of plane @i, every component's. Where several pixels share
- * bytes GStreamer alone knows: it is what it would lay out itself. */
+/* The bytes of a row of plane @i, for all components. If several pixels share
+ * bytes, the default layout of GStreamer is used. */
 static guint64
 row_size (const GstVideoFormatInfo *finfo, guint i, guint width, guint height,
     const gint *comps)

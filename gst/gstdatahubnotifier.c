@@ -110,7 +110,8 @@ gst_datahub_notifier_distrust (GstDatahubNotifier *notifier)
   g_mutex_unlock (&notifier->lock);
 }
 
-/* Arm, look, then wait: what comes after the look rings. */
+/* Must be called before the check for data and the wait: data after the check
+ * causes a notification. */
 void
 gst_datahub_notifier_arm (GstDatahubNotifier *notifier)
 {

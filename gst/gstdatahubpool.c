@@ -17,7 +17,7 @@
  * itself and wants one more must not wait for ever. */
 #define WAIT_NS (100 * GST_MSECOND)
 
-/* What the configuration asks of each buffer. */
+/* The requirements of the configuration for each buffer. */
 typedef struct
 {
   gsize size;
@@ -178,7 +178,7 @@ gst_datahub_pool_acquire (GstBufferPool *pool, GstBuffer **buffer,
   return GST_FLOW_OK;
 }
 
-/* The memory goes, and with it the loan; what was committed stays readable. */
+/* Frees the memory and ends its loan; committed data stays readable. */
 static void
 gst_datahub_pool_release (GstBufferPool *pool, GstBuffer *buffer)
 {

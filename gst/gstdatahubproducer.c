@@ -19,7 +19,7 @@ struct _GstDatahubProducer
 /**
  * gst_datahub_producer_new:
  * @channel: the name
- * @options: what to create
+ * @options: the options of the producer
  * @error: (out): why it failed
  *
  * Returns: (transfer full) (nullable): a block, not published yet

@@ -209,7 +209,7 @@ gst_datahub_publication_publish (GstDatahubPublication *publication,
 /**
  * gst_datahub_publication_register:
  * @publication: one with a published block
- * @caps: (nullable): what is in it
+ * @caps: (nullable): its caps
  *
  * Registers the block with the broker, if there is one. Must be called again
  * when the caps change.

@@ -12,7 +12,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  GstElement *element; /* borrowed: it owns this, and what follows */
+  /* Not owned: the element outlives this struct. */
+  GstElement *element;
   const GstDatahubClient *client;
 
   /* Set by the streaming thread and by stop, read by others: object lock. */

@@ -120,7 +120,7 @@ tell_tag_list (GstDatahubReader *reader, const DatahubView *view,
       : GST_FLOW_OK;
 }
 
-/* What is new since the record of tags before. */
+/* Passes on the events that were not in the previous record of tags. */
 static GstFlowReturn
 tell_news (GstDatahubReader *reader, const DatahubView *view,
     const GstDatahubInForce *now, const GstDatahubInForce *before,

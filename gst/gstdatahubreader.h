@@ -10,8 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* What the reader finds. Ownership of what has a pointer passes on, but of what
- * is const. GST_FLOW_OK to go on. */
+/* Called for each record. Pointer arguments are transferred, unless they are
+ * const. Return GST_FLOW_OK to continue. */
 typedef struct
 {
   GstFlowReturn (*stream_start) (gpointer user_data,

@@ -71,7 +71,7 @@ struct _GstDatahubSink
   GstDatahubGroup *group;
   GstDatahubClockMap clock_map;
   gboolean live, live_known;
-  gboolean waited; /* the consumers have come */
+  gboolean waited; /* the wanted consumers were attached */
   gboolean failed; /* no block will be made, and the error was posted */
 };
 
@@ -214,7 +214,7 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
 
 /* ---- the base class ---- */
 
-/* What can be refused is refused before the base class starts anything. */
+/* Settings are checked before the base class starts. */
 static gboolean
 prepare (GstDatahubSink *self)
 {

@@ -14,7 +14,7 @@
 /* A slot has space for a frame with the alignment or padding that upstream
  * adds, and for metas. */
 #define VIDEO_ROOM 4096u
-/* Raw audio comes in small pieces of many sizes. */
+/* Raw audio buffers are small and of many sizes. */
 #define AUDIO_SLOT (64u << 10)
 
 void
@@ -213,9 +213,9 @@ parse_mode (const gchar *text, guint32 *mode)
  * @element: the element
  * @settings: its settings
  *
- * Posts what makes no sense. Called in start.
+ * Posts an error for an invalid setting. Called in start.
  *
- * Returns: whether all do
+ * Returns: whether all are valid
  */
 gboolean
 gst_datahub_sink_settings_check (GstElement *element,
@@ -292,7 +292,7 @@ gst_datahub_slot_size_from_buffer (GstBuffer *buffer)
  * gst_datahub_sink_settings_fill:
  * @element: the element
  * @settings: its settings, checked
- * @size: the slots that the stream asks for
+ * @size: the slots that the stream needs
  * @options: (out): what to create
  */
 void

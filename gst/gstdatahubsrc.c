@@ -90,7 +90,7 @@ get_settings (GstDatahubSrc *self)
       &self->settings);
 }
 
-/* ---- the producer comes and goes ---- */
+/* ---- producers start and stop ---- */
 
 static void
 begin_producer (GstDatahubSrc *self)
@@ -429,8 +429,8 @@ chain_state (GstDatahubSrc *self, GstStateChange change)
       ->change_state (GST_ELEMENT_CAST (self), change);
 }
 
-/* What can be refused is refused here rather than in start, after which the
- * base class would post an error of its own. */
+/* Settings are checked here rather than in start: after a failed start the base
+ * class would post an error of its own. */
 static GstStateChangeReturn
 prepare (GstDatahubSrc *self, GstStateChange change)
 {

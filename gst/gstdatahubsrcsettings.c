@@ -203,8 +203,8 @@ gst_datahub_src_settings_max_age (GstClockTime max_age)
  * @settings: its settings
  * @options: (out): how to attach
  *
- * Returns: (transfer full) (nullable): what @options point to; to be freed after
- *   their use
+ * Returns: (transfer full) (nullable): the memory that @options refer to; must
+ * be freed after their use
  */
 gchar *
 gst_datahub_src_settings_fill (GstElement *element,

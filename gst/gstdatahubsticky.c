@@ -71,8 +71,8 @@ total_size (const GstDatahubSticky *sticky)
  * @event: a sticky event
  * @body: of it, as a record has it
  *
- * Puts it behind the others, in place of an older one of its kind and name.
- * Where they are too many, or too big, the oldest go.
+ * Appends it, and replaces an older one of its kind and name. If there are too
+ * many, or they are too big, the oldest are removed.
  */
 void
 gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event, GBytes *body)

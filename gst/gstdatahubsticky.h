@@ -18,7 +18,7 @@ G_BEGIN_DECLS
 /* Of a producer. All zero: nothing. */
 typedef struct
 {
-  GQueue events; /* of what the .c file knows; owned */
+  GQueue events; /* of a type of the .c file; owned */
   guint32 serial; /* of the last one: the same event again is another */
 } GstDatahubSticky;
 

@@ -50,7 +50,7 @@ take_hidden (const gchar **text)
   return (gchar) value;
 }
 
-/* What the parser takes as part of a value as it stands. */
+/* Whether the parser takes the character as part of a plain value. */
 static gboolean
 is_plain (gchar c)
 {
@@ -102,7 +102,7 @@ look_at_hidden (Look *look, gchar c)
 
 /**
  * gst_datahub_textguard_is_shallow:
- * @text: what another process wrote
+ * @text: text of another process
  *
  * Returns: whether the parser can be trusted with it
  */

@@ -143,7 +143,7 @@ gst_datahub_monotonic_now (void)
   return (gint64) GST_TIMESPEC_TO_TIME (now);
 }
 
-/* FALSE for no time, and for what cannot be one. */
+/* FALSE for no time, and for an impossible one. */
 gboolean
 gst_datahub_instant_is_valid (gint64 instant)
 {

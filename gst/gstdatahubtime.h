@@ -20,8 +20,8 @@ typedef enum
   GST_DATAHUB_TIMESTAMPS_RESTART
 } GstDatahubTimestamps;
 
-/* What the elements of one pipeline share about another pipeline, so that audio
- * and video stay together. */
+/* Data about another pipeline that the elements of one pipeline share, so that
+ * audio and video stay synchronised. */
 typedef struct _GstDatahubGroup GstDatahubGroup;
 
 GstDatahubGroup *gst_datahub_group_join (GstElement *element, guint64 key);
@@ -50,7 +50,7 @@ typedef struct
   GstDatahubGroup *group; /* owned; NULL: no clock to follow */
   GstSegment in; /* the producer's */
   GstSegment out; /* ours, where it differs by mode */
-  gboolean out_changed; /* to be pushed before what was mapped */
+  gboolean out_changed; /* must be pushed before the mapped buffer */
   gboolean adjusted; /* `out` was moved to our clock */
   gint64 moved; /* by how much */
   gboolean started; /* `restart` knows its zero */

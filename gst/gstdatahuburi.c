@@ -23,8 +23,9 @@ refuse (GError **error, GstURIError code, const gchar *format, ...)
   return FALSE;
 }
 
-/* Only what the element itself defines: a URI may come from a playlist, so it
- * does not name files, and does not reach GstObject's own properties. */
+/* Finds only properties that the element itself defines, without paths of
+ * files: a URI can come from a playlist, so it must not set files or properties
+ * of GstObject. */
 static GParamSpec *
 find_property (GstElement *element, const gchar *name)
 {

@@ -111,7 +111,7 @@ gst_datahub_waits_set_introduction (GstDatahubWaits *waits,
     g_cancellable_cancel (cancellable);
 }
 
-/* The streaming thread has ended, and has let go of its consumer. */
+/* Called when the streaming thread has ended and has released its consumer. */
 void
 gst_datahub_waits_stop (GstDatahubWaits *waits)
 {

@@ -6,7 +6,7 @@
 /* Spinning pays where the next buffer is that near; a futex wake costs about as
  * much. */
 #define SPIN_NS (20 * GST_USECOND)
-/* wake=notify looks by itself this often, whatever it hears. */
+/* wake=notify also polls at this interval. */
 #define NOTIFY_SLICE (100 * GST_MSECOND)
 
 /* For a new consumer. Streaming thread. */
@@ -17,9 +17,9 @@ gst_datahub_wake_prepare (DatahubConsumer *consumer, GstDatahubWake wake)
       wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
 }
 
-/* Waits for a notification once one came, and for the futex until then. Either
- * way it looks by itself after a while: data that came without being heard of
- * means that the broker, or the way to it, is not what it was. */
+/* Waits for a notification if one has arrived before, and otherwise on the
+ * futex. In both cases it polls after a while: if data arrived without a
+ * notification, the broker or its connection does not work any more. */
 static DatahubResult
 read_notified (const GstDatahubWaits *waits, DatahubView *view,
     DatahubError *error)

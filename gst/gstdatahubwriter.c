@@ -115,7 +115,7 @@ warn_room (GstDatahubWriter *writer, const DatahubError *error)
           stats.slot_size, stats.free_slots, error->message));
 }
 
-/* What a result means for the stream. FLOW_CUSTOM_SUCCESS: the buffer was
+/* Converts a result to a flow return. FLOW_CUSTOM_SUCCESS: the buffer was
  * dropped; FLOW_CUSTOM_SUCCESS_1: wait again. */
 static GstFlowReturn
 flow_of (GstDatahubWriter *writer, DatahubResult result,
@@ -382,7 +382,7 @@ gst_datahub_writer_write_body (GstDatahubWriter *writer, DatahubRecordType type,
 /**
  * gst_datahub_writer_write_gap:
  * @writer: a writer
- * @now: what holds for it
+ * @now: the state that applies to it
  * @event: a GAP
  *
  * Returns: as gst_datahub_writer_write_buffers()

@@ -16,7 +16,7 @@ typedef struct
   guint64 metas_left; /* metas that have no encoding */
 } GstDatahubWriterStats;
 
-/* What is true of all buffers of one call. */
+/* The state that applies to all buffers of one call. */
 typedef struct
 {
   const GstSegment *segment;
@@ -25,7 +25,7 @@ typedef struct
   gboolean live;
 } GstDatahubWriterNow;
 
-/* Called when a wait was interrupted; GST_FLOW_OK to go on waiting. */
+/* Called when a wait was interrupted; GST_FLOW_OK continues the wait. */
 typedef GstFlowReturn (*GstDatahubResumeFunc) (gpointer user_data);
 
 typedef struct _GstDatahubWriter GstDatahubWriter;

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* Of one page of "list": entries, and bytes as they are sent (what a producer
- * wrote may grow sixfold on the way). */
+/* Limits of a page of "list": entries, and bytes as sent (text of a producer
+ * can grow sixfold by escaping). */
 #define PAGE_BLOCKS 64
 #define PAGE_BYTES (MESSAGE_MAX - 4096)
 /* How long clients leave the lock to the broker that asked for it. */
@@ -251,7 +251,8 @@ handle_find (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* A page of what this key may see, from the name after "after" on. */
+/* A page of the blocks that this key may observe, from the name after
+ * "after". */
 static gboolean
 handle_list (BrokerCall *call, GError **error)
 {

@@ -11,7 +11,8 @@
 /* A turn this late means that the broker itself was stopped, not its
  * clients. */
 #define OWN_PAUSE_US (G_USEC_PER_SEC)
-/* What cannot be examined (another machine, another user) goes after this. */
+/* Blocks and consumers that cannot be examined (of another machine or user) are
+ * removed after this time. */
 #define REMOTE_PATIENCE_US (30 * G_USEC_PER_SEC)
 /* After a connection broke: its route is gone once libzmq has noticed too. */
 #define PROBE_MS 10
@@ -155,8 +156,8 @@ run_in (DatahubBroker *broker, guint ms, GSourceFunc func)
   return source;
 }
 
-/* The connection of @client is of no use any more. What it left is looked at
- * soon, not here: the caller may be walking through it. */
+/* Marks the connection of @client as lost. Its blocks and consumers are checked
+ * later, because the caller may be iterating over them. */
 void
 broker_lose (DatahubBroker *broker, BrokerClient *client)
 {

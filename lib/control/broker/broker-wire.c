@@ -103,9 +103,8 @@ receive (void *router, zmq_msg_t *routing, zmq_msg_t *body)
   return TRUE;
 }
 
-/* The id of a request only rises within the epoch of its connection, so that a
- * message that is sent again is seen to be old, whatever clock its sender
- * has. */
+/* The id of a request must increase within the epoch of its connection. So a
+ * replayed message is detected independently of the clock of its sender. */
 static gboolean
 check_session (BrokerCall *call, gint64 id, gboolean *replayed, GError **error)
 {

@@ -40,8 +40,9 @@ ask_for_consumers (ConsumersEvidence *all, const char *name, const char *uuid)
   return EVIDENCE_ALIVE;
 }
 
-/* Of the consumer @id of that block; @all is of the same block at each call. Of a
- * strict block the first waits, up to 0.1 s where its producer stands still. */
+/* Evidence of the consumer @id of that block; @all must be of the same block at
+ * each call. The first call for a strict block waits up to 0.1 s if its
+ * producer is stopped. */
 Evidence
 evidence_of_consumer (ConsumersEvidence *all, const char *name,
     const char *uuid, guint64 id)

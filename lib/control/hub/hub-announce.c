@@ -269,7 +269,7 @@ datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
 /**
  * datahub_hub_unsubscribe:
  * @hub: a hub
- * @pattern: what was subscribed to
+ * @pattern: the pattern of datahub_hub_subscribe()
  *
  * Ends a subscription. Any thread; returns at once.
  */
@@ -285,7 +285,7 @@ datahub_hub_unsubscribe (DatahubHub *hub, const char *pattern)
  * datahub_hub_send_notification:
  * @hub: a hub
  * @name: a block's name
- * @topic: what it is about; `data-ready` can be sent for every buffer; only the
+ * @topic: its topic; `data-ready` can be sent for every buffer; only the
  * newest is passed on, every few milliseconds
  * @json: (nullable): its content, any JSON text
  *

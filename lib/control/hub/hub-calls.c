@@ -130,7 +130,7 @@ hub_calls_connected (HubCore *core)
     send_call (core, g_queue_pop_head (&core->waiting));
 }
 
-/* What was sent will not be answered; what waits goes on waiting. */
+/* Sent requests fail, as they will not be answered; unsent ones stay queued. */
 void
 hub_calls_lost (HubCore *core, const GError *reason)
 {

@@ -72,7 +72,8 @@ hub_catalogue_remove (HubCore *core, const char *name, const char *uuid,
   g_hash_table_remove (core->catalogue, name);
 }
 
-/* What no client of the new broker has offered by now is gone. */
+/* Removes the blocks that no client of the new broker has registered until
+ * now. */
 static gboolean
 settle (gpointer user_data)
 {
@@ -122,7 +123,8 @@ ask (HubCore *core, const char *after)
       ANSWER_US, NULL, page_came, core);
 }
 
-/* A connection is made, and changes are subscribed to: ask what is there. */
+/* Called when connected and subscribed to changes: requests the list of
+ * blocks. */
 void
 hub_catalogue_connected (HubCore *core)
 {

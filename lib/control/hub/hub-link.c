@@ -130,7 +130,7 @@ hub_link_open (HubCore *core, const char *endpoint, const char *server_key,
   return TRUE;
 }
 
-/* Ends the connection; what is not sent yet has @linger_ms to go. */
+/* Ends the connection; unsent messages are sent for up to @linger_ms. */
 void
 hub_link_close (HubCore *core, int linger_ms)
 {

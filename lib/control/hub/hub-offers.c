@@ -215,8 +215,8 @@ hub_join_remove (HubCore *core, const Join *left)
 
 /* --- subscriptions --- */
 
-/* Every hub hears of all blocks that come and go; "*" by itself stands for
- * that, so a user's own "*" only adds the notifications. */
+/* Every hub receives notices of all blocks through its own subscription to "*".
+ * So a "*" of the user only adds the notifications. */
 static void
 subscription_tell (HubCore *core, const char *pattern, gboolean on)
 {

@@ -10,7 +10,7 @@
 typedef struct
 {
   HubCore *core;
-  GTask *task; /* given to what answers it */
+  GTask *task; /* passed to the function that answers it */
   char *text;
   json_t *message;
   gint64 timeout_ns;
@@ -128,7 +128,7 @@ datahub_hub_find_async (DatahubHub *hub, const char *name, gint64 timeout_ns,
  * @error: return location for a #GError
  *
  * Returns: (transfer full): the block, or %NULL: %DATAHUB_HUB_ERROR_NOT_FOUND,
- *   %DATAHUB_HUB_ERROR_PENDING or what else was in the way
+ *   %DATAHUB_HUB_ERROR_PENDING or another error
  */
 DatahubHubBlock *
 datahub_hub_find_finish (DatahubHub *hub, GAsyncResult *result, GError **error)
@@ -355,8 +355,8 @@ start_connect_wait (gpointer data)
  * @cancellable: (nullable): ends it early
  * @error: return location for a #GError
  *
- * Waits for the broker. What waiting cannot mend (a key that is not accepted)
- * ends it at once. Any thread but the hub's own.
+ * Waits for the broker. An error that needs an action of the user (a key that
+ * is not accepted) ends the wait at once. Any thread but the hub's own.
  *
  * Returns: whether a broker answered
  */

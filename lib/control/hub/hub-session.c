@@ -331,7 +331,7 @@ hub_session_down (HubCore *core, LinkEnd end)
 
   if (core->state < HUB_CONNECTING || core->state == HUB_CLOSED)
     return;
-  /* What follows may not find a state that it could still act in. */
+  /* Set first, so that no later callback acts any more. */
   set_state (core, HUB_WAITING);
   hub_clear_source (&core->attempt_source);
   hub_clear_source (&core->heartbeat_source);

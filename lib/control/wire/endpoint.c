@@ -109,9 +109,9 @@ report_busy (int fd, const char *endpoint, GError **error)
       *safe ? safe : "holder unknown");
 }
 
-/* Takes the right to bind ipc @endpoint and clears what a dead holder left
- * there. The kernel gives the lock back when its holder dies, however it dies.
- * Returns the lock, to be closed after the socket is, or -1; never waits. */
+/* Locks ipc @endpoint for binding and removes the socket of a dead holder. The
+ * kernel releases the lock when its holder dies. Returns the lock, to be closed
+ * after the socket is, or -1; never waits. */
 int
 endpoint_lock (const char *endpoint, GError **error)
 {
@@ -133,7 +133,7 @@ endpoint_lock (const char *endpoint, GError **error)
     close (fd);
     return -1;
   }
-  /* For people only: the lock is what counts. */
+  /* Only for messages: the kernel's lock decides. */
   const char *program = g_get_prgname ();
   if (ftruncate (fd, 0) == 0)
     dprintf (fd, "pid %d, %s\n", (int) getpid (), program ? program : "?");

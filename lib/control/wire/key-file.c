@@ -154,7 +154,7 @@ write_all (int fd, const char *key)
 }
 
 /* Writes @key to @file, whole or not at all; fails with G_FILE_ERROR_EXIST
- * where there is one already (link(2) is what decides between two writers). */
+ * where there is one already (link(2) decides between two writers). */
 gboolean
 key_file_write (const char *file, const char *key, GError **error)
 {

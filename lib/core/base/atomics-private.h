@@ -25,7 +25,7 @@ typedef _Atomic uint32_t shared_u32;
 #define add_relaxed(p, v)                                                      \
   atomic_fetch_add_explicit ((p), (v), memory_order_relaxed)
 
-/* Publication: what was stored before the release is seen after the acquire. */
+/* Publication: stores before the release are visible after the acquire. */
 #define load_acquire(p) atomic_load_explicit ((p), memory_order_acquire)
 #define store_release(p, v)                                                    \
   atomic_store_explicit ((p), (v), memory_order_release)
@@ -62,10 +62,10 @@ raise_u32_seq (shared_u32 *word, uint32_t value)
     ;
 }
 
-/* An observer without a row copies what may be changing, then looks whether the
- * word that led to it still stands, and throws the copy away if not. Formally a
- * race, so it is kept to this one function; the fence keeps the loads of the
- * copy before the second look. */
+/* An observer without a row copies data that may be changing, then checks
+ * whether the word that referred to it is unchanged, and discards the copy if
+ * not. Formally a race, so it is kept to this one function; the fence keeps the
+ * loads of the copy before the second look. */
 __attribute__ ((no_sanitize ("thread"))) static inline void
 copy_unpinned (void *to, const void *from, size_t size)
 {

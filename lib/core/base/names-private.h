@@ -29,7 +29,7 @@ FileName name_entry (uint32_t user, const char *channel);
 FileName name_part (uint32_t user, const Uuid *uuid, const char *part);
 FileName name_pool (uint32_t user, const Uuid *uuid, uint32_t gen);
 
-/* What a file name of @user stands for. */
+/* The meaning of a file name of @user. */
 typedef enum
 {
   NAME_FOREIGN = 0,

@@ -24,8 +24,7 @@ uuid_to_text (const Uuid *uuid, char text[DATAHUB_UUID_TEXT])
   sodium_bin2hex (text, DATAHUB_UUID_TEXT, uuid->bytes, sizeof uuid->bytes);
 }
 
-/* Reads exactly 32 lower-case hexadecimal digits; what follows is not looked
- * at. */
+/* Reads exactly 32 lower-case hexadecimal digits; the rest is ignored. */
 bool
 uuid_from_text (const char *text, Uuid *uuid)
 {
@@ -132,7 +131,7 @@ name_pool (uint32_t user, const Uuid *uuid, uint32_t gen)
   return name_part (user, uuid, part);
 }
 
-/* Splits @file into what it stands for; @channel and @part point into it. */
+/* Splits @file into its parts; @channel and @part point into it. */
 NameKind
 name_parse (uint32_t user, const char *file, const char **channel, Uuid *uuid,
     const char **part)

@@ -10,7 +10,7 @@
 #ifndef DATAHUB_STEPS_PRIVATE_H
 #define DATAHUB_STEPS_PRIVATE_H
 
-/* Each is named for what has just happened. */
+/* Each is named after the effect before it. */
 /* clang-format off */
 #define STEPS_OF_THE_RING(step) \
   step (A1_CLAIMED) \

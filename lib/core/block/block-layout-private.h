@@ -72,9 +72,9 @@
 #define MODE_RELIABLE 1u
 #define MODE_NOTIFY 2u /* wants "data-ready" through the broker */
 
-/* Bits of producer_waiting: what the sleeping producer is short of. */
+/* Bits of producer_waiting: what the sleeping producer waits for. */
 #define WAITING_GATE 1u /* reliable consumers have to move on */
-#define WAITING_SLOT 2u /* anything that is let go helps */
+#define WAITING_SLOT 2u /* any released slot or record helps */
 
 typedef enum
 {
@@ -159,7 +159,7 @@ typedef struct
 typedef struct
 {
   BlockIdentity identity;
-  /* 0x100: what every reader polls */
+  /* 0x100: polled by every reader */
   shared_u64 head;
   shared_u32 wake;
   shared_u32 state;

@@ -30,8 +30,8 @@
 /* Tolerates other candidates that test the lock at the same time, each for an
  * instant. */
 #define RECLAIM_TRIES 100
-/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice over.
- */
+/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice
+ * over. */
 #define N_FILES_TOLD (5 + 2 * MAX_POOLS)
 
 /* Calls @func with every name in the directory. */
@@ -171,9 +171,9 @@ block_lock_for_producer (int fd)
   }
 }
 
-/* Closes the block of a dead producer on its behalf: its consumers drain what
- * was committed and look for the successor by name. The caller holds byte 0.
- * Returns whether one of them still needs the files. */
+/* Closes the block of a dead producer on its behalf: its consumers read the
+ * committed records and then search for the successor by name. The caller holds
+ * byte 0. Returns whether one of them still needs the files. */
 bool
 block_close_for_the_dead (const char *channel, const Uuid *uuid)
 {

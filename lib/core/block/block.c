@@ -64,8 +64,8 @@ block_release (Block *block)
   block_reset (block);
 }
 
-/* Death by evidence: the kernel frees byte 0 with the producer's last
- * descriptor, whatever killed it. */
+/* Evidence of death: the kernel frees byte 0 with the producer's last
+ * descriptor. */
 bool
 block_is_writer_alive (const Block *block)
 {
@@ -91,7 +91,7 @@ block_row_claim (const Block *block, uint32_t i)
                                  : &block_row (block, i)->claim);
 }
 
-/* Finds what is inside the mappings of the control file and the consumer
+/* Sets the pointers into the mappings of the control file and the consumer
  * table. */
 void
 block_set_pointers (Block *block)
@@ -339,7 +339,7 @@ block_open (Block *block, const char *channel, BlockAccess access,
   return block_open_as (block, channel, access, &nobody, error);
 }
 
-/* The same, with what @request has to show at the server of a strict block. */
+/* The same, with the proof in @request for the server of a strict block. */
 DatahubResult
 block_open_as (Block *block, const char *channel, BlockAccess access,
     const AccessRequest *request, DatahubError *error)
@@ -376,8 +376,8 @@ pool_shape_read (const PoolEntry *entry, PoolShape *shape)
       && shape->size == pool_size (shape->n_slots, shape->stride);
 }
 
-/* A pool on huge pages is a whole number of them. What has no name must be
- * sealed, or its maker could pull it away from under the mapping. */
+/* A pool on huge pages is a whole number of them. A file without a name must be
+ * sealed, or its creator could truncate it under the mapping. */
 static bool
 is_pool_size (const Block *block, int fd, const PoolShape *shape, uint64_t size)
 {

@@ -155,7 +155,7 @@ checksum_end (Checksum *checksum, uint8_t sum[CHECKSUM_SIZE])
 
 /**
  * datahub_crc32c:
- * @bytes: what to sum up
+ * @bytes: the data
  * @size: how many
  *
  * CRC-32C as stamped on records, by the processor's instruction where it has

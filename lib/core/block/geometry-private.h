@@ -59,8 +59,8 @@ zone_bytes (uint64_t zone_size)
                    : 0;
 }
 
-/* What a process wants of a block: an observer takes no row and stores nothing,
- * so it may also look at blocks with features it does not know. */
+/* The access of a process to a block. An observer takes no row and stores
+ * nothing, so it can also open blocks with some unknown features. */
 typedef enum
 {
   ACCESS_OBSERVE,

@@ -51,8 +51,8 @@ geometry_layout_hash (void)
   return fnv1a (numbers, sizeof numbers);
 }
 
-/* Slots that all quotas together may take from a pool of @n_slots: what the
- * ring and upstream's loans need at least stays out of it. */
+/* Slots that all quotas together may take from a pool of @n_slots: the minimum
+ * for the ring and for upstream's loans is excluded. */
 uint32_t
 geometry_lease_budget (uint32_t n_slots)
 {
@@ -125,7 +125,7 @@ lay_out (Geometry *g)
 }
 
 /* Every consumer may hold its quota and one record in passing; the ring, a
- * batch and the contexts come on top (rule S4). */
+ * batch and the contexts need further records (rule S4). */
 static uint64_t
 records_needed (uint32_t ring, uint32_t rows, uint32_t quota)
 {
@@ -133,8 +133,8 @@ records_needed (uint32_t ring, uint32_t rows, uint32_t quota)
       + (uint64_t) rows * ((uint64_t) quota + 1);
 }
 
-/* Sizes of a new block. @space is what the file system has free: automatic
- * choices stay within half of it. */
+/* Sizes of a new block. @space is the free space of the file system: automatic
+ * choices use at most half of it. */
 DatahubResult
 geometry_compute (const DatahubProducerOptions *options, uint64_t space,
     Geometry *g, DatahubError *error)
@@ -322,9 +322,9 @@ rows_fit (const BlockIdentity *id, uint64_t ctl_size, uint64_t con_size)
       <= con_size - id->con_rows_off;
 }
 
-/* Checks what a creator wrote, once, on private copies. @ctl_size and
- * @con_size are the sizes of the files themselves. Nothing of @identity is
- * used before it was checked. */
+/* Checks the values of a creator, once, on private copies. @ctl_size and
+ * @con_size are the sizes of the files themselves. No value of @identity must
+ * be used before it was checked. */
 DatahubResult
 geometry_validate (const BlockIdentity *id, const BlockSection *sections,
     BlockAccess access, uint64_t ctl_size, uint64_t con_size, Geometry *g,

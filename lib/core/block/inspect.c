@@ -8,8 +8,8 @@
 
 #define PEEK_TRIES 10
 
-/* Copies the bytes of an event record without pinning it: copy, then look
- * whether the sticky word still stands. A racy copy is thrown away. */
+/* Copies the bytes of an event record without pinning it: copies them, then
+ * checks whether the sticky word is unchanged. A racy copy is discarded. */
 static bool
 peek_body (const Block *block, uint32_t index, uint64_t sequence, char *text,
     size_t size)
@@ -108,7 +108,7 @@ count_active (const Block *block)
 /**
  * datahub_block_glance:
  * @channel: the name of a block
- * @glance: (out caller-allocates): what is behind it
+ * @glance: (out caller-allocates): its producer
  * @error: (out) (optional): why it failed
  *
  * Reports which producer holds the name now, and whether it is alive, without

@@ -82,7 +82,7 @@ read_name (const ConsumerRow *row, char name[DATAHUB_CONSUMER_NAME_MAX])
   row_clean_name (name);
 }
 
-/* What follows of the last sign of life. */
+/* Derives `stalled` from the last heartbeat. */
 void
 row_judge_silence (DatahubConsumerInfo *info)
 {

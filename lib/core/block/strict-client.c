@@ -249,8 +249,8 @@ is_sound (const Block *block, int fd, uint64_t *size)
       && os_is_sealed (fd);
 }
 
-/* The oldest that the table does not name: it is gone. What came before it is
- * named is newer than that. */
+/* The oldest pool that is not in the table: it was removed. A pool that was
+ * sent before its entry is newer than that. */
 static uint32_t
 least_useful (const Block *block)
 {

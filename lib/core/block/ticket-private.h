@@ -22,7 +22,7 @@ typedef struct
   uint8_t nonce[TICKET_NONCE];
   uint64_t expiry_ns; /* CLOCK_REALTIME */
   uint8_t client[DATAHUB_TICKET_CLIENT_SIZE];
-  uint8_t mac[32]; /* BLAKE2b-256 of what is before it, under the secret */
+  uint8_t mac[32]; /* BLAKE2b-256 of the fields above, keyed with the secret */
 } Ticket;
 _Static_assert(sizeof (Ticket) == DATAHUB_TICKET_SIZE, "ticket");
 

@@ -57,7 +57,7 @@ datahub_watch_new (const char *channel)
   return watch;
 }
 
-/* Reads what inotify has; true where our entry is among it. */
+/* Reads the events of inotify; true if the entry is among them. */
 static bool
 drain (const DatahubWatch *watch)
 {

@@ -8,7 +8,8 @@
  * closed. Model: tests/model/lease.pml. */
 #include "consumer-private.h"
 
-/* One more lease on what this process may hold already; the lock is held. */
+/* One more lease on a record that this process may hold already; the lock must
+ * be held. */
 static void
 count_lease (DatahubConsumer *consumer, uint32_t record)
 {
@@ -90,9 +91,9 @@ charge (DatahubConsumer *consumer, DatahubView *view)
       load_relaxed (&consumer->lent) + view->n_slots);
 }
 
-/* Turns the pin into a lease the caller ends, with the pools the record points
- * into. The pin keeps other threads from ending the last lease, and nothing less
- * touches what is written here: no lock. The reading thread. */
+/* Turns the pin into a lease that the caller ends, with the pools of the
+ * record. No lock is needed: only the end of the last lease writes these
+ * fields, and the pin prevents it. The reading thread. */
 void
 consumer_lend (DatahubConsumer *consumer, DatahubView *view, uint64_t pools)
 {
@@ -139,7 +140,7 @@ datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
   pthread_mutex_lock (&consumer->lock);
   kick = drop_lease (consumer, view->record, &garbage)
       && consumer_is_room_wanted (consumer, WAITING_SLOT);
-  /* what is still to be done needs the handle, and so the reference */
+  /* the rest needs the handle, so the reference is kept */
   done = !kick && !garbage;
   if (done) {
     consumer->references--;

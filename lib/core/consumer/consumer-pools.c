@@ -29,10 +29,10 @@ needed_pools (const DatahubConsumer *consumer)
   return needed;
 }
 
-/* Forgets those of @pools that left the table and that no lease needs. The lock
- * is held; the caller frees what is returned, once it is not. What is stale no
- * view can lead to any more, and the leases that do were lent before it became
- * so, under the lock: none is overlooked. */
+/* Removes those of @pools that left the table and that no lease needs. The lock
+ * must be held; the caller frees the returned list after it unlocks. No new
+ * view can refer to a stale pool, and leases that do were taken before it
+ * became stale, under the lock: none is missed. */
 ConsumerPool *
 consumer_drop_pools (DatahubConsumer *consumer, uint64_t pools)
 {
@@ -122,9 +122,9 @@ drop_absent (DatahubConsumer *consumer)
   }
 }
 
-/* Opens every pool of the table at once, not when its first record comes: the
- * producer may be gone, and its names with it, by then. Returns false where one
- * could not be opened; that matters only if a record needs it. */
+/* Opens every pool of the table now and not with its first record: by then the
+ * producer and its names can be gone. Returns false where one could not be
+ * opened; that matters only if a record needs it. */
 bool
 consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error)
 {

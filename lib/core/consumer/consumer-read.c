@@ -7,13 +7,13 @@
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 
-/* A reader that is lapped at every look, or sent on by a head that lies, comes
- * back to its timeout and its interrupt after so many. */
+/* A reader that is lapped in every attempt, or misled by a wrong head, checks
+ * its timeout and its interrupt after this many. */
 #define LOOKS_MAX 1000
 
-/* A look at the record @s: its type and how many buffers come before it. False
- * where it is gone. A word that changes under the look may have been given up,
- * which happens once. */
+/* Reads the type of the record @s and the number of buffers before it. False if
+ * it is gone. If the word changes meanwhile, the record may have been
+ * discarded, which happens only once. */
 static bool
 peek (DatahubConsumer *consumer, uint64_t s, uint32_t *type, uint64_t *ordinal)
 {
@@ -48,8 +48,8 @@ consumer_meets_tombstone (DatahubConsumer *consumer, uint64_t s)
   return peek (consumer, s, &type, &ordinal) && type == RECORD_TYPE_TOMBSTONE;
 }
 
-/* How many buffers come before sequence @s, committed or not yet;
- * %DATAHUB_NONE where the ring has moved on. */
+/* The number of buffers before sequence @s, committed or not yet; %DATAHUB_NONE
+ * if the ring has moved on. */
 uint64_t
 consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s)
 {
@@ -100,7 +100,7 @@ resync (DatahubConsumer *consumer)
   if (last == DATAHUB_NONE || last >= head)
     to = head ? head - 1 : 0;
   if (to < tail && tail < head)
-    to = tail; /* the newest buffer is gone: what else there is */
+    to = tail; /* the newest buffer is gone: the oldest record */
   if (key != last && key != DATAHUB_NONE && key > s && key >= tail
       && key < head)
     to = key;
@@ -365,9 +365,9 @@ nothing_new (DatahubConsumer *consumer, uint32_t state)
   return state == DATAHUB_STATE_CLOSED ? DATAHUB_CLOSED : DATAHUB_TIMEOUT;
 }
 
-/* One look at the ring; %DATAHUB_TIMEOUT where there is nothing. The end is
- * concluded only from what was loaded before a head that still shows nothing
- * (G2). */
+/* One attempt to read; %DATAHUB_TIMEOUT if there is no record. The end is only
+ * concluded from values that were loaded before a head that still shows no
+ * record (G2). */
 static DatahubResult
 try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
 {

@@ -107,7 +107,7 @@ view_contexts (SharedRecord *record, DatahubView *view)
   }
 }
 
-/* A sum over what @view shows against what the producer stamped. */
+/* Compares the checksum of the data of @view with the producer's. */
 static DatahubResult
 verify (DatahubConsumer *consumer, SharedRecord *record, uint32_t kind,
     const DatahubView *view, DatahubError *error)
@@ -163,8 +163,8 @@ view_fields (SharedRecord *record, uint32_t index, uint64_t sequence,
   return NULL;
 }
 
-/* Where the bytes are. Where a pool is not known the table is looked at, which
- * also lets go of pools: everything again, once. */
+/* Finds the bytes. If a pool is unknown, the table is read again, which can
+ * also unmap pools: then all is repeated, once. */
 static DatahubResult
 view_bytes (DatahubConsumer *consumer, SharedRecord *record, DatahubView *view,
     uint64_t *pools, DatahubError *error)
@@ -208,14 +208,15 @@ consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
  * @consumer: a consumer
  * @of: a leased record
  * @context: which
- * @view: (out caller-allocates): the sticky record @of stands in
+ * @view: (out caller-allocates): the sticky record in effect for @of
  * @error: (out) (optional): why it failed
  *
  * Stream-start, caps, segment and tags as they were when @of was committed. The
  * view is valid while the lease of @of is; it is not a lease of its own. The
  * reading thread.
  *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a
+ * failure
  */
 DatahubResult
 datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
@@ -245,10 +246,11 @@ datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
  * @view: (out caller-allocates): the newest record of that type, leased
  * @error: (out) (optional): why it failed
  *
- * For a consumer that joined behind the last buffer: what is in force now. The
- * reading thread.
+ * The current sticky record, for a consumer that joined after the last buffer.
+ * The reading thread.
  *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a
+ * failure
  */
 DatahubResult
 datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,

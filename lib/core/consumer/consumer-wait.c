@@ -63,7 +63,8 @@ consumer_producer_is_dead (DatahubConsumer *consumer)
       && now - consumer->last_alive_check < SLEEP_SLICE_NS * 9 / 10)
     return false;
   consumer->last_alive_check = now;
-  /* before: a successor that comes in between is not taken for the dead one */
+  /* before the check, so that a new successor is not taken for the dead
+   * producer */
   consumer->asked_incarnation = load_seq (&consumer->block.header->incarnation);
   return !block_is_writer_alive (&consumer->block);
 }
@@ -102,13 +103,13 @@ is_spin_worth_it (const DatahubConsumer *consumer)
       && os_may_spin ();
 }
 
-/* Sleeps until something may have come, at most a slice, at most until @end
- * (< 0: no end). Loads `wake` (B8), sets the waiter bit (B7), then looks a last
- * time; the producer stores head (A7), then takes the bits (A9) and steps `wake`
- * (A8) if there were any. Either the look sees the head, or the producer sees the
- * bit and the value slept on is old. The private word lets an interrupt wake this
- * thread alone; it was loaded before the flag was tested (W2). Models:
- * tests/model/wake.pml. */
+/* Sleeps until a record may have arrived, at most a slice, at most until @end
+ * (< 0: no end). Loads `wake` (B8), sets the waiter bit (B7), then checks a
+ * last time; the producer stores head (A7), then takes the bits (A9) and steps
+ * `wake` (A8) if there were any. Either the check sees the head, or the
+ * producer sees the bit and the value slept on is old. The private word lets an
+ * interrupt wake this thread alone; it was loaded before the flag was tested
+ * (W2). Models: tests/model/wake.pml. */
 DatahubResult
 consumer_sleep (DatahubConsumer *consumer, int64_t end)
 {

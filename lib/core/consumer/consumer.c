@@ -132,9 +132,10 @@ granted_to_all (const DatahubConsumer *consumer)
   return sum;
 }
 
-/* Leases come out of a budget that leaves the producer its minimum (S3). Two
- * that join at once may both find room; both then give the excess back. Above
- * the quota buffers are copied, so a wrong grant costs speed, not data. */
+/* Leases are granted from a budget that leaves the producer its minimum (S3).
+ * If two consumers join at once, both may find room; both then return the
+ * excess. Above the quota buffers are copied, so a wrong grant costs speed, not
+ * data. */
 static void
 grant_quota (DatahubConsumer *consumer, uint32_t asked)
 {
@@ -202,8 +203,9 @@ oldest_kept (const DatahubConsumer *consumer)
   return tail + 1;
 }
 
-/* From here on what it misses is a loss. A live consumer lapped in the meantime
- * joins later instead; one that waits for its first keyframe has not started.
+/* From here on missed buffers are losses. A live consumer lapped in the
+ * meantime joins later instead; one that waits for its first keyframe has not
+ * started.
  */
 static void
 start_counting (DatahubConsumer *consumer)
@@ -404,14 +406,15 @@ has_all_pools (DatahubConsumer *consumer)
  * @consumer: (out): the consumer
  * @error: (out) (optional): why it failed
  *
- * Opens the block that has the name now, checks all of it, takes a row and
- * chooses where to start. Works while the producer is dead: what it committed
- * can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND where there is no block
- * (see datahub_watch_new()).
+ * Opens the block that currently has the name, checks all of it, takes a row and
+ * chooses the start position. Works while the producer is dead: its committed
+ * records can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND if there is no
+ * block (see datahub_watch_new()).
  *
- * A strict block has to be asked for: its producer must be alive, and has
- * `timeout_ns` to answer; an interrupt of `watch` ends the wait. Where the block
- * has a secret, the producer takes a `ticket`, or one made here of the `secret`.
+ * The access to a strict block is requested from its producer, which must be
+ * alive and answer within `timeout_ns`; an interrupt of `watch` ends the wait. If
+ * the block has a secret, the producer accepts a `ticket`, or one that is made
+ * here from `secret`.
  *
  * Returns: %DATAHUB_OK or a failure; of a strict block also %DATAHUB_TIMEOUT and
  *   %DATAHUB_INTERRUPTED, with @error set
@@ -477,8 +480,8 @@ datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
   return join (consumer, error);
 }
 
-/* What a block's last reader leaves behind is removed by it, where the producer
- * did not live, or wait, to do so. */
+/* The last reader of a block removes its files if the producer did not do so,
+ * because it died or did not wait. */
 static void
 remove_if_last (DatahubConsumer *consumer)
 {

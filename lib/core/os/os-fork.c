@@ -85,8 +85,8 @@ add_opened (int fd)
   return -1;
 }
 
-/* Opens a file to take locks on; no fork comes between that and its being
- * registered. Returns -1 and sets errno. */
+/* Opens a file for locks; a fork cannot happen between that and its
+ * registration. Returns -1 and sets errno. */
 int
 os_open_lock_fd (int dir, const char *name)
 {
@@ -98,8 +98,8 @@ os_open_lock_fd (int dir, const char *name)
   return fd;
 }
 
-/* The same for what has no name: a description of its own, which no child has a
- * copy of. @fd stays the caller's. */
+/* The same for a file without a name: makes an open file description of its
+ * own, without a copy in any child. The caller keeps @fd. */
 int
 os_reopen_lock_fd (int fd, bool writable)
 {

@@ -37,7 +37,7 @@ typedef struct
 /* Space is asked for in pieces so that a signal can get through. */
 #define ALLOCATE_PIECE (UINT64_C (1) << 30)
 
-/* For polling what cannot be waited for; @ns below a second. */
+/* For polling a state that has no wake-up; @ns must be below a second. */
 void
 os_pause (int64_t ns)
 {
@@ -226,7 +226,7 @@ os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
   return -1;
 }
 
-/* Allocates what was punched out of a file of @size bytes. */
+/* Allocates the holes in a file of @size bytes. */
 bool
 os_reserve (int fd, uint64_t size)
 {

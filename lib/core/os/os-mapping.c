@@ -123,7 +123,7 @@ os_unmap (void *map, uint64_t size)
   pthread_mutex_unlock (&shared_lock);
 }
 
-/* What others of this process use stays mapped, also when its room goes. */
+/* Memory that other handles of this process use stays mapped. */
 static bool
 in_use_at (const uint8_t *at)
 {
@@ -192,8 +192,8 @@ os_free_room (void *room, uint64_t size)
   munmap (room, size);
 }
 
-/* Maps @fd writable over what is at @at, in one step: other threads see either
- * the one or the other. */
+/* Maps @fd writable over the mapping at @at in one step: other threads see
+ * either the old or the new one. */
 bool
 os_map_at (void *at, int fd, uint64_t size)
 {
@@ -286,7 +286,7 @@ os_page_size_of (const void *map)
     else if ((sscanf (line, "ShmemPmdMapped: %" SCNu64, &kib) == 1
                  || sscanf (line, "FilePmdMapped: %" SCNu64, &kib) == 1)
         && kib > rss / 2 && kib > 0)
-      page = HUGE_PAGE_2M; /* what a page table's middle level maps */
+      page = HUGE_PAGE_2M; /* mapped by an entry of the PMD */
   }
   if (smaps)
     fclose (smaps);

@@ -35,7 +35,7 @@ read_number (const char *path)
   return value;
 }
 
-/* What the control group of this process may still take. */
+/* The memory that the control group of this process can still allocate. */
 static uint64_t
 group_available (void)
 {

@@ -59,7 +59,7 @@ bool os_write_all (int fd, const void *bytes, size_t size);
 bool os_read_all (int fd, void *bytes, size_t size);
 bool os_read_at (int fd, void *bytes, size_t size, uint64_t offset);
 
-/* Memory without a name, and what its owner allows. */
+/* Memory without a name, and its permitted access. */
 int os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
     const char *what, DatahubError *error);
 uint64_t os_memory_available (void);

@@ -23,7 +23,7 @@ LockOwner lock_owner_of (const Block *block, uint64_t word);
  * checked. */
 DatahubResult lock_registry_find (Block *block, const char *name,
     uint32_t *index, bool *suspect, DatahubError *error);
-/* Only repairs the names, if *@suspect comes out true. */
+/* Only repairs the names; *@suspect is true if that was needed. */
 DatahubResult lock_registry_repair (Block *block, bool *suspect,
     DatahubError *error);
 void lock_read_stats (const UserLock *shared, uint32_t index,

@@ -51,8 +51,8 @@ write_name (UserLock *lock, const char *name)
   }
 }
 
-/* After a death in here at most one name is half written: drops what is not a
- * name, and the second of two that are the same. */
+/* After a death during a change at most one name is half written: removes an
+ * invalid name, and the second of two equal ones. */
 static void
 repair (Block *block)
 {
@@ -124,8 +124,8 @@ lock_management (Block *block, DatahubError *error)
   return fd;
 }
 
-/* Takes the management lock and repairs what the last one died over. Returns the
- * descriptor that holds it, or -1. */
+/* Takes the management lock and repairs the names if the last holder died.
+ * Returns the descriptor that holds it, or -1. */
 static int
 enter_registry (Block *block, bool *suspect, DatahubError *error)
 {

@@ -62,8 +62,8 @@ is_row_alive (const Block *block, uint32_t row)
       || !os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
 }
 
-/* @block's own description of the lock file must not be what keeps the owner's
- * byte: a lock of one's own looks free. */
+/* The lock of the owner's byte must not be on @block's own description of the
+ * lock file: an own lock looks free. */
 LockOwner
 lock_owner_of (const Block *block, uint64_t word)
 {
@@ -150,8 +150,8 @@ spin (DatahubSpinlock *lock, uint64_t me, int64_t end)
 }
 
 /* The waiter marks that it sleeps, tries once more, then sleeps. The owner
- * frees the word, then checks for a sleeper. So one of the two sees the other.
- */
+ * frees the word, then checks for a sleeper. So one of the two sees the
+ * other. */
 static DatahubResult
 sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
 {
@@ -183,7 +183,7 @@ sleep_once (DatahubSpinlock *lock, uint64_t me, int64_t end)
  * once, for a thread that spins there could keep the owner from running.
  *
  * Returns: %DATAHUB_OK; %DATAHUB_OWNER_DIED: taken too, but its last owner died
- *   with it, so what it guards may be half changed; %DATAHUB_TIMEOUT;
+ *   with it, so the guarded data may be half changed; %DATAHUB_TIMEOUT;
  *   %DATAHUB_INTERRUPTED; %DATAHUB_ERROR_FORKED
  */
 DatahubResult
@@ -283,7 +283,7 @@ lock_read_stats (const UserLock *shared, uint32_t index,
 /**
  * datahub_spinlock_get_stats:
  * @lock: a lock
- * @stats: (out caller-allocates): what is known of it; all processes together
+ * @stats: (out caller-allocates): its statistics, for all processes
  *
  * Any thread; does not block.
  */

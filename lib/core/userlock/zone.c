@@ -124,7 +124,7 @@ get_bytes (shared_u64 *words, uint64_t offset, uint8_t *bytes, uint64_t size)
  * datahub_producer_write_zone:
  * @producer: a producer made with a `zone_size`
  * @offset: where, in bytes
- * @bytes: (array length=size): what; copied
+ * @bytes: (array length=size): the new bytes; copied
  * @size: how many
  * @error: (out) (optional): why it failed
  *
@@ -236,7 +236,8 @@ shared_zone (const Block *block, uint64_t *size)
  * @size: (out): its bytes
  *
  * Memory that producer and consumers read and write, each under a user lock
- * they agree on. Whatever is in it was written by another process: check it.
+ * that they agree on. Its contents were written by other processes and must be
+ * checked.
  *
  * Returns: (nullable): the memory, 64-byte aligned, until the handle is gone
  */
