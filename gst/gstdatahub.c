@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The plugin: registers both elements. */
+/* The plugin: registers both elements.
+ * Tests: gst-properties, house-devenv-finds-elements */
 #include "gstdatahubsink.h"
 #include "gstdatahubsrc.h"
 

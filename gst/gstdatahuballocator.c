@@ -2,7 +2,8 @@
 /* A GstMemory of this allocator is the loan of a slot: upstream writes to it,
  * the sink commits it without a copy, and freeing it ends the loan. After the
  * commit it must not be written to, not even by the pipeline that made it. So
- * it is sealed, and GStreamer copies it if an element wants to write. */
+ * it is sealed, and GStreamer copies it if an element wants to write.
+ * Tests: gst-zero-copy, gst-buffers */
 #include "gstdatahuballocator.h"
 
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Producers can start and stop in any order, and the name refers to the current
  * one. A source searches for a live producer, waits if there is none, and
- * follows it to its successor or to its end. */
+ * follows it to its successor or to its end.
+ * Tests: gst-attendance, gst-successors, gst-strict */
 #include "gstdatahubattachment.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Converts changes among the consumers to signals and messages for the
- * application and to events for upstream, all in the service's thread. */
+ * application and to events for upstream, all in the service's thread.
+ * Tests: gst-attendance, gst-joiners, gst-events */
 #include "gstdatahubaudience.h"
 
 #include <gst/base/gstbasesink.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The common settings of both elements, their connection to the broker, and the
- * codes and texts of their errors. */
+ * codes and texts of their errors.
+ * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubclient.h"
 
 #define DEFAULT_DATABLOCK "default"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The enumerations and flags of the properties, with their descriptions. */
+/* The enumerations and flags of the properties, with their descriptions.
+ * Tests: gst-properties */
 #include "gstdatahubenums.h"
 #include "gstdatahubtime.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests: gst-events, gst-joiners */
 #include "gstdatahubevents.h"
 #include "gstdatahubformat.h"
 

@@ -5,7 +5,8 @@
  *
  * GstBaseSrc sends a new segment itself, but only directly before the next
  * buffer, so events would overtake it. The segment is known only when the first
- * time is mapped, so earlier events wait for it. */
+ * time is mapped, so earlier events wait for it.
+ * Tests: gst-events, gst-joiners, gst-clip */
 #include "gstdatahubfeed.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);

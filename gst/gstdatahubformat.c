@@ -2,7 +2,8 @@
 /* Bodies of records: caps, tags and structures as the text GStreamer itself
  * writes, a segment as fixed-width little-endian numbers. Decoded bytes were
  * written by another process: every length is checked before use, and must not
- * be asserted on. */
+ * be asserted on.
+ * Tests: gst-format, gst-text, fuzz-format */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
 #include "gstdatahubtextguard.h"

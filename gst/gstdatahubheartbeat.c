@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A pipeline that is paused, or blocked downstream, does not read, but it is
  * alive: tools can distinguish it from a stopped process. GStreamer's system
- * clock has one thread per process for such timers. */
+ * clock has one thread per process for such timers.
+ * Tests: gst-stopping, gst-processes */
 #include "gstdatahubheartbeat.h"
 
 #define PERIOD GST_SECOND

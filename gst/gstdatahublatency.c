@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The latency from capture to commit, which a sink in this pipeline must add.
- * It only grows, because each change posts a message and a new query. */
+ * It only grows, because each change posts a message and a new query.
+ * Tests: gst-instants */
 #include "gstdatahublatency.h"
 #include "gstdatahubtime.h"
 

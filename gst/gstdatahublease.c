@@ -3,7 +3,8 @@
  * several memories, they share the lease. It is read-only: GStreamer copies it
  * if an element wants to write. The lease ends when the last memory is freed,
  * in any thread, also after the element, the pipeline or the producer is gone:
- * the consumer's handle lives as long as its leases. */
+ * the consumer's handle lives as long as its leases.
+ * Tests: gst-zero-copy, gst-buffers */
 #include "gstdatahublease.h"
 
 typedef struct

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Data must never depend on a notification: a waiting reader also polls after a
- * while, and uses notifications only as long as they arrive in time. */
+ * while, and uses notifications only as long as they arrive in time.
+ * Tests: gst-processes */
 #include "gstdatahubnotifier.h"
 
 struct _GstDatahubNotifier

@@ -4,7 +4,8 @@
  *
  * This pool does not recycle buffers. A recycled one would keep memory on a
  * committed slot, and metas, flags or data that an element left on it. Each
- * buffer is new, has a slot of its own, and is freed when it comes back. */
+ * buffer is new, has a slot of its own, and is freed when it comes back.
+ * Tests: gst-zero-copy, gst-clip */
 #include "gstdatahubpool.h"
 
 #include <gst/audio/audio.h>

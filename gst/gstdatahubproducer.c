@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Upstream's threads use the pool and the allocator, also after the sink has
  * stopped. They enter the producer for each call. Closing it refuses new calls,
- * ends the waits of running ones, and waits until these have returned. */
+ * ends the waits of running ones, and waits until these have returned.
+ * Tests: gst-zero-copy, gst-full */
 #include "gstdatahubproducer.h"
 
 struct _GstDatahubProducer

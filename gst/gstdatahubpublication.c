@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A block is created, described, published and registered in this order, and
  * removed in the opposite order. All other users of the block get it from
- * here. */
+ * here.
+ * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubpublication.h"
 
 #include <string.h>

@@ -2,7 +2,8 @@
 /* Every record refers to the sticky records in effect when it was committed. A
  * reader that joins later, or was lapped, first reads those that it does not
  * know. So caps are always complete, and no sticky record is passed on
- * twice. */
+ * twice.
+ * Tests: gst-events, gst-joiners, gst-delivery */
 #include "gstdatahubreader.h"
 #include "gstdatahublease.h"
 #include "gstdatahubmeta.h"

@@ -2,7 +2,8 @@
 /* Signal handlers of applications and event handlers of upstream must not run
  * in the streaming thread, which holds the pad's locks. Consumers also join and
  * leave while no buffer flows. So one thread for each sink sleeps until the
- * block signals a change. */
+ * block signals a change.
+ * Tests: gst-joiners, gst-events, gst-attendance */
 #include "gstdatahubservice.h"
 
 #include <string.h>

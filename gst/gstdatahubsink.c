@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests: gst-buffers, gst-stopping, gst-full, gst-latency */
 /**
  * SECTION:element-datahubsink
  * @title: datahubsink

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The properties of datahubsink, and the options of a producer that they
- * set. */
+ * set.
+ * Tests: gst-properties, gst-refusals, gst-slot-size */
 #include "gstdatahubsinksettings.h"
 
 #include <gst/video/video.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests: gst-delivery, gst-stopping, gst-damage, gst-processes */
 /**
  * SECTION:element-datahubsrc
  * @title: datahubsrc

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The properties of datahubsrc, and the options of a consumer that they set. */
+/* The properties of datahubsrc, and the options of a consumer that they set.
+ * Tests: gst-properties, gst-delivery */
 #include "gstdatahubsrcsettings.h"
 
 #define DEFAULT_MAX_PINNED 8

@@ -3,7 +3,8 @@
  * record for custom sticky events, tables of contents and protection events. So
  * these follow the tags in that record, each as {u32 size, u32 serial, body of
  * an event}. A reader of the record passes on the events that were not in the
- * previous one. */
+ * previous one.
+ * Tests: gst-joiners */
 #include "gstdatahubsticky.h"
 #include "gstdatahubbytes.h"
 

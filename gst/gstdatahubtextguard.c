@@ -2,7 +2,8 @@
 /* GStreamer's text parser recurses for every opening bracket, so many brackets
  * overflow the stack. It finds some only when it unescapes a string, which can
  * contain strings again: escaped as octal numbers, or, in a sample's caps, as
- * base64. */
+ * base64.
+ * Tests: gst-text, gst-format, fuzz-format */
 #include "gstdatahubtextguard.h"
 
 #include <string.h>

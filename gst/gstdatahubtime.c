@@ -11,7 +11,8 @@
  * arrives at the current time: if a file is read at full speed, only the
  * differences of instants are meaningful. Both belong to the group of all
  * sources of this pipeline that read from the same run of a producing pipeline,
- * so that audio and video stay synchronised. */
+ * so that audio and video stay synchronised.
+ * Tests: gst-timeline, gst-instants */
 #include "gstdatahubtime.h"
 
 #include <time.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A TOC event holds its table as an object that has no text form, so it is
  * written as nested structures. Decoded structures come from another process:
- * depth and numbers are bounded. */
+ * depth and numbers are bounded.
+ * Tests: gst-format, gst-joiners */
 #include "gstdatahubtoc.h"
 
 #define DEPTH_MAX 8

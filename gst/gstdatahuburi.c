@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A URI contains a channel name, and sets properties of the element by their
  * names. The channel name is used as it is written: it is case-sensitive, but
- * host names of URIs are not, so GstUri must not parse it as a host. */
+ * host names of URIs are not, so GstUri must not parse it as a host.
+ * Tests: gst-properties */
 #include "gstdatahuburi.h"
 
 #include <datahub/block.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An element that does not read GstVideoMeta cannot use a padded picture. It
- * gets a copy in the default layout. */
+ * gets a copy in the default layout.
+ * Tests: gst-buffers, gst-clip */
 #include "gstdatahubvideolayout.h"
 
 #include <gst/video/video.h>

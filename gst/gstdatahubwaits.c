@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The streaming thread waits for a name, a broker, a record or a notification,
  * and none of these waits knows the others. One call here interrupts the
- * current wait, and every later one until it is undone. */
+ * current wait, and every later one until it is undone.
+ * Tests: gst-stopping, gst-strict */
 #include "gstdatahubwaits.h"
 
 /* Everything else is zero: nothing to wait in yet. */

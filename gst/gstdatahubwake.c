@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A wake-up costs time and polling costs power; the user chooses between them.
- * Notifications of the broker are another way to be woken. */
+ * Notifications of the broker are another way to be woken.
+ * Tests: gst-processes, gst-stopping */
 #include "gstdatahubwake.h"
 
 /* Spinning pays where the next buffer is that near; a futex wake costs about as

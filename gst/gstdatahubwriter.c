@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Buffers with memory on slots of the block are committed without a copy;
- * others are copied once, into a new slot. */
+ * others are copied once, into a new slot.
+ * Tests: gst-buffers, gst-events, gst-zero-copy */
 #include "gstdatahubwriter.h"
 #include "gstdatahuballocator.h"
 #include "gstdatahubclient.h"

@@ -186,6 +186,12 @@ BREACHES = {
          "lib/datahub/zone.h: comments:", "wh" + "om"),
         ({BELOW: SPDX + f"/* {WORSE} */\n"}, f"{BELOW}: comments:", "wh" + "om"),
     ],
+    "tests-named": [
+        ({"lib/core/base/names.c": (r"Tests: ", "Tested: ")},
+         "lib/core/base/names.c:", "names no tests"),
+        ({"gst/gstdatahubmeta.c": (r"Tests: ", "Tests: gst-planted, ")},
+         "gst/gstdatahubmeta.c:", "there is no test gst-planted"),
+    ],
     "spdx": [({BELOW: "int planted;\n"}, f"{BELOW}:1:")],
     "no-marks": [({BELOW: SPDX + f"/* {MARK} */\n"}, f"{BELOW}:2:", MARK)],
     "no-machine-paths": [({"docs/planted.md": HOME + "\n"}, "docs/planted.md:1:")],
@@ -219,6 +225,7 @@ def arguments(copy, check):
                          planted],
         "private-symbols": [copy.build, copy.target(LIBRARY), copy.target(CORE),
                             planted],
+        "tests-named": [copy.build],
         "public-symbols": [LIBRARY, *headers, "--", *COMPILER],
     }.get(check, [])]
 

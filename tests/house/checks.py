@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The rules of the house that a machine can hold: checks.py CHECK [ARGS]."""
+import itertools
+import json
 import pathlib
 import re
 import shlex
@@ -192,6 +194,31 @@ def headers_alone(*command):
             print(shlex.join(run.args))
             print(run.stderr)
             yield f"lib/datahub/{header}", 0, "does not compile alone"
+
+
+@check
+def tests_named(build):
+    """Each source file of the core, of the control plane and of the elements names
+    the tests that are about it, in a line "Tests: NAME, NAME" of its first
+    comments: tests-named BUILD."""
+    listed = json.loads(pathlib.Path(
+        build, "meson-info", "intro-tests.json").read_text())
+    known = {test["name"] for test in listed}
+    named = re.compile(r"(?:/\*| \*) Tests: ([a-z0-9, -]+?)(?: \*/)?$")
+    for path in c_files("lib/core/", "lib/control/", "gst/"):
+        if path.suffix != ".c":
+            continue
+        head = itertools.takewhile(lambda each: each[1].startswith(("/*", " *")),
+                                   lines(path))
+        found = [(number, match.group(1)) for number, match
+                 in ((number, named.match(line)) for number, line in head)
+                 if match]
+        if not found:
+            yield path, 1, "names no tests"
+        for number, names in found:
+            for name in names.split(", "):
+                if name not in known:
+                    yield path, number, f"there is no test {name}"
 
 
 @check

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The notices that the broker sends to clients when a block or a consumer is
- * added or removed. */
+ * added or removed.
+ * Tests: hub-signals, broker-liveness */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 

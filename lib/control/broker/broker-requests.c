@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The requests, one handler each, in one table. A handler receives a strictly
- * parsed message of a known key, and must check the rights of that key. */
+ * parsed message of a known key, and must check the rights of that key.
+ * Tests: broker-hostile, broker-access, hub-questions */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"

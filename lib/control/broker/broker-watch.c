@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The watch over clients. A client that misses heartbeats is only marked as
  * stalled: its blocks and consumers stay until the kernel shows that they are
- * gone. */
+ * gone.
+ * Tests: broker-liveness, hub-election */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"

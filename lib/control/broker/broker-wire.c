@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The broker's side of the wire. Each incoming message is checked here (its
- * sender, its order, the sender's budget) before a handler receives it. */
+ * sender, its order, the sender's budget) before a handler receives it.
+ * Tests: broker-hostile, broker-access */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "control/wire/control-error-private.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The broker's lifecycle: the locks, the sockets and the one thread that owns
  * the registry. The protocol is in broker-wire.c, broker-requests.c and
- * broker-watch.c. */
+ * broker-watch.c.
+ * Tests: hub-election, broker-access, cli-commands */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "control/wire/endpoint-private.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Evidence of death. A silent client may only be stopped, so its blocks stay.
- * They are removed only if the kernel reports that their lock is free. */
+ * They are removed only if the kernel reports that their lock is free.
+ * Tests: broker-evidence, broker-liveness */
 #include "control/wire/control-log-private.h"
 #include "evidence-private.h"
 #include <datahub/block.h>

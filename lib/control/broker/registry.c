@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The registry only keeps the data. The broker checks the rights before it
- * changes an entry. */
+ * changes an entry.
+ * Tests: broker-liveness, broker-hostile, hub-signals */
 #include "control/wire/control-log-private.h"
 #include "registry-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The allow-list: the rights of each key, by patterns of names. The broker's
- * own user has all rights; a key that is not listed has none. */
+ * own user has all rights; a key that is not listed has none.
+ * Tests: broker-access */
 #include "control/wire/control-log-private.h"
 #include "rights-private.h"
 #include <datahub/hub.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Announcements of a program to its hub. They are passed to the hub's thread,
- * which stores them. No function here blocks. */
+ * which stores them. No function here blocks.
+ * Tests: hub-signals, hub-loss */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

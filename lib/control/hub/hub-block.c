@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An immutable copy of the broker's data about one block. */
+/* An immutable copy of the broker's data about one block.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-block-private.h"
 

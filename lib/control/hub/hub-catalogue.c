@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The blocks that the broker announced to this hub. If the broker changes, the
  * entries stay until all clients have had time to register with the new
- * broker. */
+ * broker.
+ * Tests: hub-signals, broker-liveness */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

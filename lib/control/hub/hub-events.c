@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Notices that the broker sends without a request. */
+/* Notices that the broker sends without a request.
+ * Tests: hub-signals, broker-liveness */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Queries that take more than one request: find (repeated when the block
- * appears), list (page by page), and waiting for the connection. */
+ * appears), list (page by page), and waiting for the connection.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The election: the process that holds the lock of the runtime directory hosts
  * the broker. The kernel gives the lock to one process and releases it when
- * that process dies; all other processes connect. */
+ * that process dies; all other processes connect.
+ * Tests: hub-election */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include "control/broker/broker-private.h"

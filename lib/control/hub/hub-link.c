@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One connection to a broker: a socket and its monitor. Reconnection by libzmq
  * is off: each attempt uses a new socket, so that no message of an old
- * connection can arrive on a new one. */
+ * connection can arrive on a new one.
+ * Tests: hub-loss, hub-election */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include "control/wire/zmq-source-private.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Outgoing notifications. "data-ready" can be requested for every buffer, but
  * only the newest counts: the first is sent at once, further ones at most every
- * few milliseconds. */
+ * few milliseconds.
+ * Tests: hub-signals */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

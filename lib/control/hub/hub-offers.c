@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The blocks that this process offers and consumes. They are stored here so
- * that they can be registered with each new broker. */
+ * that they can be registered with each new broker.
+ * Tests: hub-signals, hub-loss */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Queries of a program to its hub. Each has an asynchronous and a blocking
- * form. */
+ * form.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The session with the broker: connect, greet, send heartbeats, detect the
- * loss, connect again. */
+ * loss, connect again.
+ * Tests: hub-loss, hub-silence, hub-election */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include "control/wire/endpoint-private.h"

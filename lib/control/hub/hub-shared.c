@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One hub for all elements of a process that talk to the same broker with the
- * same keys. */
+ * same keys.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

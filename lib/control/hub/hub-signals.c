@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The hub's signals: their signatures, and the thread that emits them. */
+/* The hub's signals: their signatures, and the thread that emits them.
+ * Tests: hub-signals */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Completion of tasks. A task, which may hold the last reference to the hub, is
  * released in the context of its caller and never in the hub's thread. So when
- * the last reference is released, the hub's thread can be joined. */
+ * the last reference is released, the hub's thread can be joined.
+ * Tests: hub-questions, hub-loss */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

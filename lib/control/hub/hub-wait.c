@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Deadlines and cancellation, shared by all waiting operations. */
+/* Deadlines and cancellation, shared by all waiting operations.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The public functions of the hub: they check arguments and pass the work to
- * the hub's thread. */
+ * the hub's thread.
+ * Tests: hub-questions, hub-signals */
 #include "control/wire/control-log-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>

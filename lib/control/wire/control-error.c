@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The errors of hub, broker and keys. */
+/* The errors of hub, broker and keys.
+ * Tests: message-strict, hub-questions */
 #include "control-log-private.h"
 #include "control-error-private.h"
 

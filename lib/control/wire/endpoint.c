@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Endpoints, and the lock for binding an ipc endpoint. A second bind of the
  * same path would silently replace the first, so only the holder of the lock
- * must bind. */
+ * must bind.
+ * Tests: hub-questions, hub-loss */
 #include "control-log-private.h"
 #include "endpoint-private.h"
 #include "control-error-private.h"

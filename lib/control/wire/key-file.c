@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading and writing a key file. Owner and mode are checked, and a file is
- * never left half written. */
+ * never left half written.
+ * Tests: keys-files */
 #include "control-log-private.h"
 #include "key-file-private.h"
 #include "keys-private.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* CURVE keys: pairs, their files, and the pair that authenticates the broker's
- * own user. Secrets are wiped after use and are never in a message. */
+ * own user. Secrets are wiped after use and are never in a message.
+ * Tests: keys-files, cli-commands */
 #include "control-log-private.h"
 #include "keys-private.h"
 #include "key-file-private.h"

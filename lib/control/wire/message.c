@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Strict decoding and encoding of messages. All input of a peer becomes a
- * checked value or an error here. */
+ * checked value or an error here.
+ * Tests: message-strict, fuzz-message, broker-hostile */
 #include "control-log-private.h"
 #include "message-private.h"
 #include <datahub/block.h>

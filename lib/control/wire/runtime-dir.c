@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The runtime directory. It must belong to the user and have mode 0700, because
- * a user that can enter it can read the broker's key. */
+ * a user that can enter it can read the broker's key.
+ * Tests: keys-files */
 #include "control-log-private.h"
 #include "runtime-dir-private.h"
 #include <datahub/keys.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The check of client keys on connection (ZeroMQ's ZAP, RFC 27). Without a
  * handler a CURVE server accepts every client key, so the handler must be bound
- * before any socket. */
+ * before any socket.
+ * Tests: broker-access, hub-loss */
 #include "control-log-private.h"
 #include "zap-private.h"
 #include "zmq-source-private.h"

@@ -2,7 +2,8 @@
 /* A ZeroMQ socket in a GMainContext. The descriptor of a socket is
  * edge-triggered and only signals that the state may have changed. So
  * ZMQ_EVENTS is read in each iteration of the loop, and a callback can leave
- * messages for its next call. */
+ * messages for its next call.
+ * Tests: hub-loss, broker-hostile */
 #include "control-log-private.h"
 #include "zmq-source-private.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names of channels and of the files of a block. */
+/* Names of channels and of the files of a block.
+ * Tests: core-names */
 #include "names-private.h"
 #include "result-private.h"
 

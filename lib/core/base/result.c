@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names of results, and functions that fill a DatahubError. */
+/* Names of results, and functions that fill a DatahubError.
+ * Tests: core-names, core-hostile-header */
 #include "result-private.h"
 
 #include <errno.h>

@@ -8,7 +8,8 @@
  *   order entry, ctl, con, pools, lck (of a strict block: lck, sck, entry and
  *   back). So, whenever a process is killed, a file
  *   without a lck is garbage, and a lck whose byte 0 and row bytes are all free
- *   is garbage; nothing else is. */
+ *   is garbage; nothing else is.
+ * Tests: core-lifecycle, core-reclaim, core-adopt-fit */
 #include "block-private.h"
 #include "core/base/result-private.h"
 

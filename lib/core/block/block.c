@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opening a block that another process made. All its values are checked and
- * copied once, here. */
+ * copied once, here.
+ * Tests: core-hostile-header, core-hostile-fields, core-lifecycle */
 #include "block-private.h"
 #include "strict-protocol-private.h"
 #include "core/base/result-private.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests: core-checksum, gst-damage */
 #include "checksum-private.h"
 
 #include <pthread.h>

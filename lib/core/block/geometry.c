@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Computes the sizes and offsets of a block, and checks those of another
- * process. */
+ * process.
+ * Tests: core-geometry, core-hostile-header */
 #include "geometry-private.h"
 #include "core/base/result-private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inspection of a block from outside: takes no row and no lock, and writes
- * nothing. */
+ * nothing.
+ * Tests: core-consumers, core-hostile-fields, core-sealed */
 #include "block-private.h"
 #include "core/base/result-private.h"
 

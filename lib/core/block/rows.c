@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows of the consumer table, as seen by processes other than their owner. The
  * lock byte decides whether a row is alive; the words in the row are only
- * hints. */
+ * hints.
+ * Tests: core-consumers, core-indices, core-hostile-peers */
 #include "block-private.h"
 
 #include <string.h>

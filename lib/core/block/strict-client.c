@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The client side of strict blocks: asks the producer's server for access and
  * checks all that it sends. A consumer of a strict block can read ctl and the
- * pools, and write con and its own row, and maps nothing of other consumers. */
+ * pools, and write con and its own row, and maps nothing of other consumers.
+ * Tests: core-strict, core-false-server, core-connections */
 #include "strict-protocol-private.h"
 #include "core/base/result-private.h"
 

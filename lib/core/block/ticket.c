@@ -2,7 +2,8 @@
 /* Tickets. A process that knows the secret of a block can admit other processes
  * without giving them the secret, and the block's producer can verify the
  * ticket alone. A ticket is a nonce, an expiry time and a name with a keyed
- * hash; it can be used once. */
+ * hash; it can be used once.
+ * Tests: core-tickets */
 #include "block-private.h"
 #include "core/base/result-private.h"
 #include "ticket-private.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Waiting until a block appears, without a broker. */
+/* Waiting until a block appears, without a broker.
+ * Tests: core-wait, gst-attendance */
 #include "block-private.h"
 
 #include <datahub/block.h>

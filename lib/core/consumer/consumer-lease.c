@@ -5,7 +5,8 @@
  * The first lease of a record sets its pin bit, the last one clears it; the
  * producer sees only the bit. Only the reading thread takes a first lease, and
  * needs no lock for it. Any thread can end a lease, also after the consumer was
- * closed. Model: tests/model/lease.pml. */
+ * closed. Model: tests/model/lease.pml.
+ * Tests: core-lease, core-rejoin */
 #include "consumer-private.h"
 
 /* One more lease on a record that this process may hold already; the lock must

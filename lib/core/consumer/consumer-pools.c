@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Mappings of pools on the consumer's side. Only a pinned record needs its
- * pool, and the producer keeps a pool with a pinned record (P2, P3). */
+ * pool, and the producer keeps a pool with a pinned record (P2, P3).
+ * Tests: core-growth, core-hostile-peers */
 #include "consumer-private.h"
 #include "core/block/strict-protocol-private.h"
 #include "core/base/result-private.h"

@@ -3,7 +3,8 @@
  *
  * A consumer that is killed between any two steps leaves at most one pin bit
  * and its gate behind. The row is cleaned by the process that needs the space,
- * after the kernel has freed the lock byte. */
+ * after the kernel has freed the lock byte.
+ * Tests: core-flow, core-priority, core-expiry, core-lapped */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 

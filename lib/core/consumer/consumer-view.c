@@ -3,7 +3,8 @@
  * effect when it was committed.
  *
  * The producer may be hostile: plain fields must be loaded once, and each value
- * of a record must be checked before use. */
+ * of a record must be checked before use.
+ * Tests: core-events, core-hostile-records, core-hostile-fields */
 #include "core/block/checksum-private.h"
 #include "consumer-private.h"
 #include "core/base/result-private.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a consumer waits for data. */
+/* How a consumer waits for data.
+ * Tests: core-wait, core-limits */
 #include "consumer-private.h"
 
 /* A sleep is short when it took less than so many spins; most of a short one is

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Findings from the comparison of two snapshots of a block: the participants
- * that made no progress between them, and for how long. */
+ * that made no progress between them, and for how long.
+ * Tests: core-diagnose, cli-doctor */
 #include "integrity-private.h"
 
 #include <stdio.h>

@@ -2,7 +2,8 @@
 /* A snapshot of a block from outside: the state of each record, slot, row and
  * lock. The lists of the producer are private to its process, so a free slot
  * cannot be distinguished from a lent one. The ring and the holders of records
- * are visible. */
+ * are visible.
+ * Tests: core-diagnose, core-hostile-integrity */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 #include "core/base/result-private.h"

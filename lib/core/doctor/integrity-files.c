@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Validation of the pools: the table, its files, and files that are in no
- * table. */
+ * table.
+ * Tests: core-integrity, fuzz-integrity */
 #include "integrity-private.h"
 
 #include <errno.h>

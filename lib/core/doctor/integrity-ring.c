@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Validation of the ring: its counters, its words, and every record that can be
  * reached through them. The producer may be running, or may have died between
- * any two steps: such states are valid (rule D2 of the protocol). */
+ * any two steps: such states are valid (rule D2 of the protocol).
+ * Tests: core-integrity, core-hostile-integrity, core-integrity-at-work */
 #include "core/block/checksum-private.h"
 #include "integrity-private.h"
 

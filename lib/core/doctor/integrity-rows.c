@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Validation of the consumer table: the wake page, every row against the ring
- * and against the kernel's lock, and the user locks. */
+ * and against the kernel's lock, and the user locks.
+ * Tests: core-integrity, core-hostile-integrity */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 

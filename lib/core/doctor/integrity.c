@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Validation of a block as an observer: collects doubts, checks them again and
  * reports findings. The individual checks are in integrity-files.c,
- * integrity-ring.c and integrity-rows.c. */
+ * integrity-ring.c and integrity-rows.c.
+ * Tests: core-integrity, core-integrity-at-work, fuzz-integrity */
 #include "integrity-private.h"
 #include "core/base/result-private.h"
 

@@ -3,7 +3,8 @@
  * lock. Only a dead holder loses the thing: a live program may be using it at
  * this moment, and would release it a second time later. So the release from a
  * live holder is refused with advice; the kernel releases all when that process
- * ends. Models: tests/model/repair.pml. */
+ * ends. Models: tests/model/repair.pml.
+ * Tests: core-repair, cli-doctor */
 #include "core/userlock/lock-private.h"
 #include "repair-private.h"
 #include "core/base/result-private.h"

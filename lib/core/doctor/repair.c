@@ -7,7 +7,8 @@
  * that proves the death, or by a compare-and-swap of the word that names the
  * dead owner. Repairers exclude each other by byte 1. If one dies, the kernel
  * frees the byte and the next repairer completes the work: each action can be
- * repeated. Models: tests/model/repair.pml, strays.pml. */
+ * repeated. Models: tests/model/repair.pml, strays.pml.
+ * Tests: core-repair, core-hostile-integrity, stress-sweep */
 #include "integrity-private.h"
 #include "core/userlock/lock-private.h"
 #include "repair-private.h"

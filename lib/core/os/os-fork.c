@@ -2,7 +2,8 @@
 /* Descriptors that a forked child must not share with its parent. A kernel lock
  * belongs to the open file description that both share: the child would keep
  * the rows of its dead parent alive, and an unlock in the child would release
- * the parent's lock. So the child must only close them. */
+ * the parent's lock. So the child must only close them.
+ * Tests: core-fork, core-fork-window */
 #include "os-private.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* System calls for files, locks, futexes and clocks on Linux. */
+/* System calls for files, locks, futexes and clocks on Linux.
+ * Tests: core-space, core-namespaces, core-limits */
 #include "os-private.h"
 #include "core/base/result-private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Mappings. In the build for ThreadSanitizer (option shared-mappings) all
  * threads of a process share one writable mapping of a file: the sanitizer
- * cannot see that two addresses are one page. */
+ * cannot see that two addresses are one page.
+ * Tests: core-sealed, stress-threads */
 #include "os-private.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memory without a name: created, sealed and passed on by descriptor. */
+/* Memory without a name: created, sealed and passed on by descriptor.
+ * Tests: core-sealed, core-strict */
 #include "os-private.h"
 #include "core/base/result-private.h"
 

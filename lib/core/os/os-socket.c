@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unix sockets that carry descriptors. Calls do not block, unless stated
- * otherwise. */
+ * otherwise.
+ * Tests: core-access, core-strict */
 #include "os-private.h"
 
 #include <errno.h>

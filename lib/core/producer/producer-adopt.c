@@ -8,7 +8,8 @@
  * store. If it contradicts itself, it is left to be closed and replaced. Then
  * the private state is rebuilt from the records and the pins. Then follow the
  * stores. The process can die after each of them: the next candidate comes to
- * the same result and repeats them all. Byte 0 is the only exclusion (D6). */
+ * the same result and repeats them all. Byte 0 is the only exclusion (D6).
+ * Tests: core-adopt, core-adopt-inherit, core-adopt-fit, core-hostile-adopt */
 #include "producer-private.h"
 
 #include <sodium.h>

@@ -3,7 +3,8 @@
  * the last loan its memory and byte 0 are released.
  *
  * A producer that is killed meanwhile leaves the same state as any dead
- * producer. The next producer of the name or a reclaim removes it. */
+ * producer. The next producer of the name or a reclaim removes it.
+ * Tests: core-reclaim, core-lifecycle, core-growth */
 #include "producer-private.h"
 
 #include <stdlib.h>

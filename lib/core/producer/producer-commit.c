@@ -4,7 +4,8 @@
  *
  * A producer that is killed between any two steps leaves either nothing visible
  * (before A7) or the whole batch (after it): there is no state of several words
- * in shared memory. */
+ * in shared memory.
+ * Tests: core-roundtrip, core-batch, core-shares, stress-sweep */
 #include "core/block/checksum-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The producer's view of its consumers. Counts come from kernel locks, so they
- * are never stale. */
+ * are never stale.
+ * Tests: core-consumers, gst-attendance */
 #include "producer-private.h"
 
 /* The death of a consumer wakes no thread: waiting threads check the locks at

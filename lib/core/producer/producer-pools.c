@@ -3,7 +3,8 @@
  * (protocol, section 3a): ring, rows, sequences, gates and pins stay as they
  * are, so no data is lost. Slots are allocated only from the newest pool of a
  * kind. An older pool is removed when no loan and no record, in the ring or in
- * limbo, refers to it. Models: tests/model/pool.pml. */
+ * limbo, refers to it. Models: tests/model/pool.pml.
+ * Tests: core-growth, core-space, core-connections */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

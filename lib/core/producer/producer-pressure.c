@@ -11,7 +11,8 @@
  * reliable consumer reads a tombstone only of a buffer that was committed
  * before it joined (it loads `head` behind its gate: join_head).
  * docs/memory-layout.md, "How a buffer is given up", has the steps T1 to T4 and
- * the argument. */
+ * the argument.
+ * Tests: core-priority */
 #include "producer-private.h"
 
 #include <string.h>

@@ -3,7 +3,8 @@
  *
  * A block becomes visible with its last link, the entry (R11). A creator that
  * is killed before that leaves at most links that reclaim recognises as
- * garbage. */
+ * garbage.
+ * Tests: core-lifecycle, core-adopt-fit */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

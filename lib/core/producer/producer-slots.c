@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Loans of slots: acquire, fill, then commit or abort, in any number and order.
- */
+ * Tests: core-roundtrip, core-shares, core-adopt-inherit */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Queries about a producer and its block: sizes, indices, counts. */
+/* Queries about a producer and its block: sizes, indices, counts.
+ * Tests: core-records, core-growth, core-diagnose */
 #include "producer-private.h"
 
 #include <string.h>

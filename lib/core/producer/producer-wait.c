@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Waiting of a producer: it waits only for reliable consumers, evicts those
- * that block it for too long, and cleans up after dead ones. */
+ * that block it for too long, and cleans up after dead ones.
+ * Tests: core-wait, core-flow, core-distrust */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

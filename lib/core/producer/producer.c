@@ -2,7 +2,8 @@
 /* Creation of a block, or adoption of one; the files have no names yet.
  *
  * Byte 0 of the lock file is locked before that file has a name, until the last
- * loan is returned. */
+ * loan is returned.
+ * Tests: core-lifecycle, core-memory, core-strict */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

@@ -10,7 +10,8 @@
  * it, and the kernel drops it with the process.
  *
  * A sealed block cannot be adopted, not even by its owner: a restarted producer
- * makes a new one. Models: tests/model/strict.pml. */
+ * makes a new one. Models: tests/model/strict.pml.
+ * Tests: core-strict, core-sealed */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

@@ -10,7 +10,8 @@
  *
  * A new pool is sent to every granted client before the pool table names it.
  * Therefore a consumer finds its descriptor in the socket, also after the
- * producer's death. Models: tests/model/served-pools.pml, connections.pml. */
+ * producer's death. Models: tests/model/served-pools.pml, connections.pml.
+ * Tests: core-access, core-sealed, core-connections */
 #include "core/block/strict-protocol-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"

@@ -6,7 +6,8 @@
  * The word `registry_dirty` replaces the EOWNERDEAD of a robust mutex: it is
  * set while names are changed. A process that takes the lock and finds it set
  * knows that the last owner died during a change. It must check the names
- * before it clears the word. */
+ * before it clears the word.
+ * Tests: core-lock, core-repair */
 #include "lock-private.h"
 #include "core/base/result-private.h"
 

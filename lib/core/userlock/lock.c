@@ -6,7 +6,8 @@
  * The lock of a dead owner is taken by compare-and-swap on the word that names
  * the owner: exactly one contender gets it, with the result that the guarded
  * data may be half changed. An owner that is killed between any two steps
- * leaves either its name in the word (reclaimed) or zero (free). */
+ * leaves either its name in the word (reclaimed) or zero (free).
+ * Tests: core-lock, core-namespaces, core-connections */
 #include "core/consumer/consumer-private.h"
 #include "lock-private.h"
 #include "core/producer/producer-private.h"

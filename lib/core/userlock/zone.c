@@ -9,7 +9,8 @@
  * the write that makes s + 4, which begins at s + 3.
  *
  * Words are stored with release and loaded with acquire, which orders each
- * behind the sequence before it, without fences. */
+ * behind the sequence before it, without fences.
+ * Tests: core-zone, core-hostile-fields */
 #include "core/consumer/consumer-private.h"
 #include "core/producer/producer-private.h"
 #include "core/base/result-private.h"
