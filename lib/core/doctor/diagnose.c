@@ -58,8 +58,8 @@ note_slot (const Inventory *in, uint32_t gen, uint32_t slot,
   if (!info)
     return;
   info->n_records++;
-  /* a record that can still be read takes precedence over one that is only kept
-   */
+  /* a record that can still be read takes precedence over one that is only
+   * kept */
   if (info->state == DATAHUB_RECORD_STATE_UNSEEN
       || (record->state == DATAHUB_RECORD_STATE_RING
           && info->state != DATAHUB_RECORD_STATE_RING))
@@ -319,7 +319,7 @@ take_inventory (Inventory *in)
 
 /**
  * datahub_diagnosis_free:
- * @diagnosis: (transfer full) (nullable): what datahub_block_diagnose() gave
+ * @diagnosis: (transfer full) (nullable): a result of datahub_block_diagnose()
  */
 void
 datahub_diagnosis_free (DatahubDiagnosis *diagnosis)
@@ -335,10 +335,10 @@ datahub_diagnosis_free (DatahubDiagnosis *diagnosis)
 /**
  * datahub_block_diagnose:
  * @channel: the name of a block
- * @before: (nullable): an earlier look at the same block; not changed
+ * @before: (nullable): an earlier snapshot of the same block; not changed
  * @func: (nullable): called for each finding
  * @user_data: passed to @func
- * @diagnosis: (out) (transfer full): what everything is
+ * @diagnosis: (out) (transfer full): the snapshot
  * @error: (out) (optional): why it failed
  *
  * Reports the state and the holder of every record, slot, row and lock, as an

@@ -35,8 +35,7 @@ check_shape (Scan *scan, uint32_t i, Doubt *doubt)
   return false;
 }
 
-/* What is wrong with the file of a pool. NULL: nothing. *@number: errno, or
- * 0. */
+/* Returns the fault of the file of a pool, or NULL. *@number: errno, or 0. */
 const char *
 pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
 {

@@ -56,8 +56,8 @@ typedef enum
   N_COUNTERS
 } Counters;
 
-/* Each pair is loaded in the order that makes the one a bound of the other
- * whatever the producer does meanwhile. */
+/* Each pair is loaded in an order in which one value is a bound of the other,
+ * independent of the producer's progress. */
 static bool
 check_order (const Block *block, Doubt *doubt)
 {
@@ -180,8 +180,8 @@ fault_of_numbers (Scan *scan, const BlockRecord *record)
   return NULL;
 }
 
-/* What a record stands in is kept for it by the producer, so it must be there
- * for as long as the word that leads to the record stands. */
+/* The producer keeps the contexts of a record, so they must exist as long as
+ * the word that refers to the record is unchanged. */
 static const char *
 fault_of_contexts (Scan *scan, const BlockRecord *record)
 {
@@ -202,8 +202,8 @@ fault_of_contexts (Scan *scan, const BlockRecord *record)
   return NULL;
 }
 
-/* @word, which was loaded from @at, leads to a record: copies it, judges the
- * copy, and looks whether the word still stands. */
+/* @word, which was loaded from @at, refers to a record: copies it, checks the
+ * copy, and tests whether the word is unchanged. */
 static bool
 check_record (Scan *scan, shared_u64 *at, uint64_t word, uint32_t type,
     DatahubFindingKind kind, uint32_t index, Doubt *doubt)
@@ -238,10 +238,11 @@ typedef enum
   WORD_WRONG
 } WordKind;
 
-/* What word @i may be. Head is loaded before it and tail behind it, so a
- * sequence between the two was in the ring when the word was loaded. At the very
- * tail there may be none: retired a moment ago, or when the producer was killed.
- * Beyond head is a batch that is not published yet. */
+/* Checks word @i. Head is loaded before it and tail after it, so a sequence
+ * between the two was in the ring when the word was loaded. At the tail itself
+ * there may be no record: it was just retired, or the producer was killed
+ * meanwhile. Records beyond head belong to a batch that is not published yet.
+ */
 static WordKind
 judge_word (Scan *scan, uint32_t i, uint64_t *word, Doubt *doubt)
 {

@@ -72,9 +72,9 @@ check_row_numbers (Scan *scan, uint32_t i, const RowWords *words, Doubt *doubt)
   return false;
 }
 
-/* Of a consumer that is on its first join and has finished it; in a rejoin the
+/* Only for a consumer that has completed its first join: during a rejoin the
  * words contradict each other for a moment. @tail and @head were loaded while
- * the gate stood: the producer never retires what a gate needs. */
+ * the gate was set: the producer never retires a record that a gate needs. */
 static bool
 check_gate (Scan *scan, uint32_t i, const RowWords *words, uint64_t tail,
     uint64_t head, Doubt *doubt)
@@ -143,8 +143,9 @@ check_pins (Scan *scan, uint32_t i, Doubt *doubt)
       block->g.n_recs);
 }
 
-/* A row goes neutral before its lock is let go, so one that is not neutral, with
- * its lock free, and not taken anew meanwhile, was left by the dead. */
+/* A row becomes neutral before its lock is released. So if a row is not
+ * neutral, its lock is free, and it was not taken again meanwhile, its owner
+ * died. */
 static bool
 check_dead_row (Scan *scan, uint32_t i, Doubt *doubt)
 {

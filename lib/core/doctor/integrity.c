@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A doubt must stand for this long at every scan. A process that was stopped
+/* A doubt must exist for this long at every scan. A process that was stopped
  * between two steps stays so for longer: no check may depend on the pause. */
 #define LOOKS_AGAIN 3
 #define PAUSE_NS (2 * NS_PER_MS)
@@ -117,7 +117,7 @@ block_age_of (const Block *block, uint64_t sequence)
   return load_seq (at) == word && age >= 0 ? age : -1;
 }
 
-/* Remembers what looks wrong, to look again. */
+/* Stores a doubt, which is checked again later. */
 void
 scan_examine (Scan *scan, CheckFunc check, uint32_t index)
 {
@@ -250,7 +250,7 @@ look_at_everything (Scan *scan)
   tell_suspects (scan);
 }
 
-/* What cannot be opened because it is damaged is a finding, too. */
+/* A block that cannot be opened because of damage is a finding, too. */
 static void
 tell_unreadable (Scan *scan, const DatahubError *error)
 {
@@ -277,8 +277,8 @@ tell_unreadable (Scan *scan, const DatahubError *error)
  * Takes a few milliseconds; with %DATAHUB_VALIDATE_CHECKSUMS as long as it
  * takes to read the payload. Not for a streaming thread. Any thread.
  *
- * Returns: %DATAHUB_OK where the block could be looked at, whatever was found;
- * a damaged header is a finding. Else a failure
+ * Returns: %DATAHUB_OK if the block could be examined, also with findings; a
+ * damaged header is a finding. Else a failure
  */
 DatahubResult
 datahub_block_validate (const char *channel, uint32_t flags,

@@ -47,8 +47,8 @@ typedef struct
 
 /* ---- C0: the owner of the block ---- */
 
-/* Opens what the name leads to and takes byte 0 of it. False: nothing is there,
- * or it is in use, or it is damaged. */
+/* Opens the block of the name and takes its byte 0. False: there is none, it is
+ * in use, or it is damaged. */
 static bool
 open_dead (DatahubProducer *producer)
 {
@@ -93,7 +93,7 @@ has_mode (const Block *block, const char *part, uint32_t mode)
       == (int) mode;
 }
 
-/* A block of this build's making, with what is asked for. */
+/* Whether the block has the layout of this build and the requested options. */
 static bool
 is_alike (const DatahubProducer *producer)
 {
@@ -167,7 +167,8 @@ take_pools (DatahubProducer *producer)
   return true;
 }
 
-/* What is written to must be there: else a full file system is a SIGBUS. */
+/* Memory must be allocated before it is written: otherwise a full file system
+ * causes a SIGBUS. */
 static bool
 reserve_newest (DatahubProducer *producer)
 {
@@ -210,8 +211,8 @@ count_slot (DatahubProducer *producer, RecordRefs *state, uint32_t gen,
 }
 
 /* Copies a record once. Slots of all records count, also of those that are only
- * pinned, or only left over (D1): the latter are free after the first reclaim.
- */
+ * pinned, or only left over (D1): the latter are free after the first
+ * reclaim. */
 static void
 inherit_record (Heir *heir, uint32_t index)
 {
@@ -285,8 +286,8 @@ keeps_word (const Heir *heir, uint32_t i, uint64_t word)
       && heir->records[record].seq == s;
 }
 
-/* What is kept must be whole: from the tail, or the one behind it if the dead
- * one was killed while it retired, to the head. */
+/* All kept records must be valid, up to the head: from the tail, or from the
+ * record after it if the producer was killed while it retired one. */
 static bool
 judge_ring (Heir *heir)
 {
@@ -334,7 +335,8 @@ keeps_sticky (const Heir *heir, uint32_t which, uint64_t word)
       == STICKY_REPLACED;
 }
 
-/* What record @s in the ring did to the words, as far as it was not stored. */
+/* Applies the changes of record @s in the ring to the sticky words, as far as
+ * they were not stored. */
 static void
 follow_sticky (Heir *heir, uint64_t s)
 {
@@ -411,7 +413,7 @@ stack_free_slots (DatahubProducer *producer, Pool *pool)
     producer->has_idle_pools = true;
 }
 
-/* What the records of the ring are worth, and which were given up. */
+/* Restores the ranks of the records in the ring, and which were discarded. */
 static void
 rank_kept (Heir *heir)
 {
@@ -582,7 +584,7 @@ take_over (Heir *heir)
   greet_consumers (heir->producer);
 }
 
-/* As it was: a producer without a block. Byte 0 is let go. */
+/* Restores the state of a producer without a block. Byte 0 is released. */
 static void
 give_up (DatahubProducer *producer)
 {

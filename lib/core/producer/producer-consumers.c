@@ -77,12 +77,13 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
 /**
  * datahub_producer_wait_attention:
  * @producer: a producer
- * @seen: (inout): what this caller saw last; start with 0
+ * @seen: (inout): the state that this caller saw last; 0 at the start
  * @timeout_ns: how long
  *
- * For a service thread: returns when consumers joined, left or asked for
- * something. At least once a second the rows of dead consumers are cleaned,
- * which counts as a change; ten times a second the producer gives a sign of life. Ended by %DATAHUB_WAIT_ATTENTION.
+ * For a service thread: returns when consumers joined, left or sent a request.
+ * At least once a second the rows of dead consumers are cleaned, which counts
+ * as a change; ten times a second the heartbeat is updated. Interrupted by
+ * %DATAHUB_WAIT_ATTENTION.
  *
  * Returns: %DATAHUB_OK with @seen renewed, %DATAHUB_TIMEOUT,
  *   %DATAHUB_INTERRUPTED, %DATAHUB_ERROR_FORKED

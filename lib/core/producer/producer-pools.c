@@ -93,8 +93,8 @@ pool_link (DatahubProducer *producer, Pool *pool)
   return linked;
 }
 
-/* An entry is used again only when the server has a place for what is in it: a pool
- * that finds none is never sent. Model: PLACE_LATE. */
+/* An entry is only reused if the server has a free place for the new pool:
+ * without one the pool would never be sent. Model: PLACE_LATE. */
 static void
 leave_table (DatahubProducer *producer, const Pool *pool)
 {
@@ -230,7 +230,7 @@ pool_install (DatahubProducer *producer, Pool *pool, uint32_t entry)
   STEP (P1_CHANGES_COUNTED);
 }
 
-/* Drops the packing slot: what is behind it in the pool is never used. */
+/* Drops the packing slot: its unused rest is lost. */
 static void
 leave_pack_slot (DatahubProducer *producer)
 {
@@ -284,7 +284,8 @@ pool_create (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
       "A pool could not be added to the block.");
 }
 
-/* How many slots of @stride fit besides what is there; at most @wanted. */
+/* The number of slots of @stride that fit beside the current pools; at most
+ * @wanted. */
 static uint32_t
 slots_that_fit (const DatahubProducer *producer, PoolKind kind, uint32_t wanted,
     uint64_t stride)
@@ -350,7 +351,7 @@ choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
     *stride = newest->shape.stride;
     *n_slots = slots_that_fit (producer, call->kind, newest->shape.n_slots * 2,
         *stride);
-    /* less than what there is would be a step back */
+    /* a pool smaller than the current one is of no use */
     return *n_slots > newest->shape.n_slots;
   }
   /* growing by half at least bounds the number of pools alive */
@@ -368,8 +369,8 @@ choose_growth (DatahubProducer *producer, const Call *call, uint32_t *n_slots,
 }
 
 /* If the block cannot grow now (P5): discard old frames that no reliable
- * consumer needs, or else wait for those consumers, or else drop the new frame.
- */
+ * consumer needs, or else wait for those consumers, or else drop the new
+ * frame. */
 static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {
@@ -423,9 +424,9 @@ producer_grow (DatahubProducer *producer, Call *call)
   return result;
 }
 
-/* Rule S1: a free slot; else what limbo holds; else that of a droppable buffer
- * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if what
- * the slot is for is worth that. Never sleeps because of a live consumer. */
+/* Rule S1: a free slot; else one in limbo; else the slot of a droppable buffer
+ * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if the
+ * new buffer has a sufficient rank. Never sleeps because of a live consumer. */
 Attempt
 pool_take (DatahubProducer *producer, Call *call, PoolKind kind, SlotRef *slot)
 {

@@ -17,9 +17,9 @@
 
 #include <string.h>
 
-/* Whether the record is all that keeps a slot of @pool. One that a reader pins
- * would give nothing now; that it is free of pins is a hint here, what counts is
- * the scan before the record is used again. */
+/* Whether only the record keeps a slot of @pool. A pinned record would free
+ * nothing now. The test for pins is only a hint here: the scan before the
+ * record is reused decides. */
 static bool
 would_free_a_slot (const DatahubProducer *producer, uint32_t record,
     const Pool *pool, const PinScan *pins)

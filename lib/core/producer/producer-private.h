@@ -22,7 +22,7 @@ typedef struct
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
-  uint64_t page_size; /* of the memory it is really on */
+  uint64_t page_size; /* of the memory in use */
   uint32_t *refs; /* per slot: records and loans */
   uint32_t *free; /* stack */
   uint32_t n_free;
@@ -34,10 +34,10 @@ typedef struct
   uint32_t slot;
 } SlotRef;
 
-/* What a record is when slots are short. */
+/* The rank of a record when slots are short. */
 typedef enum
 {
-  RANK_EVENT, /* or anything of which nothing better is known */
+  RANK_EVENT, /* also any record of unknown rank */
   RANK_KEY,
   RANK_DELTA,
   RANK_DROPPABLE,
@@ -54,15 +54,15 @@ rank_of (DatahubRecordType type, uint32_t flags)
   return flags & DATAHUB_FLAG_DELTA_UNIT ? RANK_DELTA : RANK_KEY;
 }
 
-/* Whether it may go before its turn. */
+/* Whether a record of that rank may be discarded before older ones. */
 static inline bool
 rank_is_lesser (Rank rank)
 {
   return rank == RANK_DELTA || rank == RANK_DROPPABLE;
 }
 
-/* What a record holds, kept privately: a crash cannot corrupt it, and neither
- * can a peer that writes to the shared copy. */
+/* The references of a record. They are private: neither a crash nor a peer that
+ * writes to the shared copy can corrupt them. */
 typedef struct
 {
   uint32_t refs; /* ring, sticky (here and shown), contexts of other records */
@@ -77,7 +77,7 @@ typedef struct
   uint64_t gate; /* the gate word seen blocking */
   int64_t slept_ns; /* at that gate */
   uint64_t tail;
-  int64_t stuck_ns; /* at that tail, whatever the gate did */
+  int64_t stuck_ns; /* at that tail, independent of the gate */
 } Blocker;
 
 /* A row of a strict block, which is an object of its own. */
@@ -146,7 +146,7 @@ struct _DatahubProducer
 
   Pool *pools[MAX_POOLS];
   Pool *newest[N_POOL_KINDS];
-  uint64_t bytes_used; /* payload slots; what max_bytes limits */
+  uint64_t bytes_used; /* of payload slots; limited by max_bytes */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;
@@ -169,7 +169,7 @@ struct _DatahubProducer
   int64_t last_reap;
   /* of a strict block, guarded by reap_lock */
   StrictRow *rows;
-  int blank_fd; /* what is mapped where a row was */
+  int blank_fd; /* mapped in place of a removed row */
 };
 
 static inline void
@@ -178,7 +178,7 @@ slot_ref (SlotRef slot)
   slot.pool->refs[slot.slot]++;
 }
 
-/* Permissions of what only the producer writes. */
+/* Permissions of files that only the producer writes. */
 static inline uint32_t
 producer_private_mode (const DatahubProducer *producer)
 {
@@ -193,19 +193,19 @@ producer_shared_mode (const DatahubProducer *producer)
   return (mode | (mode & 0444) >> 1) & 0666;
 }
 
-/* What an attempt under the lock came to. */
+/* The result of an attempt under the lock. */
 typedef enum
 {
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
-  ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
+  ATTEMPT_WAIT_ANY, /* the same, but any released slot helps as well */
   ATTEMPT_STARVED, /* every slot is held; no wait has started yet */
-  ATTEMPT_EXHAUSTED, /* every record is: a bigger block has no more of them */
+  ATTEMPT_EXHAUSTED, /* every record is held; growing adds no records */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 
-/* What a commit settles per record before it is filled in: where the bytes go
- * that do not fit it, and its checksum. */
+/* Determined by a commit for each record before it is filled: the location of
+ * bytes that do not fit into the record, and its checksum. */
 typedef struct
 {
   SlotRef slot; /* pool NULL: in the record */
@@ -224,7 +224,7 @@ struct _Call
   uint64_t grow_stride; /* 0: more slots of the same size */
   DatahubResult result;
   DatahubError *error;
-  Rank rank; /* of what the slot is for */
+  Rank rank; /* of the buffer that needs the slot */
   /* of an acquire */
   uint64_t size;
   DatahubSlot *slot;
@@ -238,8 +238,9 @@ struct _Call
   bool wake;
 };
 
-/* What all calls need; the caller adds what its attempt does. The fields one by
- * one: to clear the rest costs more than a short call itself. */
+/* Sets the fields that all calls need; the caller sets those of its attempt.
+ * Fields are set one by one, because clearing the rest costs more than a short
+ * call itself. */
 static inline void
 call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
     DatahubError *error)
@@ -251,7 +252,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->error = error;
 }
 
-/* A sign of life: that this process runs. */
+/* The heartbeat: shows that this process runs. */
 static inline void
 producer_beat (DatahubProducer *producer)
 {
@@ -262,12 +263,12 @@ producer_beat (DatahubProducer *producer)
 DatahubResult producer_run (DatahubProducer *producer, Call *call);
 uint32_t producer_reap (DatahubProducer *producer, int64_t not_within_ns);
 
-/* What a record of some type does to a sticky word. */
+/* The effect of a record on a sticky word. */
 typedef enum
 {
   STICKY_KEPT,
-  STICKY_REPLACED, /* leads to the record */
-  STICKY_DROPPED /* leads to none */
+  STICKY_REPLACED, /* refers to the record */
+  STICKY_DROPPED /* refers to none */
 } StickyChange;
 
 /* Creation; no other thread knows the producer yet. */
@@ -282,9 +283,9 @@ ring_private (const DatahubProducer *producer, uint64_t sequence)
   return &producer->ring[sequence & (producer->block.g.ring_size - 1)];
 }
 
-/* Which of some records are pinned: of all rows the words that those records are
- * in; what is in the others counts as pinned. A producer hands out the same few
- * records again and again, so those words are few. */
+/* A scan for pins of some records: reads the pin words with those records in
+ * all rows; records in other words count as pinned. A producer reuses the same
+ * few records, so the words are few. */
 typedef struct
 {
   uint32_t n_words;

@@ -73,7 +73,7 @@ producer_open_reaper (DatahubProducer *producer)
   return producer->reap_fd >= 0;
 }
 
-/* An adopted block has its names; C11 is what is left. */
+/* An adopted block has its names; only C11 remains. */
 static DatahubResult
 publish_adopted (DatahubProducer *producer)
 {

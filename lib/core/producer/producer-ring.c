@@ -69,7 +69,7 @@ ring_lowest_gate (DatahubProducer *producer)
   return lowest;
 }
 
-/* No gate is below what is returned (A2). Gates only move forward, and a
+/* No gate is below the result (A2). Gates only move forward, and a
  * joining consumer counts itself after it stored its gate, so the result of a
  * scan is valid until a consumer joins. */
 static uint64_t
@@ -85,10 +85,10 @@ lowest_gate_known (DatahubProducer *producer, uint64_t needed)
   return producer->lowest;
 }
 
-/* Claims a few sequences at once: claim first (A1), then look at the gates (A2);
- * what a gate forbids is given back. A joiner stores its gate, counts himself,
- * then loads the claim (B11, B12, B10): one of the two sees the other. Models:
- * tests/model/gate.pml. */
+/* Claims a few sequences at once: first claims (A1), then reads the gates (A2),
+ * and gives back the sequences that a gate protects. A joining consumer stores
+ * its gate, counts itself, then loads the claim (B11, B12, B10): one of the two
+ * sees the other. Models: tests/model/gate.pml. */
 static bool
 claim (DatahubProducer *producer)
 {
@@ -211,8 +211,9 @@ ring_reclaim (DatahubProducer *producer)
   return freed;
 }
 
-/* Makes an old pool idle by retiring what no reliable consumer needs, oldest
- * first: a new frame is worth more than old ones. Returns whether one is. */
+/* Makes an old pool idle by retiring records that no reliable consumer needs,
+ * oldest first: a new frame takes precedence over old ones. Returns whether a
+ * pool is idle. */
 bool
 ring_drain_old_pools (DatahubProducer *producer)
 {

@@ -8,8 +8,8 @@
 
 #define PACK_ALIGN 64
 
-/* The record that the next commit fills was read by another processor, perhaps:
- * its lines come back while the caller fills the slot. A hint. */
+/* Prefetches the record that the next commit fills, which another processor may
+ * have read: its cache lines are loaded while the caller fills the slot. */
 static void
 fetch_next_record (const DatahubProducer *producer)
 {
@@ -117,12 +117,12 @@ datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
  * @slot: (out caller-allocates): the loan
  * @error: (out) (optional): why it failed
  *
- * As datahub_producer_acquire_slot(), for a buffer that is perhaps not worth
- * what it takes. When slots are short old droppable buffers go first, then old
- * delta units, then the oldest. Where only key frames are left and the block
- * cannot grow, a slot for a droppable buffer is refused, %DATAHUB_DROPPED, and
- * one for a delta unit before the newest key frame goes, unless there are
- * reliable consumers.
+ * As datahub_producer_acquire_slot(), with the rank of the buffer. When slots
+ * are short, old droppable buffers are discarded first, then old delta units,
+ * then the oldest buffers. If only key frames are left and the block cannot
+ * grow, a slot for a droppable buffer is refused with %DATAHUB_DROPPED. A slot
+ * for a delta unit is refused rather than discarding the newest key frame,
+ * unless there are reliable consumers.
  *
  * Returns: as datahub_producer_acquire_slot()
  */

@@ -58,9 +58,9 @@ producer_reap (DatahubProducer *producer, int64_t not_within_ns)
   return reaped;
 }
 
-/* Whether the row keeps what the producer waits for: the oldest record; or, when
- * slots are short, anything at all. One that has read everything and holds
- * nothing is not to blame. */
+/* Whether the row keeps something that the producer waits for: the oldest
+ * record or, if slots are short, any record. A row that has read everything and
+ * holds nothing does not block. */
 static bool
 is_in_the_way (const DatahubProducer *producer, ConsumerRow *row,
     uint64_t needed, bool starved)
@@ -155,9 +155,9 @@ charge_blockers (DatahubProducer *producer, int64_t slept_ns, bool starved)
  * frees something after that retry sees the bits and bumps `room`. Models:
  * tests/model/room.pml.
  *
- * A producer that waits for gates is not woken for every record read, which
- * would be two context switches a buffer, but when half of the ring is free; the
- * slice of the sleep bounds what that can cost. */
+ * A producer that waits for gates is woken when half of the ring is free, and
+ * not for every record read, which would cost two context switches per buffer.
+ * The slice of the sleep limits the delay. */
 static void
 announce (DatahubProducer *producer, uint32_t bits, bool waiting)
 {
@@ -236,8 +236,9 @@ wait_or_drop (DatahubProducer *producer)
   return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
 
-/* Decides what a starved or outgrown attempt may do next. Returns
- * %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the result. */
+/* Decides the next step of an attempt that needs slots or a bigger pool.
+ * Returns %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the
+ * result. */
 static DatahubResult
 relieve (DatahubProducer *producer, Call *call, Attempt attempt)
 {
@@ -273,7 +274,7 @@ spin_for_gates (DatahubProducer *producer)
   return false;
 }
 
-/* Goes on after a first attempt that was not enough. */
+/* Continues after a first attempt that did not succeed. */
 static DatahubResult
 run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 {

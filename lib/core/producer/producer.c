@@ -179,7 +179,8 @@ make_control (DatahubProducer *producer, DatahubError *error)
   return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
 }
 
-/* What a crash cannot corrupt; all records are free. False: out of memory. */
+/* Allocates the private state, which a crash of another process cannot corrupt;
+ * all records are free. False: out of memory. */
 bool
 producer_make_private_state (DatahubProducer *producer)
 {
@@ -205,8 +206,8 @@ producer_make_private_state (DatahubProducer *producer)
   return true;
 }
 
-/* What memory there is for blocks, and how much is free. A strict block is on
- * no file system, but keeps within the same limits. */
+/* The total and free memory for blocks. A strict block is not on a file system,
+ * but has the same limits. */
 bool
 producer_space (const DatahubProducer *producer, uint64_t *total,
     uint64_t *available)
@@ -297,7 +298,7 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
 {
   DatahubResult result = choose_sizes (producer, error);
   bool adopted = result == DATAHUB_OK && producer->options.adopt
-      && !producer->options.strict /* what is sealed cannot be adopted */
+      && !producer->options.strict /* a sealed block cannot be adopted */
       && producer_adopt (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   return adopted || result != DATAHUB_OK ? result : build (producer, error);

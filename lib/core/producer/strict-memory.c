@@ -48,8 +48,8 @@ strict_create_pool (DatahubProducer *producer, uint64_t *size, bool payload,
       what, error);
 }
 
-/* After the producer has mapped it: seals what is behind @fd, which becomes a
- * description that can only read. */
+/* Seals the memory of @fd after the producer has mapped it. @fd is replaced by
+ * a read-only description. */
 bool
 strict_seal (int *fd)
 {
@@ -136,15 +136,16 @@ row_at (const DatahubProducer *producer, uint32_t i)
   return block_row (&producer->block, i);
 }
 
-/* The owner of row @i is gone: cleans the row and maps a blank one in its place,
- * whatever the owner still maps. The lock of the rows is held. */
+/* Called when the owner of row @i is gone: cleans the row and maps a blank one
+ * in its place, even if the old one is still mapped elsewhere. The lock of the
+ * rows must be held. */
 static bool
 retire_row (DatahubProducer *producer, uint32_t i)
 {
   StrictRow *row = &producer->rows[i];
   bool dirty = !row_is_neutral (&producer->block, i);
   if (dirty) {
-    /* before its effect: another thread may go on at once */
+    /* before its effect: another thread can continue at once */
     add_relaxed (&producer->block.header->reaped, 1);
     row_clean (&producer->block, i);
   }
