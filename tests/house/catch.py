@@ -179,6 +179,11 @@ BREACHES = {
         ({BELOW: SPDX + function(26) * 400}, "p90 is 26"),
         ({BELOW: SPDX + function(13) * 4000}, "the median is 13"),
     ],
+    "file-size": [
+        ({"lib/core/base/planted.h": SPDX * 601}, "lib/core/base/planted.h:601:"),
+        ({"tests/house/sizes.py": (r"^LONGER_FILES = {", r'\g<0>"gst/gone.c": 700, ')},
+         "gst/gone.c:", "needs no entry"),
+    ],
     "language": [
         ({"docs/testing.md": (r"\Z", f"\n{(WORSE + ' ') * 9}")},
          "docs/testing.md: prose:", "wh" + "om"),

@@ -8,8 +8,16 @@ from house import c_files, check, lines, main
 
 MEDIAN, P90, LONGEST, DEEPEST = 12, 25, 64, 4
 LONGEST_FILE = 600
-# Files that were longer when the limit came. A number here only goes down.
-LONGER_FILES = {}
+# Files that were longer when the limit came, with their lines then. A number here
+# only goes down, and a file that is short enough leaves the table.
+LONGER_FILES = {
+    "gst/gstdatahubmeta.c": 622,
+    "gst/gstdatahubsink.c": 669,
+    "gst/gstdatahubsrc.c": 713,
+    "lib/core/consumer/consumer.c": 674,
+    "lib/core/producer/producer-adopt.c": 624,
+    "lib/core/producer/strict-server.c": 605,
+}
 CONTROL = re.compile(r"( +)(?:if|for|while|switch|do)\b")
 
 
@@ -67,11 +75,16 @@ def function_size():
 @check
 def file_size():
     """No C file has more than 600 lines, or more than the table allows it."""
+    longer = dict(LONGER_FILES)
     for path in c_files():
         count = sum(1 for _ in lines(path))
-        limit = LONGER_FILES.get(str(path), LONGEST_FILE)
+        limit = longer.get(str(path), LONGEST_FILE)
         if count > limit:
             yield path, count, f"{count} lines, more than {limit}"
+        if count > LONGEST_FILE:
+            longer.pop(str(path), None)
+    for name in longer:
+        yield name, 0, "needs no entry in LONGER_FILES of sizes.py any more"
 
 
 if __name__ == "__main__":
