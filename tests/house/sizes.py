@@ -15,7 +15,7 @@ LONGER_FILES = {
     "gst/gstdatahubsink.c": 669,
     "gst/gstdatahubsrc.c": 713,
     "lib/core/consumer/consumer.c": 674,
-    "lib/core/producer/producer-adopt.c": 624,
+    "lib/core/producer/producer-adopt.c": 626,
     "lib/core/producer/strict-server.c": 605,
 }
 CONTROL = re.compile(r"( +)(?:if|for|while|switch|do)\b")

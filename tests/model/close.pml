@@ -17,7 +17,7 @@
  * @mutant SEEN_LOADED_LATE | pools_seen | pool_changes loaded after the table
  * @mutant NO_LOOK_AFTER_JOIN | attach | the state is not looked at after joining
  * @mutant LEAVES_WHEN_CLOSED | W7, attach | leaves where the state is CLOSED after joining
- * @mutant STAYS_WITHOUT_POOL | attach | stays in a closed block whose pool cannot be opened
+ * @mutant STAYS_WITHOUT_POOL | attach | stays in a closed block if its pool cannot be opened
  * @mutant LOOK_BEFORE_ROW | attach | looked at before the row is claimed
  * @mutant SUCCESSOR_NO_LAGGARDS | takeover | a successor removes the names at once
  * @mutant LINK_LATE | P1 | a pool's entry is stored before its file has its name

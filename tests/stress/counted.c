@@ -73,7 +73,7 @@ commit_one (DatahubProducer *producer, uint64_t size)
       "commit");
 }
 
-/* Says whether the consumer was counted before the first buffer. */
+/* Reports whether the consumer was counted before the first buffer. */
 static void
 producer (CheckParent *parent)
 {
@@ -111,7 +111,7 @@ read_stream (DatahubConsumer *consumer)
   return n;
 }
 
-/* Tells the outcome of the attach, and how much came. */
+/* Reports the outcome of the attach, and how much came. */
 static void
 consumer (CheckParent *parent)
 {
