@@ -16,25 +16,26 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
  * @attachment: an attachment
  * @element: the owner of this and of the following arguments
  * @client: the name and the broker
- * @settings: how to attach, and how long to wait; read at each use
- * @waits: the waits of the source
+ * @settings: how to attach, and how long to wait; read as they are then
+ * @interrupt: what to wait in; borrows the consumer of @attachment
  */
 void
 gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     GstElement *element, const GstDatahubClient *client,
-    const GstDatahubSrcSettings *settings, GstDatahubWaits *waits)
+    const GstDatahubSrcSettings *settings, GstDatahubInterrupt *interrupt)
 {
   *attachment = (GstDatahubAttachment){ .element = element,
     .client = client,
     .settings = settings,
-    .waits = waits };
+    .interrupt = interrupt };
 }
 
 /**
  * gst_datahub_attachment_start:
  * @attachment: one without a consumer
  *
- * Begins anew: nothing was read or counted yet. The lock of the waits is held.
+ * Begins anew: nothing was read or counted yet. The lock of `interrupt` must be
+ * held.
  */
 void
 gst_datahub_attachment_start (GstDatahubAttachment *attachment)
@@ -57,8 +58,8 @@ gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
 {
   DatahubConsumer *consumer;
   DatahubConsumerStats stats;
-  g_mutex_lock (&attachment->waits->lock);
-  consumer = g_steal_pointer (&attachment->waits->consumer);
+  g_mutex_lock (&attachment->interrupt->lock);
+  consumer = g_steal_pointer (&attachment->consumer);
   if (consumer) {
     datahub_consumer_get_stats (consumer, &stats);
     attachment->counters.received += stats.received;
@@ -66,7 +67,7 @@ gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
     attachment->counters.expired += stats.expired;
     attachment->counters.damaged += stats.damaged;
   }
-  g_mutex_unlock (&attachment->waits->lock);
+  g_mutex_unlock (&attachment->interrupt->lock);
   g_clear_pointer (&attachment->heartbeat, gst_datahub_heartbeat_stop);
   if (consumer)
     datahub_consumer_close (consumer);
@@ -79,13 +80,15 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
       sizeof attachment->uuid);
   attachment->waiting_since = 0;
   attachment->heartbeat = gst_datahub_heartbeat_new (consumer);
+  attachment->wake = get_settings (attachment).wake;
+  gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
   attachment->incarnation = 0;
-  g_mutex_lock (&attachment->waits->lock);
-  attachment->waits->consumer = consumer;
+  g_mutex_lock (&attachment->interrupt->lock);
+  attachment->consumer = consumer;
   attachment->counters.producers++;
   attachment->counters.attachments++;
-  gst_datahub_waits_apply (attachment->waits);
-  g_mutex_unlock (&attachment->waits->lock);
+  gst_datahub_interrupt_apply (attachment->interrupt);
+  g_mutex_unlock (&attachment->interrupt->lock);
   GST_INFO_OBJECT (attachment->element, "attached to %s, block %s",
       attachment->client->channel, attachment->uuid);
 }
@@ -130,10 +133,10 @@ attach_introduced (GstDatahubAttachment *attachment,
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (DatahubHubBlock) block = NULL;
   g_autoptr (GError) why = NULL;
-  gst_datahub_waits_set_introduction (attachment->waits, cancellable);
+  gst_datahub_interrupt_set_introduction (attachment->interrupt, cancellable);
   block = datahub_hub_find (attachment->client->hub,
       attachment->client->channel, INTRODUCTION_NS, cancellable, &why);
-  gst_datahub_waits_set_introduction (attachment->waits, NULL);
+  gst_datahub_interrupt_set_introduction (attachment->interrupt, NULL);
   if (!block)
     return refused_by_broker (why, error);
   if (!g_str_equal (datahub_hub_block_get_uuid (block), glance->uuid))
@@ -162,7 +165,7 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
     return result;
   name = gst_datahub_src_settings_fill (attachment->element,
       attachment->settings, &options);
-  options.watch = attachment->waits->watch;
+  options.watch = attachment->interrupt->watch;
   result = datahub_consumer_attach (attachment->client->channel, &options,
       &consumer, error);
   if (result == DATAHUB_ERROR_DENIED && glance.strict
@@ -200,8 +203,8 @@ begin_waiting (GstDatahubAttachment *attachment)
 }
 
 /* How long a producer may still keep us waiting; 0: no longer. */
-gint64
-gst_datahub_attachment_patience (const GstDatahubAttachment *attachment)
+static gint64
+patience_of (const GstDatahubAttachment *attachment)
 {
   GstClockTime timeout;
   gint64 left;
@@ -222,15 +225,16 @@ wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
   gint64 left;
   DatahubResult result;
   begin_waiting (attachment);
-  left = gst_datahub_attachment_patience (attachment);
+  left = patience_of (attachment);
   if (left == 0)
     return fail_timeout (attachment, timeout);
-  if (attachment->waits->watch)
-    result = datahub_watch_wait (attachment->waits->watch, left);
+  if (attachment->interrupt->watch)
+    result = datahub_watch_wait (attachment->interrupt->watch, left);
   else /* out of descriptors: look again, now and then */
-    result = gst_datahub_waits_doze (attachment->waits, GST_SECOND / 10);
+    result =
+        gst_datahub_interrupt_sleep (attachment->interrupt, GST_SECOND / 10);
   return result == DATAHUB_INTERRUPTED
-      ? gst_datahub_waits_resume (attachment->waits)
+      ? gst_datahub_interrupt_resume (attachment->interrupt)
       : GST_FLOW_OK;
 }
 
@@ -258,18 +262,40 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
   GstDatahubSrcSettings settings = get_settings (attachment);
   DatahubError error = { 0 };
   DatahubResult result;
-  gst_datahub_waits_ensure_watch (attachment->waits,
+  gst_datahub_interrupt_ensure_watch (attachment->interrupt,
       attachment->client->channel);
   result = try_attach (attachment, &error);
   if (result == DATAHUB_OK)
     return GST_FLOW_OK;
   if (result == DATAHUB_INTERRUPTED)
-    return gst_datahub_waits_resume (attachment->waits);
+    return gst_datahub_interrupt_resume (attachment->interrupt);
   if (is_not_there (result, &error))
     return wait_for_producer (attachment, settings.timeout);
   error.code = result;
   gst_datahub_client_post_error (attachment->element, &error, "attaching");
   return GST_FLOW_ERROR;
+}
+
+/**
+ * gst_datahub_attachment_read:
+ * @attachment: one with a consumer
+ * @view: (out): the next record
+ * @error: (out): what failed
+ *
+ * Waits for a limited time.
+ *
+ * Returns: as datahub_consumer_begin_read(); %DATAHUB_TIMEOUT only means that
+ *     there was no record yet
+ */
+DatahubResult
+gst_datahub_attachment_read (GstDatahubAttachment *attachment,
+    DatahubView *view, DatahubError *error)
+{
+  gint64 time = attachment->wake == GST_DATAHUB_WAKE_POLL
+      ? (gint64) get_settings (attachment).poll_interval
+      : patience_of (attachment);
+  return gst_datahub_interrupt_read (attachment->interrupt, attachment->wake,
+      time, view, error);
 }
 
 /**
@@ -291,9 +317,9 @@ gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
     return FALSE;
   GST_INFO_OBJECT (attachment->element, "a new producer continues block %s",
       attachment->uuid);
-  g_mutex_lock (&attachment->waits->lock);
+  g_mutex_lock (&attachment->interrupt->lock);
   attachment->counters.producers++;
-  g_mutex_unlock (&attachment->waits->lock);
+  g_mutex_unlock (&attachment->interrupt->lock);
   return TRUE;
 }
 
@@ -305,7 +331,7 @@ GstFlowReturn
 gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
 {
   g_autofree DatahubBlockInfo *info = NULL;
-  if (gst_datahub_attachment_patience (attachment) != 0)
+  if (patience_of (attachment) != 0)
     return GST_FLOW_OK;
   info = g_new0 (DatahubBlockInfo, 1);
   if (datahub_block_inspect (attachment->client->channel, info, NULL)
@@ -360,8 +386,7 @@ GstFlowReturn
 gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
 {
   DatahubError error = { 0 };
-  DatahubResult result =
-      datahub_consumer_rejoin (attachment->waits->consumer, &error);
+  DatahubResult result = datahub_consumer_rejoin (attachment->consumer, &error);
   GST_WARNING_OBJECT (attachment->element,
       "evicted: the producer waited for this consumer for too long");
   if (result != DATAHUB_OK) {
@@ -370,8 +395,8 @@ gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
         "joining again");
     return GST_FLOW_ERROR;
   }
-  g_mutex_lock (&attachment->waits->lock);
+  g_mutex_lock (&attachment->interrupt->lock);
   attachment->counters.rejoins++;
-  g_mutex_unlock (&attachment->waits->lock);
+  g_mutex_unlock (&attachment->interrupt->lock);
   return GST_FLOW_OK;
 }

@@ -6,7 +6,7 @@
 
 #include "gstdatahubheartbeat.h"
 #include "gstdatahubsrcsettings.h"
-#include "gstdatahubwaits.h"
+#include "gstdatahubinterrupt.h"
 
 G_BEGIN_DECLS
 
@@ -25,26 +25,33 @@ typedef struct
   GstElement *element;
   const GstDatahubClient *client;
   const GstDatahubSrcSettings *settings; /* object lock */
-  GstDatahubWaits *waits; /* has the consumer */
+  GstDatahubInterrupt *interrupt;
 
-  GstDatahubAttachmentCounters counters; /* the lock of `waits` */
+  /* Owned; NULL: none. The streaming thread alone sets and closes it, the former
+   * under the lock of `interrupt`, so that it may use it without the lock. Other
+   * threads hold the lock as long as they use it. All others that use a consumer
+   * borrow it through this field, and none keeps a copy beyond a call. */
+  DatahubConsumer *consumer;
+  GstDatahubAttachmentCounters counters; /* the lock of `interrupt` */
 
   /* The streaming thread's. */
   GstDatahubHeartbeat *heartbeat; /* owned; while there is a consumer */
   gchar uuid[DATAHUB_UUID_TEXT]; /* of the block read last */
   guint ring_size;
+  GstDatahubWake wake; /* as the consumer was prepared */
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
   gint64 waiting_since; /* for a producer; 0: not waiting */
 } GstDatahubAttachment;
 
 void gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     GstElement *element, const GstDatahubClient *client,
-    const GstDatahubSrcSettings *settings, GstDatahubWaits *waits);
+    const GstDatahubSrcSettings *settings, GstDatahubInterrupt *interrupt);
 void gst_datahub_attachment_start (GstDatahubAttachment *attachment);
 
 GstFlowReturn gst_datahub_attachment_seek (GstDatahubAttachment *attachment);
 void gst_datahub_attachment_forget (GstDatahubAttachment *attachment);
-gint64 gst_datahub_attachment_patience (const GstDatahubAttachment *attachment);
+DatahubResult gst_datahub_attachment_read (GstDatahubAttachment *attachment,
+    DatahubView *view, DatahubError *error);
 
 gboolean gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
     guint64 incarnation);

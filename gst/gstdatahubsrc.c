@@ -30,10 +30,10 @@
  * ]| Records the stream without a loss.
  */
 #include "gstdatahubsrc.h"
+#include "gstdatahubattachment.h"
 #include "gstdatahubfeed.h"
 #include "gstdatahublatency.h"
 #include "gstdatahuburi.h"
-#include "gstdatahubwake.h"
 
 #include <gst/video/video.h>
 
@@ -53,15 +53,14 @@ struct _GstDatahubSrc
   GstDatahubClient client;
   GstDatahubSrcSettings settings; /* object lock */
 
-  GstDatahubWaits waits;
-  /* The lock of `waits`. */
+  GstDatahubInterrupt interrupt;
+  /* The lock of `interrupt`. */
   GstDatahubReaderStats reader_stats;
   GstDatahubLatency latency;
 
   /* The streaming thread's. */
   GstDatahubAttachment attachment;
   GstDatahubReader reader;
-  GstDatahubWake wake; /* as the consumer was prepared */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* likewise */
@@ -104,9 +103,7 @@ begin_producer (GstDatahubSrc *self)
 static void
 begin_consumer (GstDatahubSrc *self)
 {
-  self->wake = get_settings (self).wake;
-  gst_datahub_wake_prepare (self->waits.consumer, self->wake);
-  gst_datahub_reader_init (&self->reader, self->waits.consumer,
+  gst_datahub_reader_init (&self->reader, self->attachment.consumer,
       &gst_datahub_feed_funcs, &self->feed);
   begin_producer (self);
   self->looked = FALSE;
@@ -116,7 +113,7 @@ static GstFlowReturn
 attach (GstDatahubSrc *self)
 {
   GstFlowReturn flow = gst_datahub_attachment_seek (&self->attachment);
-  if (self->waits.consumer)
+  if (self->attachment.consumer)
     begin_consumer (self);
   return flow;
 }
@@ -126,7 +123,7 @@ on_end (GstDatahubSrc *self, DatahubResult result)
 {
   GstFlowReturn flow =
       gst_datahub_attachment_on_end (&self->attachment, result);
-  self->reader.consumer = self->waits.consumer;
+  self->reader.consumer = self->attachment.consumer;
   return flow;
 }
 
@@ -152,10 +149,10 @@ tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
   DatahubConsumerStats stats;
   GstDatahubAttachmentCounters counters;
   GstMessage *message;
-  datahub_consumer_get_stats (self->waits.consumer, &stats);
-  g_mutex_lock (&self->waits.lock);
+  datahub_consumer_get_stats (self->attachment.consumer, &stats);
+  g_mutex_lock (&self->interrupt.lock);
   counters = self->attachment.counters;
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", self->lost);
   self->lost = 0;
   message =
@@ -178,9 +175,9 @@ measure_latency (GstDatahubSrc *self, const DatahubView *view)
   if (!gst_datahub_latency_measure (&measured, view,
           self->attachment.ring_size))
     return;
-  g_mutex_lock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
   grown = gst_datahub_latency_grow (&self->latency, &measured);
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   if (grown)
     gst_element_post_message (GST_ELEMENT_CAST (self),
         gst_message_new_latency (GST_OBJECT_CAST (self)));
@@ -211,9 +208,9 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     tell_lost (self, buffer);
   measure_latency (self, view);
   buffer = fit_layout (self, buffer);
-  g_mutex_lock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
   self->reader_stats = self->reader.stats;
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   return buffer;
 }
 
@@ -269,8 +266,8 @@ static DatahubResult
 read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
 {
   return self->looked
-      ? gst_datahub_wake_read (&self->attachment, self->wake, view, error)
-      : datahub_consumer_begin_read (self->waits.consumer, 0, view, error);
+      ? gst_datahub_attachment_read (&self->attachment, view, error)
+      : datahub_consumer_begin_read (self->attachment.consumer, 0, view, error);
 }
 
 /* The library has skipped the record and counts it. Reported once: faulty
@@ -302,7 +299,7 @@ read_one (GstDatahubSrc *self, GstBuffer **buffer)
       return self->looked ? gst_datahub_attachment_on_lull (&self->attachment)
                           : look_at_sticky (self);
     case DATAHUB_INTERRUPTED:
-      return gst_datahub_waits_resume (&self->waits);
+      return gst_datahub_interrupt_resume (&self->interrupt);
     case DATAHUB_CLOSED:
     case DATAHUB_PRODUCER_LOST:
       return on_end (self, result);
@@ -333,7 +330,7 @@ forget_result (GstDatahubSrc *self)
 static gboolean
 is_unlocked (GstDatahubSrc *self)
 {
-  return gst_datahub_waits_is_unlocked (&self->waits)
+  return gst_datahub_interrupt_is_unlocked (&self->interrupt)
       || GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self));
 }
 
@@ -349,8 +346,8 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
   while (flow == GST_FLOW_OK && !self->offered) {
     if (is_unlocked (self))
       return GST_FLOW_FLUSHING;
-    flow =
-        self->waits.consumer ? read_one (self, &self->offered) : attach (self);
+    flow = self->attachment.consumer ? read_one (self, &self->offered)
+                                     : attach (self);
   }
   self->ended = flow == GST_FLOW_EOS;
   if (flow == GST_FLOW_OK)
@@ -379,12 +376,12 @@ gst_datahub_src_start (GstBaseSrc *src)
     notifier =
         gst_datahub_notifier_new (self->client.hub, self->client.channel);
   self->reader.stats = (GstDatahubReaderStats){ 0 };
-  g_mutex_lock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
   gst_datahub_attachment_start (&self->attachment);
   self->reader_stats = self->reader.stats;
-  self->waits.notifier = notifier;
+  self->interrupt.notifier = notifier;
   gst_datahub_latency_init (&self->latency);
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   return TRUE;
 }
 
@@ -395,7 +392,7 @@ gst_datahub_src_stop (GstBaseSrc *src)
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   gst_datahub_attachment_forget (&self->attachment);
   gst_datahub_reader_clear (&self->reader);
-  gst_datahub_waits_stop (&self->waits);
+  gst_datahub_interrupt_stop (&self->interrupt);
   gst_datahub_feed_clear (&self->feed);
   forget_result (self);
   return TRUE;
@@ -411,7 +408,7 @@ gst_datahub_src_unlock (GstBaseSrc *src)
   if (g_atomic_pointer_get (&self->pausing_thread) == g_thread_self ())
     return TRUE;
   g_atomic_int_set (&self->flushed, TRUE);
-  gst_datahub_waits_set_unlocked (&self->waits, TRUE);
+  gst_datahub_interrupt_set_unlocked (&self->interrupt, TRUE);
   return TRUE;
 }
 
@@ -419,7 +416,7 @@ static gboolean
 gst_datahub_src_unlock_stop (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  gst_datahub_waits_set_unlocked (&self->waits, FALSE);
+  gst_datahub_interrupt_set_unlocked (&self->interrupt, FALSE);
   return TRUE;
 }
 
@@ -449,11 +446,11 @@ static GstStateChangeReturn
 pause_stream (GstDatahubSrc *self, GstStateChange change)
 {
   GstStateChangeReturn result;
-  gst_datahub_waits_set_pausing (&self->waits, TRUE);
+  gst_datahub_interrupt_set_pausing (&self->interrupt, TRUE);
   g_atomic_pointer_set (&self->pausing_thread, g_thread_self ());
   result = chain_state (self, change);
   g_atomic_pointer_set (&self->pausing_thread, NULL);
-  gst_datahub_waits_set_pausing (&self->waits, FALSE);
+  gst_datahub_interrupt_set_pausing (&self->interrupt, FALSE);
   return result;
 }
 
@@ -490,9 +487,9 @@ answer_latency (GstDatahubSrc *self, GstQuery *query)
   gboolean reliable =
       get_settings (self).delivery == GST_DATAHUB_DELIVERY_RELIABLE;
   GstDatahubLatency latency;
-  g_mutex_lock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
   latency = self->latency;
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   gst_query_set_latency (query, gst_base_src_is_live (GST_BASE_SRC (self)),
       latency.min, reliable ? GST_CLOCK_TIME_NONE : latency.max);
   return TRUE;
@@ -510,10 +507,10 @@ gst_datahub_src_query (GstBaseSrc *src, GstQuery *query)
 static void
 request (GstDatahubSrc *self, guint32 what)
 {
-  g_mutex_lock (&self->waits.lock);
-  if (self->waits.consumer)
-    datahub_consumer_request (self->waits.consumer, what);
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
+  if (self->attachment.consumer)
+    datahub_consumer_request (self->attachment.consumer, what);
+  g_mutex_unlock (&self->interrupt.lock);
 }
 
 /* Events from downstream, any thread. */
@@ -542,16 +539,16 @@ get_stats (GstDatahubSrc *self)
   GstDatahubReaderStats reader;
   GstClockTime latency;
   guint64 notifications;
-  g_mutex_lock (&self->waits.lock);
-  if (self->waits.consumer)
-    datahub_consumer_get_stats (self->waits.consumer, &now);
+  g_mutex_lock (&self->interrupt.lock);
+  if (self->attachment.consumer)
+    datahub_consumer_get_stats (self->attachment.consumer, &now);
   counters = self->attachment.counters;
   reader = self->reader_stats;
   latency = self->latency.min;
-  notifications = self->waits.notifier
-      ? gst_datahub_notifier_count (self->waits.notifier)
+  notifications = self->interrupt.notifier
+      ? gst_datahub_notifier_count (self->interrupt.notifier)
       : 0;
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_unlock (&self->interrupt.lock);
   return gst_structure_new ("application/x-datahub-src-stats", "received",
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
       counters.lost + now.lost, "damaged", G_TYPE_UINT64,
@@ -574,10 +571,10 @@ apply_max_age (GstDatahubSrc *self)
 {
   gint64 max_age =
       gst_datahub_src_settings_max_age (get_settings (self).max_age);
-  g_mutex_lock (&self->waits.lock);
-  if (self->waits.consumer)
-    datahub_consumer_set_max_age (self->waits.consumer, max_age);
-  g_mutex_unlock (&self->waits.lock);
+  g_mutex_lock (&self->interrupt.lock);
+  if (self->attachment.consumer)
+    datahub_consumer_set_max_age (self->attachment.consumer, max_age);
+  g_mutex_unlock (&self->interrupt.lock);
 }
 
 static void
@@ -635,7 +632,7 @@ gst_datahub_src_finalize (GObject *object)
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
   gst_datahub_client_clear (&self->client);
   gst_datahub_src_settings_clear (&self->settings);
-  gst_datahub_waits_clear (&self->waits);
+  gst_datahub_interrupt_clear (&self->interrupt);
   G_OBJECT_CLASS (gst_datahub_src_parent_class)->finalize (object);
 }
 
@@ -699,9 +696,10 @@ gst_datahub_src_init (GstDatahubSrc *self)
 {
   GstBaseSrc *base = GST_BASE_SRC (self);
   gst_datahub_client_init (&self->client);
-  gst_datahub_waits_init (&self->waits, base);
+  gst_datahub_interrupt_init (&self->interrupt, base,
+      &self->attachment.consumer);
   gst_datahub_attachment_init (&self->attachment, GST_ELEMENT_CAST (self),
-      &self->client, &self->settings, &self->waits);
+      &self->client, &self->settings, &self->interrupt);
   gst_datahub_feed_init (&self->feed, base);
   gst_datahub_src_settings_init (&self->settings);
   gst_datahub_latency_init (&self->latency);
