@@ -130,10 +130,10 @@ gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows)
     gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
 }
 
-static GstFlowReturn
-on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
+void
+gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
+    const GstDatahubStreamStart *start)
 {
-  GstDatahubFeed *feed = user_data;
   GstEvent *event = gst_event_new_stream_start (start->stream_id);
   feed->pipeline = start->pipeline;
   gst_event_set_group_id (event, gst_datahub_format_local_group (start));
@@ -141,28 +141,24 @@ on_stream_start (gpointer user_data, const GstDatahubStreamStart *start)
   gst_datahub_timeline_set_group (&feed->timeline,
       gst_datahub_group_join (GST_ELEMENT_CAST (feed->src), start->pipeline));
   gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
-  return GST_FLOW_OK;
 }
 
-static GstFlowReturn
-on_caps (gpointer user_data, GstCaps *caps)
+/* Takes @caps. */
+void
+gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps)
 {
-  GstDatahubFeed *feed = user_data;
   GST_INFO_OBJECT (feed->src, "%" GST_PTR_FORMAT, caps);
   gst_datahub_video_layout_reset (&feed->layout);
   /* a refusal shows when the next buffer is pushed */
   if (!gst_base_src_set_caps (feed->src, caps))
     GST_WARNING_OBJECT (feed->src, "downstream refused %" GST_PTR_FORMAT, caps);
   gst_caps_unref (caps);
-  return GST_FLOW_OK;
 }
 
-static GstFlowReturn
-on_segment (gpointer user_data, const GstSegment *segment)
+void
+gst_datahub_feed_set_segment (GstDatahubFeed *feed, const GstSegment *segment)
 {
-  GstDatahubFeed *feed = user_data;
   gst_datahub_timeline_set_segment (&feed->timeline, segment);
-  return GST_FLOW_OK;
 }
 
 /* Its groups have other numbers here; takes @event. */
@@ -178,24 +174,16 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
       gst_datahub_format_local_group (&start));
 }
 
-/* Pushes the event, now or after the next segment. Takes @event. */
-static void
-push_event (GstDatahubFeed *feed, GstEvent *event)
+/* Pushes the event, now or behind the segment that is to come. Takes @event. */
+void
+gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event)
 {
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
+    event = to_local_group (feed, event);
   if (feed->timeline.out_changed)
     g_queue_push_tail (&feed->held, event);
   else
     gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
-}
-
-static GstFlowReturn
-on_event (gpointer user_data, GstEvent *event)
-{
-  GstDatahubFeed *feed = user_data;
-  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
-    event = to_local_group (feed, event);
-  push_event (feed, event);
-  return GST_FLOW_OK;
 }
 
 static GstDatahubStamp
@@ -212,30 +200,20 @@ map_stamp (GstDatahubFeed *feed, const DatahubView *view)
   return stamp;
 }
 
-static GstFlowReturn
-on_gap (gpointer user_data, const DatahubView *view)
+void
+gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
 {
-  GstDatahubFeed *feed = user_data;
   GstDatahubStamp stamp;
   GstEvent *event;
   if (!GST_CLOCK_TIME_IS_VALID (view->pts))
-    return GST_FLOW_OK;
+    return;
   stamp = map_stamp (feed, view);
   gst_datahub_feed_push_held (feed, TRUE);
   event = gst_event_new_gap (stamp.pts, view->duration);
   gst_event_set_gap_flags (event,
       (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));
   gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
-  return GST_FLOW_OK;
 }
-
-const GstDatahubReaderFuncs gst_datahub_feed_funcs = {
-  .stream_start = on_stream_start,
-  .caps = on_caps,
-  .segment = on_segment,
-  .event = on_event,
-  .gap = on_gap,
-};
 
 /**
  * gst_datahub_feed_stamp:

@@ -4,10 +4,11 @@
 #ifndef GST_DATAHUB_FEED_H
 #define GST_DATAHUB_FEED_H
 
-#include "gstdatahubvideolayout.h"
-#include "gstdatahubreader.h"
+#include "gstdatahubformat.h"
 #include "gstdatahubtime.h"
+#include "gstdatahubvideolayout.h"
 
+#include <datahub/consumer.h>
 #include <gst/base/gstbasesrc.h>
 
 G_BEGIN_DECLS
@@ -23,13 +24,17 @@ typedef struct
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
-/* For a reader with a GstDatahubFeed as user data. */
-extern const GstDatahubReaderFuncs gst_datahub_feed_funcs;
-
 void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);
 void gst_datahub_feed_clear (GstDatahubFeed *feed);
 void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     GstDatahubTimestamps mode);
+void gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
+    const GstDatahubStreamStart *start);
+void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps);
+void gst_datahub_feed_set_segment (GstDatahubFeed *feed,
+    const GstSegment *segment);
+void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);
+void gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view);
 void gst_datahub_feed_stamp (GstDatahubFeed *feed, const DatahubView *view,
     GstBuffer *buffer);
 void gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows);

@@ -14,19 +14,16 @@
  * gst_datahub_reader_init:
  * @reader: (inout): a reader, or all zero
  * @consumer: borrowed: what to read
- * @funcs: what to call
- * @user_data: given to @funcs
+ * @feed: borrowed: where the events go
  */
 void
 gst_datahub_reader_init (GstDatahubReader *reader, DatahubConsumer *consumer,
-    const GstDatahubReaderFuncs *funcs, gpointer user_data)
+    GstDatahubFeed *feed)
 {
   GstDatahubReaderStats stats = reader->stats;
   gst_datahub_reader_clear (reader);
-  *reader = (GstDatahubReader){ .consumer = consumer,
-    .funcs = funcs,
-    .user_data = user_data,
-    .stats = stats };
+  *reader =
+      (GstDatahubReader){ .consumer = consumer, .feed = feed, .stats = stats };
   gst_datahub_reader_start_over (reader);
 }
 
@@ -70,7 +67,8 @@ tell_stream_start (GstDatahubReader *reader, const DatahubView *view,
   if (!gst_datahub_format_decode_stream_start (view->meta, view->meta_size,
           &start))
     return damaged (view, "stream-start", error);
-  return reader->funcs->stream_start (reader->user_data, &start);
+  gst_datahub_feed_push_stream_start (reader->feed, &start);
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -80,7 +78,8 @@ tell_caps (GstDatahubReader *reader, const DatahubView *view,
   GstCaps *caps = gst_datahub_format_decode_caps (view->meta, view->meta_size);
   if (!caps)
     return damaged (view, "caps", error);
-  return reader->funcs->caps (reader->user_data, caps);
+  gst_datahub_feed_push_caps (reader->feed, caps);
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -91,20 +90,20 @@ tell_segment (GstDatahubReader *reader, const DatahubView *view,
   if (!gst_datahub_format_decode_segment (view->meta, view->meta_size,
           &segment))
     return damaged (view, "segment", error);
-  return reader->funcs->segment (reader->user_data, &segment);
+  gst_datahub_feed_set_segment (reader->feed, &segment);
+  return GST_FLOW_OK;
 }
 
-static GstFlowReturn
+static void
 tell_event_body (GstDatahubReader *reader, const DatahubView *view,
     GstDatahubPiece body)
 {
   GstEvent *event = gst_datahub_format_decode_event (body.data, body.size);
   if (event)
-    return reader->funcs->event (reader->user_data, event);
-  /* a newer producer may have events that are unknown here */
-  GST_WARNING ("record %" G_GUINT64_FORMAT " contains an unknown event",
-      view->sequence);
-  return GST_FLOW_OK;
+    gst_datahub_feed_push_event (reader->feed, event);
+  else /* a newer producer may write events that are unknown here */
+    GST_WARNING ("record %" G_GUINT64_FORMAT " contains an unknown event",
+        view->sequence);
 }
 
 /* One of the two lists; none where it is empty. */
@@ -116,9 +115,9 @@ tell_tag_list (GstDatahubReader *reader, const DatahubView *view,
   if (!gst_datahub_format_decode_tag_list (text->data, text->size, scope,
           &tags))
     return damaged (view, "tags", error);
-  return tags
-      ? reader->funcs->event (reader->user_data, gst_event_new_tag (tags))
-      : GST_FLOW_OK;
+  if (tags)
+    gst_datahub_feed_push_event (reader->feed, gst_event_new_tag (tags));
+  return GST_FLOW_OK;
 }
 
 /* Passes on the events that were not in the previous record of tags. */
@@ -135,8 +134,7 @@ tell_news (GstDatahubReader *reader, const DatahubView *view,
       flow = tell_tag_list (reader, view, &now->tags[i], scopes[i], error);
   for (guint i = 0; i < now->n_events && flow == GST_FLOW_OK; i++)
     if (!before || !gst_datahub_sticky_has (before, &now->events[i]))
-      flow = tell_event_body (reader, view,
-          gst_datahub_sticky_body (&now->events[i]));
+      tell_event_body (reader, view, gst_datahub_sticky_body (&now->events[i]));
   return flow;
 }
 
@@ -254,12 +252,14 @@ tell_other (GstDatahubReader *reader, const DatahubView *view,
       return tell_context (reader,
           (guint) view->type - DATAHUB_RECORD_STREAM_START, view, error);
     case DATAHUB_RECORD_GAP:
-      return reader->funcs->gap (reader->user_data, view);
+      gst_datahub_feed_push_gap (reader->feed, view);
+      return GST_FLOW_OK;
     case DATAHUB_RECORD_EOS:
       return GST_FLOW_EOS;
     default:
-      return tell_event_body (reader, view,
+      tell_event_body (reader, view,
           (GstDatahubPiece){ view->meta, view->meta_size });
+      return GST_FLOW_OK;
   }
 }
 

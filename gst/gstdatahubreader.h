@@ -3,24 +3,12 @@
 #ifndef GST_DATAHUB_READER_H
 #define GST_DATAHUB_READER_H
 
-#include "gstdatahubformat.h"
+#include "gstdatahubfeed.h"
 #include "gstdatahubsticky.h"
 
 #include <datahub/consumer.h>
 
 G_BEGIN_DECLS
-
-/* Called for each record. Pointer arguments are transferred, unless they are
- * const. Return GST_FLOW_OK to continue. */
-typedef struct
-{
-  GstFlowReturn (*stream_start) (gpointer user_data,
-      const GstDatahubStreamStart *start);
-  GstFlowReturn (*caps) (gpointer user_data, GstCaps *caps);
-  GstFlowReturn (*segment) (gpointer user_data, const GstSegment *segment);
-  GstFlowReturn (*event) (gpointer user_data, GstEvent *event);
-  GstFlowReturn (*gap) (gpointer user_data, const DatahubView *view);
-} GstDatahubReaderFuncs;
 
 typedef struct
 {
@@ -32,16 +20,14 @@ typedef struct
 typedef struct
 {
   DatahubConsumer *consumer; /* borrowed from the element */
-  const GstDatahubReaderFuncs *funcs;
-  gpointer user_data;
+  GstDatahubFeed *feed; /* borrowed from the element */
   guint64 context[DATAHUB_N_CONTEXTS]; /* sequences passed on; NONE: not yet */
   GBytes *in_force; /* owned; the last record of tags; NULL: none */
   GstDatahubReaderStats stats; /* written by the streaming thread */
 } GstDatahubReader;
 
 void gst_datahub_reader_init (GstDatahubReader *reader,
-    DatahubConsumer *consumer, const GstDatahubReaderFuncs *funcs,
-    gpointer user_data);
+    DatahubConsumer *consumer, GstDatahubFeed *feed);
 void gst_datahub_reader_clear (GstDatahubReader *reader);
 void gst_datahub_reader_start_over (GstDatahubReader *reader);
 GstFlowReturn gst_datahub_reader_take_view (GstDatahubReader *reader,

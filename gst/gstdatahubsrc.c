@@ -31,8 +31,8 @@
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubattachment.h"
-#include "gstdatahubfeed.h"
 #include "gstdatahublatency.h"
+#include "gstdatahubreader.h"
 #include "gstdatahuburi.h"
 
 #include <gst/video/video.h>
@@ -104,7 +104,7 @@ static void
 begin_consumer (GstDatahubSrc *self)
 {
   gst_datahub_reader_init (&self->reader, self->attachment.consumer,
-      &gst_datahub_feed_funcs, &self->feed);
+      &self->feed);
   begin_producer (self);
   self->looked = FALSE;
 }
