@@ -45,8 +45,9 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
 }
 
-static GstDatahubSrcSettings
-get_settings (const GstDatahubAttachment *attachment)
+/* A copy. */
+GstDatahubSrcSettings
+gst_datahub_attachment_get_settings (const GstDatahubAttachment *attachment)
 {
   return gst_datahub_src_settings_read (attachment->element,
       attachment->settings);
@@ -80,7 +81,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
       sizeof attachment->uuid);
   attachment->waiting_since = 0;
   attachment->heartbeat = gst_datahub_heartbeat_new (consumer);
-  attachment->wake = get_settings (attachment).wake;
+  attachment->wake = gst_datahub_attachment_get_settings (attachment).wake;
   gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
   attachment->incarnation = 0;
   g_mutex_lock (&attachment->interrupt->lock);
@@ -210,7 +211,7 @@ patience_of (const GstDatahubAttachment *attachment)
   gint64 left;
   if (!attachment->waiting_since)
     return DATAHUB_FOREVER;
-  timeout = get_settings (attachment).timeout;
+  timeout = gst_datahub_attachment_get_settings (attachment).timeout;
   if (!GST_CLOCK_TIME_IS_VALID (timeout) || timeout > (guint64) G_MAXINT64)
     return DATAHUB_FOREVER;
   left = (gint64) timeout
@@ -259,7 +260,8 @@ is_not_there (DatahubResult result, const DatahubError *error)
 GstFlowReturn
 gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
 {
-  GstDatahubSrcSettings settings = get_settings (attachment);
+  GstDatahubSrcSettings settings =
+      gst_datahub_attachment_get_settings (attachment);
   DatahubError error = { 0 };
   DatahubResult result;
   gst_datahub_interrupt_ensure_watch (attachment->interrupt,
@@ -292,7 +294,7 @@ gst_datahub_attachment_read (GstDatahubAttachment *attachment,
     DatahubView *view, DatahubError *error)
 {
   gint64 time = attachment->wake == GST_DATAHUB_WAKE_POLL
-      ? (gint64) get_settings (attachment).poll_interval
+      ? (gint64) gst_datahub_attachment_get_settings (attachment).poll_interval
       : patience_of (attachment);
   return gst_datahub_interrupt_read (attachment->interrupt, attachment->wake,
       time, view, error);
@@ -337,7 +339,8 @@ gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
   if (datahub_block_inspect (attachment->client->channel, info, NULL)
           != DATAHUB_OK
       || !info->producer_alive)
-    return fail_timeout (attachment, get_settings (attachment).timeout);
+    return fail_timeout (attachment,
+        gst_datahub_attachment_get_settings (attachment).timeout);
   attachment->waiting_since = 0;
   return GST_FLOW_OK;
 }
@@ -356,7 +359,8 @@ GstFlowReturn
 gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result)
 {
-  GstDatahubSrcSettings settings = get_settings (attachment);
+  GstDatahubSrcSettings settings =
+      gst_datahub_attachment_get_settings (attachment);
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
   GST_INFO_OBJECT (attachment->element, "the producer %s", how);

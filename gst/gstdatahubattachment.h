@@ -48,10 +48,20 @@ void gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     const GstDatahubSrcSettings *settings, GstDatahubInterrupt *interrupt);
 void gst_datahub_attachment_start (GstDatahubAttachment *attachment);
 
+GstDatahubSrcSettings gst_datahub_attachment_get_settings (
+    const GstDatahubAttachment *attachment);
 GstFlowReturn gst_datahub_attachment_seek (GstDatahubAttachment *attachment);
 void gst_datahub_attachment_forget (GstDatahubAttachment *attachment);
 DatahubResult gst_datahub_attachment_read (GstDatahubAttachment *attachment,
     DatahubView *view, DatahubError *error);
+
+/* Whether gst_datahub_attachment_meet() would change nothing. */
+static inline gboolean
+gst_datahub_attachment_has_met (const GstDatahubAttachment *attachment,
+    guint64 incarnation)
+{
+  return attachment->incarnation == incarnation && !attachment->waiting_since;
+}
 
 gboolean gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
     guint64 incarnation);

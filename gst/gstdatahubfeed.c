@@ -67,23 +67,6 @@ gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
   gst_datahub_timeline_init (&feed->timeline, mode);
 }
 
-static GstDatahubNow
-get_now (GstDatahubFeed *feed)
-{
-  GstDatahubNow now = { 0 };
-  g_autoptr (GstClock) clock =
-      gst_element_get_clock (GST_ELEMENT_CAST (feed->src));
-  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (feed->src));
-  if (!clock || !GST_CLOCK_TIME_IS_VALID (base)
-      || !gst_base_src_is_live (feed->src))
-    return now;
-  now.known = TRUE;
-  now.base =
-      (gint64) base + gst_datahub_clock_map_offset (&feed->clock_map, clock);
-  now.running_time = gst_datahub_monotonic_now () - now.base;
-  return now;
-}
-
 static GstPadProbeReturn
 drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
@@ -189,14 +172,16 @@ gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event)
 static GstDatahubStamp
 map_stamp (GstDatahubFeed *feed, const DatahubView *view)
 {
+  GstElement *element = GST_ELEMENT_CAST (feed->src);
+  gboolean follow = gst_base_src_is_live (feed->src)
+      && feed->timeline.mode != GST_DATAHUB_TIMESTAMPS_PASSTHROUGH;
+  g_autoptr (GstClock) clock = follow ? gst_element_get_clock (element) : NULL;
   GstDatahubStamp stamp = { .pts = view->pts,
     .dts = view->dts,
     .instant = view->instant_ns,
     .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
-  GstDatahubNow now = { 0 };
-  if (feed->timeline.mode != GST_DATAHUB_TIMESTAMPS_PASSTHROUGH)
-    now = get_now (feed);
-  gst_datahub_timeline_map (&feed->timeline, &now, &stamp);
+  gst_datahub_timeline_map_on_clock (&feed->timeline, &feed->clock_map, clock,
+      gst_element_get_base_time (element), &stamp);
   return stamp;
 }
 
@@ -216,18 +201,23 @@ gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
 }
 
 /**
- * gst_datahub_feed_stamp:
+ * gst_datahub_feed_make_buffer:
  * @feed: a feed
- * @view: the record of @buffer
- * @buffer: a writable buffer
+ * @consumer: the holder of the lease
+ * @view: (transfer full): a leased record of a buffer
+ * @buffer: (out): a buffer in this pipeline's time
  *
- * Gives the buffer its times. Its segment may be new: it is to be pushed before.
+ * The segment may be new: gst_datahub_feed_has_held() must be checked before the
+ * buffer is pushed.
+ *
+ * Returns: %GST_FLOW_OK
  */
-void
-gst_datahub_feed_stamp (GstDatahubFeed *feed, const DatahubView *view,
-    GstBuffer *buffer)
+GstFlowReturn
+gst_datahub_feed_make_buffer (GstDatahubFeed *feed, DatahubConsumer *consumer,
+    const DatahubView *view, GstBuffer **buffer)
 {
   GstDatahubStamp stamp = map_stamp (feed, view);
-  GST_BUFFER_PTS (buffer) = stamp.pts;
-  GST_BUFFER_DTS (buffer) = stamp.dts;
+  *buffer =
+      gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats);
+  return GST_FLOW_OK;
 }

@@ -5,10 +5,10 @@
 #define GST_DATAHUB_FEED_H
 
 #include "gstdatahubformat.h"
+#include "gstdatahublease.h"
 #include "gstdatahubtime.h"
 #include "gstdatahubvideolayout.h"
 
-#include <datahub/consumer.h>
 #include <gst/base/gstbasesrc.h>
 
 G_BEGIN_DECLS
@@ -21,6 +21,7 @@ typedef struct
   GstDatahubVideoLayout layout;
   GQueue held; /* of GstEvent: waiting for the segment to be known */
   gulong probe; /* drops the base class's copy of a segment */
+  GstDatahubLeaseStats stats;
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
@@ -35,9 +36,16 @@ void gst_datahub_feed_set_segment (GstDatahubFeed *feed,
     const GstSegment *segment);
 void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);
 void gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view);
-void gst_datahub_feed_stamp (GstDatahubFeed *feed, const DatahubView *view,
-    GstBuffer *buffer);
+GstFlowReturn gst_datahub_feed_make_buffer (GstDatahubFeed *feed,
+    DatahubConsumer *consumer, const DatahubView *view, GstBuffer **buffer);
 void gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows);
+
+/* Whether gst_datahub_feed_push_held() would push anything. */
+static inline gboolean
+gst_datahub_feed_has_held (GstDatahubFeed *feed)
+{
+  return feed->timeline.out_changed || !g_queue_is_empty (&feed->held);
+}
 
 G_END_DECLS
 

@@ -17,15 +17,9 @@
 #define SEGMENT_VERSION 1
 #define SEGMENT_SIZE 88
 
-#define FLAG_SHIFT 4 /* GstMiniObject's own flags are below */
-#define FLAGS_IGNORED                                                          \
-  (GST_BUFFER_FLAG_TAG_MEMORY | GST_MINI_OBJECT_FLAG_LOCKABLE)
-
-G_STATIC_ASSERT (GST_MINI_OBJECT_FLAG_LAST == 1 << FLAG_SHIFT);
-
-/* A copy of the text in a body, or NULL if it is not a terminated UTF-8 text,
- * or not safe for GStreamer's parser. The copy is checked, because the producer
- * can still write to the body. */
+/* A copy of the text in a body, or NULL where it is no terminated UTF-8 text, or
+ * one that GStreamer's parser had better not see. What is checked is the copy: a
+ * body lies where its producer can still write. */
 static gchar *
 body_text (gconstpointer data, gsize size)
 {
@@ -453,38 +447,4 @@ gst_datahub_format_decode_event (gconstpointer data, gsize size)
         g_steal_pointer (&structure));
   }
   return NULL;
-}
-
-/**
- * gst_datahub_format_encode_flags:
- * @buffer: a buffer
- *
- * Returns: the flags of its record
- */
-guint32
-gst_datahub_format_encode_flags (GstBuffer *buffer)
-{
-  guint32 flags = GST_BUFFER_FLAGS (buffer) & ~(guint32) FLAGS_IGNORED;
-  guint32 wire = flags >> FLAG_SHIFT & DATAHUB_FLAG_USER_MASK;
-  if (flags & GST_BUFFER_FLAG_DELTA_UNIT)
-    wire |= DATAHUB_FLAG_DELTA_UNIT;
-  if (flags & GST_BUFFER_FLAG_DROPPABLE)
-    wire |= DATAHUB_FLAG_DROPPABLE;
-  return wire;
-}
-
-/**
- * gst_datahub_format_decode_flags:
- * @flags: the flags of a record
- *
- * Returns: the flags of the buffer
- */
-GstBufferFlags
-gst_datahub_format_decode_flags (guint32 flags)
-{
-  guint32 buffer = (flags & DATAHUB_FLAG_USER_MASK) << FLAG_SHIFT;
-  buffer &= ~(guint32) (FLAGS_IGNORED | GST_BUFFER_FLAG_DELTA_UNIT);
-  if (flags & DATAHUB_FLAG_DELTA_UNIT)
-    buffer |= GST_BUFFER_FLAG_DELTA_UNIT;
-  return (GstBufferFlags) buffer;
 }

@@ -45,9 +45,6 @@ gboolean gst_datahub_format_event_crosses (GstEvent *event);
 GBytes *gst_datahub_format_encode_event (GstEvent *event);
 GstEvent *gst_datahub_format_decode_event (gconstpointer data, gsize size);
 
-guint32 gst_datahub_format_encode_flags (GstBuffer *buffer);
-GstBufferFlags gst_datahub_format_decode_flags (guint32 flags);
-
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDatahubStreamStart,
     gst_datahub_stream_start_clear)
 

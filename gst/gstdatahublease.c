@@ -6,6 +6,8 @@
  * the consumer's handle lives as long as its leases.
  * Tests: gst-zero-copy, gst-buffers */
 #include "gstdatahublease.h"
+#include "gstdatahubflags.h"
+#include "gstdatahubmeta.h"
 
 typedef struct
 {
@@ -119,16 +121,10 @@ leases (void)
   return allocator;
 }
 
-/**
- * gst_datahub_lease_append:
- * @buffer: a writable buffer
- * @consumer: the holder of the lease
- * @view: (transfer full): a record with memory; the lease is the buffer's now
- *
- * Appends the memories of the record without a copy. Any thread.
- */
-void
-gst_datahub_lease_append (GstBuffer *buffer, DatahubConsumer *consumer,
+/* Appends the memories of the record without a copy. The lease of @view is the
+ * buffer's now. */
+static void
+append_lease (GstBuffer *buffer, DatahubConsumer *consumer,
     const DatahubView *view)
 {
   Lease *lease = g_slice_new (Lease);
@@ -147,15 +143,9 @@ gst_datahub_lease_append (GstBuffer *buffer, DatahubConsumer *consumer,
   }
 }
 
-/**
- * gst_datahub_lease_append_copy:
- * @buffer: a writable buffer
- * @view: a record; its lease stays the caller's
- *
- * Appends copies of the memories of the record.
- */
-void
-gst_datahub_lease_append_copy (GstBuffer *buffer, const DatahubView *view)
+/* Appends copies of the memories of the record. */
+static void
+append_copy (GstBuffer *buffer, const DatahubView *view)
 {
   for (guint i = 0; i < view->n_memories; i++) {
     GstMemory *memory =
@@ -168,4 +158,42 @@ gst_datahub_lease_append_copy (GstBuffer *buffer, const DatahubView *view)
     if (memory)
       gst_buffer_append_memory (buffer, memory);
   }
+}
+
+/**
+ * gst_datahub_lease_make_buffer:
+ * @consumer: the holder of the lease
+ * @view: (transfer full): a leased record
+ * @stamp: the times of the buffer
+ * @stats: (inout): counts the buffer
+ *
+ * Any thread.
+ *
+ * Returns: (transfer full): a buffer on the memories of the record, or on copies
+ *     of them if the consumer holds too many records
+ */
+GstBuffer *
+gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
+    const DatahubView *view, const GstDatahubStamp *stamp,
+    GstDatahubLeaseStats *stats)
+{
+  GstBuffer *buffer = gst_buffer_new ();
+  gboolean lease = view->n_memories > 0 && !view->must_copy;
+  if (lease)
+    append_lease (buffer, consumer, view);
+  else
+    append_copy (buffer, view);
+  if (view->meta_size)
+    stats->metas_refused +=
+        gst_datahub_meta_decode (buffer, view->meta, view->meta_size);
+  if (!lease)
+    datahub_consumer_end_read (consumer, view);
+  *(view->must_copy ? &stats->copied : &stats->zero_copy) += 1;
+  GST_BUFFER_PTS (buffer) = stamp->pts;
+  GST_BUFFER_DTS (buffer) = stamp->dts;
+  GST_BUFFER_DURATION (buffer) = view->duration;
+  GST_BUFFER_OFFSET (buffer) = view->offset;
+  GST_BUFFER_OFFSET_END (buffer) = view->offset_end;
+  GST_BUFFER_FLAG_SET (buffer, gst_datahub_flags_decode (view->flags));
+  return buffer;
 }

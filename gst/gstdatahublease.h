@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Read-only memory on the records of a block, for downstream. */
+/* Buffers with read-only memory on the records of a block, for downstream. */
 #ifndef GST_DATAHUB_LEASE_H
 #define GST_DATAHUB_LEASE_H
+
+#include "gstdatahubtime.h"
 
 #include <datahub/consumer.h>
 #include <gst/gst.h>
@@ -10,9 +12,16 @@ G_BEGIN_DECLS
 
 #define GST_DATAHUB_LEASE_MEMORY_TYPE "DatahubLease"
 
-void gst_datahub_lease_append (GstBuffer *buffer, DatahubConsumer *consumer,
-    const DatahubView *view);
-void gst_datahub_lease_append_copy (GstBuffer *buffer, const DatahubView *view);
+typedef struct
+{
+  guint64 zero_copy;
+  guint64 copied;
+  guint64 metas_refused;
+} GstDatahubLeaseStats;
+
+GstBuffer *gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
+    const DatahubView *view, const GstDatahubStamp *stamp,
+    GstDatahubLeaseStats *stats);
 
 G_END_DECLS
 

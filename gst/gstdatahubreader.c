@@ -3,51 +3,72 @@
  * reader that joins later, or was lapped, first reads those that it does not
  * know. So caps are always complete, and no sticky record is passed on
  * twice.
- * Tests: gst-events, gst-joiners, gst-delivery */
+ *
+ * Every result of a read is handled here; the attachment decides if the consumer
+ * stays when its producer is gone. */
 #include "gstdatahubreader.h"
-#include "gstdatahublease.h"
-#include "gstdatahubmeta.h"
 
-#include <string.h>
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
+#define GST_CAT_DEFAULT gst_datahub_src_debug
 
 /**
  * gst_datahub_reader_init:
- * @reader: (inout): a reader, or all zero
- * @consumer: borrowed: what to read
- * @feed: borrowed: where the events go
+ * @reader: a reader
+ * @attachment: not owned: has what is read
+ * @feed: not owned: where buffers and events go
  */
 void
-gst_datahub_reader_init (GstDatahubReader *reader, DatahubConsumer *consumer,
-    GstDatahubFeed *feed)
+gst_datahub_reader_init (GstDatahubReader *reader,
+    GstDatahubAttachment *attachment, GstDatahubFeed *feed)
 {
-  GstDatahubReaderStats stats = reader->stats;
-  gst_datahub_reader_clear (reader);
-  *reader =
-      (GstDatahubReader){ .consumer = consumer, .feed = feed, .stats = stats };
-  gst_datahub_reader_start_over (reader);
+  *reader = (GstDatahubReader){ .attachment = attachment, .feed = feed };
 }
 
-/* May be used again after an init. */
+/* The streaming thread has ended; may be used again. */
 void
 gst_datahub_reader_clear (GstDatahubReader *reader)
 {
-  reader->consumer = NULL;
+  reader->lost = 0;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
 }
 
-/**
- * gst_datahub_reader_start_over:
- * @reader: a reader
- *
- * The sticky records are passed on again, as after joining.
- */
-void
-gst_datahub_reader_start_over (GstDatahubReader *reader)
+/* ---- the producer comes and goes ---- */
+
+/* The sticky records are passed on again, as after joining. */
+static void
+begin_producer (GstDatahubReader *reader)
 {
+  GstDatahubSrcSettings settings =
+      gst_datahub_attachment_get_settings (reader->attachment);
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
+  gst_datahub_feed_begin_producer (reader->feed, settings.timestamps);
+  reader->discont = TRUE;
+  reader->warned_damaged = FALSE;
 }
+
+static GstFlowReturn
+attach (GstDatahubReader *reader)
+{
+  GstFlowReturn flow = gst_datahub_attachment_seek (reader->attachment);
+  if (reader->attachment->consumer) {
+    begin_producer (reader);
+    reader->looked = FALSE;
+  }
+  return flow;
+}
+
+static GstFlowReturn
+rejoin (GstDatahubReader *reader)
+{
+  GstFlowReturn flow = gst_datahub_attachment_rejoin (reader->attachment);
+  if (flow == GST_FLOW_OK)
+    reader->discont = TRUE;
+  return flow;
+}
+
+/* ---- records ---- */
 
 static GstFlowReturn
 damaged (const DatahubView *view, const gchar *what, DatahubError *error)
@@ -200,7 +221,7 @@ catch_up (GstDatahubReader *reader, const DatahubView *view,
     if (view->context[i] == DATAHUB_NONE
         || view->context[i] == reader->context[i])
       continue;
-    result = datahub_consumer_get_context (reader->consumer, view,
+    result = datahub_consumer_get_context (reader->attachment->consumer, view,
         (DatahubContext) i, &sticky, error);
     if (result == DATAHUB_ERROR_NOT_FOUND)
       continue;
@@ -213,31 +234,6 @@ catch_up (GstDatahubReader *reader, const DatahubView *view,
       return flow;
   }
   return GST_FLOW_OK;
-}
-
-/* Takes the lease of @view. */
-static GstBuffer *
-make_buffer (GstDatahubReader *reader, const DatahubView *view)
-{
-  GstBuffer *buffer = gst_buffer_new ();
-  gboolean lease = view->n_memories > 0 && !view->must_copy;
-  if (lease)
-    gst_datahub_lease_append (buffer, reader->consumer, view);
-  else
-    gst_datahub_lease_append_copy (buffer, view);
-  if (view->meta_size)
-    reader->stats.metas_refused +=
-        gst_datahub_meta_decode (buffer, view->meta, view->meta_size);
-  if (!lease)
-    datahub_consumer_end_read (reader->consumer, view);
-  *(view->must_copy ? &reader->stats.copied : &reader->stats.zero_copy) += 1;
-  GST_BUFFER_PTS (buffer) = view->pts;
-  GST_BUFFER_DTS (buffer) = view->dts;
-  GST_BUFFER_DURATION (buffer) = view->duration;
-  GST_BUFFER_OFFSET (buffer) = view->offset;
-  GST_BUFFER_OFFSET_END (buffer) = view->offset_end;
-  GST_BUFFER_FLAG_SET (buffer, gst_datahub_format_decode_flags (view->flags));
-  return buffer;
 }
 
 static GstFlowReturn
@@ -263,62 +259,142 @@ tell_other (GstDatahubReader *reader, const DatahubView *view,
   }
 }
 
-/**
- * gst_datahub_reader_take_view:
- * @reader: a reader
- * @view: (transfer full): a leased record
- * @buffer: (out): the buffer, where the record is one; else %NULL
- * @error: (out): why it failed
- *
- * Passes on the sticky records of the record, then the record.
- *
- * Returns: %GST_FLOW_OK; %GST_FLOW_EOS for the end; what a function returned;
- *   %GST_FLOW_ERROR with @error set
- */
-GstFlowReturn
-gst_datahub_reader_take_view (GstDatahubReader *reader, const DatahubView *view,
-    GstBuffer **buffer, DatahubError *error)
+/* What was read has been passed on: posts @error if it failed. */
+static GstFlowReturn
+finish (GstDatahubReader *reader, GstFlowReturn flow, const DatahubError *error,
+    const gchar *doing)
 {
-  GstFlowReturn flow = catch_up (reader, view, error);
-  *buffer = NULL;
-  if (flow == GST_FLOW_OK && view->type == DATAHUB_RECORD_BUFFER) {
-    *buffer = make_buffer (reader, view);
-    return GST_FLOW_OK;
-  }
-  if (flow == GST_FLOW_OK)
-    flow = tell_other (reader, view, error);
-  datahub_consumer_end_read (reader->consumer, view);
+  if (error->code)
+    gst_datahub_client_post_error (reader->attachment->element, error, doing);
+  if (flow == GST_FLOW_EOS)
+    gst_datahub_feed_push_held (reader->feed, TRUE);
   return flow;
 }
 
-/**
- * gst_datahub_reader_take_sticky:
- * @reader: a reader that has read all records
- * @error: (out): why it failed
- *
- * For a consumer that joined after the last buffer: passes on the current
- * sticky records, also the end of the stream. Records that the reader has not
- * reached are passed on later, in order.
- *
- * Returns: as gst_datahub_reader_take_view()
- */
-GstFlowReturn
-gst_datahub_reader_take_sticky (GstDatahubReader *reader, DatahubError *error)
+/* A producer that adopted the block begins another stream, as a producer of
+ * another block does. */
+static void
+meet_producer (GstDatahubReader *reader, const DatahubView *view)
+{
+  if (!gst_datahub_attachment_has_met (reader->attachment, view->incarnation)
+      && gst_datahub_attachment_meet (reader->attachment, view->incarnation))
+    begin_producer (reader);
+}
+
+/* Passes on the sticky records of the record, then the record. Takes the lease
+ * of @view. */
+static GstFlowReturn
+take_view (GstDatahubReader *reader, const DatahubView *view,
+    GstBuffer **buffer)
+{
+  DatahubConsumer *consumer = reader->attachment->consumer;
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  reader->looked = TRUE;
+  meet_producer (reader, view);
+  reader->discont |= view->discont;
+  reader->lost += view->lost;
+  flow = catch_up (reader, view, &error);
+  if (flow == GST_FLOW_OK && view->type == DATAHUB_RECORD_BUFFER)
+    return gst_datahub_feed_make_buffer (reader->feed, consumer, view, buffer);
+  if (flow == GST_FLOW_OK)
+    flow = tell_other (reader, view, &error);
+  datahub_consumer_end_read (consumer, view);
+  return finish (reader, flow, &error, "reading");
+}
+
+/* No record was read yet: a consumer that joined after the last buffer still
+ * gets the sticky records, also the end of the stream. Records that the reader
+ * has not reached are passed on later, in order. */
+static GstFlowReturn
+take_sticky (GstDatahubReader *reader)
 {
   static const DatahubRecordType types[] = { DATAHUB_RECORD_STREAM_START,
     DATAHUB_RECORD_CAPS, DATAHUB_RECORD_SEGMENT, DATAHUB_RECORD_TAGS,
     DATAHUB_RECORD_EOS };
+  DatahubConsumer *consumer = reader->attachment->consumer;
   DatahubConsumerStats stats;
+  DatahubError error = { 0 };
   GstFlowReturn flow = GST_FLOW_OK;
-  datahub_consumer_get_stats (reader->consumer, &stats);
+  reader->looked = TRUE;
+  datahub_consumer_get_stats (consumer, &stats);
   for (guint i = 0; i < G_N_ELEMENTS (types) && flow == GST_FLOW_OK; i++) {
     DatahubView view;
-    if (datahub_consumer_read_sticky (reader->consumer, types[i], &view, NULL)
+    if (datahub_consumer_read_sticky (consumer, types[i], &view, NULL)
         != DATAHUB_OK)
       continue;
     if (view.sequence < stats.cursor)
-      flow = tell_other (reader, &view, error);
-    datahub_consumer_end_read (reader->consumer, &view);
+      flow = tell_other (reader, &view, &error);
+    datahub_consumer_end_read (consumer, &view);
   }
-  return flow;
+  return finish (reader, flow, &error, "reading the sticky records");
+}
+
+/* The library has skipped the record and counts it. Reported once: faulty
+ * memory can fail for every buffer. */
+static GstFlowReturn
+on_damaged (GstDatahubReader *reader, const DatahubError *error)
+{
+  GstElement *element = reader->attachment->element;
+  GST_WARNING_OBJECT (element, "%s", error->message);
+  if (!reader->warned_damaged)
+    GST_ELEMENT_WARNING (element, STREAM, FORMAT,
+        ("%s It was skipped. Later damaged records are skipped without a "
+         "warning; `damaged` in stats counts them.",
+            error->message),
+        ("block %s", reader->attachment->uuid));
+  reader->warned_damaged = TRUE;
+  return GST_FLOW_OK;
+}
+
+/* A new consumer first checks for a record without waiting. */
+static DatahubResult
+read_view (GstDatahubReader *reader, DatahubView *view, DatahubError *error)
+{
+  return reader->looked
+      ? gst_datahub_attachment_read (reader->attachment, view, error)
+      : datahub_consumer_begin_read (reader->attachment->consumer, 0, view,
+          error);
+}
+
+/**
+ * gst_datahub_reader_read:
+ * @reader: a reader
+ * @view: (out): the record of @buffer, without its lease
+ * @buffer: (inout): %NULL; the buffer, if the record is one
+ *
+ * Attaches, or reads one record and passes it on. Waits for a limited time.
+ *
+ * Returns: %GST_FLOW_OK to read again if there is no buffer; %GST_FLOW_EOS at
+ *     the end; another flow if the wait was interrupted or an error was posted
+ */
+GstFlowReturn
+gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
+    GstBuffer **buffer)
+{
+  GstDatahubAttachment *attachment = reader->attachment;
+  DatahubError error = { 0 };
+  DatahubResult result;
+  if (!attachment->consumer)
+    return attach (reader);
+  result = read_view (reader, view, &error);
+  switch (result) {
+    case DATAHUB_OK:
+      return take_view (reader, view, buffer);
+    case DATAHUB_TIMEOUT:
+      return reader->looked ? gst_datahub_attachment_on_lull (attachment)
+                            : take_sticky (reader);
+    case DATAHUB_INTERRUPTED:
+      return gst_datahub_interrupt_resume (attachment->interrupt);
+    case DATAHUB_CLOSED:
+    case DATAHUB_PRODUCER_LOST:
+      return gst_datahub_attachment_on_end (attachment, result);
+    case DATAHUB_EVICTED:
+      return rejoin (reader);
+    case DATAHUB_ERROR_CHECKSUM:
+      return on_damaged (reader, &error);
+    default:
+      error.code = result;
+      return finish (reader, GST_FLOW_ERROR, &error, "reading");
+  }
 }

@@ -3,37 +3,29 @@
 #ifndef GST_DATAHUB_READER_H
 #define GST_DATAHUB_READER_H
 
+#include "gstdatahubattachment.h"
 #include "gstdatahubfeed.h"
 #include "gstdatahubsticky.h"
-
-#include <datahub/consumer.h>
 
 G_BEGIN_DECLS
 
 typedef struct
 {
-  guint64 zero_copy;
-  guint64 copied;
-  guint64 metas_refused;
-} GstDatahubReaderStats;
-
-typedef struct
-{
-  DatahubConsumer *consumer; /* borrowed from the element */
-  GstDatahubFeed *feed; /* borrowed from the element */
+  GstDatahubAttachment *attachment; /* not owned: the element outlives this */
+  GstDatahubFeed *feed; /* likewise */
   guint64 context[DATAHUB_N_CONTEXTS]; /* sequences passed on; NONE: not yet */
   GBytes *in_force; /* owned; the last record of tags; NULL: none */
-  GstDatahubReaderStats stats; /* written by the streaming thread */
+  gboolean looked; /* at the sticky records */
+  gboolean discont; /* to be set on the next buffer */
+  guint64 lost; /* to be reported with the next buffer */
+  gboolean warned_damaged; /* once for each producer */
 } GstDatahubReader;
 
 void gst_datahub_reader_init (GstDatahubReader *reader,
-    DatahubConsumer *consumer, GstDatahubFeed *feed);
+    GstDatahubAttachment *attachment, GstDatahubFeed *feed);
 void gst_datahub_reader_clear (GstDatahubReader *reader);
-void gst_datahub_reader_start_over (GstDatahubReader *reader);
-GstFlowReturn gst_datahub_reader_take_view (GstDatahubReader *reader,
-    const DatahubView *view, GstBuffer **buffer, DatahubError *error);
-GstFlowReturn gst_datahub_reader_take_sticky (GstDatahubReader *reader,
-    DatahubError *error);
+GstFlowReturn gst_datahub_reader_read (GstDatahubReader *reader,
+    DatahubView *view, GstBuffer **buffer);
 
 G_END_DECLS
 

@@ -55,16 +55,12 @@ struct _GstDatahubSrc
 
   GstDatahubInterrupt interrupt;
   /* The lock of `interrupt`. */
-  GstDatahubReaderStats reader_stats;
+  GstDatahubLeaseStats stats;
   GstDatahubLatency latency;
 
   /* The streaming thread's. */
   GstDatahubAttachment attachment;
   GstDatahubReader reader;
-  gboolean looked; /* at the sticky records */
-  gboolean discont; /* to be set on the next buffer */
-  guint64 lost; /* likewise */
-  gboolean told_damaged; /* once for each producer */
   GstDatahubFeed feed;
   /* The result of create until the base class has taken it. Since GStreamer 1.24
    * the base class drops results during a pause, and calls create again. */
@@ -90,56 +86,10 @@ get_settings (GstDatahubSrc *self)
       &self->settings);
 }
 
-/* ---- producers start and stop ---- */
-
-static void
-begin_producer (GstDatahubSrc *self)
-{
-  gst_datahub_feed_begin_producer (&self->feed, get_settings (self).timestamps);
-  self->discont = TRUE;
-  self->told_damaged = FALSE;
-}
-
-static void
-begin_consumer (GstDatahubSrc *self)
-{
-  gst_datahub_reader_init (&self->reader, self->attachment.consumer,
-      &self->feed);
-  begin_producer (self);
-  self->looked = FALSE;
-}
-
-static GstFlowReturn
-attach (GstDatahubSrc *self)
-{
-  GstFlowReturn flow = gst_datahub_attachment_seek (&self->attachment);
-  if (self->attachment.consumer)
-    begin_consumer (self);
-  return flow;
-}
-
-static GstFlowReturn
-on_end (GstDatahubSrc *self, DatahubResult result)
-{
-  GstFlowReturn flow =
-      gst_datahub_attachment_on_end (&self->attachment, result);
-  self->reader.consumer = self->attachment.consumer;
-  return flow;
-}
-
-static GstFlowReturn
-rejoin (GstDatahubSrc *self)
-{
-  GstFlowReturn flow = gst_datahub_attachment_rejoin (&self->attachment);
-  if (flow == GST_FLOW_OK)
-    self->discont = TRUE;
-  return flow;
-}
-
 /* ---- buffers ---- */
 
 static void
-tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
+post_lost (GstDatahubSrc *self, GstBuffer *buffer)
 {
   GstBaseSrc *base = GST_BASE_SRC (self);
   GstClockTime pts = GST_BUFFER_PTS (buffer);
@@ -153,8 +103,9 @@ tell_lost (GstDatahubSrc *self, GstBuffer *buffer)
   g_mutex_lock (&self->interrupt.lock);
   counters = self->attachment.counters;
   g_mutex_unlock (&self->interrupt.lock);
-  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost", self->lost);
-  self->lost = 0;
+  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost",
+      self->reader.lost);
+  self->reader.lost = 0;
   message =
       gst_message_new_qos (GST_OBJECT_CAST (self), gst_base_src_is_live (base),
           timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
@@ -190,129 +141,30 @@ fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
   GstBuffer *fit = gst_datahub_video_layout_fit (&self->feed.layout,
       GST_BASE_SRC_PAD (self), buffer);
   if (fit != buffer) {
-    self->reader.stats.copied++;
-    self->reader.stats.zero_copy--;
+    self->feed.stats.copied++;
+    self->feed.stats.zero_copy--;
   }
   return fit;
 }
 
+/* Takes @buffer. */
 static GstBuffer *
 finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
 {
-  gst_datahub_feed_stamp (&self->feed, view, buffer);
-  if (self->discont)
+  if (self->reader.discont)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
-  self->discont = FALSE;
-  gst_datahub_feed_push_held (&self->feed, FALSE);
-  if (self->lost)
-    tell_lost (self, buffer);
+  self->reader.discont = FALSE;
+  if (gst_datahub_feed_has_held (&self->feed))
+    gst_datahub_feed_push_held (&self->feed, FALSE);
+  if (self->reader.lost)
+    post_lost (self, buffer);
   measure_latency (self, view);
-  buffer = fit_layout (self, buffer);
+  if (gst_buffer_get_video_meta (buffer))
+    buffer = fit_layout (self, buffer);
   g_mutex_lock (&self->interrupt.lock);
-  self->reader_stats = self->reader.stats;
+  self->stats = self->feed.stats;
   g_mutex_unlock (&self->interrupt.lock);
   return buffer;
-}
-
-/* A producer that adopted the block: another stream, as if it were another
- * block. */
-static void
-meet_producer (GstDatahubSrc *self, guint64 incarnation)
-{
-  if (!gst_datahub_attachment_meet (&self->attachment, incarnation))
-    return;
-  begin_producer (self);
-  gst_datahub_reader_start_over (&self->reader);
-}
-
-static GstFlowReturn
-take_view (GstDatahubSrc *self, const DatahubView *view, GstBuffer **buffer)
-{
-  DatahubError error = { 0 };
-  GstFlowReturn flow;
-  self->looked = TRUE;
-  meet_producer (self, view->incarnation);
-  self->discont |= view->discont;
-  self->lost += view->lost;
-  flow = gst_datahub_reader_take_view (&self->reader, view, buffer, &error);
-  if (error.code)
-    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error, "reading");
-  if (*buffer)
-    *buffer = finish_buffer (self, *buffer, view);
-  if (flow == GST_FLOW_EOS)
-    gst_datahub_feed_push_held (&self->feed, TRUE);
-  return flow;
-}
-
-/* No record was read yet: a consumer that joined after the last buffer still
- * gets the sticky records, also the end of the stream. */
-static GstFlowReturn
-look_at_sticky (GstDatahubSrc *self)
-{
-  DatahubError error = { 0 };
-  GstFlowReturn flow;
-  self->looked = TRUE;
-  flow = gst_datahub_reader_take_sticky (&self->reader, &error);
-  if (error.code)
-    gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
-        "reading the sticky records");
-  if (flow == GST_FLOW_EOS)
-    gst_datahub_feed_push_held (&self->feed, TRUE);
-  return flow;
-}
-
-/* A new consumer first checks for a record without waiting. */
-static DatahubResult
-read_view (GstDatahubSrc *self, DatahubView *view, DatahubError *error)
-{
-  return self->looked
-      ? gst_datahub_attachment_read (&self->attachment, view, error)
-      : datahub_consumer_begin_read (self->attachment.consumer, 0, view, error);
-}
-
-/* The library has skipped the record and counts it. Reported once: faulty
- * memory can fail for every buffer. */
-static GstFlowReturn
-on_damaged (GstDatahubSrc *self, const DatahubError *error)
-{
-  GST_WARNING_OBJECT (self, "%s", error->message);
-  if (!self->told_damaged)
-    GST_ELEMENT_WARNING (self, STREAM, FORMAT,
-        ("%s It was skipped. Later damaged records are skipped without a "
-         "warning; `damaged` in stats counts them.",
-            error->message),
-        ("block %s", self->attachment.uuid));
-  self->told_damaged = TRUE;
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-read_one (GstDatahubSrc *self, GstBuffer **buffer)
-{
-  DatahubError error = { 0 };
-  DatahubView view;
-  DatahubResult result = read_view (self, &view, &error);
-  switch (result) {
-    case DATAHUB_OK:
-      return take_view (self, &view, buffer);
-    case DATAHUB_TIMEOUT:
-      return self->looked ? gst_datahub_attachment_on_lull (&self->attachment)
-                          : look_at_sticky (self);
-    case DATAHUB_INTERRUPTED:
-      return gst_datahub_interrupt_resume (&self->interrupt);
-    case DATAHUB_CLOSED:
-    case DATAHUB_PRODUCER_LOST:
-      return on_end (self, result);
-    case DATAHUB_EVICTED:
-      return rejoin (self);
-    case DATAHUB_ERROR_CHECKSUM:
-      return on_damaged (self, &error);
-    default:
-      error.code = result;
-      gst_datahub_client_post_error (GST_ELEMENT_CAST (self), &error,
-          "reading");
-      return GST_FLOW_ERROR;
-  }
 }
 
 /* ---- the base class ---- */
@@ -339,6 +191,7 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   GstFlowReturn flow = GST_FLOW_OK;
+  DatahubView view;
   if (g_atomic_int_compare_and_exchange (&self->flushed, TRUE, FALSE))
     forget_result (self);
   if (self->ended)
@@ -346,8 +199,9 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
   while (flow == GST_FLOW_OK && !self->offered) {
     if (is_unlocked (self))
       return GST_FLOW_FLUSHING;
-    flow = self->attachment.consumer ? read_one (self, &self->offered)
-                                     : attach (self);
+    flow = gst_datahub_reader_read (&self->reader, &view, &self->offered);
+    if (self->offered)
+      self->offered = finish_buffer (self, self->offered, &view);
   }
   self->ended = flow == GST_FLOW_EOS;
   if (flow == GST_FLOW_OK)
@@ -371,14 +225,13 @@ gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   GstDatahubNotifier *notifier = NULL;
-  self->lost = 0;
   if (self->client.hub && get_settings (self).wake == GST_DATAHUB_WAKE_NOTIFY)
     notifier =
         gst_datahub_notifier_new (self->client.hub, self->client.channel);
-  self->reader.stats = (GstDatahubReaderStats){ 0 };
+  self->feed.stats = (GstDatahubLeaseStats){ 0 };
   g_mutex_lock (&self->interrupt.lock);
   gst_datahub_attachment_start (&self->attachment);
-  self->reader_stats = self->reader.stats;
+  self->stats = self->feed.stats;
   self->interrupt.notifier = notifier;
   gst_datahub_latency_init (&self->latency);
   g_mutex_unlock (&self->interrupt.lock);
@@ -536,14 +389,14 @@ get_stats (GstDatahubSrc *self)
 {
   DatahubConsumerStats now = { 0 };
   GstDatahubAttachmentCounters counters;
-  GstDatahubReaderStats reader;
+  GstDatahubLeaseStats reader;
   GstClockTime latency;
   guint64 notifications;
   g_mutex_lock (&self->interrupt.lock);
   if (self->attachment.consumer)
     datahub_consumer_get_stats (self->attachment.consumer, &now);
   counters = self->attachment.counters;
-  reader = self->reader_stats;
+  reader = self->stats;
   latency = self->latency.min;
   notifications = self->interrupt.notifier
       ? gst_datahub_notifier_count (self->interrupt.notifier)
@@ -701,6 +554,7 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_attachment_init (&self->attachment, GST_ELEMENT_CAST (self),
       &self->client, &self->settings, &self->interrupt);
   gst_datahub_feed_init (&self->feed, base);
+  gst_datahub_reader_init (&self->reader, &self->attachment, &self->feed);
   gst_datahub_src_settings_init (&self->settings);
   gst_datahub_latency_init (&self->latency);
   gst_base_src_set_live (base, TRUE);

@@ -144,13 +144,6 @@ gst_datahub_monotonic_now (void)
   return (gint64) GST_TIMESPEC_TO_TIME (now);
 }
 
-/* FALSE for no time, and for an impossible one. */
-gboolean
-gst_datahub_instant_is_valid (gint64 instant)
-{
-  return instant > -GST_DATAHUB_TIME_MAX && instant < GST_DATAHUB_TIME_MAX;
-}
-
 /* Not for subclasses: they report another clock's time. */
 static gboolean
 is_monotonic (GstClock *clock)
@@ -413,4 +406,28 @@ gst_datahub_timeline_map (GstDatahubTimeline *timeline,
         move_segment (timeline, now, stamp, own);
       return;
   }
+}
+
+/**
+ * gst_datahub_timeline_map_on_clock:
+ * @timeline: how this producer's time maps
+ * @map: of @clock
+ * @clock: (nullable): this pipeline's; %NULL: it has none to follow
+ * @base_time: this pipeline's
+ * @stamp: (inout): the timestamps of a record
+ *
+ * As gst_datahub_timeline_map(), at the current time of @clock.
+ */
+void
+gst_datahub_timeline_map_on_clock (GstDatahubTimeline *timeline,
+    GstDatahubClockMap *map, GstClock *clock, GstClockTime base_time,
+    GstDatahubStamp *stamp)
+{
+  GstDatahubNow now = { 0 };
+  if (clock && GST_CLOCK_TIME_IS_VALID (base_time)) {
+    now.known = TRUE;
+    now.base = (gint64) base_time + gst_datahub_clock_map_offset (map, clock);
+    now.running_time = gst_datahub_monotonic_now () - now.base;
+  }
+  gst_datahub_timeline_map (timeline, &now, stamp);
 }

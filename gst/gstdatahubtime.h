@@ -36,8 +36,14 @@ typedef struct
   gint64 sampled; /* when */
 } GstDatahubClockMap;
 
+/* FALSE for no time, and for what cannot be one. */
+static inline gboolean
+gst_datahub_instant_is_valid (gint64 instant)
+{
+  return instant > -GST_DATAHUB_TIME_MAX && instant < GST_DATAHUB_TIME_MAX;
+}
+
 gint64 gst_datahub_monotonic_now (void);
-gboolean gst_datahub_instant_is_valid (gint64 instant);
 gint64 gst_datahub_clock_map_offset (GstDatahubClockMap *map, GstClock *clock);
 gboolean gst_datahub_running_time (const GstSegment *segment,
     GstClockTime timestamp, gint64 *running_time);
@@ -81,6 +87,9 @@ void gst_datahub_timeline_set_segment (GstDatahubTimeline *timeline,
     const GstSegment *segment);
 void gst_datahub_timeline_map (GstDatahubTimeline *timeline,
     const GstDatahubNow *now, GstDatahubStamp *stamp);
+void gst_datahub_timeline_map_on_clock (GstDatahubTimeline *timeline,
+    GstDatahubClockMap *map, GstClock *clock, GstClockTime base_time,
+    GstDatahubStamp *stamp);
 
 G_END_DECLS
 

@@ -5,7 +5,7 @@
 #include "gstdatahubwriter.h"
 #include "gstdatahuballocator.h"
 #include "gstdatahubclient.h"
-#include "gstdatahubformat.h"
+#include "gstdatahubflags.h"
 #include "gstdatahubmeta.h"
 #include "gstdatahubtime.h"
 
@@ -154,8 +154,7 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
   GstFlowReturn flow;
   do {
     DatahubResult result = datahub_producer_acquire_slot_for (writer->producer,
-        size, gst_datahub_format_encode_flags (buffer), DATAHUB_FOREVER, slot,
-        &error);
+        size, gst_datahub_flags_encode (buffer), DATAHUB_FOREVER, slot, &error);
     flow = flow_of (writer, result, &error, "making room for a buffer");
   } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
   if (flow != GST_FLOW_OK)
@@ -222,8 +221,8 @@ describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
   if (GST_BUFFER_PTS_IS_VALID (buffer))
     first = GST_BUFFER_PTS (buffer);
   commit->type = DATAHUB_RECORD_BUFFER;
-  commit->flags = gst_datahub_format_encode_flags (buffer)
-      | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  commit->flags =
+      gst_datahub_flags_encode (buffer) | (now->live ? DATAHUB_FLAG_LIVE : 0);
   commit->pts = GST_BUFFER_PTS (buffer);
   commit->dts = GST_BUFFER_DTS (buffer);
   commit->duration = GST_BUFFER_DURATION (buffer);

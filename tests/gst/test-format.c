@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Events, caps, tags and flags across a block: there and back, and what is refused
  * of what another process may have written. */
+#include "gstdatahubflags.h"
 #include "gstdatahubformat.h"
 #include "mutate.h"
 #include "suite.h"
@@ -205,14 +206,13 @@ GST_START_TEST (flags_survive)
     GstBuffer *buffer = gst_buffer_new ();
     guint32 wire;
     GST_BUFFER_FLAG_SET (buffer, flags[i]);
-    wire = gst_datahub_format_encode_flags (buffer);
-    fail_unless_equals_int (gst_datahub_format_decode_flags (wire), flags[i]);
+    wire = gst_datahub_flags_encode (buffer);
+    fail_unless_equals_int (gst_datahub_flags_decode (wire), flags[i]);
     fail_unless_equals_int ((wire & DATAHUB_FLAG_DELTA_UNIT) != 0,
         (flags[i] & GST_BUFFER_FLAG_DELTA_UNIT) != 0);
     gst_buffer_unref (buffer);
   }
-  fail_unless_equals_int (gst_datahub_format_decode_flags (DATAHUB_FLAG_LIVE),
-      0);
+  fail_unless_equals_int (gst_datahub_flags_decode (DATAHUB_FLAG_LIVE), 0);
 }
 GST_END_TEST;
 
