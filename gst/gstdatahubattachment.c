@@ -16,8 +16,8 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
  * @attachment: an attachment
  * @element: the owner of this and of the following arguments
  * @client: the name and the broker
- * @settings: how to attach, and how long to wait; read as they are then
- * @interrupt: what to wait in; borrows the consumer of @attachment
+ * @settings: how to attach, and how long to wait; read at each use
+ * @interrupt: the waits of the source; borrows the consumer of @attachment
  */
 void
 gst_datahub_attachment_init (GstDatahubAttachment *attachment,

@@ -27,11 +27,13 @@ typedef struct
   const GstDatahubSrcSettings *settings; /* object lock */
   GstDatahubInterrupt *interrupt;
 
-  /* Owned; NULL: none. The streaming thread alone sets and closes it, the former
-   * under the lock of `interrupt`, so that it may use it without the lock. Other
-   * threads hold the lock as long as they use it. All others that use a consumer
-   * borrow it through this field, and none keeps a copy beyond a call. */
+  /* Owned; NULL: none. Only the streaming thread sets it, under the lock of
+   * `interrupt`, so the streaming thread may use it without the lock. Another
+   * thread must hold the lock while it uses it. The reader and the interrupt
+   * borrow the consumer through this field. The heartbeat is stopped before the
+   * consumer is closed. Leases in buffers keep the closed handle alive. */
   DatahubConsumer *consumer;
+
   GstDatahubAttachmentCounters counters; /* the lock of `interrupt` */
 
   /* The streaming thread's. */

@@ -157,7 +157,7 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
       gst_datahub_format_local_group (&start));
 }
 
-/* Pushes the event, now or behind the segment that is to come. Takes @event. */
+/* Pushes the event, now or after the next segment. Takes @event. */
 void
 gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event)
 {

@@ -4,13 +4,14 @@
  * current wait, and every later one until it is undone.
  *
  * A wake-up costs time and polling costs power; the user chooses between them.
- * Notifications of the broker are another way to be woken. */
+ * Notifications of the broker are another way to be woken.
+ * Tests: gst-stopping, gst-strict, gst-processes */
 #include "gstdatahubinterrupt.h"
 
 /* Spinning pays where the next buffer is that near; a futex wake costs about as
  * much. */
 #define SPIN_NS (20 * GST_USECOND)
-/* With wake=notify the block is checked this often without a notification. */
+/* wake=notify also polls at this interval. */
 #define NOTIFY_SLICE (100 * GST_MSECOND)
 
 /**
@@ -130,7 +131,7 @@ gst_datahub_interrupt_set_introduction (GstDatahubInterrupt *interrupt,
     g_cancellable_cancel (cancellable);
 }
 
-/* The streaming thread has ended, and has let go of its consumer. */
+/* Called when the streaming thread has ended and has released its consumer. */
 void
 gst_datahub_interrupt_stop (GstDatahubInterrupt *interrupt)
 {
@@ -167,9 +168,9 @@ gst_datahub_interrupt_prepare_read (DatahubConsumer *consumer,
       wake == GST_DATAHUB_WAKE_ADAPTIVE ? SPIN_NS : 0);
 }
 
-/* Waits for a notification once one came, and for the futex until then. Either
- * way it looks by itself after a while: data that came without being heard of
- * means that the broker, or the way to it, is not what it was. */
+/* Waits for a notification if one has arrived before, and otherwise on the
+ * futex. In both cases it polls after a while: if data arrived without a
+ * notification, the broker or its connection does not work any more. */
 static DatahubResult
 read_notified (const GstDatahubInterrupt *interrupt, DatahubView *view,
     DatahubError *error)

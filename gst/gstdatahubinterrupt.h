@@ -15,8 +15,8 @@ typedef struct
 {
   GstBaseSrc *src; /* borrowed: it owns this */
 
-  /* Guards what follows, and of the source its counters. Innermost; never held
-   * in a wait but that of `wakeup`, which releases it. */
+  /* Guards the fields below, and the counters of the source. Innermost lock;
+   * must not be held in a wait except that of `wakeup`, which releases it. */
   GMutex lock;
   GCond wakeup;
   DatahubConsumer *const *consumer; /* the field of the attachment, its owner */

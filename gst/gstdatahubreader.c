@@ -5,7 +5,8 @@
  * twice.
  *
  * Every result of a read is handled here; the attachment decides if the consumer
- * stays when its producer is gone. */
+ * stays when its producer is gone.
+ * Tests: gst-events, gst-joiners, gst-delivery, gst-damage */
 #include "gstdatahubreader.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
@@ -32,7 +33,7 @@ gst_datahub_reader_clear (GstDatahubReader *reader)
   g_clear_pointer (&reader->in_force, g_bytes_unref);
 }
 
-/* ---- the producer comes and goes ---- */
+/* ---- producers start and stop ---- */
 
 /* The sticky records are passed on again, as after joining. */
 static void
