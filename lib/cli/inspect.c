@@ -140,7 +140,7 @@ print_block (const DatahubBlockInfo *info)
   print_line ("Block", "%s (%s)", info->channel, info->uuid);
   print_line ("State", "%s, layout %u.%u, since %s", state_word (info),
       info->major, info->minor, since);
-  print_line ("Producer", "pid %d, %s; its last sign of life was %.1f s ago",
+  print_line ("Producer", "pid %d, %s; last heartbeat %.1f s ago",
       info->producer_pid, info->producer_alive ? "alive" : "gone",
       (double) info->silent_ns / 1e9);
   print_line ("Caps", "%s", *info->caps ? info->caps : "none yet");
