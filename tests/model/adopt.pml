@@ -2,8 +2,8 @@
 /* Adoption: the producer is killed at any step, and so is whoever goes on with
  * its block; a reader that stays attached holds a record from one life into the
  * next. Payloads may be shared by two records; what an adopter commits is held
- * back until it publishes. lib/core/producer/producer-adopt.c, producer-ring.c,
- * producer-commit.c.
+ * back until it publishes. lib/core/producer/producer-adopt.c, producer-inherit.c,
+ * producer-ring.c, producer-commit.c, producer-show.c.
  *
  * Other models have the rest of it: gate (C4, joiners), sticky (C2, contexts),
  * wake (C8, sleepers), pool (C9, pools), name (C0, candidates), lock (C7).

@@ -3,7 +3,7 @@
  * a pool added just before, names removed, a consumer that attaches meanwhile.
  * The producer dies anywhere; a successor then closes on its behalf.
  * lib/core/consumer/consumer-read.c (try_read, read_until), consumer.c (attach),
- * producer-close.c (close), block-names.c (laggards, close_for_the_dead).
+ * producer-close.c (close), named-memory.c (wait_for_laggards), block-names.c (laggards, close_for_the_dead).
  *
  * @covers A7 and state and byte 0 with B1; pools_seen, pool_changes, the names
  * @mutant HEAD_FIRST | B1, G2 | head loaded before the state

@@ -3,14 +3,14 @@
  * description, another process, and a joiner that takes the row for itself; the
  * kernel's lock on the row's byte elects one. Two deaths anywhere, of who cleans
  * as of who joined; the next one does it all again. A consumer may fork: the
- * child has its parent's description. lib/core/producer/producer-wait.c (reap_row),
+ * child has its parent's description. lib/core/producer/producer-reaper.c, named-memory.c (reap_row),
  * rows.c (row_is_neutral, row_clean), consumer.c (claim_row, occupy_row, close),
  * os-fork.c.
  *
  * All words here are seq_cst, and the lock orders the rest: no buffers.
  * A lock belongs to an open description, not to a process: it does not conflict
  * with itself, and goes with the last descriptor or by F_UNLCK of any of them.
- * @covers the row's lock byte, reap_fd, reap_lock; state last; after_fork_child
+ * @covers the row's lock byte, fd and lock of the reaper; state last; after_fork_child
  * @also FORK | the consumer forks; one death
  * @mutant NO_REAP_LOCK | D3 | two threads clean with one description, and no mutex
  * @mutant SELF_REAP | D3 | a process cleans with the description of its own row

@@ -2,8 +2,8 @@
 /* The server of a strict block: how clients come by pools, which have no names there.
  * One thread grows, another commits and lets old pools go, the server's lets a client
  * in and sends it what is owed; the producer dies at any step, or the client. What
- * a full socket did not take before the producer's death is out of reach. lib/core/producer/strict-server.c, producer-pools.c
- * (pool_create, producer_tidy), strict-client.c (strict_client_take_pool, keep_pool).
+ * a full socket did not take before the producer's death is out of reach. lib/core/producer/strict-server.c, producer-grow.c
+ * (producer_add_pool, producer_tidy), strict-client.c (strict_client_take_pool, keep_pool).
  *
  * Between the steps lie locks or system calls: no buffers. Gates and pins are those
  * of pool, rows those of strict.

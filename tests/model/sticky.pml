@@ -3,8 +3,8 @@
  * again. A record is freed when ring, sticky word and contexts let go of it and
  * nobody pins it. The reader pins a buffer and reads its caps unpinned, or reads
  * the sticky word, also while it holds the same record. lib/core/:
- * producer-ring.c (free_record), producer-commit.c (publish_sticky),
- * consumer-view.c (get_context, read_sticky), consumer-lease.c, producer-adopt.c
+ * producer-ring.c (free_record), producer-show.c (ring_publish_sticky),
+ * consumer-view.c (get_context, read_sticky), consumer-lease.c, producer-inherit.c
  * (judge_sticky, count_contexts).
  *
  * @covers the sticky words by B2 to B4, ctx, leases, A7 before the sticky word

@@ -4,14 +4,14 @@
  * looks for the dead too, and scans whatever is mapped where rows are. A client may
  * pin all it likes, hang up and read on, or give its token back and write on to
  * the row that it had. Both clients and the producer die at any step.
- * lib/core/producer/strict-memory.c, strict-server.c (listen_to, give_access, send_access),
- * strict-client.c (take_over, strict_client_close), producer-wait.c (charge_blockers),
+ * lib/core/producer/strict-rows.c, strict-server.c (listen_to, give_access, send_access),
+ * strict-client.c (take_over, strict_client_close), producer-evict.c (ring_charge_blockers),
  * producer-ring.c (row_needs, scan_pins).
  *
  * Between the steps of the two threads lie system calls or locks, the pins are
  * pin-ring's: no buffers. A message on its way has descriptors of its own, which
  * the kernel closes if nobody is left to take it.
- * @covers tokens, rows as objects, strict_hwm, claims, reap_lock; GATE: accounts of
+ * @covers tokens, rows as objects, rows_hwm, claims, the lock of the reaper; GATE: accounts of
  *   who is in the way
  * @also PRODUCER_DIES | at any step, and one client
  * @long TWO_ROWS | both clients may be in

@@ -2,7 +2,7 @@
 /* Sleeping and waking: two readers, a producer that commits and changes its
  * state, an interrupt. The 100 ms slice is a wake-up of its own that exists only
  * once the producer is dead: a living one must never need it.
- * lib/core/consumer/consumer-wait.c, producer-commit.c (publish_batch),
+ * lib/core/consumer/consumer-wait.c, producer-commit.c (publish_batch), producer-show.c (ring_show),
  * producer-close.c (close), os-linux.c (futex).
  *
  * @covers A7 A9 A8, B8 B7 B9, interrupted, flush_word, the slice

@@ -234,6 +234,14 @@ os_reserve (int fd, uint64_t size)
   return allocate (fd, size) == 0;
 }
 
+void
+os_close (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
 int
 os_open_existing (int dir, const char *name, bool writable)
 {

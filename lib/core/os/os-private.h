@@ -44,6 +44,7 @@ int os_open_directory (DatahubError *error);
 int os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error);
 int os_open_existing (int dir, const char *name, bool writable);
+void os_close (int *fd); /* -1 before: there is none; -1 after */
 bool os_link (int fd, int dir, const char *name);
 bool os_link_again (int dir, const char *from, const char *to);
 bool os_unlink (int dir, const char *name);

@@ -10,17 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* How long a close waits for stream consumers to open the newest pools. */
-#define CLOSE_PATIENCE_NS (300 * NS_PER_MS)
-
-void
-producer_close_fd (int *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-  *fd = -1;
-}
-
 /* The last reference is gone: no call and no loan is left. Files that were left
  * to the consumers may have lost the last of them meanwhile. */
 void
@@ -29,17 +18,13 @@ producer_free (DatahubProducer *producer)
   Uuid uuid = producer->block.uuid;
   uint32_t user = producer->block.user;
   int dir = -1;
-  strict_server_free (producer->server);
-  producer->server = NULL;
   for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (producer->pools[i])
-      pool_free (producer, producer->pools[i], false);
-  if (producer->block.g.strict)
-    strict_free (producer);
-  producer_close_fd (&producer->ctl_fd);
-  producer_close_fd (&producer->con_fd);
-  if (producer->reap_fd >= 0)
-    os_close_lock_fd (producer->reap_fd);
+    if (producer->pools.table[i])
+      pool_free (&producer->pools, producer->pools.table[i], false);
+  producer->backing.funcs->free (producer);
+  os_close (&producer->backing.ctl_fd);
+  os_close (&producer->backing.con_fd);
+  reaper_close (&producer->reaper);
   if (producer->keeps_parts) {
     dir = producer->block.dir;
     producer->block.dir = -1;
@@ -50,12 +35,9 @@ producer_free (DatahubProducer *producer)
     block_reclaim_dead (dir, user, &uuid);
     close (dir);
   }
-  free (producer->ring);
-  free (producer->records);
-  free (producer->free_recs);
-  free (producer->limbo);
+  ring_free_state (&producer->ring);
   pthread_mutex_destroy (&producer->lock);
-  pthread_mutex_destroy (&producer->reap_lock);
+  pthread_mutex_destroy (&producer->reaper.lock);
   free (producer);
 }
 
@@ -68,29 +50,6 @@ producer_unref (DatahubProducer *producer)
   pthread_mutex_unlock (&producer->lock);
   if (last)
     producer_free (producer);
-}
-
-/* Gives living consumers the time to open pools they have
- * not seen; they were woken. Returns whether some still have not. */
-static bool
-wait_for_laggards (DatahubProducer *producer)
-{
-  WakePage *wake = producer->block.wake;
-  int64_t end = os_now () + CLOSE_PATIENCE_NS;
-  bool lagging;
-  store_seq (&producer->block.header->producer_waiting, WAITING_SLOT);
-  STEP (CLOSE_WAITING_STORED);
-  for (;;) {
-    uint32_t room = load_seq (&wake->room);
-    lagging = block_names_lagging (&producer->block);
-    STEP (CLOSE_LAGGARDS_LOOKED);
-    if (!lagging || os_now () > end)
-      break;
-    os_futex_wait (&wake->room, room, NULL, 0, ROOM_SLICE_NS);
-  }
-  store_seq (&producer->block.header->producer_waiting, 0);
-  STEP (CLOSE_WAITING_TAKEN_BACK);
-  return lagging;
 }
 
 /* Byte 0 is ours, so the names are ours to remove; the entry only where it
@@ -139,19 +98,18 @@ datahub_producer_close (DatahubProducer *producer)
   pthread_mutex_lock (&producer->lock);
   producer->closed = true;
   published = producer->published;
-  left = producer->held_back;
+  left = producer->ring.held_back;
   if (!left)
     mark_closed (header);
   pthread_mutex_unlock (&producer->lock);
   os_futex_wake (&header->wake);
   STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
-  if (producer->server)
-    strict_server_close (producer
-                             ->server); /* clients have every pool already */
+  producer->backing.funcs->stop_serving (&producer->backing);
   producer->keeps_parts = left;
   if (published && !left)
-    unlink_names (producer, !producer->server && wait_for_laggards (producer));
+    unlink_names (producer,
+        producer->backing.funcs->wait_for_laggards (&producer->backing));
   producer_unref (producer);
 }
 

@@ -34,11 +34,12 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
 {
   const DatahubCommitMemory *last;
   SlotRef slot;
-  /* the caller may use the memory after the payload as long as the loan */
+  /* what is behind the payload is the caller's for as long as the loan is */
   if (commit->n_memories == 0 || !commit->release)
     return false;
   last = &commit->memories[commit->n_memories - 1];
-  slot = (SlotRef){ pool_find (producer, last->slot->pool), last->slot->slot };
+  slot = (SlotRef){ pool_find (&producer->pools, last->slot->pool),
+    last->slot->slot };
   /* a slot that other records or payloads share is not ours to write to */
   if (!slot.pool || slot.pool->refs[slot.slot] != 1)
     return false;
@@ -63,12 +64,12 @@ choose_meta_location (DatahubProducer *producer, Call *call, uint32_t i)
     return ATTEMPT_DONE;
   }
   location->offset = 0;
-  if (commit->meta_size > producer->newest[POOL_SMALL]->shape.stride) {
+  if (commit->meta_size > producer->pools.newest[POOL_SMALL]->shape.stride) {
     call->kind = POOL_SMALL;
     call->grow_stride = commit->meta_size;
     return ATTEMPT_GROW;
   }
-  return pool_take (producer, call, POOL_SMALL, &location->slot);
+  return producer_take_slot (producer, call, POOL_SMALL, &location->slot);
 }
 
 static void
@@ -76,7 +77,7 @@ drop_places (DatahubProducer *producer, Call *call)
 {
   for (uint32_t i = 0; i < call->n_meta_locations; i++)
     if (call->meta_locations[i].slot.pool)
-      slot_unref (producer, call->meta_locations[i].slot);
+      slot_unref (&producer->pools, call->meta_locations[i].slot);
   call->n_meta_locations = 0;
 }
 
@@ -105,7 +106,8 @@ fill_memories (DatahubProducer *producer, const DatahubCommit *commit,
   record->n_mem = commit->n_memories;
   for (uint32_t i = 0; i < commit->n_memories; i++) {
     const DatahubCommitMemory *m = &commit->memories[i];
-    SlotRef slot = { pool_find (producer, m->slot->pool), m->slot->slot };
+    SlotRef slot = { pool_find (&producer->pools, m->slot->pool),
+      m->slot->slot };
     /* the reference of a loan that ends becomes the record's */
     if (ends_loan (commit, i))
       producer->references--; /* never the last: the caller has one */
@@ -142,9 +144,9 @@ fill_meta (Call *call, uint32_t i, RecordRefs *state, BlockRecord *record)
     memcpy (at, commit->meta, commit->meta_size);
 }
 
-/* A sticky record only refers to types that precede it in a stream. Otherwise
- * caps would refer to the current segment, which refers to the previous caps,
- * and so on, and every sticky record would be kept for ever. */
+/* A sticky record refers only to those that come before it in a stream: caps that
+ * referred to the segment in force, which refers to the caps before, and so on,
+ * would keep every sticky record there ever was. */
 static void
 fill_contexts (DatahubProducer *producer, DatahubRecordType type,
     RecordRefs *state, BlockRecord *record)
@@ -152,68 +154,12 @@ fill_contexts (DatahubProducer *producer, DatahubRecordType type,
   uint32_t own = (uint32_t) (type - DATAHUB_RECORD_STREAM_START);
   uint32_t n = own < DATAHUB_N_CONTEXTS ? own : DATAHUB_N_CONTEXTS;
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++) {
-    uint32_t ctx = i < n ? producer->sticky[i] : RECORD_NONE;
+    uint32_t ctx = i < n ? producer->ring.sticky[i] : RECORD_NONE;
     state->ctx[i] = record->ctx[i] = (uint16_t) ctx;
-    record->ctx_seq[i] = i < n ? producer->sticky_seq[i] : DATAHUB_NONE;
+    record->ctx_seq[i] = i < n ? producer->ring.sticky_seq[i] : DATAHUB_NONE;
     if (ctx != RECORD_NONE)
-      producer->records[ctx].refs++;
+      producer->ring.records[ctx].refs++;
   }
-}
-
-static void
-replace_sticky (DatahubProducer *producer, uint32_t which, uint64_t sequence,
-    uint32_t record)
-{
-  uint32_t old = producer->sticky[which];
-  producer->sticky[which] = (uint16_t) record;
-  producer->sticky_seq[which] = record == RECORD_NONE ? DATAHUB_NONE : sequence;
-  producer->sticky_words[which] = RING_WORD (sequence, record);
-  producer->sticky_changed |= 1u << which;
-  if (record != RECORD_NONE)
-    producer->records[record].refs++;
-  if (old != RECORD_NONE)
-    ring_unref (producer, old);
-}
-
-/* Stores the sticky words that changed; each store retires the old record for
- * readers of that word, as A3 does for the ring. Until then that record has a
- * reference for being reachable. */
-static void
-publish_sticky (DatahubProducer *producer)
-{
-  if (!producer->sticky_changed)
-    return;
-  for (uint32_t i = 0; i < N_STICKY; i++)
-    if (producer->sticky_changed >> i & 1) {
-      uint32_t old = producer->shown[i], now = producer->sticky[i];
-      store_seq (&producer->block.sticky[i], producer->sticky_words[i]);
-      STEP (STICKY_STORED);
-      producer->shown[i] = (uint16_t) now;
-      if (now != RECORD_NONE)
-        producer->records[now].refs++;
-      if (old != RECORD_NONE)
-        ring_unref (producer, old);
-    }
-  producer->sticky_changed = 0;
-}
-
-/* Sticky records follow GstPad's rules: a new stream drops tags and EOS, more
- * data after EOS drops EOS. */
-StickyChange
-ring_sticky_change (DatahubRecordType type, uint32_t which)
-{
-  if (which == STICKY_EOS) {
-    if (type == DATAHUB_RECORD_EOS)
-      return STICKY_REPLACED;
-    return type == DATAHUB_RECORD_EVENT || type == DATAHUB_RECORD_TAGS
-        ? STICKY_KEPT
-        : STICKY_DROPPED;
-  }
-  if (type == (DatahubRecordType) (DATAHUB_RECORD_STREAM_START + which))
-    return STICKY_REPLACED;
-  return type == DATAHUB_RECORD_STREAM_START && which == DATAHUB_CONTEXT_TAGS
-      ? STICKY_DROPPED
-      : STICKY_KEPT;
 }
 
 static void
@@ -222,14 +168,15 @@ update_sticky (DatahubProducer *producer, DatahubRecordType type,
 {
   /* the many that change nothing */
   if (type == DATAHUB_RECORD_BUFFER
-      && producer->sticky[STICKY_EOS] == RECORD_NONE)
+      && producer->ring.sticky[STICKY_EOS] == RECORD_NONE)
     return;
   for (uint32_t i = 0; i < N_STICKY; i++) {
     StickyChange change = ring_sticky_change (type, i);
     if (change == STICKY_REPLACED)
-      replace_sticky (producer, i, sequence, record);
-    else if (change == STICKY_DROPPED && producer->sticky[i] != RECORD_NONE)
-      replace_sticky (producer, i, sequence, RECORD_NONE);
+      ring_replace_sticky (&producer->ring, i, sequence, record);
+    else if (change == STICKY_DROPPED
+        && producer->ring.sticky[i] != RECORD_NONE)
+      ring_replace_sticky (&producer->ring, i, sequence, RECORD_NONE);
   }
 }
 
@@ -238,15 +185,15 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
     uint64_t sequence, uint32_t index, uint64_t now)
 {
   const DatahubCommit *commit = &call->commits[i];
-  RecordRefs *state = &producer->records[index];
+  RecordRefs *state = &producer->ring.records[index];
   BlockRecord *record = block_record (&producer->block, index);
   state->refs = 1; /* the ring's */
   state->rank = (uint8_t) rank_of (commit->type, commit->flags);
-  producer->n_lesser += rank_is_lesser ((Rank) state->rank);
+  producer->ring.n_lesser += rank_is_lesser ((Rank) state->rank);
   state->n_slots = 0;
   record->seq = sequence;
   STEP (RECORD_BEGUN);
-  record->ordinal = producer->ordinal;
+  record->ordinal = producer->ring.ordinal;
   record->commit_ns = now;
   record->pts = commit->pts;
   record->dts = commit->dts;
@@ -266,9 +213,8 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   STEP (RECORD_FILLED);
 }
 
-/* Statistics, and the start positions of joining consumers; stored before A7
- * makes them valid. The count of buffers comes after it: an adopter relies on
- * it (C11). */
+/* Telemetry, and where joiners start; stored before A7 makes them true. The
+ * count of buffers comes after it: an adopter relies on it (C11). */
 static void
 note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     uint64_t sequence)
@@ -279,91 +225,37 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     return;
   for (uint32_t i = 0; i < commit->n_memories; i++)
     bytes += commit->memories[i].size;
-  producer->ordinal++;
+  producer->ring.ordinal++;
   store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
-  producer->last_buffer = sequence;
+  producer->ring.last_buffer = sequence;
   store_relaxed (&header->last_buffer_seq, sequence);
   if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT)) {
-    producer->last_key = sequence;
+    producer->ring.last_key = sequence;
     store_relaxed (&header->last_key_seq, sequence);
   }
   STEP (BUFFER_NOTED);
 }
 
-/* Whether a consumer sleeps and must be woken. The bits are taken (A9), so that
- * one sleep costs one wake, even if the sleeper is slow to run. Only after that
- * `wake` is incremented (A8). A sleeper loads `wake` first (B8), then sets its
- * bit (B7), then looks at the head: if its bit was taken, the value it sleeps
- * on is old and the kernel refuses; if it was not, it sees the head or the next
- * commit sees the bit. */
-static bool
-take_waiters (DatahubProducer *producer)
-{
-  shared_u32 *wake = &producer->block.header->wake;
-  uint64_t taken = 0;
-  for (uint32_t w = 0; w < N_WAITER_WORDS; w++) {
-    shared_u64 *word = &producer->block.wake->waiters[w];
-    if (load_seq (word))
-      taken |= exchange_seq (word, 0); /* A9 */
-  }
-  if (!taken)
-    return false;
-  STEP (A9_WAITERS_TAKEN);
-  store_seq (wake, load_relaxed (wake) + 1); /* A8 */
-  STEP (A8_WAKE_STEPPED);
-  return true;
-}
-
-/* Makes all committed records visible. Returns whether a consumer sleeps and
- * must be woken. */
-bool
-ring_show (DatahubProducer *producer, uint64_t now)
-{
-  BlockHeader *header = producer->block.header;
-  producer->shown_head = producer->head;
-  store_seq (&header->head, producer->head); /* A7: all or nothing */
-  STEP (A7_HEAD_STORED);
-  /* after A7: a process killed before it leaves nothing of the batch visible */
-  publish_sticky (producer);
-  store_relaxed (&header->records, producer->head);
-  store_relaxed (&header->buffers, producer->ordinal);
-  store_relaxed (&header->heartbeat, now);
-  STEP (HEARTBEAT_STORED);
-  return take_waiters (producer);
-}
-
-/* Publishes the records that an adopter holds back until
- * datahub_producer_publish(). */
-void
-ring_show_early (DatahubProducer *producer)
-{
-  producer->held_back = false;
-  ring_show (producer, (uint64_t) os_now ());
-  /* at once: to make room they have to read */
-  os_futex_wake (&producer->block.header->wake);
-  STEP (COMMIT_WOKE);
-}
-
 static void
 publish_batch (DatahubProducer *producer, Call *call)
 {
-  uint64_t first = producer->head, now = (uint64_t) os_now ();
+  uint64_t first = producer->ring.head, now = (uint64_t) os_now ();
   uint32_t taken;
   for (uint32_t i = 0; i < call->n_commits; i++) {
-    taken = producer->free_recs[--producer->n_free_recs];
+    taken = producer->ring.free_recs[--producer->ring.n_free_recs];
     fill_record (producer, call, i, first + i, taken, now);
     note_buffer (producer, &call->commits[i], first + i);
-    *ring_private (producer, first + i) = (uint16_t) taken;
+    *ring_private (&producer->ring, first + i) = (uint16_t) taken;
     store_release (block_ring_word (&producer->block, first + i),
         RING_WORD (first + i, taken)); /* A6 */
     STEP (A6_WORD_STORED);
-    /* later records of the batch refer to this one */
+    /* later ones of the batch stand in this one */
     update_sticky (producer, call->commits[i].type, first + i, taken);
   }
   call->n_meta_locations = 0;
-  producer->head = first + call->n_commits;
-  if (!producer->held_back)
-    call->wake = ring_show (producer, now);
+  producer->ring.head = first + call->n_commits;
+  if (!producer->ring.held_back)
+    call->wake = ring_show (&producer->ring, now);
   call->first_sequence = first;
 }
 
@@ -372,10 +264,10 @@ publish_batch (DatahubProducer *producer, Call *call)
 static void
 stop_holding_back (DatahubProducer *producer, uint32_t n)
 {
-  if (producer->held_back
-      && producer->head + n - producer->shown_head
+  if (producer->ring.held_back
+      && producer->ring.head + n - producer->ring.shown_head
           > producer->block.g.ring_size)
-    ring_show_early (producer);
+    ring_show_early (&producer->ring);
 }
 
 static bool
@@ -388,7 +280,7 @@ is_commit_sound (DatahubProducer *producer, const DatahubCommit *commit)
     return false;
   for (uint32_t i = 0; i < commit->n_memories; i++) {
     const DatahubCommitMemory *m = &commit->memories[i];
-    const Pool *pool = pool_find (producer, m->slot->pool);
+    const Pool *pool = pool_find (&producer->pools, m->slot->pool);
     if (!pool || m->slot->slot >= pool->shape.n_slots
         || pool->refs[m->slot->slot] == 0 || m->offset > m->slot->size
         || m->size > m->slot->size - m->offset
@@ -421,15 +313,17 @@ attempt_commit (DatahubProducer *producer, Call *call)
   if (!call->checked && !check_commits (producer, call))
     return ATTEMPT_DONE;
   stop_holding_back (producer, n);
-  while (producer->head + n - producer->tail > producer->block.g.ring_size)
-    if (!ring_retire_oldest (producer))
+  while (producer->ring.head + n - producer->ring.tail
+      > producer->block.g.ring_size)
+    if (!ring_retire_oldest (&producer->ring))
       return ATTEMPT_WAIT;
-  while (producer->n_free_recs < n) {
-    if (producer->n_limbo && ring_reclaim (producer))
+  while (producer->ring.n_free_recs < n) {
+    if (producer->ring.n_limbo
+        && ring_reclaim (&producer->ring, &producer->pools))
       continue;
-    if (ring_live_records (producer) <= RING_MIN_KEPT)
+    if (ring_live_records (&producer->ring) <= RING_MIN_KEPT)
       return ATTEMPT_EXHAUSTED;
-    if (!ring_retire_oldest (producer))
+    if (!ring_retire_oldest (&producer->ring))
       return ATTEMPT_WAIT_ANY;
   }
   for (; call->n_meta_locations < n; call->n_meta_locations++) {
@@ -507,7 +401,7 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
 /**
  * datahub_producer_commit_batch:
  * @producer: a producer
- * @records: the records; copied
+ * @records: what to publish; copied
  * @n_records: how many, 1 to datahub_producer_get_batch_max()
  * @timeout_ns: how long to wait for reliable consumers
  * @first_sequence: (out) (optional): the sequence of the first record
@@ -530,10 +424,10 @@ datahub_producer_commit_batch (DatahubProducer *producer,
   if (n_records == 0)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "An empty batch cannot be committed.");
-  if (n_records > producer->batch_max)
+  if (n_records > producer->ring.batch_max)
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A batch of %u records is too big for a ring of %u: at most %u.",
-        n_records, producer->block.g.ring_size, producer->batch_max);
+        n_records, producer->block.g.ring_size, producer->ring.batch_max);
   return commit_all (producer, records, n_records, meta_locations, timeout_ns,
       first_sequence, error);
 }
@@ -541,7 +435,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
 /**
  * datahub_producer_commit:
  * @producer: a producer
- * @record: the record; copied
+ * @record: what to publish; copied
  * @timeout_ns: how long to wait for reliable consumers
  * @sequence: (out) (optional): the sequence it got
  * @error: (out) (optional): why it failed
@@ -563,9 +457,9 @@ datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
  * datahub_producer_flush:
  * @producer: a producer
  *
- * Live consumers skip all unread records; leases stay. Reliable ones continue
- * to read. Both see the next record marked `flushed`. A pending EOS and the
- * current segment are dropped. Does not block.
+ * Live consumers skip what they have not read yet; leases stay. Reliable ones
+ * read on. Both see the next record marked `flushed`. A pending EOS and the
+ * segment in force are forgotten. Does not block.
  *
  * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_FORKED
  */
@@ -576,17 +470,18 @@ datahub_producer_flush (DatahubProducer *producer)
   if (producer->generation != os_generation ())
     return DATAHUB_ERROR_FORKED;
   pthread_mutex_lock (&producer->lock);
-  if (producer->held_back)
-    ring_show (producer, (uint64_t) os_now ());
-  producer->held_back = false;
-  store_release (&header->flush_seq, producer->head);
+  if (producer->ring.held_back)
+    ring_show (&producer->ring, (uint64_t) os_now ());
+  producer->ring.held_back = false;
+  store_release (&header->flush_seq, producer->ring.head);
   STEP (FLUSH_SEQ_STORED);
-  if (producer->sticky[STICKY_EOS] != RECORD_NONE)
-    replace_sticky (producer, STICKY_EOS, producer->head, RECORD_NONE);
-  if (producer->sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
-    replace_sticky (producer, DATAHUB_CONTEXT_SEGMENT, producer->head,
+  if (producer->ring.sticky[STICKY_EOS] != RECORD_NONE)
+    ring_replace_sticky (&producer->ring, STICKY_EOS, producer->ring.head,
         RECORD_NONE);
-  publish_sticky (producer);
+  if (producer->ring.sticky[DATAHUB_CONTEXT_SEGMENT] != RECORD_NONE)
+    ring_replace_sticky (&producer->ring, DATAHUB_CONTEXT_SEGMENT,
+        producer->ring.head, RECORD_NONE);
+  ring_publish_sticky (&producer->ring);
   store_seq (&header->wake, load_relaxed (&header->wake) + 1);
   STEP (FLUSH_WAKE_STEPPED);
   pthread_mutex_unlock (&producer->lock);

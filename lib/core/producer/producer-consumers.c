@@ -9,12 +9,10 @@
 #define CONSUMER_SLICE_NS SLEEP_SLICE_NS
 #define JANITOR_NS NS_PER_S
 
-/* Rows with a lock that only the producer can test are checked first. */
 static void
-look_at_strict_rows (DatahubProducer *producer)
+update_claims (DatahubProducer *producer)
 {
-  if (producer->block.g.strict)
-    producer_reap (producer, 0);
+  producer->backing.funcs->update_claims (&producer->reaper);
 }
 
 static uint32_t
@@ -22,7 +20,7 @@ count_started (DatahubProducer *producer)
 {
   DatahubConsumerInfo info;
   uint32_t n = 0, rows = block_rows_in_use (&producer->block);
-  look_at_strict_rows (producer);
+  update_claims (producer);
   for (uint32_t i = 0; i < rows; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &info)
         && info.state == DATAHUB_CONSUMER_ACTIVE && info.alive)
@@ -109,7 +107,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
       return DATAHUB_TIMEOUT;
     os_futex_wait (&wake->attention, now, NULL, 0,
         slice_until (end, CONSUMER_SLICE_NS));
-    producer_reap (producer, JANITOR_NS);
+    reaper_run (&producer->reaper, JANITOR_NS);
   }
 }
 
@@ -131,7 +129,7 @@ datahub_producer_list_consumers (DatahubProducer *producer,
   uint32_t n = 0, rows;
   if (producer->generation != os_generation ())
     return 0;
-  look_at_strict_rows (producer);
+  update_claims (producer);
   rows = block_rows_in_use (&producer->block);
   for (uint32_t i = 0; i < rows && n < max_infos; i++)
     if (row_read_info (&producer->block, producer->block.lck, i, &infos[n])

@@ -21,10 +21,10 @@
  * nothing now. The test for pins is only a hint here: the scan before the
  * record is reused decides. */
 static bool
-would_free_a_slot (const DatahubProducer *producer, uint32_t record,
-    const Pool *pool, const PinScan *pins)
+would_free_a_slot (const Ring *ring, uint32_t record, const Pool *pool,
+    const PinScan *pins)
 {
-  const RecordRefs *state = &producer->records[record];
+  const RecordRefs *state = &ring->records[record];
   if (state->refs != 1 || pin_scan_is_pinned (pins, record))
     return false;
   for (uint32_t i = 0; i < state->n_slots; i++)
@@ -34,84 +34,77 @@ would_free_a_slot (const DatahubProducer *producer, uint32_t record,
 }
 
 static void
-fill_tombstone (DatahubProducer *producer, uint32_t from, uint32_t to)
+fill_tombstone (Ring *ring, uint32_t from, uint32_t to)
 {
-  RecordRefs *state = &producer->records[to];
-  BlockRecord *record = block_record (&producer->block, to);
+  RecordRefs *state = &ring->records[to];
+  BlockRecord *record = block_record (ring->block, to);
   *state = (RecordRefs){ .refs = 1, .rank = RANK_TOMBSTONE };
-  memcpy (record, block_record (&producer->block, from),
+  memcpy (record, block_record (ring->block, from),
       offsetof (BlockRecord, inline_bytes));
   record->type = RECORD_TYPE_TOMBSTONE;
   record->n_mem = 0;
   record->meta_size = 0;
   record->meta_gen = 0;
   record->checksum_kind = DATAHUB_CHECKSUM_NONE;
-  memcpy (state->ctx, producer->records[from].ctx, sizeof state->ctx);
+  memcpy (state->ctx, ring->records[from].ctx, sizeof state->ctx);
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++)
     if (state->ctx[i] != RECORD_NONE)
-      producer->records[state->ctx[i]].refs++;
+      ring->records[state->ctx[i]].refs++;
   STEP (T3_TOMBSTONE_FILLED);
 }
 
 static void
-bury (DatahubProducer *producer, uint64_t s, uint32_t record)
+bury (Ring *ring, uint64_t s, uint32_t record)
 {
-  uint32_t tombstone = producer->free_recs[--producer->n_free_recs];
-  fill_tombstone (producer, record, tombstone); /* T3 */
-  store_seq (block_ring_word (&producer->block, s),
+  uint32_t tombstone = ring->free_recs[--ring->n_free_recs];
+  fill_tombstone (ring, record, tombstone); /* T3 */
+  store_seq (block_ring_word (ring->block, s),
       RING_WORD (s, tombstone)); /* T4: A3 of the one, A6 of the other */
   STEP (T4_TOMBSTONE_STORED);
-  *ring_private (producer, s) = (uint16_t) tombstone;
-  producer->n_tombstones++;
-  producer->n_lesser--;
-  producer->n_given_up++;
-  ring_unref (producer, record);
+  *ring_private (ring, s) = (uint16_t) tombstone;
+  ring->n_tombstones++;
+  ring->n_lesser--;
+  ring->n_given_up++;
+  ring_unref (ring, record);
 }
 
 /* Discards the oldest buffer below @end of @rank that would free a slot of
  * @pool. The newest buffer stays, since joining consumers start there. The lock
  * is held. */
 static bool
-give_up (DatahubProducer *producer, const Pool *pool, Rank rank, uint64_t end,
+give_up (Ring *ring, const Pool *pool, Rank rank, uint64_t end,
     const PinScan *pins)
 {
-  for (uint64_t s = producer->tail; s < end; s++) {
-    uint32_t record = *ring_private (producer, s);
-    if (producer->records[record].rank != rank || s == producer->last_buffer
-        || !would_free_a_slot (producer, record, pool, pins))
+  for (uint64_t s = ring->tail; s < end; s++) {
+    uint32_t record = *ring_private (ring, s);
+    if (ring->records[record].rank != rank || s == ring->last_buffer
+        || !would_free_a_slot (ring, record, pool, pins))
       continue;
-    bury (producer, s, record);
+    bury (ring, s, record);
     return true;
   }
   return false;
 }
 
-/* How many records of the ring can still be read. */
-uint64_t
-ring_live_records (const DatahubProducer *producer)
-{
-  return producer->head - producer->tail - producer->n_tombstones;
-}
-
 /* Makes room in @pool at the expense of the oldest droppable buffer, else of the
  * oldest delta unit. False: there is none to be had. */
-bool
-ring_give_up (DatahubProducer *producer, const Pool *pool)
+static bool
+make_room_in (Ring *ring, const Pool *pool)
 {
   PinScan pins;
   uint64_t end;
-  if (producer->n_free_recs == 0 || producer->n_lesser == 0)
+  if (ring->n_free_recs == 0 || ring->n_lesser == 0)
     return false;
-  end = ring_lowest_gate (producer); /* T1: A0, A2 */
+  end = ring_lowest_gate (ring); /* T1: A0, A2 */
   /* unpublished records are above the head that joining consumers load */
-  if (end > producer->shown_head)
-    end = producer->shown_head;
-  pin_scan_begin (producer, &pins);
-  for (uint64_t s = producer->tail; s < end; s++)
-    pin_scan_want (&pins, *ring_private (producer, s));
-  pin_scan_look (producer, &pins); /* T2 */
-  return give_up (producer, pool, RANK_DROPPABLE, end, &pins)
-      || give_up (producer, pool, RANK_DELTA, end, &pins);
+  if (end > ring->shown_head)
+    end = ring->shown_head;
+  pin_scan_begin (ring, &pins);
+  for (uint64_t s = ring->tail; s < end; s++)
+    pin_scan_want (&pins, *ring_private (ring, s));
+  pin_scan_look (ring, &pins); /* T2 */
+  return give_up (ring, pool, RANK_DROPPABLE, end, &pins)
+      || give_up (ring, pool, RANK_DELTA, end, &pins);
 }
 
 /* Whether the oldest record may go for a buffer of rank @wanted: not a key
@@ -120,14 +113,41 @@ ring_give_up (DatahubProducer *producer, const Pool *pool)
  * must continue rather than keep old key frames. A reliable consumer waits for
  * the new buffer, so if there is one, old buffers that it has read are
  * discarded. */
-bool
-ring_may_retire_for (DatahubProducer *producer, Rank wanted)
+static bool
+may_retire_for (Ring *ring, Rank wanted)
 {
   if (!rank_is_lesser (wanted)
-      || producer->records[*ring_private (producer, producer->tail)].rank
-          != RANK_KEY)
+      || ring->records[*ring_private (ring, ring->tail)].rank != RANK_KEY)
     return true;
-  if (wanted == RANK_DELTA && producer->tail != producer->last_key)
+  if (wanted == RANK_DELTA && ring->tail != ring->last_key)
     return true;
-  return ring_is_gated (producer);
+  return ring_is_gated (ring);
+}
+
+/* Rule S1: a free slot; else what limbo holds; else that of a droppable buffer
+ * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if what
+ * the slot is for is worth that. Never sleeps because of a live consumer. */
+Attempt
+producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
+    SlotRef *slot)
+{
+  Ring *ring = &producer->ring;
+  Pool *pool = producer->pools.newest[kind];
+  call->kind = kind;
+  call->grow_stride = 0;
+  while (pool->n_free == 0) {
+    if (ring->n_limbo && ring_reclaim (ring, &producer->pools))
+      continue;
+    if (ring_live_records (ring) <= RING_MIN_KEPT)
+      return ATTEMPT_STARVED;
+    if (make_room_in (ring, pool))
+      continue;
+    if (!may_retire_for (ring, call->rank))
+      return ATTEMPT_STARVED;
+    if (!ring_retire_oldest (ring))
+      return ATTEMPT_WAIT_ANY;
+  }
+  *slot = (SlotRef){ pool, pool->free[--pool->n_free] };
+  pool->refs[slot->slot] = 1;
+  return ATTEMPT_DONE;
 }

@@ -21,24 +21,16 @@ static bool
 link_parts (DatahubProducer *producer)
 {
   Block *block = &producer->block;
+  Backing *backing = &producer->backing;
   if (!os_link (block->lck, block->dir,
           name_part (block->user, &block->uuid, "lck").text))
     return false;
   STEP (PUBLISH_LCK_LINKED);
-  if (block->g.strict)
-    return true; /* nothing else has a name but the server */
   for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (producer->pools[i] && !pool_link (producer, producer->pools[i]))
+    if (producer->pools.table[i]
+        && !backing->funcs->link_pool (backing, producer->pools.table[i]))
       return false;
-  if (!os_link (producer->con_fd, block->dir,
-          name_part (block->user, &block->uuid, "con").text))
-    return false;
-  STEP (PUBLISH_CON_LINKED);
-  if (!os_link (producer->ctl_fd, block->dir,
-          name_part (block->user, &block->uuid, "ctl").text))
-    return false;
-  STEP (PUBLISH_CTL_LINKED);
-  return true;
+  return backing->funcs->link_control (backing);
 }
 
 static DatahubResult
@@ -63,25 +55,15 @@ link_entry (Block *block, DatahubError *error)
       datahub_shm_directory (), strerror (errno));
 }
 
-/* A description of its own, by way of the name, for the reaper. */
-bool
-producer_open_reaper (DatahubProducer *producer)
-{
-  Block *block = &producer->block;
-  producer->reap_fd = os_open_lock_fd (block->dir,
-      name_part (block->user, &block->uuid, "lck").text);
-  return producer->reap_fd >= 0;
-}
-
-/* An adopted block has its names; only C11 remains. */
+/* An adopted block has its names; C11 is what is left. */
 static DatahubResult
 publish_adopted (DatahubProducer *producer)
 {
   bool wake = false;
   pthread_mutex_lock (&producer->lock);
-  if (producer->held_back)
-    wake = ring_show (producer, (uint64_t) os_now ());
-  producer->held_back = false;
+  if (producer->ring.held_back)
+    wake = ring_show (&producer->ring, (uint64_t) os_now ());
+  producer->ring.held_back = false;
   pthread_mutex_unlock (&producer->lock);
   if (wake)
     os_futex_wake (&producer->block.header->wake);
@@ -116,22 +98,13 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   linked = !producer->published && !producer->closed;
   if (linked) {
     producer->published = true;
-    linked = link_parts (producer) && producer_open_reaper (producer);
+    linked = link_parts (producer) && reaper_open (&producer->reaper);
   }
   pthread_mutex_unlock (&producer->lock);
   if (!linked)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The files of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
-  if (producer->server) {
-    result = strict_server_open (producer->server, error);
-    if (result != DATAHUB_OK)
-      return result;
-  }
-  result = link_entry (&producer->block, error);
-  if (result == DATAHUB_OK && !producer->server) {
-    producer_close_fd (&producer->ctl_fd);
-    producer_close_fd (&producer->con_fd);
-  }
-  return result;
+  result = producer->backing.funcs->serve (&producer->backing, error);
+  return result == DATAHUB_OK ? link_entry (&producer->block, error) : result;
 }

@@ -5,22 +5,59 @@
  * Life of a record: free -> filled -> in the ring (A6, A7) -> retired (A3) ->
  * limbo while any row has its bit -> free (A5). Up to A7 it is
  * producer-commit.c. Records that a producer had retired when it was killed are
- * put in limbo by its adopter.
- * Tests: core-flow, core-growth, core-distrust */
-#include "producer-private.h"
+ * put in limbo by its adopter. */
+#include "ring-private.h"
+
+#include <stdlib.h>
+
+/* What a crash cannot corrupt; all records are free. False: out of memory. */
+bool
+ring_make_state (Ring *ring)
+{
+  uint32_t n = ring->block->g.n_recs;
+  ring->entries = calloc (ring->block->g.ring_size, sizeof *ring->entries);
+  ring->records = calloc (n, sizeof *ring->records);
+  ring->free_recs = calloc (n, sizeof *ring->free_recs);
+  ring->limbo = calloc (n, sizeof *ring->limbo);
+  if (!ring->entries || !ring->records || !ring->free_recs || !ring->limbo)
+    return false;
+  for (uint32_t i = 0; i < n; i++)
+    ring->free_recs[i] = (uint16_t) (n - 1 - i);
+  ring->n_free_recs = n;
+  for (uint32_t i = 0; i < N_STICKY; i++) {
+    ring->sticky[i] = ring->shown[i] = RECORD_NONE;
+    ring->sticky_seq[i] = DATAHUB_NONE;
+  }
+  ring->last_buffer = ring->last_key = DATAHUB_NONE;
+  ring->batch_max = ring->block->g.ring_size / 2;
+  if (ring->batch_max > BATCH_MAX)
+    ring->batch_max = BATCH_MAX;
+  return true;
+}
+
+void
+ring_free_state (Ring *ring)
+{
+  free (ring->entries);
+  free (ring->records);
+  free (ring->free_recs);
+  free (ring->limbo);
+  ring->records = NULL;
+  ring->entries = ring->free_recs = ring->limbo = NULL;
+}
 
 /* Only for the owner at that time: the gate of the next owner is used again.
  * (In a strict block the bit is cleared when the row gets another owner, since
  * a client writes its words.) */
 bool
-ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
+ring_is_distrusted (const Ring *ring, uint32_t row)
 {
-  const Block *block = &producer->block;
-  if (!(load_relaxed (&producer->distrusted[row >> 6]) >> (row & 63) & 1))
+  const Block *block = ring->block;
+  if (!(load_relaxed (&ring->distrusted[row >> 6]) >> (row & 63) & 1))
     return false;
   return block->g.strict
       || load_seq (&block_row (block, row)->claim)
-      == load_relaxed (&producer->distrusted_claims[row]);
+      == load_relaxed (&ring->distrusted_claims[row]);
 }
 
 /* The sequence that row @i still needs according to its gate; at or above
@@ -29,14 +66,14 @@ ring_is_distrusted (const DatahubProducer *producer, uint32_t row)
  * writes it faster than a compare-and-swap could block the producer for ever.
  */
 static uint64_t
-row_needs (DatahubProducer *producer, uint32_t i)
+row_needs (Ring *ring, uint32_t i)
 {
-  shared_u64 *gate = &block_row (&producer->block, i)->gate;
+  shared_u64 *gate = &block_row (ring->block, i)->gate;
   uint64_t word = load_seq (gate), needed = GATE_SEQUENCE (word);
-  if (needed == GATE_EVICTED || !ring_is_distrusted (producer, i))
+  if (needed == GATE_EVICTED || !ring_is_distrusted (ring, i))
     return needed;
   if (needed == GATE_OPEN)
-    and_seq (&producer->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
+    and_seq (&ring->distrusted[i >> 6], ~(UINT64_C (1) << (i & 63)));
   else
     store_seq (gate, GATE_WORD (word >> SEQUENCE_BITS, GATE_EVICTED));
   return GATE_EVICTED;
@@ -44,11 +81,11 @@ row_needs (DatahubProducer *producer, uint32_t i)
 
 /* Whether any consumer that the stream waits for is attached. */
 bool
-ring_is_gated (DatahubProducer *producer)
+ring_is_gated (Ring *ring)
 {
-  uint32_t rows = block_rows_in_use (&producer->block);
+  uint32_t rows = block_rows_in_use (ring->block);
   for (uint32_t i = 0; i < rows; i++)
-    if (row_needs (producer, i) < GATE_EVICTED)
+    if (row_needs (ring, i) < GATE_EVICTED)
       return true;
   return false;
 }
@@ -57,12 +94,12 @@ ring_is_gated (DatahubProducer *producer)
  * other processes: a hostile one can hold the producer no longer than a few
  * times block-timeout, like a slow one. */
 uint64_t
-ring_lowest_gate (DatahubProducer *producer)
+ring_lowest_gate (Ring *ring)
 {
   uint64_t lowest = GATE_OPEN;
-  uint32_t rows = block_rows_in_use (&producer->block);
+  uint32_t rows = block_rows_in_use (ring->block);
   for (uint32_t i = 0; i < rows; i++) {
-    uint64_t needed = row_needs (producer, i);
+    uint64_t needed = row_needs (ring, i);
     if (needed < GATE_EVICTED && needed < lowest)
       lowest = needed;
   }
@@ -73,16 +110,15 @@ ring_lowest_gate (DatahubProducer *producer)
  * joining consumer counts itself after it stored its gate, so the result of a
  * scan is valid until a consumer joins. */
 static uint64_t
-lowest_gate_known (DatahubProducer *producer, uint64_t needed)
+lowest_gate_known (Ring *ring, uint64_t needed)
 {
-  uint32_t joins = load_seq (&producer->block.wake->joins);
+  uint32_t joins = load_seq (&ring->block->wake->joins);
   /* clients of a strict block may write to that word: it decides nothing there */
-  if (joins == producer->joins && producer->lowest >= needed
-      && !producer->block.g.strict)
-    return producer->lowest;
-  producer->joins = joins;
-  producer->lowest = ring_lowest_gate (producer);
-  return producer->lowest;
+  if (joins == ring->joins && ring->lowest >= needed && !ring->block->g.strict)
+    return ring->lowest;
+  ring->joins = joins;
+  ring->lowest = ring_lowest_gate (ring);
+  return ring->lowest;
 }
 
 /* Claims a few sequences at once: first claims (A1), then reads the gates (A2),
@@ -90,85 +126,77 @@ lowest_gate_known (DatahubProducer *producer, uint64_t needed)
  * its gate, counts itself, then loads the claim (B11, B12, B10): one of the two
  * sees the other. Models: tests/model/gate.pml. */
 static bool
-claim (DatahubProducer *producer)
+claim (Ring *ring)
 {
-  BlockHeader *header = producer->block.header;
-  uint64_t s = producer->tail;
-  uint64_t step = producer->block.g.ring_size / 4;
+  BlockHeader *header = ring->block->header;
+  uint64_t s = ring->tail;
+  uint64_t step = ring->block->g.ring_size / 4;
   uint64_t target = s + (step ? step : 1);
   uint64_t lowest;
-  if (target > producer->shown_head)
-    target = producer->shown_head;
+  if (target > ring->shown_head)
+    target = ring->shown_head;
   store_seq (&header->tail_claim, target); /* A1 */
   STEP (A1_CLAIMED);
-  lowest = lowest_gate_known (producer, target); /* A2 */
+  lowest = lowest_gate_known (ring, target); /* A2 */
   STEP (A2_SCANNED);
   if (lowest >= target) {
-    producer->cleared = target;
+    ring->cleared = target;
     return true;
   }
-  producer->cleared = lowest > s ? lowest : s;
-  store_seq (&header->tail_claim, producer->cleared);
+  ring->cleared = lowest > s ? lowest : s;
+  store_seq (&header->tail_claim, ring->cleared);
   STEP (A1_GIVEN_BACK);
-  return producer->cleared > s;
+  return ring->cleared > s;
 }
 
 static void
-count_out (DatahubProducer *producer, Rank rank)
+count_out (Ring *ring, Rank rank)
 {
-  producer->n_tombstones -= rank == RANK_TOMBSTONE;
-  producer->n_lesser -= rank_is_lesser (rank);
+  ring->n_tombstones -= rank == RANK_TOMBSTONE;
+  ring->n_lesser -= rank_is_lesser (rank);
 }
 
 /* Takes the oldest record out of the ring; false where a gate forbids it. The
  * ring is not empty. */
 bool
-ring_retire_oldest (DatahubProducer *producer)
+ring_retire_oldest (Ring *ring)
 {
-  uint64_t s = producer->tail;
+  uint64_t s = ring->tail;
   /* unseen, it would be lost without a trace, and a tail beyond the head is
    * damage to the next adopter; model: RETIRES_UNSEEN */
-  if (producer->held_back && s >= producer->shown_head)
-    ring_show_early (producer);
-  if (s >= producer->cleared && !claim (producer))
+  if (ring->held_back && s >= ring->shown_head)
+    ring_show_early (ring);
+  if (s >= ring->cleared && !claim (ring))
     return false;
-  count_out (producer,
-      (Rank) producer->records[*ring_private (producer, s)].rank);
-  store_release (block_ring_word (&producer->block, s),
+  count_out (ring, (Rank) ring->records[*ring_private (ring, s)].rank);
+  store_release (block_ring_word (ring->block, s),
       RING_WORD (s, RECORD_NONE)); /* A3 */
   STEP (A3_RETIRED);
-  producer->tail = s + 1;
-  store_release (&producer->block.header->tail, s + 1);
+  ring->tail = s + 1;
+  store_release (&ring->block->header->tail, s + 1);
   STEP (TAIL_STORED);
-  ring_unref (producer, *ring_private (producer, s));
+  ring_unref (ring, *ring_private (ring, s));
   return true;
 }
 
-void
-ring_unref (DatahubProducer *producer, uint32_t record)
-{
-  if (--producer->records[record].refs == 0)
-    producer->limbo[producer->n_limbo++] = (uint16_t) record;
-}
-
 static void
-free_record (DatahubProducer *producer, uint32_t record)
+free_record (Ring *ring, Pools *pools, uint32_t record)
 {
-  RecordRefs *state = &producer->records[record];
+  RecordRefs *state = &ring->records[record];
   for (uint32_t i = 0; i < state->n_slots; i++)
-    slot_unref (producer, state->slots[i]);
+    slot_unref (pools, state->slots[i]);
   state->n_slots = 0;
   for (uint32_t i = 0; i < DATAHUB_N_CONTEXTS; i++)
     if (state->ctx[i] != RECORD_NONE)
-      ring_unref (producer, state->ctx[i]);
-  producer->free_recs[producer->n_free_recs++] = (uint16_t) record;
+      ring_unref (ring, state->ctx[i]);
+  ring->free_recs[ring->n_free_recs++] = (uint16_t) record;
 }
 
 /* Loads the words that are wanted, of every row. */
 void
-pin_scan_look (const DatahubProducer *producer, PinScan *scan)
+pin_scan_look (const Ring *ring, PinScan *scan)
 {
-  const Block *block = &producer->block;
+  const Block *block = ring->block;
   uint32_t rows;
   fence_seq (); /* A10 */
   STEP (A10_FENCED);
@@ -189,24 +217,24 @@ pin_scan_look (const DatahubProducer *producer, PinScan *scan)
  * join limbo after them, and are judged by the same scan if it saw them: their
  * own words were retired before it. Returns how many were freed. */
 uint32_t
-ring_reclaim (DatahubProducer *producer)
+ring_reclaim (Ring *ring, Pools *pools)
 {
   PinScan scan;
   uint32_t kept = 0, freed = 0;
-  pin_scan_begin (producer, &scan);
-  for (uint32_t i = 0; i < producer->n_limbo; i++)
-    pin_scan_want (&scan, producer->limbo[i]);
-  pin_scan_look (producer, &scan);
-  for (uint32_t i = 0; i < producer->n_limbo; i++) {
-    uint32_t record = producer->limbo[i];
+  pin_scan_begin (ring, &scan);
+  for (uint32_t i = 0; i < ring->n_limbo; i++)
+    pin_scan_want (&scan, ring->limbo[i]);
+  pin_scan_look (ring, &scan);
+  for (uint32_t i = 0; i < ring->n_limbo; i++) {
+    uint32_t record = ring->limbo[i];
     if (pin_scan_is_pinned (&scan, record)) {
-      producer->limbo[kept++] = (uint16_t) record;
+      ring->limbo[kept++] = (uint16_t) record;
       continue;
     }
-    free_record (producer, record);
+    free_record (ring, pools, record);
     freed++;
   }
-  producer->n_limbo = kept;
+  ring->n_limbo = kept;
   STEP (RECLAIMED);
   return freed;
 }
@@ -215,14 +243,14 @@ ring_reclaim (DatahubProducer *producer)
  * oldest first: a new frame takes precedence over old ones. Returns whether a
  * pool is idle. */
 bool
-ring_drain_old_pools (DatahubProducer *producer)
+ring_drain_old_pools (Ring *ring, Pools *pools)
 {
   for (;;) {
-    if (producer->n_limbo)
-      ring_reclaim (producer);
-    if (producer->has_idle_pools)
+    if (ring->n_limbo)
+      ring_reclaim (ring, pools);
+    if (pools->has_idle)
       return true;
-    if (producer->tail == producer->head || !ring_retire_oldest (producer))
+    if (ring->tail == ring->head || !ring_retire_oldest (ring))
       return false;
   }
 }

@@ -14,10 +14,10 @@ static void
 fetch_next_record (const DatahubProducer *producer)
 {
   const uint8_t *record;
-  if (producer->n_free_recs == 0)
+  if (producer->ring.n_free_recs == 0)
     return;
   record = (const uint8_t *) block_record (&producer->block,
-      producer->free_recs[producer->n_free_recs - 1]);
+      producer->ring.free_recs[producer->ring.n_free_recs - 1]);
   for (size_t line = 0; line < offsetof (BlockRecord, inline_bytes); line += 64)
     __builtin_prefetch (record + line, 1);
 }
@@ -44,19 +44,19 @@ lend (DatahubProducer *producer, Call *call, SlotRef slot, uint64_t offset,
 static Attempt
 attempt_pack (DatahubProducer *producer, Call *call)
 {
-  SlotRef *pack = &producer->pack;
-  uint64_t offset = round_up (producer->pack_used, PACK_ALIGN);
+  SlotRef *pack = &producer->pools.pack;
+  uint64_t offset = round_up (producer->pools.pack_used, PACK_ALIGN);
   if (!pack->pool || offset + call->size > pack->pool->shape.stride) {
     Attempt attempt;
     if (pack->pool)
-      slot_unref (producer, *pack);
+      slot_unref (&producer->pools, *pack);
     *pack = (SlotRef){ NULL, 0 };
-    attempt = pool_take (producer, call, POOL_PAYLOAD, pack);
+    attempt = producer_take_slot (producer, call, POOL_PAYLOAD, pack);
     if (attempt != ATTEMPT_DONE)
       return attempt;
     offset = 0;
   }
-  producer->pack_used = offset + call->size;
+  producer->pools.pack_used = offset + call->size;
   STEP (SLOT_PACKED);
   slot_ref (*pack);
   lend (producer, call, *pack, offset, call->size);
@@ -66,7 +66,7 @@ attempt_pack (DatahubProducer *producer, Call *call)
 static Attempt
 attempt_acquire (DatahubProducer *producer, Call *call)
 {
-  uint64_t stride = producer->newest[POOL_PAYLOAD]->shape.stride;
+  uint64_t stride = producer->pools.newest[POOL_PAYLOAD]->shape.stride;
   SlotRef slot;
   Attempt attempt;
   if (call->size > stride) {
@@ -76,7 +76,7 @@ attempt_acquire (DatahubProducer *producer, Call *call)
   }
   if (producer->options.pack && call->size <= stride / 2)
     return attempt_pack (producer, call);
-  attempt = pool_take (producer, call, POOL_PAYLOAD, &slot);
+  attempt = producer_take_slot (producer, call, POOL_PAYLOAD, &slot);
   if (attempt == ATTEMPT_DONE)
     lend (producer, call, slot, 0, slot.pool->shape.stride);
   return attempt;
@@ -161,12 +161,12 @@ datahub_producer_abort (DatahubProducer *producer, const DatahubSlot *slot)
   if (producer->generation != os_generation ())
     return;
   pthread_mutex_lock (&producer->lock);
-  pool = pool_find (producer, slot->pool);
+  pool = pool_find (&producer->pools, slot->pool);
   lent = pool && slot->slot < pool->shape.n_slots && pool->refs[slot->slot] > 0;
   if (lent)
-    slot_unref (producer, (SlotRef){ pool, slot->slot });
+    slot_unref (&producer->pools, (SlotRef){ pool, slot->slot });
   STEP (LOAN_ABORTED);
-  tidy = producer->has_idle_pools;
+  tidy = producer->pools.has_idle;
   waited = producer->n_waiting[1] > 0;
   pthread_mutex_unlock (&producer->lock);
   if (tidy)

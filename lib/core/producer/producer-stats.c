@@ -26,7 +26,7 @@ datahub_producer_get_uuid (DatahubProducer *producer)
 uint32_t
 datahub_producer_get_batch_max (DatahubProducer *producer)
 {
-  return producer->batch_max;
+  return producer->ring.batch_max;
 }
 
 /**
@@ -40,7 +40,7 @@ datahub_producer_get_slot_size (DatahubProducer *producer)
 {
   uint64_t size;
   pthread_mutex_lock (&producer->lock);
-  size = producer->newest[POOL_PAYLOAD]->shape.stride;
+  size = producer->pools.newest[POOL_PAYLOAD]->shape.stride;
   pthread_mutex_unlock (&producer->lock);
   return size;
 }
@@ -79,7 +79,7 @@ datahub_producer_get_indices (DatahubProducer *producer,
     return;
   block_read_indices (&producer->block, UINT32_MAX, indices);
   pthread_mutex_lock (&producer->lock);
-  indices->write_index = producer->head;
+  indices->write_index = producer->ring.head;
   pthread_mutex_unlock (&producer->lock);
 }
 
@@ -100,19 +100,19 @@ datahub_producer_get_stats (DatahubProducer *producer,
   if (producer->generation != os_generation ())
     return;
   pthread_mutex_lock (&producer->lock);
-  pool = producer->newest[POOL_PAYLOAD];
-  *stats = (DatahubProducerStats){ .commits = producer->ordinal,
-    .records = producer->head,
+  pool = producer->pools.newest[POOL_PAYLOAD];
+  *stats = (DatahubProducerStats){ .commits = producer->ring.ordinal,
+    .records = producer->ring.head,
     .bytes = load_relaxed (&header->bytes),
     .dropped = load_relaxed (&header->dropped),
-    .evictions = producer->n_evictions,
+    .evictions = producer->ring.n_evictions,
     .reaped = load_relaxed (&header->reaped),
     .waits = producer->n_waits,
     .wakes = load_relaxed (&producer->n_wakes),
-    .growths = producer->n_growths,
-    .given_up = producer->n_given_up,
-    .bytes_used = producer->bytes_used,
-    .max_bytes = producer->max_bytes,
+    .growths = producer->pools.n_growths,
+    .given_up = producer->ring.n_given_up,
+    .bytes_used = producer->pools.bytes_used,
+    .max_bytes = producer->pools.max_bytes,
     .slot_size = pool->shape.stride,
     .slots = pool->shape.n_slots,
     .free_slots = pool->n_free,

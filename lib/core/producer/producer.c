@@ -31,16 +31,6 @@ datahub_producer_options_init (DatahubProducerOptions *options)
   options->adopt = true;
 }
 
-static int
-create_file (DatahubProducer *producer, uint64_t size, const char *what,
-    DatahubError *error)
-{
-  uint32_t mode = strcmp (what, "control file") == 0
-      ? producer_private_mode (producer)
-      : producer_shared_mode (producer);
-  return os_create_unnamed (producer->block.dir, size, mode, what, error);
-}
-
 static DatahubResult
 make_lock_file (DatahubProducer *producer, DatahubError *error)
 {
@@ -50,7 +40,8 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
     .producer_pid = (uint32_t) getpid (),
     .max_rows = block->g.max_rows,
     .flags = block->g.strict ? LOCK_FLAG_STRICT : 0 };
-  int fd = create_file (producer, sizeof page, "lock file", error);
+  int fd = os_create_unnamed (block->dir, sizeof page,
+      backing_shared_mode (&producer->backing), "lock file", error);
   if (fd < 0)
     return error->code;
   memcpy (page.uuid, block->uuid.bytes, 16);
@@ -129,8 +120,6 @@ fill_control (DatahubProducer *producer)
     store_relaxed (&block->sticky[i], RING_WORD (0, RECORD_NONE));
   for (uint32_t i = 0; i < block->g.ring_size; i++)
     store_relaxed (&block->ring[i], RING_WORD (0, RECORD_NONE));
-  for (uint32_t i = 0; i < block->g.max_rows && !block->g.strict; i++)
-    store_relaxed (&block_row (block, i)->gate, GATE_WORD (0, GATE_OPEN));
   store_relaxed (&header->last_key_seq, DATAHUB_NONE);
   store_relaxed (&header->last_buffer_seq, DATAHUB_NONE);
   store_relaxed (&header->incarnation, 1);
@@ -141,82 +130,15 @@ fill_control (DatahubProducer *producer)
 }
 
 static DatahubResult
-map_control (DatahubProducer *producer, DatahubError *error)
-{
-  Block *block = &producer->block;
-  Geometry *g = &block->g;
-  producer->ctl_fd = create_file (producer, g->ctl_size, "control file", error);
-  if (producer->ctl_fd < 0)
-    return error->code;
-  producer->con_fd =
-      create_file (producer, g->con_size, "consumer table", error);
-  if (producer->con_fd < 0)
-    return error->code;
-  block->header = os_map (producer->ctl_fd, g->ctl_size, true);
-  block->wake = os_map (producer->con_fd, g->con_size, true);
-  if (!block->header || !block->wake)
-    return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-        "The block cannot be mapped: %s.", strerror (errno));
-  block_set_pointers (block);
-  return DATAHUB_OK;
-}
-
-static DatahubResult
 make_control (DatahubProducer *producer, DatahubError *error)
 {
-  DatahubResult result = producer->options.strict
-      ? strict_make_control (producer, error)
-      : map_control (producer, error);
+  DatahubResult result =
+      producer->backing.funcs->make_control (producer, error);
   if (result != DATAHUB_OK)
     return result;
   STEP (CREATE_CONTROL_MAPPED);
   fill_control (producer);
-  if (!producer->options.strict)
-    return DATAHUB_OK;
-  producer->server = strict_server_new (producer, producer->options.secret);
-  if (producer->server)
-    return DATAHUB_OK;
-  return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-}
-
-/* Allocates the private state, which a crash of another process cannot corrupt;
- * all records are free. False: out of memory. */
-bool
-producer_make_private_state (DatahubProducer *producer)
-{
-  uint32_t n = producer->block.g.n_recs;
-  producer->ring = calloc (producer->block.g.ring_size, sizeof *producer->ring);
-  producer->records = calloc (n, sizeof *producer->records);
-  producer->free_recs = calloc (n, sizeof *producer->free_recs);
-  producer->limbo = calloc (n, sizeof *producer->limbo);
-  if (!producer->ring || !producer->records || !producer->free_recs
-      || !producer->limbo)
-    return false;
-  for (uint32_t i = 0; i < n; i++)
-    producer->free_recs[i] = (uint16_t) (n - 1 - i);
-  producer->n_free_recs = n;
-  for (uint32_t i = 0; i < N_STICKY; i++) {
-    producer->sticky[i] = producer->shown[i] = RECORD_NONE;
-    producer->sticky_seq[i] = DATAHUB_NONE;
-  }
-  producer->last_buffer = producer->last_key = DATAHUB_NONE;
-  producer->batch_max = producer->block.g.ring_size / 2;
-  if (producer->batch_max > BATCH_MAX)
-    producer->batch_max = BATCH_MAX;
-  return true;
-}
-
-/* The total and free memory for blocks. A strict block is not on a file system,
- * but has the same limits. */
-bool
-producer_space (const DatahubProducer *producer, uint64_t *total,
-    uint64_t *available)
-{
-  if (!os_space (producer->block.dir, total, available))
-    return false;
-  if (producer->options.strict)
-    *available = os_memory_available ();
-  return true;
+  return DATAHUB_OK;
 }
 
 static DatahubResult
@@ -225,21 +147,22 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
   Block *block = &producer->block;
   uint64_t total = 0, available = 0, first;
   DatahubResult result;
-  if (!producer_space (producer, &total, &available))
+  if (!pool_space (&producer->pools, &total, &available))
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The space in %s cannot be read: %s.", datahub_shm_directory (),
         strerror (errno));
   result = geometry_compute (&producer->options, available, &block->g, error);
   if (result != DATAHUB_OK)
     return result;
-  producer->max_bytes =
+  producer->pools.max_bytes =
       producer->options.max_bytes ? producer->options.max_bytes : total / 2;
   first = block->g.n_slots * block->g.slot_stride;
-  if (first > producer->max_bytes && producer->options.max_bytes)
+  if (first > producer->pools.max_bytes && producer->options.max_bytes)
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.",
         block->g.n_slots, (unsigned long long) block->g.slot_stride,
-        (unsigned long long) first, (unsigned long long) producer->max_bytes);
+        (unsigned long long) first,
+        (unsigned long long) producer->pools.max_bytes);
   return DATAHUB_OK;
 }
 
@@ -248,7 +171,7 @@ build (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
   DatahubResult result = choose_sizes (producer, error);
-  if (result == DATAHUB_OK && !producer_make_private_state (producer))
+  if (result == DATAHUB_OK && !ring_make_state (&producer->ring))
     result =
         result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   if (result == DATAHUB_OK)
@@ -256,10 +179,10 @@ build (DatahubProducer *producer, DatahubError *error)
   if (result == DATAHUB_OK)
     result = make_control (producer, error);
   if (result == DATAHUB_OK)
-    result =
-        pool_create (producer, POOL_SMALL, SMALL_SLOTS, SMALL_STRIDE, error);
+    result = producer_add_pool (producer, POOL_SMALL, SMALL_SLOTS, SMALL_STRIDE,
+        error);
   if (result == DATAHUB_OK)
-    result = pool_create (producer, POOL_PAYLOAD, block->g.n_slots,
+    result = producer_add_pool (producer, POOL_PAYLOAD, block->g.n_slots,
         block->g.slot_stride, error);
   if (result == DATAHUB_OK)
     store_seq (&block->header->state, DATAHUB_STATE_READY);
@@ -284,10 +207,16 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
   producer->generation = os_generation ();
   producer->references = 1;
   producer->incarnation = 1;
-  producer->ctl_fd = producer->con_fd = producer->reap_fd = -1;
-  producer->blank_fd = -1;
+  producer->backing =
+      (Backing){ .funcs = options->strict ? &strict_backing : &named_backing,
+        .block = &producer->block,
+        .options = &producer->options,
+        .ctl_fd = -1,
+        .con_fd = -1 };
+  producer->ring.block = &producer->block;
+  producer->pools.backing = &producer->backing;
+  reaper_init (&producer->reaper, &producer->backing);
   pthread_mutex_init (&producer->lock, NULL);
-  pthread_mutex_init (&producer->reap_lock, NULL);
   return producer;
 }
 
@@ -298,7 +227,7 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
 {
   DatahubResult result = choose_sizes (producer, error);
   bool adopted = result == DATAHUB_OK && producer->options.adopt
-      && !producer->options.strict /* a sealed block cannot be adopted */
+      && !producer->options.strict /* what is sealed cannot be adopted */
       && producer_adopt (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   return adopted || result != DATAHUB_OK ? result : build (producer, error);

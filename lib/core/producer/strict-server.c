@@ -287,8 +287,9 @@ static bool
 send_access (StrictServer *server, uint32_t i, const RowAccess *access)
 {
   StrictAnswer made = answer (server, STRICT_GRANTED);
-  int fds[STRICT_FDS_MAX] = { [STRICT_FDS_CTL] = server->producer->ctl_fd,
-    [STRICT_FDS_CON] = server->producer->con_fd,
+  int fds[STRICT_FDS_MAX] = { [STRICT_FDS_CTL] =
+                                  server->producer->backing.ctl_fd,
+    [STRICT_FDS_CON] = server->producer->backing.con_fd,
     [STRICT_FDS_ROW] = access->row_fd,
     [STRICT_FDS_TOKEN] = access->token_fd };
   bool sent;
@@ -364,9 +365,9 @@ send_snapshot (StrictServer *server, uint32_t i)
 {
   const Block *block = &server->producer->block;
   StrictShown shown;
-  int fds[1 + MAX_POOLS] = { server->producer->ctl_fd };
+  int fds[1 + MAX_POOLS] = { server->producer->backing.ctl_fd };
   uint32_t rows = block_rows_in_use (block);
-  producer_reap (server->producer, 0);
+  reaper_run (&server->producer->reaper, 0);
   memset (&shown, 0, sizeof shown);
   shown.answer = answer (server, STRICT_SHOWN);
   for (uint32_t r = 0; r < rows; r++) {
@@ -474,7 +475,7 @@ sweep (StrictServer *server, int64_t now)
   if (!lingering && now - server->last_sweep < SWEEP_NS)
     return;
   server->last_sweep = now;
-  producer_reap (server->producer, 0);
+  reaper_run (&server->producer->reaper, 0);
 }
 
 static int

@@ -17,54 +17,54 @@ typedef struct
 static void
 note_loose (Census *census)
 {
-  const DatahubProducer *p = census->producer;
-  CHECK_INT (p->n_free_recs + p->n_limbo, <=, census->n_recs);
-  for (uint32_t i = 0; i < p->n_free_recs; i++) {
-    CHECK_INT (p->free_recs[i], <, census->n_recs);
-    census->loose[p->free_recs[i]]++;
-    census->is_free[p->free_recs[i]] = 1;
+  const Ring *ring = &census->producer->ring;
+  CHECK_INT (ring->n_free_recs + ring->n_limbo, <=, census->n_recs);
+  for (uint32_t i = 0; i < ring->n_free_recs; i++) {
+    CHECK_INT (ring->free_recs[i], <, census->n_recs);
+    census->loose[ring->free_recs[i]]++;
+    census->is_free[ring->free_recs[i]] = 1;
   }
-  for (uint32_t i = 0; i < p->n_limbo; i++) {
-    CHECK_INT (p->limbo[i], <, census->n_recs);
-    census->loose[p->limbo[i]]++;
+  for (uint32_t i = 0; i < ring->n_limbo; i++) {
+    CHECK_INT (ring->limbo[i], <, census->n_recs);
+    census->loose[ring->limbo[i]]++;
   }
 }
 
 static void
 note_references (Census *census)
 {
-  const DatahubProducer *p = census->producer;
+  const Ring *ring = &census->producer->ring;
   uint64_t tombstones = 0, lesser = 0;
-  for (uint64_t s = p->tail; s < p->head; s++) {
-    uint64_t word = load_relaxed (block_ring_word (&p->block, s));
+  for (uint64_t s = ring->tail; s < ring->head; s++) {
+    uint64_t word = load_relaxed (block_ring_word (ring->block, s));
     CHECK_INT (RING_SEQUENCE (word), ==, s);
     CHECK_INT (RING_RECORD (word), <, census->n_recs);
-    CHECK_INT (RING_RECORD (word), ==, *ring_private (p, s));
-    tombstones += p->records[RING_RECORD (word)].rank == RANK_TOMBSTONE;
-    lesser += rank_is_lesser ((Rank) p->records[RING_RECORD (word)].rank);
+    CHECK_INT (RING_RECORD (word), ==, *ring_private (ring, s));
+    tombstones += ring->records[RING_RECORD (word)].rank == RANK_TOMBSTONE;
+    lesser += rank_is_lesser ((Rank) ring->records[RING_RECORD (word)].rank);
     census->refs[RING_RECORD (word)]++;
   }
-  CHECK_INT (p->n_tombstones, ==, tombstones);
-  CHECK_INT (p->n_lesser, ==, lesser);
+  CHECK_INT (ring->n_tombstones, ==, tombstones);
+  CHECK_INT (ring->n_lesser, ==, lesser);
   for (uint32_t i = 0; i < N_STICKY; i++) {
-    uint64_t word = load_relaxed (&p->block.sticky[i]);
-    CHECK_INT (p->shown[i], ==, RING_RECORD (word));
-    if (p->sticky[i] != RECORD_NONE)
-      census->refs[p->sticky[i]]++;
-    if (p->shown[i] != RECORD_NONE)
-      census->refs[p->shown[i]]++;
+    uint64_t word = load_relaxed (&ring->block->sticky[i]);
+    CHECK_INT (ring->shown[i], ==, RING_RECORD (word));
+    if (ring->sticky[i] != RECORD_NONE)
+      census->refs[ring->sticky[i]]++;
+    if (ring->shown[i] != RECORD_NONE)
+      census->refs[ring->shown[i]]++;
   }
   for (uint32_t r = 0; r < census->n_recs; r++)
     for (uint32_t i = 0; !census->is_free[r] && i < DATAHUB_N_CONTEXTS; i++)
-      if (p->records[r].ctx[i] != RECORD_NONE)
-        census->refs[p->records[r].ctx[i]]++;
+      if (ring->records[r].ctx[i] != RECORD_NONE)
+        census->refs[ring->records[r].ctx[i]]++;
 }
 
 static void
 check_records (Census *census)
 {
   for (uint32_t r = 0; r < census->n_recs; r++) {
-    CHECK_INT (census->producer->records[r].refs, ==, census->refs[r]);
+    CHECK_INT (census->producer->ring.records[r].refs, ==, census->refs[r]);
     CHECK_INT (census->loose[r], ==, census->refs[r] == 0);
   }
 }
@@ -73,11 +73,12 @@ check_records (Census *census)
 static uint64_t
 known_references (const Census *census, const Pool *pool)
 {
-  const DatahubProducer *p = census->producer;
-  uint64_t n = p->pack.pool == pool;
+  const Ring *ring = &census->producer->ring;
+  uint64_t n = census->producer->pools.pack.pool == pool;
   for (uint32_t r = 0; r < census->n_recs; r++)
-    for (uint32_t i = 0; !census->is_free[r] && i < p->records[r].n_slots; i++)
-      n += p->records[r].slots[i].pool == pool;
+    for (uint32_t i = 0; !census->is_free[r] && i < ring->records[r].n_slots;
+         i++)
+      n += ring->records[r].slots[i].pool == pool;
   return n;
 }
 
@@ -110,8 +111,8 @@ check_locked (DatahubProducer *producer, uint32_t n_loans)
   note_references (&census);
   check_records (&census);
   for (uint32_t i = 0; i < MAX_POOLS; i++)
-    if (producer->pools[i])
-      loans += check_slots (&census, producer->pools[i]);
+    if (producer->pools.table[i])
+      loans += check_slots (&census, producer->pools.table[i]);
   CHECK_INT (loans, ==, n_loans);
   free (census.loose);
   free (census.is_free);
@@ -140,18 +141,18 @@ void
 account_check_all_back (DatahubProducer *producer, uint32_t n_loans)
 {
   uint32_t pools = 0;
-  producer_reap (producer, 0);
+  reaper_run (&producer->reaper, 0);
   check_nobody_attached (producer);
   pthread_mutex_lock (&producer->lock);
-  while (producer->tail < producer->head)
-    CHECK (ring_retire_oldest (producer));
-  while (producer->n_limbo)
-    CHECK_INT (ring_reclaim (producer), >, 0);
+  while (producer->ring.tail < producer->ring.head)
+    CHECK (ring_retire_oldest (&producer->ring));
+  while (producer->ring.n_limbo)
+    CHECK_INT (ring_reclaim (&producer->ring, &producer->pools), >, 0);
   check_locked (producer, n_loans);
   pthread_mutex_unlock (&producer->lock);
   producer_tidy (producer);
   for (uint32_t i = 0; i < MAX_POOLS; i++)
-    pools += producer->pools[i] != NULL;
+    pools += producer->pools.table[i] != NULL;
   if (n_loans == 0)
     CHECK_INT (pools, ==, N_POOL_KINDS);
 }

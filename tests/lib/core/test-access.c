@@ -73,10 +73,10 @@ talkers (void)
   CHECK (os_send (request.fd, &hello, sizeof hello, NULL, 0));
   CHECK (os_wait_readable (request.fd, -1, SOON));
   CHECK_INT (os_receive (request.fd, &byte, 1, NULL, NULL), <=, 0);
-  CHECK_INT (producer_reap (producer, 0), ==, 0);
-  pthread_mutex_lock (&producer->reap_lock);
-  CHECK (producer->rows[request.answer.row].granted);
-  pthread_mutex_unlock (&producer->reap_lock);
+  CHECK_INT (reaper_run (&producer->reaper, 0), ==, 0);
+  pthread_mutex_lock (&producer->reaper.lock);
+  CHECK (producer->reaper.rows[request.answer.row].granted);
+  pthread_mutex_unlock (&producer->reaper.lock);
   strict_request_leave (&request);
   datahub_producer_close (producer);
 }

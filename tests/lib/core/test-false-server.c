@@ -70,8 +70,8 @@ static void
 answer_falsely (const FalseServer *server, int client)
 {
   DatahubProducer *producer = server->producer;
-  Pool *small = producer->newest[POOL_SMALL];
-  Pool *payload = producer->newest[POOL_PAYLOAD];
+  Pool *small = producer->pools.newest[POOL_SMALL];
+  Pool *payload = producer->pools.newest[POOL_PAYLOAD];
   RowAccess grant;
   CHECK_INT (strict_give_row (producer, 0, &grant), ==, STRICT_GRANTED);
   StrictAnswer answer = { .magic = STRICT_MAGIC,
@@ -81,8 +81,9 @@ answer_falsely (const FalseServer *server, int client)
     .quota = grant.quota,
     .n_pools = 2,
     .gens = { small->shape.gen, payload->shape.gen } };
-  int fds[8] = { producer->ctl_fd, producer->con_fd, grant.row_fd,
-    grant.token_fd, small->fd, payload->fd, producer->ctl_fd };
+  int fds[8] = { producer->backing.ctl_fd, producer->backing.con_fd,
+    grant.row_fd, grant.token_fd, small->fd, payload->fd,
+    producer->backing.ctl_fd };
   uint8_t bytes[sizeof answer + 8] = { 0 };
   size_t size = sizeof answer;
   uint32_t n_fds = 6;
@@ -120,13 +121,13 @@ answer_falsely (const FalseServer *server, int client)
       size++;
       break;
     case LIE_CTL_IS_CON:
-      fds[STRICT_FDS_CTL] = producer->con_fd;
+      fds[STRICT_FDS_CTL] = producer->backing.con_fd;
       break;
     case LIE_CTL_UNSEALED:
-      made = fds[STRICT_FDS_CTL] = unsealed_copy (producer->ctl_fd);
+      made = fds[STRICT_FDS_CTL] = unsealed_copy (producer->backing.ctl_fd);
       break;
     case LIE_CON_UNSEALED:
-      made = fds[STRICT_FDS_CON] = unsealed_copy (producer->con_fd);
+      made = fds[STRICT_FDS_CON] = unsealed_copy (producer->backing.con_fd);
       break;
     case LIE_ROW_UNSEALED:
       made = fds[STRICT_FDS_ROW] = unsealed_copy (grant.row_fd);
@@ -181,7 +182,7 @@ false_servers (void)
 {
   DatahubProducer *producer = strict_producer (NULL);
   commit_buffers (producer, 0, 4);
-  strict_server_close (producer->server);
+  strict_server_close (producer->backing.server);
   unlink (check_find_file (".sck"));
   FalseServer server = { .producer = producer,
     .listener = os_listen (producer->block.dir,
@@ -215,7 +216,7 @@ false_servers (void)
           datahub_result_name (result), err.message);
     datahub_consumer_close (consumer);
     check_thread_join (thread);
-    producer_reap (producer, 0);
+    reaper_run (&producer->reaper, 0);
     if (check_count_fds () > fds)
       check_fail (__FILE__, __LINE__, "lie %d left descriptors behind", lie);
   }

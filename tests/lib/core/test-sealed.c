@@ -179,9 +179,9 @@ stat_row (DatahubProducer *producer, uint64_t row)
 {
   struct stat st;
   CHECK_INT (row, <, producer->block.g.max_rows);
-  pthread_mutex_lock (&producer->reap_lock);
-  CHECK (fstat (producer->rows[row].fd, &st) == 0);
-  pthread_mutex_unlock (&producer->reap_lock);
+  pthread_mutex_lock (&producer->reaper.lock);
+  CHECK (fstat (producer->reaper.rows[row].fd, &st) == 0);
+  pthread_mutex_unlock (&producer->reaper.lock);
   return st;
 }
 
@@ -228,7 +228,7 @@ ghost (void)
   CHECK (row != MAP_FAILED);
   struct flock unlock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
   CHECK (fcntl (request.fds[STRICT_FDS_TOKEN], F_OFD_SETLK, &unlock) == 0);
-  CHECK_INT (producer_reap (producer, 0), ==, 0);
+  CHECK_INT (reaper_run (&producer->reaper, 0), ==, 0);
   /* not its row any more: it pins everything and gates at 0 */
   for (uint32_t i = 0; i < producer->block.g.pin_words; i++)
     store_seq (&row->pins[i], UINT64_MAX);
@@ -311,8 +311,9 @@ reopened_by_another_user (void)
   if (geteuid () != 0)
     check_skip ("only root can become another user");
   DatahubProducer *producer = strict_producer (NULL);
-  int fds[3] = { producer->ctl_fd, producer->newest[POOL_PAYLOAD]->fd,
-    producer->newest[POOL_SMALL]->fd };
+  int fds[3] = { producer->backing.ctl_fd,
+    producer->pools.newest[POOL_PAYLOAD]->fd,
+    producer->pools.newest[POOL_SMALL]->fd };
   CheckChild child = check_fork (reopen_as_nobody, fds);
   check_join (&child);
   datahub_producer_close (producer);
@@ -376,7 +377,8 @@ observed (void)
                  &request.n_fds),
       ==, sizeof shown.answer + sizeof (StrictConsumer));
   CHECK_INT (request.n_fds, ==, 2);
-  CHECK_INT (shown.answer.gens[0], ==, producer->newest[POOL_SMALL]->shape.gen);
+  CHECK_INT (shown.answer.gens[0], ==,
+      producer->pools.newest[POOL_SMALL]->shape.gen);
   for (int i = 0; i < 2; i++)
     CHECK (!can_map_writable (request.fds[i]));
   strict_request_leave (&request);

@@ -236,7 +236,7 @@ stream_on_pages (DatahubHugePages wish, uint64_t size, unsigned long n_needed)
   commit_buffer (producer, 8, 300000);
   expect_buffer (consumer, 8, 300000);
   uint64_t page = producer_stats (producer).page_size;
-  CHECK (fcntl (producer->newest[POOL_PAYLOAD]->fd, F_GET_SEALS)
+  CHECK (fcntl (producer->pools.newest[POOL_PAYLOAD]->fd, F_GET_SEALS)
       & F_SEAL_FUTURE_WRITE);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);

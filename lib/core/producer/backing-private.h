@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The memory of a block on the producer's side. A named block is files in the
+ * directory of shared memory; a strict block is sealed memory without names. A server hands out its descriptors. A table of functions is chosen once, when the
+ * producer is made, so that the other files need not ask which it is. */
+#ifndef DATAHUB_BACKING_PRIVATE_H
+#define DATAHUB_BACKING_PRIVATE_H
+
+#include "core/block/block-private.h"
+
+#include <datahub/producer.h>
+
+typedef struct _Backing Backing;
+typedef struct _Pool Pool;
+typedef struct _Reaper Reaper;
+typedef struct _StrictServer StrictServer;
+
+typedef struct
+{
+  /* Makes the control file and the consumer table and maps them; rows are as
+   * they are without an owner. */
+  DatahubResult (*make_control) (DatahubProducer *producer,
+      DatahubError *error);
+  /* How much memory can be had, if the file system has @space. */
+  uint64_t (*available) (uint64_t space);
+
+  /* Pools. The lock of the producer is held for those that link and remove. */
+  int (*create_pool) (const Backing *backing, uint64_t *size, bool payload,
+      const char *what, DatahubError *error);
+  bool (*seal_pool) (int *fd); /* after it was mapped */
+  void (*offer_pool) (const Backing *backing,
+      const Pool *pool); /* before the pool table names it */
+  bool (*link_pool) (const Backing *backing, const Pool *pool);
+  void (*withdraw_pool) (const Backing *backing, const Pool *pool);
+  void (*remove_pool) (const Backing *backing, const Pool *pool);
+
+  /* Publication: the parts but lck and the pools get their names; then, before
+   * the entry does, clients can be served. */
+  bool (*link_control) (Backing *backing);
+  DatahubResult (*serve) (const Backing *backing, DatahubError *error);
+
+  /* Rows. */
+  bool (*reap_row) (Reaper *reaper, uint32_t row);
+  /* Makes what others see of the lives of consumers as new as it can be. */
+  void (*update_claims) (Reaper *reaper);
+
+  /* The end. */
+  void (*stop_serving) (const Backing *backing);
+  /* Waits for consumers that have not opened the newest pools. Returns whether
+   * some still have not, and need the files. */
+  bool (*wait_for_laggards) (const Backing *backing);
+  void (*free) (DatahubProducer *producer);
+} BackingFuncs;
+
+struct _Backing
+{
+  const BackingFuncs *funcs; /* unchanged after creation, like what follows */
+  Block *block; /* not owned: the producer's, like the options */
+  const DatahubProducerOptions *options;
+  int ctl_fd, con_fd; /* until they have names; of a strict block, for good */
+  StrictServer *server; /* of a strict block; else NULL */
+};
+
+extern const BackingFuncs named_backing;
+extern const BackingFuncs strict_backing;
+
+/* Permissions of what only the producer writes. */
+static inline uint32_t
+backing_private_mode (const Backing *backing)
+{
+  return backing->options->mode & 0644;
+}
+
+/* A user that can read a block must be able to lock and to write its row. */
+static inline uint32_t
+backing_shared_mode (const Backing *backing)
+{
+  uint32_t mode = backing->options->mode;
+  return (mode | (mode & 0444) >> 1) & 0666;
+}
+
+#endif /* DATAHUB_BACKING_PRIVATE_H */

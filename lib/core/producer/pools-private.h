@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The slots of a producer. Its lock is held in all of these functions but those
+ * that make or free a pool that no table names. */
+#ifndef DATAHUB_POOLS_PRIVATE_H
+#define DATAHUB_POOLS_PRIVATE_H
+
+#include "backing-private.h"
+
+struct _Pool
+{
+  PoolShape shape;
+  uint32_t entry; /* of the pool table */
+  bool leaving; /* out of the shared table, and still behind the server */
+  int fd;
+  uint8_t *map;
+  uint64_t map_size; /* the file's, whole pages of its kind */
+  uint64_t page_size; /* of the memory it is really on */
+  uint32_t *refs; /* per slot: records and loans */
+  uint32_t *free; /* stack */
+  uint32_t n_free;
+};
+
+typedef struct
+{
+  Pool *pool;
+  uint32_t slot;
+} SlotRef;
+
+typedef struct
+{
+  Backing *backing; /* not owned: the producer's */
+  Pool *table[MAX_POOLS];
+  Pool *newest[N_POOL_KINDS];
+  bool growing; /* some thread creates a pool, unlocked */
+  bool has_idle;
+  int64_t no_growth_until;
+  uint64_t n_growths;
+  uint64_t bytes_used; /* payload slots; what max_bytes limits */
+  uint64_t max_bytes;
+  SlotRef pack; /* partly filled slot, with a reference of its own */
+  uint64_t pack_used;
+} Pools;
+
+static inline void
+slot_ref (SlotRef slot)
+{
+  slot.pool->refs[slot.slot]++;
+}
+
+Pool *pool_find_old (const Pools *pools, uint32_t gen);
+
+/* The pool of a generation, or NULL. */
+static inline Pool *
+pool_find (const Pools *pools, uint32_t gen)
+{
+  Pool *newest = pools->newest[POOL_PAYLOAD];
+  return newest && newest->shape.gen == gen ? newest
+                                            : pool_find_old (pools, gen);
+}
+
+void slot_unref (Pools *pools, SlotRef slot);
+void pool_end_packing (Pools *pools);
+int pool_free_entry (const Pools *pools);
+void pool_install (Pools *pools, Pool *pool, uint32_t entry);
+Pool *pool_leave_idle (Pools *pools);
+bool pool_is_any_old (const Pools *pools);
+uint32_t pool_slots_that_fit (const Pools *pools, PoolKind kind,
+    uint32_t wanted, uint64_t stride);
+uint64_t pool_bytes_allowed (const Pools *pools, PoolKind kind);
+uint64_t pool_counted_bytes (const PoolShape *shape);
+bool pool_space (const Pools *pools, uint64_t *total,
+    uint64_t *available); /* unlocked, too */
+Pool *pool_allocate (Pools *pools, const PoolShape *shape,
+    DatahubError *error); /* unlocked */
+void pool_free (Pools *pools, Pool *pool, bool unlink); /* unlocked */
+
+#endif /* DATAHUB_POOLS_PRIVATE_H */
