@@ -2,7 +2,7 @@
 /* The gate of reliable consumers: joining against claims of several sequences,
  * eviction by compare-and-swap, rejoining, death, cleaning, a new owner of the
  * row. lib/core/producer/producer-ring.c (claim), producer-evict.c (ring_charge_blockers),
- * consumer.c (join, rejoin), consumer-read.c (advance, on_mismatch), rows.c.
+ * consumer-join.c (consumer_join, rejoin), consumer-read.c (advance, on_mismatch), rows.c.
  *
  * @covers A0 A1 A2 A3, B5 B10 B11 B12 B14, gate, incarnation, rows_hwm, joins, the
  *   lock byte

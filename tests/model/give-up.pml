@@ -3,7 +3,7 @@
  * a buffer that no gate protects. A reliable consumer joins at any time, reads,
  * may be evicted, leaves: it meets a tombstone only of what was committed before it
  * joined. lib/core/producer/producer-pressure.c, consumer-read.c (try_read, step_over),
- * consumer.c (join).
+ * consumer-join.c (consumer_join).
  *
  * The ring is as long as the stream; records are few and used again.
  * @covers T1 T3 T4, A3 A10 A5 A7, B2 B3 B4 B11 B13, join_head

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who removes the files of a block that its producer left linked because a
  * consumer had not opened its newest pool: the last one to leave. lib/core/:
- * consumer.c (remove_if_last), block-names.c (block_reclaim_dead), producer-close.c
+ * consumer-end.c (remove_if_last), block-names.c (block_reclaim_dead), producer-close.c
  * (unlink_names, producer_free).
  *
  * As it is: two consumers and the producer leave in any order, and at once.

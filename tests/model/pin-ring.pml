@@ -2,7 +2,7 @@
 /* Retire and reclaim of the producer against pin and revalidation of two
  * readers, each killed at any statement, its row cleaned and taken again.
  * lib/core/producer/producer-ring.c, producer-commit.c, consumer-read.c (try_read),
- * consumer-lease.c (pin, unpin), consumer.c (rows), rows.c.
+ * consumer-lease.c (pin, unpin), consumer-row.c, rows.c.
  *
  * @covers A3 A10 A4 A5 A6 A7, B1 B2 B3 B4 B6, rows_hwm, the row's lock byte
  * @also BIG | ring of 2, 3 records, 4 commits

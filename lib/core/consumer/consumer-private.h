@@ -169,13 +169,22 @@ consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
   return load_seq (&consumer->block.header->producer_waiting) & bits;
 }
 
-/* Attaching. */
+/* The row. */
+DatahubResult consumer_claim_row (DatahubConsumer *consumer, const char *name,
+    DatahubError *error);
+void consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked);
+
+/* Joining. */
+DatahubResult consumer_join (DatahubConsumer *consumer, DatahubError *error);
 void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
 bool consumer_meets_tombstone (DatahubConsumer *consumer, uint64_t s);
+
+/* The end. */
 void consumer_ref (DatahubConsumer *consumer);
 void consumer_unref (DatahubConsumer *consumer);
 void consumer_end (DatahubConsumer *consumer);
+void consumer_free (DatahubConsumer *consumer); /* it has no row */
 
 /* Pins: B3 and B6. */
 void consumer_unpin (DatahubConsumer *consumer, uint32_t record);

@@ -54,6 +54,17 @@ consumer_kick_gate (DatahubConsumer *consumer, uint64_t to)
     consumer_bump_room (consumer);
 }
 
+/* Whether the block is over. The entry is the first name that is removed. While
+ * it refers to this block, a producer can still adopt it. */
+bool
+consumer_block_is_over (const DatahubConsumer *consumer)
+{
+  const Block *block = &consumer->block;
+  FileName entry = name_entry (block->user, block->channel);
+  return load_seq (&block->header->state) == DATAHUB_STATE_CLOSED
+      || !os_same_file (block->lck, block->dir, entry.text);
+}
+
 /* Whether the producer is dead. Asks the kernel at most once a slice: idle is
  * not dead, and a live stream never asks. */
 bool

@@ -5,7 +5,8 @@
  * Life of a record: free -> filled -> in the ring (A6, A7) -> retired (A3) ->
  * limbo while any row has its bit -> free (A5). Up to A7 it is
  * producer-commit.c. Records that a producer had retired when it was killed are
- * put in limbo by its adopter. */
+ * put in limbo by its adopter.
+ * Tests: core-flow, core-growth, core-distrust */
 #include "ring-private.h"
 
 #include <stdlib.h>

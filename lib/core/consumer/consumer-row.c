@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The row of a consumer: taking it, its quota, and requests to the producer.
+ *
+ * A row is written only while its lock byte is held (L2). The kernel frees the
+ * byte with the last descriptor. So a consumer that is killed at any point
+ * leaves a row that other processes recognise as dead and clean. */
+#include "consumer-private.h"
+#include "core/base/result-private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A reaper or prober may hold a row's byte for an instant (D5). */
+#define CLAIM_PASSES 2
+
+static void
+write_name (ConsumerRow *row, const char *name)
+{
+  char text[DATAHUB_CONSUMER_NAME_MAX] = { 0 };
+  strncpy (text, name ? name : program_invocation_short_name, sizeof text - 1);
+  for (uint32_t i = 0; i < 5; i++) {
+    uint64_t word;
+    memcpy (&word, text + i * 8, 8);
+    store_relaxed (&row->name[i], word);
+  }
+}
+
+static void
+occupy_row (DatahubConsumer *consumer, const char *name)
+{
+  ConsumerRow *row = consumer->row;
+  if (!row_is_neutral (&consumer->block, consumer->row_index))
+    row_clean (&consumer->block, consumer->row_index);
+  consumer->incarnation = load_relaxed (&row->incarnation) + 1;
+  store_seq (&row->incarnation, consumer->incarnation);
+  STEP (ROW_INCARNATION_STORED);
+  store_seq (&row->claim, consumer->incarnation);
+  STEP (ROW_CLAIM_STORED);
+  store_seq (&row->gate, GATE_WORD (consumer->incarnation, GATE_OPEN));
+  STEP (ROW_GATE_STORED);
+  store_relaxed (&row->mode,
+      (consumer->reliable ? MODE_RELIABLE : 0)
+          | (consumer->notify ? MODE_NOTIFY : 0));
+  store_relaxed (&row->pid, (uint32_t) getpid ());
+  store_seq (&row->pools_seen, 0); /* the table has changed at least once */
+  store_relaxed (&row->received, 0);
+  store_relaxed (&row->lost, 0);
+  store_relaxed (&row->expired, 0);
+  store_relaxed (&row->heartbeat, (uint64_t) os_now_coarse ());
+  write_name (row, name);
+  STEP (ROW_FIELDS_STORED);
+  store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
+  STEP (ROW_STATE_STORED);
+  raise_u32_seq (&consumer->block.wake->rows_hwm, consumer->row_index + 1);
+  STEP (ROWS_HWM_RAISED);
+}
+
+DatahubResult
+consumer_claim_row (DatahubConsumer *consumer, const char *name,
+    DatahubError *error)
+{
+  Block *block = &consumer->block;
+  if (block->access) { /* given at the server, and ours while we live */
+    consumer->row_index = block->access->row;
+    consumer->row = block_row (block, consumer->row_index);
+    occupy_row (consumer, name);
+    return DATAHUB_OK;
+  }
+  for (int pass = 0; pass < CLAIM_PASSES; pass++)
+    for (uint32_t i = 0; i < block->g.max_rows; i++) {
+      if (os_lock_try (block->lck, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
+        continue;
+      STEP (ROW_LOCKED);
+      consumer->row_index = i;
+      consumer->row = block_row (block, i);
+      occupy_row (consumer, name);
+      return DATAHUB_OK;
+    }
+  return result_fail (error, DATAHUB_ERROR_FULL, 0,
+      "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
+      "the producer.",
+      block->channel, block->g.max_rows);
+}
+
+static uint64_t
+granted_to_all (const DatahubConsumer *consumer)
+{
+  uint64_t sum = 0;
+  uint32_t rows = block_rows_in_use (&consumer->block);
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (&consumer->block, i);
+    uint32_t quota = load_seq (&row->quota);
+    if (load_seq (&row->state) != DATAHUB_CONSUMER_FREE
+        && quota <= consumer->block.g.max_quota)
+      sum += quota + 1; /* one in passing */
+  }
+  return sum;
+}
+
+/* Leases are granted from a budget that leaves the producer its minimum (S3).
+ * If two consumers join at once, both may find room; both then return the
+ * excess. Above the quota buffers are copied, so a wrong grant costs speed, not
+ * data. */
+void
+consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked)
+{
+  const Geometry *g = &consumer->block.g;
+  uint64_t total;
+  uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
+  if (consumer->block.access) { /* the producer saw to it */
+    consumer->quota = consumer->block.access->quota;
+    return;
+  }
+  store_seq (&consumer->row->quota, quota);
+  STEP (QUOTA_ASKED);
+  total = granted_to_all (consumer);
+  if (total > g->lease_budget) {
+    uint64_t excess = total - g->lease_budget;
+    quota = excess < quota ? quota - (uint32_t) excess : 0;
+    store_seq (&consumer->row->quota, quota);
+    STEP (QUOTA_GIVEN_BACK);
+  }
+  consumer->quota = quota;
+}
+
+/**
+ * datahub_consumer_request:
+ * @consumer: a consumer
+ * @requests: #DatahubRequest bits
+ *
+ * Asks the producing pipeline for something, without a broker. Any thread; does
+ * not block.
+ */
+void
+datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
+{
+  if (consumer->generation != os_generation ())
+    return;
+  or_seq (&consumer->row->requests, requests);
+  STEP (REQUEST_STORED);
+  block_attend (&consumer->block);
+}
