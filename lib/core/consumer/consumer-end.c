@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* References to a consumer, and its end: with the last one its row becomes neutral
- * and its memory is freed. */
+ * and its memory is freed.
+ * Tests: core-lease, core-reclaim */
 #include "consumer-private.h"
 
 #include <stdlib.h>

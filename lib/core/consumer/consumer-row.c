@@ -3,7 +3,8 @@
  *
  * A row is written only while its lock byte is held (L2). The kernel frees the
  * byte with the last descriptor. So a consumer that is killed at any point
- * leaves a row that other processes recognise as dead and clean. */
+ * leaves a row that other processes recognise as dead and clean.
+ * Tests: core-join, core-limits, core-consumers */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Queries about a consumer and its block: indices and counts. */
+/* Queries about a consumer and its block: indices and counts.
+ * Tests: core-indices, core-consumers */
 #include "consumer-private.h"
 
 #include <string.h>

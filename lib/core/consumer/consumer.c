@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lifecycle of a consumer: attach, settings, close. */
+/* Lifecycle of a consumer: attach, settings, close.
+ * Tests: core-lifecycle, core-late, core-hostile-peers */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The memory of a named block on the producer's side: files without names until
  * the block is published, then files in the directory of shared memory, which
- * consumers open themselves. */
+ * consumers open themselves.
+ * Tests: core-lifecycle, core-space, core-late, core-reclaim */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

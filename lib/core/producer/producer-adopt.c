@@ -9,7 +9,8 @@
  * and replaced. Then the private state is rebuilt from the records and the pins.
  * Then follow the stores. The process can die after each of them: the next
  * candidate comes to the same result and repeats them all. Byte 0 is the only
- * exclusion (D6). */
+ * exclusion (D6).
+ * Tests: core-adopt, core-adopt-fit, core-hostile-adopt */
 #include "heir-private.h"
 #include "producer-private.h"
 

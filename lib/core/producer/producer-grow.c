@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Growth of a block by adding a pool of bigger (or more) slots (protocol, section
  * 3a): ring, rows, sequences, gates and pins stay as they are, so no data is lost.
- * Models: tests/model/pool.pml. */
+ * Models: tests/model/pool.pml.
+ * Tests: core-growth, core-space */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

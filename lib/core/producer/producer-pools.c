@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pools of slots. Slots are allocated only from the newest pool of a kind. An
  * older pool is removed when no loan and no record, in the ring or in limbo,
- * refers to it. Models: tests/model/pool.pml. */
+ * refers to it. Models: tests/model/pool.pml.
+ * Tests: core-growth, core-connections */
 #include "pools-private.h"
 #include "core/base/result-private.h"
 

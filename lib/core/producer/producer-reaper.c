@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The rows of dead consumers are cleaned. */
+/* The rows of dead consumers are cleaned.
+ * Tests: core-reclaim, core-strict */
 #include "reaper-private.h"
 
 void

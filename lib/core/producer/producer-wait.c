@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Waiting of a producer: it waits only for reliable consumers. Between two sleeps
  * it cleans up after dead consumers and evicts those that block it for too long.
- */
+ * Tests: core-wait, core-flow */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 

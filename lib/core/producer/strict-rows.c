@@ -4,7 +4,8 @@
  * no process reads that memory. A consumer is alive while a shared lock on its row
  * is held. The lock is taken here on a fresh description that is sent with the
  * row, so a consumer cannot forget it, and the kernel drops it with the process.
- * Models: tests/model/strict.pml. */
+ * Models: tests/model/strict.pml.
+ * Tests: core-strict, core-sealed, core-access */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
