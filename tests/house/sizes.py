@@ -13,9 +13,6 @@ LONGEST_FILE = 600
 LONGER_FILES = {
     "gst/gstdatahubmeta.c": 622,
     "gst/gstdatahubsink.c": 669,
-    "lib/core/consumer/consumer.c": 674,
-    "lib/core/producer/producer-adopt.c": 626,
-    "lib/core/producer/strict-server.c": 605,
 }
 CONTROL = re.compile(r"( +)(?:if|for|while|switch|do)\b")
 

@@ -63,7 +63,7 @@ struct _Backing
 extern const BackingFuncs named_backing;
 extern const BackingFuncs strict_backing;
 
-/* Permissions of what only the producer writes. */
+/* Permissions of files that only the producer writes. */
 static inline uint32_t
 backing_private_mode (const Backing *backing)
 {

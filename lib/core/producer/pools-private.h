@@ -14,7 +14,7 @@ struct _Pool
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
-  uint64_t page_size; /* of the memory it is really on */
+  uint64_t page_size; /* of the memory in use */
   uint32_t *refs; /* per slot: records and loans */
   uint32_t *free; /* stack */
   uint32_t n_free;
@@ -35,7 +35,7 @@ typedef struct
   bool has_idle;
   int64_t no_growth_until;
   uint64_t n_growths;
-  uint64_t bytes_used; /* payload slots; what max_bytes limits */
+  uint64_t bytes_used; /* of payload slots; limited by max_bytes */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;

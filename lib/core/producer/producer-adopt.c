@@ -28,8 +28,8 @@
 
 /* ---- C0: the owner of the block ---- */
 
-/* Opens what the name leads to and takes byte 0 of it. False: nothing is there,
- * or it is in use, or it is damaged. */
+/* Opens the block of the name and takes its byte 0. False: there is none, it is
+ * in use, or it is damaged. */
 static bool
 open_dead (DatahubProducer *producer)
 {
@@ -74,7 +74,7 @@ has_mode (const Block *block, const char *part, uint32_t mode)
       == (int) mode;
 }
 
-/* A block of this build's making, with what is asked for. */
+/* Whether the block has the layout of this build and the requested options. */
 static bool
 is_alike (const DatahubProducer *producer)
 {
@@ -149,7 +149,8 @@ take_pools (Pools *pools)
   return true;
 }
 
-/* What is written to must be there: else a full file system is a SIGBUS. */
+/* Memory must be allocated before it is written: otherwise a full file system
+ * causes a SIGBUS. */
 static bool
 reserve_newest (Pools *pools)
 {
@@ -291,7 +292,7 @@ take_over (DatahubProducer *producer, Heir *heir)
   greet_consumers (producer);
 }
 
-/* As it was: a producer without a block. Byte 0 is let go. */
+/* Restores the state of a producer without a block. Byte 0 is released. */
 static void
 give_up (DatahubProducer *producer)
 {

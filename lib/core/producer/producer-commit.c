@@ -34,7 +34,7 @@ is_last_memory_roomy (DatahubProducer *producer, const DatahubCommit *commit,
 {
   const DatahubCommitMemory *last;
   SlotRef slot;
-  /* what is behind the payload is the caller's for as long as the loan is */
+  /* the caller may use the memory after the payload as long as the loan */
   if (commit->n_memories == 0 || !commit->release)
     return false;
   last = &commit->memories[commit->n_memories - 1];
@@ -144,9 +144,9 @@ fill_meta (Call *call, uint32_t i, RecordRefs *state, BlockRecord *record)
     memcpy (at, commit->meta, commit->meta_size);
 }
 
-/* A sticky record refers only to those that come before it in a stream: caps that
- * referred to the segment in force, which refers to the caps before, and so on,
- * would keep every sticky record there ever was. */
+/* A sticky record only refers to types that precede it in a stream. Otherwise
+ * caps would refer to the current segment, which refers to the previous caps,
+ * and so on, and every sticky record would be kept for ever. */
 static void
 fill_contexts (DatahubProducer *producer, DatahubRecordType type,
     RecordRefs *state, BlockRecord *record)
@@ -213,8 +213,9 @@ fill_record (DatahubProducer *producer, Call *call, uint32_t i,
   STEP (RECORD_FILLED);
 }
 
-/* Telemetry, and where joiners start; stored before A7 makes them true. The
- * count of buffers comes after it: an adopter relies on it (C11). */
+/* Statistics, and the start positions of joining consumers; stored before A7
+ * makes them valid. The count of buffers comes after it: an adopter relies on
+ * it (C11). */
 static void
 note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
     uint64_t sequence)
@@ -249,7 +250,7 @@ publish_batch (DatahubProducer *producer, Call *call)
     store_release (block_ring_word (&producer->block, first + i),
         RING_WORD (first + i, taken)); /* A6 */
     STEP (A6_WORD_STORED);
-    /* later ones of the batch stand in this one */
+    /* later records of the batch refer to this one */
     update_sticky (producer, call->commits[i].type, first + i, taken);
   }
   call->n_meta_locations = 0;
@@ -401,7 +402,7 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
 /**
  * datahub_producer_commit_batch:
  * @producer: a producer
- * @records: what to publish; copied
+ * @records: the records; copied
  * @n_records: how many, 1 to datahub_producer_get_batch_max()
  * @timeout_ns: how long to wait for reliable consumers
  * @first_sequence: (out) (optional): the sequence of the first record
@@ -435,7 +436,7 @@ datahub_producer_commit_batch (DatahubProducer *producer,
 /**
  * datahub_producer_commit:
  * @producer: a producer
- * @record: what to publish; copied
+ * @record: the record; copied
  * @timeout_ns: how long to wait for reliable consumers
  * @sequence: (out) (optional): the sequence it got
  * @error: (out) (optional): why it failed
@@ -457,9 +458,9 @@ datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
  * datahub_producer_flush:
  * @producer: a producer
  *
- * Live consumers skip what they have not read yet; leases stay. Reliable ones
- * read on. Both see the next record marked `flushed`. A pending EOS and the
- * segment in force are forgotten. Does not block.
+ * Live consumers skip all unread records; leases stay. Reliable ones continue
+ * to read. Both see the next record marked `flushed`. A pending EOS and the
+ * current segment are dropped. Does not block.
  *
  * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_FORKED
  */

@@ -8,9 +8,9 @@
  * of the records that are kept (RING_MIN_KEPT), and after them with a pin. A
  * word that moves forward and back makes no progress. */
 #define GATES_AT_ONE_TAIL 4
-/* Whether the row keeps what the producer waits for: the oldest record; or, when
- * slots are short, anything at all. One that has read everything and holds
- * nothing is not to blame. */
+/* Whether the row keeps something that the producer waits for: the oldest
+ * record or, if slots are short, any record. A row that has read everything and
+ * holds nothing does not block. */
 static bool
 is_in_the_way (const Ring *ring, ConsumerRow *row, uint64_t needed,
     bool starved)

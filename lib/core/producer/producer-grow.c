@@ -15,8 +15,8 @@
 /* After a failed growth for capacity, none is tried for a while. */
 #define GROWTH_PAUSE_NS NS_PER_S
 
-/* An entry is used again only when the server has a place for what is in it: a pool
- * that finds none is never sent. Model: PLACE_LATE. */
+/* An entry is only reused if the server has a free place for the new pool:
+ * without one the pool would never be sent. Model: PLACE_LATE. */
 static void
 leave_table (DatahubProducer *producer, const Pool *pool)
 {
@@ -102,7 +102,7 @@ choose_growth (const Pools *pools, const Call *call, uint32_t *n_slots,
     *stride = newest->shape.stride;
     *n_slots = pool_slots_that_fit (pools, call->kind,
         newest->shape.n_slots * 2, *stride);
-    /* less than what there is would be a step back */
+    /* a pool smaller than the current one is of no use */
     return *n_slots > newest->shape.n_slots;
   }
   /* growing by half at least bounds the number of pools alive */

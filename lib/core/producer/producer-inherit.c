@@ -102,8 +102,8 @@ keeps_word (const Heir *heir, uint32_t i, uint64_t word)
       && heir->records[record].seq == s;
 }
 
-/* What is kept must be whole: from the tail, or the one behind it if the dead
- * one was killed while it retired, to the head. */
+/* All kept records must be valid, up to the head: from the tail, or from the
+ * record after it if the producer was killed while it retired one. */
 static bool
 judge_ring (Heir *heir)
 {
@@ -151,7 +151,8 @@ keeps_sticky (const Heir *heir, uint32_t which, uint64_t word)
       == STICKY_REPLACED;
 }
 
-/* What record @s in the ring did to the words, as far as it was not stored. */
+/* Applies the changes of record @s in the ring to the sticky words, as far as
+ * they were not stored. */
 static void
 follow_sticky (Heir *heir, uint64_t s)
 {
@@ -228,7 +229,7 @@ stack_free_slots (Pools *pools, Pool *pool)
     pools->has_idle = true;
 }
 
-/* What the records of the ring are worth, and which were given up. */
+/* Restores the ranks of the records in the ring, and which were discarded. */
 static void
 rank_kept (Heir *heir)
 {

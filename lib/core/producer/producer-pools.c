@@ -180,7 +180,7 @@ pool_install (Pools *pools, Pool *pool, uint32_t entry)
   STEP (P1_CHANGES_COUNTED);
 }
 
-/* Drops the packing slot: what is behind it in the pool is never used. */
+/* Drops the packing slot: its unused rest is lost. */
 void
 pool_end_packing (Pools *pools)
 {
@@ -207,7 +207,8 @@ pool_bytes_allowed (const Pools *pools, PoolKind kind)
   return kind == POOL_PAYLOAD ? pools->max_bytes : SMALL_BYTES_MAX;
 }
 
-/* How many slots of @stride fit besides what is there; at most @wanted. */
+/* The number of slots of @stride that fit beside the current pools; at most
+ * @wanted. */
 uint32_t
 pool_slots_that_fit (const Pools *pools, PoolKind kind, uint32_t wanted,
     uint64_t stride)

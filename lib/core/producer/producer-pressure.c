@@ -124,9 +124,9 @@ may_retire_for (Ring *ring, Rank wanted)
   return ring_is_gated (ring);
 }
 
-/* Rule S1: a free slot; else what limbo holds; else that of a droppable buffer
- * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if what
- * the slot is for is worth that. Never sleeps because of a live consumer. */
+/* Rule S1: a free slot; else one in limbo; else the slot of a droppable buffer
+ * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if the
+ * new buffer has a sufficient rank. Never sleeps because of a live consumer. */
 Attempt
 producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
     SlotRef *slot)

@@ -41,19 +41,19 @@ struct _DatahubProducer
   Reaper reaper;
 };
 
-/* What an attempt under the lock came to. */
+/* The result of an attempt under the lock. */
 typedef enum
 {
   ATTEMPT_DONE, /* the call's result is set */
   ATTEMPT_WAIT, /* a reliable consumer is in the way */
-  ATTEMPT_WAIT_ANY, /* so it is, but anything that is let go helps as well */
+  ATTEMPT_WAIT_ANY, /* the same, but any released slot helps as well */
   ATTEMPT_STARVED, /* every slot is held; no wait has started yet */
-  ATTEMPT_EXHAUSTED, /* every record is: a bigger block has no more of them */
+  ATTEMPT_EXHAUSTED, /* every record is held; growing adds no records */
   ATTEMPT_GROW /* a pool of grow_stride is needed */
 } Attempt;
 
-/* What a commit settles per record before it is filled in: where the bytes go
- * that do not fit it, and its checksum. */
+/* Determined by a commit for each record before it is filled: the location of
+ * bytes that do not fit into the record, and its checksum. */
 typedef struct
 {
   SlotRef slot; /* pool NULL: in the record */
@@ -72,7 +72,7 @@ struct _Call
   uint64_t grow_stride; /* 0: more slots of the same size */
   DatahubResult result;
   DatahubError *error;
-  Rank rank; /* of what the slot is for */
+  Rank rank; /* of the buffer that needs the slot */
   /* of an acquire */
   uint64_t size;
   DatahubSlot *slot;
@@ -86,8 +86,9 @@ struct _Call
   bool wake;
 };
 
-/* What all calls need; the caller adds what its attempt does. The fields one by
- * one: to clear the rest costs more than a short call itself. */
+/* Sets the fields that all calls need; the caller sets those of its attempt.
+ * Fields are set one by one, because clearing the rest costs more than a short
+ * call itself. */
 static inline void
 call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
     DatahubError *error)
@@ -99,7 +100,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->error = error;
 }
 
-/* A sign of life: that this process runs. */
+/* The heartbeat: shows that this process runs. */
 static inline void
 producer_beat (DatahubProducer *producer)
 {
@@ -138,6 +139,8 @@ StrictStatus strict_give_row (DatahubProducer *producer, uint32_t asked,
     RowAccess *access);
 void strict_end_access (RowAccess *access);
 void strict_free_rows (Reaper *reaper);
+StrictStatus strict_judge (const Block *block, TicketBook *book,
+    const uint8_t *secret, const StrictHello *hello);
 StrictServer *strict_server_new (DatahubProducer *producer,
     const uint8_t *secret);
 DatahubResult strict_server_open (StrictServer *server, DatahubError *error);

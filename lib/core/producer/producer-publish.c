@@ -55,7 +55,7 @@ link_entry (Block *block, DatahubError *error)
       datahub_shm_directory (), strerror (errno));
 }
 
-/* An adopted block has its names; C11 is what is left. */
+/* An adopted block has its names; only C11 remains. */
 static DatahubResult
 publish_adopted (DatahubProducer *producer)
 {

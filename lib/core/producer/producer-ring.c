@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 
-/* What a crash cannot corrupt; all records are free. False: out of memory. */
+/* Allocates the private state, which a crash of another process cannot corrupt;
+ * all records are free. False: out of memory. */
 bool
 ring_make_state (Ring *ring)
 {

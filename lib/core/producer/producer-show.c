@@ -103,7 +103,8 @@ ring_show (Ring *ring, uint64_t now)
   return take_waiters (ring);
 }
 
-/* Shows what an adopter holds back before it publishes. */
+/* Publishes the records that an adopter holds back until
+ * datahub_producer_publish(). */
 void
 ring_show_early (Ring *ring)
 {

@@ -17,9 +17,9 @@
  * frees something after that retry sees the bits and bumps `room`. Models:
  * tests/model/room.pml.
  *
- * A producer that waits for gates is not woken for every record read, which
- * would be two context switches a buffer, but when half of the ring is free; the
- * slice of the sleep bounds what that can cost. */
+ * A producer that waits for gates is woken when half of the ring is free, and
+ * not for every record read, which would cost two context switches per buffer.
+ * The slice of the sleep limits the delay. */
 static void
 announce (DatahubProducer *producer, uint32_t bits, bool waiting)
 {
@@ -100,8 +100,9 @@ wait_or_drop (DatahubProducer *producer)
   return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
 
-/* Decides what a starved or outgrown attempt may do next. Returns
- * %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the result. */
+/* Decides the next step of an attempt that needs slots or a bigger pool.
+ * Returns %DATAHUB_TIMEOUT to wait, %DATAHUB_OK to try again, else the
+ * result. */
 static DatahubResult
 relieve (DatahubProducer *producer, Call *call, Attempt attempt)
 {
@@ -137,7 +138,7 @@ spin_for_gates (DatahubProducer *producer)
   return false;
 }
 
-/* Goes on after a first attempt that was not enough. */
+/* Continues after a first attempt that did not succeed. */
 static DatahubResult
 run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 {

@@ -227,7 +227,7 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
 {
   DatahubResult result = choose_sizes (producer, error);
   bool adopted = result == DATAHUB_OK && producer->options.adopt
-      && !producer->options.strict /* what is sealed cannot be adopted */
+      && !producer->options.strict /* a sealed block cannot be adopted */
       && producer_adopt (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
   return adopted || result != DATAHUB_OK ? result : build (producer, error);

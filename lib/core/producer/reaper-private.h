@@ -26,7 +26,7 @@ struct _Reaper
   int64_t last_ns;
   /* of a strict block */
   StrictRow *rows;
-  int blank_fd; /* what is mapped where a row was */
+  int blank_fd; /* mapped in place of a removed row */
   shared_u32 rows_hwm; /* the block's, where no client can reach it */
 };
 

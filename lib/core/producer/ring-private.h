@@ -10,10 +10,10 @@
 
 #define BATCH_MAX 64u
 
-/* What a record is when slots are short. */
+/* The rank of a record when slots are short. */
 typedef enum
 {
-  RANK_EVENT, /* or anything of which nothing better is known */
+  RANK_EVENT, /* also any record of unknown rank */
   RANK_KEY,
   RANK_DELTA,
   RANK_DROPPABLE,
@@ -30,15 +30,15 @@ rank_of (DatahubRecordType type, uint32_t flags)
   return flags & DATAHUB_FLAG_DELTA_UNIT ? RANK_DELTA : RANK_KEY;
 }
 
-/* Whether it may go before its turn. */
+/* Whether a record of that rank may be discarded before older ones. */
 static inline bool
 rank_is_lesser (Rank rank)
 {
   return rank == RANK_DELTA || rank == RANK_DROPPABLE;
 }
 
-/* What a record holds, kept privately: a crash cannot corrupt it, and neither
- * can a peer that writes to the shared copy. */
+/* The references of a record. They are private: neither a crash nor a peer that
+ * writes to the shared copy can corrupt them. */
 typedef struct
 {
   uint32_t refs; /* ring, sticky (here and shown), contexts of other records */
@@ -53,7 +53,7 @@ typedef struct
   uint64_t gate; /* the gate word seen blocking */
   int64_t slept_ns; /* at that gate */
   uint64_t tail;
-  int64_t stuck_ns; /* at that tail, whatever the gate did */
+  int64_t stuck_ns; /* at that tail, independent of the gate */
 } Blocker;
 
 typedef struct
@@ -115,9 +115,9 @@ ring_unref (Ring *ring, uint32_t record)
     ring->limbo[ring->n_limbo++] = (uint16_t) record;
 }
 
-/* Which of some records are pinned: of all rows the words that those records are
- * in; what is in the others counts as pinned. A producer hands out the same few
- * records again and again, so those words are few. */
+/* A scan for pins of some records: reads the pin words with those records in
+ * all rows; records in other words count as pinned. A producer reuses the same
+ * few records, so the words are few. */
 typedef struct
 {
   uint32_t n_words;
@@ -152,12 +152,12 @@ void pin_scan_look (const Ring *ring, PinScan *scan); /* A5 */
 
 /* What readers see: producer-show.c. */
 
-/* What a record of some type does to a sticky word. */
+/* The effect of a record on a sticky word. */
 typedef enum
 {
   STICKY_KEPT,
-  STICKY_REPLACED, /* leads to the record */
-  STICKY_DROPPED /* leads to none */
+  STICKY_REPLACED, /* refers to the record */
+  STICKY_DROPPED /* refers to none */
 } StickyChange;
 
 StickyChange ring_sticky_change (DatahubRecordType type, uint32_t which);

@@ -44,8 +44,8 @@ create_pool (const Backing *backing, uint64_t *size, bool payload,
       what, error);
 }
 
-/* After the producer has mapped it: seals what is behind @fd, which becomes a
- * description that can only read. */
+/* Seals the memory of @fd after the producer has mapped it. @fd is replaced by
+ * a read-only description. */
 static bool
 seal (int *fd)
 {

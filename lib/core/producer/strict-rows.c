@@ -60,15 +60,16 @@ row_at (const Reaper *reaper, uint32_t i)
   return block_row (reaper->backing->block, i);
 }
 
-/* The owner of row @i is gone: cleans the row and maps a blank one in its place,
- * whatever the owner still maps. The lock of the rows is held. */
+/* Called when the owner of row @i is gone: cleans the row and maps a blank one
+ * in its place, even if the old one is still mapped elsewhere. The lock of the
+ * rows must be held. */
 static bool
 retire_row (Reaper *reaper, uint32_t i)
 {
   StrictRow *row = &reaper->rows[i];
   bool dirty = !row_is_neutral (reaper->backing->block, i);
   if (dirty) {
-    /* before its effect: another thread may go on at once */
+    /* before its effect: another thread can continue at once */
     add_relaxed (&reaper->backing->block->header->reaped, 1);
     row_clean (reaper->backing->block, i);
   }

@@ -211,62 +211,6 @@ count_pending (const StrictServer *server, uint32_t *oldest)
   return n;
 }
 
-static StrictStatus
-status_of (TicketVerdict verdict)
-{
-  switch (verdict) {
-    case TICKET_GOOD:
-      return STRICT_GRANTED;
-    case TICKET_OTHER_BLOCK:
-      return STRICT_REFUSED_OTHER_BLOCK;
-    case TICKET_FORGED:
-      return STRICT_REFUSED_FORGED;
-    case TICKET_EXPIRED:
-      return STRICT_REFUSED_EXPIRED;
-    case TICKET_TOO_LONG:
-      return STRICT_REFUSED_TOO_LONG;
-    case TICKET_REPLAYED:
-      return STRICT_REFUSED_REPLAYED;
-    case TICKET_BOOK_FULL:
-      return STRICT_REFUSED_BUSY;
-    case TICKET_MALFORMED:
-      break;
-  }
-  return STRICT_REFUSED_MALFORMED;
-}
-
-static bool
-is_zero (const uint8_t *bytes, size_t size)
-{
-  return sodium_is_zero (bytes, size) == 1;
-}
-
-/* Returns %STRICT_GRANTED if the greeting entitles to the access it asks for. */
-static StrictStatus
-judge (StrictServer *server, const StrictHello *hello)
-{
-  const Block *block = &server->producer->block;
-  if (hello->magic != STRICT_MAGIC)
-    return STRICT_REFUSED_MALFORMED;
-  if (hello->version != STRICT_VERSION)
-    return STRICT_REFUSED_VERSION;
-  if ((hello->kind != STRICT_CONSUME && hello->kind != STRICT_OBSERVE)
-      || hello->has_ticket > 1
-      || !is_zero (hello->reserved, sizeof hello->reserved)
-      || !is_zero (hello->reserved1, sizeof hello->reserved1))
-    return STRICT_REFUSED_MALFORMED;
-  if (memcmp (hello->uuid, block->uuid.bytes, sizeof hello->uuid) != 0)
-    return STRICT_REFUSED_OTHER_BLOCK;
-  /* The peer's credentials are enough to observe, which shows no payload. Without
-   * a secret they are enough for everything. */
-  if (!server->has_secret || hello->kind == STRICT_OBSERVE)
-    return STRICT_GRANTED;
-  if (!hello->has_ticket)
-    return STRICT_REFUSED_NO_TICKET;
-  return status_of (ticket_take (&server->book, &hello->ticket, server->secret,
-      &block->uuid, os_wall_clock ()));
-}
-
 /* The lock is held. */
 static void
 list_pools (const StrictServer *server, bool payload, StrictAnswer *made,
@@ -403,8 +347,10 @@ read_greeting (StrictServer *server, uint32_t i)
     drop_connection (server, i);
     return;
   }
-  status = n == (ssize_t) sizeof hello ? judge (server, &hello)
-                                       : STRICT_REFUSED_MALFORMED;
+  status = n == (ssize_t) sizeof hello
+      ? strict_judge (&server->producer->block, &server->book,
+          server->has_secret ? server->secret : NULL, &hello)
+      : STRICT_REFUSED_MALFORMED;
   if (status != STRICT_GRANTED)
     refuse (server, i, status);
   else if (hello.kind == STRICT_OBSERVE)
