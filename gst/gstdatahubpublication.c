@@ -13,10 +13,13 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 /* There is no block yet. */
 void
 gst_datahub_publication_init (GstDatahubPublication *publication,
-    GstElement *element, const GstDatahubClient *client)
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSinkSettings *settings)
 {
   *publication =
       (GstDatahubPublication){ .element = element, .client = client };
+  gst_datahub_consumer_watch_init (&publication->watch, element, client,
+      settings);
 }
 
 /* Whether no living producer has the name; if one has, that was posted. */
@@ -124,8 +127,6 @@ gst_datahub_publication_create (GstDatahubPublication *publication,
   return GST_FLOW_OK;
 }
 
-/* ---- its consumers, in the service's thread ---- */
-
 static const gchar *
 uuid_of (GstDatahubPublication *publication)
 {
@@ -133,64 +134,16 @@ uuid_of (GstDatahubPublication *publication)
       gst_datahub_writer_get_producer (publication->writer));
 }
 
-/* The producer detects every consumer that joins or leaves, also one without a
- * broker or one that is killed. So the producer announces them. */
-static void
-on_consumer_added (gpointer user_data, guint64 id, const gchar *name)
-{
-  GstDatahubPublication *publication = user_data;
-  if (publication->client->hub)
-    datahub_hub_consumer_joined (publication->client->hub,
-        publication->client->channel, uuid_of (publication), id, name);
-  publication->funcs.consumer_added (publication->user_data, id, name);
-}
-
-static void
-on_consumer_removed (gpointer user_data, guint64 id, const gchar *name,
-    const gchar *reason)
-{
-  GstDatahubPublication *publication = user_data;
-  if (publication->client->hub)
-    datahub_hub_consumer_left (publication->client->hub,
-        publication->client->channel, uuid_of (publication), id, reason);
-  publication->funcs.consumer_removed (publication->user_data, id, name,
-      reason);
-}
-
-static void
-on_requested (gpointer user_data, guint requests)
-{
-  GstDatahubPublication *publication = user_data;
-  publication->funcs.requested (publication->user_data, requests);
-}
-
-static void
-on_notify (gpointer user_data, gboolean wanted)
-{
-  GstDatahubPublication *publication = user_data;
-  publication->funcs.notify (publication->user_data, wanted);
-}
-
-static const GstDatahubServiceFuncs share_funcs = {
-  .consumer_added = on_consumer_added,
-  .consumer_removed = on_consumer_removed,
-  .requested = on_requested,
-  .notify = on_notify,
-};
-
 /**
  * gst_datahub_publication_publish:
  * @publication: one with a block
- * @funcs: called for changes among its consumers
- * @user_data: given to @funcs
  *
  * Makes the block visible to other processes.
  *
  * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
  */
 GstFlowReturn
-gst_datahub_publication_publish (GstDatahubPublication *publication,
-    const GstDatahubServiceFuncs *funcs, gpointer user_data)
+gst_datahub_publication_publish (GstDatahubPublication *publication)
 {
   DatahubError error = { 0 };
   error.code = datahub_producer_publish (
@@ -200,10 +153,7 @@ gst_datahub_publication_publish (GstDatahubPublication *publication,
         "publishing the block");
     return GST_FLOW_ERROR;
   }
-  publication->funcs = *funcs;
-  publication->user_data = user_data;
-  publication->service =
-      gst_datahub_service_new (publication->block, &share_funcs, publication);
+  gst_datahub_consumer_watch_start (&publication->watch, publication->block);
   return GST_FLOW_OK;
 }
 
@@ -230,6 +180,23 @@ gst_datahub_publication_register (GstDatahubPublication *publication,
       publication->has_secret ? publication->secret : NULL);
 }
 
+/* Sends a notification of new data through the broker, if a consumer wants it. */
+void
+gst_datahub_publication_notify (GstDatahubPublication *publication)
+{
+  DatahubProducerStats stats;
+  g_autofree gchar *json = NULL;
+  if (!publication->client->hub
+      || !gst_datahub_consumer_watch_is_notify_wanted (&publication->watch))
+    return;
+  datahub_producer_get_stats (
+      gst_datahub_writer_get_producer (publication->writer), &stats);
+  json = g_strdup_printf ("{\"sequence\":%" G_GUINT64_FORMAT "}",
+      stats.records - 1);
+  datahub_hub_send_notification (publication->client->hub,
+      publication->client->channel, "data-ready", json);
+}
+
 static void
 leave_hub (GstDatahubPublication *publication)
 {
@@ -245,13 +212,13 @@ wipe_secret (GstDatahubPublication *publication)
   publication->has_secret = FALSE;
 }
 
-/* The streaming thread has ended. Returns: whether there was a block. */
-gboolean
+/* The streaming thread has ended. */
+void
 gst_datahub_publication_close (GstDatahubPublication *publication)
 {
   GstDatahubWriter *writer;
   GstDatahubProducer *block;
-  g_clear_pointer (&publication->service, gst_datahub_service_stop);
+  gst_datahub_consumer_watch_stop (&publication->watch);
   leave_hub (publication);
   GST_OBJECT_LOCK (publication->element);
   writer = g_steal_pointer (&publication->writer);
@@ -260,10 +227,10 @@ gst_datahub_publication_close (GstDatahubPublication *publication)
   gst_datahub_writer_free (writer);
   wipe_secret (publication);
   if (!block)
-    return FALSE;
+    return;
   gst_datahub_producer_close (block);
   gst_datahub_producer_unref (block);
-  return TRUE;
+  gst_datahub_consumer_watch_reset (&publication->watch);
 }
 
 /* Returns: (transfer full) (nullable): memory of the block. Any thread. */

@@ -5,7 +5,7 @@
 #define GST_DATAHUB_PUBLICATION_H
 
 #include "gstdatahubclient.h"
-#include "gstdatahubservice.h"
+#include "gstdatahubconsumerwatch.h"
 #include "gstdatahubwriter.h"
 
 G_BEGIN_DECLS
@@ -22,15 +22,14 @@ typedef struct
   gboolean unlocked;
 
   /* The streaming thread's. */
-  GstDatahubService *service; /* owned; once it is published */
-  GstDatahubServiceFuncs funcs; /* called besides, for its consumers */
-  gpointer user_data; /* for them */
+  GstDatahubConsumerWatch watch; /* runs once the block is published */
   gboolean has_secret; /* of a strict block that a broker knows */
   guint8 secret[DATAHUB_SECRET_SIZE];
 } GstDatahubPublication;
 
 void gst_datahub_publication_init (GstDatahubPublication *publication,
-    GstElement *element, const GstDatahubClient *client);
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSinkSettings *settings);
 gboolean gst_datahub_publication_is_name_free (const GstDatahubPublication
         *publication);
 
@@ -38,11 +37,11 @@ GstFlowReturn gst_datahub_publication_create (GstDatahubPublication
                                                   *publication,
     DatahubProducerOptions *options, GstDatahubResumeFunc resume);
 GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication
-                                                   *publication,
-    const GstDatahubServiceFuncs *funcs, gpointer user_data);
+        *publication);
+void gst_datahub_publication_notify (GstDatahubPublication *publication);
 void gst_datahub_publication_register (GstDatahubPublication *publication,
     GstCaps *caps);
-gboolean gst_datahub_publication_close (GstDatahubPublication *publication);
+void gst_datahub_publication_close (GstDatahubPublication *publication);
 
 GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
         *publication);

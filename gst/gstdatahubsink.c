@@ -37,7 +37,6 @@
  * ]| Shares a film at full speed, starting when one consumer is attached.
  */
 #include "gstdatahubsink.h"
-#include "gstdatahubaudience.h"
 #include "gstdatahubevents.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubpublication.h"
@@ -64,7 +63,6 @@ struct _GstDatahubSink
   GstDatahubSinkSettings settings; /* object lock */
 
   GstDatahubPublication publication;
-  GstDatahubAudience audience;
 
   /* The streaming thread's. */
   GQueue pending; /* of GstEvent: sticky ones from before the block */
@@ -120,23 +118,6 @@ get_now (GstDatahubSink *self)
   return now;
 }
 
-/* For those that chose to hear of it through the broker. */
-static void
-tell_ready (GstDatahubSink *self)
-{
-  DatahubProducerStats stats;
-  g_autofree gchar *json = NULL;
-  if (!self->client.hub
-      || !gst_datahub_audience_is_notify_wanted (&self->audience))
-    return;
-  datahub_producer_get_stats (
-      gst_datahub_writer_get_producer (self->publication.writer), &stats);
-  json = g_strdup_printf ("{\"sequence\":%" G_GUINT64_FORMAT "}",
-      stats.records - 1);
-  datahub_hub_send_notification (self->client.hub, self->client.channel,
-      "data-ready", json);
-}
-
 static GstFlowReturn
 write_event (GstDatahubSink *self, GstEvent *event)
 {
@@ -180,8 +161,7 @@ try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
   if (flow == GST_FLOW_OK)
     flow = write_pending (self);
   if (flow == GST_FLOW_OK)
-    flow = gst_datahub_publication_publish (&self->publication,
-        &gst_datahub_audience_funcs, &self->audience);
+    flow = gst_datahub_publication_publish (&self->publication);
   if (flow != GST_FLOW_OK)
     return flow;
   GST_INFO_OBJECT (self,
@@ -237,8 +217,7 @@ prepare (GstDatahubSink *self)
 static void
 finish (GstDatahubSink *self)
 {
-  if (gst_datahub_publication_close (&self->publication))
-    gst_datahub_audience_leave (&self->audience);
+  gst_datahub_publication_close (&self->publication);
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
   gst_datahub_event_state_clear (&self->event_state);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
@@ -323,7 +302,7 @@ take_event (GstDatahubSink *self, GstEvent *event)
   }
   flow = write_event (self, event);
   if (flow == GST_FLOW_OK)
-    tell_ready (self);
+    gst_datahub_publication_notify (&self->publication);
   return flow;
 }
 
@@ -471,7 +450,7 @@ write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
       gst_datahub_writer_write_buffers (self->publication.writer, &now, buffers,
           n);
   if (flow == GST_FLOW_OK)
-    tell_ready (self);
+    gst_datahub_publication_notify (&self->publication);
   return flow;
 }
 
@@ -531,7 +510,7 @@ get_stats (GstDatahubSink *self)
     gst_datahub_writer_get_stats (self->publication.writer, &writer);
   }
   gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
-      self->audience.num_consumers, NULL);
+      self->publication.watch.num_consumers, NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
       G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
@@ -573,7 +552,7 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
   switch (id) {
     case PROP_NUM_CONSUMERS:
       GST_OBJECT_LOCK (self);
-      g_value_set_uint (value, self->audience.num_consumers);
+      g_value_set_uint (value, self->publication.watch.num_consumers);
       GST_OBJECT_UNLOCK (self);
       break;
     case PROP_STATS:
@@ -629,7 +608,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   object_class->get_property = gst_datahub_sink_get_property;
   object_class->finalize = gst_datahub_sink_finalize;
   install_properties (object_class);
-  gst_datahub_audience_install_signals (G_TYPE_FROM_CLASS (klass));
+  gst_datahub_consumer_watch_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_sink_change_state;
   element_class->set_context = gst_datahub_sink_set_context;
@@ -655,10 +634,8 @@ static void
 gst_datahub_sink_init (GstDatahubSink *self)
 {
   gst_datahub_client_init (&self->client);
-  gst_datahub_audience_init (&self->audience, GST_ELEMENT_CAST (self),
-      &self->settings);
   gst_datahub_publication_init (&self->publication, GST_ELEMENT_CAST (self),
-      &self->client);
+      &self->client, &self->settings);
   g_queue_init (&self->pending);
   gst_datahub_sink_settings_init (&self->settings);
   /* Nothing is presented here: time for that would only make every live buffer

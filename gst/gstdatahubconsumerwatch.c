@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Signal handlers of applications and event handlers of upstream must not run
+ * in the streaming thread, which holds the pad's locks. Consumers also join and
+ * leave while no buffer flows. So one thread for each sink sleeps until the
+ * block signals a change. It converts changes to signals and messages for the
+ * application, to events for upstream and to announcements at the broker.
+ *
+ * The producer detects every consumer that joins or leaves, also one without a
+ * broker or one that is killed. So the producer announces them.
+ * Tests: gst-attendance, gst-joiners, gst-events */
+#include "gstdatahubconsumerwatch.h"
+
+#include <gst/base/gstbasesink.h>
+#include <gst/video/video.h>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
+
+#define CONSUMERS_MAX 256 /* rows of a block, at most */
+
+enum
+{
+  SIGNAL_CONSUMER_ADDED,
+  SIGNAL_CONSUMER_REMOVED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+/**
+ * GstDatahubSink::consumer-added:
+ * @sink: the element
+ * @id: never the same for two consumers of a block
+ * @name: as it calls itself
+ *
+ * A consumer has chosen where it starts. Emitted in a thread of the element; a
+ * handler must not change the element's state.
+ */
+/**
+ * GstDatahubSink::consumer-removed:
+ * @sink: the element
+ * @id: which
+ * @reason: "left", "died" or "evicted"
+ *
+ * A consumer is gone. Emitted in a thread of the element; a handler must not
+ * change the element's state.
+ */
+void
+gst_datahub_consumer_watch_install_signals (GType type)
+{
+  signals[SIGNAL_CONSUMER_ADDED] =
+      g_signal_new ("consumer-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
+  signals[SIGNAL_CONSUMER_REMOVED] =
+      g_signal_new ("consumer-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+          NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
+}
+
+typedef struct
+{
+  guint64 id;
+  gboolean evicted;
+  gchar name[DATAHUB_CONSUMER_NAME_MAX];
+} Known;
+
+/**
+ * gst_datahub_consumer_watch_init:
+ * @watch: a watch
+ * @element: the sink, owner of this and of the following arguments
+ * @client: the name and the broker
+ * @settings: which events go upstream
+ */
+void
+gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSinkSettings *settings)
+{
+  *watch = (GstDatahubConsumerWatch){ .element = element,
+    .client = client,
+    .settings = settings };
+}
+
+/* ---- the service thread; no lock is held ---- */
+
+static void
+set_num_consumers (GstDatahubConsumerWatch *watch, gint change)
+{
+  GST_OBJECT_LOCK (watch->element);
+  watch->num_consumers = change ? watch->num_consumers + (guint) change : 0;
+  GST_OBJECT_UNLOCK (watch->element);
+  g_object_notify (G_OBJECT (watch->element), "num-consumers");
+}
+
+static void
+on_added (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name)
+{
+  if (watch->client->hub)
+    datahub_hub_consumer_joined (watch->client->hub, watch->client->channel,
+        datahub_producer_get_uuid (watch->producer), id, name);
+  GST_INFO_OBJECT (watch->element, "consumer %s (%" G_GUINT64_FORMAT ") came",
+      name, id);
+  set_num_consumers (watch, 1);
+  g_signal_emit (watch->element, signals[SIGNAL_CONSUMER_ADDED], 0, id, name);
+  gst_element_post_message (watch->element,
+      gst_message_new_element (GST_OBJECT_CAST (watch->element),
+          gst_structure_new ("consumer-added", "id", G_TYPE_UINT64, id, "name",
+              G_TYPE_STRING, name, NULL)));
+}
+
+static void
+on_removed (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name,
+    const gchar *reason)
+{
+  if (watch->client->hub)
+    datahub_hub_consumer_left (watch->client->hub, watch->client->channel,
+        datahub_producer_get_uuid (watch->producer), id, reason);
+  GST_INFO_OBJECT (watch->element,
+      "consumer %s (%" G_GUINT64_FORMAT ") went: %s", name, id, reason);
+  set_num_consumers (watch, -1);
+  g_signal_emit (watch->element, signals[SIGNAL_CONSUMER_REMOVED], 0, id,
+      reason);
+  gst_element_post_message (watch->element,
+      gst_message_new_element (GST_OBJECT_CAST (watch->element),
+          gst_structure_new ("consumer-removed", "id", G_TYPE_UINT64, id,
+              "name", G_TYPE_STRING, name, "reason", G_TYPE_STRING, reason,
+              NULL)));
+}
+
+static void
+on_requested (GstDatahubConsumerWatch *watch, guint requests)
+{
+  GstPad *pad = GST_BASE_SINK_PAD (watch->element);
+  GstDatahubEvents wanted =
+      gst_datahub_sink_settings_get_events (watch->element, watch->settings);
+  if ((requests & DATAHUB_REQUEST_KEYFRAME)
+      && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
+    gst_pad_push_event (pad,
+        gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
+            0));
+  if ((requests & DATAHUB_REQUEST_RECONFIGURE)
+      && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
+    gst_pad_push_event (pad, gst_event_new_reconfigure ());
+}
+
+static const DatahubConsumerInfo *
+find_info (const DatahubConsumerInfo *infos, guint n, guint64 id)
+{
+  for (guint i = 0; i < n; i++)
+    if (infos[i].id == id)
+      return &infos[i];
+  return NULL;
+}
+
+static Known *
+find_known (GstDatahubConsumerWatch *watch, guint64 id)
+{
+  for (guint i = 0; i < watch->known->len; i++)
+    if (g_array_index (watch->known, Known, i).id == id)
+      return &g_array_index (watch->known, Known, i);
+  return NULL;
+}
+
+/* Reports the changes of known consumers. An evicted consumer has left the
+ * stream; it is reported as removed only once. */
+static void
+tell_removed (GstDatahubConsumerWatch *watch, const DatahubConsumerInfo *infos,
+    guint n, gboolean reaped)
+{
+  for (guint i = watch->known->len; i > 0; i--) {
+    Known gone = g_array_index (watch->known, Known, i - 1);
+    const DatahubConsumerInfo *info = find_info (infos, n, gone.id);
+    if (info && info->state != DATAHUB_CONSUMER_EVICTED)
+      continue;
+    g_array_remove_index_fast (watch->known, i - 1);
+    on_removed (watch, gone.id, gone.name,
+        info         ? "evicted"
+            : reaped ? "died"
+                     : "left");
+  }
+}
+
+static void
+tell_added (GstDatahubConsumerWatch *watch, const DatahubConsumerInfo *infos,
+    guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    Known added = { .id = infos[i].id };
+    if (infos[i].state != DATAHUB_CONSUMER_ACTIVE
+        || find_known (watch, added.id))
+      continue;
+    g_strlcpy (added.name, infos[i].name, sizeof added.name);
+    if (!g_utf8_validate (added.name, -1, NULL))
+      g_strlcpy (added.name, "?", sizeof added.name);
+    g_array_append_val (watch->known, added);
+    on_added (watch, added.id, added.name);
+  }
+}
+
+static gboolean
+is_notify_wanted (const DatahubConsumerInfo *infos, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (infos[i].notify)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+{
+  guint requests = datahub_producer_take_requests (watch->producer);
+  guint n =
+      datahub_producer_list_consumers (watch->producer, infos, CONSUMERS_MAX);
+  DatahubProducerStats stats;
+  datahub_producer_get_stats (watch->producer, &stats);
+  tell_removed (watch, infos, n, stats.reaped > watch->reaped);
+  watch->reaped = stats.reaped;
+  tell_added (watch, infos, n);
+  g_atomic_int_set (&watch->notify, is_notify_wanted (infos, n));
+  if (requests)
+    on_requested (watch, requests);
+}
+
+static gpointer
+run (gpointer data)
+{
+  GstDatahubConsumerWatch *watch = data;
+  g_autofree DatahubConsumerInfo *infos =
+      g_new (DatahubConsumerInfo, CONSUMERS_MAX);
+  guint32 seen = 0;
+  DatahubResult result;
+  do {
+    look (watch, infos);
+    result = datahub_producer_wait_attention (watch->producer, &seen,
+        DATAHUB_FOREVER);
+  } while (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
+  look (watch, infos);
+  return NULL;
+}
+
+/* ---- other threads ---- */
+
+/**
+ * gst_datahub_consumer_watch_start:
+ * @watch: one that does not run
+ * @block: a published block
+ */
+void
+gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
+    GstDatahubProducer *block)
+{
+  watch->block = gst_datahub_producer_ref (block);
+  watch->producer = gst_datahub_producer_enter (block);
+  watch->known = g_array_new (FALSE, FALSE, sizeof (Known));
+  watch->reaped = 0;
+  watch->thread = g_thread_new ("datahub-service", run, watch);
+}
+
+/**
+ * gst_datahub_consumer_watch_stop:
+ * @watch: a watch
+ *
+ * Ends the thread, if it runs, and waits for it. Must not be called in that
+ * thread.
+ */
+void
+gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
+{
+  if (!watch->thread)
+    return;
+  datahub_producer_set_interrupted (watch->producer, DATAHUB_WAIT_ATTENTION,
+      true);
+  g_thread_join (g_steal_pointer (&watch->thread));
+  gst_datahub_producer_leave (watch->block);
+  watch->producer = NULL;
+  g_clear_pointer (&watch->block, gst_datahub_producer_unref);
+  g_clear_pointer (&watch->known, g_array_unref);
+}
+
+/* The watch has stopped and the block is closed: it has no consumers. */
+void
+gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch)
+{
+  set_num_consumers (watch, 0);
+}
+
+/* Whether a consumer wants notifications of new data through the broker. Any
+ * thread. */
+gboolean
+gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch *watch)
+{
+  return g_atomic_int_get (&watch->notify);
+}

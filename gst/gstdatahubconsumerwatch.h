@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sink's second thread, the service thread: consumers that join, leave and send
+ * requests. */
+#ifndef GST_DATAHUB_CONSUMER_WATCH_H
+#define GST_DATAHUB_CONSUMER_WATCH_H
+
+#include "gstdatahubproducer.h"
+#include "gstdatahubsinksettings.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  /* Not owned: the element outlives this struct. */
+  GstElement *element;
+  const GstDatahubClient *client;
+  const GstDatahubSinkSettings *settings; /* object lock */
+  guint num_consumers; /* object lock; written by the thread */
+  gint notify; /* atomic: a consumer wants notifications of new data */
+
+  /* Set while the thread does not run. */
+  GstDatahubProducer *block; /* owned */
+  DatahubProducer *producer; /* entered */
+  GThread *thread; /* NULL: it does not run */
+
+  /* The thread's. */
+  GArray *known; /* consumers that were reported as added */
+  guint64 reaped;
+} GstDatahubConsumerWatch;
+
+void gst_datahub_consumer_watch_install_signals (GType type);
+void gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
+    GstElement *element, const GstDatahubClient *client,
+    const GstDatahubSinkSettings *settings);
+void gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
+    GstDatahubProducer *block);
+void gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch);
+void gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch);
+gboolean gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch
+        *watch);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_CONSUMER_WATCH_H */
