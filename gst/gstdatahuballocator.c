@@ -154,20 +154,13 @@ is_span (GstMemory *first, GstMemory *second, gsize *offset)
   return a->data + first->offset + first->size == b->data + second->offset;
 }
 
-/**
- * gst_datahub_allocator_to_commit:
- * @allocator: the allocator of the block that is to be committed to
- * @memory: any memory
- * @commit: (out): how to commit it without a copy
- *
- * Returns: whether @memory is on a slot of that block
- */
-gboolean
-gst_datahub_allocator_to_commit (GstAllocator *allocator, GstMemory *memory,
+/* Whether @memory is on a slot of the block; if so @commit describes it. */
+static gboolean
+to_commit (GstDatahubAllocator *allocator, GstMemory *memory,
     DatahubCommitMemory *commit)
 {
   SlotMemory *slot = (SlotMemory *) memory;
-  if (memory->allocator != allocator)
+  if (memory->allocator != GST_ALLOCATOR_CAST (allocator))
     return FALSE;
   commit->slot = &slot->slot;
   commit->offset = (guint64) (slot->data - slot->slot.data) + memory->offset;
@@ -175,20 +168,42 @@ gst_datahub_allocator_to_commit (GstAllocator *allocator, GstMemory *memory,
   return TRUE;
 }
 
-/**
- * gst_datahub_allocator_seal:
- * @memory: memory on a slot that is about to be committed
- *
- * After this call the memory cannot be mapped for writing. The caller holds the
- * buffer, so no element can start to write at this moment.
- */
-void
-gst_datahub_allocator_seal (GstMemory *memory)
+/* Before a commit: after this call the memory cannot be mapped for writing. The
+ * caller holds the buffer, so no element can start to write at this moment. */
+static void
+seal (GstMemory *memory)
 {
   GST_MINI_OBJECT_FLAG_SET (memory, GST_MINI_OBJECT_FLAG_LOCK_READONLY);
   if (memory->parent)
     GST_MINI_OBJECT_FLAG_SET (memory->parent,
         GST_MINI_OBJECT_FLAG_LOCK_READONLY);
+}
+
+/**
+ * gst_datahub_allocator_take_buffer:
+ * @allocator: the allocator of the block that is to be committed to
+ * @buffer: any buffer; sealed if it is taken
+ * @commit: (inout): gets the memories of the buffer
+ *
+ * Returns: whether the whole buffer is on slots of that block, so that it can be
+ *     committed without a copy
+ */
+gboolean
+gst_datahub_allocator_take_buffer (GstDatahubAllocator *allocator,
+    GstBuffer *buffer, DatahubCommit *commit)
+{
+  guint n = gst_buffer_n_memory (buffer);
+  if (n > DATAHUB_MAX_MEMORIES)
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    if (!to_commit (allocator, gst_buffer_peek_memory (buffer, i),
+            &commit->memories[i]))
+      return FALSE;
+  for (guint i = 0; i < n; i++)
+    seal (gst_buffer_peek_memory (buffer, i));
+  commit->n_memories = n;
+  commit->release = false;
+  return TRUE;
 }
 
 static void

@@ -14,9 +14,8 @@ G_DECLARE_FINAL_TYPE (GstDatahubAllocator, gst_datahub_allocator, GST,
 GstAllocator *gst_datahub_allocator_new (GstDatahubProducer *block);
 GstMemory *gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator,
     gsize size, const GstAllocationParams *params, gint64 timeout_ns);
-gboolean gst_datahub_allocator_to_commit (GstAllocator *allocator,
-    GstMemory *memory, DatahubCommitMemory *commit);
-void gst_datahub_allocator_seal (GstMemory *memory);
+gboolean gst_datahub_allocator_take_buffer (GstDatahubAllocator *allocator,
+    GstBuffer *buffer, DatahubCommit *commit);
 
 G_END_DECLS
 

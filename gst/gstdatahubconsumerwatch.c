@@ -131,7 +131,7 @@ on_requested (GstDatahubConsumerWatch *watch, guint requests)
 {
   GstPad *pad = GST_BASE_SINK_PAD (watch->element);
   GstDatahubEvents wanted =
-      gst_datahub_sink_settings_get_events (watch->element, watch->settings);
+      gst_datahub_sink_settings_read (watch->element, watch->settings).events;
   if ((requests & DATAHUB_REQUEST_KEYFRAME)
       && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
     gst_pad_push_event (pad,

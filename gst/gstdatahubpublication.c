@@ -5,6 +5,7 @@
  * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubpublication.h"
 
+#include <gst/base/gstbasesink.h>
 #include <string.h>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
@@ -81,11 +82,10 @@ tell_page_size (GstDatahubPublication *publication,
 }
 
 static void
-install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
-    GstDatahubResumeFunc resume)
+install_block (GstDatahubPublication *publication, GstDatahubProducer *block)
 {
   GstDatahubWriter *writer =
-      gst_datahub_writer_new (block, publication->element, resume);
+      gst_datahub_writer_new (block, publication->element);
   gboolean unlocked;
   GST_OBJECT_LOCK (publication->element);
   publication->block = block;
@@ -103,7 +103,6 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
  * gst_datahub_publication_create:
  * @publication: one without a block
  * @options: of the block; a secret is added to those of a strict one
- * @resume: called with the element when a wait was interrupted
  *
  * Creates a block that is not visible yet, and its writer.
  *
@@ -111,7 +110,7 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block,
  */
 GstFlowReturn
 gst_datahub_publication_create (GstDatahubPublication *publication,
-    DatahubProducerOptions *options, GstDatahubResumeFunc resume)
+    DatahubProducerOptions *options)
 {
   DatahubError error = { 0 };
   GstDatahubProducer *block = make_secret (publication, options, &error)
@@ -122,7 +121,7 @@ gst_datahub_publication_create (GstDatahubPublication *publication,
         "creating the block");
     return GST_FLOW_ERROR;
   }
-  install_block (publication, block, resume);
+  install_block (publication, block);
   tell_page_size (publication, options);
   return GST_FLOW_OK;
 }
@@ -197,6 +196,31 @@ gst_datahub_publication_notify (GstDatahubPublication *publication)
       publication->client->channel, "data-ready", json);
 }
 
+/* Waits until @wanted consumers are attached; continues after a pause. */
+GstFlowReturn
+gst_datahub_publication_wait_consumers (GstDatahubPublication *publication,
+    guint wanted)
+{
+  GstBaseSink *sink = GST_BASE_SINK (publication->element);
+  DatahubProducer *producer =
+      gst_datahub_writer_get_producer (publication->writer);
+  GstFlowReturn flow = GST_FLOW_OK;
+  while (flow == GST_FLOW_OK
+      && datahub_producer_wait_consumers (producer, wanted, DATAHUB_FOREVER)
+          == DATAHUB_INTERRUPTED)
+    flow = gst_base_sink_wait_preroll (sink);
+  return flow;
+}
+
+/* Upstream flushed: live consumers skip all unread records. */
+void
+gst_datahub_publication_flush (GstDatahubPublication *publication)
+{
+  if (publication->writer)
+    datahub_producer_flush (gst_datahub_writer_get_producer (publication
+                                                                 ->writer));
+}
+
 static void
 leave_hub (GstDatahubPublication *publication)
 {
@@ -244,6 +268,38 @@ gst_datahub_publication_get_allocator (GstDatahubPublication *publication)
         gst_object_ref (gst_datahub_writer_get_allocator (publication->writer));
   GST_OBJECT_UNLOCK (publication->element);
   return allocator;
+}
+
+/* Adds the counters of the block and of its writer to @stats. Any thread. */
+void
+gst_datahub_publication_add_stats (GstDatahubPublication *publication,
+    GstStructure *stats)
+{
+  DatahubProducerStats block = { 0 };
+  GstDatahubWriterStats writer = { 0 };
+  GST_OBJECT_LOCK (publication->element);
+  if (publication->writer) {
+    datahub_producer_get_stats (
+        gst_datahub_writer_get_producer (publication->writer), &block);
+    gst_datahub_writer_get_stats (publication->writer, &writer);
+  }
+  gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
+      publication->watch.num_consumers, NULL);
+  GST_OBJECT_UNLOCK (publication->element);
+  gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
+      G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
+      "copied", G_TYPE_UINT64, writer.copied, "copied-bytes", G_TYPE_UINT64,
+      writer.copied_bytes, "no-room", G_TYPE_UINT64, writer.dropped,
+      "metas-left", G_TYPE_UINT64, writer.metas_left, "evictions",
+      G_TYPE_UINT64, block.evictions, "reaped", G_TYPE_UINT64, block.reaped,
+      "waits", G_TYPE_UINT64, block.waits, "wakes", G_TYPE_UINT64, block.wakes,
+      "growths", G_TYPE_UINT64, block.growths, "given-up", G_TYPE_UINT64,
+      block.given_up, "bytes-used", G_TYPE_UINT64, block.bytes_used,
+      "max-bytes", G_TYPE_UINT64, block.max_bytes, "slot-size", G_TYPE_UINT64,
+      block.slot_size, "slots", G_TYPE_UINT, block.slots, "free-slots",
+      G_TYPE_UINT, block.free_slots, "ring-size", G_TYPE_UINT, block.ring_size,
+      "adopted", G_TYPE_BOOLEAN, block.adopted, "incarnation", G_TYPE_UINT64,
+      block.incarnation, "page-size", G_TYPE_UINT64, block.page_size, NULL);
 }
 
 /* Interrupts the waits of all users of the block, or allows them again. Any

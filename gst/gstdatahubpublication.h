@@ -33,11 +33,13 @@ void gst_datahub_publication_init (GstDatahubPublication *publication,
 gboolean gst_datahub_publication_is_name_free (const GstDatahubPublication
         *publication);
 
-GstFlowReturn gst_datahub_publication_create (GstDatahubPublication
-                                                  *publication,
-    DatahubProducerOptions *options, GstDatahubResumeFunc resume);
+GstFlowReturn gst_datahub_publication_create (
+    GstDatahubPublication *publication, DatahubProducerOptions *options);
 GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication
         *publication);
+GstFlowReturn gst_datahub_publication_wait_consumers (
+    GstDatahubPublication *publication, guint wanted);
+void gst_datahub_publication_flush (GstDatahubPublication *publication);
 void gst_datahub_publication_notify (GstDatahubPublication *publication);
 void gst_datahub_publication_register (GstDatahubPublication *publication,
     GstCaps *caps);
@@ -45,6 +47,8 @@ void gst_datahub_publication_close (GstDatahubPublication *publication);
 
 GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
         *publication);
+void gst_datahub_publication_add_stats (GstDatahubPublication *publication,
+    GstStructure *stats);
 void gst_datahub_publication_interrupt (GstDatahubPublication *publication,
     GstDatahubProducerInterrupt why, gboolean interrupted);
 

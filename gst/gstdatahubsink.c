@@ -82,13 +82,14 @@ GST_ELEMENT_REGISTER_DEFINE (datahubsink, "datahubsink", GST_RANK_NONE,
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
     GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
-/* ---- writing ---- */
-
-static GstFlowReturn
-resume (gpointer user_data)
+static GstDatahubSinkSettings
+get_settings (GstDatahubSink *self)
 {
-  return gst_base_sink_wait_preroll (GST_BASE_SINK (user_data));
+  return gst_datahub_sink_settings_read (GST_ELEMENT_CAST (self),
+      &self->settings);
 }
+
+/* ---- writing ---- */
 
 static gboolean
 is_upstream_live (GstDatahubSink *self)
@@ -101,37 +102,36 @@ is_upstream_live (GstDatahubSink *self)
 }
 
 static GstDatahubWriterNow
-get_now (GstDatahubSink *self)
+get_now (GstDatahubSink *self, GstClock *clock)
 {
-  GstDatahubWriterNow now = { .segment = &GST_BASE_SINK (self)->segment };
-  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
-  GstClockTime base = gst_element_get_base_time (GST_ELEMENT_CAST (self));
   if (!self->live_known) {
     self->live = is_upstream_live (self);
     self->live_known = TRUE;
   }
-  now.live = self->live;
-  now.timed = clock && GST_CLOCK_TIME_IS_VALID (base);
-  if (now.timed)
-    now.base =
-        (gint64) base + gst_datahub_clock_map_offset (&self->clock_map, clock);
-  return now;
+  return (GstDatahubWriterNow){ .segment = &GST_BASE_SINK (self)->segment,
+    .clock = clock,
+    .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (self)),
+    .clock_map = &self->clock_map,
+    .live = self->live };
+}
+
+static GstFlowReturn
+write_gap (GstDatahubSink *self, GstEvent *event)
+{
+  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
+  GstDatahubWriterNow now = get_now (self, clock);
+  return gst_datahub_writer_write_gap (self->publication.writer, &now, event);
 }
 
 static GstFlowReturn
 write_event (GstDatahubSink *self, GstEvent *event)
 {
-  GstDatahubEvents wanted =
-      gst_datahub_sink_settings_get_events (GST_ELEMENT_CAST (self),
-          &self->settings);
-  GstDatahubWriterNow now;
+  GstDatahubEvents wanted = get_settings (self).events;
   if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
     return gst_datahub_event_write (event, &self->event_state, wanted,
         self->publication.writer);
-  if (!(wanted & GST_DATAHUB_EVENTS_GAP))
-    return GST_FLOW_OK;
-  now = get_now (self);
-  return gst_datahub_writer_write_gap (self->publication.writer, &now, event);
+  return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (self, event)
+                                         : GST_FLOW_OK;
 }
 
 /* ---- making the block ---- */
@@ -157,7 +157,7 @@ try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
   GstFlowReturn flow;
   gst_datahub_sink_settings_fill (GST_ELEMENT_CAST (self), &self->settings,
       size, &options);
-  flow = gst_datahub_publication_create (&self->publication, &options, resume);
+  flow = gst_datahub_publication_create (&self->publication, &options);
   if (flow == GST_FLOW_OK)
     flow = write_pending (self);
   if (flow == GST_FLOW_OK)
@@ -288,32 +288,20 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
 static GstFlowReturn
 take_event (GstDatahubSink *self, GstEvent *event)
 {
-  GstFlowReturn flow;
+  GstFlowReturn flow = GST_FLOW_OK;
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     self->live_known = FALSE;
   if (!self->publication.writer && gst_datahub_event_is_context (event)) {
     g_queue_push_tail (&self->pending, gst_event_ref (event));
     return GST_FLOW_OK;
   }
-  if (!self->publication.writer) {
+  if (!self->publication.writer)
     flow = ensure_block (self, NULL);
-    if (flow != GST_FLOW_OK)
-      return flow;
-  }
-  flow = write_event (self, event);
+  if (flow == GST_FLOW_OK)
+    flow = write_event (self, event);
   if (flow == GST_FLOW_OK)
     gst_datahub_publication_notify (&self->publication);
   return flow;
-}
-
-static guint64
-get_slot_size (GstDatahubSink *self)
-{
-  guint64 size;
-  GST_OBJECT_LOCK (self);
-  size = self->settings.slot_size;
-  GST_OBJECT_UNLOCK (self);
-  return size;
 }
 
 /* The slot size of raw media is known from the caps, and the user can set it
@@ -332,32 +320,23 @@ take_caps (GstDatahubSink *self, GstEvent *event)
   }
   size = gst_datahub_slot_size_from_caps (caps);
   if (size.slot_size == 0)
-    size.slot_size = get_slot_size (self);
+    size.slot_size = get_settings (self).slot_size;
   return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
 }
 
 static GstFlowReturn
 wait_for_consumers (GstDatahubSink *self)
 {
-  DatahubResult result = DATAHUB_OK;
+  GstFlowReturn flow;
   guint wanted;
   if (self->waited)
     return GST_FLOW_OK;
-  GST_OBJECT_LOCK (self);
-  wanted = self->settings.wait_for_consumers;
-  GST_OBJECT_UNLOCK (self);
+  wanted = get_settings (self).wait_for_consumers;
   if (wanted)
     GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
-  while ((result = datahub_producer_wait_consumers (
-              gst_datahub_writer_get_producer (self->publication.writer),
-              wanted, DATAHUB_FOREVER))
-      == DATAHUB_INTERRUPTED) {
-    GstFlowReturn flow = resume (self);
-    if (flow != GST_FLOW_OK)
-      return flow;
-  }
-  self->waited = TRUE;
-  return GST_FLOW_OK;
+  flow = gst_datahub_publication_wait_consumers (&self->publication, wanted);
+  self->waited = flow == GST_FLOW_OK;
+  return flow;
 }
 
 /* The record is committed before the base class waits for the clock and posts
@@ -391,9 +370,7 @@ refuse_event (GstEvent *event)
 static void
 take_flush (GstDatahubSink *self)
 {
-  if (self->publication.writer)
-    datahub_producer_flush (gst_datahub_writer_get_producer (self->publication
-                                                                 .writer));
+  gst_datahub_publication_flush (&self->publication);
   gst_datahub_publication_interrupt (&self->publication,
       GST_DATAHUB_PRODUCER_FLUSHING, FALSE);
   self->live_known = FALSE;
@@ -421,9 +398,8 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
         return refuse_event (event);
       return chain_event (sink, event);
     case GST_EVENT_GAP:
-      gst_event_ref (event);
-      done =
-          chain_event (sink, event) && take_event (self, event) == GST_FLOW_OK;
+      done = chain_event (sink, gst_event_ref (event))
+          && take_event (self, event) == GST_FLOW_OK;
       gst_event_unref (event);
       return done;
     default:
@@ -445,7 +421,8 @@ gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
 static GstFlowReturn
 write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
-  GstDatahubWriterNow now = get_now (self);
+  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
+  GstDatahubWriterNow now = get_now (self, clock);
   GstFlowReturn flow =
       gst_datahub_writer_write_buffers (self->publication.writer, &now, buffers,
           n);
@@ -491,7 +468,7 @@ gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   g_autoptr (GstAllocator) allocator =
       gst_datahub_publication_get_allocator (&self->publication);
-  gst_datahub_pool_propose (query, allocator, get_slot_size (self));
+  gst_datahub_pool_propose (query, allocator, get_settings (self).slot_size);
   return TRUE;
 }
 
@@ -501,31 +478,7 @@ static GstStructure *
 get_stats (GstDatahubSink *self)
 {
   GstStructure *stats = gst_base_sink_get_stats (GST_BASE_SINK (self));
-  DatahubProducerStats block = { 0 };
-  GstDatahubWriterStats writer = { 0 };
-  GST_OBJECT_LOCK (self);
-  if (self->publication.writer) {
-    datahub_producer_get_stats (
-        gst_datahub_writer_get_producer (self->publication.writer), &block);
-    gst_datahub_writer_get_stats (self->publication.writer, &writer);
-  }
-  gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
-      self->publication.watch.num_consumers, NULL);
-  GST_OBJECT_UNLOCK (self);
-  gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
-      G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
-      "copied", G_TYPE_UINT64, writer.copied, "copied-bytes", G_TYPE_UINT64,
-      writer.copied_bytes, "no-room", G_TYPE_UINT64, writer.dropped,
-      "metas-left", G_TYPE_UINT64, writer.metas_left, "evictions",
-      G_TYPE_UINT64, block.evictions, "reaped", G_TYPE_UINT64, block.reaped,
-      "waits", G_TYPE_UINT64, block.waits, "wakes", G_TYPE_UINT64, block.wakes,
-      "growths", G_TYPE_UINT64, block.growths, "given-up", G_TYPE_UINT64,
-      block.given_up, "bytes-used", G_TYPE_UINT64, block.bytes_used,
-      "max-bytes", G_TYPE_UINT64, block.max_bytes, "slot-size", G_TYPE_UINT64,
-      block.slot_size, "slots", G_TYPE_UINT, block.slots, "free-slots",
-      G_TYPE_UINT, block.free_slots, "ring-size", G_TYPE_UINT, block.ring_size,
-      "adopted", G_TYPE_BOOLEAN, block.adopted, "incarnation", G_TYPE_UINT64,
-      block.incarnation, "page-size", G_TYPE_UINT64, block.page_size, NULL);
+  gst_datahub_publication_add_stats (&self->publication, stats);
   return stats;
 }
 

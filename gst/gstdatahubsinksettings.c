@@ -236,16 +236,17 @@ gst_datahub_sink_settings_check (GstElement *element,
   return FALSE;
 }
 
-/* Returns: what is passed on, in either direction. Any thread. */
-GstDatahubEvents
-gst_datahub_sink_settings_get_events (GstElement *element,
+/* A copy without the mode, which another thread may replace. Any thread. */
+GstDatahubSinkSettings
+gst_datahub_sink_settings_read (GstElement *element,
     const GstDatahubSinkSettings *settings)
 {
-  GstDatahubEvents events;
+  GstDatahubSinkSettings copy;
   GST_OBJECT_LOCK (element);
-  events = settings->events;
+  copy = *settings;
   GST_OBJECT_UNLOCK (element);
-  return events;
+  copy.shm_mode = NULL;
+  return copy;
 }
 
 static guint64

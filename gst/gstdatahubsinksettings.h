@@ -58,7 +58,7 @@ gboolean gst_datahub_sink_settings_get (GstElement *element,
     GstDatahubSinkSettings *settings, guint id, GValue *value);
 gboolean gst_datahub_sink_settings_check (GstElement *element,
     GstDatahubSinkSettings *settings);
-GstDatahubEvents gst_datahub_sink_settings_get_events (GstElement *element,
+GstDatahubSinkSettings gst_datahub_sink_settings_read (GstElement *element,
     const GstDatahubSinkSettings *settings);
 void gst_datahub_sink_settings_fill (GstElement *element,
     GstDatahubSinkSettings *settings, GstDatahubSlotSize size,

@@ -234,6 +234,28 @@ gst_datahub_running_time (const GstSegment *segment, GstClockTime timestamp,
   return TRUE;
 }
 
+/**
+ * gst_datahub_clock_map_instant:
+ * @map: of @clock
+ * @clock: (nullable): this pipeline's
+ * @base_time: this pipeline's
+ * @segment: a segment of this pipeline
+ * @timestamp: a time in it, or before or after it
+ *
+ * Returns: the instant of @timestamp, or #GST_DATAHUB_NO_INSTANT
+ */
+gint64
+gst_datahub_clock_map_instant (GstDatahubClockMap *map, GstClock *clock,
+    GstClockTime base_time, const GstSegment *segment, GstClockTime timestamp)
+{
+  gint64 running_time;
+  if (!clock || !GST_CLOCK_TIME_IS_VALID (base_time)
+      || !gst_datahub_running_time (segment, timestamp, &running_time))
+    return GST_DATAHUB_NO_INSTANT;
+  return (gint64) base_time + gst_datahub_clock_map_offset (map, clock)
+      + running_time;
+}
+
 void
 gst_datahub_timeline_init (GstDatahubTimeline *timeline,
     GstDatahubTimestamps mode)

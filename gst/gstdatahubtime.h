@@ -45,6 +45,8 @@ gst_datahub_instant_is_valid (gint64 instant)
 
 gint64 gst_datahub_monotonic_now (void);
 gint64 gst_datahub_clock_map_offset (GstDatahubClockMap *map, GstClock *clock);
+gint64 gst_datahub_clock_map_instant (GstDatahubClockMap *map, GstClock *clock,
+    GstClockTime base_time, const GstSegment *segment, GstClockTime timestamp);
 gboolean gst_datahub_running_time (const GstSegment *segment,
     GstClockTime timestamp, gint64 *running_time);
 

@@ -7,7 +7,8 @@
 #include "gstdatahubclient.h"
 #include "gstdatahubflags.h"
 #include "gstdatahubmeta.h"
-#include "gstdatahubtime.h"
+
+#include <gst/base/gstbasesink.h>
 
 #define BATCH_MAX 64
 
@@ -16,8 +17,7 @@ struct _GstDatahubWriter
   GstElement *element; /* borrowed: it owns the writer */
   GstDatahubProducer *block; /* owned */
   DatahubProducer *producer; /* entered until freed */
-  GstAllocator *allocator; /* owned */
-  GstDatahubResumeFunc resume;
+  GstDatahubAllocator *allocator; /* owned */
   guint batch_max;
 
   /* the streaming thread's, kept to allocate nothing for each buffer */
@@ -34,21 +34,18 @@ struct _GstDatahubWriter
 /**
  * gst_datahub_writer_new:
  * @block: a block
- * @element: for messages
- * @resume: called with @element when a wait was interrupted
+ * @element: the sink, for messages and pauses
  *
  * Returns: (transfer full): a writer
  */
 GstDatahubWriter *
-gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element,
-    GstDatahubResumeFunc resume)
+gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element)
 {
   GstDatahubWriter *writer = g_new0 (GstDatahubWriter, 1);
   writer->element = element;
   writer->block = gst_datahub_producer_ref (block);
   writer->producer = gst_datahub_producer_enter (block);
-  writer->allocator = gst_datahub_allocator_new (block);
-  writer->resume = resume;
+  writer->allocator = GST_DATAHUB_ALLOCATOR (gst_datahub_allocator_new (block));
   writer->batch_max =
       MIN (datahub_producer_get_batch_max (writer->producer), BATCH_MAX);
   writer->metas = g_byte_array_new ();
@@ -72,7 +69,7 @@ gst_datahub_writer_free (GstDatahubWriter *writer)
 GstAllocator *
 gst_datahub_writer_get_allocator (GstDatahubWriter *writer)
 {
-  return writer->allocator;
+  return GST_ALLOCATOR_CAST (writer->allocator);
 }
 
 DatahubProducer *
@@ -127,7 +124,7 @@ flow_of (GstDatahubWriter *writer, DatahubResult result,
     case DATAHUB_OK:
       return GST_FLOW_OK;
     case DATAHUB_INTERRUPTED:
-      flow = writer->resume (writer->element);
+      flow = gst_base_sink_wait_preroll (GST_BASE_SINK (writer->element));
       return flow == GST_FLOW_OK ? GST_FLOW_CUSTOM_SUCCESS_1 : flow;
     case DATAHUB_CLOSED:
       return GST_FLOW_FLUSHING;
@@ -166,30 +163,15 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
   return GST_FLOW_OK;
 }
 
-/* Whether the whole buffer is on slots of this block. */
-static gboolean
-take_as_it_is (GstDatahubWriter *writer, GstBuffer *buffer,
-    DatahubCommit *commit)
-{
-  guint n = gst_buffer_n_memory (buffer);
-  if (n > DATAHUB_MAX_MEMORIES)
-    return FALSE;
-  for (guint i = 0; i < n; i++)
-    if (!gst_datahub_allocator_to_commit (writer->allocator,
-            gst_buffer_peek_memory (buffer, i), &commit->memories[i]))
-      return FALSE;
-  for (guint i = 0; i < n; i++)
-    gst_datahub_allocator_seal (gst_buffer_peek_memory (buffer, i));
-  commit->n_memories = n;
-  commit->release = false;
-  return TRUE;
-}
-
 static void
 encode_metas (GstDatahubWriter *writer, GstBuffer *buffer)
 {
   const gchar *name = NULL;
-  guint left = gst_datahub_meta_encode (buffer, writer->metas, &name);
+  gpointer state = NULL;
+  guint left;
+  if (!gst_buffer_iterate_meta (buffer, &state))
+    return;
+  left = gst_datahub_meta_encode (buffer, writer->metas, &name);
   if (left == 0)
     return;
   count (writer, &writer->stats.metas_left, left);
@@ -206,11 +188,8 @@ encode_metas (GstDatahubWriter *writer, GstBuffer *buffer)
 static gint64
 instant_of (const GstDatahubWriterNow *now, GstClockTime timestamp)
 {
-  gint64 running_time;
-  if (!now->timed
-      || !gst_datahub_running_time (now->segment, timestamp, &running_time))
-    return GST_DATAHUB_NO_INSTANT;
-  return now->base + running_time;
+  return gst_datahub_clock_map_instant (now->clock_map, now->clock,
+      now->base_time, now->segment, timestamp);
 }
 
 static void
@@ -237,7 +216,8 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer *buffer, guint index)
 {
   DatahubCommit *commit = &writer->commits[index];
-  gboolean copy = !take_as_it_is (writer, buffer, commit);
+  gboolean copy =
+      !gst_datahub_allocator_take_buffer (writer->allocator, buffer, commit);
   if (copy) {
     GstFlowReturn flow = copy_into_slot (writer, buffer, index);
     if (flow != GST_FLOW_OK)
@@ -316,11 +296,10 @@ write_batch (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
  * @n_buffers: how many
  *
  * Publishes the buffers in as few steps as the ring allows. Waits for reliable
- * consumers. Each wait can be interrupted, and continues if `resume` returns
- * %GST_FLOW_OK.
+ * consumers. Each wait can be interrupted, and continues after a pause.
  *
- * Returns: %GST_FLOW_OK, also where buffers had to be dropped, or what `resume`
- *   returned, or %GST_FLOW_ERROR with an error posted
+ * Returns: %GST_FLOW_OK, also where buffers had to be dropped;
+ *   %GST_FLOW_FLUSHING if the sink stops; %GST_FLOW_ERROR with an error posted
  */
 GstFlowReturn
 gst_datahub_writer_write_buffers (GstDatahubWriter *writer,

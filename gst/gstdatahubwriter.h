@@ -4,6 +4,7 @@
 #define GST_DATAHUB_WRITER_H
 
 #include "gstdatahubproducer.h"
+#include "gstdatahubtime.h"
 
 G_BEGIN_DECLS
 
@@ -20,18 +21,16 @@ typedef struct
 typedef struct
 {
   const GstSegment *segment;
-  gint64 base; /* CLOCK_MONOTONIC instant of running time 0 */
-  gboolean timed; /* `base` is known */
+  GstClock *clock; /* borrowed; NULL: none */
+  GstClockTime base_time;
+  GstDatahubClockMap *clock_map; /* of `clock` */
   gboolean live;
 } GstDatahubWriterNow;
-
-/* Called when a wait was interrupted; GST_FLOW_OK continues the wait. */
-typedef GstFlowReturn (*GstDatahubResumeFunc) (gpointer user_data);
 
 typedef struct _GstDatahubWriter GstDatahubWriter;
 
 GstDatahubWriter *gst_datahub_writer_new (GstDatahubProducer *block,
-    GstElement *element, GstDatahubResumeFunc resume);
+    GstElement *element);
 void gst_datahub_writer_free (GstDatahubWriter *writer);
 GstAllocator *gst_datahub_writer_get_allocator (GstDatahubWriter *writer);
 DatahubProducer *gst_datahub_writer_get_producer (GstDatahubWriter *writer);
