@@ -404,3 +404,25 @@ gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
   g_mutex_unlock (&attachment->interrupt->lock);
   return GST_FLOW_OK;
 }
+
+/* Sends a request to the producing pipeline. Any thread. */
+void
+gst_datahub_attachment_request (GstDatahubAttachment *attachment, guint32 what)
+{
+  g_mutex_lock (&attachment->interrupt->lock);
+  if (attachment->consumer)
+    datahub_consumer_request (attachment->consumer, what);
+  g_mutex_unlock (&attachment->interrupt->lock);
+}
+
+/* The setting may change while the stream flows. Any thread. */
+void
+gst_datahub_attachment_apply_max_age (GstDatahubAttachment *attachment)
+{
+  gint64 max_age = gst_datahub_src_settings_max_age (
+      gst_datahub_attachment_get_settings (attachment).max_age);
+  g_mutex_lock (&attachment->interrupt->lock);
+  if (attachment->consumer)
+    datahub_consumer_set_max_age (attachment->consumer, max_age);
+  g_mutex_unlock (&attachment->interrupt->lock);
+}

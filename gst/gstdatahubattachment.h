@@ -72,6 +72,10 @@ GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result);
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
 
+void gst_datahub_attachment_request (GstDatahubAttachment *attachment,
+    guint32 what);
+void gst_datahub_attachment_apply_max_age (GstDatahubAttachment *attachment);
+
 G_END_DECLS
 
 #endif /* GST_DATAHUB_ATTACHMENT_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tests: gst-delivery, gst-stopping, gst-damage, gst-processes */
+/* Tests: gst-delivery, gst-instants, gst-stopping, gst-damage, gst-processes */
 /**
  * SECTION:element-datahubsrc
  * @title: datahubsrc
@@ -31,7 +31,6 @@
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubattachment.h"
-#include "gstdatahublatency.h"
 #include "gstdatahubreader.h"
 #include "gstdatahuburi.h"
 
@@ -46,6 +45,19 @@ enum
   PROP_STATS
 };
 
+/* Latency is reported in these steps, so that it is not reported for every
+ * buffer. Beyond the limit the stream has stopped and is not slow. */
+#define LATENCY_STEP (5 * GST_MSECOND)
+#define LATENCY_MAX (10 * GST_SECOND)
+
+/* From capture to commit: a sink in this pipeline must add it. It only grows,
+ * because each change posts a message and a new query. */
+typedef struct
+{
+  GstClockTime min;
+  GstClockTime max; /* with what the ring can hold; may be NONE */
+} Latency;
+
 struct _GstDatahubSrc
 {
   GstPushSrc parent;
@@ -56,7 +68,7 @@ struct _GstDatahubSrc
   GstDatahubInterrupt interrupt;
   /* The lock of `interrupt`. */
   GstDatahubLeaseStats stats;
-  GstDatahubLatency latency;
+  Latency latency;
 
   /* The streaming thread's. */
   GstDatahubAttachment attachment;
@@ -118,16 +130,37 @@ post_lost (GstDatahubSrc *self, GstBuffer *buffer)
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
+/* Whether the latency is known from the record. */
+static gboolean
+get_latency (const DatahubView *view, guint ring_size, Latency *latency)
+{
+  gint64 age;
+  if (!(view->flags & DATAHUB_FLAG_LIVE)
+      || !gst_datahub_instant_is_valid (view->instant_ns)
+      || view->commit_ns >= (guint64) GST_DATAHUB_TIME_MAX)
+    return FALSE;
+  age = (gint64) view->commit_ns - view->instant_ns;
+  if (age < 0 || age > (gint64) LATENCY_MAX)
+    return FALSE;
+  latency->min = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
+  latency->max = GST_CLOCK_TIME_NONE;
+  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
+      && ring_size > 2)
+    latency->max = latency->min + view->duration * (ring_size - 2);
+  return TRUE;
+}
+
 static void
 measure_latency (GstDatahubSrc *self, const DatahubView *view)
 {
-  GstDatahubLatency measured;
+  Latency measured;
   gboolean grown;
-  if (!gst_datahub_latency_measure (&measured, view,
-          self->attachment.ring_size))
+  if (!get_latency (view, self->attachment.ring_size, &measured))
     return;
   g_mutex_lock (&self->interrupt.lock);
-  grown = gst_datahub_latency_grow (&self->latency, &measured);
+  grown = measured.min > self->latency.min;
+  if (grown)
+    self->latency = measured;
   g_mutex_unlock (&self->interrupt.lock);
   if (grown)
     gst_element_post_message (GST_ELEMENT_CAST (self),
@@ -233,7 +266,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   gst_datahub_attachment_start (&self->attachment);
   self->stats = self->feed.stats;
   self->interrupt.notifier = notifier;
-  gst_datahub_latency_init (&self->latency);
+  self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };
   g_mutex_unlock (&self->interrupt.lock);
   return TRUE;
 }
@@ -339,7 +372,7 @@ answer_latency (GstDatahubSrc *self, GstQuery *query)
 {
   gboolean reliable =
       get_settings (self).delivery == GST_DATAHUB_DELIVERY_RELIABLE;
-  GstDatahubLatency latency;
+  Latency latency;
   g_mutex_lock (&self->interrupt.lock);
   latency = self->latency;
   g_mutex_unlock (&self->interrupt.lock);
@@ -356,28 +389,20 @@ gst_datahub_src_query (GstBaseSrc *src, GstQuery *query)
   return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->query (src, query);
 }
 
-/* Asks the producing pipeline. Any thread. */
-static void
-request (GstDatahubSrc *self, guint32 what)
-{
-  g_mutex_lock (&self->interrupt.lock);
-  if (self->attachment.consumer)
-    datahub_consumer_request (self->attachment.consumer, what);
-  g_mutex_unlock (&self->interrupt.lock);
-}
-
 /* Events from downstream, any thread. */
 static gboolean
 gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   if (gst_video_event_is_force_key_unit (event)) {
-    request (self, DATAHUB_REQUEST_KEYFRAME);
+    gst_datahub_attachment_request (&self->attachment,
+        DATAHUB_REQUEST_KEYFRAME);
     return TRUE;
   }
   if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) {
     gst_datahub_video_layout_reset (&self->feed.layout);
-    request (self, DATAHUB_REQUEST_RECONFIGURE);
+    gst_datahub_attachment_request (&self->attachment,
+        DATAHUB_REQUEST_RECONFIGURE);
   }
   return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->event (src, event);
 }
@@ -418,18 +443,6 @@ get_stats (GstDatahubSrc *self)
       latency, NULL);
 }
 
-/* It may change while the stream flows. */
-static void
-apply_max_age (GstDatahubSrc *self)
-{
-  gint64 max_age =
-      gst_datahub_src_settings_max_age (get_settings (self).max_age);
-  g_mutex_lock (&self->interrupt.lock);
-  if (self->attachment.consumer)
-    datahub_consumer_set_max_age (self->attachment.consumer, max_age);
-  g_mutex_unlock (&self->interrupt.lock);
-}
-
 static void
 gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
     GParamSpec *spec)
@@ -440,7 +453,7 @@ gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
     return;
   if (gst_datahub_src_settings_set (element, &self->settings, id, value)) {
     if (id == GST_DATAHUB_SRC_MAX_AGE)
-      apply_max_age (self);
+      gst_datahub_attachment_apply_max_age (&self->attachment);
     return;
   }
   if (id == PROP_IS_LIVE)
@@ -556,7 +569,7 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_feed_init (&self->feed, base);
   gst_datahub_reader_init (&self->reader, &self->attachment, &self->feed);
   gst_datahub_src_settings_init (&self->settings);
-  gst_datahub_latency_init (&self->latency);
+  self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };
   gst_base_src_set_live (base, TRUE);
   gst_base_src_set_format (base, GST_FORMAT_TIME);
   gst_base_src_set_do_timestamp (base, FALSE);
