@@ -4,6 +4,11 @@
  * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubclient.h"
 
+/* The log of each element, initialised by its class. Here, so that the parts of an
+ * element do not depend on the element. */
+GST_DEBUG_CATEGORY (gst_datahub_sink_debug);
+GST_DEBUG_CATEGORY (gst_datahub_src_debug);
+
 #define DEFAULT_DATABLOCK "default"
 #define SECURITY_CONTEXT "datahub.security"
 

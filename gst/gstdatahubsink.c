@@ -44,7 +44,7 @@
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 
-GST_DEBUG_CATEGORY (gst_datahub_sink_debug);
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
 
 #define BATCH_MAX 64

@@ -36,7 +36,7 @@
 
 #include <gst/video/video.h>
 
-GST_DEBUG_CATEGORY (gst_datahub_src_debug);
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
 
 enum
