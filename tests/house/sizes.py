@@ -12,7 +12,6 @@ LONGEST_FILE = 600
 # only goes down, and a file that is short enough leaves the table.
 LONGER_FILES = {
     "gst/gstdatahubmeta.c": 622,
-    "gst/gstdatahubsink.c": 669,
 }
 CONTROL = re.compile(r"( +)(?:if|for|while|switch|do)\b")
 
