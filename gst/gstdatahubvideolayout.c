@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An element that does not read GstVideoMeta cannot use a padded picture. It
- * gets a copy in the default layout.
+/* An element that does not read GstVideoMeta cannot use a padded picture, and one
+ * that does not read GstVideoCropMeta cannot use a part of a picture. It gets a
+ * copy in the default layout, cropped, with the other metas.
  * Tests: gst-buffers, gst-clip */
 #include "gstdatahubvideolayout.h"
 
@@ -13,17 +14,21 @@ gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout)
   g_atomic_int_set (&layout->asked, FALSE);
 }
 
-static gboolean
-takes_video_meta (GstDatahubVideoLayout *layout, GstPad *pad, GstCaps *caps)
+static void
+ask (GstDatahubVideoLayout *layout, GstPad *pad, GstCaps *caps)
 {
   g_autoptr (GstQuery) query = NULL;
+  gboolean answered;
   if (g_atomic_int_get (&layout->asked))
-    return layout->takes_video_meta;
+    return;
   g_atomic_int_set (&layout->asked, TRUE);
   query = gst_query_new_allocation (caps, FALSE);
-  layout->takes_video_meta = gst_pad_peer_query (pad, query)
+  answered = gst_pad_peer_query (pad, query);
+  layout->takes_video_meta = answered
       && gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  return layout->takes_video_meta;
+  layout->takes_crop = answered
+      && gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE,
+          NULL);
 }
 
 static gboolean
@@ -36,8 +41,53 @@ is_usual (const GstVideoMeta *meta, const GstVideoInfo *info)
   return TRUE;
 }
 
+/* GStreamer calls it a programming error to map other pictures by these caps. */
 static gboolean
-copy_frame (GstBuffer *from, GstBuffer *to, const GstVideoInfo *info)
+is_of (const GstVideoMeta *meta, const GstVideoInfo *info)
+{
+  return meta->format == GST_VIDEO_INFO_FORMAT (info)
+      && meta->n_planes == GST_VIDEO_INFO_N_PLANES (info)
+      && meta->width >= (guint) GST_VIDEO_INFO_WIDTH (info)
+      && meta->height >= (guint) GST_VIDEO_INFO_HEIGHT (info);
+}
+
+/* Returns: the crop of @buffer that makes its picture as large as its caps say, or
+ * %NULL. Another crop is of a picture that has that size already; it stays a
+ * meta. */
+static GstVideoCropMeta *
+crop_to_caps (GstBuffer *buffer, const GstVideoMeta *meta,
+    const GstVideoInfo *info)
+{
+  GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta (buffer);
+  if (!crop || crop->width != (guint) GST_VIDEO_INFO_WIDTH (info)
+      || crop->height != (guint) GST_VIDEO_INFO_HEIGHT (info)
+      || crop->x > meta->width - crop->width
+      || crop->y > meta->height - crop->height)
+    return NULL;
+  return meta->width == crop->width && meta->height == crop->height ? NULL
+                                                                    : crop;
+}
+
+static gboolean
+copy_part (GstVideoFrame *to, GstVideoFrame *from, const GstVideoCropMeta *crop)
+{
+  GstVideoConverter *converter =
+      gst_video_converter_new (&from->info, &to->info,
+          gst_structure_new ("part", GST_VIDEO_CONVERTER_OPT_SRC_X, G_TYPE_INT,
+              (gint) crop->x, GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT,
+              (gint) crop->y, GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT,
+              (gint) crop->width, GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT,
+              G_TYPE_INT, (gint) crop->height, NULL));
+  if (!converter)
+    return FALSE;
+  gst_video_converter_frame (converter, from, to);
+  gst_video_converter_free (converter);
+  return TRUE;
+}
+
+static gboolean
+copy_frame (GstBuffer *from, GstBuffer *to, const GstVideoInfo *info,
+    const GstVideoCropMeta *crop)
 {
   GstVideoFrame in, out;
   gboolean done;
@@ -47,22 +97,61 @@ copy_frame (GstBuffer *from, GstBuffer *to, const GstVideoInfo *info)
     gst_video_frame_unmap (&in);
     return FALSE;
   }
-  done = gst_video_frame_copy (&out, &in);
+  done = crop ? copy_part (&out, &in, crop) : gst_video_frame_copy (&out, &in);
   gst_video_frame_unmap (&out);
   gst_video_frame_unmap (&in);
   return done;
 }
 
+/* Moves [@at, @at + @size) by @offset, and cuts it to [0, @limit). */
+static void
+cut_side (guint *at, guint *size, guint offset, guint limit)
+{
+  guint before = *at < offset ? MIN (offset - *at, *size) : 0;
+  *size -= before;
+  *at = *at > offset ? MIN (*at - offset, limit) : 0;
+  *size = MIN (*size, limit - *at);
+}
+
+/* Regions are relative to the picture, which is now the part in @crop. */
+static void
+move_regions (GstBuffer *buffer, const GstVideoCropMeta *crop)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+    GstVideoRegionOfInterestMeta *region =
+        (GstVideoRegionOfInterestMeta *) meta;
+    cut_side (&region->x, &region->w, crop->x, crop->width);
+    cut_side (&region->y, &region->h, crop->y, crop->height);
+  }
+}
+
+static void
+remove_meta (GstBuffer *buffer, GType api)
+{
+  GstMeta *meta = gst_buffer_get_meta (buffer, api);
+  if (meta)
+    gst_buffer_remove_meta (buffer, meta);
+}
+
+/* Returns: (nullable): everything of @buffer but the layout and the crop. */
 static GstBuffer *
-copy_plain (GstBuffer *buffer, const GstVideoInfo *info)
+copy_plain (GstBuffer *buffer, const GstVideoInfo *info,
+    const GstVideoCropMeta *crop)
 {
   GstBuffer *plain = gst_buffer_new_allocate (NULL, info->size, NULL);
-  if (!plain || !copy_frame (buffer, plain, info)) {
+  if (!plain || !copy_frame (buffer, plain, info, crop)) {
     gst_clear_buffer (&plain);
     return NULL;
   }
-  gst_buffer_copy_into (plain, buffer,
-      GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  gst_buffer_copy_into (plain, buffer, GST_BUFFER_COPY_METADATA, 0, -1);
+  remove_meta (plain, GST_VIDEO_META_API_TYPE);
+  if (crop) {
+    remove_meta (plain, GST_VIDEO_CROP_META_API_TYPE);
+    move_regions (plain, crop);
+  }
   return plain;
 }
 
@@ -80,16 +169,23 @@ gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,
     GstBuffer *buffer)
 {
   GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  GstVideoCropMeta *crop;
   g_autoptr (GstCaps) caps = NULL;
   GstVideoInfo info;
   GstBuffer *plain;
   if (!meta)
     return buffer;
   caps = gst_pad_get_current_caps (pad);
-  if (!caps || !gst_video_info_from_caps (&info, caps) || is_usual (meta, &info)
-      || takes_video_meta (layout, pad, caps))
+  if (!caps || !gst_video_info_from_caps (&info, caps) || !is_of (meta, &info))
     return buffer;
-  plain = copy_plain (buffer, &info);
+  crop = crop_to_caps (buffer, meta, &info);
+  if (is_usual (meta, &info) && !crop)
+    return buffer;
+  ask (layout, pad, caps);
+  if ((layout->takes_video_meta || is_usual (meta, &info))
+      && (layout->takes_crop || !crop))
+    return buffer;
+  plain = copy_plain (buffer, &info, crop);
   if (!plain)
     return buffer;
   gst_buffer_unref (buffer);

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gint asked; /* atomic: another thread may reset it */
-  gboolean takes_video_meta;
+  gboolean takes_video_meta, takes_crop;
 } GstDatahubVideoLayout;
 
 void gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout);

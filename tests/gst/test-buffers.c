@@ -161,6 +161,125 @@ GST_START_TEST (padded_pictures_fit_who_does_not_know_padding)
 }
 GST_END_TEST;
 
+/* A picture of 24 by 20 in rows of 32 bytes, with what elements add to one: a
+ * region, a time, and, for caps of 16 by 16, a crop to the bytes that are 5. */
+static GstBuffer *
+cropped_picture (void)
+{
+  g_autoptr (GstCaps) ntp = gst_caps_new_empty_simple ("timestamp/x-ntp");
+  gsize offset[4] = { 0 };
+  gint stride[4] = { 32 };
+  GstBuffer *buffer = bytes_buffer (32 * 20, 0xee);
+  GstVideoCropMeta *crop;
+  gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 24, 20, 1, offset, stride);
+  crop = gst_buffer_add_video_crop_meta (buffer);
+  *crop = (GstVideoCropMeta){ crop->meta, 4, 2, 16, 16 };
+  for (guint y = 0; y < 16; y++)
+    gst_buffer_memset (buffer, (y + 2) * 32 + 4, 5, 16);
+  gst_buffer_add_video_region_of_interest_meta (buffer, "face", 6, 1, 4, 5)
+      ->id = 3;
+  gst_buffer_add_reference_timestamp_meta (buffer, ntp, 123, 456);
+  return buffer;
+}
+
+/* What arrives of it downstream. */
+static GstBuffer *
+send_picture (GstBuffer *picture, const GType *known, guint n_known)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *out;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  gst_harness_push (sink, picture);
+  src = harness_src ("start-at=oldest");
+  for (guint i = 0; i < n_known; i++)
+    gst_harness_add_propose_allocation_meta (src, known[i], NULL);
+  out = gst_buffer_copy_deep (gst_harness_pull (src));
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+  return out;
+}
+
+static void
+check_region (GstBuffer *buffer, guint x, guint y, guint w, guint h)
+{
+  GstVideoRegionOfInterestMeta *region =
+      gst_buffer_get_video_region_of_interest_meta_id (buffer, 3);
+  fail_unless (region != NULL);
+  fail_unless_equals_int (region->x, x);
+  fail_unless_equals_int (region->y, y);
+  fail_unless_equals_int (region->w, w);
+  fail_unless_equals_int (region->h, h);
+}
+
+GST_START_TEST (a_crop_is_applied_and_the_other_metas_stay)
+{
+  static const guint8 five[16 * 16] = { [0 ... 255] = 5 };
+  GstBuffer *out = send_picture (cropped_picture (), NULL, 0);
+  fail_unless_equals_int (gst_buffer_get_size (out), sizeof five);
+  fail_unless (gst_buffer_memcmp (out, 0, five, sizeof five) == 0);
+  fail_if (gst_buffer_get_video_meta (out));
+  fail_if (gst_buffer_get_video_crop_meta (out));
+  check_region (out, 2, 0, 4, 4);
+  fail_unless (gst_buffer_get_reference_timestamp_meta (out, NULL) != NULL);
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_crop_stays_where_it_is_known)
+{
+  const GType known[] = { GST_VIDEO_META_API_TYPE,
+    GST_VIDEO_CROP_META_API_TYPE };
+  GstBuffer *picture = cropped_picture ();
+  GstBuffer *out = send_picture (picture, known, G_N_ELEMENTS (known));
+  GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta (out);
+  fail_unless_equals_int (gst_buffer_get_size (out), 32 * 20);
+  fail_unless (crop && crop->x == 4 && crop->height == 16);
+  fail_unless_equals_int (gst_buffer_get_video_meta (out)->width, 24);
+  check_region (out, 6, 1, 4, 5);
+  gst_buffer_unref (out);
+  /* one that reads no crop must not get the whole picture */
+  out = send_picture (cropped_picture (), known, 1);
+  fail_unless_equals_int (gst_buffer_get_size (out), 16 * 16);
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_crop_within_the_size_of_the_caps_stays)
+{
+  gsize offset[4] = { 0 };
+  gint stride[4] = { 32 };
+  GstBuffer *picture = bytes_buffer (32 * 16, 5), *out;
+  GstVideoCropMeta *crop;
+  gst_buffer_add_video_meta_full (picture, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 16, 16, 1, offset, stride);
+  crop = gst_buffer_add_video_crop_meta (picture);
+  *crop = (GstVideoCropMeta){ crop->meta, 4, 2, 8, 9 };
+  out = send_picture (picture, NULL, 0);
+  fail_unless_equals_int (gst_buffer_get_size (out), 16 * 16);
+  crop = gst_buffer_get_video_crop_meta (out);
+  fail_unless (crop && crop->x == 4 && crop->y == 2 && crop->width == 8);
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_picture_that_is_not_of_its_caps_is_left_alone)
+{
+  GstBuffer *picture = bytes_buffer (4096, 5), *out;
+  gst_buffer_add_video_meta (picture, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_I420, 20, 20);
+  out = send_picture (picture, NULL, 0);
+  fail_unless_equals_int (gst_buffer_get_size (out), 4096);
+  gst_buffer_unref (out);
+  picture = bytes_buffer (4096, 5);
+  gst_buffer_add_video_meta (picture, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 8, 8);
+  out = send_picture (picture, NULL, 0);
+  fail_unless_equals_int (gst_buffer_get_size (out), 4096);
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -170,6 +289,10 @@ add_tests (TCase *tc)
   tcase_add_test (tc, flags_offsets_and_times_cross);
   tcase_add_test (tc, planar_audio_is_readable_at_the_other_end);
   tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);
+  tcase_add_test (tc, a_crop_is_applied_and_the_other_metas_stay);
+  tcase_add_test (tc, a_crop_stays_where_it_is_known);
+  tcase_add_test (tc, a_crop_within_the_size_of_the_caps_stays);
+  tcase_add_test (tc, a_picture_that_is_not_of_its_caps_is_left_alone);
 }
 
 SANDBOX_MAIN (buffers)
