@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests and their answers. Each request ends exactly once: by its answer, an
- * error, its deadline, a cancellation, or the loss of the connection.
- * Tests: hub-questions, hub-loss */
+ * error, its deadline, a cancellation, or the loss of the connection. */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 
 #include <string.h>
 
@@ -35,9 +34,9 @@ end_call (Call *call, json_t *reply, const GError *error)
   if (!hub_wait_end (&call->wait))
     return;
   if (call->id)
-    g_hash_table_remove (core->calls, &call->id);
+    g_hash_table_remove (core->calls.sent, &call->id);
   else
-    g_queue_remove (&core->waiting, call);
+    g_queue_remove (&core->calls.unsent, call);
   call->done (reply, error, call->user_data);
   hub_wait_unref (call);
 }
@@ -53,17 +52,17 @@ cut_call (HubWait *wait, GError *reason)
 static gboolean
 send_message (HubCore *core, json_t *message)
 {
-  json_object_set_new (message, "id", json_integer (++core->next_id));
-  if (*core->epoch)
-    json_object_set_new (message, "epoch", json_string (core->epoch));
+  json_object_set_new (message, "id", json_integer (++core->calls.next_id));
+  if (*core->calls.epoch)
+    json_object_set_new (message, "epoch", json_string (core->calls.epoch));
   return hub_link_send (core, message);
 }
 
 static void
 send_call (HubCore *core, Call *call)
 {
-  call->id = core->next_id + 1;
-  g_hash_table_insert (core->calls, &call->id, call);
+  call->id = core->calls.next_id + 1;
+  g_hash_table_insert (core->calls.sent, &call->id, call);
   if (send_message (core, call->message))
     return;
   g_autoptr (GError) error =
@@ -96,10 +95,10 @@ hub_call (HubCore *core, json_t *message, gint64 timeout_us,
   Call *call =
       call_new (core, message, timeout_us, cancellable, done, user_data);
 
-  if (core->state == HUB_CONNECTED)
+  if (core->session.state == HUB_CONNECTED)
     send_call (core, call);
   else
-    g_queue_push_tail (&core->waiting, call);
+    g_queue_push_tail (&core->calls.unsent, call);
 }
 
 /* Sends @message (taken) once, without waiting for an answer: the broker
@@ -109,7 +108,7 @@ void
 hub_send_quiet (HubCore *core, json_t *message)
 {
   json_object_set_new (message, "quiet", json_true ());
-  if (core->state == HUB_CONNECTED)
+  if (core->session.state == HUB_CONNECTED)
     send_message (core, message);
   json_decref (message);
 }
@@ -125,17 +124,18 @@ hub_call_greeting (HubCore *core, json_t *message, gint64 timeout_us,
 void
 hub_calls_connected (HubCore *core)
 {
-  guint n = core->waiting.length;
+  guint n = core->calls.unsent.length;
 
-  while (n-- > 0 && core->state == HUB_CONNECTED)
-    send_call (core, g_queue_pop_head (&core->waiting));
+  while (n-- > 0 && core->session.state == HUB_CONNECTED)
+    send_call (core, g_queue_pop_head (&core->calls.unsent));
 }
 
-/* Sent requests fail, as they will not be answered; unsent ones stay queued. */
+/* What was sent will not be answered. What is unsent waits for the next
+ * connection, unless the hub is @closed. */
 void
-hub_calls_lost (HubCore *core, const GError *reason)
+hub_calls_lost (HubCore *core, const GError *reason, gboolean closed)
 {
-  g_autoptr (GList) calls = g_hash_table_get_values (core->calls);
+  g_autoptr (GList) calls = g_hash_table_get_values (core->calls.sent);
 
   for (GList *l = calls; l; l = l->next)
     hub_wait_ref (l->data);
@@ -143,54 +143,57 @@ hub_calls_lost (HubCore *core, const GError *reason)
     end_call (l->data, NULL, reason);
     hub_wait_unref (l->data);
   }
-  if (core->state == HUB_CLOSED)
-    while (core->waiting.length)
-      end_call (core->waiting.head->data, NULL, reason);
+  while (closed && core->calls.unsent.length)
+    end_call (core->calls.unsent.head->data, NULL, reason);
 }
 
-static void
-answer (HubCore *core, json_t *message, gboolean ok)
+void
+hub_calls_count_unmatched (HubCore *core, const char *problem)
+{
+  core->calls.unmatched++;
+  control_log (G_LOG_LEVEL_DEBUG, "unmatched",
+      "%s (%" G_GUINT64_FORMAT " so far)", problem, core->calls.unmatched);
+}
+
+/* Ends the request that @message answers. Returns whether the broker does not
+ * know this connection any more, so that another must be made. */
+gboolean
+hub_calls_answer (HubCore *core, json_t *message, gboolean ok)
 {
   gint64 id;
   Call *call = NULL;
 
   if (message_integer (message, "id", 0, G_MAXINT64, &id, NULL))
-    call = g_hash_table_lookup (core->calls, &id);
+    call = g_hash_table_lookup (core->calls.sent, &id);
   g_autoptr (GError) error = ok ? NULL : message_to_error (message);
-  gboolean forgotten = core->state == HUB_CONNECTED
+  gboolean forgotten = core->session.state == HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR,
           DATAHUB_HUB_ERROR_DISCONNECTED);
-  if (call) {
+  if (call)
     end_call (call, ok ? message : NULL, error);
-  } else {
-    core->unmatched++;
-    control_log (G_LOG_LEVEL_DEBUG, "unmatched",
-        "an answer to no open request (%" G_GUINT64_FORMAT " so far)",
-        core->unmatched);
-  }
-  /* The broker does not know this connection any more: make another. */
-  if (forgotten)
-    hub_session_down (core, LINK_LOST);
+  else
+    hub_calls_count_unmatched (core, "an answer to no open request");
+  return forgotten;
 }
 
-/* One message of the broker. */
+/* Ends the session at the broker. */
 void
-hub_receive (HubCore *core, const void *data, gsize size)
+hub_send_bye (HubCore *core)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (json_t) message = message_parse (data, size, &error);
-  const char *type =
-      message ? message_string (message, "type", 32, TRUE, &error) : NULL;
+  g_autoptr (json_t) bye = json_pack ("{s:s}", "type", "bye");
 
-  if (!type) {
-    core->unmatched++;
-    control_log (G_LOG_LEVEL_DEBUG, "malformed",
-        "a message of the broker is invalid: %s", error->message);
-  } else if (strcmp (type, "event") == 0) {
-    hub_event (core, message);
-  } else {
-    answer (core, message, strcmp (type, "reply") == 0);
-  }
-  if (message)
-    message_wipe_secret (message);
+  send_message (core, bye);
+}
+
+void
+hub_calls_init (HubCalls *calls)
+{
+  calls->sent = g_hash_table_new (g_int64_hash, g_int64_equal);
+  g_queue_init (&calls->unsent);
+}
+
+void
+hub_calls_clear (HubCalls *calls)
+{
+  g_hash_table_unref (calls->sent);
 }

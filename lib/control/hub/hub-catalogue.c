@@ -4,7 +4,7 @@
  * broker.
  * Tests: hub-signals, broker-liveness */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ typedef struct
   guint generation; /* of the connection that last confirmed it */
 } Known;
 
-void
+static void
 known_free (gpointer data)
 {
   Known *known = data;
@@ -39,13 +39,13 @@ void
 hub_catalogue_add (HubCore *core, DatahubHubBlock *block)
 {
   const char *name = datahub_hub_block_get_name (block);
-  Known *known = g_hash_table_lookup (core->catalogue, name);
+  Known *known = g_hash_table_lookup (core->catalogue.known, name);
 
   if (known && hub_block_same (known->block, block)) {
-    known->generation = core->generation;
+    known->generation = core->catalogue.generation;
     return;
   }
-  if (!known && g_hash_table_size (core->catalogue) >= MAX_KNOWN)
+  if (!known && g_hash_table_size (core->catalogue.known) >= MAX_KNOWN)
     return;
   if (known
       && strcmp (datahub_hub_block_get_uuid (known->block),
@@ -54,8 +54,8 @@ hub_catalogue_add (HubCore *core, DatahubHubBlock *block)
     emit_removed (core, known->block, "replaced");
   known = g_new0 (Known, 1);
   known->block = datahub_hub_block_ref (block);
-  known->generation = core->generation;
-  g_hash_table_replace (core->catalogue,
+  known->generation = core->catalogue.generation;
+  g_hash_table_replace (core->catalogue.known,
       (gpointer) datahub_hub_block_get_name (known->block), known);
   hub_emit (core, SIGNAL_BLOCK_ADDED, name, block);
 }
@@ -65,12 +65,12 @@ void
 hub_catalogue_remove (HubCore *core, const char *name, const char *uuid,
     const char *reason)
 {
-  Known *known = g_hash_table_lookup (core->catalogue, name);
+  Known *known = g_hash_table_lookup (core->catalogue.known, name);
 
   if (!known || strcmp (datahub_hub_block_get_uuid (known->block), uuid) != 0)
     return;
   emit_removed (core, known->block, reason);
-  g_hash_table_remove (core->catalogue, name);
+  g_hash_table_remove (core->catalogue.known, name);
 }
 
 /* Removes the blocks that no client of the new broker has registered until
@@ -82,10 +82,10 @@ settle (gpointer user_data)
   GHashTableIter iter;
   Known *known;
 
-  hub_clear_source (&core->settle_source);
-  g_hash_table_iter_init (&iter, core->catalogue);
+  hub_clear_source (&core->catalogue.settle_source);
+  g_hash_table_iter_init (&iter, core->catalogue.known);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &known))
-    if (known->generation != core->generation) {
+    if (known->generation != core->catalogue.generation) {
       emit_removed (core, known->block, "lost");
       g_hash_table_iter_remove (&iter);
     }
@@ -129,8 +129,22 @@ ask (HubCore *core, const char *after)
 void
 hub_catalogue_connected (HubCore *core)
 {
-  core->generation++;
-  hub_clear_source (&core->settle_source);
-  core->settle_source = hub_core_after (core, SETTLE_MS, settle, core);
+  core->catalogue.generation++;
+  hub_clear_source (&core->catalogue.settle_source);
+  core->catalogue.settle_source =
+      hub_core_after (core, SETTLE_MS, settle, core);
   ask (core, "");
+}
+
+void
+hub_catalogue_init (HubCatalogue *catalogue)
+{
+  catalogue->known =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, known_free);
+}
+
+void
+hub_catalogue_clear (HubCatalogue *catalogue)
+{
+  g_hash_table_unref (catalogue->known);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Notices that the broker sends without a request.
- * Tests: hub-signals, broker-liveness */
+/* Messages of the broker: answers, and events that it sends without a request. */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-calls-private.h"
+#include "hub-core-private.h"
+#include "hub-events-private.h"
+#include "hub-find-private.h"
 
 #include <string.h>
 
@@ -114,13 +116,32 @@ static const struct
   { "probe", probe },
 };
 
-/* One event; an unknown one is a newer broker's and means nothing to us. */
-void
-hub_event (HubCore *core, json_t *message)
+/* Handles one event. An unknown one is a newer broker's and is ignored. */
+static void
+handle_event (HubCore *core, json_t *message)
 {
   const char *event = message_string (message, "event", 32, TRUE, NULL);
 
   for (guint i = 0; event && i < G_N_ELEMENTS (handlers); i++)
     if (strcmp (event, handlers[i].event) == 0)
       handlers[i].handler (core, message);
+}
+
+/* Handles one message of the broker. */
+void
+hub_receive (HubCore *core, const void *data, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (json_t) message = message_parse (data, size, &error);
+  const char *type =
+      message ? message_string (message, "type", 32, TRUE, &error) : NULL;
+
+  if (!type)
+    hub_calls_count_unmatched (core, error->message);
+  else if (strcmp (type, "event") == 0)
+    handle_event (core, message);
+  else if (hub_calls_answer (core, message, strcmp (type, "reply") == 0))
+    hub_session_down (core, LINK_LOST);
+  if (message)
+    message_wipe_secret (message);
 }

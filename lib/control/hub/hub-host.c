@@ -4,7 +4,7 @@
  * that process dies; all other processes connect.
  * Tests: hub-election */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 #include "control/broker/broker-private.h"
 
 /* Hosts the broker if this hub may host it and no process does. Returns FALSE
@@ -15,16 +15,17 @@ hub_host_try (HubCore *core, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
-  if (core->broker && !datahub_broker_is_running (core->broker))
+  if (core->host.broker && !datahub_broker_is_running (core->host.broker))
     hub_host_stop (core);
-  if (!core->automatic || core->broker || (core->flags & DATAHUB_HUB_MONITOR)
-      || g_get_monotonic_time () < core->hold_until_us)
+  if (!core->target.automatic || core->host.broker
+      || (core->flags & DATAHUB_HUB_MONITOR)
+      || g_get_monotonic_time () < core->host.hold_until_us)
     return TRUE;
 
   g_autoptr (DatahubBroker) broker = datahub_broker_new ();
   broker_set_embedded (broker);
   if (datahub_broker_start (broker, &local)) {
-    core->broker = g_steal_pointer (&broker);
+    core->host.broker = g_steal_pointer (&broker);
     g_atomic_int_set (&core->hosting, TRUE);
     control_log (G_LOG_LEVEL_DEBUG, "hosting", "this process hosts the broker");
     return TRUE;
@@ -39,9 +40,9 @@ hub_host_try (HubCore *core, GError **error)
 void
 hub_host_stop (HubCore *core)
 {
-  if (!core->broker)
+  if (!core->host.broker)
     return;
-  datahub_broker_stop (core->broker);
-  g_clear_object (&core->broker);
+  datahub_broker_stop (core->host.broker);
+  g_clear_object (&core->host.broker);
   g_atomic_int_set (&core->hosting, FALSE);
 }

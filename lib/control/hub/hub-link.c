@@ -4,7 +4,7 @@
  * connection can arrive on a new one.
  * Tests: hub-loss, hub-election */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 #include "control/wire/zmq-source-private.h"
 
 #include <sodium.h>
@@ -23,7 +23,7 @@ socket_readable (gpointer user_data)
     zmq_msg_init (&message);
     int size = zmq_msg_recv (&message, core->link.socket, ZMQ_DONTWAIT);
     if (size > 0 && !zmq_msg_more (&message)) {
-      hub_receive (core, zmq_msg_data (&message), (gsize) size);
+      core->link.events.received (core, zmq_msg_data (&message), (gsize) size);
       /* It may have carried a secret. */
       sodium_memzero (zmq_msg_data (&message), (gsize) size);
     }
@@ -38,21 +38,21 @@ monitor_event (HubCore *core, int event)
 {
   switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-      hub_session_up (core);
+      core->link.events.up (core);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-      hub_session_down (core, LINK_BAD_KEY);
+      core->link.events.down (core, LINK_BAD_KEY);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-      hub_session_down (core, LINK_DENIED);
+      core->link.events.down (core, LINK_DENIED);
       break;
     case ZMQ_EVENT_CLOSED:
     case ZMQ_EVENT_CONNECT_RETRIED:
-      hub_session_down (core, LINK_REFUSED);
+      core->link.events.down (core, LINK_REFUSED);
       break;
     case ZMQ_EVENT_DISCONNECTED:
-      hub_session_down (core, LINK_LOST);
+      core->link.events.down (core, LINK_LOST);
       break;
     default:
       break;
@@ -143,6 +143,15 @@ hub_link_close (HubCore *core, int linger_ms)
     zmq_setsockopt (link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
   wire_monitor_close (link->socket, &link->monitor);
   wire_close_socket (&link->socket);
+}
+
+/* Ends the link for good; no connection can be opened after it. */
+void
+hub_link_end (HubCore *core)
+{
+  if (core->link.zmq_context)
+    zmq_ctx_term (core->link.zmq_context);
+  core->link.zmq_context = NULL;
 }
 
 /* Sends @message, or drops it where the queue is full. Never waits. */

@@ -4,7 +4,7 @@
  * few milliseconds.
  * Tests: hub-signals */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@
 static void
 send_now (HubCore *core, const char *name, const char *topic, const char *json)
 {
-  if (core->state != HUB_CONNECTED)
+  if (core->session.state != HUB_CONNECTED)
     return;
   json_t *message = json_pack ("{s:s, s:s, s:s}", "type", "notify", "name",
       name, "topic", topic);
@@ -52,6 +52,12 @@ send_notice (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+static GHashTable *
+ready_table (void)
+{
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+}
+
 static gboolean
 send_ready (gpointer data)
 {
@@ -59,12 +65,12 @@ send_ready (gpointer data)
   GHashTableIter iter;
   gpointer name, json;
 
-  hub_clear_source (&core->ready_source);
-  core->ready_sent = g_get_monotonic_time ();
-  g_mutex_lock (&core->ready_lock);
-  g_autoptr (GHashTable) ready = core->ready;
-  core->ready = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  g_mutex_unlock (&core->ready_lock);
+  hub_clear_source (&core->notices.source);
+  core->notices.sent_us = g_get_monotonic_time ();
+  g_mutex_lock (&core->notices.lock);
+  g_autoptr (GHashTable) ready = core->notices.ready;
+  core->notices.ready = ready_table ();
+  g_mutex_unlock (&core->notices.lock);
 
   g_hash_table_iter_init (&iter, ready);
   while (g_hash_table_iter_next (&iter, &name, &json))
@@ -77,13 +83,13 @@ arm_ready (gpointer data)
 {
   HubCore *core = data;
 
-  gint64 passed = (g_get_monotonic_time () - core->ready_sent) / 1000;
+  gint64 passed = (g_get_monotonic_time () - core->notices.sent_us) / 1000;
 
-  if (core->ready_source)
+  if (core->notices.source)
     return G_SOURCE_REMOVE;
   if (passed >= DATA_READY_MS)
     return send_ready (core);
-  core->ready_source =
+  core->notices.source =
       hub_core_after (core, (guint) (DATA_READY_MS - passed), send_ready, core);
   return G_SOURCE_REMOVE;
 }
@@ -92,10 +98,10 @@ arm_ready (gpointer data)
 static void
 notify_ready (HubCore *core, const char *name, const char *json)
 {
-  g_mutex_lock (&core->ready_lock);
-  gboolean first = g_hash_table_size (core->ready) == 0;
-  g_hash_table_insert (core->ready, g_strdup (name), g_strdup (json));
-  g_mutex_unlock (&core->ready_lock);
+  g_mutex_lock (&core->notices.lock);
+  gboolean first = g_hash_table_size (core->notices.ready) == 0;
+  g_hash_table_insert (core->notices.ready, g_strdup (name), g_strdup (json));
+  g_mutex_unlock (&core->notices.lock);
   if (first)
     hub_core_post (core, arm_ready, hub_core_ref (core),
         (GDestroyNotify) hub_core_unref);
@@ -116,4 +122,18 @@ hub_notify (HubCore *core, const char *name, const char *topic,
   notice->topic = g_strdup (topic);
   notice->json = g_strdup (json);
   hub_core_post (core, send_notice, notice, notice_free);
+}
+
+void
+hub_notices_init (HubNotices *notices)
+{
+  g_mutex_init (&notices->lock);
+  notices->ready = ready_table ();
+}
+
+void
+hub_notices_clear (HubNotices *notices)
+{
+  g_hash_table_unref (notices->ready);
+  g_mutex_clear (&notices->lock);
 }

@@ -3,7 +3,7 @@
  * that they can be registered with each new broker.
  * Tests: hub-signals, hub-loss */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -55,7 +55,7 @@ ignore (json_t *reply, const GError *error, gpointer user_data)
 static void
 tell (HubCore *core, json_t *message)
 {
-  if (core->state == HUB_CONNECTED)
+  if (core->session.state == HUB_CONNECTED)
     hub_call (core, message, ANSWER_US, NULL, ignore, NULL);
   else
     json_decref (message);
@@ -69,9 +69,9 @@ static gboolean
 retry_offers (gpointer user_data)
 {
   HubCore *core = user_data;
-  g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
+  g_autoptr (GList) offers = g_hash_table_get_values (core->offers.blocks);
 
-  hub_clear_source (&core->offer_retry_source);
+  hub_clear_source (&core->offers.retry_source);
   for (GList *l = offers; l; l = l->next)
     if (((Offer *) l->data)->refused)
       offer_tell (core, l->data);
@@ -93,8 +93,8 @@ offer_refused (HubCore *core, Offer *offer, const GError *error)
   if (!offer->refused)
     hub_emit (core, SIGNAL_REGISTER_REFUSED, offer->name, offer->name, error);
   offer->refused = TRUE;
-  if (!core->offer_retry_source && core->state == HUB_CONNECTED)
-    core->offer_retry_source =
+  if (!core->offers.retry_source && core->session.state == HUB_CONNECTED)
+    core->offers.retry_source =
         hub_core_after (core, RETRY_MS, retry_offers, core);
 }
 
@@ -102,7 +102,8 @@ static void
 offer_answered (json_t *reply, const GError *error, gpointer user_data)
 {
   Answer *answer = user_data;
-  Offer *offer = g_hash_table_lookup (answer->core->offers, answer->name);
+  Offer *offer =
+      g_hash_table_lookup (answer->core->offers.blocks, answer->name);
 
   /* It may be another one by now, or none. */
   if (offer && strcmp (offer->uuid, answer->uuid) == 0) {
@@ -120,7 +121,7 @@ offer_answered (json_t *reply, const GError *error, gpointer user_data)
 static void
 offer_tell (HubCore *core, Offer *offer)
 {
-  if (core->state != HUB_CONNECTED)
+  if (core->session.state != HUB_CONNECTED)
     return;
   json_t *message =
       json_pack ("{s:s, s:s}", "type", "register", "name", offer->name);
@@ -142,7 +143,7 @@ offer_tell (HubCore *core, Offer *offer)
 void
 hub_offer_add (HubCore *core, Offer *offer)
 {
-  g_hash_table_replace (core->offers, offer->name, offer);
+  g_hash_table_replace (core->offers.blocks, offer->name, offer);
   offer_tell (core, offer);
 }
 
@@ -150,17 +151,17 @@ hub_offer_add (HubCore *core, Offer *offer)
 static void
 forget_joins (HubCore *core, const char *name, const char *uuid)
 {
-  for (guint i = core->joins->len; i > 0; i--) {
-    Join *join = g_ptr_array_index (core->joins, i - 1);
+  for (guint i = core->offers.joins->len; i > 0; i--) {
+    Join *join = g_ptr_array_index (core->offers.joins, i - 1);
     if (strcmp (join->name, name) == 0 && strcmp (join->uuid, uuid) == 0)
-      g_ptr_array_remove_index (core->joins, i - 1);
+      g_ptr_array_remove_index (core->offers.joins, i - 1);
   }
 }
 
 void
 hub_offer_remove (HubCore *core, const char *name, const char *uuid)
 {
-  Offer *offer = g_hash_table_lookup (core->offers, name);
+  Offer *offer = g_hash_table_lookup (core->offers.blocks, name);
 
   if (!offer || strcmp (offer->uuid, uuid) != 0)
     return;
@@ -168,7 +169,7 @@ hub_offer_remove (HubCore *core, const char *name, const char *uuid)
       json_pack ("{s:s, s:s}", "type", "unregister", "name", name);
   add_uuid (message, uuid);
   tell (core, message);
-  g_hash_table_remove (core->offers, name);
+  g_hash_table_remove (core->offers.blocks, name);
   forget_joins (core, name, uuid);
 }
 
@@ -199,7 +200,7 @@ same_consumer (const Join *a, const Join *b)
 void
 hub_join_add (HubCore *core, Join *join)
 {
-  g_ptr_array_add (core->joins, join);
+  g_ptr_array_add (core->offers.joins, join);
   tell (core, join_message ("consumer-joined", join));
 }
 
@@ -208,9 +209,9 @@ hub_join_add (HubCore *core, Join *join)
 void
 hub_join_remove (HubCore *core, const Join *left)
 {
-  for (guint i = core->joins->len; i > 0; i--)
-    if (same_consumer (g_ptr_array_index (core->joins, i - 1), left))
-      g_ptr_array_remove_index (core->joins, i - 1);
+  for (guint i = core->offers.joins->len; i > 0; i--)
+    if (same_consumer (g_ptr_array_index (core->offers.joins, i - 1), left))
+      g_ptr_array_remove_index (core->offers.joins, i - 1);
   tell (core, join_message ("consumer-left", left));
 }
 
@@ -233,17 +234,17 @@ subscription_tell (HubCore *core, const char *pattern, gboolean on)
 void
 hub_subscription_set (HubCore *core, const char *pattern, gboolean on)
 {
-  guint n =
-      GPOINTER_TO_UINT (g_hash_table_lookup (core->subscriptions, pattern));
+  guint n = GPOINTER_TO_UINT (g_hash_table_lookup (core->offers.subscriptions,
+      pattern));
 
   if (!on && n == 0)
     return;
   n = on ? n + 1 : n - 1;
   if (n > 0)
-    g_hash_table_insert (core->subscriptions, g_strdup (pattern),
+    g_hash_table_insert (core->offers.subscriptions, g_strdup (pattern),
         GUINT_TO_POINTER (n));
   else
-    g_hash_table_remove (core->subscriptions, pattern);
+    g_hash_table_remove (core->offers.subscriptions, pattern);
   /* only the first subscription and the last unsubscription are sent */
   if (n == (on ? 1 : 0))
     subscription_tell (core, pattern, on);
@@ -257,11 +258,11 @@ hub_offers_connected (HubCore *core)
 {
   GHashTableIter iter;
   gpointer pattern;
-  g_autoptr (GList) offers = g_hash_table_get_values (core->offers);
+  g_autoptr (GList) offers = g_hash_table_get_values (core->offers.blocks);
 
-  if (!g_hash_table_contains (core->subscriptions, "*"))
+  if (!g_hash_table_contains (core->offers.subscriptions, "*"))
     subscription_tell (core, "*", FALSE);
-  g_hash_table_iter_init (&iter, core->subscriptions);
+  g_hash_table_iter_init (&iter, core->offers.subscriptions);
   while (g_hash_table_iter_next (&iter, &pattern, NULL))
     subscription_tell (core, pattern, TRUE);
   for (GList *l = offers; l; l = l->next)
@@ -272,7 +273,7 @@ hub_offers_connected (HubCore *core)
 void
 hub_offers_lost (HubCore *core)
 {
-  hub_clear_source (&core->offer_retry_source);
+  hub_clear_source (&core->offers.retry_source);
 }
 
 /* Announces the consumers of @name, or of all blocks (NULL), again: the broker
@@ -280,9 +281,27 @@ hub_offers_lost (HubCore *core)
 void
 hub_offers_block_came (HubCore *core, const char *name)
 {
-  for (guint i = 0; i < core->joins->len; i++) {
-    Join *join = g_ptr_array_index (core->joins, i);
+  for (guint i = 0; i < core->offers.joins->len; i++) {
+    Join *join = g_ptr_array_index (core->offers.joins, i);
     if (!name || strcmp (join->name, name) == 0)
       tell (core, join_message ("consumer-joined", join));
   }
+}
+
+void
+hub_offers_init (HubOffers *offers)
+{
+  offers->blocks =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, offer_free);
+  offers->joins = g_ptr_array_new_with_free_func (join_free);
+  offers->subscriptions =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+}
+
+void
+hub_offers_clear (HubOffers *offers)
+{
+  g_hash_table_unref (offers->blocks);
+  g_ptr_array_unref (offers->joins);
+  g_hash_table_unref (offers->subscriptions);
 }

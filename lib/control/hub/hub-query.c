@@ -3,6 +3,9 @@
  * form.
  * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
+#include "hub-calls-private.h"
+#include "hub-connect-private.h"
+#include "hub-find-private.h"
 #include "hub-private.h"
 #include <datahub/block.h>
 

@@ -3,14 +3,16 @@
  * loss, connect again.
  * Tests: hub-loss, hub-silence, hub-election */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-connect-private.h"
+#include "hub-core-private.h"
+#include "hub-find-private.h"
+#include "hub-session-private.h"
 #include "control/wire/endpoint-private.h"
 #include "control/broker/evidence-private.h"
 #include "control/wire/runtime-dir-private.h"
 
 #include <string.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #define ATTEMPT_MS 1000 /* until "hello" is answered */
 #define RETRY_MIN_MS 15
@@ -35,40 +37,42 @@ static const char *const state_names[] = {
 static void
 set_state (HubCore *core, HubState state)
 {
-  if (core->state == state)
+  if (core->session.state == state)
     return;
   control_log (G_LOG_LEVEL_DEBUG, "hub-state", "hub: %s -> %s",
-      state_names[core->state], state_names[state]);
-  core->state = state;
+      state_names[core->session.state], state_names[state]);
+  core->session.state = state;
   g_atomic_int_set (&core->connected, state == HUB_CONNECTED);
 }
 
 /* The keys of a connection: from the files that were named, else from the
  * runtime directory, which only this user can read. */
-gboolean
-hub_load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
+static gboolean
+load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
     Keypair *client, GError **error)
 {
   g_auto (Keypair) broker = { 0 };
-  gboolean create = core->automatic && !(core->flags & DATAHUB_HUB_MONITOR);
+  gboolean create =
+      core->target.automatic && !(core->flags & DATAHUB_HUB_MONITOR);
 
-  if (!core->server_key_file || !core->key_file)
+  if (!core->target.server_key_file || !core->target.key_file)
     if (!keypair_load_broker (&broker, create, error)) {
-      if (!core->automatic)
+      if (!core->target.automatic)
         g_prefix_error (error,
             "endpoint %s needs key files (curve-server-key, curve-key-file) or "
             "those of the local broker: ",
-            core->endpoint);
+            core->target.endpoint);
       return FALSE;
     }
-  if (core->server_key_file) {
-    if (!datahub_keys_load_public (core->server_key_file, server_key, error))
+  if (core->target.server_key_file) {
+    if (!datahub_keys_load_public (core->target.server_key_file, server_key,
+            error))
       return FALSE;
   } else {
     g_strlcpy (server_key, broker.public_key, DATAHUB_KEY_TEXT + 1);
   }
-  if (core->key_file)
-    return keypair_load (client, core->key_file, error);
+  if (core->target.key_file)
+    return keypair_load (client, core->target.key_file, error);
   return keypair_derive_own_client (&broker, client, error);
 }
 
@@ -80,12 +84,13 @@ set_error (HubCore *core, GError *error)
   gboolean lasting = error->domain == DATAHUB_HUB_ERROR
       && error->code != DATAHUB_HUB_ERROR_DISCONNECTED
       && error->code != DATAHUB_HUB_ERROR_TIMEOUT;
-  gboolean same = core->error && core->told
-      && strcmp (core->error->message, error->message) == 0;
+  gboolean same = core->session.error && core->session.reported
+      && strcmp (core->session.error->message, error->message) == 0;
 
-  g_clear_error (&core->error);
-  core->error = error;
-  if (!lasting && !core->automatic && core->retries == RETRIES_UNTOLD)
+  g_clear_error (&core->session.error);
+  core->session.error = error;
+  if (!lasting && !core->target.automatic
+      && core->session.retries == RETRIES_UNTOLD)
     control_log (G_LOG_LEVEL_MESSAGE, "no-broker",
         "%s; the connection is tried again, and meanwhile streams work by name",
         error->message);
@@ -95,28 +100,30 @@ set_error (HubCore *core, GError *error)
     control_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
     hub_emit (core, SIGNAL_BROKER_LOST, NULL, error);
   }
-  core->told = TRUE;
+  core->session.reported = TRUE;
   hub_connect_waits_end (core, error);
 }
 
 static void
 try_again (HubCore *core, guint ms)
 {
-  hub_clear_source (&core->attempt_source);
-  if (core->state == HUB_CLOSED)
+  hub_clear_source (&core->session.attempt_source);
+  if (core->session.state == HUB_CLOSED)
     return;
   set_state (core, HUB_WAITING);
-  core->attempt_source = hub_core_after (core, ms, hub_session_start, core);
+  core->session.attempt_source =
+      hub_core_after (core, ms, hub_session_start, core);
 }
 
 /* Longer and longer, and never in step with other processes. */
 static guint
 retry_delay (HubCore *core)
 {
-  guint limit = core->told ? RETRY_MAX_MS * 2 : RETRY_MAX_MS;
-  guint ms = MIN ((guint) RETRY_MIN_MS << MIN (core->retries, 6U), limit);
+  guint limit = core->session.reported ? RETRY_MAX_MS * 2 : RETRY_MAX_MS;
+  guint ms =
+      MIN ((guint) RETRY_MIN_MS << MIN (core->session.retries, 6U), limit);
 
-  core->retries++;
+  core->session.retries++;
   return ms / 2 + (guint) g_random_int_range (0, (gint) ms / 2 + 1);
 }
 
@@ -137,7 +144,7 @@ has_started (HubCore *core, GError **error)
   g_autofree char *runtime = runtime_dir_name ();
   g_autofree char *key = g_build_filename (runtime, BROKER_SECRET, NULL);
 
-  if (!core->automatic || !(core->flags & DATAHUB_HUB_MONITOR)
+  if (!core->target.automatic || !(core->flags & DATAHUB_HUB_MONITOR)
       || g_file_test (key, G_FILE_TEST_EXISTS)
       || g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
@@ -154,16 +161,17 @@ open_link (HubCore *core, GError **error)
 
   if (!has_started (core, error))
     return FALSE;
-  if (core->automatic) {
-    g_clear_pointer (&core->endpoint, g_free);
-    core->endpoint =
+  if (core->target.automatic) {
+    g_clear_pointer (&core->target.endpoint, g_free);
+    core->target.endpoint =
         endpoint_runtime (!(core->flags & DATAHUB_HUB_MONITOR), error);
-    if (!core->endpoint)
+    if (!core->target.endpoint)
       return FALSE;
   }
-  return hub_load_keys (core, server_key, &client, error)
+  return load_keys (core, server_key, &client, error)
       && hub_host_try (core, error)
-      && hub_link_open (core, core->endpoint, server_key, &client, error);
+      && hub_link_open (core, core->target.endpoint, server_key, &client,
+          error);
 }
 
 /* One attempt to reach, or to be, the broker. */
@@ -173,14 +181,14 @@ hub_session_start (gpointer user_data)
   HubCore *core = user_data;
   GError *error = NULL;
 
-  hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->session.attempt_source);
   if (!open_link (core, &error)) {
     set_error (core, error);
     try_again (core, retry_delay (core));
     return G_SOURCE_REMOVE;
   }
   set_state (core, HUB_CONNECTING);
-  core->attempt_source =
+  core->session.attempt_source =
       hub_core_after (core, ATTEMPT_MS, attempt_expired, core);
   return G_SOURCE_REMOVE;
 }
@@ -190,8 +198,8 @@ pinged (json_t *reply, const GError *error, gpointer user_data)
 {
   HubCore *core = user_data;
 
-  core->pinging = FALSE;
-  if (error && core->state == HUB_CONNECTED
+  core->session.pinging = FALSE;
+  if (error && core->session.state == HUB_CONNECTED
       && g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT))
     hub_session_down (core, LINK_LOST);
 }
@@ -201,11 +209,12 @@ beat (gpointer user_data)
 {
   HubCore *core = user_data;
 
-  if (!core->pinging) {
-    core->pinging = TRUE;
+  if (!core->session.pinging) {
+    core->session.pinging = TRUE;
     hub_call (core, json_pack ("{s:s}", "type", "ping"),
-        (gint64) core->heartbeat_ms * core->heartbeats_missed * 1000, NULL,
-        pinged, core);
+        (gint64) core->session.heartbeat_ms * core->session.heartbeats_missed
+            * 1000,
+        NULL, pinged, core);
   }
   return G_SOURCE_CONTINUE;
 }
@@ -213,14 +222,14 @@ beat (gpointer user_data)
 static void
 connected (HubCore *core)
 {
-  hub_clear_source (&core->attempt_source);
-  g_clear_error (&core->error);
-  core->told = FALSE;
-  core->retries = core->bad_handshakes = 0;
+  hub_clear_source (&core->session.attempt_source);
+  g_clear_error (&core->session.error);
+  core->session.reported = FALSE;
+  core->session.retries = core->session.bad_handshakes = 0;
   set_state (core, HUB_CONNECTED);
-  core->heartbeat_source =
-      hub_core_after (core, core->heartbeat_ms, beat, core);
-  hub_emit (core, SIGNAL_BROKER_FOUND, NULL, core->endpoint);
+  core->session.heartbeat_source =
+      hub_core_after (core, core->session.heartbeat_ms, beat, core);
+  hub_emit (core, SIGNAL_BROKER_FOUND, NULL, core->target.endpoint);
   hub_offers_connected (core);
   hub_catalogue_connected (core);
   hub_calls_connected (core);
@@ -237,9 +246,9 @@ read_greeting (HubCore *core, json_t *reply, GError **error)
   if (!epoch || !message_integer (reply, "heartbeat-ms", 50, 10000, &ms, error)
       || !message_integer (reply, "heartbeats-missed", 1, 100, &missed, error))
     return FALSE;
-  g_strlcpy (core->epoch, epoch, sizeof core->epoch);
-  core->heartbeat_ms = (guint) ms;
-  core->heartbeats_missed = (guint) missed;
+  g_strlcpy (core->calls.epoch, epoch, sizeof core->calls.epoch);
+  core->session.heartbeat_ms = (guint) ms;
+  core->session.heartbeats_missed = (guint) missed;
   return TRUE;
 }
 
@@ -249,13 +258,13 @@ greeted (json_t *reply, const GError *refusal, gpointer user_data)
   HubCore *core = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (core->state != HUB_GREETING)
+  if (core->session.state != HUB_GREETING)
     return;
   if (!refusal && read_greeting (core, reply, &error)) {
     connected (core);
     return;
   }
-  hub_clear_source (&core->attempt_source);
+  hub_clear_source (&core->session.attempt_source);
   hub_link_close (core, 0);
   set_error (core, g_error_copy (refusal ? refusal : error));
   try_again (core, retry_delay (core));
@@ -279,9 +288,9 @@ hub_session_up (HubCore *core)
   g_auto (Keypair) client = { 0 };
   GError *error = NULL;
 
-  if (core->state != HUB_CONNECTING)
+  if (core->session.state != HUB_CONNECTING)
     return;
-  if (!hub_load_keys (core, server_key, &client, &error)) {
+  if (!load_keys (core, server_key, &client, &error)) {
     hub_link_close (core, 0);
     set_error (core, error);
     try_again (core, retry_delay (core));
@@ -290,8 +299,8 @@ hub_session_up (HubCore *core)
   g_autofree char *program = label (g_get_prgname ());
   g_autofree char *host = evidence_host ();
   set_state (core, HUB_GREETING);
-  core->next_id = 0;
-  core->epoch[0] = '\0';
+  core->calls.next_id = 0;
+  core->calls.epoch[0] = '\0';
   hub_call_greeting (core,
       json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello", "key",
           client.public_key, "instance", core->instance, "program", program,
@@ -305,44 +314,45 @@ error_of_end (HubCore *core, LinkEnd end)
   g_autofree char *runtime = runtime_dir_name ();
   g_autofree char *broker_key = g_build_filename (runtime, BROKER_SECRET, NULL);
   const char *server_file =
-      core->server_key_file ? core->server_key_file : broker_key;
-  const char *own_file = core->key_file ? core->key_file : broker_key;
+      core->target.server_key_file ? core->target.server_key_file : broker_key;
+  const char *own_file =
+      core->target.key_file ? core->target.key_file : broker_key;
 
-  if (end == LINK_BAD_KEY && ++core->bad_handshakes >= BAD_HANDSHAKES)
+  if (end == LINK_BAD_KEY && ++core->session.bad_handshakes >= BAD_HANDSHAKES)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
         "%s: the server key was not accepted, or this is not a datahub broker; "
         "the key was read from %s",
-        core->endpoint, server_file);
+        core->target.endpoint, server_file);
   if (end == LINK_DENIED)
     return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DENIED,
         "the broker at %s does not admit this client: add the public key of %s "
         "to its allow-list",
-        core->endpoint, own_file);
+        core->target.endpoint, own_file);
   return g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
       end == LINK_LOST ? "the connection to the broker at %s was lost"
                        : "no broker answers at %s",
-      core->endpoint);
+      core->target.endpoint);
 }
 
 /* The connection, or the attempt at one, has ended. */
 void
 hub_session_down (HubCore *core, LinkEnd end)
 {
-  gboolean was_connected = core->state == HUB_CONNECTED;
+  gboolean was_connected = core->session.state == HUB_CONNECTED;
 
-  if (core->state < HUB_CONNECTING || core->state == HUB_CLOSED)
+  if (core->session.state < HUB_CONNECTING || core->session.state == HUB_CLOSED)
     return;
   /* Set first, so that no later callback acts any more. */
   set_state (core, HUB_WAITING);
-  hub_clear_source (&core->attempt_source);
-  hub_clear_source (&core->heartbeat_source);
+  hub_clear_source (&core->session.attempt_source);
+  hub_clear_source (&core->session.heartbeat_source);
   hub_link_close (core, 0);
-  core->pinging = FALSE;
+  core->session.pinging = FALSE;
   set_error (core, error_of_end (core, end));
-  hub_calls_lost (core, core->error);
+  hub_calls_lost (core, core->session.error, FALSE);
   hub_offers_lost (core);
-  if (was_connected && !core->told)
-    hub_emit (core, SIGNAL_BROKER_LOST, NULL, core->error);
+  if (was_connected && !core->session.reported)
+    hub_emit (core, SIGNAL_BROKER_LOST, NULL, core->session.error);
   try_again (core, was_connected ? 0 : retry_delay (core));
 }
 
@@ -350,7 +360,7 @@ hub_session_down (HubCore *core, LinkEnd end)
 void
 hub_session_closing (HubCore *core, gint64 hold_ms)
 {
-  core->hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
+  core->host.hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
   hub_session_down (core, LINK_LOST);
 }
 
@@ -361,22 +371,25 @@ hub_session_stop (HubCore *core)
   g_autoptr (GError) reason = g_error_new_literal (DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_DISCONNECTED, "the hub was closed");
 
-  if (core->state == HUB_CONNECTED) {
-    g_autoptr (json_t) bye = json_pack ("{s:s, s:s, s:I}", "type", "bye",
-        "epoch", core->epoch, "id", (json_int_t) ++core->next_id);
-    hub_link_send (core, bye);
-  }
+  if (core->session.state == HUB_CONNECTED)
+    hub_send_bye (core);
   set_state (core, HUB_CLOSED);
-  hub_clear_source (&core->attempt_source);
-  hub_clear_source (&core->heartbeat_source);
-  hub_clear_source (&core->offer_retry_source);
-  hub_clear_source (&core->settle_source);
-  hub_clear_source (&core->ready_source);
-  hub_calls_lost (core, reason);
+  hub_clear_source (&core->session.attempt_source);
+  hub_clear_source (&core->session.heartbeat_source);
+  hub_clear_source (&core->offers.retry_source);
+  hub_clear_source (&core->catalogue.settle_source);
+  hub_clear_source (&core->notices.source);
+  hub_calls_lost (core, reason, TRUE);
   hub_connect_waits_end (core, reason);
   hub_link_close (core, BYE_LINGER_MS);
-  if (core->link.zmq_context)
-    zmq_ctx_term (core->link.zmq_context);
-  core->link.zmq_context = NULL;
+  hub_link_end (core);
   hub_host_stop (core);
+}
+
+void
+hub_target_clear (HubTarget *target)
+{
+  g_free (target->endpoint);
+  g_free (target->server_key_file);
+  g_free (target->key_file);
 }

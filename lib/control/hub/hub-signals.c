@@ -2,7 +2,7 @@
 /* The hub's signals: their signatures, and the thread that emits them.
  * Tests: hub-signals */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-core-private.h"
 
 #include <gobject/gvaluecollector.h>
 
@@ -97,7 +97,7 @@ emit (Emission *emission)
 
   if (!hub)
     return;
-  g_value_init (&emission->values[0], DATAHUB_TYPE_HUB);
+  g_value_init (&emission->values[0], G_OBJECT_TYPE (hub));
   g_value_set_object (&emission->values[0], hub);
   g_signal_emitv (emission->values, emission->signal, emission->detail, NULL);
   g_value_unset (&emission->values[0]);

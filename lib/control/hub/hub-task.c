@@ -4,7 +4,7 @@
  * the last reference is released, the hub's thread can be joined.
  * Tests: hub-questions, hub-loss */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-wait-private.h"
 
 typedef struct
 {

@@ -2,7 +2,7 @@
 /* Deadlines and cancellation, shared by all waiting operations.
  * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
-#include "hub-private.h"
+#include "hub-wait-private.h"
 
 gpointer
 hub_wait_ref (HubWait *wait)
@@ -86,4 +86,11 @@ hub_wait_end (HubWait *wait)
     g_cancellable_disconnect (wait->cancellable, wait->handler);
   wait->handler = 0;
   return TRUE;
+}
+
+/* A timeout of the public functions in microseconds; below zero there is none. */
+gint64
+hub_wait_us (gint64 timeout_ns)
+{
+  return timeout_ns < 0 ? -1 : timeout_ns / 1000;
 }

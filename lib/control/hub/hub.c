@@ -43,32 +43,27 @@ datahub_hub_new (DatahubHubFlags flags)
 typedef struct
 {
   HubCore *core;
-  gboolean automatic;
-  char *endpoint, *server_key_file, *key_file;
-} Target;
+  HubTarget target;
+} Connecting;
 
 static void
-target_free (gpointer data)
+connecting_free (gpointer data)
 {
-  Target *target = data;
+  Connecting *connecting = data;
 
-  hub_core_unref (target->core);
-  g_free (target->endpoint);
-  g_free (target->server_key_file);
-  g_free (target->key_file);
-  g_free (target);
+  hub_core_unref (connecting->core);
+  hub_target_clear (&connecting->target);
+  g_free (connecting);
 }
 
 static gboolean
 begin_to_connect (gpointer data)
 {
-  Target *target = data;
-  HubCore *core = target->core;
+  Connecting *connecting = data;
+  HubCore *core = connecting->core;
 
-  core->automatic = target->automatic;
-  core->endpoint = g_steal_pointer (&target->endpoint);
-  core->server_key_file = g_steal_pointer (&target->server_key_file);
-  core->key_file = g_steal_pointer (&target->key_file);
+  core->target = connecting->target;
+  connecting->target = (HubTarget){ 0 };
   return hub_session_start (core);
 }
 
@@ -138,14 +133,14 @@ datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,
           error))
     return FALSE;
   endpoint = default_endpoint (endpoint);
-  Target *target = g_new0 (Target, 1);
-  target->core = hub_core_ref (hub->core);
-  target->automatic = strcmp (endpoint, "auto") == 0;
-  target->endpoint = g_strdup (endpoint);
-  target->server_key_file = g_strdup (server_key_file);
-  target->key_file = g_strdup (key_file);
+  Connecting *connecting = g_new0 (Connecting, 1);
+  connecting->core = hub_core_ref (hub->core);
+  connecting->target = (HubTarget){ .automatic = strcmp (endpoint, "auto") == 0,
+    .endpoint = g_strdup (endpoint),
+    .server_key_file = g_strdup (server_key_file),
+    .key_file = g_strdup (key_file) };
   hub->connecting = TRUE;
-  hub_core_post (hub->core, begin_to_connect, target, target_free);
+  hub_core_post (hub->core, begin_to_connect, connecting, connecting_free);
   return TRUE;
 }
 
@@ -185,6 +180,20 @@ quit (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* The hub's thread. */
+static gpointer
+run (gpointer data)
+{
+  HubCore *core = data;
+
+  g_main_context_push_thread_default (core->context);
+  g_main_loop_run (core->loop);
+  hub_session_stop (core);
+  g_main_context_pop_thread_default (core->context);
+  hub_core_unref (core);
+  return NULL;
+}
+
 /* The last reference may go in the hub's own thread, which cannot wait for
  * itself: it ends by itself then. */
 static void
@@ -209,8 +218,7 @@ datahub_hub_constructed (GObject *object)
 
   G_OBJECT_CLASS (datahub_hub_parent_class)->constructed (object);
   hub->core = hub_core_new (hub, hub->flags);
-  hub->thread =
-      g_thread_new ("datahub-hub", hub_core_run, hub_core_ref (hub->core));
+  hub->thread = g_thread_new ("datahub-hub", run, hub_core_ref (hub->core));
 }
 
 static void

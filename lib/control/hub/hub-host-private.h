@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The embedded broker. */
+#ifndef DATAHUB_HUB_HOST_PRIVATE_H
+#define DATAHUB_HUB_HOST_PRIVATE_H
+
+#include "hub-loop-private.h"
+
+#include <datahub/broker.h>
+
+typedef struct
+{
+  DatahubBroker *broker; /* NULL: this hub does not host it */
+  gint64 hold_until_us; /* another process is to have the lock until then */
+} HubHost;
+
+gboolean hub_host_try (HubCore *core, GError **error);
+void hub_host_stop (HubCore *core);
+
+#endif /* DATAHUB_HUB_HOST_PRIVATE_H */
