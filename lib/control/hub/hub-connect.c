@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Waiting for the connection. */
+/* Waiting for the connection.
+ * Tests: hub-questions, hub-silence */
 #include "control/wire/control-log-private.h"
 #include "hub-connect-private.h"
 #include "hub-core-private.h"

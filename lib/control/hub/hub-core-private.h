@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The state of a hub. Each structure in it belongs to the file of its name. A
- * function must only be called in the hub's thread, unless its comment says "any
- * thread"; the same holds for the fields below the line that says so. */
+ * function must only be called in the hub's thread, unless its comment has the
+ * words "any thread". The same holds for the fields below the comment that marks
+ * them. */
 #ifndef DATAHUB_HUB_CORE_PRIVATE_H
 #define DATAHUB_HUB_CORE_PRIVATE_H
 

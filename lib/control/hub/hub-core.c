@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Makes the state of a hub from the structures of its files, and frees it. */
+/* Makes the state of a hub from the structures of its files, and frees it.
+ * Tests: hub-signals, hub-election */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "hub-events-private.h"

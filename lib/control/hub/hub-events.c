@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Messages of the broker: answers, and events that it sends without a request. */
+/* Messages of the broker: answers, and events that it sends without a request.
+ * Tests: hub-signals, hub-loss */
 #include "control/wire/control-log-private.h"
 #include "hub-calls-private.h"
 #include "hub-core-private.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Finding one block. The request is repeated when the block appears and when a
- * broker does. */
+ * broker does.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "hub-find-private.h"

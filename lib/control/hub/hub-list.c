@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Listing all blocks, page by page. */
+/* Listing all blocks, page by page.
+ * Tests: hub-questions */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "hub-find-private.h"

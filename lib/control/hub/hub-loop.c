@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hub's thread and its queue of work. The core is shared by the thread and
- * the object, and either can be released first. */
+ * the object, and either can be released first.
+ * Tests: hub-questions, hub-signals */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 
