@@ -10,8 +10,8 @@ import tempfile
 import unittest
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-TOOLS = ("bash", "cat", "dirname", "env", "grep", "mktemp", "rm", "sed", "sh",
-         "tail")
+TOOLS = ("bash", "cat", "dirname", "env", "grep", "head", "mktemp", "rm", "sed",
+         "sh", "tail", "tr")
 TABLE = """# a comment
 run needed-one
 run needed-two
@@ -21,7 +21,9 @@ test other
 FALSE_TOOLS = {
     "dpkg-query": 'for p in $HAVE; do echo "ii  $p"; done',
     "apt-cache": 'for p in $OFFERED; do [ "$p" != "$2" ] ||'
-                 ' echo "  Candidate: 1.0"; done',
+                 ' echo "  Candidate: 1.0"; done\n'
+                 # more than a pipe takes, as apt-cache can print more later
+                 'head -c 200000 /dev/zero | tr "\\0" "\\n"',
     "apt-get": 'echo "$@" >>"$CALLS"\n'
                'echo "pmstatus:x:50.0:Unpacking x" >&3\n'
                'echo "talk of apt"\n'
