@@ -17,9 +17,9 @@
 #define SEGMENT_VERSION 1
 #define SEGMENT_SIZE 88
 
-/* A copy of the text in a body, or NULL where it is no terminated UTF-8 text, or
- * one that GStreamer's parser had better not see. What is checked is the copy: a
- * body lies where its producer can still write. */
+/* A copy of the text in a body, or NULL if it is not a terminated UTF-8 text,
+ * or not safe for GStreamer's parser. The copy is checked, because the producer
+ * can still write to the body. */
 static gchar *
 body_text (gconstpointer data, gsize size)
 {

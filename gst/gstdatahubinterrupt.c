@@ -94,7 +94,7 @@ gst_datahub_interrupt_is_unlocked (GstDatahubInterrupt *interrupt)
 
 /**
  * gst_datahub_interrupt_ensure_watch:
- * @interrupt: what the thread waits in
+ * @interrupt: the waits of the source
  * @channel: the name to watch
  *
  * Out of descriptors there is no watch. Streaming thread.

@@ -22,7 +22,7 @@ typedef struct
   DatahubConsumer *const *consumer; /* the field of the attachment, its owner */
   DatahubWatch *watch; /* owned */
   GCancellable *introduction; /* while the broker is asked; else NULL */
-  GstDatahubNotifier *notifier; /* owned; wake=notify where there is a hub */
+  GstDatahubNotifier *notifier; /* owned; for wake=notify with a hub */
   gboolean unlocked, pausing;
 } GstDatahubInterrupt;
 

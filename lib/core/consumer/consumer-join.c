@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Joining a stream: where a consumer begins to read, and its gate.
+/* Joining a stream: the start position of a consumer, and its gate.
  * Tests: core-join, core-rejoin, core-lapped */
 #include "consumer-private.h"
 #include "core/base/result-private.h"

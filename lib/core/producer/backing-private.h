@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The memory of a block on the producer's side. A named block is files in the
- * directory of shared memory; a strict block is sealed memory without names. A server hands out its descriptors. A table of functions is chosen once, when the
- * producer is made, so that the other files need not ask which it is. */
+/* The memory of a block on the producer's side. A named block consists of files
+ * in the directory of shared memory, a strict block of sealed memory without
+ * names, with a server that sends its descriptors. The table of functions is
+ * chosen once, when the producer is made, so that the other files do not test
+ * which it is. */
 #ifndef DATAHUB_BACKING_PRIVATE_H
 #define DATAHUB_BACKING_PRIVATE_H
 

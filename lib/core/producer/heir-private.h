@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a dead producer left in the ring, on private copies. */
+/* The ring of a dead producer, on private copies. */
 #ifndef DATAHUB_HEIR_PRIVATE_H
 #define DATAHUB_HEIR_PRIVATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The slots of a producer. Its lock is held in all of these functions but those
- * that make or free a pool that no table names. */
+/* The slots of a producer. Its lock must be held in all of these functions,
+ * except in those that make or free a pool that is in no table. */
 #ifndef DATAHUB_POOLS_PRIVATE_H
 #define DATAHUB_POOLS_PRIVATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a producer evicts consumers that hold it too long. Each row has an account
- * of the time that the producer slept because of it.
+/* Eviction of consumers that block the producer for too long. Each row has an
+ * account of the time that the producer slept because of it.
  * Tests: core-flow, core-distrust */
 #include "ring-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ring of a dead producer is judged, on private copies, and becomes that of
- * its successor. What is stored of it is stored by producer-adopt.c.
+/* Checks the ring of a dead producer, on private copies, and makes it the ring
+ * of its successor. The stores are in producer-adopt.c.
  * Tests: core-adopt-inherit, core-hostile-adopt */
 #include "heir-private.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The rows of dead consumers are cleaned.
+/* Cleans the rows of dead consumers.
  * Tests: core-reclaim, core-strict */
 #include "reaper-private.h"
 

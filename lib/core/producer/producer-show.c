@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What readers see of the ring: its head, and the sticky words.
+/* Publishes the words that readers see of the ring: its head, and the sticky
+ * words.
  * Tests: core-events, core-batch, core-adopt-unpublished */
 #include "ring-private.h"
 

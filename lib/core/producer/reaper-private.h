@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What cleans the rows of dead consumers. Its lock is its own. */
+/* The reaper: cleans the rows of dead consumers. It has its own lock. */
 #ifndef DATAHUB_REAPER_PRIVATE_H
 #define DATAHUB_REAPER_PRIVATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The records of a producer: the ring, what is retired, and what is sticky. The
- * producer's lock is held in all of these functions. */
+/* The records of a producer: the ring, retired records, and sticky records. The
+ * producer's lock must be held in all of these functions. */
 #ifndef DATAHUB_RING_PRIVATE_H
 #define DATAHUB_RING_PRIVATE_H
 

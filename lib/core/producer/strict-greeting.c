@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The greeting of a client of a strict block: whether it entitles to the access
- * that it asks for. Models: tests/model/connections.pml.
+/* The check of a greeting to a strict block: whether the client may have the
+ * access that it requests. Models: tests/model/connections.pml.
  * Tests: core-access, core-tickets, core-connections */
 #include "producer-private.h"
 
