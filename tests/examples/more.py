@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What README lists under "More that works", and the examples it points to:
+more.py ROOT MEDIA-CHECK player|h264|python|browser|rtsp."""
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT, MEDIA_CHECK, CASE = pathlib.Path(sys.argv[1]), *sys.argv[2:4]
+EXAMPLES = ROOT / "examples"
+PYTHON = "/usr/bin/python3"  # Debian's bindings are those of Debian's Python
+LIMIT = 60  # seconds
+FRAMES = 60
+CAMERA = ("gst-launch-1.0 videotestsrc is-live=true pattern=ball {} "
+          "! video/x-raw,format=I420,width=320,height=240 "
+          "! datahubsink datablock=cam0 {}")
+
+
+def need(condition, what):
+    if not condition:
+        print(f"SKIPPED: {what} is not installed")
+        sys.exit(77)
+
+
+def need_bindings(name):
+    run = subprocess.run([PYTHON, "-c", "import gi, numpy; "
+                          f"gi.require_version('{name}', '1.0')"],
+                         capture_output=True)
+    need(run.returncode == 0, f"the binding of {name}")
+
+
+def commands(start):
+    """README's commands in that section that begin so."""
+    text = (ROOT / "README.md").read_text()
+    text = text[text.index("## More that works"):]
+    text = text[:text.index("\n## ")]
+    found = re.findall(rf"^    ({start}.*)$", text, re.M)
+    assert found, f"README has no line with {start}"
+    return found
+
+
+class Sandbox:
+    def __init__(self):
+        self.shm = tempfile.mkdtemp(prefix="datahub-test-", dir="/dev/shm")
+        self.home = tempfile.mkdtemp(prefix="datahub-test-")
+        os.mkdir(f"{self.home}/runtime", 0o700)
+        self.environment = {**os.environ, "DATAHUB_SHM_DIR": self.shm,
+                            "DATAHUB_RUNTIME_DIR": f"{self.home}/runtime",
+                            "PYTHONDONTWRITEBYTECODE": "1"}
+        self.running = []
+
+    def start(self, command, **options):
+        print(command, flush=True)
+        command = command.split() if isinstance(command, str) else command
+        process = subprocess.Popen(command, env=self.environment, text=True,
+                                   stdin=subprocess.DEVNULL, **options)
+        self.running.append(process)
+        return process
+
+    def finish(self, *processes):
+        for process in processes:
+            assert process.wait(LIMIT) == 0, process.args
+
+    def consumers(self):
+        """How many there are; -1: there is no block."""
+        run = subprocess.run([os.environ["DATAHUB_COMMAND"], "list", "--json"],
+                             env=self.environment, capture_output=True,
+                             text=True, check=True)
+        blocks = json.loads(run.stdout)["blocks"]
+        return blocks[0]["consumers"] if blocks else -1
+
+    def wait_for_consumers(self, number):
+        end = time.monotonic() + LIMIT
+        while self.consumers() != number:
+            assert time.monotonic() < end, f"{number} consumers"
+
+    def close(self):
+        for process in self.running:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.shm)
+        shutil.rmtree(self.home)
+
+
+def player(box):
+    need(shutil.which("gst-play-1.0"), "gst-play-1.0")
+    play = box.start(commands("gst-play-1.0")[0]
+                     + " --no-interactive --videosink=fakevideosink",
+                     stdout=subprocess.PIPE)
+    camera = box.start(CAMERA.format(f"num-buffers={FRAMES}",
+                                     "wait-for-consumers=1"))
+    text = play.communicate(timeout=LIMIT)[0]
+    box.finish(play, camera)
+    assert "end of play list" in text and "ERROR" not in text, text
+
+
+def h264(box):
+    camera, record = commands("gst-launch-1.0")
+    camera = camera.replace("videotestsrc",
+                            f"videotestsrc num-buffers={FRAMES}")
+    target = f"{box.home}/cam0.mp4"
+    assert "/tmp/cam0-h264.mp4" in record
+    box.finish(box.start(record.replace("/tmp/cam0-h264.mp4", target)),
+               box.start(camera + " wait-for-consumers=1"))
+    count = subprocess.run([MEDIA_CHECK, "count", target], text=True,
+                           capture_output=True, check=True)
+    assert count.stdout.split()[0] == str(FRAMES), count.stdout
+
+
+def python(box):
+    need_bindings("Gst")
+    folder = EXAMPLES / "python-elements"
+    look = box.start([PYTHON, folder / "look.py", "cam0", "--count", "5"],
+                     stdout=subprocess.PIPE)
+    draw = box.start([PYTHON, folder / "draw.py", "cam0", "--count", "90"])
+    lines = look.communicate(timeout=LIMIT)[0].splitlines()
+    box.finish(look, draw)
+    # The mean of a dark picture with a bar on a sixteenth of it.
+    assert 1 <= len(lines) <= 5, lines
+    assert {line.split()[-1] for line in lines} == {"50.44"}, lines
+    bad = box.start([PYTHON, folder / "look.py", "a/b"],
+                    stderr=subprocess.PIPE)
+    assert "not allowed" in bad.communicate(timeout=LIMIT)[1]
+    assert bad.returncode == 1
+
+
+def browser(box):
+    box.start(CAMERA.format("", ""))
+    box.wait_for_consumers(0)
+    server = box.start([EXAMPLES / "browser" / "serve.py", "--port", "0"],
+                       stdout=subprocess.PIPE)
+    port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
+    refused = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    refused.request("GET", "/a/b")
+    assert refused.getresponse().status == 404
+    for _ in range(2):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        client.request("GET", "/cam0")
+        answer = client.getresponse()
+        assert "boundary=frame" in answer.headers["Content-Type"]
+        data = b""
+        while data.count(b"\xff\xd8\xff") < 3:  # the start of a JPEG picture
+            part = answer.read(4096)
+            assert part, "the stream ended"
+            data += part
+        assert data.startswith(b"--frame\r\n") or b"\r\n--frame\r\n" in data
+        box.wait_for_consumers(1)
+        answer.close()
+        client.close()
+        box.wait_for_consumers(0)
+
+
+def rtsp(box):
+    need_bindings("GstRtspServer")
+    box.start(CAMERA.format("", ""))
+    box.wait_for_consumers(0)
+    server = box.start([PYTHON, EXAMPLES / "rtsp" / "serve.py", "--port", "0",
+                        "cam0"], stdout=subprocess.PIPE)
+    where = server.stdout.readline().strip()
+    box.finish(box.start(
+        f"gst-launch-1.0 -q rtspsrc location={where} protocols=tcp "
+        "! rtph264depay ! h264parse ! avdec_h264 ! identity eos-after=10 "
+        "! fakesink"))
+    box.wait_for_consumers(0)
+
+
+def main():
+    box = Sandbox()
+    try:
+        {"player": player, "h264": h264, "python": python,
+         "browser": browser, "rtsp": rtsp}[CASE](box)
+    finally:
+        box.close()
+
+
+main()
