@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The documents keep up with the tree: docs.py links | names |
-tests BUILD_DIR.
+index | tests BUILD_DIR.
 names: docs/environment.md has every outcome of the library and every variable.
+index: docs/README.md has a link to every page of docs.
 links: every relative link and every path in backquotes leads somewhere.
 tests: each test that docs/testing.md, docs/requirements.md and docs/models.md
 name exists, and has the behaviour that is named with it."""
@@ -99,7 +100,18 @@ def names():
             yield page, f"row for {name}"
 
 
-CHECKS = {"links": links, "names": names, "tests": tests}
+def index():
+    page = ROOT / "docs" / "README.md"
+    linked = set(LINK.findall(page.read_text()))
+    pages = [p for p in documents() if p.parent == page.parent and p != page]
+    if not pages:
+        yield page, "page beside it"
+    for other in pages:
+        if other.name not in linked:
+            yield page, f"link to {other.name}"
+
+
+CHECKS = {"index": index, "links": links, "names": names, "tests": tests}
 
 
 def main():
