@@ -16,7 +16,7 @@ import time
 ROOT, MEDIA_CHECK, CASE = pathlib.Path(sys.argv[1]), *sys.argv[2:4]
 EXAMPLES = ROOT / "examples"
 PYTHON = "/usr/bin/python3"  # Debian's bindings are those of Debian's Python
-LIMIT = 60  # seconds
+LIMIT = 60 * int(os.environ.get("CHECK_SCALE", 1))  # seconds
 FRAMES = 60
 CAMERA = ("gst-launch-1.0 videotestsrc is-live=true pattern=ball {} "
           "! video/x-raw,format=I420,width=320,height=240 "

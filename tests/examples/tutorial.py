@@ -27,7 +27,8 @@ import termios
 import time
 
 PAGE, BUILD, MEDIA_CHECK = sys.argv[1:4]
-LIMIT = 60  # seconds, for each thing that must be seen
+# Seconds, for each thing that must be seen.
+LIMIT = 60 * int(os.environ.get("CHECK_SCALE", 1))
 STEP = re.compile(r"[Tt]erminal (?P<terminal>\d)"
                   r"|\*\*Ctrl-(?P<key>[CZ])\*\* in terminal (?P<where>\d)"
                   r"|^```sh\n(?P<commands>.*?)^```"
