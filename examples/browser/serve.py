@@ -6,6 +6,7 @@ Each browser gets a pipeline of its own, a live consumer that ends with it."""
 import argparse
 import http.server
 import re
+import signal
 import socket
 import subprocess
 
@@ -13,6 +14,8 @@ NAME = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    running = set()  # the pipelines of all browsers
+
     def do_GET(self):
         match = NAME.fullmatch(self.path)
         if not match:
@@ -37,12 +40,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                     *pipeline.split()],
                                    stdin=subprocess.DEVNULL,
                                    stdout=self.connection)
-        try:
-            while process.poll() is None and not self.is_gone():
-                pass
-        finally:
-            process.terminate()
-            process.wait()
+        self.running.add(process)
+        while process.poll() is None and not self.is_gone():
+            pass
+        process.terminate()
+        process.wait()
+        self.running.discard(process)
 
     def is_gone(self):
         """Whether the browser closes the connection within half a second."""
@@ -62,11 +65,13 @@ def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port),
                                              Handler)
     server.daemon_threads = True
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"http://127.0.0.1:{server.server_port}/NAME", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        pass
+        for process in list(Handler.running):
+            process.terminate()
 
 
 main()

@@ -46,6 +46,18 @@ def commands(start):
     return found
 
 
+def wait_for(condition, what):
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+
+
+def children(process):
+    run = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "pid="],
+                         capture_output=True, text=True)
+    return run.stdout.split()
+
+
 class Sandbox:
     def __init__(self):
         self.shm = tempfile.mkdtemp(prefix="datahub-test-", dir="/dev/shm")
@@ -77,14 +89,17 @@ class Sandbox:
         return blocks[0]["consumers"] if blocks else -1
 
     def wait_for_consumers(self, number):
-        end = time.monotonic() + LIMIT
-        while self.consumers() != number:
-            assert time.monotonic() < end, f"{number} consumers"
+        wait_for(lambda: self.consumers() == number, f"{number} consumers")
 
     def close(self):
         for process in self.running:
-            process.kill()
-            process.wait()
+            process.terminate()
+        for process in self.running:
+            try:
+                process.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         shutil.rmtree(self.shm)
         shutil.rmtree(self.home)
 
@@ -155,6 +170,16 @@ def browser(box):
         answer.close()
         client.close()
         box.wait_for_consumers(0)
+
+
+    # A pipeline that still waits for its block ends with its browser, too.
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    client.request("GET", "/none")
+    answer = client.getresponse()
+    wait_for(lambda: children(server), "a pipeline")
+    answer.close()
+    client.close()
+    wait_for(lambda: not children(server), "the end of the pipeline")
 
 
 def rtsp(box):
