@@ -51,7 +51,7 @@ is_of (const GstVideoMeta *meta, const GstVideoInfo *info)
       && meta->height >= (guint) GST_VIDEO_INFO_HEIGHT (info);
 }
 
-/* Returns: the crop of @buffer that makes its picture as large as its caps say, or
+/* Returns: the crop of @buffer that makes its picture as large as in its caps, or
  * %NULL. Another crop is of a picture that has that size already; it stays a
  * meta. */
 static GstVideoCropMeta *
