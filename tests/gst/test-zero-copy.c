@@ -4,6 +4,7 @@
 #include "bytes.h"
 #include "sandbox.h"
 
+#include <datahub/block.h>
 #include <gst/video/video.h>
 #include <string.h>
 
@@ -311,6 +312,39 @@ GST_START_TEST (upstream_may_hold_more_than_all_slots)
 }
 GST_END_TEST;
 
+static guint64
+dropped_by_inspection (void)
+{
+  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+  fail_unless_equals_int (datahub_block_inspect ("test", info, NULL),
+      DATAHUB_OK);
+  return info->dropped;
+}
+
+GST_START_TEST (a_buffer_without_room_is_counted_where_tools_look)
+{
+  GstHarness *sink = harness_sink ("slots=4 max-bytes=200000");
+  GList *loans = NULL;
+  GstBuffer *loan;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
+  do {
+    loan = gst_harness_create_buffer (sink, 4096);
+    loans = g_list_prepend (loans, loan);
+  } while (g_str_equal (gst_buffer_peek_memory (loan, 0)->allocator->mem_type,
+      "DatahubSlot"));
+  /* the pool found no slot, but no buffer was dropped for it */
+  fail_unless_equals_uint64 (dropped_by_inspection (), 0);
+  push_bytes (sink, 4096, 1);
+  push_bytes (sink, 4096, 2);
+  fail_unless_equals_uint64 (dropped_by_inspection (), 2);
+  fail_unless_equals_uint64 (element_stat (sink->element, "no-room"), 2);
+  g_list_free_full (loans, (GDestroyNotify) gst_buffer_unref);
+  push_bytes (sink, 4096, 3);
+  fail_unless_equals_uint64 (dropped_by_inspection (), 2);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_consumer_that_writes_gets_a_copy)
 {
   GstHarness *sink = harness_sink (""), *src;
@@ -412,6 +446,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_buffer_pushed_twice_is_two_records_of_one_slot);
   tcase_add_test (tc, the_pool_gives_a_fresh_slot_each_time);
   tcase_add_test (tc, upstream_may_hold_more_than_all_slots);
+  tcase_add_test (tc, a_buffer_without_room_is_counted_where_tools_look);
   tcase_add_test (tc, a_consumer_that_writes_gets_a_copy);
   tcase_add_test (tc, buffers_outlive_both_pipelines);
   tcase_add_test (tc, loans_outlive_the_sink);

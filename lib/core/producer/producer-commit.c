@@ -361,6 +361,15 @@ stamp (DatahubProducer *producer, Call *call)
   return sound ? DATAHUB_OK : call->result;
 }
 
+static uint64_t
+count_buffers (const DatahubCommit *records, uint32_t n)
+{
+  uint64_t buffers = 0;
+  for (uint32_t i = 0; i < n; i++)
+    buffers += records[i].type == DATAHUB_RECORD_BUFFER;
+  return buffers;
+}
+
 /* @meta_locations is room for @n of them. */
 static DatahubResult
 commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
@@ -387,6 +396,8 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
     pthread_mutex_lock (&producer->lock);
     drop_places (producer, &call);
     pthread_mutex_unlock (&producer->lock);
+    if (result == DATAHUB_DROPPED)
+      datahub_producer_count_dropped (producer, count_buffers (records, n));
     return result;
   }
   if (call.wake) {
@@ -411,7 +422,8 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
  * Makes all records visible at once or none. Waits only while a reliable
  * consumer still needs the oldest record; without one it takes a bounded number
  * of steps. One thread commits at a time; others may acquire and abort slots.
- * The loans stay the caller's unless `release` is set and the call succeeds.
+ * The loans stay the caller's unless `release` is set and the call succeeds. The
+ * buffers among the records count as dropped with %DATAHUB_DROPPED.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
  *   %DATAHUB_DROPPED, %DATAHUB_CLOSED or a failure

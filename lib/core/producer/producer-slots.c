@@ -82,6 +82,24 @@ attempt_acquire (DatahubProducer *producer, Call *call)
   return attempt;
 }
 
+static DatahubResult
+acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
+    int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
+{
+  Call call;
+  if (producer->generation != os_generation ())
+    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
+        "This producer belongs to the parent process.");
+  if (size > UINT64_C (1) << 40)
+    return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
+        "A payload of %llu bytes is not possible.", (unsigned long long) size);
+  call_begin (&call, attempt_acquire, DATAHUB_WAIT_ACQUIRE, timeout_ns, error);
+  call.rank = rank_of (DATAHUB_RECORD_BUFFER, flags);
+  call.size = size ? size : 1;
+  call.slot = slot;
+  return producer_run (producer, &call);
+}
+
 /**
  * datahub_producer_acquire_slot:
  * @producer: a producer
@@ -93,7 +111,8 @@ attempt_acquire (DatahubProducer *producer, Call *call)
  * Lends writable payload memory of at least @size bytes, page-aligned (64-byte
  * aligned where payloads are packed). The block grows where @size does not fit
  * its slots. Loans are kept in any number and ended in any order; they may
- * outlive datahub_producer_close(). Waits only for reliable consumers. Any
+ * outlive datahub_producer_close(). Waits only for reliable consumers. A refusal
+ * is not counted as a dropped buffer, see datahub_producer_count_dropped(). Any
  * thread.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
@@ -104,8 +123,7 @@ DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
     int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
 {
-  return datahub_producer_acquire_slot_for (producer, size, 0, timeout_ns, slot,
-      error);
+  return acquire (producer, size, 0, timeout_ns, slot, error);
 }
 
 /**
@@ -122,7 +140,8 @@ datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
  * then the oldest buffers. If only key frames are left and the block cannot
  * grow, a slot for a droppable buffer is refused with %DATAHUB_DROPPED. A slot
  * for a delta unit is refused rather than discarding the newest key frame,
- * unless there are reliable consumers.
+ * unless there are reliable consumers. %DATAHUB_DROPPED counts as a dropped
+ * buffer: the slot is for a record that is there already.
  *
  * Returns: as datahub_producer_acquire_slot()
  */
@@ -130,18 +149,11 @@ DatahubResult
 datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
     uint32_t flags, int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
 {
-  Call call;
-  if (producer->generation != os_generation ())
-    return result_fail (error, DATAHUB_ERROR_FORKED, 0,
-        "This producer belongs to the parent process.");
-  if (size > UINT64_C (1) << 40)
-    return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-        "A payload of %llu bytes is not possible.", (unsigned long long) size);
-  call_begin (&call, attempt_acquire, DATAHUB_WAIT_ACQUIRE, timeout_ns, error);
-  call.rank = rank_of (DATAHUB_RECORD_BUFFER, flags);
-  call.size = size ? size : 1;
-  call.slot = slot;
-  return producer_run (producer, &call);
+  DatahubResult result =
+      acquire (producer, size, flags, timeout_ns, slot, error);
+  if (result == DATAHUB_DROPPED)
+    datahub_producer_count_dropped (producer, 1);
+  return result;
 }
 
 /**

@@ -48,9 +48,11 @@ datahub_producer_get_slot_size (DatahubProducer *producer)
 /**
  * datahub_producer_count_dropped:
  * @producer: a producer
- * @n_buffers: how many buffers the caller gave up after %DATAHUB_DROPPED
+ * @n_buffers: how many buffers the caller did not commit
  *
- * For the statistics that tools and consumers see.
+ * For the statistics that tools and consumers see. For buffers that the library
+ * cannot count: those given up after datahub_producer_acquire_slot() or before any
+ * call. datahub_producer_acquire_slot_for() and the commits count by themselves.
  */
 void
 datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)

@@ -269,6 +269,7 @@ all_loaned (void)
     CHECK_INT (n, <=, 16);
   }
   CHECK_RESULT (result, DATAHUB_DROPPED);
+  CHECK_INT (producer_stats (producer).dropped, ==, 0); /* no buffer was */
   CHECK_INT (n, ==, 16);
   for (uint32_t i = 0; i < n; i++) {
     CHECK_INT (pattern_mismatch (slots[i].data, 4096, i), ==, PATTERN_MATCHES);

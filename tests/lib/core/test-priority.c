@@ -193,6 +193,7 @@ new_ones_are_refused_for_keyframes (void)
   for (int i = 0; i < 5; i++) /* 7 to 11, all key frames */
     commit_flags (&scene, 0);
   CHECK_RESULT (try_commit_flags (&scene, DROPPABLE, 0), DATAHUB_DROPPED);
+  CHECK_INT (producer_stats (scene.producer).dropped, ==, 1);
   CHECK_INT (producer_stats (scene.producer).given_up, ==, 0);
   CHECK_INT (oldest_sequence (), ==, 4);
   /* a delta unit is worth the older key frames, and the delta unit before it */
