@@ -41,6 +41,7 @@ struct _DatahubBroker
   void *zmq_context, *router, *zap, *monitor;
   GSource *router_source, *zap_source, *monitor_source;
   GSource *tick_source, *probe_source, *watch_source;
+  GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
   gint64 ticked_us;
   gint64 start_us;
@@ -64,10 +65,18 @@ typedef gboolean (*BrokerHandler) (BrokerCall *call, GError **error);
 
 /* broker.c */
 void broker_set_embedded (DatahubBroker *broker);
+
+/* broker-loop.c */
+GSource *broker_run_in (DatahubBroker *broker, guint ms, GSourceFunc func);
+void broker_quit_after (DatahubBroker *broker, guint ms);
 void broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
 void broker_read (gpointer broker);
+
+/* broker-send.c */
+gboolean broker_send_to (DatahubBroker *broker, GBytes *routing,
+    json_t *message);
 void broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message);
 json_t *broker_event_new (const char *event);
 void broker_publish (DatahubBroker *broker, const char *name,
@@ -88,9 +97,8 @@ void broker_remove_joined (DatahubBroker *broker, BlockEntry *block,
 
 /* broker-watch.c */
 gboolean broker_tick (gpointer broker);
+gboolean broker_check_once (gpointer broker);
 void broker_probe_soon (DatahubBroker *broker);
-void broker_lose (DatahubBroker *broker, BrokerClient *client);
 void broker_heard (DatahubBroker *broker, BrokerClient *client);
-GPtrArray *broker_blocks (DatahubBroker *broker);
 
 #endif /* DATAHUB_BROKER_PRIVATE_H */

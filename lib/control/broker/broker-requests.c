@@ -432,7 +432,7 @@ static gboolean
 handle_bye (BrokerCall *call, GError **error)
 {
   DatahubBroker *broker = call->broker;
-  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
 
   for (guint i = 0; i < blocks->len; i++) {
     BlockEntry *block = g_ptr_array_index (blocks, i);

@@ -19,23 +19,6 @@
 #define PROBE_MS 10
 
 static gboolean
-collect_block (gpointer name, gpointer block, gpointer blocks)
-{
-  g_ptr_array_add (blocks, block);
-  return FALSE;
-}
-
-/* All blocks, so that they can be removed one by one. */
-GPtrArray *
-broker_blocks (DatahubBroker *broker)
-{
-  GPtrArray *blocks = g_ptr_array_new ();
-
-  g_tree_foreach (broker->registry.blocks, collect_block, blocks);
-  return blocks;
-}
-
-static gboolean
 block_is_gone (BlockEntry *block, gint64 now)
 {
   Evidence evidence = EVIDENCE_UNKNOWN;
@@ -130,43 +113,22 @@ broker_tick (gpointer user_data)
 
   if (!mark_silent_clients (broker, now))
     return G_SOURCE_CONTINUE;
-  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
   for (guint i = 0; i < blocks->len; i++)
     watch_block (broker, g_ptr_array_index (blocks, i), now);
   drop_silent_clients (broker);
   return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-look_once (gpointer user_data)
+/* One check of all clients, outside of the period. */
+gboolean
+broker_check_once (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
 
   g_clear_pointer (&broker->watch_source, g_source_unref);
   broker_tick (broker);
   return G_SOURCE_REMOVE;
-}
-
-static GSource *
-run_in (DatahubBroker *broker, guint ms, GSourceFunc func)
-{
-  GSource *source = g_timeout_source_new (ms);
-
-  g_source_set_callback (source, func, broker, NULL);
-  g_source_attach (source, broker->context);
-  return source;
-}
-
-/* Marks the connection of @client as lost. Its blocks and consumers are checked
- * later, because the caller may be iterating over them. */
-void
-broker_lose (DatahubBroker *broker, BrokerClient *client)
-{
-  client->stalled = TRUE;
-  registry_route (&broker->registry, client, NULL);
-  token_new (client->epoch);
-  if (!broker->watch_source)
-    broker->watch_source = run_in (broker, 0, look_once);
 }
 
 /* @client spoke: it is not silent, and neither are its blocks. */
@@ -177,7 +139,7 @@ broker_heard (DatahubBroker *broker, BrokerClient *client)
   if (!client->stalled)
     return;
   client->stalled = FALSE;
-  g_autoptr (GPtrArray) blocks = broker_blocks (broker);
+  g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
   for (guint i = 0; i < blocks->len; i++) {
     BlockEntry *block = g_ptr_array_index (blocks, i);
     if (block->owner == client)
@@ -206,5 +168,5 @@ void
 broker_probe_soon (DatahubBroker *broker)
 {
   if (!broker->probe_source)
-    broker->probe_source = run_in (broker, PROBE_MS, probe);
+    broker->probe_source = broker_run_in (broker, PROBE_MS, probe);
 }

@@ -15,66 +15,6 @@
  * one after the other, so a flood of one delays the others by one message. */
 #define MESSAGES_PER_TURN 32
 
-static gboolean
-send_bytes (DatahubBroker *broker, GBytes *routing, const char *text)
-{
-  gsize size;
-  const void *data = g_bytes_get_data (routing, &size);
-
-  return zmq_send (broker->router, data, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
-      && zmq_send (broker->router, text, strlen (text), ZMQ_DONTWAIT) >= 0;
-}
-
-static gboolean
-send_json (DatahubBroker *broker, GBytes *routing, json_t *message)
-{
-  json_object_set_new (message, "v", json_integer (PROTOCOL_VERSION));
-  char *text = json_dumps (message, JSON_COMPACT);
-  /* A receiver would end the connection over it, and is not to blame. */
-  gboolean fits = text && strlen (text) <= MESSAGE_MAX;
-  gboolean sent = fits && send_bytes (broker, routing, text);
-
-  if (text && json_object_get (message, "secret"))
-    sodium_memzero (text, strlen (text));
-  free (text);
-  if (!sent)
-    broker->stats.unsent++;
-  return sent || !fits;
-}
-
-/* Sends @message to @client. If the client is gone, or does not read its
- * messages, it is removed; if it is alive, it greets again. Never waits. */
-void
-broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message)
-{
-  if (client->routing && !send_json (broker, client->routing, message))
-    broker_lose (broker, client);
-}
-
-json_t *
-broker_event_new (const char *event)
-{
-  return json_pack ("{s:s, s:s}", "type", "event", "event", event);
-}
-
-/* Sends @message about the block @name to all subscribers with the right to
- * observe it, and to @also. Takes @message. */
-void
-broker_publish (DatahubBroker *broker, const char *name, gboolean notification,
-    BrokerClient *also, json_t *message)
-{
-  GHashTableIter iter;
-  BrokerClient *client;
-
-  g_hash_table_iter_init (&iter, broker->registry.clients);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    if (client == also
-        || (client_listens (client, name, notification)
-            && rights_allow (broker->rights, client->key, RIGHT_OBSERVE, name)))
-      broker_send (broker, client, message);
-  json_decref (message);
-}
-
 /* Takes one message of exactly two parts; FALSE when there is none. The parts
  * are empty when it had another shape. */
 static gboolean
@@ -160,7 +100,7 @@ reply (BrokerCall *call, gint64 id, const GError *error)
   json_object_set_new (message, "id", json_integer (id));
   if (!error)
     json_object_set_new (message, "type", json_string ("reply"));
-  send_json (call->broker, call->routing, message);
+  broker_send_to (call->broker, call->routing, message);
   message_wipe_secret (message);
 }
 

@@ -228,33 +228,6 @@ run (gpointer data)
   return NULL;
 }
 
-static gboolean
-quit_now (gpointer user_data)
-{
-  g_main_loop_quit (((DatahubBroker *) user_data)->loop);
-  return G_SOURCE_REMOVE;
-}
-
-/* Ends the thread's loop after @ms. Any thread. */
-static void
-quit_after (DatahubBroker *broker, guint ms)
-{
-  GSource *source = ms ? g_timeout_source_new (ms) : g_idle_source_new ();
-
-  g_source_set_callback (source, quit_now, broker, NULL);
-  g_source_attach (source, broker->context);
-  g_source_unref (source);
-}
-
-/* Takes no new clients from now on, and ends after @ms. The broker's own
- * thread. */
-void
-broker_quit_soon (DatahubBroker *broker, guint ms)
-{
-  broker->closing = TRUE;
-  quit_after (broker, ms);
-}
-
 /* A broker that lives in some program and makes way for a standalone one. */
 void
 broker_set_embedded (DatahubBroker *broker)
@@ -409,7 +382,7 @@ datahub_broker_stop (DatahubBroker *broker)
   g_return_if_fail (DATAHUB_IS_BROKER (broker));
   if (!broker->thread)
     return;
-  quit_after (broker, 0);
+  broker_quit_after (broker, 0);
   g_clear_pointer (&broker->thread, g_thread_join);
 }
 
@@ -471,6 +444,7 @@ datahub_broker_class_init (DatahubBrokerClass *klass)
 static void
 datahub_broker_init (DatahubBroker *broker)
 {
+  broker->check = broker_check_once;
   g_mutex_init (&broker->lock);
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);

@@ -92,5 +92,6 @@ Joined *block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
 Joined *block_entry_find_joined (BlockEntry *block, guint64 id);
 void block_entry_leave (BlockEntry *block, Joined *joined);
 json_t *block_entry_to_json (BlockEntry *block);
+GPtrArray *registry_list_blocks (Registry *registry);
 
 #endif /* DATAHUB_REGISTRY_PRIVATE_H */

@@ -261,3 +261,21 @@ block_entry_to_json (BlockEntry *block)
     json_object_set_new (json, "uuid", json_string (block->uuid));
   return json;
 }
+
+static gboolean
+collect_block (gpointer name, gpointer block, gpointer blocks)
+{
+  g_ptr_array_add (blocks, block);
+  return FALSE;
+}
+
+/* Returns: (transfer container): all blocks, so that they can be removed one by
+ * one */
+GPtrArray *
+registry_list_blocks (Registry *registry)
+{
+  GPtrArray *blocks = g_ptr_array_new ();
+
+  g_tree_foreach (registry->blocks, collect_block, blocks);
+  return blocks;
+}

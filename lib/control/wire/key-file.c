@@ -14,6 +14,20 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zmq.h>
+
+/* Whether @text is 40 characters of Z85. */
+gboolean
+key_is_valid (const char *text)
+{
+  guint8 bytes[DATAHUB_KEY_SIZE];
+
+  if (strnlen (text, DATAHUB_KEY_TEXT + 1) != DATAHUB_KEY_TEXT)
+    return FALSE;
+  gboolean valid = zmq_z85_decode (bytes, text) != NULL;
+  sodium_memzero (bytes, sizeof bytes);
+  return valid;
+}
 
 static gboolean
 check_directory (const char *file, GError **error)

@@ -25,19 +25,6 @@ fail (GError **error, const char *text)
   return FALSE;
 }
 
-/* Whether @text is 40 characters of Z85. */
-gboolean
-key_is_valid (const char *text)
-{
-  guint8 bytes[DATAHUB_KEY_SIZE];
-
-  if (strnlen (text, DATAHUB_KEY_TEXT + 1) != DATAHUB_KEY_TEXT)
-    return FALSE;
-  gboolean valid = zmq_z85_decode (bytes, text) != NULL;
-  sodium_memzero (bytes, sizeof bytes);
-  return valid;
-}
-
 gboolean
 keypair_generate (Keypair *pair, GError **error)
 {
