@@ -63,7 +63,7 @@ hub_block_set_secret (DatahubHubBlock *block,
   block->has_secret = TRUE;
 }
 
-/* Before anybody else has the block. */
+/* Must be called before the block is shared. */
 void
 hub_block_set_ticket (DatahubHubBlock *block,
     const guint8 ticket[DATAHUB_TICKET_SIZE])

@@ -6,9 +6,9 @@
  *   test. Only that holder unlinks it, and unlinks while holding.
  * - Links are made in the order lck, pools, con, ctl, entry and removed in the
  *   order entry, ctl, con, pools, lck (of a strict block: lck, sck, entry and
- *   back). So, whenever a process is killed, a file
- *   without a lck is garbage, and a lck whose byte 0 and row bytes are all free
- *   is garbage; nothing else is.
+ *   back). So, whenever a process is killed, a file without a lck is garbage,
+ *   and a lck is garbage if its byte 0 and row bytes are all free; nothing else
+ *   is.
  * Tests: core-lifecycle, core-reclaim, core-adopt-fit */
 #include "block-private.h"
 #include "core/base/result-private.h"
@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 /* A candidate may meet a reclaimer that holds byte 0 for an instant, or a
- * killed producer whose exit is not done. */
+ * killed producer that has not exited completely. */
 #define LOCK_PATIENCE_NS (200 * NS_PER_MS)
 #define LOCK_RETRY_NS (2 * NS_PER_MS)
 /* Tolerates other candidates that test the lock at the same time, each for an
@@ -481,9 +481,9 @@ reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
  * @user_data: passed to @func
  * @error: (out) (optional): what went wrong
  *
- * Removes the blocks of this user whose producer and consumers are all dead, by
- * the evidence of kernel locks: a block that is still open in any process
- * stays. Does not block.
+ * Removes the blocks of this user if producer and consumers are all dead, as
+ * shown by kernel locks: a block that is still open in any process stays. Does
+ * not block.
  *
  * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
  */

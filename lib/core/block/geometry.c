@@ -338,7 +338,7 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
     return result;
   if (id->header_size != sizeof (BlockHeader) || id->ctl_size != ctl_size
       || id->con_size != con_size)
-    return refuse (error, "its files are not as long as its header says");
+    return refuse (error, "its files have other sizes than in its header");
   if (!numbers_agree (id, con_size) || !rows_fit (id, ctl_size, con_size)
       || !zones_fit (id, ctl_size, con_size))
     return refuse (error, "the numbers of its header contradict each other");

@@ -320,7 +320,8 @@ map_granted (Block *block, Message *message, DatahubError *error)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
         strerror (errno));
-  /* so that row number `row`, and no other, is where block_row() says */
+  /* so that block_row() of row number `row`, and of no other, is in the
+   * mapping */
   block->rows = access->row_map - (size_t) access->row * block->g.row_stride;
   keep_pools (block, message, STRICT_FDS_POOLS);
   return DATAHUB_OK;

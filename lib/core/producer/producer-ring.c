@@ -213,11 +213,11 @@ pin_scan_look (const Ring *ring, PinScan *scan)
 }
 
 /* One pass over the rows (A5) frees every retired record without a pin. Many
- * are retired (A3) before one fence (A10): a reader whose pin (B3) the pass
- * does not see sees all of that in B4 and backs off. A fence for each would
- * wait for the stores of its commit. Records that the freed ones referred to
- * join limbo after them, and are judged by the same scan if it saw them: their
- * own words were retired before it. Returns how many were freed. */
+ * are retired (A3) before one fence (A10): if the pass does not see the pin
+ * (B3) of a reader, that reader sees all of this in B4 and backs off. A fence
+ * for each would wait for the stores of its commit. Records that the freed ones
+ * referred to join limbo after them, and are judged by the same scan if it saw
+ * them: their own words were retired before it. Returns how many were freed. */
 uint32_t
 ring_reclaim (Ring *ring, Pools *pools)
 {

@@ -302,8 +302,8 @@ describe_row (const DatahubConsumerInfo *info)
   return row;
 }
 
-/* Answers an observer: ctl, the pools with the bodies of events (caps are one), no
- * payload, and a list of the consumers, whose rows it cannot map. */
+/* Answers an observer: ctl, the pools with the bodies of events (caps are one),
+ * no payload, and a list of the consumers, because it cannot map their rows. */
 static void
 send_snapshot (StrictServer *server, uint32_t i)
 {
