@@ -3,6 +3,7 @@
  * codes and texts of their errors.
  * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubclient.h"
+#include "gstdatahubsettings.h"
 
 /* The log of each element, initialised by its class. Here, so that the parts of an
  * element do not depend on the element. */
@@ -59,36 +60,24 @@ gst_datahub_client_install_properties (GObjectClass *klass)
           NULL, flags));
 }
 
-static gchar **
-setting (GstDatahubClient *client, guint id)
-{
-  switch (id) {
-    case GST_DATAHUB_PROP_DATABLOCK:
-      return &client->datablock;
-    case GST_DATAHUB_PROP_BROKER:
-      return &client->broker;
-    case GST_DATAHUB_PROP_CURVE_SERVER_KEY:
-      return &client->curve_server_key;
-    case GST_DATAHUB_PROP_CURVE_KEY_FILE:
-      return &client->curve_key_file;
-    default:
-      return NULL;
-  }
-}
+#define SETTING(id, field)                                                     \
+  GST_DATAHUB_SETTING (GST_DATAHUB_PROP_##id, GstDatahubClient, field,         \
+      G_TYPE_STRING)
+
+static const GstDatahubSetting table[] = {
+  SETTING (DATABLOCK, datablock),
+  SETTING (BROKER, broker),
+  SETTING (CURVE_SERVER_KEY, curve_server_key),
+  SETTING (CURVE_KEY_FILE, curve_key_file),
+  { 0 },
+};
 
 /* Returns FALSE where @id is not a common property. */
 gboolean
 gst_datahub_client_set_property (GstElement *element, GstDatahubClient *client,
     guint id, const GValue *value)
 {
-  gchar **to = setting (client, id);
-  if (!to)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  g_free (*to);
-  *to = g_value_dup_string (value);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
+  return gst_datahub_settings_set (element, client, table, id, value);
 }
 
 /* Returns FALSE where @id is not a common property. */
@@ -96,13 +85,7 @@ gboolean
 gst_datahub_client_get_property (GstElement *element, GstDatahubClient *client,
     guint id, GValue *value)
 {
-  gchar **from = setting (client, id);
-  if (!from)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  g_value_set_string (value, *from);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
+  return gst_datahub_settings_get (element, client, table, id, value);
 }
 
 /**

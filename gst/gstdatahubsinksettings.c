@@ -3,6 +3,7 @@
  * set.
  * Tests: gst-properties, gst-refusals, gst-slot-size */
 #include "gstdatahubsinksettings.h"
+#include "gstdatahubsettings.h"
 
 #include <gst/video/video.h>
 
@@ -17,6 +18,25 @@
 #define VIDEO_ROOM 4096u
 /* Raw audio buffers are small and of many sizes. */
 #define AUDIO_SLOT (64u << 10)
+
+#define SETTING(id, field, type)                                               \
+  GST_DATAHUB_SETTING (GST_DATAHUB_SINK_##id, GstDatahubSinkSettings, field,   \
+      type)
+
+static const GstDatahubSetting table[] = {
+  SETTING (SLOTS, slots, G_TYPE_UINT),
+  SETTING (SLOT_SIZE, slot_size, G_TYPE_UINT64),
+  SETTING (MAX_BYTES, max_bytes, G_TYPE_UINT64),
+  SETTING (MAX_CONSUMERS, max_consumers, G_TYPE_UINT),
+  SETTING (WAIT_FOR_CONSUMERS, wait_for_consumers, G_TYPE_UINT),
+  SETTING (BLOCK_TIMEOUT, block_timeout, G_TYPE_UINT64),
+  SETTING (CHECKSUM, checksum, G_TYPE_ENUM),
+  SETTING (SHM_MODE, shm_mode, G_TYPE_STRING),
+  SETTING (EVENT_TYPES, events, G_TYPE_FLAGS),
+  SETTING (STRICT, strict, G_TYPE_BOOLEAN),
+  SETTING (HUGEPAGES, hugepages, G_TYPE_ENUM),
+  { 0 },
+};
 
 void
 gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings)
@@ -92,98 +112,12 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
           GST_TYPE_DATAHUB_HUGEPAGES, DATAHUB_HUGEPAGES_ADVISE, ready));
 }
 
-static void
-set_locked (GstDatahubSinkSettings *settings, guint id, const GValue *value)
-{
-  switch (id) {
-    case GST_DATAHUB_SINK_SLOTS:
-      settings->slots = g_value_get_uint (value);
-      break;
-    case GST_DATAHUB_SINK_SLOT_SIZE:
-      settings->slot_size = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SINK_MAX_BYTES:
-      settings->max_bytes = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SINK_MAX_CONSUMERS:
-      settings->max_consumers = g_value_get_uint (value);
-      break;
-    case GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS:
-      settings->wait_for_consumers = g_value_get_uint (value);
-      break;
-    case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
-      settings->block_timeout = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SINK_CHECKSUM:
-      settings->checksum = (DatahubChecksum) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SINK_SHM_MODE:
-      g_free (settings->shm_mode);
-      settings->shm_mode = g_value_dup_string (value);
-      break;
-    case GST_DATAHUB_SINK_EVENT_TYPES:
-      settings->events = (GstDatahubEvents) g_value_get_flags (value);
-      break;
-    case GST_DATAHUB_SINK_STRICT:
-      settings->strict = g_value_get_boolean (value);
-      break;
-    case GST_DATAHUB_SINK_HUGEPAGES:
-      settings->hugepages = (DatahubHugePages) g_value_get_enum (value);
-      break;
-  }
-}
-
 /* Returns FALSE where @id is not one of these properties. */
 gboolean
 gst_datahub_sink_settings_set (GstElement *element,
     GstDatahubSinkSettings *settings, guint id, const GValue *value)
 {
-  if (id < GST_DATAHUB_SINK_SLOTS || id >= GST_DATAHUB_SINK_LAST)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  set_locked (settings, id, value);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
-}
-
-static void
-get_locked (const GstDatahubSinkSettings *settings, guint id, GValue *value)
-{
-  switch (id) {
-    case GST_DATAHUB_SINK_SLOTS:
-      g_value_set_uint (value, settings->slots);
-      break;
-    case GST_DATAHUB_SINK_SLOT_SIZE:
-      g_value_set_uint64 (value, settings->slot_size);
-      break;
-    case GST_DATAHUB_SINK_MAX_BYTES:
-      g_value_set_uint64 (value, settings->max_bytes);
-      break;
-    case GST_DATAHUB_SINK_MAX_CONSUMERS:
-      g_value_set_uint (value, settings->max_consumers);
-      break;
-    case GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS:
-      g_value_set_uint (value, settings->wait_for_consumers);
-      break;
-    case GST_DATAHUB_SINK_BLOCK_TIMEOUT:
-      g_value_set_uint64 (value, settings->block_timeout);
-      break;
-    case GST_DATAHUB_SINK_CHECKSUM:
-      g_value_set_enum (value, (gint) settings->checksum);
-      break;
-    case GST_DATAHUB_SINK_SHM_MODE:
-      g_value_set_string (value, settings->shm_mode);
-      break;
-    case GST_DATAHUB_SINK_EVENT_TYPES:
-      g_value_set_flags (value, settings->events);
-      break;
-    case GST_DATAHUB_SINK_STRICT:
-      g_value_set_boolean (value, settings->strict);
-      break;
-    case GST_DATAHUB_SINK_HUGEPAGES:
-      g_value_set_enum (value, (gint) settings->hugepages);
-      break;
-  }
+  return gst_datahub_settings_set (element, settings, table, id, value);
 }
 
 /* Returns FALSE where @id is not one of these properties. */
@@ -191,12 +125,7 @@ gboolean
 gst_datahub_sink_settings_get (GstElement *element,
     GstDatahubSinkSettings *settings, guint id, GValue *value)
 {
-  if (id < GST_DATAHUB_SINK_SLOTS || id >= GST_DATAHUB_SINK_LAST)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  get_locked (settings, id, value);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
+  return gst_datahub_settings_get (element, settings, table, id, value);
 }
 
 static gboolean

@@ -2,9 +2,27 @@
 /* The properties of datahubsrc, and the options of a consumer that they set.
  * Tests: gst-properties, gst-delivery */
 #include "gstdatahubsrcsettings.h"
+#include "gstdatahubsettings.h"
 
 #define DEFAULT_MAX_PINNED 8
 #define DEFAULT_POLL_INTERVAL GST_MSECOND
+
+#define SETTING(id, field, type)                                               \
+  GST_DATAHUB_SETTING (GST_DATAHUB_SRC_##id, GstDatahubSrcSettings, field, type)
+
+static const GstDatahubSetting table[] = {
+  SETTING (DELIVERY, delivery, G_TYPE_ENUM),
+  SETTING (START_AT, start_at, G_TYPE_ENUM),
+  SETTING (ON_DISCONNECT, on_disconnect, G_TYPE_ENUM),
+  SETTING (TIMEOUT, timeout, G_TYPE_UINT64),
+  SETTING (MAX_AGE, max_age, G_TYPE_UINT64),
+  SETTING (MAX_PINNED, max_pinned, G_TYPE_UINT),
+  SETTING (WAKE, wake, G_TYPE_ENUM),
+  SETTING (POLL_INTERVAL, poll_interval, G_TYPE_UINT64),
+  SETTING (TIMESTAMPS, timestamps, G_TYPE_ENUM),
+  SETTING (CONSUMER_NAME, consumer_name, G_TYPE_STRING),
+  { 0 },
+};
 
 void
 gst_datahub_src_settings_init (GstDatahubSrcSettings *settings)
@@ -74,93 +92,12 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           NULL, ready));
 }
 
-static void
-set_locked (GstDatahubSrcSettings *settings, guint id, const GValue *value)
-{
-  switch (id) {
-    case GST_DATAHUB_SRC_DELIVERY:
-      settings->delivery = (GstDatahubDelivery) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SRC_START_AT:
-      settings->start_at = (DatahubStart) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SRC_ON_DISCONNECT:
-      settings->on_disconnect =
-          (GstDatahubOnDisconnect) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SRC_TIMEOUT:
-      settings->timeout = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SRC_MAX_AGE:
-      settings->max_age = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SRC_MAX_PINNED:
-      settings->max_pinned = g_value_get_uint (value);
-      break;
-    case GST_DATAHUB_SRC_WAKE:
-      settings->wake = (GstDatahubWake) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SRC_POLL_INTERVAL:
-      settings->poll_interval = g_value_get_uint64 (value);
-      break;
-    case GST_DATAHUB_SRC_TIMESTAMPS:
-      settings->timestamps = (GstDatahubTimestamps) g_value_get_enum (value);
-      break;
-    case GST_DATAHUB_SRC_CONSUMER_NAME:
-      g_free (settings->consumer_name);
-      settings->consumer_name = g_value_dup_string (value);
-      break;
-  }
-}
-
 /* Returns FALSE where @id is not one of these properties. */
 gboolean
 gst_datahub_src_settings_set (GstElement *element,
     GstDatahubSrcSettings *settings, guint id, const GValue *value)
 {
-  if (id < GST_DATAHUB_SRC_DELIVERY || id >= GST_DATAHUB_SRC_LAST)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  set_locked (settings, id, value);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
-}
-
-static void
-get_locked (const GstDatahubSrcSettings *settings, guint id, GValue *value)
-{
-  switch (id) {
-    case GST_DATAHUB_SRC_DELIVERY:
-      g_value_set_enum (value, settings->delivery);
-      break;
-    case GST_DATAHUB_SRC_START_AT:
-      g_value_set_enum (value, settings->start_at);
-      break;
-    case GST_DATAHUB_SRC_ON_DISCONNECT:
-      g_value_set_enum (value, settings->on_disconnect);
-      break;
-    case GST_DATAHUB_SRC_TIMEOUT:
-      g_value_set_uint64 (value, settings->timeout);
-      break;
-    case GST_DATAHUB_SRC_MAX_AGE:
-      g_value_set_uint64 (value, settings->max_age);
-      break;
-    case GST_DATAHUB_SRC_MAX_PINNED:
-      g_value_set_uint (value, settings->max_pinned);
-      break;
-    case GST_DATAHUB_SRC_WAKE:
-      g_value_set_enum (value, settings->wake);
-      break;
-    case GST_DATAHUB_SRC_POLL_INTERVAL:
-      g_value_set_uint64 (value, settings->poll_interval);
-      break;
-    case GST_DATAHUB_SRC_TIMESTAMPS:
-      g_value_set_enum (value, settings->timestamps);
-      break;
-    case GST_DATAHUB_SRC_CONSUMER_NAME:
-      g_value_set_string (value, settings->consumer_name);
-      break;
-  }
+  return gst_datahub_settings_set (element, settings, table, id, value);
 }
 
 /* Returns FALSE where @id is not one of these properties. */
@@ -168,12 +105,7 @@ gboolean
 gst_datahub_src_settings_get (GstElement *element,
     GstDatahubSrcSettings *settings, guint id, GValue *value)
 {
-  if (id < GST_DATAHUB_SRC_DELIVERY || id >= GST_DATAHUB_SRC_LAST)
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  get_locked (settings, id, value);
-  GST_OBJECT_UNLOCK (element);
-  return TRUE;
+  return gst_datahub_settings_get (element, settings, table, id, value);
 }
 
 /* A copy to work with, without the name, which may change meanwhile. */
