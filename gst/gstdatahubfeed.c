@@ -217,7 +217,6 @@ gst_datahub_feed_make_buffer (GstDatahubFeed *feed, DatahubConsumer *consumer,
     const DatahubView *view, GstBuffer **buffer)
 {
   GstDatahubStamp stamp = map_stamp (feed, view);
-  *buffer =
-      gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats);
-  return GST_FLOW_OK;
+  return gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats,
+      buffer);
 }

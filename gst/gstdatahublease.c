@@ -166,16 +166,17 @@ append_copy (GstBuffer *buffer, const DatahubView *view)
  * @view: (transfer full): a leased record
  * @stamp: the times of the buffer
  * @stats: (inout): counts the buffer
+ * @result: (out): the buffer
  *
- * Any thread.
+ * Makes a buffer on the memories of the record, or on copies of them if the
+ * consumer holds too many records. Any thread.
  *
- * Returns: (transfer full): a buffer on the memories of the record, or on copies
- *     of them if the consumer holds too many records
+ * Returns: %GST_FLOW_OK
  */
-GstBuffer *
+GstFlowReturn
 gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
     const DatahubView *view, const GstDatahubStamp *stamp,
-    GstDatahubLeaseStats *stats)
+    GstDatahubLeaseStats *stats, GstBuffer **result)
 {
   GstBuffer *buffer = gst_buffer_new ();
   gboolean lease = view->n_memories > 0 && !view->must_copy;
@@ -195,5 +196,6 @@ gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
   GST_BUFFER_OFFSET (buffer) = view->offset;
   GST_BUFFER_OFFSET_END (buffer) = view->offset_end;
   GST_BUFFER_FLAG_SET (buffer, gst_datahub_flags_decode (view->flags));
-  return buffer;
+  *result = buffer;
+  return GST_FLOW_OK;
 }

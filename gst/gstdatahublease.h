@@ -19,9 +19,9 @@ typedef struct
   guint64 metas_refused;
 } GstDatahubLeaseStats;
 
-GstBuffer *gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
+GstFlowReturn gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
     const DatahubView *view, const GstDatahubStamp *stamp,
-    GstDatahubLeaseStats *stats);
+    GstDatahubLeaseStats *stats, GstBuffer **result);
 
 G_END_DECLS
 

@@ -184,6 +184,31 @@ BREACHES = {
         ({"tests/house/sizes.py": (r"^LONGER_FILES = {", r'\g<0>"gst/gone.c": 700, ')},
          "gst/gone.c:", "needs no entry"),
     ],
+    "walks": [
+        ({"gst/gstdatahubwriter.c": (r"^  commit->type = DATAHUB_RECORD_BUFFER;",
+                                     r"\g<0>\n  gst_datahub_event_is_context (0);")},
+         "docs/architecture.md:", "describe calls gst_datahub_event_is_context of "
+         "gst/gstdatahubevents.c"),
+        ({"gst/gstdatahubfeed.c": (r"return gst_datahub_lease_make_buffer",
+                                   "gst_datahub_lease_make_buffer")},
+         "docs/architecture.md:", "gst_datahub_feed_make_buffer of "
+         "gst/gstdatahubfeed.c does more than return"),
+        ({"gst/gstdatahublease.c": (r"^gst_datahub_lease_make_buffer",
+                                    "gst_datahub_planted")},
+         "docs/architecture.md:",
+         "gst/gstdatahublease.c has no function gst_datahub_lease_make_buffer"),
+        ({"gst/gstdatahubreader.c": (r"return gst_datahub_feed_make_buffer",
+                                     "return gst_datahub_planted")},
+         "docs/architecture.md:", "gst/gstdatahubreader.c does not call "
+         "gst_datahub_feed_make_buffer"),
+        ({"docs/architecture.md": (r"^(\| )6( \| `gst/gstdatahubwriter.c` .*)$",
+                                   r"\g<0>\n| 7 | `gst/gstdatahubsink.c` | "
+                                   "`write_buffers` |")},
+         "docs/architecture.md:", "7 rows, more than 6"),
+        ({"docs/architecture.md": (r"^\| `tell_context`",
+                                   r"| `push_segment`, `tell_context`")},
+         "docs/architecture.md:", "push_segment is not called on the walk"),
+    ],
     "language": [
         ({"docs/testing.md": (r"\Z", f"\n{(WORSE + ' ') * 9}")},
          "docs/testing.md: prose:", "wh" + "om"),
@@ -238,7 +263,7 @@ def arguments(copy, check):
 def script_of(check):
     if check == "language":
         return "language.py"
-    for script in ("folders.py", "sizes.py", "checks.py"):
+    for script in ("folders.py", "sizes.py", "walks.py", "checks.py"):
         text = (ROOT / "tests/house" / script).read_text()
         if f"@check\ndef {check.replace('-', '_')}(" in text:
             return script
