@@ -43,13 +43,57 @@ typedef struct
   uint32_t max_pinned;
   int64_t timeout_ns;
   struct _DatahubWatch *watch; /* its interrupt ends the wait; may be NULL */
+  const shared_u32 *interrupted; /* ends a wait for a pool; or NULL */
   bool observes; /* requests only the access of an observer, without a row */
 } AccessRequest;
 
 int watch_interrupt_fd (const struct _DatahubWatch *watch);
 
+typedef struct _Block Block;
+
+/* A private, checked copy of an entry of the pool table. */
 typedef struct
 {
+  uint32_t gen;
+  uint32_t kind;
+  uint32_t n_slots;
+  uint64_t stride;
+  uint64_t size;
+} PoolShape;
+
+/* How a process gets at the memory of a block that it did not make: it opens the
+ * files of a named block, and a server sends it those of a strict block. Chosen
+ * once, when the entry is opened. */
+typedef struct
+{
+  /* Maps the parts of @block; its entry is open. */
+  DatahubResult (*open) (Block *block, BlockAccess access,
+      const AccessRequest *request, DatahubError *error);
+  /* Unmaps the consumer table and gives back the rest of what open() got. */
+  void (*close) (Block *block);
+
+  /* Pools. A descriptor that the caller owns; -1 and errno. */
+  int (*open_pool) (const Block *block, uint32_t gen, bool writable);
+  bool (*is_pool_size) (const Block *block, int fd, const PoolShape *shape,
+      uint64_t size);
+  void (*forget_pools) (const Block *block); /* that are in no table */
+
+  /* Rows. A row for a new consumer, or -1. */
+  int (*take_row) (const Block *block);
+  /* False: the consumers agree on quotas among themselves. */
+  bool (*get_quota) (const Block *block, uint32_t *quota);
+  uint32_t (*read_rows) (const Block *block, int lock_fd,
+      DatahubConsumerInfo *infos, uint32_t max_infos);
+  bool
+      keeps_row_byte; /* a consumer locks the byte of its row when it attaches */
+} ClientFuncs;
+
+extern const ClientFuncs named_client;
+extern const ClientFuncs strict_client;
+
+struct _Block
+{
+  const ClientFuncs *client; /* of the producer's own block: named_client */
   int dir;
   int lck; /* own open description; holds the locks of this handle */
   uint32_t user;
@@ -70,17 +114,7 @@ typedef struct
   shared_u32 *rows_hwm; /* rows ever used */
   shared_u64 *claims; /* of a strict block: the consumers in rows, or NULL */
   Access *access; /* of a client of a strict block; else NULL */
-} Block;
-
-/* A private, checked copy of an entry of the pool table. */
-typedef struct
-{
-  uint32_t gen;
-  uint32_t kind;
-  uint32_t n_slots;
-  uint64_t stride;
-  uint64_t size;
-} PoolShape;
+};
 
 static inline BlockRecord *
 block_record (const Block *block, uint32_t record)
@@ -176,9 +210,21 @@ bool row_read_info (const Block *block, int lock_fd, uint32_t row,
     DatahubConsumerInfo *info);
 void block_read_indices (const Block *block, uint32_t own_row,
     DatahubIndices *indices);
-uint32_t block_read_rows (const Block *block, int lock_fd,
-    DatahubConsumerInfo *infos, uint32_t max_infos);
 
+uint32_t rows_read (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
+    uint32_t max_infos);
+
+static inline uint32_t
+block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
+    uint32_t max_infos)
+{
+  return block->client->read_rows (block, lock_fd, infos, max_infos);
+}
+
+DatahubResult block_fail_open (const char *channel, int number,
+    DatahubError *error);
+DatahubResult block_fail_owner (const char *channel, uint32_t owner,
+    DatahubError *error);
 void secret_tag (const uint8_t *secret, const Uuid *uuid, uint8_t tag[32]);
 
 #endif /* DATAHUB_BLOCK_PRIVATE_H */

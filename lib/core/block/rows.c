@@ -125,15 +125,10 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
 }
 
 uint32_t
-block_read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
+rows_read (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
     uint32_t max_infos)
 {
   uint32_t n = 0, rows = block_rows_in_use (block);
-  if (block->access) { /* the list that the server sent */
-    n = block->access->n_infos < max_infos ? block->access->n_infos : max_infos;
-    memcpy (infos, block->access->infos, n * sizeof *infos);
-    return n;
-  }
   for (uint32_t i = 0; i < rows && n < max_infos; i++)
     if (row_read_info (block, lock_fd, i, &infos[n]))
       n++;

@@ -372,8 +372,8 @@ map_observer (Block *block, Message *message, DatahubError *error)
 }
 
 static DatahubResult
-take_over (Block *block, BlockAccess access, int fd, Message *message,
-    DatahubError *error)
+take_over (Block *block, BlockAccess access, const AccessRequest *request,
+    int fd, Message *message, DatahubError *error)
 {
   StrictStatus wanted =
       access == ACCESS_OBSERVE ? STRICT_SHOWN : STRICT_GRANTED;
@@ -390,6 +390,7 @@ take_over (Block *block, BlockAccess access, int fd, Message *message,
   }
   block->access->connection = fd;
   block->access->token = -1;
+  block->access->interrupted = request->interrupted;
   if (message->answer.status != wanted)
     return fail_nonsense (block, error);
   return access == ACCESS_OBSERVE ? map_observer (block, message, error)
@@ -399,7 +400,7 @@ take_over (Block *block, BlockAccess access, int fd, Message *message,
 /* Attaches through the server of @block and maps the files that it sends. The
  * entry of @block is open. Waits for the producer's answer as long as @request
  * allows. */
-DatahubResult
+static DatahubResult
 strict_client_open (Block *block, BlockAccess access,
     const AccessRequest *request, DatahubError *error)
 {
@@ -418,7 +419,7 @@ strict_client_open (Block *block, BlockAccess access,
     result = ask (block, &hello, request, &fd, &message, error);
   STEP (CLIENT_ANSWERED);
   if (result == DATAHUB_OK)
-    result = take_over (block, access, fd, &message, error);
+    result = take_over (block, access, request, fd, &message, error);
   STEP (CLIENT_MAPPED);
   drop_fds (&message);
   return result;
@@ -445,11 +446,12 @@ is_interrupted (const Access *access)
 /* The descriptor of pool @gen, the caller's from now on; -1 and errno. It was
  * sent before the pool table named the pool, so normally this call does not
  * block. The reading thread. */
-int
-strict_client_take_pool (const Block *block, uint32_t gen)
+static int
+strict_client_take_pool (const Block *block, uint32_t gen, bool writable)
 {
   Access *access = block->access;
   int64_t end = os_now () + POOL_PATIENCE_NS;
+  (void) writable; /* it is sealed */
   for (;;) {
     Message message;
     int fd = find_pool (access, gen);
@@ -471,7 +473,7 @@ strict_client_take_pool (const Block *block, uint32_t gen)
 /* Closes the descriptors of pools that were removed before this consumer mapped
  * them, because each keeps its memory. A pool is sent before the table names
  * it, but the next pool is only sent after that. The reading thread. */
-void
+static void
 strict_client_forget_pools (const Block *block)
 {
   Access *access = block->access;
@@ -489,10 +491,16 @@ strict_client_forget_pools (const Block *block)
 
 /* Releases the result of strict_client_open(): first the memory of the row,
  * then the lock that marks this consumer as alive. */
-void
+static void
 strict_client_close (Block *block)
 {
   Access *access = block->access;
+  if (block->wake && access && access->token < 0)
+    os_free_room (block->wake, block->g.con_size);
+  else if (block->wake)
+    os_unmap (block->wake, block->g.con_size);
+  if (!access)
+    return;
   if (access->row_map)
     os_unmap (access->row_map, block->g.row_stride);
   for (uint32_t i = 0; i < access->n_pools; i++)
@@ -504,3 +512,51 @@ strict_client_close (Block *block)
   block->access = NULL;
   STEP (CLIENT_LEFT);
 }
+
+/* A pool on huge pages is a whole number of them. Memory without a name must be
+ * sealed, or the process that made it could shrink it under the mapping. */
+static bool
+is_pool_size (const Block *block, int fd, const PoolShape *shape, uint64_t size)
+{
+  (void) block;
+  return size >= shape->size && size - shape->size < HUGE_PAGE_MAX
+      && os_is_sealed (fd);
+}
+
+/* The row that the server gave; it stays this client's while it lives. */
+static int
+take_row (const Block *block)
+{
+  return (int) block->access->row;
+}
+
+static bool
+get_quota (const Block *block, uint32_t *quota)
+{
+  *quota = block->access->quota;
+  return true;
+}
+
+/* The list that the server sent. */
+static uint32_t
+read_rows (const Block *block, int lock_fd, DatahubConsumerInfo *infos,
+    uint32_t max_infos)
+{
+  const Access *access = block->access;
+  uint32_t n = access->n_infos < max_infos ? access->n_infos : max_infos;
+  (void) lock_fd;
+  memcpy (infos, access->infos, n * sizeof *infos);
+  return n;
+}
+
+const ClientFuncs strict_client = {
+  .open = strict_client_open,
+  .close = strict_client_close,
+  .open_pool = strict_client_take_pool,
+  .is_pool_size = is_pool_size,
+  .forget_pools = strict_client_forget_pools,
+  .take_row = take_row,
+  .get_quota = get_quota,
+  .read_rows = read_rows,
+  .keeps_row_byte = false,
+};

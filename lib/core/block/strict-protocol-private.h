@@ -108,10 +108,4 @@ typedef struct
 } StrictShown;
 _Static_assert(sizeof (StrictShown) == 128 + 256 * 128, "shown");
 
-DatahubResult strict_client_open (Block *block, BlockAccess access,
-    const AccessRequest *request, DatahubError *error);
-int strict_client_take_pool (const Block *block, uint32_t gen);
-void strict_client_forget_pools (const Block *block);
-void strict_client_close (Block *block);
-
 #endif /* DATAHUB_STRICT_PROTOCOL_PRIVATE_H */

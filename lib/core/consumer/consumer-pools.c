@@ -3,7 +3,6 @@
  * pool, and the producer keeps a pool with a pinned record (P2, P3).
  * Tests: core-growth, core-hostile-peers */
 #include "consumer-private.h"
-#include "core/block/strict-protocol-private.h"
 #include "core/base/result-private.h"
 
 #include <stdlib.h>
@@ -139,8 +138,7 @@ consumer_refresh_pools (DatahubConsumer *consumer, DatahubError *error)
       continue;
     complete = map_pool (consumer, &shape, error) && complete;
   }
-  if (consumer->block.access)
-    strict_client_forget_pools (&consumer->block);
+  consumer->block.client->forget_pools (&consumer->block);
   consumer->pools_seen = changes;
   store_seq (&consumer->row->pools_seen, changes);
   STEP (P3_POOLS_SEEN);

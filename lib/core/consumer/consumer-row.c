@@ -12,9 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A reaper or prober may hold a row's byte for an instant (D5). */
-#define CLAIM_PASSES 2
-
 static void
 write_name (ConsumerRow *row, const char *name)
 {
@@ -62,26 +59,16 @@ consumer_claim_row (DatahubConsumer *consumer, const char *name,
     DatahubError *error)
 {
   Block *block = &consumer->block;
-  if (block->access) { /* given at the server, and ours while we live */
-    consumer->row_index = block->access->row;
-    consumer->row = block_row (block, consumer->row_index);
-    occupy_row (consumer, name);
-    return DATAHUB_OK;
-  }
-  for (int pass = 0; pass < CLAIM_PASSES; pass++)
-    for (uint32_t i = 0; i < block->g.max_rows; i++) {
-      if (os_lock_try (block->lck, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
-        continue;
-      STEP (ROW_LOCKED);
-      consumer->row_index = i;
-      consumer->row = block_row (block, i);
-      occupy_row (consumer, name);
-      return DATAHUB_OK;
-    }
-  return result_fail (error, DATAHUB_ERROR_FULL, 0,
-      "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
-      "the producer.",
-      block->channel, block->g.max_rows);
+  int i = block->client->take_row (block);
+  if (i < 0)
+    return result_fail (error, DATAHUB_ERROR_FULL, 0,
+        "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
+        "the producer.",
+        block->channel, block->g.max_rows);
+  consumer->row_index = (uint32_t) i;
+  consumer->row = block_row (block, consumer->row_index);
+  occupy_row (consumer, name);
+  return DATAHUB_OK;
 }
 
 static uint64_t
@@ -109,10 +96,8 @@ consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked)
   const Geometry *g = &consumer->block.g;
   uint64_t total;
   uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
-  if (consumer->block.access) { /* the producer saw to it */
-    consumer->quota = consumer->block.access->quota;
+  if (consumer->block.client->get_quota (&consumer->block, &consumer->quota))
     return;
-  }
   store_seq (&consumer->row->quota, quota);
   STEP (QUOTA_ASKED);
   total = granted_to_all (consumer);

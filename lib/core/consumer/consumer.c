@@ -65,14 +65,13 @@ open_block (DatahubConsumer *consumer, const char *channel,
     .ticket = options->ticket,
     .max_pinned = options->max_pinned,
     .timeout_ns = options->timeout_ns,
-    .watch = options->watch };
+    .watch = options->watch,
+    .interrupted = &consumer->interrupted };
   DatahubResult result =
       block_open_as (block, channel, ACCESS_CONSUME, &request, error);
   uint32_t state;
   if (result != DATAHUB_OK)
     return result;
-  if (block->access)
-    block->access->interrupted = &consumer->interrupted;
   state = load_seq (&block->header->state);
   if (state == DATAHUB_STATE_CLOSED || state == DATAHUB_STATE_MOVED)
     return result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,

@@ -59,7 +59,7 @@ is_row_alive (const Block *block, uint32_t row)
 {
   if (!block_row_is_alive (block, block->lck, row))
     return false;
-  return !block->access || block_is_writer_alive (block)
+  return block->client->keeps_row_byte || block_is_writer_alive (block)
       || !os_lock_is_free (block->lck, LOCK_BYTE_ROW + row);
 }
 
@@ -358,7 +358,7 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
   const Block *block = &consumer->block;
   uint64_t byte = LOCK_BYTE_ROW + consumer->row_index;
   int64_t end = os_now () + BYTE_PATIENCE_NS;
-  if (!block->access)
+  if (block->client->keeps_row_byte)
     return DATAHUB_OK; /* it has it since it attached */
   while (os_lock_try (block->lck, byte) != OS_LOCK_TAKEN) {
     if (os_now () > end)
