@@ -5,7 +5,7 @@
  * pool goes when no record, in the ring or in limbo, refers to it.
  * lib/core/producer/producer-pools.c, producer-grow.c, producer-ring.c,
  * named-memory.c, consumer-pools.c, consumer-view.c (open_pools), block.c
- * (pool_shape_read, pool_open), producer-adopt.c (take_pools, tidy_files).
+ * (pool_shape_read), block-open.c (pool_open), producer-adopt.c (take_pools, tidy_files).
  *
  * Every access here is seq_cst or ordered by one; no buffers.
  * @covers P1 P2 P3, the pool table, pool_changes, limbo, the gate

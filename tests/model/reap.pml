@@ -4,7 +4,7 @@
  * kernel's lock on the row's byte elects one. Two deaths anywhere, of who cleans
  * as of who joined; the next one does it all again. A consumer may fork: the
  * child has its parent's description. lib/core/producer/producer-reaper.c, named-memory.c (reap_row),
- * rows.c (row_is_neutral, row_clean), consumer-row.c (consumer_claim_row, occupy_row), consumer.c (close),
+ * rows.c (row_is_neutral, row_clean), named-client.c (take_row), consumer-row.c (occupy_row), consumer.c (close),
  * os-fork.c.
  *
  * All words here are seq_cst, and the lock orders the rest: no buffers.

@@ -189,7 +189,8 @@ pool_end_packing (Pools *pools)
   pools->pack = (SlotRef){ NULL, 0 };
 }
 
-/* What memory there is for blocks, and how much is free. */
+/* The total and free memory for blocks. A strict block is not on a file system,
+ * but has the same limits. */
 bool
 pool_space (const Pools *pools, uint64_t *total, uint64_t *available)
 {
