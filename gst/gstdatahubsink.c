@@ -47,8 +47,6 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
 
-#define BATCH_MAX 64
-
 enum
 {
   PROP_NUM_CONSUMERS = GST_DATAHUB_SINK_LAST,
@@ -339,17 +337,24 @@ wait_for_consumers (GstDatahubSink *self)
   return flow;
 }
 
+/* The base class prerolls only what it synchronizes. Others, such as a buffer whose
+ * DTS is before the segment, it passes on in PAUSED, without a base time. */
+static GstFlowReturn
+prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
+{
+  GstFlowReturn flow = gst_base_sink_do_preroll (GST_BASE_SINK (self),
+      GST_MINI_OBJECT_CAST (object));
+  if (flow == GST_FLOW_OK)
+    flow = ensure_block (self, first);
+  return flow == GST_FLOW_OK ? wait_for_consumers (self) : flow;
+}
+
 /* The record is committed before the base class waits for the clock and posts
  * its message: the application may stop the pipeline as soon as it has that. */
 static GstFlowReturn
 take_eos (GstDatahubSink *self, GstEvent *event)
 {
-  GstFlowReturn flow = gst_base_sink_do_preroll (GST_BASE_SINK (self),
-      GST_MINI_OBJECT_CAST (event));
-  if (flow == GST_FLOW_OK)
-    flow = ensure_block (self, NULL);
-  if (flow == GST_FLOW_OK)
-    flow = wait_for_consumers (self);
+  GstFlowReturn flow = prepare_to_write (self, event, NULL);
   return flow == GST_FLOW_OK ? take_event (self, event) : flow;
 }
 
@@ -435,9 +440,7 @@ static GstFlowReturn
 gst_datahub_sink_render (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
-  GstFlowReturn flow = ensure_block (self, buffer);
-  if (flow == GST_FLOW_OK)
-    flow = wait_for_consumers (self);
+  GstFlowReturn flow = prepare_to_write (self, buffer, buffer);
   return flow == GST_FLOW_OK ? write_buffers (self, &buffer, 1) : flow;
 }
 
@@ -446,20 +449,14 @@ gst_datahub_sink_render_list (GstBaseSink *sink, GstBufferList *list)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
   guint length = gst_buffer_list_length (list);
+  g_autofree GstBuffer **buffers = g_new (GstBuffer *, length);
   GstFlowReturn flow;
   if (length == 0)
     return GST_FLOW_OK;
-  flow = ensure_block (self, gst_buffer_list_get (list, 0));
-  if (flow == GST_FLOW_OK)
-    flow = wait_for_consumers (self);
-  for (guint i = 0; i < length && flow == GST_FLOW_OK; i += BATCH_MAX) {
-    GstBuffer *buffers[BATCH_MAX];
-    guint n = MIN (length - i, BATCH_MAX);
-    for (guint j = 0; j < n; j++)
-      buffers[j] = gst_buffer_list_get (list, i + j);
-    flow = write_buffers (self, buffers, n);
-  }
-  return flow;
+  for (guint i = 0; i < length; i++)
+    buffers[i] = gst_buffer_list_get (list, i);
+  flow = prepare_to_write (self, list, buffers[0]);
+  return flow == GST_FLOW_OK ? write_buffers (self, buffers, length) : flow;
 }
 
 static gboolean
@@ -594,6 +591,8 @@ gst_datahub_sink_init (GstDatahubSink *self)
   /* Nothing is presented here: time for that would only make every live buffer
    * later, here and at all consumers. */
   gst_base_sink_set_processing_deadline (GST_BASE_SINK (self), 0);
+  /* decoders in consumers need buffers before the segment's start */
+  gst_base_sink_set_drop_out_of_segment (GST_BASE_SINK (self), FALSE);
   /* the last sample would keep a slot on loan for good */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }

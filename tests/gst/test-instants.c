@@ -114,11 +114,103 @@ GST_START_TEST (latency_is_answered)
 }
 GST_END_TEST;
 
+/* A buffer of a stream with B frames, which is decoded before it is shown. */
+static void
+push_reordered (GstElement *appsrc, GstClockTime pts, GstClockTime dts)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (TEST_CAPS);
+  g_autoptr (GstBuffer) buffer = gst_buffer_new_allocate (NULL, 64, NULL);
+  g_autoptr (GstSample) sample = NULL;
+  GstSegment segment;
+  GstFlowReturn flow = GST_FLOW_ERROR;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = 2 * GST_SECOND;
+  GST_BUFFER_PTS (buffer) = pts;
+  GST_BUFFER_DTS (buffer) = dts;
+  GST_BUFFER_DURATION (buffer) = 33 * GST_MSECOND;
+  sample = gst_sample_new (buffer, caps, &segment, NULL);
+  g_signal_emit_by_name (appsrc, "push-sample", sample, &flow);
+  fail_unless_equals_int (flow, GST_FLOW_OK);
+}
+
+static guint
+count_segments (GstHarness *h)
+{
+  GstEvent *event;
+  guint n = 0;
+  while ((event = gst_harness_try_pull_event (h))) {
+    n += GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT;
+    gst_event_unref (event);
+  }
+  return n;
+}
+
+GST_START_TEST (a_film_waits_for_its_consumer_and_keeps_its_time)
+{
+  GstElement *film = gst_parse_launch (
+      "appsrc name=in format=time handle-segment-change=true ! "
+      "datahubsink name=sink datablock=test wait-for-consumers=1",
+      NULL);
+  g_autoptr (GstElement) in = gst_bin_get_by_name (GST_BIN (film), "in");
+  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (film), "sink");
+  GstClockTime begin = GST_CLOCK_TIME_NONE;
+  GstHarness *src;
+  gst_element_set_state (film, GST_STATE_PAUSED);
+  for (guint i = 0; i < 4; i++)
+    push_reordered (in, 2 * GST_SECOND + i * 100 * GST_MSECOND,
+        1800 * GST_MSECOND + i * 100 * GST_MSECOND);
+  fail_unless_equals_int (gst_element_get_state (film, NULL, NULL,
+                              10 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  gst_element_set_state (film, GST_STATE_PLAYING);
+  fail_unless_equals_int (gst_element_get_state (film, NULL, NULL,
+                              10 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_uint64 (element_stat (sink, "buffers"), 0);
+  src = harness_src ("delivery=reliable start-at=oldest");
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (GstBuffer) buffer = gst_harness_pull (src);
+    if (i == 0)
+      begin = GST_BUFFER_PTS (buffer);
+    fail_unless_equals_uint64 (GST_BUFFER_PTS (buffer) - begin,
+        i * 100 * GST_MSECOND);
+  }
+  fail_unless_equals_int (count_segments (src), 1);
+  gst_harness_teardown (src);
+  end_pipeline (film);
+}
+GST_END_TEST;
+
+/* With a consumer there, nothing is written before the clock runs. */
+GST_START_TEST (nothing_is_written_before_it_plays)
+{
+  GstElement *film = gst_parse_launch (
+      "appsrc name=in format=time handle-segment-change=true ! "
+      "datahubsink name=sink datablock=test sync=false",
+      NULL);
+  g_autoptr (GstElement) in = gst_bin_get_by_name (GST_BIN (film), "in");
+  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (film), "sink");
+  gst_element_set_state (film, GST_STATE_PAUSED);
+  /* one before the segment, which crosses, too */
+  push_reordered (in, 1 * GST_SECOND, 900 * GST_MSECOND);
+  push_reordered (in, 2 * GST_SECOND, 1900 * GST_MSECOND);
+  fail_unless_equals_int (gst_element_get_state (film, NULL, NULL,
+                              10 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_uint64 (element_stat (sink, "buffers"), 0);
+  gst_element_set_state (film, GST_STATE_PLAYING);
+  UNTIL (element_stat (sink, "buffers") == 2);
+  end_pipeline (film);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, live_frames_have_the_same_instant_everywhere);
   tcase_add_test (tc, a_late_viewer_of_a_film_sees_it_now);
+  tcase_add_test (tc, a_film_waits_for_its_consumer_and_keeps_its_time);
+  tcase_add_test (tc, nothing_is_written_before_it_plays);
   tcase_add_test (tc, latency_is_answered);
 }
 
