@@ -273,7 +273,6 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
     return gst_datahub_interrupt_resume (attachment->interrupt);
   if (is_not_there (result, &error))
     return wait_for_producer (attachment, settings.timeout);
-  error.code = result;
   gst_datahub_client_post_error (attachment->element, &error, "attaching");
   return GST_FLOW_ERROR;
 }
@@ -394,7 +393,6 @@ gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
   GST_WARNING_OBJECT (attachment->element,
       "evicted: the producer waited for this consumer for too long");
   if (result != DATAHUB_OK) {
-    error.code = result;
     gst_datahub_client_post_error (attachment->element, &error,
         "joining again");
     return GST_FLOW_ERROR;

@@ -217,7 +217,6 @@ gst_datahub_client_start (GstElement *element, GstDatahubClient *client)
   client->channel = g_strdup (client->datablock ? client->datablock : "");
   GST_OBJECT_UNLOCK (element);
   if (!datahub_channel_is_valid (client->channel, &error)) {
-    error.code = DATAHUB_ERROR_NAME;
     gst_datahub_client_post_error (element, &error, "checking the name");
     return FALSE;
   }

@@ -16,8 +16,6 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
 
-#define CONSUMERS_MAX 256 /* rows of a block, at most */
-
 enum
 {
   SIGNAL_CONSUMER_ADDED,
@@ -209,8 +207,8 @@ static void
 look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
 {
   guint requests = datahub_producer_take_requests (watch->producer);
-  guint n =
-      datahub_producer_list_consumers (watch->producer, infos, CONSUMERS_MAX);
+  guint n = datahub_producer_list_consumers (watch->producer, infos,
+      DATAHUB_MAX_CONSUMERS);
   DatahubProducerStats stats;
   datahub_producer_get_stats (watch->producer, &stats);
   tell_removed (watch, infos, n, stats.reaped > watch->reaped);
@@ -226,7 +224,7 @@ run (gpointer data)
 {
   GstDatahubConsumerWatch *watch = data;
   g_autofree DatahubConsumerInfo *infos =
-      g_new (DatahubConsumerInfo, CONSUMERS_MAX);
+      g_new (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
   guint32 seen = 0;
   DatahubResult result;
   do {

@@ -31,12 +31,9 @@ gst_datahub_producer_new (const gchar *channel,
 {
   DatahubProducer *producer = NULL;
   GstDatahubProducer *block;
-  DatahubResult result =
-      datahub_producer_create (channel, options, &producer, error);
-  if (result != DATAHUB_OK) {
-    error->code = result;
+  if (datahub_producer_create (channel, options, &producer, error)
+      != DATAHUB_OK)
     return NULL;
-  }
   block = g_new0 (GstDatahubProducer, 1);
   g_atomic_ref_count_init (&block->refs);
   g_mutex_init (&block->lock);

@@ -53,8 +53,8 @@ make_secret (GstDatahubPublication *publication,
 {
   if (!options->strict || !publication->client->hub)
     return TRUE;
-  error->code = datahub_secret_generate (publication->secret, error);
-  publication->has_secret = error->code == DATAHUB_OK;
+  publication->has_secret =
+      datahub_secret_generate (publication->secret, error) == DATAHUB_OK;
   options->secret = publication->secret;
   return publication->has_secret;
 }
@@ -145,9 +145,9 @@ GstFlowReturn
 gst_datahub_publication_publish (GstDatahubPublication *publication)
 {
   DatahubError error = { 0 };
-  error.code = datahub_producer_publish (
-      gst_datahub_writer_get_producer (publication->writer), &error);
-  if (error.code != DATAHUB_OK) {
+  if (datahub_producer_publish (
+          gst_datahub_writer_get_producer (publication->writer), &error)
+      != DATAHUB_OK) {
     gst_datahub_client_post_error (publication->element, &error,
         "publishing the block");
     return GST_FLOW_ERROR;
@@ -172,11 +172,11 @@ gst_datahub_publication_register (GstDatahubPublication *publication,
   if (!publication->client->hub)
     return;
   text = caps ? gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE) : NULL;
-  (publication->has_secret
-          ? datahub_hub_register_strict_block
-          : datahub_hub_register_block) (publication->client->hub,
+  datahub_hub_register_block (publication->client->hub,
       publication->client->channel, uuid_of (publication), text,
-      publication->has_secret ? publication->secret : NULL);
+      publication->has_secret ? publication->secret : NULL,
+      publication->has_secret ? DATAHUB_REGISTER_STRICT
+                              : DATAHUB_REGISTER_DEFAULT);
 }
 
 /* Sends a notification of new data through the broker, if a consumer wants it. */

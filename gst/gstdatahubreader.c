@@ -224,12 +224,12 @@ catch_up (GstDatahubReader *reader, const DatahubView *view,
       continue;
     result = datahub_consumer_get_context (reader->attachment->consumer, view,
         (DatahubContext) i, &sticky, error);
-    if (result == DATAHUB_ERROR_NOT_FOUND)
+    if (result == DATAHUB_ERROR_NOT_FOUND) {
+      error->code = DATAHUB_OK; /* there is none, which is no failure */
       continue;
-    if (result != DATAHUB_OK) {
-      error->code = result;
-      return GST_FLOW_ERROR;
     }
+    if (result != DATAHUB_OK)
+      return GST_FLOW_ERROR;
     flow = tell_context (reader, i, &sticky, error);
     if (flow != GST_FLOW_OK)
       return flow;
@@ -395,7 +395,6 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
     case DATAHUB_ERROR_CHECKSUM:
       return on_damaged (reader, &error);
     default:
-      error.code = result;
       return finish (reader, GST_FLOW_ERROR, &error, "reading");
   }
 }

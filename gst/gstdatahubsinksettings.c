@@ -8,7 +8,6 @@
 #include <gst/video/video.h>
 
 #define DEFAULT_MAX_CONSUMERS 128
-#define MAX_CONSUMERS 256
 #define DEFAULT_BLOCK_TIMEOUT (5 * GST_SECOND)
 #define DEFAULT_SHM_MODE "0600"
 
@@ -75,12 +74,12 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_CONSUMERS,
       g_param_spec_uint ("max-consumers", "Max consumers",
           "Maximum number of consumers that are attached at the same time", 1,
-          MAX_CONSUMERS, DEFAULT_MAX_CONSUMERS, ready));
+          DATAHUB_MAX_CONSUMERS, DEFAULT_MAX_CONSUMERS, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
       g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
           "Hold the first buffer until this many consumers are attached, so "
           "that they miss nothing",
-          0, MAX_CONSUMERS, 0, any));
+          0, DATAHUB_MAX_CONSUMERS, 0, any));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_BLOCK_TIMEOUT,
       g_param_spec_uint64 ("block-timeout", "Block timeout",
           "Time that a reliable consumer may block this pipeline before it is "

@@ -10,8 +10,6 @@
 
 #include <gst/base/gstbasesink.h>
 
-#define BATCH_MAX 64
-
 struct _GstDatahubWriter
 {
   GstElement *element; /* borrowed: it owns the writer */
@@ -23,9 +21,9 @@ struct _GstDatahubWriter
   /* the streaming thread's, kept to allocate nothing for each buffer */
   GByteArray *metas;
   gboolean warned_metas, warned_room;
-  DatahubCommit commits[BATCH_MAX];
-  DatahubSlot copies[BATCH_MAX]; /* loans of this call */
-  gsize meta_at[BATCH_MAX];
+  DatahubCommit commits[DATAHUB_MAX_BATCH];
+  DatahubSlot copies[DATAHUB_MAX_BATCH]; /* loans of this call */
+  gsize meta_at[DATAHUB_MAX_BATCH];
 
   GMutex lock; /* guards the rest; innermost */
   GstDatahubWriterStats stats;
@@ -46,8 +44,9 @@ gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element)
   writer->block = gst_datahub_producer_ref (block);
   writer->producer = gst_datahub_producer_enter (block);
   writer->allocator = GST_DATAHUB_ALLOCATOR (gst_datahub_allocator_new (block));
-  writer->batch_max =
-      MIN (datahub_producer_get_batch_max (writer->producer), BATCH_MAX);
+  writer->batch_max = datahub_producer_get_batch_max (writer->producer);
+  for (guint i = 0; i < DATAHUB_MAX_BATCH; i++)
+    datahub_commit_init (&writer->commits[i], DATAHUB_RECORD_BUFFER);
   writer->metas = g_byte_array_new ();
   g_mutex_init (&writer->lock);
   return writer;
@@ -132,12 +131,9 @@ flow_of (GstDatahubWriter *writer, DatahubResult result,
     case DATAHUB_DROPPED:
       warn_room (writer, error);
       return GST_FLOW_CUSTOM_SUCCESS;
-    default: {
-      DatahubError told = *error;
-      told.code = result;
-      gst_datahub_client_post_error (writer->element, &told, doing);
+    default:
+      gst_datahub_client_post_error (writer->element, error, doing);
       return GST_FLOW_ERROR;
-    }
   }
 }
 
@@ -326,18 +322,6 @@ write_record (GstDatahubWriter *writer, const DatahubCommit *commit)
   return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
 }
 
-static void
-init_event (DatahubCommit *commit, DatahubRecordType type)
-{
-  *commit = (DatahubCommit){ .type = type,
-    .pts = DATAHUB_NONE,
-    .dts = DATAHUB_NONE,
-    .duration = DATAHUB_NONE,
-    .offset = DATAHUB_NONE,
-    .offset_end = DATAHUB_NONE,
-    .instant_ns = GST_DATAHUB_NO_INSTANT };
-}
-
 /**
  * gst_datahub_writer_write_body:
  * @writer: a writer
@@ -352,7 +336,7 @@ gst_datahub_writer_write_body (GstDatahubWriter *writer, DatahubRecordType type,
 {
   DatahubCommit commit;
   gsize size = 0;
-  init_event (&commit, type);
+  datahub_commit_init (&commit, type);
   commit.meta = body ? g_bytes_get_data (body, &size) : NULL;
   commit.meta_size = (guint32) size;
   return write_record (writer, &commit);
@@ -375,7 +359,7 @@ gst_datahub_writer_write_gap (GstDatahubWriter *writer,
   GstClockTime timestamp, duration;
   gst_event_parse_gap (event, &timestamp, &duration);
   gst_event_parse_gap_flags (event, &flags);
-  init_event (&commit, DATAHUB_RECORD_GAP);
+  datahub_commit_init (&commit, DATAHUB_RECORD_GAP);
   commit.pts = timestamp;
   commit.duration = duration;
   commit.instant_ns = instant_of (now, timestamp);

@@ -58,7 +58,8 @@ class DatahubConsumerInfo(Structure):
                 ("name", c_char * CONSUMER_NAME_MAX), ("received", c_uint64),
                 ("lost", c_uint64), ("expired", c_uint64),
                 ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32),
-                ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64)]
+                ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64),
+                ("reserved", c_uint64 * 8)]
 
 
 class DatahubIndices(Structure):
@@ -69,7 +70,8 @@ class DatahubIndices(Structure):
 
 
 class DatahubConsumerOptions(Structure):
-    _fields_ = [("name", c_char_p), ("reliable", c_bool), ("start", c_uint),
+    _fields_ = [("struct_size", c_size_t), ("name", c_char_p),
+                ("reliable", c_bool), ("start", c_uint),
                 ("max_pinned", c_uint32), ("notify", c_bool),
                 ("max_age_ns", c_int64),
                 ("secret", POINTER(c_uint8)), ("ticket", POINTER(c_uint8)),
@@ -94,7 +96,7 @@ class DatahubView(Structure):
                 ("meta", c_void_p), ("meta_size", c_uint32),
                 ("context", c_uint64 * N_CONTEXTS), ("record", c_uint32),
                 ("context_records", c_uint16 * N_CONTEXTS),
-                ("n_slots", c_uint32)]
+                ("n_slots", c_uint32), ("reserved", c_uint64 * 8)]
 
 
 class DatahubConsumerStats(Structure):
@@ -108,7 +110,8 @@ class DatahubConsumerStats(Structure):
 
 
 class DatahubProducerOptions(Structure):
-    _fields_ = [("slot_size", c_uint64), ("slots", c_uint32),
+    _fields_ = [("struct_size", c_size_t), ("slot_size", c_uint64),
+                ("slots", c_uint32),
                 ("ring_size", c_uint32), ("max_bytes", c_uint64),
                 ("max_consumers", c_uint32), ("max_pinned", c_uint32),
                 ("pack", c_bool), ("mode", c_uint32),
@@ -129,7 +132,7 @@ class DatahubCommitMemory(Structure):
 
 
 class DatahubCommit(Structure):
-    _fields_ = [("type", c_uint), ("flags", c_uint32), ("pts", c_uint64),
+    _fields_ = [("struct_size", c_size_t), ("type", c_uint), ("flags", c_uint32), ("pts", c_uint64),
                 ("dts", c_uint64), ("duration", c_uint64),
                 ("offset", c_uint64), ("offset_end", c_uint64),
                 ("instant_ns", c_int64), ("n_memories", c_uint32),
@@ -157,7 +160,8 @@ _VIEW = POINTER(DatahubView)
 PROTOTYPES = {
     "result_name": (c_char_p, [c_uint]),
     "crc32c": (c_uint32, [c_void_p, c_size_t]),
-    "consumer_options_init": (None, [POINTER(DatahubConsumerOptions)]),
+    "consumer_options_init_sized": (None, [POINTER(DatahubConsumerOptions),
+                                           c_size_t]),
     "consumer_attach": (c_uint, [c_char_p, POINTER(DatahubConsumerOptions),
                                  POINTER(c_void_p), _ERROR]),
     "consumer_rejoin": (c_uint, [c_void_p, _ERROR]),
@@ -174,9 +178,14 @@ PROTOTYPES = {
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
     "consumer_set_max_age": (None, [c_void_p, c_int64]),
     "consumer_get_uuid": (c_char_p, [c_void_p]),
-    "consumer_get_indices": (None, [c_void_p, POINTER(DatahubIndices)]),
-    "consumer_get_stats": (None, [c_void_p, POINTER(DatahubConsumerStats)]),
-    "producer_options_init": (None, [POINTER(DatahubProducerOptions)]),
+    "consumer_get_indices_sized": (None, [c_void_p, POINTER(DatahubIndices),
+                                          c_size_t]),
+    "consumer_get_stats_sized": (None, [c_void_p,
+                                        POINTER(DatahubConsumerStats),
+                                        c_size_t]),
+    "producer_options_init_sized": (None, [POINTER(DatahubProducerOptions),
+                                           c_size_t]),
+    "commit_init_sized": (None, [POINTER(DatahubCommit), c_size_t, c_uint]),
     "producer_create": (c_uint, [c_char_p, POINTER(DatahubProducerOptions),
                                  POINTER(c_void_p), _ERROR]),
     "producer_publish": (c_uint, [c_void_p, _ERROR]),
@@ -190,8 +199,11 @@ PROTOTYPES = {
     "producer_set_interrupted": (None, [c_void_p, c_uint32, c_bool]),
     "producer_wait_consumers": (c_uint, [c_void_p, c_uint32, c_int64]),
     "producer_get_uuid": (c_char_p, [c_void_p]),
-    "producer_get_indices": (None, [c_void_p, POINTER(DatahubIndices)]),
-    "producer_get_stats": (None, [c_void_p, POINTER(DatahubProducerStats)]),
+    "producer_get_indices_sized": (None, [c_void_p, POINTER(DatahubIndices),
+                                          c_size_t]),
+    "producer_get_stats_sized": (None, [c_void_p,
+                                        POINTER(DatahubProducerStats),
+                                        c_size_t]),
 }
 
 Library = collections.namedtuple("Library", PROTOTYPES)
@@ -320,7 +332,7 @@ class Consumer(Handle):
                  max_pinned=0, name=None, secret=None):
         super().__init__(lib)
         options = DatahubConsumerOptions()
-        lib.consumer_options_init(options)
+        lib.consumer_options_init_sized(options, ctypes.sizeof(options))
         options.reliable = reliable
         options.start = VALUES["DATAHUB_START_" + start.upper()]
         options.max_pinned = max_pinned
@@ -344,7 +356,8 @@ class Consumer(Handle):
 
     def stats(self):
         stats = DatahubConsumerStats()
-        self.lib.consumer_get_stats(self.pointer, stats)
+        self.lib.consumer_get_stats_sized(self.pointer, stats,
+                                          ctypes.sizeof(stats))
         return stats
 
     def uuid(self):
@@ -362,7 +375,7 @@ class Producer(Handle):
                  secret=None, **options):
         super().__init__(lib)
         wanted = DatahubProducerOptions()
-        lib.producer_options_init(wanted)
+        lib.producer_options_init_sized(wanted, ctypes.sizeof(wanted))
         wanted.slot_size = slot_size
         wanted.checksum = VALUES["DATAHUB_CHECKSUM_" + checksum.upper()]
         wanted.secret = secret_pointer(secret)
@@ -392,9 +405,9 @@ class Producer(Handle):
     def commit(self, kind, *, loan=None, size=0, body=b"", timeout=None,
                **fields):
         """Publishes one record and gives its sequence."""
-        record = DatahubCommit(type=kind, pts=NONE, dts=NONE, duration=NONE,
-                               offset=NONE, offset_end=NONE, meta=body,
-                               meta_size=len(body))
+        record = DatahubCommit()
+        self.lib.commit_init_sized(record, ctypes.sizeof(record), kind)
+        record.meta, record.meta_size = body, len(body)
         for name, value in fields.items():
             setattr(record, name, value)
         if loan is not None:
@@ -416,7 +429,8 @@ class Producer(Handle):
 
     def stats(self):
         stats = DatahubProducerStats()
-        self.lib.producer_get_stats(self.pointer, stats)
+        self.lib.producer_get_stats_sized(self.pointer, stats,
+                                          ctypes.sizeof(stats))
         return stats
 
     def uuid(self):

@@ -80,13 +80,15 @@ name_holder (const DatahubDiagnosis *diagnosis, DatahubHeldThing *thing)
 int
 doctor_release (const char *channel, const char *text)
 {
-  DatahubHeldThing thing = { 0 };
+  DatahubHeldThing thing;
   DatahubDiagnosis *diagnosis = NULL;
   DatahubError error = { 0 };
   DatahubResult result =
       datahub_block_diagnose (channel, NULL, NULL, NULL, &diagnosis, &error);
-  gboolean known = result == DATAHUB_OK && read_thing (text, diagnosis, &thing);
+  gboolean known;
 
+  datahub_held_thing_init (&thing, DATAHUB_HELD_ROW);
+  known = result == DATAHUB_OK && read_thing (text, diagnosis, &thing);
   if (known)
     name_holder (diagnosis, &thing);
   datahub_diagnosis_free (diagnosis);

@@ -3,7 +3,6 @@
  * consumers. Needs no broker, and only reads. */
 #include "cli.h"
 
-#define MAX_ROWS 256
 /* Time between the two snapshots of --slots. */
 #define WATCH_US (G_USEC_PER_SEC / 5)
 
@@ -230,18 +229,19 @@ cli_inspect (int argc, char **argv)
     return cli_fail (CLI_USAGE, "%s", error.message);
 
   g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
-  g_autofree DatahubConsumerInfo *rows = g_new0 (DatahubConsumerInfo, MAX_ROWS);
+  g_autofree DatahubConsumerInfo *rows =
+      g_new0 (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
   DatahubResult result = datahub_block_inspect (argv[1], info, &error);
   if (result == DATAHUB_OK)
-    result =
-        datahub_block_inspect_consumers (argv[1], rows, MAX_ROWS, &n, &error);
+    result = datahub_block_inspect_consumers (argv[1], rows,
+        DATAHUB_MAX_CONSUMERS, &n, &error);
   if (result == DATAHUB_OK && slots)
     result = look_twice (argv[1], &diagnosis, &error);
   if (result != DATAHUB_OK)
     return cli_fail (result == DATAHUB_ERROR_NOT_FOUND ? CLI_NOT_FOUND
                                                        : CLI_FAILED,
         "%s", error.message);
-  n = MIN (n, MAX_ROWS);
+  n = MIN (n, DATAHUB_MAX_CONSUMERS);
   if (json) {
     print_json (info, rows, n, diagnosis);
   } else {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Blocks by name: which there are, snapshots of them, and how to wait for one.
+ * All functions work for the blocks of the calling user, may be called from any
+ * thread, and do not block unless their comment says so. */
 #ifndef DATAHUB_BLOCK_H
 #define DATAHUB_BLOCK_H
 
@@ -17,71 +20,113 @@ typedef enum
   DATAHUB_STATE_MOVED = 5
 } DatahubBlockState;
 
-/* A snapshot of a block, taken without a row and without a lock. */
+/* A snapshot of a block, taken without a row and without a lock. Filled in by
+ * the library. */
 typedef struct
 {
   char channel[DATAHUB_CHANNEL_MAX + 1];
   char uuid[DATAHUB_UUID_TEXT];
   DatahubBlockState state;
   bool producer_alive;
-  int32_t producer_pid; /* as the producer says */
-  uint32_t major, minor;
+  int32_t producer_pid; /* as the producer wrote it */
+  uint32_t major, minor; /* of the memory layout */
   uint64_t created_ns; /* CLOCK_REALTIME */
-  uint64_t head, tail;
-  uint64_t buffers, bytes, dropped;
+  uint64_t head, tail; /* sequences: the next one, and the oldest one kept */
+  uint64_t buffers, bytes, dropped; /* since the block was created */
   uint32_t ring_size, n_records, max_consumers, max_pinned;
   uint32_t n_pools;
   uint64_t pool_bytes; /* of all pools linked now */
   uint64_t control_bytes; /* ctl and con */
-  uint64_t slot_size; /* of the newest payload pool */
+  uint64_t slot_size; /* bytes; of the newest payload pool */
   uint32_t slots;
   uint32_t n_consumers; /* active ones */
-  uint64_t
-      heartbeat_ns; /* CLOCK_MONOTONIC of the producer's last sign of life */
-  uint64_t silent_ns; /* passed since then */
+  uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of the last sign of life of the
+                            producer */
+  uint64_t silent_ns; /* time since then */
   bool strict; /* its memory has no names */
-  char caps[1024]; /* the caps in force; empty: none yet; cut if long */
+  char caps[1024]; /* the caps in effect; empty: none yet; cut if long */
 } DatahubBlockInfo;
 
-/* What the name of a block alone tells. */
+/* What the name of a block gives without its memory. Filled in by the
+ * library. */
 typedef struct
 {
   char uuid[DATAHUB_UUID_TEXT];
   bool producer_alive;
   bool strict;
-  int32_t producer_pid; /* as the producer says */
+  int32_t producer_pid; /* as the producer wrote it */
 } DatahubBlockGlance;
 
-/* Called once per thing removed (or, on a dry run, that would be). */
+/* Called for each file that is removed or, on a dry run, would be. @file is
+ * valid during the call. */
 typedef void (*DatahubReclaimFunc) (const char *file, uint64_t bytes,
     void *user_data);
-/* Called once per channel found. */
+/* Called for each channel found. @channel is valid during the call. */
 typedef void (*DatahubListFunc) (const char *channel, void *user_data);
 
 typedef struct _DatahubWatch DatahubWatch;
 
+/* Whether @channel, which may be NULL, is 1 to 64 letters, digits, '.', '_' and
+ * '-', the first a letter or digit, and is not the name of a block's file.
+ * Otherwise sets @error to NAME. */
 DATAHUB_API bool datahub_channel_is_valid (const char *channel,
     DatahubError *error);
+/* The directory of the blocks' files: $DATAHUB_SHM_DIR, else /dev/shm. Valid until
+ * the environment changes. */
 DATAHUB_API const char *datahub_shm_directory (void);
-DATAHUB_API DatahubResult datahub_block_glance (const char *channel,
-    DatahubBlockGlance *glance, DatahubError *error);
-DATAHUB_API DatahubResult datahub_block_inspect (const char *channel,
-    DatahubBlockInfo *info, DatahubError *error);
+
+/* Reads the block's name alone. Never waits for its producer. Fails with NAME,
+ * NOT_FOUND, DENIED, VERSION, CORRUPT or SYSTEM; @glance is then all 0. */
+DATAHUB_API DatahubResult datahub_block_glance_sized (const char *channel,
+    DatahubBlockGlance *glance, size_t glance_size, DatahubError *error);
+static inline DatahubResult
+datahub_block_glance (const char *channel, DatahubBlockGlance *glance,
+    DatahubError *error)
+{
+  return datahub_block_glance_sized (channel, glance, sizeof *glance, error);
+}
+
+/* Takes a snapshot as an observer: takes no row, writes nothing. The producer of
+ * a strict block is asked and has 0.1 s to answer: TIMEOUT. Fails as
+ * datahub_block_glance(); @info is then all 0. */
+DATAHUB_API DatahubResult datahub_block_inspect_sized (const char *channel,
+    DatahubBlockInfo *info, size_t info_size, DatahubError *error);
+static inline DatahubResult
+datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
+    DatahubError *error)
+{
+  return datahub_block_inspect_sized (channel, info, sizeof *info, error);
+}
+
+/* Fills in one of @infos for each row in use, also of dead consumers that were
+ * not cleaned up yet; at most @max_infos, DATAHUB_MAX_CONSUMERS are always
+ * enough. Sets @n_infos, to 0 on failure. Blocks and fails as
+ * datahub_block_inspect(). */
 DATAHUB_API DatahubResult datahub_block_inspect_consumers (const char *channel,
     DatahubConsumerInfo *infos, uint32_t max_infos, uint32_t *n_infos,
     DatahubError *error);
+/* Calls @func for each block that has a name, also those of dead producers.
+ * Fails with SYSTEM. */
 DATAHUB_API DatahubResult datahub_block_list (DatahubListFunc func,
     void *user_data, DatahubError *error);
+/* Removes the blocks of which producer and consumers are all dead, by the
+ * evidence of kernel locks; on a dry run removes nothing. @func may be NULL.
+ * Fails with SYSTEM. */
 DATAHUB_API DatahubResult datahub_block_reclaim (bool dry_run,
     DatahubReclaimFunc func, void *user_data, DatahubError *error);
 
-/* Waits until the entry of a channel may have changed: inotify, and a rescan
- * each second. One thread waits; any thread interrupts. */
+/* A watch of the name of a channel, with inotify and a rescan each second. Make
+ * it, then try to attach, then wait: no change is missed. NULL if the name is
+ * not valid or descriptors or memory are out. */
 DATAHUB_API DatahubWatch *datahub_watch_new (const char *channel);
+/* Waits until the name may have changed: OK, at least once a second; else
+ * TIMEOUT or INTERRUPTED. One thread waits. */
 DATAHUB_API DatahubResult datahub_watch_wait (DatahubWatch *watch,
     int64_t timeout_ns);
+/* While @interrupted is true, waits end at once with INTERRUPTED. Any thread. */
 DATAHUB_API void datahub_watch_set_interrupted (DatahubWatch *watch,
     bool interrupted);
+/* Frees @watch, which may be NULL. Must not be called while a thread waits. */
 DATAHUB_API void datahub_watch_free (DatahubWatch *watch);
 
 DATAHUB_END_DECLS

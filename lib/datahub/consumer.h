@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading a block. One thread at a time reads (attach, rejoin, begin_read,
+ * get_context, read_sticky, wait, set_spin); all other functions may be called
+ * from any thread. Of a process that was forked off, every call fails with
+ * FORKED or does nothing. */
 #ifndef DATAHUB_CONSUMER_H
 #define DATAHUB_CONSUMER_H
 
@@ -8,70 +12,79 @@ DATAHUB_BEGIN_DECLS
 
 typedef struct _DatahubConsumer DatahubConsumer;
 
+/* The first record that is read. */
 typedef enum
 {
-  DATAHUB_START_LATEST,
-  DATAHUB_START_OLDEST,
-  DATAHUB_START_KEYFRAME
+  DATAHUB_START_LATEST, /* the newest buffer */
+  DATAHUB_START_OLDEST, /* the oldest record kept */
+  DATAHUB_START_KEYFRAME /* the newest keyframe kept, else the next one */
 } DatahubStart;
 
+/* Set up by datahub_consumer_options_init(). What it points to is needed until
+ * datahub_consumer_attach() returns. */
 typedef struct
 {
-  const char *name; /* how it appears in tools; NULL: the program's name */
+  size_t struct_size; /* set by datahub_consumer_options_init() */
+  const char *name; /* how tools show it; NULL: the program's name */
   bool reliable; /* the producer waits for this consumer */
-  DatahubStart start;
+  DatahubStart start; /* init: KEYFRAME */
   uint32_t max_pinned; /* slots held without a copy; 0: automatic, 8 */
-  bool notify; /* wants to hear "data-ready" through the broker */
-  int64_t max_age_ns; /* older buffers are skipped; 0: none is too old */
+  bool notify; /* requests "data-ready" notifications through the broker */
+  int64_t max_age_ns; /* older buffers are skipped; 0: no limit */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */
   /* for strict blocks, whose producer answers */
   const uint8_t *ticket; /* DATAHUB_TICKET_SIZE bytes; NULL: by the secret */
-  int64_t timeout_ns; /* 0: automatic, 2 s */
+  int64_t timeout_ns; /* for the answer; 0: automatic, 2 s */
   struct _DatahubWatch *watch; /* its interrupt ends the attach; or NULL */
 } DatahubConsumerOptions;
 
+/* Frozen. */
 typedef struct
 {
   const uint8_t *data; /* read-only, until the lease ends */
-  uint64_t size;
+  uint64_t size; /* bytes */
 } DatahubViewMemory;
 
 /* A lease on one record: its memories and its context stay unchanged until
- * datahub_consumer_end_read(). Plain data: copy it freely. */
+ * datahub_consumer_end_read(). Plain data: copy it freely. Frozen: a later
+ * version uses `reserved`, which this one leaves as it is. Times are in
+ * nanoseconds, DATAHUB_NONE: not set. */
 typedef struct
 {
   uint64_t sequence;
   uint64_t ordinal; /* buffers committed before this record */
   DatahubRecordType type;
-  uint32_t flags;
+  uint32_t flags; /* DATAHUB_FLAG_... and the user's */
   uint64_t pts, dts, duration, offset, offset_end;
-  int64_t instant_ns;
+  int64_t instant_ns; /* as committed */
   uint64_t commit_ns; /* CLOCK_MONOTONIC at commit */
-  uint64_t incarnation; /* of the producer; another one: it was restarted */
+  uint64_t incarnation; /* of the producer; changes when it is restarted */
   uint64_t lost; /* buffers lost since the one delivered before */
-  uint64_t expired; /* buffers skipped for their age since then */
-  bool discont; /* skipped something, a flush, or another producer */
+  uint64_t expired; /* buffers skipped because of their age since then */
+  bool discont; /* records were skipped, a flush, or another producer */
   bool flushed; /* a flush of the producer passed just before */
   bool must_copy; /* over the quota: copy, and end the lease at once */
-  uint32_t n_memories;
+  uint32_t n_memories; /* 0 to DATAHUB_MAX_MEMORIES */
   DatahubViewMemory memories[DATAHUB_MAX_MEMORIES]; /* n_memories are set */
-  const void *meta;
+  const void *meta; /* metas of a buffer or body of an event; meta_size bytes */
   uint32_t meta_size;
-  /* Their sequences, as the producer says; NONE: not set. */
+  /* Sequences of the sticky records in effect; NONE: not set. */
   uint64_t context[DATAHUB_N_CONTEXTS];
-  /* library's own */
+  /* the library's own */
   uint32_t record;
   uint16_t context_records[DATAHUB_N_CONTEXTS];
   uint32_t n_slots;
+  uint64_t reserved[8];
 } DatahubView;
 
+/* Counters since the attach, and the present state. Filled in by the library. */
 typedef struct
 {
   uint64_t received; /* buffers */
   uint64_t lost; /* buffers, exact */
-  uint64_t expired; /* buffers skipped for their age, exact; not lost */
+  uint64_t expired; /* buffers skipped because of their age, exact; not lost */
   uint64_t damaged; /* records with a wrong checksum; buffers are lost too */
-  uint64_t over_quota;
+  uint64_t over_quota; /* leases that must be copied */
   uint64_t waits; /* times the consumer slept */
   uint32_t quota; /* slots granted */
   uint32_t pinned; /* slots held now */
@@ -81,52 +94,101 @@ typedef struct
   uint32_t ring_size; /* records the block keeps */
 } DatahubConsumerStats;
 
-DATAHUB_API void datahub_consumer_options_init (DatahubConsumerOptions
-        *options);
+/* Sets the defaults: not reliable, from the newest keyframe, the quota of the
+ * block. @struct_size is that of the caller's structure. */
+DATAHUB_API void datahub_consumer_options_init_sized (
+    DatahubConsumerOptions *options, size_t struct_size);
+static inline void
+datahub_consumer_options_init (DatahubConsumerOptions *options)
+{
+  datahub_consumer_options_init_sized (options, sizeof *options);
+}
+
+/* Joins the block that has the name now, also if its producer is dead. @options
+ * are copied, NULL: the defaults. Does not wait for a block, see
+ * datahub_watch_new(); waits for the producer of a strict block, at most
+ * `timeout_ns`. The caller closes @consumer, which is NULL on failure: TIMEOUT,
+ * INTERRUPTED, NAME, INVALID, NOT_FOUND, DENIED, VERSION, CORRUPT, FULL, SYSTEM. */
 DATAHUB_API DatahubResult datahub_consumer_attach (const char *channel,
     const DatahubConsumerOptions *options, DatahubConsumer **consumer,
     DatahubError *error);
+/* Joins again after EVICTED, never before what was read; leases stay valid. Does
+ * not block. Fails with FORKED or CORRUPT. */
 DATAHUB_API DatahubResult datahub_consumer_rejoin (DatahubConsumer *consumer,
     DatahubError *error);
+/* Leaves the stream; NULL is ignored. Leases stay valid, also for hold and
+ * end_read; the last end_read frees the rest. No thread may be in another call. */
 DATAHUB_API void datahub_consumer_close (DatahubConsumer *consumer);
 
+/* Waits for the next record and leases it into @view; the caller ends the lease.
+ * OK, TIMEOUT, INTERRUPTED; PRODUCER_LOST once, then waits for a successor;
+ * CLOSED; EVICTED until rejoin. CHECKSUM and CORRUPT: the record was skipped,
+ * read on. BUSY: another thread reads. SYSTEM: nothing was skipped, try again. */
 DATAHUB_API DatahubResult
 datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
     DatahubView *view, DatahubError *error);
+/* Adds a lease on a leased record; each one is ended. Does not block. */
 DATAHUB_API void datahub_consumer_hold (DatahubConsumer *consumer,
     const DatahubView *view);
+/* Ends one lease; the memory may change at once. Does not block. */
 DATAHUB_API void datahub_consumer_end_read (DatahubConsumer *consumer,
     const DatahubView *view);
-/* The sticky record a leased record stands in; ends with the lease of @of. */
+/* Views the sticky record that was in effect for @of, as part of the lease of
+ * @of: it is not ended separately. NOT_FOUND: none was set. Does not block. */
 DATAHUB_API DatahubResult
 datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
     DatahubContext context, DatahubView *view, DatahubError *error);
-/* The newest sticky record, before any buffer came: a lease of its own. */
+/* Leases the newest record of a sticky @type (STREAM_START to TAGS, EOS), also
+ * if no buffer was read yet; the caller ends the lease. NOT_FOUND: there is none;
+ * INVALID: the type is not sticky. Does not block. */
 DATAHUB_API DatahubResult
 datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
     DatahubView *view, DatahubError *error);
+/* Waits until begin_read would return without waiting: OK, TIMEOUT, INTERRUPTED,
+ * BUSY or FORKED. */
 DATAHUB_API DatahubResult datahub_consumer_wait (DatahubConsumer *consumer,
     int64_t timeout_ns);
 
+/* While @interrupted is true, begin_read and wait return INTERRUPTED instead of
+ * waiting. Any thread; does not block. */
 DATAHUB_API void datahub_consumer_set_interrupted (DatahubConsumer *consumer,
     bool interrupted);
+/* Sends DATAHUB_REQUEST_... bits to the producer. Does not block. */
 DATAHUB_API void datahub_consumer_request (DatahubConsumer *consumer,
     uint32_t requests);
-/* Spins this long for new data before it sleeps; 0 never spins. */
+/* Spins for at most @spin_ns before a sleep, if sleeps are short; 0, the
+ * default, never spins; at most 0.1 s. */
 DATAHUB_API void datahub_consumer_set_spin (DatahubConsumer *consumer,
     uint64_t spin_ns);
 
-/* A sign of life, where nothing is read for a while. */
+/* Gives a sign of life. Needed only if nothing is read for DATAHUB_STALLED_NS.
+ * Does not block. */
 DATAHUB_API void datahub_consumer_beat (DatahubConsumer *consumer);
-/* Skips buffers committed longer ago than this; 0: none is too old. */
+/* Skips buffers that were committed longer ago than this, and the delta units
+ * behind them; 0 or less: no limit. Does not block. */
 DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
     int64_t max_age_ns);
 
+/* UUID of the block, 32 hexadecimal digits; owned by @consumer. */
 DATAHUB_API const char *datahub_consumer_get_uuid (DatahubConsumer *consumer);
-DATAHUB_API void datahub_consumer_get_indices (DatahubConsumer *consumer,
-    DatahubIndices *indices);
-DATAHUB_API void datahub_consumer_get_stats (DatahubConsumer *consumer,
-    DatahubConsumerStats *stats);
+/* Snapshots of the indices and of the counters, all 0 in a forked process. Do
+ * not block; the indices cost a system call for each consumer. */
+DATAHUB_API void datahub_consumer_get_indices_sized (DatahubConsumer *consumer,
+    DatahubIndices *indices, size_t indices_size);
+static inline void
+datahub_consumer_get_indices (DatahubConsumer *consumer,
+    DatahubIndices *indices)
+{
+  datahub_consumer_get_indices_sized (consumer, indices, sizeof *indices);
+}
+DATAHUB_API void datahub_consumer_get_stats_sized (DatahubConsumer *consumer,
+    DatahubConsumerStats *stats, size_t stats_size);
+static inline void
+datahub_consumer_get_stats (DatahubConsumer *consumer,
+    DatahubConsumerStats *stats)
+{
+  datahub_consumer_get_stats_sized (consumer, stats, sizeof *stats);
+}
 
 DATAHUB_END_DECLS
 

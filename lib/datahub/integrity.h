@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Looking at a block for what is wrong with it, and putting right what can be. */
+/* Checks of a block, and repair of what dead programs left in it. All functions
+ * work for the blocks of the calling user and may be called from any thread; none
+ * is meant for a streaming thread. docs/integrity.md describes each finding. */
 #ifndef DATAHUB_INTEGRITY_H
 #define DATAHUB_INTEGRITY_H
 
@@ -7,8 +9,7 @@
 
 DATAHUB_BEGIN_DECLS
 
-/* What can be wrong. docs/integrity.md says of each what it means and what to
- * do. */
+/* New kinds are added at the end. */
 typedef enum
 {
   /* the memory contradicts itself */
@@ -26,14 +27,14 @@ typedef enum
   DATAHUB_FINDING_PINS,
   DATAHUB_FINDING_LOCK_WORD,
   DATAHUB_FINDING_LOCK_NAME,
-  /* left by the dead */
+  /* left by dead programs */
   DATAHUB_FINDING_PRODUCER_DEAD,
   DATAHUB_FINDING_BLOCK_LEFTOVER,
   DATAHUB_FINDING_CONSUMER_DEAD,
   DATAHUB_FINDING_LOCK_OWNER_DEAD,
   DATAHUB_FINDING_NAMES_DIRTY,
   DATAHUB_FINDING_POOL_LEFTOVER,
-  /* the living, held up: datahub_block_diagnose() */
+  /* live programs that are held up: datahub_block_diagnose() */
   DATAHUB_FINDING_PRODUCER_WAITS,
   DATAHUB_FINDING_PRODUCER_DROPS,
   DATAHUB_FINDING_PRODUCER_SILENT,
@@ -47,62 +48,67 @@ typedef enum
   DATAHUB_N_FINDINGS
 } DatahubFindingKind;
 
+/* The number of them is frozen. */
 typedef enum
 {
   DATAHUB_SEVERITY_NOTE, /* worth knowing */
-  DATAHUB_SEVERITY_WARNING, /* somebody is slowed down, or will be */
-  DATAHUB_SEVERITY_LEFTOVER, /* the dead left it; it can be cleaned up */
+  DATAHUB_SEVERITY_WARNING, /* a program is slowed down, or will be */
+  DATAHUB_SEVERITY_LEFTOVER, /* a dead program left it; it can be cleaned up */
   DATAHUB_SEVERITY_DAMAGE, /* a program is faulty, or the memory was written to
                             */
   DATAHUB_N_SEVERITIES
 } DatahubSeverity;
 
-/* One thing that is wrong. Its words were made harmless for a terminal. */
+/* One fault. Made by the library, valid during the call. The message contains no
+ * control characters. */
 typedef struct
 {
   DatahubFindingKind kind;
   DatahubSeverity severity;
   uint32_t index; /* of the word, record, row, lock or pool; else 0 */
-  int64_t for_ns; /* for how long, at least or at most as the kind says; < 0:
-                     not known */
-  char message[256]; /* a sentence for a person, with the numbers */
+  int64_t for_ns; /* for how long, at least or at most depending on the kind;
+                     < 0: not known */
+  char message[256]; /* an English sentence with the numbers */
 } DatahubFinding;
 
-/* Called once per finding. */
+/* Called for each finding, in the thread of the caller. */
 typedef void (*DatahubFindingFunc) (const DatahubFinding *finding,
     void *user_data);
 
+/* Filled in by the library. */
 typedef struct
 {
-  uint32_t n_found[DATAHUB_N_SEVERITIES]; /* those not told included */
+  uint32_t n_found[DATAHUB_N_SEVERITIES]; /* with those not reported */
   uint32_t n_untold; /* more of the same kind, counted only */
-  bool truncated; /* so much was wrong that the rest was not looked at */
-  /* what was looked at */
+  bool truncated; /* there were so many faults that the rest was not checked */
+  /* what was checked */
   uint32_t n_words; /* ring and sticky words that lead to a record */
   uint32_t n_checksums; /* verified, good or bad */
   uint32_t n_rows; /* in use */
   uint32_t n_pools;
 } DatahubIntegrityReport;
 
-/* What datahub_block_validate() does beyond its usual looks. */
+/* Checks that datahub_block_validate() makes only on request. */
 typedef enum
 {
-  DATAHUB_VALIDATE_CHECKSUMS = 1 << 0 /* read every byte that has a sum */
+  DATAHUB_VALIDATE_CHECKSUMS = 1 << 0 /* read every byte that has a checksum */
 } DatahubValidateFlags;
 
-/* What a record or a slot is, as far as can be seen from outside. */
+/* The state of a record or a slot, as far as an observer can see it. */
 typedef enum
 {
-  DATAHUB_RECORD_STATE_UNSEEN, /* free, lent to the producing program, or waiting to be
-                           used again: its producer alone knows */
+  DATAHUB_RECORD_STATE_UNSEEN, /* free, lent to the producing program, or waiting
+                                  for reuse: only its producer knows */
   DATAHUB_RECORD_STATE_RING, /* can be read */
-  DATAHUB_RECORD_STATE_CONTEXT, /* out of the ring, but what others stand in, or in
-                            force */
+  DATAHUB_RECORD_STATE_CONTEXT, /* out of the ring, but a sticky record that is in
+                                   effect or referred to */
   DATAHUB_RECORD_STATE_HELD /* out of the ring, kept by consumers that hold it */
 } DatahubRecordState;
 
+/* No row, in members that name one. */
 #define DATAHUB_NO_ROW UINT32_MAX
 
+/* Frozen, as the other elements of DatahubDiagnosis. */
 typedef struct
 {
   uint32_t record;
@@ -111,9 +117,10 @@ typedef struct
   DatahubRecordType type;
   uint32_t n_holders; /* rows that pin it */
   uint32_t holder; /* the first of them, or DATAHUB_NO_ROW */
-  int64_t age_ns; /* since its commit, so nobody holds it for longer; < 0: not
+  int64_t age_ns; /* since its commit, an upper bound of any hold; < 0: not
                      known */
-  int64_t held_ns; /* the same holder at every look since then */
+  int64_t held_ns; /* by the same holder in all diagnoses since then */
+  uint64_t reserved[2]; /* 0 */
 } DatahubRecordInfo;
 
 typedef struct
@@ -125,18 +132,22 @@ typedef struct
   uint64_t sequence; /* of the newest of them */
   uint32_t holder; /* a row that holds one of them, or DATAHUB_NO_ROW */
   int64_t age_ns, held_ns; /* of that one, as in DatahubRecordInfo */
+  uint64_t reserved[2]; /* 0 */
 } DatahubSlotInfo;
 
-/* A row in use, or left in use by the dead. */
+/* A row in use, or left in use by a dead consumer. */
 typedef struct
 {
   DatahubConsumerInfo info;
   bool sleeps; /* for new records */
   uint64_t behind; /* records it has not read */
-  int64_t waiting_ns; /* for how long the next of them is there; < 0: it has
-                         read all, or nobody can tell */
-  int64_t still_ns; /* could have read, and has not, at every look since then */
-  int64_t held_ns; /* the oldest of what it holds, at every look since then */
+  int64_t waiting_ns; /* since when the next of them can be read; < 0: it has
+                         read all, or not known */
+  int64_t still_ns; /* had data available but read nothing, in all diagnoses
+                       since then */
+  int64_t held_ns; /* the oldest record that it holds, in all diagnoses since
+                      then */
+  uint64_t reserved[4]; /* 0 */
 } DatahubRowInfo;
 
 typedef enum
@@ -144,8 +155,8 @@ typedef enum
   DATAHUB_HOLDER_NONE,
   DATAHUB_HOLDER_PRODUCER,
   DATAHUB_HOLDER_CONSUMER,
-  DATAHUB_HOLDER_ABANDONED, /* there to be taken; its last owner died */
-  DATAHUB_HOLDER_UNKNOWN /* the word names nobody */
+  DATAHUB_HOLDER_ABANDONED, /* can be taken; its last owner died */
+  DATAHUB_HOLDER_UNKNOWN /* the word names no participant */
 } DatahubHolder;
 
 typedef struct
@@ -155,23 +166,24 @@ typedef struct
   uint32_t row; /* of a consumer, else DATAHUB_NO_ROW */
   uint32_t thread; /* in the holder's PID namespace */
   bool alive;
-  int64_t held_ns; /* by the same one at every look since then */
+  int64_t held_ns; /* by the same owner in all diagnoses since then */
   uint64_t owner; /* the word itself */
+  uint64_t reserved[2]; /* 0 */
 } DatahubLockInfo;
 
-/* One look at everything in a block. */
+/* The state of everything in a block. Made by the library; owns its arrays. */
 typedef struct
 {
   char channel[DATAHUB_CHANNEL_MAX + 1];
   char uuid[DATAHUB_UUID_TEXT];
-  int64_t at_ns; /* of this look, CLOCK_MONOTONIC */
-  int64_t watched_ns; /* since the look it was compared with; 0: none */
-  uint32_t state; /* DatahubBlockState, as it stands there */
+  int64_t at_ns; /* when it was made, CLOCK_MONOTONIC */
+  int64_t watched_ns; /* since the diagnosis it was compared with; 0: none */
+  uint32_t state; /* DatahubBlockState, as stored in the block */
   bool producer_alive;
   uint32_t producer_waits; /* for room: 1 until consumers read on, 2 until
-                              anything is let go; 3 both */
-  int64_t silent_ns; /* since its last sign of life; < 0: there was none */
-  int64_t idle_ns; /* since its last commit; < 0: there was none */
+                              something is released; 3 both */
+  int64_t silent_ns; /* since the producer's last sign of life; < 0: none */
+  int64_t idle_ns; /* since its last commit; < 0: none */
   uint64_t head, tail;
   uint64_t buffers, dropped;
   uint32_t max_rows;
@@ -181,11 +193,11 @@ typedef struct
   uint32_t n_records;
   DatahubSlotInfo *slots; /* of all pools, by generation */
   uint32_t n_slots;
-  uint32_t n_slots_omitted; /* there are more than anybody would list */
+  uint32_t n_slots_omitted; /* slots beyond the largest list */
   DatahubLockInfo locks[DATAHUB_N_SPINLOCKS];
 } DatahubDiagnosis;
 
-/* What is cleaned up after the dead. */
+/* Actions of datahub_block_repair(). New kinds are added at the end. */
 typedef enum
 {
   DATAHUB_REPAIR_ROW,
@@ -198,53 +210,94 @@ typedef enum
 
 typedef enum
 {
-  DATAHUB_REPAIR_DRY_RUN = 1 << 0, /* only say what would be done */
+  DATAHUB_REPAIR_DRY_RUN = 1 << 0, /* only report what would be done */
   DATAHUB_REPAIR_CLOSE_DEAD = 1 << 1 /* close a dead producer's block for good:
-                                        no successor goes on with it */
+                                        no successor can adopt it */
 } DatahubRepairFlags;
 
+/* One action. Made by the library, valid during the call. */
 typedef struct
 {
   DatahubRepairKind kind;
   uint32_t index; /* of the row or lock; how many files */
-  char message[256]; /* a sentence for a person */
+  char message[256]; /* an English sentence */
 } DatahubRepair;
 
-/* Called once per action. */
+/* Called for each action, in the thread of the caller. */
 typedef void (*DatahubRepairFunc) (const DatahubRepair *action,
     void *user_data);
 
-/* One thing that somebody holds. */
+/* What datahub_block_release() can release. */
 typedef enum
 {
   DATAHUB_HELD_ROW, /* row: all that a consumer has */
   DATAHUB_HELD_RECORD, /* row, record: one record that a row holds */
-  DATAHUB_HELD_SLOT, /* pool, slot: whatever consumers hold in it */
+  DATAHUB_HELD_SLOT, /* pool, slot: all that consumers hold in it */
   DATAHUB_HELD_LOCK /* lock */
 } DatahubHeldKind;
 
+/* Set up by datahub_held_thing_init(). */
 typedef struct
 {
+  size_t struct_size; /* set by datahub_held_thing_init() */
   DatahubHeldKind kind;
-  uint32_t row, record, pool, slot, lock; /* as the kind says */
-  uint64_t holder; /* who is meant: id of a consumer, owner word of a lock; 0:
-                      whoever holds it */
+  uint32_t row, record, pool, slot, lock; /* those that the kind needs */
+  uint64_t holder; /* the expected holder: id of a consumer, owner word of a
+                      lock; 0: any */
 } DatahubHeldThing;
 
+/* The short, stable name of a kind, as "ring-word", for logs and scripts; static,
+ * "unknown" for a kind of a later version. */
 DATAHUB_API const char *datahub_finding_name (DatahubFindingKind kind);
-DATAHUB_API DatahubResult datahub_block_validate (const char *channel,
+DATAHUB_API const char *datahub_repair_name (DatahubRepairKind kind);
+
+/* Checks a block against the rules of its layout as an observer, also while it is
+ * in use; takes some milliseconds, or as long as it takes to read the payload
+ * (DATAHUB_VALIDATE_CHECKSUMS in @flags). @func may be NULL; it gets at most 8
+ * findings of a kind. Damage is a finding and OK; fails with NAME, NOT_FOUND,
+ * DENIED, VERSION, TIMEOUT or SYSTEM. */
+DATAHUB_API DatahubResult datahub_block_validate_sized (const char *channel,
     uint32_t flags, DatahubFindingFunc func, void *user_data,
-    DatahubIntegrityReport *report, DatahubError *error);
+    DatahubIntegrityReport *report, size_t report_size, DatahubError *error);
+static inline DatahubResult
+datahub_block_validate (const char *channel, uint32_t flags,
+    DatahubFindingFunc func, void *user_data, DatahubIntegrityReport *report,
+    DatahubError *error)
+{
+  return datahub_block_validate_sized (channel, flags, func, user_data, report,
+      sizeof *report, error);
+}
+/* Describes every record, slot, row and lock, as an observer. With @before, an
+ * earlier diagnosis of the block, what did not move since then is reported to
+ * @func, which may be NULL. The caller frees @diagnosis, NULL on failure. Blocks
+ * and fails as datahub_block_inspect(). */
 DATAHUB_API DatahubResult datahub_block_diagnose (const char *channel,
     const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data,
     DatahubDiagnosis **diagnosis, DatahubError *error);
+/* Frees @diagnosis, which may be NULL. */
 DATAHUB_API void datahub_diagnosis_free (DatahubDiagnosis *diagnosis);
 
-/* These change a block; but never what somebody alive has. */
-DATAHUB_API const char *datahub_repair_name (DatahubRepairKind kind);
+/* Cleans up what dead programs left in a block (DATAHUB_REPAIR_... in @flags);
+ * never takes anything from a live one, by the evidence of kernel locks. Waits up
+ * to @timeout_ns for another repair, then BUSY. @func may be NULL; @n_done is the
+ * number of actions. Fails also as datahub_block_inspect(); DENIED for a strict
+ * block. */
 DATAHUB_API DatahubResult datahub_block_repair (const char *channel,
     uint32_t flags, int64_t timeout_ns, DatahubRepairFunc func, void *user_data,
     uint32_t *n_done, DatahubError *error);
+
+/* Sets @thing to @kind, any holder, and 0. @struct_size is that of the caller's
+ * structure. */
+DATAHUB_API void datahub_held_thing_init_sized (DatahubHeldThing *thing,
+    size_t struct_size, DatahubHeldKind kind);
+static inline void
+datahub_held_thing_init (DatahubHeldThing *thing, DatahubHeldKind kind)
+{
+  datahub_held_thing_init_sized (thing, sizeof *thing, kind);
+}
+/* Releases one thing that a dead program holds. BUSY: its holder lives, or
+ * another repair went on for 2 s; NOT_FOUND: it is not held, or by another than
+ * the expected holder; INVALID; else as datahub_block_repair(). */
 DATAHUB_API DatahubResult datahub_block_release (const char *channel,
     const DatahubHeldThing *thing, DatahubError *error);
 

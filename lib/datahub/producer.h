@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writing a block. One thread at a time commits; all other functions may be
+ * called from any thread. Of a process that was forked off, every call fails with
+ * FORKED or does nothing. */
 #ifndef DATAHUB_PRODUCER_H
 #define DATAHUB_PRODUCER_H
 
@@ -8,7 +11,7 @@ DATAHUB_BEGIN_DECLS
 
 typedef struct _DatahubProducer DatahubProducer;
 
-/* What pages payload is to be on. Whether it is: page_size of the statistics. */
+/* Pages wanted for the payload; those in use are page_size of the statistics. */
 typedef enum
 {
   DATAHUB_HUGEPAGES_ADVISE = 0, /* transparent ones, where the system has any */
@@ -20,26 +23,29 @@ typedef enum
 /* Set up by datahub_producer_options_init(); 0 means "automatic" throughout. */
 typedef struct
 {
-  uint64_t slot_size; /* bytes a payload must fit in; required */
-  uint32_t slots; /* payload slots of the first pool; auto: 32 */
-  uint32_t ring_size; /* records kept; a power of two */
+  size_t struct_size; /* set by datahub_producer_options_init() */
+  uint64_t slot_size; /* bytes that a payload must fit in; required, > 0 */
+  uint32_t slots; /* payload slots of the first pool; auto: 32, up to 128 of
+                     small ones, fewer if memory is short */
+  uint32_t ring_size; /* records kept; a power of two, 4 to 32768 */
   uint64_t max_bytes; /* of all pools; auto: half of the file system */
-  uint32_t max_consumers; /* rows; auto: 128, at most 256 */
+  uint32_t max_consumers; /* auto: 128, at most DATAHUB_MAX_CONSUMERS */
   uint32_t max_pinned; /* largest quota a consumer may ask for; auto: 8 */
   bool pack; /* several small payloads share a slot */
-  uint32_t mode; /* file permissions; auto: 0600 */
-  int64_t block_timeout_ns; /* eviction of a reliable consumer; < 0 never */
-  const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL */
+  uint32_t mode; /* file permissions, at most 0666; auto: 0600 */
+  int64_t block_timeout_ns; /* until a reliable consumer that holds the producer
+                               up is evicted; init: 5 s; < 0: never */
+  const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL; not kept */
   DatahubChecksum checksum; /* of each record; reads every byte once */
-  uint32_t zone_size; /* flexible zone: bytes only the producer writes */
-  uint32_t shared_zone_size; /* flexible zone: bytes anybody writes, locked */
+  uint32_t zone_size; /* flexible zone: bytes that only the producer writes */
+  uint32_t shared_zone_size; /* flexible zone: bytes that all write, locked */
   DatahubHugePages hugepages;
-  bool adopt; /* go on with a dead predecessor's block if it fits; init: true */
-  bool strict; /* sealed memory without names, handed out by the producer */
+  bool adopt; /* take over a dead producer's block if it fits; init: true */
+  bool strict; /* sealed memory without names, passed on by the producer */
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is
- * ended once, by datahub_producer_abort() or by a releasing commit. */
+ * ended once, by datahub_producer_abort() or by a releasing commit. Frozen. */
 typedef struct
 {
   uint8_t *data;
@@ -49,26 +55,31 @@ typedef struct
   uint32_t slot;
 } DatahubSlot;
 
+/* Frozen. */
 typedef struct
 {
   const DatahubSlot *slot;
   uint64_t offset; /* of the valid bytes, from slot->data */
-  uint64_t size;
+  uint64_t size; /* bytes */
 } DatahubCommitMemory;
 
+/* Set up by datahub_commit_init(). Nothing that it points to is needed after the
+ * commit. Times are in nanoseconds, DATAHUB_NONE: not set. */
 typedef struct
 {
+  size_t struct_size; /* set by datahub_commit_init() */
   DatahubRecordType type;
-  uint32_t flags;
-  uint64_t pts, dts, duration, offset, offset_end; /* DATAHUB_NONE: unset */
-  int64_t instant_ns; /* CLOCK_MONOTONIC instant of the running time; signed */
-  uint32_t n_memories;
+  uint32_t flags; /* DATAHUB_FLAG_... and the user's */
+  uint64_t pts, dts, duration, offset, offset_end;
+  int64_t instant_ns; /* CLOCK_MONOTONIC instant of the running time; signed;
+                         INT64_MIN: not set */
+  uint32_t n_memories; /* 0 to DATAHUB_MAX_MEMORIES */
   DatahubCommitMemory memories[DATAHUB_MAX_MEMORIES];
-  /* Metas of a buffer, or the body of an event: copied by the commit. */
+  /* Metas of a buffer or body of an event, meta_size bytes: copied. */
   const void *meta;
   uint32_t meta_size;
-  /* The commit ends the loans of its memories, each once; no other record of the
-   * batch may be of them then. */
+  /* The commit ends the loans of its memories, each once. No other record of the
+   * batch may contain them then. */
   bool release;
 } DatahubCommit;
 
@@ -82,13 +93,15 @@ typedef enum
   DATAHUB_WAIT_ALL = 15
 } DatahubWait;
 
-/* What consumers ask of the producing pipeline. */
+/* Requests of consumers to the producing pipeline. */
 typedef enum
 {
   DATAHUB_REQUEST_KEYFRAME = 1 << 0,
   DATAHUB_REQUEST_RECONFIGURE = 1 << 1
 } DatahubRequest;
 
+/* Counters since the block was created, and the present state. Filled in by the
+ * library. */
 typedef struct
 {
   uint64_t commits; /* buffers committed */
@@ -100,10 +113,11 @@ typedef struct
   uint64_t waits; /* times the producer slept for room */
   uint64_t wakes; /* wake system calls */
   uint64_t growths; /* pools added after the first */
-  uint64_t given_up; /* buffers that went early, for what is worth more */
+  uint64_t given_up; /* buffers discarded early to make room for buffers of a
+                        higher priority */
   uint64_t bytes_used; /* shared memory of all pools now */
   uint64_t max_bytes;
-  uint64_t slot_size;
+  uint64_t slot_size; /* bytes; of the newest payload pool */
   uint32_t slots;
   uint32_t free_slots;
   uint32_t ring_size;
@@ -112,56 +126,130 @@ typedef struct
   uint64_t incarnation; /* 1, and one more for each adoption */
 } DatahubProducerStats;
 
-DATAHUB_API void datahub_producer_options_init (DatahubProducerOptions
-        *options);
+/* Sets the defaults; `slot_size` stays 0 and must be set. @struct_size is that of
+ * the caller's structure. */
+DATAHUB_API void datahub_producer_options_init_sized (
+    DatahubProducerOptions *options, size_t struct_size);
+static inline void
+datahub_producer_options_init (DatahubProducerOptions *options)
+{
+  datahub_producer_options_init_sized (options, sizeof *options);
+}
+/* Sets up a record of @type without memories, metas, flags and times. */
+DATAHUB_API void datahub_commit_init_sized (DatahubCommit *commit,
+    size_t struct_size, DatahubRecordType type);
+static inline void
+datahub_commit_init (DatahubCommit *commit, DatahubRecordType type)
+{
+  datahub_commit_init_sized (commit, sizeof *commit, type);
+}
+
+/* Builds a block, not visible yet, or takes over that of a dead producer.
+ * @options are copied. Allocates all memory; takes up to 0.2 s if the name is
+ * taken. The caller closes @producer, which is NULL on failure: NAME, INVALID,
+ * NO_SPACE, TOO_BIG or SYSTEM. */
 DATAHUB_API DatahubResult datahub_producer_create (const char *channel,
     const DatahubProducerOptions *options, DatahubProducer **producer,
     DatahubError *error);
+/* Makes the block visible under its name, once; takes up to 0.2 s. Fails with
+ * BUSY if a live producer has the name, else SYSTEM or FORKED; the producer can
+ * then only be closed. */
 DATAHUB_API DatahubResult datahub_producer_publish (DatahubProducer *producer,
     DatahubError *error);
+/* Closes the block and ends all waits; NULL is ignored. Consumers read what was
+ * committed. Loans stay valid until abort. Takes up to 0.3 s if a consumer has
+ * not opened the newest pool. */
 DATAHUB_API void datahub_producer_close (DatahubProducer *producer);
+/* Keeps the handle alive after a close by another thread; calls then fail with
+ * CLOSED. Each ref is followed by one unref. Do not block. */
 DATAHUB_API DatahubProducer *datahub_producer_ref (DatahubProducer *producer);
 DATAHUB_API void datahub_producer_unref (DatahubProducer *producer);
 
+/* Lends @size writable bytes or more; the caller ends the loan. Any number of
+ * loans, in any order. Waits only for reliable consumers, ended by WAIT_ACQUIRE.
+ * TIMEOUT, INTERRUPTED, DROPPED (nothing to wait for), CLOSED, or TOO_BIG,
+ * NO_SPACE, SYSTEM, FORKED. */
 DATAHUB_API DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,
     int64_t timeout_ns, DatahubSlot *slot, DatahubError *error);
-/* The same for a buffer of which the record flags are known. */
+/* As datahub_producer_acquire_slot() for a record with @flags: when slots are
+ * short, a droppable buffer or a delta unit does not replace a keyframe. */
 DATAHUB_API DatahubResult
 datahub_producer_acquire_slot_for (DatahubProducer *producer, uint64_t size,
     uint32_t flags, int64_t timeout_ns, DatahubSlot *slot, DatahubError *error);
+/* Ends a loan; records that were committed of it stay. Also after the close. Does
+ * not block. */
 DATAHUB_API void datahub_producer_abort (DatahubProducer *producer,
     const DatahubSlot *slot);
+/* Publishes one record; @sequence may be NULL. Waits only for reliable consumers
+ * that need the oldest record, ended by WAIT_COMMIT. The loans stay the caller's
+ * unless `release` is set and the result is OK. TIMEOUT, INTERRUPTED, DROPPED,
+ * CLOSED, or INVALID, TOO_BIG, NO_SPACE, SYSTEM, FORKED. */
 DATAHUB_API DatahubResult datahub_producer_commit (DatahubProducer *producer,
     const DatahubCommit *record, int64_t timeout_ns, uint64_t *sequence,
     DatahubError *error);
+/* Publishes @n_records at once or none; 1 to datahub_producer_get_batch_max().
+ * Otherwise as datahub_producer_commit(). */
 DATAHUB_API DatahubResult
 datahub_producer_commit_batch (DatahubProducer *producer,
     const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
     uint64_t *first_sequence, DatahubError *error);
+/* Live consumers skip what they have not read; all see the next record marked
+ * `flushed`. EOS and segment are forgotten. Does not block. OK or FORKED. */
 DATAHUB_API DatahubResult datahub_producer_flush (DatahubProducer *producer);
 
+/* While @interrupted is true, the DATAHUB_WAIT_... kinds of calls in @waits
+ * return INTERRUPTED instead of waiting. Does not block. */
 DATAHUB_API void datahub_producer_set_interrupted (DatahubProducer *producer,
     uint32_t waits, bool interrupted);
+/* Waits until @n_consumers live consumers have joined: they miss nothing that is
+ * committed from now on. Ended by WAIT_CONSUMERS. OK, TIMEOUT, INTERRUPTED,
+ * FORKED. */
 DATAHUB_API DatahubResult
 datahub_producer_wait_consumers (DatahubProducer *producer,
     uint32_t n_consumers, int64_t timeout_ns);
+/* Waits until consumers joined, left or sent a request, and cleans the rows of
+ * dead consumers. @seen is 0 at first, renewed with OK. Ended by WAIT_ATTENTION.
+ * OK, TIMEOUT, INTERRUPTED, FORKED. */
 DATAHUB_API DatahubResult
 datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     int64_t timeout_ns);
+/* Fills in one of @infos for each live consumer that joined, evicted ones too; at
+ * most @max_infos. Returns how many. Does not block. */
 DATAHUB_API uint32_t datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos);
+/* Returns the DATAHUB_REQUEST_... bits that consumers sent since the last call.
+ * Does not block. */
 DATAHUB_API uint32_t datahub_producer_take_requests (DatahubProducer *producer);
 
+/* Adds buffers that the caller did not commit to the statistics. The commits and
+ * acquire_slot_for count those that end with DROPPED themselves. */
 DATAHUB_API void datahub_producer_count_dropped (DatahubProducer *producer,
     uint64_t n_buffers);
+/* UUID of the block, 32 hexadecimal digits; owned by @producer. */
 DATAHUB_API const char *datahub_producer_get_uuid (DatahubProducer *producer);
+/* Records that one commit may have: 1 to DATAHUB_MAX_BATCH; half of the ring. */
 DATAHUB_API uint32_t datahub_producer_get_batch_max (DatahubProducer *producer);
+/* Bytes of a slot of the newest payload pool. */
 DATAHUB_API uint64_t datahub_producer_get_slot_size (DatahubProducer *producer);
-DATAHUB_API void datahub_producer_get_indices (DatahubProducer *producer,
-    DatahubIndices *indices);
-DATAHUB_API void datahub_producer_get_stats (DatahubProducer *producer,
-    DatahubProducerStats *stats);
+/* Snapshots of the indices and of the counters, all 0 in a forked process. Do
+ * not block; the indices cost a system call for each consumer. */
+DATAHUB_API void datahub_producer_get_indices_sized (DatahubProducer *producer,
+    DatahubIndices *indices, size_t indices_size);
+static inline void
+datahub_producer_get_indices (DatahubProducer *producer,
+    DatahubIndices *indices)
+{
+  datahub_producer_get_indices_sized (producer, indices, sizeof *indices);
+}
+DATAHUB_API void datahub_producer_get_stats_sized (DatahubProducer *producer,
+    DatahubProducerStats *stats, size_t stats_size);
+static inline void
+datahub_producer_get_stats (DatahubProducer *producer,
+    DatahubProducerStats *stats)
+{
+  datahub_producer_get_stats_sized (producer, stats, sizeof *stats);
+}
 
 DATAHUB_END_DECLS
 

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the other headers share: results, errors, limits, small structures.
+ *
+ * Structures come in four kinds; docs/api.md has the rules.
+ *   filled in by the caller   first member struct_size, set by ..._init()
+ *   filled in by the library  written up to a size that the header passes
+ *   frozen                    the size never changes; marked so below
+ *   made by the library       may grow at the end; never copied by value
+ */
 #ifndef DATAHUB_TYPES_H
 #define DATAHUB_TYPES_H
 
@@ -18,21 +26,29 @@
 
 /* "No value" of every 64-bit time and offset, as GST_CLOCK_TIME_NONE. */
 #define DATAHUB_NONE UINT64_MAX
-/* Timeouts are int64 nanoseconds of CLOCK_MONOTONIC: 0 tries, < 0 waits for
- * ever (in slices; every wait can be interrupted). */
+/* Timeouts are int64 nanoseconds of CLOCK_MONOTONIC: 0 tries once, < 0 waits
+ * without a limit. A wait ends early if it is interrupted. */
 #define DATAHUB_FOREVER INT64_C (-1)
+/* Memories of one record. */
 #define DATAHUB_MAX_MEMORIES 4
+/* Records of one commit; a block with a small ring may allow fewer, see
+ * datahub_producer_get_batch_max(). */
+#define DATAHUB_MAX_BATCH 64u
+/* Rows of the consumer table; a block may have fewer. */
+#define DATAHUB_MAX_CONSUMERS 256u
+/* Bytes of the secret of a block. */
 #define DATAHUB_SECRET_SIZE 32
+/* Characters of a channel's name. */
 #define DATAHUB_CHANNEL_MAX 64
 #define DATAHUB_UUID_TEXT 33 /* 32 hexadecimal digits and the end */
-#define DATAHUB_CONSUMER_NAME_MAX 40
-/* A live consumer without a sign of life for so long shows as stalled. */
+#define DATAHUB_CONSUMER_NAME_MAX 40 /* with the end */
+/* A live consumer without a sign of life for this long is marked as stalled. */
 #define DATAHUB_STALLED_NS INT64_C (3000000000)
 
 DATAHUB_BEGIN_DECLS
 
-/* Outcomes below DATAHUB_ERROR_FIRST are ordinary; the others are failures and
- * fill in a DatahubError. */
+/* Values below DATAHUB_ERROR_FIRST are ordinary outcomes, the others are
+ * failures. */
 typedef enum
 {
   DATAHUB_OK = 0,
@@ -41,30 +57,33 @@ typedef enum
   DATAHUB_CLOSED, /* the producer closed the block; nothing is left */
   DATAHUB_PRODUCER_LOST, /* the producer died; nothing is left to read */
   DATAHUB_EVICTED, /* this reliable consumer held the producer too long */
-  DATAHUB_DROPPED, /* no room within max-bytes and nobody to wait for */
-  DATAHUB_OWNER_DIED, /* done, but who had it before died: check the data */
+  DATAHUB_DROPPED, /* no room within max-bytes, no consumer to wait for */
+  DATAHUB_OWNER_DIED, /* done, but the previous owner died: check the data */
 
   DATAHUB_ERROR_FIRST = 64,
   DATAHUB_ERROR_NAME = 64, /* the channel name is not allowed */
-  DATAHUB_ERROR_INVALID, /* an argument makes no sense */
+  DATAHUB_ERROR_INVALID, /* an argument is not valid */
   DATAHUB_ERROR_NOT_FOUND, /* no such block */
   DATAHUB_ERROR_BUSY, /* a live producer has the name; or handle in use */
   DATAHUB_ERROR_DENIED, /* owner, mode or secret forbid it */
   DATAHUB_ERROR_NO_SPACE, /* the shared memory file system is full */
-  DATAHUB_ERROR_VERSION, /* the block speaks another version */
+  DATAHUB_ERROR_VERSION, /* the block is of another version */
   DATAHUB_ERROR_CORRUPT, /* the block contradicts itself */
   DATAHUB_ERROR_TOO_BIG, /* cannot fit even when everything is free */
   DATAHUB_ERROR_FULL, /* the consumer table is full */
   DATAHUB_ERROR_FORKED, /* the handle belongs to the parent process */
   DATAHUB_ERROR_SYSTEM, /* a system call failed; see sys_errno */
-  DATAHUB_ERROR_CHECKSUM /* a record does not match what was stamped on it */
+  DATAHUB_ERROR_CHECKSUM /* a record does not match its checksum */
 } DatahubResult;
 
+/* Frozen. Each function that takes one, which may be NULL, sets `code` to its
+ * result, DATAHUB_OK included. The other members are set unless it is
+ * DATAHUB_OK. It needs no initialisation. */
 typedef struct
 {
   DatahubResult code;
-  int sys_errno; /* 0 where no system call was to blame */
-  char message[320]; /* a sentence for a person, with the numbers */
+  int sys_errno; /* 0: no system call failed */
+  char message[320]; /* an English sentence with the numbers */
 } DatahubError;
 
 typedef enum
@@ -79,7 +98,7 @@ typedef enum
   DATAHUB_RECORD_EVENT /* any other serialized event */
 } DatahubRecordType;
 
-/* Stamped on each record at commit, checked before it is delivered. */
+/* Computed over each record at commit, checked before it is delivered. */
 typedef enum
 {
   DATAHUB_CHECKSUM_NONE = 0,
@@ -87,8 +106,8 @@ typedef enum
   DATAHUB_CHECKSUM_BLAKE2B
 } DatahubChecksum;
 
-/* What a record stands in: the sticky records in force when it was committed.
- */
+/* The sticky records that are in effect when a record is committed. The number
+ * of them is frozen. */
 typedef enum
 {
   DATAHUB_CONTEXT_STREAM_START,
@@ -108,35 +127,38 @@ typedef enum
 typedef enum
 {
   DATAHUB_CONSUMER_FREE = 0,
-  DATAHUB_CONSUMER_CLAIMED,
+  DATAHUB_CONSUMER_CLAIMED, /* joining */
   DATAHUB_CONSUMER_ACTIVE,
   DATAHUB_CONSUMER_EVICTED,
-  DATAHUB_CONSUMER_LEAVING
+  DATAHUB_CONSUMER_LEAVING /* closed, still holds leases */
 } DatahubConsumerState;
 
-/* One row of the consumer table, as the producer or an inspector sees it. */
+/* One row of the consumer table, as the producer or an inspector sees it.
+ * Frozen: arrays and other structures contain it. */
 typedef struct
 {
-  uint32_t row;
+  uint32_t row; /* 0 to DATAHUB_MAX_CONSUMERS - 1 */
   uint64_t id; /* row and incarnation: never the same for two consumers */
   DatahubConsumerState state;
   bool alive; /* by the kernel's lock, not by a timeout */
   bool reliable;
-  bool notify; /* wants to hear "data-ready" through the broker */
+  bool notify; /* requests "data-ready" notifications through the broker */
   bool stalled; /* alive, but no sign of life for DATAHUB_STALLED_NS */
-  int32_t pid; /* as the consumer says; in its own PID namespace */
+  int32_t pid; /* as the consumer wrote it; in its own PID namespace */
   char name[DATAHUB_CONSUMER_NAME_MAX];
-  uint64_t received;
-  uint64_t lost;
-  uint64_t expired; /* skipped for their age */
-  uint64_t cursor; /* next sequence it will read */
-  uint32_t pins; /* records it holds */
-  uint32_t quota; /* slots it may hold without a copy */
-  uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of its last sign of life */
-  uint64_t silent_ns; /* passed since then */
+  uint64_t received; /* buffers */
+  uint64_t lost; /* buffers */
+  uint64_t expired; /* buffers skipped because of their age */
+  uint64_t cursor; /* next sequence to read */
+  uint32_t pins; /* records held */
+  uint32_t quota; /* slots that may be held without a copy */
+  uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of the last sign of life */
+  uint64_t silent_ns; /* time since then */
+  uint64_t reserved[8]; /* 0 */
 } DatahubConsumerInfo;
 
-/* The raw indices of a stream, under the names they have elsewhere. */
+/* The raw indices of a stream, under the names of other shared-memory rings.
+ * Filled in by the library. */
 typedef struct
 {
   uint64_t write_index; /* sequence that the next record will get */
@@ -147,7 +169,10 @@ typedef struct
   uint32_t active_consumer_count; /* by kernel locks, so never stale */
 } DatahubIndices;
 
+/* The short, stable name of @result, as "not-found", for logs and JSON; static,
+ * never NULL. Any thread. */
 DATAHUB_API const char *datahub_result_name (DatahubResult result);
+/* CRC-32C of @size bytes, as DATAHUB_CHECKSUM_CRC32C computes it. Any thread. */
 DATAHUB_API uint32_t datahub_crc32c (const void *bytes, size_t size);
 
 DATAHUB_END_DECLS

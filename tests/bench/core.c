@@ -70,7 +70,8 @@ consumer_new (bool reliable)
 }
 
 /* All of a record but its memory: not what is measured. */
-static DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
+static DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+  .type = DATAHUB_RECORD_BUFFER,
   .pts = DATAHUB_NONE,
   .dts = DATAHUB_NONE,
   .duration = DATAHUB_NONE,

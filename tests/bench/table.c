@@ -215,7 +215,8 @@ slot (void)
               &loan, &error),
         "acquire");
     memcpy (loan.data, bytes, SLOT_SIZE);
-    DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
+    DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+      .type = DATAHUB_RECORD_BUFFER,
       .n_memories = 1,
       .memories = { { .slot = &loan, .size = SLOT_SIZE } },
       .release = true };
@@ -328,7 +329,8 @@ notify (void)
   }
   DatahubHub *hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
   datahub_hub_register_block (hub, CHANNEL,
-      datahub_producer_get_uuid (producer), NULL, NULL);
+      datahub_producer_get_uuid (producer), NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, &failed)
       || !datahub_hub_wait_connected (hub, PATIENCE_NS, NULL, &failed))
     fprintf (stderr, "table: no hub: %s\n", failed->message);

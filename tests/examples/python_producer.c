@@ -49,7 +49,8 @@ fill (uint8_t *data, size_t size)
 static DatahubCommit
 empty_record (DatahubRecordType type)
 {
-  DatahubCommit record = { .type = type,
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = type,
     .pts = DATAHUB_NONE,
     .dts = DATAHUB_NONE,
     .duration = DATAHUB_NONE,

@@ -31,7 +31,8 @@ commit_one (DatahubProducer *producer, DatahubRecordType type,
     const DatahubSlot *slot)
 {
   DatahubError error;
-  DatahubCommit commit = { .type = type,
+  DatahubCommit commit = { .struct_size = sizeof (DatahubCommit),
+    .type = type,
     .meta = "text",
     .meta_size = 5,
     .n_memories = slot ? 1 : 0,

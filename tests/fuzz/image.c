@@ -89,7 +89,10 @@ static void
 commit_text (DatahubProducer *producer, DatahubRecordType type,
     const void *text, uint32_t size)
 {
-  DatahubCommit commit = { .type = type, .meta = text, .meta_size = size };
+  DatahubCommit commit = { .struct_size = sizeof (DatahubCommit),
+    .type = type,
+    .meta = text,
+    .meta_size = size };
   CHECK (datahub_producer_commit (producer, &commit, 0, NULL, &err)
       == DATAHUB_OK);
 }
@@ -98,7 +101,8 @@ static void
 commit_payload (DatahubProducer *producer, uint32_t n_memories)
 {
   DatahubSlot slot;
-  DatahubCommit commit = { .type = DATAHUB_RECORD_BUFFER,
+  DatahubCommit commit = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_BUFFER,
     .n_memories = n_memories,
     .meta = "metas",
     .meta_size = 6,

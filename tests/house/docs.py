@@ -86,7 +86,7 @@ def tests(build):
 def names():
     page = ROOT / "docs" / "environment.md"
     text = page.read_text()
-    outcomes = re.findall(r'\{ DATAHUB_\w+, "([a-z-]+)" \}',
+    outcomes = re.findall(r'\{ DATAHUB_\w+,\s*"([a-z-]+)",',
                           (ROOT / "lib/core/base/result.c").read_text())
     variables = set()
     for folder in ("lib", "gst"):

@@ -69,7 +69,8 @@ def wrong_include(path, name, quoted):
     if ".." in name.split("/"):
         yield f"includes {name}: name the folder from lib/ on"
     elif used == PUBLIC:
-        if not (ROOT / "lib" / name).is_file():
+        if not any((ROOT / "lib" / (name + made)).is_file()
+                   for made in ("", ".in")):
             yield f"includes {name}, which is no public header"
     elif used in LEVEL:
         if used == user:
@@ -221,7 +222,8 @@ def code_of(path):
 
 def public_names():
     names = set(BUILD_MACROS)
-    for path in c_files(f"lib/{PUBLIC}/"):
+    made = pathlib.Path("lib", PUBLIC, "version.h.in")
+    for path in [*c_files(f"lib/{PUBLIC}/"), made]:
         code = code_of(path)
         names |= set(PUBLIC_NAME.findall(code))
         for kind, prefix, name in re.findall(

@@ -173,7 +173,8 @@ find_held (DatahubHeldThing *thing)
     for (uint32_t i = 0; i < diagnosis->n_records && !found; i++) {
       found = !diagnosis->rows[r].info.alive
           && diagnosis->records[i].holder == diagnosis->rows[r].info.row;
-      *thing = (DatahubHeldThing){ .kind = DATAHUB_HELD_RECORD,
+      *thing = (DatahubHeldThing){ .struct_size = sizeof (DatahubHeldThing),
+        .kind = DATAHUB_HELD_RECORD,
         .row = diagnosis->rows[r].info.row,
         .record = diagnosis->records[i].record,
         .holder = diagnosis->rows[r].info.id };

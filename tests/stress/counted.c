@@ -61,7 +61,8 @@ static void
 commit_one (DatahubProducer *producer, uint64_t size)
 {
   DatahubSlot slot;
-  DatahubCommit commit = { .type = DATAHUB_RECORD_BUFFER };
+  DatahubCommit commit = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_BUFFER };
   must (datahub_producer_acquire_slot (producer, size, DATAHUB_FOREVER, &slot,
             &error),
       "slot");
@@ -78,7 +79,8 @@ static void
 producer (CheckParent *parent)
 {
   const Case *as = parent->data;
-  DatahubCommit eos = { .type = DATAHUB_RECORD_EOS };
+  DatahubCommit eos = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_EOS };
   DatahubProducer *producer = start_producer (as, 16);
   bool counted;
   check_ready (parent);

@@ -110,7 +110,8 @@ fill (DatahubProducer *producer, uint64_t epoch, uint64_t number,
     DatahubError *error)
 {
   Shape shape = shape_of (epoch, number);
-  *record = (DatahubCommit){ .type = DATAHUB_RECORD_BUFFER,
+  *record = (DatahubCommit){ .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_BUFFER,
     .pts = epoch,
     .dts = ~epoch,
     .duration = DATAHUB_NONE,
@@ -172,7 +173,8 @@ DatahubResult
 random_records_send_event (DatahubProducer *producer, DatahubRecordType type,
     uint64_t epoch, int64_t timeout_ns, DatahubError *error)
 {
-  DatahubCommit record = { .type = type,
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = type,
     .pts = epoch,
     .dts = DATAHUB_NONE,
     .duration = DATAHUB_NONE,

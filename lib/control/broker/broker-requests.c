@@ -363,8 +363,8 @@ handle_consumer_joined (BrokerCall *call, GError **error)
   joined = block_entry_join (block, call->client, id, label);
   if (!joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "block %s has %d consumers, which is the limit", block->name,
-        MAX_CONSUMERS_PER_BLOCK);
+        "block %s has %u consumers, which is the limit", block->name,
+        DATAHUB_MAX_CONSUMERS);
   broker_tell_consumer (call->broker, "consumer-added", block, joined, NULL);
   return TRUE;
 }

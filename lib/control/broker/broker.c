@@ -235,30 +235,12 @@ broker_set_embedded (DatahubBroker *broker)
   broker->embedded = TRUE;
 }
 
-/**
- * datahub_broker_new:
- *
- * Creates a broker of the user. It serves no clients before
- * datahub_broker_start().
- *
- * Returns: (transfer full): a broker
- */
 DatahubBroker *
 datahub_broker_new (void)
 {
   return g_object_new (DATAHUB_TYPE_BROKER, NULL);
 }
 
-/**
- * datahub_broker_add_endpoint:
- * @broker: a broker that is not started
- * @endpoint: `ipc:///path` or `tcp://host:port`
- * @error: return location for a #GError
- *
- * Serves @endpoint too, beside the user's own in the runtime directory.
- *
- * Returns: whether @endpoint can be one
- */
 gboolean
 datahub_broker_add_endpoint (DatahubBroker *broker, const char *endpoint,
     GError **error)
@@ -386,12 +368,6 @@ datahub_broker_stop (DatahubBroker *broker)
   g_clear_pointer (&broker->thread, g_thread_join);
 }
 
-/**
- * datahub_broker_is_running:
- * @broker: a broker
- *
- * Returns: whether it serves; an embedded one may have made way for another
- */
 gboolean
 datahub_broker_is_running (DatahubBroker *broker)
 {
@@ -401,12 +377,6 @@ datahub_broker_is_running (DatahubBroker *broker)
   return running;
 }
 
-/**
- * datahub_broker_get_endpoints:
- * @broker: a started broker
- *
- * Returns: (transfer full): where it serves, with the ports it was given
- */
 char **
 datahub_broker_get_endpoints (DatahubBroker *broker)
 {

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define MAX_CONSUMER_ROWS 256
-
 /* Of the block @name, if it is still the one called @uuid. Examines files; does
  * not wait. */
 Evidence
@@ -33,8 +31,8 @@ ask_for_consumers (ConsumersEvidence *all, const char *name, const char *uuid)
 {
   if (evidence_of_block (name, uuid) == EVIDENCE_GONE)
     return EVIDENCE_GONE;
-  all->rows = g_new0 (DatahubConsumerInfo, MAX_CONSUMER_ROWS);
-  if (datahub_block_inspect_consumers (name, all->rows, MAX_CONSUMER_ROWS,
+  all->rows = g_new0 (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
+  if (datahub_block_inspect_consumers (name, all->rows, DATAHUB_MAX_CONSUMERS,
           &all->n, NULL)
       != DATAHUB_OK)
     return EVIDENCE_UNKNOWN;
@@ -53,7 +51,7 @@ evidence_of_consumer (ConsumersEvidence *all, const char *name,
   all->asked = TRUE;
   if (all->evidence != EVIDENCE_ALIVE)
     return all->evidence;
-  for (guint32 i = 0; i < MIN (all->n, MAX_CONSUMER_ROWS); i++)
+  for (guint32 i = 0; i < MIN (all->n, DATAHUB_MAX_CONSUMERS); i++)
     if (all->rows[i].id == id && all->rows[i].alive)
       return EVIDENCE_ALIVE;
   return EVIDENCE_GONE;

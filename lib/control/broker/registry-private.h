@@ -11,7 +11,6 @@
 #define MAX_CLIENTS 1024
 #define MAX_BLOCKS 4096
 #define MAX_BLOCKS_PER_CLIENT 256
-#define MAX_CONSUMERS_PER_BLOCK 256
 #define MAX_SUBSCRIPTIONS 64
 
 /* One hub: a key and a random instance number. It outlives a connection: a hub

@@ -229,7 +229,7 @@ Joined *
 block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
     const char *label)
 {
-  if (block->joined->len >= MAX_CONSUMERS_PER_BLOCK)
+  if (block->joined->len >= DATAHUB_MAX_CONSUMERS)
     return NULL;
   Joined *joined = g_new0 (Joined, 1);
   joined->id = id;

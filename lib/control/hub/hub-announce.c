@@ -59,13 +59,37 @@ text_of (const char *text, gsize max)
   return valid;
 }
 
-static void
-offer_block (DatahubHub *hub, const char *name, const char *uuid,
-    const char *caps, const guint8 *secret, gboolean strict)
+/**
+ * datahub_hub_register_block:
+ * @hub: a hub
+ * @name: the name of the channel
+ * @uuid: (nullable): the block, as datahub_producer_get_uuid(); %NULL announces a
+ *   name that cannot be attached yet
+ * @caps: (nullable): its caps, as text; left out if they are over 8 KiB
+ * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, as in #DatahubProducerOptions
+ * @flags: %DATAHUB_REGISTER_STRICT needs @uuid and @secret: the broker keeps the
+ *   secret and makes a ticket for each datahub_hub_find() of a client that may
+ *   consume the block. Without it, these clients get the secret
+ *
+ * Offers a block to every broker, now and after each reconnection, until
+ * datahub_hub_unregister_block(). The block should be published before. The same
+ * name again replaces the offer. If another process has the name,
+ * `register-refused` is emitted once, and the hub keeps trying.
+ */
+void
+datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
+    const char *caps, const guint8 *secret, DatahubRegisterFlags flags)
 {
-  Work *work = work_new (hub);
-  Offer *offer = g_new0 (Offer, 1);
+  gboolean strict = (flags & DATAHUB_REGISTER_STRICT) != 0;
+  Work *work;
+  Offer *offer;
 
+  g_return_if_fail (DATAHUB_IS_HUB (hub));
+  g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
+  g_return_if_fail (!strict || (uuid && secret));
+  g_return_if_fail (!((guint) flags & ~(guint) DATAHUB_REGISTER_STRICT));
+  work = work_new (hub);
+  offer = g_new0 (Offer, 1);
   offer->name = g_strdup (name);
   offer->uuid = g_strdup (uuid ? uuid : "");
   /* Half a caps string would be a wrong one; the block has it whole. */
@@ -79,53 +103,6 @@ offer_block (DatahubHub *hub, const char *name, const char *uuid,
   hub_core_post (hub->core, add_offer, work, work_free);
 }
 
-/**
- * datahub_hub_register_block:
- * @hub: a hub
- * @name: the channel's name
- * @uuid: (nullable): its incarnation, from datahub_producer_get_uuid(); %NULL
- * announces a name that cannot be attached yet
- * @caps: (nullable): its caps, as text; left out if they exceed 8 KiB
- * @secret: (nullable): %DATAHUB_SECRET_SIZE bytes, for clients with the right
- * to consume it
- *
- * Registers a block with the current broker, and with every later one, until
- * datahub_hub_unregister_block(). The block must be attachable. A second call
- * with the same name replaces the data. If another client has the name,
- * `register-refused` is emitted once, and the registration is tried again. Any
- * thread; returns at once.
- */
-void
-datahub_hub_register_block (DatahubHub *hub, const char *name, const char *uuid,
-    const char *caps, const guint8 *secret)
-{
-  g_return_if_fail (DATAHUB_IS_HUB (hub));
-  g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
-  offer_block (hub, name, uuid, caps, secret, FALSE);
-}
-
-/**
- * datahub_hub_register_strict_block:
- * @hub: a hub
- * @name: the channel's name
- * @uuid: which incarnation it is
- * @caps: (nullable): its caps, as text
- * @secret: %DATAHUB_SECRET_SIZE bytes, those of #DatahubProducerOptions
- *
- * As datahub_hub_register_block(), for a strict block: the broker does not pass
- * on the secret, but gives clients with the right to consume the block a ticket
- * at each datahub_hub_find(). Any thread; returns at once.
- */
-void
-datahub_hub_register_strict_block (DatahubHub *hub, const char *name,
-    const char *uuid, const char *caps, const guint8 *secret)
-{
-  g_return_if_fail (DATAHUB_IS_HUB (hub));
-  g_return_if_fail (name && datahub_channel_is_valid (name, NULL));
-  g_return_if_fail (uuid && secret);
-  offer_block (hub, name, uuid, caps, secret, TRUE);
-}
-
 static gboolean
 remove_offer (gpointer data)
 {
@@ -135,15 +112,6 @@ remove_offer (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/**
- * datahub_hub_unregister_block:
- * @hub: a hub
- * @name: a name that it registered
- * @uuid: (nullable): the uuid that it was registered with
- *
- * Takes an offer back; one of another incarnation stays. Any thread; returns at
- * once.
- */
 void
 datahub_hub_unregister_block (DatahubHub *hub, const char *name,
     const char *uuid)
@@ -250,15 +218,6 @@ post_subscription (DatahubHub *hub, const char *pattern, gboolean on)
   hub_core_post (hub->core, set_subscription, work, work_free);
 }
 
-/**
- * datahub_hub_subscribe:
- * @hub: a hub
- * @pattern: a block's name, with the wildcards `*` and `?`
- *
- * Subscribes to the notifications of these blocks, and to notices about their
- * consumers. Notices about blocks need no subscription. Calls are counted: each
- * must be matched by a datahub_hub_unsubscribe(). Any thread; returns at once.
- */
 void
 datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
 {
@@ -267,13 +226,6 @@ datahub_hub_subscribe (DatahubHub *hub, const char *pattern)
   post_subscription (hub, pattern, TRUE);
 }
 
-/**
- * datahub_hub_unsubscribe:
- * @hub: a hub
- * @pattern: the pattern of datahub_hub_subscribe()
- *
- * Ends a subscription. Any thread; returns at once.
- */
 void
 datahub_hub_unsubscribe (DatahubHub *hub, const char *pattern)
 {

@@ -81,12 +81,6 @@ hub_block_same (DatahubHubBlock *a, DatahubHubBlock *b)
       && a->pid == b->pid;
 }
 
-/**
- * datahub_hub_block_ref:
- * @block: a block
- *
- * Returns: (transfer full): @block
- */
 DatahubHubBlock *
 datahub_hub_block_ref (DatahubHubBlock *block)
 {
@@ -94,12 +88,6 @@ datahub_hub_block_ref (DatahubHubBlock *block)
   return block;
 }
 
-/**
- * datahub_hub_block_unref:
- * @block: (transfer full): a block
- *
- * Gives a reference back; the last one wipes the secret.
- */
 void
 datahub_hub_block_unref (DatahubHubBlock *block)
 {
@@ -112,137 +100,66 @@ datahub_hub_block_unref (DatahubHubBlock *block)
   g_free (block);
 }
 
-/**
- * datahub_hub_block_get_name:
- * @block: a block
- *
- * Returns: the channel's name
- */
 const char *
 datahub_hub_block_get_name (DatahubHubBlock *block)
 {
   return block->name;
 }
 
-/**
- * datahub_hub_block_get_uuid:
- * @block: a block
- *
- * Returns: which incarnation it is, 32 hexadecimal digits; empty while it is
- *   pending
- */
 const char *
 datahub_hub_block_get_uuid (DatahubHubBlock *block)
 {
   return block->uuid;
 }
 
-/**
- * datahub_hub_block_get_caps:
- * @block: a block
- *
- * Returns: its caps when it was registered, as text; may be empty
- */
 const char *
 datahub_hub_block_get_caps (DatahubHubBlock *block)
 {
   return block->caps;
 }
 
-/**
- * datahub_hub_block_get_program:
- * @block: a block
- *
- * Returns: the producing program, as it calls itself
- */
 const char *
 datahub_hub_block_get_program (DatahubHubBlock *block)
 {
   return block->program;
 }
 
-/**
- * datahub_hub_block_get_host:
- * @block: a block
- *
- * Returns: a word for the producing machine and its boot
- */
 const char *
 datahub_hub_block_get_host (DatahubHubBlock *block)
 {
   return block->host;
 }
 
-/**
- * datahub_hub_block_get_pid:
- * @block: a block
- *
- * Returns: the producing process as it reported it, in its own PID namespace
- */
 gint
 datahub_hub_block_get_pid (DatahubHubBlock *block)
 {
   return block->pid;
 }
 
-/**
- * datahub_hub_block_get_n_consumers:
- * @block: a block
- *
- * Returns: how many consumers had announced themselves to the broker
- */
 guint
 datahub_hub_block_get_n_consumers (DatahubHubBlock *block)
 {
   return block->n_consumers;
 }
 
-/**
- * datahub_hub_block_is_pending:
- * @block: a block
- *
- * Returns: whether the name is only announced: there is nothing to attach to yet
- */
 gboolean
 datahub_hub_block_is_pending (DatahubHubBlock *block)
 {
   return block->uuid[0] == '\0';
 }
 
-/**
- * datahub_hub_block_is_stalled:
- * @block: a block
- *
- * Returns: whether its owner was silent towards the broker. The block itself is
- *   still there.
- */
 gboolean
 datahub_hub_block_is_stalled (DatahubHubBlock *block)
 {
   return block->stalled;
 }
 
-/**
- * datahub_hub_block_get_secret:
- * @block: a block
- *
- * Returns: (nullable): %DATAHUB_SECRET_SIZE bytes that live as long as @block;
- *   %NULL where there is none or this key may not have it
- */
 const guint8 *
 datahub_hub_block_get_secret (DatahubHubBlock *block)
 {
   return block->has_secret ? block->secret : NULL;
 }
 
-/**
- * datahub_hub_block_get_ticket:
- * @block: a block that datahub_hub_find() just found
- *
- * Returns: (nullable): %DATAHUB_TICKET_SIZE bytes that live as long as @block,
- *   for one datahub_consumer_attach() within 10 s; %NULL where the block is not
- *   strict or this key may not consume it
- */
 const guint8 *
 datahub_hub_block_get_ticket (DatahubHubBlock *block)
 {

@@ -125,15 +125,6 @@ datahub_hub_find_async (DatahubHub *hub, const char *name, gint64 timeout_ns,
   hub_core_post (hub->core, start_find, question, question_free);
 }
 
-/**
- * datahub_hub_find_finish:
- * @hub: a hub
- * @result: what the callback was given
- * @error: return location for a #GError
- *
- * Returns: (transfer full): the block, or %NULL: %DATAHUB_HUB_ERROR_NOT_FOUND,
- *   %DATAHUB_HUB_ERROR_PENDING or another error
- */
 DatahubHubBlock *
 datahub_hub_find_finish (DatahubHub *hub, GAsyncResult *result, GError **error)
 {
@@ -141,19 +132,6 @@ datahub_hub_find_finish (DatahubHub *hub, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
-/**
- * datahub_hub_find:
- * @hub: a hub
- * @name: a block's name
- * @timeout_ns: how long to wait for it; 0 asks once (which may take a second if
- *   no broker answers), negative waits for ever
- * @cancellable: (nullable): ends it early, from any thread
- * @error: return location for a #GError
- *
- * As datahub_hub_find_async(), waiting. Any thread but the hub's own.
- *
- * Returns: (transfer full): the block, or %NULL
- */
 DatahubHubBlock *
 datahub_hub_find (DatahubHub *hub, const char *name, gint64 timeout_ns,
     GCancellable *cancellable, GError **error)
@@ -178,16 +156,6 @@ start_list (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/**
- * datahub_hub_list_async:
- * @hub: a hub
- * @timeout_ns: how long it may take; negative: for ever
- * @cancellable: (nullable): ends it early
- * @callback: called in the thread-default context of the caller
- * @user_data: for @callback
- *
- * Asks for all blocks that this key may see.
- */
 void
 datahub_hub_list_async (DatahubHub *hub, gint64 timeout_ns,
     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
@@ -199,15 +167,6 @@ datahub_hub_list_async (DatahubHub *hub, gint64 timeout_ns,
       question_free);
 }
 
-/**
- * datahub_hub_list_finish:
- * @hub: a hub
- * @result: what the callback was given
- * @error: return location for a #GError
- *
- * Returns: (transfer full) (element-type DatahubHubBlock): the blocks by name,
- *   or %NULL
- */
 GPtrArray *
 datahub_hub_list_finish (DatahubHub *hub, GAsyncResult *result, GError **error)
 {
@@ -215,17 +174,6 @@ datahub_hub_list_finish (DatahubHub *hub, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
-/**
- * datahub_hub_list:
- * @hub: a hub
- * @timeout_ns: how long it may take; negative: for ever
- * @cancellable: (nullable): ends it early
- * @error: return location for a #GError
- *
- * As datahub_hub_list_async(), waiting. Any thread but the hub's own.
- *
- * Returns: (transfer full) (element-type DatahubHubBlock): the blocks, or %NULL
- */
 GPtrArray *
 datahub_hub_list (DatahubHub *hub, gint64 timeout_ns, GCancellable *cancellable,
     GError **error)
@@ -298,14 +246,6 @@ datahub_hub_request_async (DatahubHub *hub, const char *type, const char *json,
   hub_core_post (hub->core, start_request, question, question_free);
 }
 
-/**
- * datahub_hub_request_finish:
- * @hub: a hub
- * @result: what the callback was given
- * @error: return location for a #GError
- *
- * Returns: (transfer full): the answer, the text of a JSON object, or %NULL
- */
 char *
 datahub_hub_request_finish (DatahubHub *hub, GAsyncResult *result,
     GError **error)
@@ -314,19 +254,6 @@ datahub_hub_request_finish (DatahubHub *hub, GAsyncResult *result,
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
-/**
- * datahub_hub_request:
- * @hub: a hub
- * @type: which request
- * @json: (nullable): its fields
- * @timeout_ns: how long it may take; negative: for ever
- * @cancellable: (nullable): ends it early
- * @error: return location for a #GError
- *
- * As datahub_hub_request_async(), waiting. Any thread but the hub's own.
- *
- * Returns: (transfer full): the answer, or %NULL
- */
 char *
 datahub_hub_request (DatahubHub *hub, const char *type, const char *json,
     gint64 timeout_ns, GCancellable *cancellable, GError **error)

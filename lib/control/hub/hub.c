@@ -144,13 +144,6 @@ datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,
   return TRUE;
 }
 
-/**
- * datahub_hub_is_connected:
- * @hub: a hub
- *
- * Returns: whether a broker answered and is there, as far as is known. Any
- *   thread.
- */
 gboolean
 datahub_hub_is_connected (DatahubHub *hub)
 {
@@ -158,12 +151,6 @@ datahub_hub_is_connected (DatahubHub *hub)
   return g_atomic_int_get (&hub->core->connected);
 }
 
-/**
- * datahub_hub_is_hosting:
- * @hub: a hub
- *
- * Returns: whether this very hub hosts the embedded broker. Any thread.
- */
 gboolean
 datahub_hub_is_hosting (DatahubHub *hub)
 {

@@ -116,16 +116,6 @@ keypair_derive_own_client (const Keypair *broker, Keypair *client,
   return complete_pair (client, error);
 }
 
-/**
- * datahub_keys_generate:
- * @secret_file: where the secret key goes, mode 0600
- * @public_file: where the public key goes
- * @error: return location for a #GError
- *
- * Makes a key pair. Existing files are never overwritten.
- *
- * Returns: whether both files were written
- */
 gboolean
 datahub_keys_generate (const char *secret_file, const char *public_file,
     GError **error)
@@ -138,14 +128,6 @@ datahub_keys_generate (const char *secret_file, const char *public_file,
       && key_file_write (public_file, pair.public_key, error);
 }
 
-/**
- * datahub_keys_load_public:
- * @file: a file with a public key
- * @key: (out caller-allocates): its 40 characters
- * @error: return location for a #GError
- *
- * Returns: whether @file held a key that no other user could have changed
- */
 gboolean
 datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
@@ -153,14 +135,6 @@ datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
   return key_file_read (file, KEY_FILE_PUBLIC, key, error);
 }
 
-/**
- * datahub_keys_load_secret:
- * @file: a file with a secret key, 0600 in a directory 0700
- * @key: (out caller-allocates): its 40 characters; wipe them after use
- * @error: return location for a #GError
- *
- * Returns: whether @file held a key that no other user could have read
- */
 gboolean
 datahub_keys_load_secret (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)

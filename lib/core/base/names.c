@@ -78,6 +78,7 @@ datahub_channel_is_valid (const char *channel, DatahubError *error)
 {
   Uuid uuid;
   size_t length = channel ? strnlen (channel, DATAHUB_CHANNEL_MAX + 1) : 0;
+  result_begin (error);
   if (length == 0) {
     result_fail (error, DATAHUB_ERROR_NAME, 0, "The DataBlock name is empty.");
     return false;

@@ -7,6 +7,8 @@
 
 #include "core/base/atomics-private.h"
 
+#include <datahub/types.h>
+
 #include <stddef.h>
 
 #define BLOCK_MAGIC UINT64_C (0x0BADF00DFEEDFACE)
@@ -27,7 +29,7 @@
 /* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
  * mask has 256 bits. */
 #define MAX_RECORDS 65534u
-#define MAX_ROWS 256u
+#define MAX_ROWS DATAHUB_MAX_CONSUMERS
 #define MAX_RING (1u << 15)
 #define MAX_POOLS 16u
 #define N_WAITER_WORDS 4u

@@ -366,22 +366,13 @@ list_entry (int dir, const char *file, void *data)
     call->func (channel, call->user_data);
 }
 
-/**
- * datahub_block_list:
- * @func: called with the name of each channel of this user
- * @user_data: passed to @func
- * @error: (out) (optional): what went wrong
- *
- * Lists by name, without a broker: live blocks and those of dead producers
- * alike; datahub_block_inspect() distinguishes them. Does not block.
- *
- * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
- */
 DatahubResult
 datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
 {
   ListCall call = { os_user (), func, user_data };
-  int dir = os_open_directory (error);
+  int dir;
+  result_begin (error);
+  dir = os_open_directory (error);
   if (dir < 0)
     return DATAHUB_ERROR_SYSTEM;
   block_for_each_name (dir, list_entry, &call);
@@ -495,7 +486,9 @@ datahub_block_reclaim (bool dry_run, DatahubReclaimFunc func, void *user_data,
     .dry_run = dry_run,
     .func = func,
     .user_data = user_data };
-  int dir = os_open_directory (error);
+  int dir;
+  result_begin (error);
+  dir = os_open_directory (error);
   if (dir < 0)
     return DATAHUB_ERROR_SYSTEM;
   block_for_each_name (dir, collect_part, &call);

@@ -4,6 +4,7 @@
  * Tests: core-consumers, core-hostile-fields, core-sealed */
 #include "block-private.h"
 #include "core/base/result-private.h"
+#include "core/base/sized-private.h"
 
 #include <string.h>
 
@@ -107,9 +108,10 @@ count_active (const Block *block)
 }
 
 /**
- * datahub_block_glance:
+ * datahub_block_glance_sized:
  * @channel: the name of a block
  * @glance: (out caller-allocates): its producer
+ * @glance_size: size of the structure
  * @error: (out) (optional): why it failed
  *
  * Reports which producer holds the name now, and whether it is alive, without
@@ -118,27 +120,61 @@ count_active (const Block *block)
  * Returns: %DATAHUB_OK or a failure
  */
 DatahubResult
-datahub_block_glance (const char *channel, DatahubBlockGlance *glance,
-    DatahubError *error)
+datahub_block_glance_sized (const char *channel, DatahubBlockGlance *glance,
+    size_t glance_size, DatahubError *error)
 {
+  DatahubBlockGlance found = { 0 };
   Block block;
   bool strict = false;
-  DatahubResult result = block_open_entry (&block, channel, &strict, error);
-  memset (glance, 0, sizeof *glance);
-  if (result != DATAHUB_OK)
-    return result;
-  memcpy (glance->uuid, block.uuid_text, sizeof glance->uuid);
-  glance->producer_alive = block_is_writer_alive (&block);
-  glance->strict = strict;
-  glance->producer_pid = (int32_t) block.producer_pid;
-  block_release (&block);
-  return DATAHUB_OK;
+  DatahubResult result;
+  result_begin (error);
+  result = block_open_entry (&block, channel, &strict, error);
+  if (result == DATAHUB_OK) {
+    memcpy (found.uuid, block.uuid_text, sizeof found.uuid);
+    found.producer_alive = block_is_writer_alive (&block);
+    found.strict = strict;
+    found.producer_pid = (int32_t) block.producer_pid;
+    block_release (&block);
+  }
+  sized_out (glance, glance_size, &found, sizeof found);
+  return result_end (error, result);
+}
+
+static void
+read_info (const Block *block, DatahubBlockInfo *info)
+{
+  BlockHeader *header = block->header;
+  memcpy (info->channel, block->channel, sizeof info->channel);
+  memcpy (info->uuid, block->uuid_text, sizeof info->uuid);
+  info->state = (DatahubBlockState) load_seq (&header->state);
+  info->producer_alive = block_is_writer_alive (block);
+  info->producer_pid = (int32_t) block->producer_pid;
+  info->major = header->identity.major;
+  info->minor = header->identity.minor;
+  info->created_ns = header->identity.created_ns;
+  info->tail = load_acquire (&header->tail);
+  info->head = load_acquire (&header->head);
+  info->buffers = load_relaxed (&header->buffers);
+  info->bytes = load_relaxed (&header->bytes);
+  info->dropped = load_relaxed (&header->dropped);
+  info->heartbeat_ns = load_relaxed (&header->heartbeat);
+  info->silent_ns = silence_since (info->heartbeat_ns);
+  info->ring_size = block->g.ring_size;
+  info->n_records = block->g.n_recs;
+  info->max_consumers = block->g.max_rows;
+  info->max_pinned = block->g.max_quota;
+  info->control_bytes = block->g.ctl_size + block->g.con_size;
+  info->strict = block->g.strict;
+  info->n_consumers = count_active (block);
+  read_pools (block, info);
+  read_caps (block, info->caps, sizeof info->caps);
 }
 
 /**
- * datahub_block_inspect:
+ * datahub_block_inspect_sized:
  * @channel: the name of a block
  * @info: (out caller-allocates): a snapshot
+ * @info_size: size of the structure
  * @error: (out) (optional): why it failed
  *
  * Looks at a block as an observer: it takes no row and changes nothing. Numbers
@@ -150,68 +186,35 @@ datahub_block_glance (const char *channel, DatahubBlockGlance *glance,
  * Returns: %DATAHUB_OK or a failure
  */
 DatahubResult
-datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
-    DatahubError *error)
+datahub_block_inspect_sized (const char *channel, DatahubBlockInfo *info,
+    size_t info_size, DatahubError *error)
 {
+  DatahubBlockInfo found = { 0 };
   Block block;
-  BlockHeader *header;
-  DatahubResult result = block_open (&block, channel, ACCESS_OBSERVE, error);
-  memset (info, 0, sizeof *info);
-  if (result != DATAHUB_OK)
-    return result;
-  header = block.header;
-  memcpy (info->channel, block.channel, sizeof info->channel);
-  memcpy (info->uuid, block.uuid_text, sizeof info->uuid);
-  info->state = (DatahubBlockState) load_seq (&header->state);
-  info->producer_alive = block_is_writer_alive (&block);
-  info->producer_pid = (int32_t) block.producer_pid;
-  info->major = header->identity.major;
-  info->minor = header->identity.minor;
-  info->created_ns = header->identity.created_ns;
-  info->tail = load_acquire (&header->tail);
-  info->head = load_acquire (&header->head);
-  info->buffers = load_relaxed (&header->buffers);
-  info->bytes = load_relaxed (&header->bytes);
-  info->dropped = load_relaxed (&header->dropped);
-  info->heartbeat_ns = load_relaxed (&header->heartbeat);
-  info->silent_ns = silence_since (info->heartbeat_ns);
-  info->ring_size = block.g.ring_size;
-  info->n_records = block.g.n_recs;
-  info->max_consumers = block.g.max_rows;
-  info->max_pinned = block.g.max_quota;
-  info->control_bytes = block.g.ctl_size + block.g.con_size;
-  info->strict = block.g.strict;
-  info->n_consumers = count_active (&block);
-  read_pools (&block, info);
-  read_caps (&block, info->caps, sizeof info->caps);
-  block_release (&block);
-  return DATAHUB_OK;
+  DatahubResult result;
+  result_begin (error);
+  result = block_open (&block, channel, ACCESS_OBSERVE, error);
+  if (result == DATAHUB_OK) {
+    read_info (&block, &found);
+    block_release (&block);
+  }
+  sized_out (info, info_size, &found, sizeof found);
+  return result_end (error, result);
 }
 
-/**
- * datahub_block_inspect_consumers:
- * @channel: the name of a block
- * @infos: (array length=max_infos) (out caller-allocates): where to put them
- * @max_infos: room in @infos
- * @n_infos: (out): how many were filled in
- * @error: (out) (optional): why it failed
- *
- * Lists every row in use, also those of dead consumers (`alive` is false until
- * the row is cleaned). Does not block.
- *
- * Returns: %DATAHUB_OK or a failure
- */
 DatahubResult
 datahub_block_inspect_consumers (const char *channel,
     DatahubConsumerInfo *infos, uint32_t max_infos, uint32_t *n_infos,
     DatahubError *error)
 {
   Block block;
-  DatahubResult result = block_open (&block, channel, ACCESS_OBSERVE, error);
+  DatahubResult result;
+  result_begin (error);
+  result = block_open (&block, channel, ACCESS_OBSERVE, error);
   *n_infos = 0;
-  if (result != DATAHUB_OK)
-    return result;
-  *n_infos = block_read_rows (&block, block.lck, infos, max_infos);
-  block_release (&block);
-  return DATAHUB_OK;
+  if (result == DATAHUB_OK) {
+    *n_infos = block_read_rows (&block, block.lck, infos, max_infos);
+    block_release (&block);
+  }
+  return result_end (error, result);
 }

@@ -21,20 +21,12 @@ sign (const Ticket *ticket, const uint8_t *secret, uint8_t mac[32])
       secret, DATAHUB_SECRET_SIZE);
 }
 
-/**
- * datahub_secret_generate:
- * @secret: (out caller-allocates) (array fixed-size=32): a secret
- * @error: (out) (optional): why it failed
- *
- * Draws a secret from the system's random numbers. Wipe it after use. Any
- * thread.
- *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_SYSTEM
- */
 DatahubResult
 datahub_secret_generate (uint8_t *secret, DatahubError *error)
 {
-  DatahubResult result = block_init_library (error);
+  DatahubResult result;
+  result_begin (error);
+  result = block_init_library (error);
   if (result == DATAHUB_OK)
     randombytes_buf (secret, DATAHUB_SECRET_SIZE);
   return result;
@@ -63,7 +55,9 @@ datahub_ticket_make (const uint8_t *secret, const char *uuid,
 {
   Ticket made = { .version = TICKET_VERSION };
   Uuid block;
-  DatahubResult result = block_init_library (error);
+  DatahubResult result;
+  result_begin (error);
+  result = block_init_library (error);
   if (result != DATAHUB_OK)
     return result;
   if (!uuid_from_text (uuid, &block) || uuid[2 * sizeof block.bytes] != 0)

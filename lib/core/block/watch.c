@@ -23,15 +23,6 @@ struct _DatahubWatch
   int interrupt; /* readable while interrupted */
 };
 
-/**
- * datahub_watch_new:
- * @channel: the name of a block
- *
- * Make the watch first, then try to attach, then wait: nothing is missed.
- *
- * Returns: (nullable) (transfer full): a watch, or %NULL when descriptors or
- *   memory are out
- */
 DatahubWatch *
 datahub_watch_new (const char *channel)
 {
@@ -113,13 +104,6 @@ datahub_watch_wait (DatahubWatch *watch, int64_t timeout_ns)
   }
 }
 
-/**
- * datahub_watch_set_interrupted:
- * @watch: a watch
- * @interrupted: whether waits end at once, now and until further notice
- *
- * Any thread; does not block.
- */
 void
 datahub_watch_set_interrupted (DatahubWatch *watch, bool interrupted)
 {
@@ -139,10 +123,6 @@ watch_interrupt_fd (const DatahubWatch *watch)
   return watch->interrupt;
 }
 
-/**
- * datahub_watch_free:
- * @watch: (transfer full) (nullable): a watch that no thread waits on
- */
 void
 datahub_watch_free (DatahubWatch *watch)
 {

@@ -179,6 +179,7 @@ consumer_join (DatahubConsumer *consumer, DatahubError *error)
 DatahubResult
 datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
 {
+  result_begin (error);
   if (consumer->generation != os_generation ())
     return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This consumer belongs to the parent process.");
@@ -187,5 +188,5 @@ datahub_consumer_rejoin (DatahubConsumer *consumer, DatahubError *error)
   store_seq (&consumer->row->incarnation, consumer->incarnation);
   STEP (REJOIN_INCARNATION_STORED);
   consumer->discont = true;
-  return consumer_join (consumer, error);
+  return result_end (error, consumer_join (consumer, error));
 }

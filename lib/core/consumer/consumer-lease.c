@@ -106,13 +106,6 @@ consumer_lend (DatahubConsumer *consumer, DatahubView *view, uint64_t pools)
     add_relaxed (&consumer->n_over_quota, 1);
 }
 
-/**
- * datahub_consumer_hold:
- * @consumer: a consumer, closed or not
- * @view: a leased record
- *
- * Adds a lease on the same record; end each one. Any thread.
- */
 void
 datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
 {
@@ -124,13 +117,6 @@ datahub_consumer_hold (DatahubConsumer *consumer, const DatahubView *view)
   pthread_mutex_unlock (&consumer->lock);
 }
 
-/**
- * datahub_consumer_end_read:
- * @consumer: a consumer, closed or not
- * @view: a leased record
- *
- * Ends a lease; the memory may change right after. Any thread; does not block.
- */
 void
 datahub_consumer_end_read (DatahubConsumer *consumer, const DatahubView *view)
 {

@@ -510,7 +510,9 @@ DatahubResult
 datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
     DatahubView *view, DatahubError *error)
 {
-  DatahubResult result = enter (consumer, error);
+  DatahubResult result;
+  result_begin (error);
+  result = enter (consumer, error);
   if (result != DATAHUB_OK)
     return result;
   if (timeout_ns != 0 && load_seq (&consumer->interrupted))
@@ -518,7 +520,7 @@ datahub_consumer_begin_read (DatahubConsumer *consumer, int64_t timeout_ns,
   else
     result = read_until (consumer, timeout_ns, view, error);
   store_release (&consumer->busy, 0);
-  return result;
+  return result_end (error, result);
 }
 
 static bool

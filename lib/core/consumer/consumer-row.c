@@ -110,14 +110,6 @@ consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked)
   consumer->quota = quota;
 }
 
-/**
- * datahub_consumer_request:
- * @consumer: a consumer
- * @requests: #DatahubRequest bits
- *
- * Asks the producing pipeline for something, without a broker. Any thread; does
- * not block.
- */
 void
 datahub_consumer_request (DatahubConsumer *consumer, uint32_t requests)
 {

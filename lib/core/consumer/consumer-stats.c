@@ -2,52 +2,28 @@
 /* Queries about a consumer and its block: indices and counts.
  * Tests: core-indices, core-consumers */
 #include "consumer-private.h"
+#include "core/base/sized-private.h"
 
-#include <string.h>
-
-/**
- * datahub_consumer_get_uuid:
- * @consumer: a consumer
- *
- * Returns: the UUID of the block, 32 hexadecimal digits; owned by @consumer
- */
 const char *
 datahub_consumer_get_uuid (DatahubConsumer *consumer)
 {
   return consumer->block.uuid_text;
 }
 
-/**
- * datahub_consumer_get_indices:
- * @consumer: a consumer
- * @indices: (out caller-allocates): a snapshot
- *
- * See datahub_producer_get_indices(). Of a strict block a consumer sees no other
- * consumer than itself. Any thread.
- */
+/* A consumer of a strict block sees no other consumer than itself. */
 void
-datahub_consumer_get_indices (DatahubConsumer *consumer,
-    DatahubIndices *indices)
+datahub_consumer_get_indices_sized (DatahubConsumer *consumer,
+    DatahubIndices *indices, size_t indices_size)
 {
-  memset (indices, 0, sizeof *indices);
+  DatahubIndices found = { 0 };
   if (consumer->generation == os_generation ())
-    block_read_indices (&consumer->block, consumer->row_index, indices);
+    block_read_indices (&consumer->block, consumer->row_index, &found);
+  sized_out (indices, indices_size, &found, sizeof found);
 }
 
-/**
- * datahub_consumer_get_stats:
- * @consumer: a consumer
- * @stats: (out caller-allocates): a snapshot
- *
- * Any thread; does not block.
- */
-void
-datahub_consumer_get_stats (DatahubConsumer *consumer,
-    DatahubConsumerStats *stats)
+static void
+read_stats (DatahubConsumer *consumer, DatahubConsumerStats *stats)
 {
-  memset (stats, 0, sizeof *stats);
-  if (consumer->generation != os_generation ())
-    return;
   pthread_mutex_lock (&consumer->lock);
   stats->pinned = consumer_pinned (consumer);
   for (uint32_t i = 0; i < MAPPED_MAX; i++)
@@ -64,4 +40,14 @@ datahub_consumer_get_stats (DatahubConsumer *consumer,
   stats->ring_size = consumer->block.g.ring_size;
   stats->cursor = load_relaxed (&consumer->row->cursor);
   stats->head = load_acquire (&consumer->block.header->head);
+}
+
+void
+datahub_consumer_get_stats_sized (DatahubConsumer *consumer,
+    DatahubConsumerStats *stats, size_t stats_size)
+{
+  DatahubConsumerStats found = { 0 };
+  if (consumer->generation == os_generation ())
+    read_stats (consumer, &found);
+  sized_out (stats, stats_size, &found, sizeof found);
 }

@@ -11,6 +11,9 @@
 
 #define STICKY_TRIES 100
 
+/* Frozen: a caller allocates it for each record. */
+_Static_assert(sizeof (DatahubView) == 304, "view");
+
 DatahubResult
 consumer_refuse (DatahubConsumer *consumer, uint64_t sequence, const char *what,
     DatahubError *error)
@@ -226,47 +229,28 @@ datahub_consumer_get_context (DatahubConsumer *consumer, const DatahubView *of,
   DatahubResult result;
   uint64_t pools;
   uint32_t index;
+  result_begin (error);
   if (consumer->generation != os_generation ())
-    return DATAHUB_ERROR_FORKED;
+    return result_end (error, DATAHUB_ERROR_FORKED);
   if ((unsigned) context >= DATAHUB_N_CONTEXTS)
-    return DATAHUB_ERROR_INVALID;
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There is no context number %d.", (int) context);
   index = of->context_records[context];
   if (index >= consumer->block.g.n_recs)
-    return DATAHUB_ERROR_NOT_FOUND;
+    return result_end (error, DATAHUB_ERROR_NOT_FOUND);
   result = consumer_describe (consumer, index,
       of->context[context] & SEQUENCE_MASK, view, &pools, error);
   if (result == DATAHUB_OK)
     consumer_keep_pools (consumer, of->record, pools);
-  return result;
+  return result_end (error, result);
 }
 
-/**
- * datahub_consumer_read_sticky:
- * @consumer: a consumer
- * @type: stream-start, caps, segment, tags or EOS
- * @view: (out caller-allocates): the newest record of that type, leased
- * @error: (out) (optional): why it failed
- *
- * The current sticky record, for a consumer that joined after the last buffer.
- * The reading thread.
- *
- * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a
- * failure
- */
-DatahubResult
-datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
-    DatahubView *view, DatahubError *error)
+/* Leases the record in sticky word @which, by the pin protocol of the ring. */
+static DatahubResult
+lend_sticky (DatahubConsumer *consumer, uint32_t which, DatahubView *view,
+    DatahubError *error)
 {
-  uint32_t which = type == DATAHUB_RECORD_EOS
-      ? STICKY_EOS
-      : (uint32_t) type - DATAHUB_RECORD_STREAM_START;
-  shared_u64 *at = &consumer->block.sticky[which % N_STICKY_WORDS];
-  if (consumer->generation != os_generation ())
-    return DATAHUB_ERROR_FORKED;
-  if (which >= N_STICKY)
-    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "Records of that type are not sticky.");
-  /* the pin protocol of the ring, on another word */
+  shared_u64 *at = &consumer->block.sticky[which];
   for (int i = 0; i < STICKY_TRIES; i++) {
     uint64_t word = load_acquire (at);
     uint32_t index = RING_RECORD (word);
@@ -288,4 +272,32 @@ datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
     return result;
   }
   return DATAHUB_ERROR_NOT_FOUND;
+}
+
+/**
+ * datahub_consumer_read_sticky:
+ * @consumer: a consumer
+ * @type: stream-start, caps, segment, tags or EOS
+ * @view: (out caller-allocates): the newest record of that type, leased
+ * @error: (out) (optional): why it failed
+ *
+ * For a consumer that joined behind the last buffer: what is in force now. The
+ * reading thread.
+ *
+ * Returns: %DATAHUB_OK, %DATAHUB_ERROR_NOT_FOUND where none is set, or a failure
+ */
+DatahubResult
+datahub_consumer_read_sticky (DatahubConsumer *consumer, DatahubRecordType type,
+    DatahubView *view, DatahubError *error)
+{
+  uint32_t which = type == DATAHUB_RECORD_EOS
+      ? STICKY_EOS
+      : (uint32_t) type - DATAHUB_RECORD_STREAM_START;
+  result_begin (error);
+  if (consumer->generation != os_generation ())
+    return result_end (error, DATAHUB_ERROR_FORKED);
+  if (which >= N_STICKY)
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "Records of that type are not sticky.");
+  return result_end (error, lend_sticky (consumer, which, view, error));
 }

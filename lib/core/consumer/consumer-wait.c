@@ -154,14 +154,6 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   return DATAHUB_OK;
 }
 
-/**
- * datahub_consumer_set_interrupted:
- * @consumer: a consumer
- * @interrupted: whether waits end at once, now and until further notice
- *
- * A state, not an edge: calls that would wait return %DATAHUB_INTERRUPTED until
- * it is taken back. Any thread; does not block.
- */
 void
 datahub_consumer_set_interrupted (DatahubConsumer *consumer, bool interrupted)
 {

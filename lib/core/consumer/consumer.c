@@ -3,6 +3,7 @@
  * Tests: core-lifecycle, core-late, core-hostile-peers */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
+#include "core/base/sized-private.h"
 
 #include <datahub/block.h>
 
@@ -12,16 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/**
- * datahub_consumer_options_init:
- * @options: (out caller-allocates): set to the defaults: live, from the newest
- *   keyframe, the block's quota
- */
+static const SizedType options_type = { "DatahubConsumerOptions",
+  "datahub_consumer_options_init",
+  SIZE_WITH (DatahubConsumerOptions, struct_size),
+  sizeof (DatahubConsumerOptions) };
+
 void
-datahub_consumer_options_init (DatahubConsumerOptions *options)
+datahub_consumer_options_init_sized (DatahubConsumerOptions *options,
+    size_t struct_size)
 {
-  memset (options, 0, sizeof *options);
-  options->start = DATAHUB_START_KEYFRAME;
+  DatahubConsumerOptions defaults = { .struct_size = struct_size,
+    .start = DATAHUB_START_KEYFRAME };
+  sized_out (options, struct_size, &defaults, sizeof defaults);
 }
 
 static DatahubResult
@@ -101,38 +104,12 @@ has_all_pools (DatahubConsumer *consumer)
       || consumer_refresh_pools (consumer, NULL);
 }
 
-/**
- * datahub_consumer_attach:
- * @channel: the name of the block
- * @options: (nullable): how to read it; copied; %NULL: the defaults
- * @consumer: (out): the consumer
- * @error: (out) (optional): why it failed
- *
- * Opens the block that currently has the name, checks all of it, takes a row and
- * chooses the start position. Works while the producer is dead: its committed
- * records can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND if there is no
- * block (see datahub_watch_new()).
- *
- * The access to a strict block is requested from its producer, which must be
- * alive and answer within `timeout_ns`; an interrupt of `watch` ends the wait. If
- * the block has a secret, the producer accepts a `ticket`, or one that is made
- * here from `secret`.
- *
- * Returns: %DATAHUB_OK or a failure; of a strict block also %DATAHUB_TIMEOUT and
- *   %DATAHUB_INTERRUPTED, with @error set
- */
-DatahubResult
-datahub_consumer_attach (const char *channel,
-    const DatahubConsumerOptions *options, DatahubConsumer **consumer,
-    DatahubError *error)
+static DatahubResult
+attach (const char *channel, const DatahubConsumerOptions *options,
+    DatahubConsumer **consumer, DatahubError *error)
 {
-  DatahubConsumerOptions defaults;
-  DatahubConsumer *made;
+  DatahubConsumer *made = consumer_new (options);
   DatahubResult result;
-  *consumer = NULL;
-  datahub_consumer_options_init (&defaults);
-  options = options ? options : &defaults;
-  made = consumer_new (options);
   if (!made)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   result = open_block (made, channel, options, error);
@@ -149,12 +126,45 @@ datahub_consumer_attach (const char *channel,
   if (result == DATAHUB_OK && !has_all_pools (made))
     result = result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
         "The DataBlock \"%s\" was just closed.", channel);
-  if (result != DATAHUB_OK) {
+  if (result == DATAHUB_OK)
+    *consumer = made;
+  else
     datahub_consumer_close (made);
-    return result;
-  }
-  *consumer = made;
-  return DATAHUB_OK;
+  return result;
+}
+
+/**
+ * datahub_consumer_attach:
+ * @channel: the name of the block
+ * @options: (nullable): how to read it; copied; %NULL: the defaults
+ * @consumer: (out): the consumer
+ * @error: (out) (optional): why it failed
+ *
+ * Opens the block that currently has the name, checks all of it, takes a row and
+ * chooses the start position. Works while the producer is dead: its committed
+ * records can be read. Does not wait: %DATAHUB_ERROR_NOT_FOUND if there is no
+ * block (see datahub_watch_new()).
+ *
+ * The access to a strict block is requested from its producer, which must be
+ * alive and answer within `timeout_ns`; an interrupt of `watch` ends the wait. If
+ * the block has a secret, the producer accepts a `ticket`, or one that is made
+ * here from `secret`.
+ */
+DatahubResult
+datahub_consumer_attach (const char *channel,
+    const DatahubConsumerOptions *options, DatahubConsumer **consumer,
+    DatahubError *error)
+{
+  DatahubConsumerOptions known;
+  DatahubResult result = DATAHUB_OK;
+  *consumer = NULL;
+  result_begin (error);
+  datahub_consumer_options_init (&known);
+  if (options)
+    result = sized_in (&options_type, &known, options, error);
+  if (result == DATAHUB_OK)
+    result = attach (channel, &known, consumer, error);
+  return result_end (error, result);
 }
 
 /**

@@ -317,10 +317,6 @@ take_inventory (Inventory *in)
   return true;
 }
 
-/**
- * datahub_diagnosis_free:
- * @diagnosis: (transfer full) (nullable): a result of datahub_block_diagnose()
- */
 void
 datahub_diagnosis_free (DatahubDiagnosis *diagnosis)
 {
@@ -363,11 +359,13 @@ datahub_block_diagnose (const char *channel, const DatahubDiagnosis *before,
 {
   Block block;
   Inventory in = { .block = &block };
-  DatahubResult result = block_open (&block, channel, ACCESS_OBSERVE, error);
+  DatahubResult result;
   bool done;
   *diagnosis = NULL;
+  result_begin (error);
+  result = block_open (&block, channel, ACCESS_OBSERVE, error);
   if (result != DATAHUB_OK)
-    return result;
+    return result_end (error, result);
   in.out = calloc (1, sizeof *in.out);
   done = in.out && take_inventory (&in);
   block_release (&block);
@@ -381,5 +379,5 @@ datahub_block_diagnose (const char *channel, const DatahubDiagnosis *before,
     diagnosis_compare (in.out, before);
   diagnosis_report (in.out, before, func, user_data);
   *diagnosis = in.out;
-  return DATAHUB_OK;
+  return result_end (error, DATAHUB_OK);
 }

@@ -56,13 +56,6 @@ static const struct
   [DATAHUB_FINDING_LOCK_SLOW] = { "lock-slow", DATAHUB_SEVERITY_WARNING },
 };
 
-/**
- * datahub_finding_name:
- * @kind: a kind of finding
- *
- * Returns: its name for logs and scripts, as "ring-word"; "unknown" for a kind
- *   of a later version
- */
 const char *
 datahub_finding_name (DatahubFindingKind kind)
 {

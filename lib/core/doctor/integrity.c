@@ -5,6 +5,7 @@
  * Tests: core-integrity, core-integrity-at-work, fuzz-integrity */
 #include "integrity-private.h"
 #include "core/base/result-private.h"
+#include "core/base/sized-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,12 +144,13 @@ tell_unreadable (Scan *scan, const DatahubError *error)
 }
 
 /**
- * datahub_block_validate:
+ * datahub_block_validate_sized:
  * @channel: the name of a block
  * @flags: #DatahubValidateFlags
  * @func: (nullable): called for each finding
  * @user_data: passed to @func
  * @report: (out caller-allocates): the number of findings, and of checked items
+ * @report_size: size of the structure
  * @error: (out) (optional): why it failed
  *
  * Checks a block against the rules of its layout, as an observer: takes no row
@@ -164,21 +166,23 @@ tell_unreadable (Scan *scan, const DatahubError *error)
  * damaged header is a finding. Else a failure
  */
 DatahubResult
-datahub_block_validate (const char *channel, uint32_t flags,
+datahub_block_validate_sized (const char *channel, uint32_t flags,
     DatahubFindingFunc func, void *user_data, DatahubIntegrityReport *report,
-    DatahubError *error)
+    size_t report_size, DatahubError *error)
 {
+  DatahubIntegrityReport found = { 0 };
   DatahubError local;
   DatahubResult result;
   Scan *scan = calloc (1, sizeof *scan);
   error = error ? error : &local;
-  memset (report, 0, sizeof *report);
+  sized_out (report, report_size, &found, sizeof found);
+  result_begin (error);
   if (!scan)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, 0, "Out of memory.");
   scan->flags = flags;
   scan->func = func;
   scan->user_data = user_data;
-  scan->report = report;
+  scan->report = &found;
   result = block_open (&scan->block, channel, ACCESS_OBSERVE, error);
   if (result == DATAHUB_OK) {
     look_at_everything (scan);
@@ -188,5 +192,6 @@ datahub_block_validate (const char *channel, uint32_t flags,
     result = DATAHUB_OK;
   }
   free (scan);
-  return result;
+  sized_out (report, report_size, &found, sizeof found);
+  return result_end (error, result);
 }

@@ -8,11 +8,16 @@
 #include "core/userlock/lock-private.h"
 #include "repair-private.h"
 #include "core/base/result-private.h"
+#include "core/base/sized-private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PATIENCE_NS (2 * NS_PER_S)
+
+static const SizedType thing_type = { "DatahubHeldThing",
+  "datahub_held_thing_init", SIZE_WITH (DatahubHeldThing, holder),
+  sizeof (DatahubHeldThing) };
 
 typedef struct
 {
@@ -216,6 +221,14 @@ release (Releaser *releaser, const DatahubHeldThing *thing)
       "%d is not a kind of thing that can be released.", (int) thing->kind);
 }
 
+void
+datahub_held_thing_init_sized (DatahubHeldThing *thing, size_t struct_size,
+    DatahubHeldKind kind)
+{
+  DatahubHeldThing defaults = { .struct_size = struct_size, .kind = kind };
+  sized_out (thing, struct_size, &defaults, sizeof defaults);
+}
+
 /**
  * datahub_block_release:
  * @channel: the name of a block
@@ -238,17 +251,21 @@ datahub_block_release (const char *channel, const DatahubHeldThing *thing,
     DatahubError *error)
 {
   Releaser releaser = { .error = error };
-  DatahubResult result =
-      block_open (&releaser.block, channel, ACCESS_CONSUME, error);
+  DatahubHeldThing known = { 0 };
+  DatahubResult result;
+  result_begin (error);
+  result = sized_in (&thing_type, &known, thing, error);
+  if (result == DATAHUB_OK)
+    result = block_open (&releaser.block, channel, ACCESS_CONSUME, error);
   if (result != DATAHUB_OK)
-    return result;
+    return result_end (error, result);
   result = repair_lock (&releaser.block, PATIENCE_NS, &releaser.fd, error);
   if (result == DATAHUB_OK) {
-    result = release (&releaser, thing);
+    result = release (&releaser, &known);
     os_close_lock_fd (releaser.fd);
     if (result == DATAHUB_OK)
       block_attend (&releaser.block);
   }
   block_release (&releaser.block);
-  return result;
+  return result_end (error, result);
 }

@@ -44,13 +44,6 @@ static const char *const names[DATAHUB_N_REPAIRS] = {
   [DATAHUB_REPAIR_CLOSE] = "close",
 };
 
-/**
- * datahub_repair_name:
- * @kind: a kind of repair
- *
- * Returns: its name for logs and scripts; "unknown" for a kind of a later
- *   version
- */
 const char *
 datahub_repair_name (DatahubRepairKind kind)
 {
@@ -394,10 +387,12 @@ datahub_block_repair (const char *channel, uint32_t flags, int64_t timeout_ns,
 {
   Block block;
   Repairer *repairer;
-  DatahubResult result = block_open (&block, channel, ACCESS_CONSUME, error);
+  DatahubResult result;
   *n_done = 0;
+  result_begin (error);
+  result = block_open (&block, channel, ACCESS_CONSUME, error);
   if (result != DATAHUB_OK)
-    return result;
+    return result_end (error, result);
   repairer = calloc (1, sizeof *repairer);
   if (!repairer) {
     block_release (&block);
@@ -413,5 +408,5 @@ datahub_block_repair (const char *channel, uint32_t flags, int64_t timeout_ns,
   }
   block_release (&block);
   free (repairer);
-  return result;
+  return result_end (error, result);
 }

@@ -134,13 +134,6 @@ os_user (void)
   return (uint32_t) geteuid ();
 }
 
-/**
- * datahub_shm_directory:
- *
- * Returns: the directory blocks live in: `$DATAHUB_SHM_DIR`, else `/dev/shm`.
- *   Not owned by the caller. It must be on a memory file system for the usual
- *   speed; any local file system with O_TMPFILE works.
- */
 const char *
 datahub_shm_directory (void)
 {

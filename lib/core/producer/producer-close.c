@@ -131,12 +131,6 @@ datahub_producer_ref (DatahubProducer *producer)
   return producer;
 }
 
-/**
- * datahub_producer_unref:
- * @producer: (transfer full): a producer
- *
- * Drops a reference of datahub_producer_ref(). Any thread.
- */
 void
 datahub_producer_unref (DatahubProducer *producer)
 {

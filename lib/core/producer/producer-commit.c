@@ -7,6 +7,7 @@
  * in shared memory.
  * Tests: core-roundtrip, core-batch, core-shares, stress-sweep */
 #include "core/block/checksum-private.h"
+#include "commit-sizes-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
@@ -410,30 +411,41 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
   return DATAHUB_OK;
 }
 
-/**
- * datahub_producer_commit_batch:
- * @producer: a producer
- * @records: the records; copied
- * @n_records: how many, 1 to datahub_producer_get_batch_max()
- * @timeout_ns: how long to wait for reliable consumers
- * @first_sequence: (out) (optional): the sequence of the first record
- * @error: (out) (optional): why it failed
- *
- * Makes all records visible at once or none. Waits only while a reliable
- * consumer still needs the oldest record; without one it takes a bounded number
- * of steps. One thread commits at a time; others may acquire and abort slots.
- * The loans stay the caller's unless `release` is set and the call succeeds. The
- * buffers among the records count as dropped with %DATAHUB_DROPPED.
- *
- * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
- *   %DATAHUB_DROPPED, %DATAHUB_CLOSED or a failure
- */
+/* Not inline, for the copies are large. */
+__attribute__ ((noinline)) static DatahubResult
+commit_converted (DatahubProducer *producer, const DatahubCommit *records,
+    uint32_t n, MetaLocation *meta_locations, int64_t timeout_ns,
+    uint64_t *first_sequence, DatahubError *error)
+{
+  DatahubCommit known[DATAHUB_MAX_BATCH];
+  DatahubResult result = commit_convert (known, records, n, error);
+  if (result != DATAHUB_OK)
+    return result;
+  return commit_all (producer, known, n, meta_locations, timeout_ns,
+      first_sequence, error);
+}
+
+static DatahubResult
+commit_any (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
+    MetaLocation *meta_locations, int64_t timeout_ns, uint64_t *first_sequence,
+    DatahubError *error)
+{
+  if (commit_is_of_this_version (records, n))
+    return commit_all (producer, records, n, meta_locations, timeout_ns,
+        first_sequence, error);
+  return commit_converted (producer, records, n, meta_locations, timeout_ns,
+      first_sequence, error);
+}
+
+/* Without a reliable consumer that is behind, it takes a bounded number of
+ * steps. */
 DatahubResult
 datahub_producer_commit_batch (DatahubProducer *producer,
     const DatahubCommit *records, uint32_t n_records, int64_t timeout_ns,
     uint64_t *first_sequence, DatahubError *error)
 {
-  MetaLocation meta_locations[BATCH_MAX];
+  MetaLocation meta_locations[DATAHUB_MAX_BATCH];
+  result_begin (error);
   if (n_records == 0)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "An empty batch cannot be committed.");
@@ -441,41 +453,21 @@ datahub_producer_commit_batch (DatahubProducer *producer,
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "A batch of %u records is too big for a ring of %u: at most %u.",
         n_records, producer->block.g.ring_size, producer->ring.batch_max);
-  return commit_all (producer, records, n_records, meta_locations, timeout_ns,
-      first_sequence, error);
+  return result_end (error,
+      commit_any (producer, records, n_records, meta_locations, timeout_ns,
+          first_sequence, error));
 }
 
-/**
- * datahub_producer_commit:
- * @producer: a producer
- * @record: the record; copied
- * @timeout_ns: how long to wait for reliable consumers
- * @sequence: (out) (optional): the sequence it got
- * @error: (out) (optional): why it failed
- *
- * Publishes one record; see datahub_producer_commit_batch().
- *
- * Returns: as datahub_producer_commit_batch()
- */
 DatahubResult
 datahub_producer_commit (DatahubProducer *producer, const DatahubCommit *record,
     int64_t timeout_ns, uint64_t *sequence, DatahubError *error)
 {
   MetaLocation location;
-  return commit_all (producer, record, 1, &location, timeout_ns, sequence,
-      error);
+  result_begin (error);
+  return result_end (error,
+      commit_any (producer, record, 1, &location, timeout_ns, sequence, error));
 }
 
-/**
- * datahub_producer_flush:
- * @producer: a producer
- *
- * Live consumers skip all unread records; leases stay. Reliable ones continue
- * to read. Both see the next record marked `flushed`. A pending EOS and the
- * current segment are dropped. Does not block.
- *
- * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_FORKED
- */
 DatahubResult
 datahub_producer_flush (DatahubProducer *producer)
 {

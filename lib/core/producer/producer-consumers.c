@@ -111,17 +111,6 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
   }
 }
 
-/**
- * datahub_producer_list_consumers:
- * @producer: a producer
- * @infos: (array length=max_infos) (out caller-allocates): where to put them
- * @max_infos: room in @infos
- *
- * Lists live consumers that have started, evicted ones included; one that only
- * keeps leases after its close does not count. Does not block.
- *
- * Returns: how many were filled in
- */
 uint32_t
 datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos)
@@ -140,13 +129,6 @@ datahub_producer_list_consumers (DatahubProducer *producer,
   return n;
 }
 
-/**
- * datahub_producer_take_requests:
- * @producer: a producer
- *
- * Returns: the #DatahubRequest bits that consumers set since the last call;
- *   unknown bits are dropped. Does not block.
- */
 uint32_t
 datahub_producer_take_requests (DatahubProducer *producer)
 {

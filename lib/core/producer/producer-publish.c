@@ -89,6 +89,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   DatahubResult result;
   bool linked;
   error = error ? error : &local;
+  result_begin (error);
   if (producer->generation != os_generation ())
     return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
@@ -106,5 +107,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
         "The files of the block cannot be made in %s: %s.",
         datahub_shm_directory (), strerror (errno));
   result = producer->backing.funcs->serve (&producer->backing, error);
-  return result == DATAHUB_OK ? link_entry (&producer->block, error) : result;
+  if (result == DATAHUB_OK)
+    result = link_entry (&producer->block, error);
+  return result_end (error, result);
 }

@@ -32,8 +32,8 @@ ring_make_state (Ring *ring)
   }
   ring->last_buffer = ring->last_key = DATAHUB_NONE;
   ring->batch_max = ring->block->g.ring_size / 2;
-  if (ring->batch_max > BATCH_MAX)
-    ring->batch_max = BATCH_MAX;
+  if (ring->batch_max > DATAHUB_MAX_BATCH)
+    ring->batch_max = DATAHUB_MAX_BATCH;
   return true;
 }
 

@@ -87,6 +87,7 @@ acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
     int64_t timeout_ns, DatahubSlot *slot, DatahubError *error)
 {
   Call call;
+  result_begin (error);
   if (producer->generation != os_generation ())
     return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
@@ -97,7 +98,7 @@ acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
   call.rank = rank_of (DATAHUB_RECORD_BUFFER, flags);
   call.size = size ? size : 1;
   call.slot = slot;
-  return producer_run (producer, &call);
+  return result_end (error, producer_run (producer, &call));
 }
 
 /**

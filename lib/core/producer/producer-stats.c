@@ -2,39 +2,20 @@
 /* Queries about a producer and its block: sizes, indices, counts.
  * Tests: core-records, core-growth, core-diagnose */
 #include "producer-private.h"
+#include "core/base/sized-private.h"
 
-#include <string.h>
-
-/**
- * datahub_producer_get_uuid:
- * @producer: a producer
- *
- * Returns: the UUID of its block, 32 hexadecimal digits; owned by @producer
- */
 const char *
 datahub_producer_get_uuid (DatahubProducer *producer)
 {
   return producer->block.uuid_text;
 }
 
-/**
- * datahub_producer_get_batch_max:
- * @producer: a producer
- *
- * Returns: how many records one datahub_producer_commit_batch() may have
- */
 uint32_t
 datahub_producer_get_batch_max (DatahubProducer *producer)
 {
   return producer->ring.batch_max;
 }
 
-/**
- * datahub_producer_get_slot_size:
- * @producer: a producer
- *
- * Returns: bytes of a slot of the newest payload pool
- */
 uint64_t
 datahub_producer_get_slot_size (DatahubProducer *producer)
 {
@@ -45,15 +26,6 @@ datahub_producer_get_slot_size (DatahubProducer *producer)
   return size;
 }
 
-/**
- * datahub_producer_count_dropped:
- * @producer: a producer
- * @n_buffers: how many buffers the caller did not commit
- *
- * For the statistics that tools and consumers see. For buffers that the library
- * cannot count: those given up after datahub_producer_acquire_slot() or before any
- * call. datahub_producer_acquire_slot_for() and the commits count by themselves.
- */
 void
 datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
 {
@@ -62,9 +34,10 @@ datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
 }
 
 /**
- * datahub_producer_get_indices:
+ * datahub_producer_get_indices_sized:
  * @producer: a producer
  * @indices: (out caller-allocates): a snapshot
+ * @indices_size: size of the structure
  *
  * For programs that build a protocol of their own beside the stream, and for
  * monitoring. Makes one system call for each consumer, so it should not be
@@ -73,34 +46,24 @@ datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
  * below `oldest_index`. Any thread; does not block.
  */
 void
-datahub_producer_get_indices (DatahubProducer *producer,
-    DatahubIndices *indices)
+datahub_producer_get_indices_sized (DatahubProducer *producer,
+    DatahubIndices *indices, size_t indices_size)
 {
-  memset (indices, 0, sizeof *indices);
-  if (producer->generation != os_generation ())
-    return;
-  block_read_indices (&producer->block, UINT32_MAX, indices);
-  pthread_mutex_lock (&producer->lock);
-  indices->write_index = producer->ring.head;
-  pthread_mutex_unlock (&producer->lock);
+  DatahubIndices found = { 0 };
+  if (producer->generation == os_generation ()) {
+    block_read_indices (&producer->block, UINT32_MAX, &found);
+    pthread_mutex_lock (&producer->lock);
+    found.write_index = producer->ring.head;
+    pthread_mutex_unlock (&producer->lock);
+  }
+  sized_out (indices, indices_size, &found, sizeof found);
 }
 
-/**
- * datahub_producer_get_stats:
- * @producer: a producer
- * @stats: (out caller-allocates): a snapshot
- *
- * Any thread; does not block.
- */
-void
-datahub_producer_get_stats (DatahubProducer *producer,
-    DatahubProducerStats *stats)
+static void
+read_stats (DatahubProducer *producer, DatahubProducerStats *stats)
 {
   BlockHeader *header = producer->block.header;
   const Pool *pool;
-  memset (stats, 0, sizeof *stats);
-  if (producer->generation != os_generation ())
-    return;
   pthread_mutex_lock (&producer->lock);
   pool = producer->pools.newest[POOL_PAYLOAD];
   *stats = (DatahubProducerStats){ .commits = producer->ring.ordinal,
@@ -123,4 +86,14 @@ datahub_producer_get_stats (DatahubProducer *producer,
     .adopted = producer->adopted,
     .incarnation = producer->incarnation };
   pthread_mutex_unlock (&producer->lock);
+}
+
+void
+datahub_producer_get_stats_sized (DatahubProducer *producer,
+    DatahubProducerStats *stats, size_t stats_size)
+{
+  DatahubProducerStats found = { 0 };
+  if (producer->generation == os_generation ())
+    read_stats (producer, &found);
+  sized_out (stats, stats_size, &found, sizeof found);
 }

@@ -180,15 +180,6 @@ producer_run (DatahubProducer *producer, Call *call)
                                  : run_on (producer, call, attempt);
 }
 
-/**
- * datahub_producer_set_interrupted:
- * @producer: a producer
- * @waits: #DatahubWait bits
- * @interrupted: whether those waits end at once, now and until further notice
- *
- * A state, not an edge: calls of those kinds that would wait return
- * %DATAHUB_INTERRUPTED until it is taken back. Any thread; does not block.
- */
 void
 datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
     bool interrupted)

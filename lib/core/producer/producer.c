@@ -6,6 +6,7 @@
  * Tests: core-lifecycle, core-memory, core-strict */
 #include "producer-private.h"
 #include "core/base/result-private.h"
+#include "core/base/sized-private.h"
 
 #include <datahub/block.h>
 
@@ -17,18 +18,19 @@
 #define DEFAULT_MODE 0600u
 #define DEFAULT_BLOCK_TIMEOUT_NS (5 * NS_PER_S)
 
-/**
- * datahub_producer_options_init:
- * @options: (out caller-allocates): set to the defaults
- *
- * `slot_size` stays 0 and must be set.
- */
+static const SizedType options_type = { "DatahubProducerOptions",
+  "datahub_producer_options_init",
+  SIZE_WITH (DatahubProducerOptions, slot_size),
+  sizeof (DatahubProducerOptions) };
+
 void
-datahub_producer_options_init (DatahubProducerOptions *options)
+datahub_producer_options_init_sized (DatahubProducerOptions *options,
+    size_t struct_size)
 {
-  memset (options, 0, sizeof *options);
-  options->block_timeout_ns = DEFAULT_BLOCK_TIMEOUT_NS;
-  options->adopt = true;
+  DatahubProducerOptions defaults = { .struct_size = struct_size,
+    .block_timeout_ns = DEFAULT_BLOCK_TIMEOUT_NS,
+    .adopt = true };
+  sized_out (options, struct_size, &defaults, sizeof defaults);
 }
 
 static DatahubResult
@@ -233,6 +235,21 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
   return adopted || result != DATAHUB_OK ? result : build (producer, error);
 }
 
+static DatahubResult
+check_options (const DatahubProducerOptions *options, DatahubError *error)
+{
+  if (options->mode & ~0666u)
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "File permissions %#o are not possible: at most 0666.", options->mode);
+  if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There is no checksum number %d.", options->checksum);
+  if ((unsigned) options->hugepages > DATAHUB_HUGEPAGES_1G)
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "There is no choice of huge pages number %d.", options->hugepages);
+  return DATAHUB_OK;
+}
+
 /**
  * datahub_producer_create:
  * @channel: the name, see datahub_channel_is_valid()
@@ -263,35 +280,33 @@ datahub_producer_create (const char *channel,
     DatahubError *error)
 {
   DatahubError local;
+  DatahubProducerOptions known;
   DatahubProducer *made;
   DatahubResult result;
   error = error ? error : &local;
   *producer = NULL;
+  result_begin (error);
   result = block_init_library (error);
   if (result != DATAHUB_OK)
     return result;
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
-  if (options->mode & ~0666u)
-    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "File permissions %#o are not possible: at most 0666.", options->mode);
-  if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
-    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "There is no checksum number %d.", options->checksum);
-  if ((unsigned) options->hugepages > DATAHUB_HUGEPAGES_1G)
-    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
-        "There is no choice of huge pages number %d.", options->hugepages);
-  made = producer_new (channel, options);
+  datahub_producer_options_init (&known);
+  result = sized_in (&options_type, &known, options, error);
+  if (result == DATAHUB_OK)
+    result = check_options (&known, error);
+  if (result != DATAHUB_OK)
+    return result;
+  made = producer_new (channel, &known);
   if (!made)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   made->block.dir = os_open_directory (error);
   result =
       made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
   made->options.secret = NULL;
-  if (result != DATAHUB_OK) {
+  if (result == DATAHUB_OK)
+    *producer = made;
+  else
     producer_free (made);
-    return result;
-  }
-  *producer = made;
-  return DATAHUB_OK;
+  return result_end (error, result);
 }

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define BATCH_MAX 64u
-
 /* The rank of a record when slots are short. */
 typedef enum
 {

@@ -251,13 +251,6 @@ datahub_spinlock_unlock (DatahubSpinlock *lock)
   return DATAHUB_OK;
 }
 
-/**
- * datahub_spinlock_set_interrupted:
- * @lock: a lock
- * @interrupted: whether waits of this handle end at once from now on
- *
- * Any thread; does not block.
- */
 void
 datahub_spinlock_set_interrupted (DatahubSpinlock *lock, bool interrupted)
 {
@@ -281,13 +274,6 @@ lock_read_stats (const UserLock *shared, uint32_t index,
   stats->max_hold_ns = load_relaxed (&shared->max_hold_ns);
 }
 
-/**
- * datahub_spinlock_get_stats:
- * @lock: a lock
- * @stats: (out caller-allocates): its statistics, for all processes
- *
- * Any thread; does not block.
- */
 void
 datahub_spinlock_get_stats (DatahubSpinlock *lock, DatahubSpinlockStats *stats)
 {
@@ -322,22 +308,13 @@ fail_forked (DatahubError *error)
       "The handle belongs to the parent process.");
 }
 
-/**
- * datahub_producer_open_spinlock:
- * @producer: a producer; stays alive as long as the lock is open
- * @index: 0 to 7
- * @lock: (out): the lock
- * @error: (out) (optional): why it failed
- *
- * Opens a user lock by index. Does not block.
- *
- * Returns: %DATAHUB_OK or a failure
- */
 DatahubResult
 datahub_producer_open_spinlock (DatahubProducer *producer, uint32_t index,
     DatahubSpinlock **lock, DatahubError *error)
 {
   DatahubResult result;
+  *lock = NULL;
+  result_begin (error);
   if (producer->generation != os_generation ())
     return fail_forked (error);
   result = open_lock (&producer->block, index, lock, error);
@@ -372,26 +349,15 @@ take_row_byte (DatahubConsumer *consumer, DatahubError *error)
   return DATAHUB_OK;
 }
 
-/**
- * datahub_consumer_open_spinlock:
- * @consumer: a consumer; stays attached as long as the lock is open
- * @index: 0 to 7
- * @lock: (out): the lock
- * @error: (out) (optional): why it failed
- *
- * Opens a user lock by index. Does not block, except for up to 0.2 s if another
- * process holds the byte of its row in a strict block.
- *
- * Returns: %DATAHUB_OK or a failure
- */
 DatahubResult
 datahub_consumer_open_spinlock (DatahubConsumer *consumer, uint32_t index,
     DatahubSpinlock **lock, DatahubError *error)
 {
   DatahubResult result;
+  *lock = NULL;
+  result_begin (error);
   if (consumer->generation != os_generation ())
     return fail_forked (error);
-  *lock = NULL;
   result = take_row_byte (consumer, error);
   if (result == DATAHUB_OK)
     result = open_lock (&consumer->block, index, lock, error);
@@ -424,25 +390,16 @@ datahub_producer_open_named_spinlock (DatahubProducer *producer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  result_begin (error);
   if (producer->generation != os_generation ())
     return fail_forked (error);
   result = lock_registry_find (&producer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_producer_open_spinlock (producer, index, lock, error);
-  return result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result;
+  return result_end (error,
+      result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result);
 }
 
-/**
- * datahub_consumer_open_named_spinlock:
- * @consumer: a consumer
- * @name: 1 to 23 printable characters
- * @lock: (out): the lock
- * @error: (out) (optional): why it failed
- *
- * See datahub_producer_open_named_spinlock().
- *
- * Returns: as there
- */
 DatahubResult
 datahub_consumer_open_named_spinlock (DatahubConsumer *consumer,
     const char *name, DatahubSpinlock **lock, DatahubError *error)
@@ -451,12 +408,14 @@ datahub_consumer_open_named_spinlock (DatahubConsumer *consumer,
   bool suspect = false;
   DatahubResult result;
   *lock = NULL;
+  result_begin (error);
   if (consumer->generation != os_generation ())
     return fail_forked (error);
   result = lock_registry_find (&consumer->block, name, &index, &suspect, error);
   if (result == DATAHUB_OK)
     result = datahub_consumer_open_spinlock (consumer, index, lock, error);
-  return result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result;
+  return result_end (error,
+      result == DATAHUB_OK && suspect ? DATAHUB_OWNER_DIED : result);
 }
 
 /**

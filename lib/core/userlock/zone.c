@@ -142,6 +142,7 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
   Zone zone = find_zone (&producer->block);
   DatahubResult result;
   uint64_t s;
+  result_begin (error);
   if (producer->generation != os_generation ())
     return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This producer belongs to the parent process.");
@@ -161,7 +162,7 @@ datahub_producer_write_zone (DatahubProducer *producer, uint64_t offset,
     STEP (ZONE_STEPPED);
   }
   pthread_mutex_unlock (&producer->lock);
-  return result;
+  return result_end (error, result);
 }
 
 /**
@@ -187,6 +188,7 @@ datahub_consumer_read_zone (DatahubConsumer *consumer, uint64_t offset,
 {
   Zone zone = find_zone (&consumer->block);
   DatahubResult result;
+  result_begin (error);
   if (consumer->generation != os_generation ())
     return result_fail (error, DATAHUB_ERROR_FORKED, 0,
         "This consumer belongs to the parent process.");
@@ -207,15 +209,9 @@ datahub_consumer_read_zone (DatahubConsumer *consumer, uint64_t offset,
       *version = s;
     return DATAHUB_OK;
   }
-  return DATAHUB_TIMEOUT;
+  return result_end (error, DATAHUB_TIMEOUT);
 }
 
-/**
- * datahub_consumer_get_zone_size:
- * @consumer: a consumer
- *
- * Returns: bytes of the producer's part of the flexible zone; 0: there is none
- */
 uint64_t
 datahub_consumer_get_zone_size (DatahubConsumer *consumer)
 {
@@ -248,15 +244,6 @@ datahub_producer_get_shared_zone (DatahubProducer *producer, uint64_t *size)
   return shared_zone (&producer->block, size);
 }
 
-/**
- * datahub_consumer_get_shared_zone:
- * @consumer: a consumer
- * @size: (out): its bytes
- *
- * See datahub_producer_get_shared_zone().
- *
- * Returns: (nullable): the memory, until the handle is gone
- */
 void *
 datahub_consumer_get_shared_zone (DatahubConsumer *consumer, uint64_t *size)
 {

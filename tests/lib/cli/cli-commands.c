@@ -105,7 +105,7 @@ test_list_by_broker (void)
   DatahubProducer *producer = produce ("cam0");
 
   datahub_hub_register_block (hub, "cam0", datahub_producer_get_uuid (producer),
-      "video/x-raw\x1b[31m", NULL);
+      "video/x-raw\x1b[31m", NULL, DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) found G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
@@ -353,7 +353,8 @@ test_broker_takes_over (void)
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
 
   g_assert_true (datahub_hub_is_hosting (hub));
-  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   Child *broker = start_broker (NULL, NULL);
   fixture_expect_line (broker, "event=take-over");
   fixture_expect_line (broker, "event=serving");

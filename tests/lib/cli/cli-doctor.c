@@ -22,7 +22,8 @@ commit (DatahubProducer *producer, guint n)
     g_assert_cmpint (datahub_producer_acquire_slot (producer, 100, -1, &slot,
                          &error),
         ==, DATAHUB_OK);
-    DatahubCommit record = { .type = DATAHUB_RECORD_BUFFER,
+    DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+      .type = DATAHUB_RECORD_BUFFER,
       .n_memories = 1,
       .memories = { { .slot = &slot, .size = 100 } },
       .release = true };

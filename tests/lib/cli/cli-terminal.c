@@ -28,7 +28,7 @@ set_up (const char *caps)
   hub = fixture_hub (DATAHUB_HUB_DEFAULT);
   producer = produce ("cam0");
   datahub_hub_register_block (hub, "cam0", datahub_producer_get_uuid (producer),
-      caps, NULL);
+      caps, NULL, DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) found G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);

@@ -48,7 +48,8 @@ test_evicted (void)
   DatahubProducer *producer;
   DatahubProducerStats stats = { 0 };
   DatahubError error;
-  DatahubCommit record = { .type = DATAHUB_RECORD_GAP };
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_GAP };
 
   datahub_producer_options_init (&options);
   options.slots = 8;

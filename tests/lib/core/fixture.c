@@ -106,6 +106,7 @@ DatahubCommit
 buffer_record (const DatahubSlot *slot, uint64_t seed, uint64_t size)
 {
   return (DatahubCommit){
+    .struct_size = sizeof (DatahubCommit),
     .type = DATAHUB_RECORD_BUFFER,
     .pts = seed,
     .dts = DATAHUB_NONE,
@@ -157,21 +158,22 @@ commit_buffers (DatahubProducer *producer, uint64_t first, uint32_t n)
     commit_buffer (producer, first + i, DEFAULT_SIZE);
 }
 
+DatahubCommit
+event_record (DatahubRecordType type, const char *body)
+{
+  DatahubCommit record;
+  datahub_commit_init (&record, type);
+  record.meta = body;
+  record.meta_size = body ? (uint32_t) strlen (body) + 1 : 0;
+  return record;
+}
+
 uint64_t
 commit_event (DatahubProducer *producer, DatahubRecordType type,
     const char *body)
 {
   uint64_t sequence = DATAHUB_NONE;
-  DatahubCommit record = {
-    .type = type,
-    .pts = DATAHUB_NONE,
-    .dts = DATAHUB_NONE,
-    .duration = DATAHUB_NONE,
-    .offset = DATAHUB_NONE,
-    .offset_end = DATAHUB_NONE,
-    .meta = body,
-    .meta_size = body ? (uint32_t) strlen (body) + 1 : 0,
-  };
+  DatahubCommit record = event_record (type, body);
   CHECK_OK (datahub_producer_commit (producer, &record, SOON, &sequence, &err));
   return sequence;
 }

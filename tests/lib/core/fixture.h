@@ -9,12 +9,18 @@
 
 #include <datahub/core.h>
 
+#include <string.h>
+
 /* Where calls that can fail put their words; shown when a check fails. */
 extern DatahubError err;
 
 #define CHECK_RESULT(call, wanted)                                             \
   do {                                                                         \
     DatahubResult check_got = (call);                                          \
+    if (strncmp (#call, "datahub_", 8) == 0 && strstr (#call, "&err")          \
+        && err.code != check_got)                                              \
+      check_fail (__FILE__, __LINE__, "%s: %s, error.code is %s", #call,       \
+          datahub_result_name (check_got), datahub_result_name (err.code));    \
     if (check_got != (wanted))                                                 \
       check_fail (__FILE__, __LINE__, "%s: %s (%s), wanted %s", #call,         \
           datahub_result_name (check_got), err.message,                        \
@@ -50,6 +56,7 @@ void commit_buffer (DatahubProducer *producer, uint64_t seed, uint64_t size);
 void commit_buffers (DatahubProducer *producer, uint64_t first, uint32_t n);
 uint64_t commit_event (DatahubProducer *producer, DatahubRecordType type,
     const char *body);
+DatahubCommit event_record (DatahubRecordType type, const char *body);
 DatahubCommit buffer_record (const DatahubSlot *slot, uint64_t seed,
     uint64_t size);
 void fill_slot (DatahubProducer *producer, uint64_t seed, uint64_t size,

@@ -134,9 +134,9 @@ mixed (void)
   DatahubSlot slot;
   fill_slot (producer, 0, 1000, &slot);
   DatahubCommit records[] = {
-    { .type = DATAHUB_RECORD_CAPS, .meta = "caps", .meta_size = 5 },
+    event_record (DATAHUB_RECORD_CAPS, "caps"),
     buffer_record (&slot, 0, 1000),
-    { .type = DATAHUB_RECORD_EOS, .meta = "eos", .meta_size = 4 },
+    event_record (DATAHUB_RECORD_EOS, "eos"),
   };
   CHECK_OK (datahub_producer_commit_batch (producer, records, 3, 0, NULL,
       &err));

@@ -5,7 +5,9 @@
 static void
 commit_gap (DatahubProducer *producer)
 {
-  DatahubCommit record = { .type = DATAHUB_RECORD_GAP, .pts = 1 };
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_GAP,
+    .pts = 1 };
   CHECK_OK (datahub_producer_commit (producer, &record, SOON, NULL, &err));
 }
 

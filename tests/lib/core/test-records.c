@@ -5,7 +5,9 @@
 static DatahubResult
 try_event (DatahubProducer *producer, int64_t timeout_ns)
 {
-  DatahubCommit record = { .type = DATAHUB_RECORD_GAP, .pts = 1 };
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_GAP,
+    .pts = 1 };
   return datahub_producer_commit (producer, &record, timeout_ns, NULL, &err);
 }
 

@@ -333,6 +333,7 @@ busy (void)
 static DatahubResult
 release (DatahubHeldThing thing)
 {
+  thing.struct_size = sizeof thing;
   return datahub_block_release ("cam0", &thing, &err);
 }
 

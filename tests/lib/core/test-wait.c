@@ -27,7 +27,8 @@ wait_acquire (Peers *peers, int64_t timeout_ns)
 static DatahubResult
 wait_commit (Peers *peers, int64_t timeout_ns)
 {
-  DatahubCommit record = { .type = DATAHUB_RECORD_EVENT };
+  DatahubCommit record = { .struct_size = sizeof (DatahubCommit),
+    .type = DATAHUB_RECORD_EVENT };
   return datahub_producer_commit (peers->producer, &record, timeout_ns, NULL,
       &err);
 }

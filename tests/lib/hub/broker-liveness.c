@@ -28,7 +28,7 @@ produce_as (const char *name, bool adopt)
       || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
     return 1;
   datahub_hub_register_block (hub, name, datahub_producer_get_uuid (producer),
-      "video/x-raw", NULL);
+      "video/x-raw", NULL, DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) block =
       datahub_hub_find (hub, name, 10 * SECONDS, NULL, NULL);
   fixture_say ("uuid %s", block ? datahub_hub_block_get_uuid (block) : "none");
@@ -281,7 +281,8 @@ test_handed_over (void)
 
   fixture_wait_until (s->heard.joined == 1);
   fixture_stop (s->producer);
-  datahub_hub_register_block (heir, "cam0", s->heard.uuid, "video/x-raw", NULL);
+  datahub_hub_register_block (heir, "cam0", s->heard.uuid, "video/x-raw", NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (s->heard.added == 2);
   g_assert_cmpint (s->heard.removed, ==, 0);
   g_assert_cmpint (s->heard.left, ==, 0);

@@ -25,7 +25,8 @@ node (const char *name)
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
 
   g_signal_connect (hub, "broker-found", G_CALLBACK (node_found), NULL);
-  datahub_hub_register_block (hub, name, UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, name, UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   if (!datahub_hub_connect_to (hub, "auto", NULL, NULL, &error)) {
     fixture_say ("cannot connect: %s", error->message);
     return 1;

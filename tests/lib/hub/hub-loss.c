@@ -86,7 +86,8 @@ test_killed_and_restarted (void)
   Child *broker = start_broker ();
   g_autoptr (DatahubHub) hub = listen (&heard);
 
-  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.found == 1 && heard.added == 1);
   gint64 started = g_get_monotonic_time ();
   fixture_signal (broker, SIGKILL);
@@ -184,7 +185,8 @@ test_callers_never_wait (void)
   gint64 worst = 0;
   for (int i = 0; i < 2000; i++) {
     gint64 started = g_get_monotonic_time ();
-    datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+    datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+        DATAHUB_REGISTER_DEFAULT);
     datahub_hub_send_notification (hub, "cam0", "data-ready", "{}");
     datahub_hub_consumer_joined (hub, "cam0", UUID_A, 1, "x");
     datahub_hub_consumer_left (hub, "cam0", UUID_A, 1, "left");
@@ -268,7 +270,8 @@ test_listed_key_over_tcp (void)
   g_assert_true (datahub_hub_connect_to (hub, endpoints[1], server, secret,
       &error));
   g_assert_true (datahub_hub_wait_connected (hub, 20 * SECONDS, NULL, &error));
-  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (hub, "cam0", 20 * SECONDS, NULL, &error);
   g_assert_no_error (error);

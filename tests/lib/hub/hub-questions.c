@@ -19,7 +19,8 @@ test_register_then_find (void)
   g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (DatahubHub) consumer = fixture_hub (DATAHUB_HUB_DEFAULT);
 
-  datahub_hub_register_block (producer, "cam0", UUID_A, "video/x-raw", secret);
+  datahub_hub_register_block (producer, "cam0", UUID_A, "video/x-raw", secret,
+      DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) block =
       find (consumer, "cam0", 10 * SECONDS, &error);
   g_assert_no_error (error);
@@ -41,7 +42,8 @@ test_strict_then_find (void)
   g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (DatahubHub) consumer = fixture_hub (DATAHUB_HUB_DEFAULT);
 
-  datahub_hub_register_strict_block (producer, "cam0", UUID_A, NULL, secret);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, secret,
+      DATAHUB_REGISTER_STRICT);
   g_autoptr (DatahubHubBlock) block =
       find (consumer, "cam0", 10 * SECONDS, &error);
   g_autoptr (DatahubHubBlock) again =
@@ -80,11 +82,13 @@ test_pending_then_ready (void)
   g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (DatahubHub) consumer = fixture_hub (DATAHUB_HUB_DEFAULT);
 
-  datahub_hub_register_block (producer, "cam0", NULL, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", NULL, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until ((g_clear_error (&error),
                           find (consumer, "cam0", 0, &error) == NULL)
       && g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PENDING));
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_clear_error (&error);
   g_autoptr (DatahubHubBlock) block =
       find (consumer, "cam0", 10 * SECONDS, &error);
@@ -114,15 +118,18 @@ test_told_when_it_comes (void)
 
   datahub_hub_find_async (consumer, "cam0", DATAHUB_FOREVER, NULL, found,
       &times);
-  datahub_hub_register_block (producer, "other", UUID_B, NULL, NULL);
+  datahub_hub_register_block (producer, "other", UUID_B, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) other =
       find (consumer, "other", 10 * SECONDS, NULL);
   g_assert_nonnull (other);
   g_assert_cmpint (times, ==, 0);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (times == 1);
   datahub_hub_unregister_block (producer, "cam0", UUID_A);
-  datahub_hub_register_block (producer, "cam0", UUID_B, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_B, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) again =
       find (consumer, "cam0", 10 * SECONDS, NULL);
   g_assert_nonnull (again);
@@ -234,7 +241,8 @@ test_list_pages (void)
   for (int i = 0; i < 200; i++) {
     g_autofree char *name = g_strdup_printf ("cam%03d", i);
     g_autofree char *caps = g_strnfill ((gsize) i * 40, 'x');
-    datahub_hub_register_block (producer, name, UUID_A, caps, NULL);
+    datahub_hub_register_block (producer, name, UUID_A, caps, NULL,
+        DATAHUB_REGISTER_DEFAULT);
   }
   g_autoptr (DatahubHubBlock) last G_GNUC_UNUSED =
       find (watcher, "cam199", 10 * SECONDS, &error);
@@ -264,7 +272,8 @@ test_list_of_escapes (void)
 
   for (int i = 0; i < 20; i++) {
     g_autofree char *name = g_strdup_printf ("cam%02d", i);
-    datahub_hub_register_block (producer, name, UUID_A, caps, NULL);
+    datahub_hub_register_block (producer, name, UUID_A, caps, NULL,
+        DATAHUB_REGISTER_DEFAULT);
   }
   g_autoptr (DatahubHubBlock) last =
       find (watcher, "cam19", 10 * SECONDS, &error);
@@ -402,7 +411,8 @@ test_told_before_connected (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_DEFAULT);
 
-  datahub_hub_register_block (hub, "early", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "early", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_assert_true (datahub_hub_connect_to (hub, "auto", NULL, NULL, &error));
   g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       find (hub, "early", 10 * SECONDS, &error);

@@ -98,12 +98,14 @@ test_blocks (void)
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
 
   listen (hub, &heard);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 1);
   g_assert_cmpstr (heard.text, ==, "cam0");
   g_assert_true (heard.thread == g_thread_self ());
   /* Another incarnation goes through both. */
-  datahub_hub_register_block (producer, "cam0", UUID_B, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_B, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 2);
   g_assert_cmpint (heard.removed, ==, 1);
   g_assert_cmpstr (heard.reason, ==, "replaced");
@@ -125,7 +127,8 @@ test_late_listener (void)
   g_autoptr (DatahubHub) producer = fixture_hub (DATAHUB_HUB_DEFAULT);
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
 
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) block G_GNUC_UNUSED =
       datahub_hub_find (producer, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
@@ -145,7 +148,8 @@ test_hub_ends (void)
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
 
   listen (hub, &heard);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 1);
   g_object_unref (producer);
   fixture_wait_until (heard.removed == 1);
@@ -169,7 +173,8 @@ test_consumers (void)
   fixture_round_trip (watcher);
   /* Told before the block is there, and kept until it is. */
   datahub_hub_consumer_joined (consumer, "cam0", UUID_A, id, "preview");
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.joined == 1 && other.joined == 1);
   g_assert_cmpstr (heard.text, ==, "preview");
   datahub_hub_consumer_left (consumer, "cam0", UUID_A, id, "done");
@@ -192,7 +197,8 @@ test_notifications (void)
   listen (bystander, &deaf);
   datahub_hub_subscribe (consumer, "cam0");
   fixture_round_trip (consumer);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (down.added == 1 && deaf.added == 1);
 
   datahub_hub_send_notification (producer, "cam0", "caps",
@@ -226,7 +232,8 @@ test_subscriptions_count (void)
   datahub_hub_subscribe (consumer, "cam0");
   datahub_hub_unsubscribe (consumer, "cam0");
   fixture_round_trip (consumer);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 1);
   datahub_hub_send_notification (producer, "cam0", "one", NULL);
   fixture_wait_until (heard.notified == 1);
@@ -257,7 +264,8 @@ test_data_ready (void)
   listen (consumer, &heard);
   datahub_hub_subscribe (consumer, "*");
   fixture_round_trip (consumer);
-  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (producer, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 1);
   for (int i = 0; i < N; i++) {
     g_autofree char *json = g_strdup_printf ("{\"sequence\":%d}", i);
@@ -277,9 +285,11 @@ test_name_is_taken (void)
   g_autoptr (DatahubHub) second = fixture_hub (DATAHUB_HUB_DEFAULT);
 
   listen (second, &heard);
-  datahub_hub_register_block (first, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (first, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.added == 1);
-  datahub_hub_register_block (second, "cam0", UUID_B, NULL, NULL);
+  datahub_hub_register_block (second, "cam0", UUID_B, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (heard.refused == 1);
   g_assert_nonnull (strstr (heard.text, "already produces"));
   g_autofree char *pid = g_strdup_printf ("pid %d", getpid ());
@@ -321,7 +331,8 @@ test_thread_signals (void)
 
   g_signal_connect (hub, "block-added", G_CALLBACK (added_in_thread), &in);
   g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
-  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (g_atomic_int_get (&in.added) == 1);
   g_assert_true (in.thread != g_thread_self ());
   g_assert_error (in.error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS);
@@ -352,7 +363,8 @@ with_own_context (gpointer data)
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_DEFAULT);
   g_signal_connect (hub, "block-added", G_CALLBACK (added_in_context), own);
   g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
-  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   while (own->added == 0 && g_get_monotonic_time () < deadline)
     g_main_context_iteration (own->context, TRUE);
   g_main_context_pop_thread_default (own->context);
@@ -386,7 +398,8 @@ test_unref_in_handler (void)
   g_object_add_weak_pointer (G_OBJECT (hub), (gpointer *) &weak);
   g_signal_connect (hub, "block-added", G_CALLBACK (drop_hub), &hub);
   g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
-  datahub_hub_register_block (weak, "cam0", UUID_A, NULL, NULL);
+  datahub_hub_register_block (weak, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
   fixture_wait_until (g_atomic_pointer_get (&weak) == NULL);
 }
 
