@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A program outside the tree builds against the installed library with nothing
-# but pkg-config, in C, and runs.
+# Programs outside the tree, among them examples/hello, build against the
+# installed library with nothing but pkg-config, in C, and run.
 set -euo pipefail
 
 build=$1
 stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
+shm=$(mktemp -d /dev/shm/datahub-installed-XXXXXX)
+trap 'rm -rf "$stage" "$shm"' EXIT
 
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
 pc=$(find "$stage" -name datahub-1.0.pc)
@@ -29,12 +30,16 @@ int
 main (void)
 {
   DatahubError error;
+  if (!DATAHUB_CHECK_VERSION (DATAHUB_VERSION_MAJOR, DATAHUB_VERSION_MINOR, 0)
+      || datahub_version_number () != DATAHUB_VERSION_NUMBER)
+    return 1;
   if (datahub_channel_is_valid ("no/slash", &error))
     return 1;
   printf ("%s: %s\n", datahub_result_name (error.code), error.message);
   return datahub_channel_is_valid ("cam0", NULL) ? 0 : 1;
 }
 C
+cp "$(dirname "$0")"/../../examples/hello/*.c "$stage"
 # The stage stands in for the root of the file system.
 libdir=$(dirname "$(dirname "$pc")")
 sed -i "s|^prefix=|prefix=$stage|" "$pc"
@@ -43,4 +48,17 @@ read -ra flags <<<"$(pkg-config --cflags --libs datahub-1.0)"
 read -ra compiler <<<"${CC:-cc}"
 "${compiler[@]}" -Wall -Wextra -Werror "$stage/program.c" -o "$stage/program" \
   "${flags[@]}"
-LD_LIBRARY_PATH=$libdir "$stage/program"
+for name in producer consumer; do
+  "${compiler[@]}" -std=c11 -Wall -Wextra -Werror "$stage/$name.c" \
+    -o "$stage/$name" "${flags[@]}"
+done
+export LD_LIBRARY_PATH=$libdir DATAHUB_SHM_DIR=$shm
+"$stage/program"
+"$stage/producer" &
+"$stage/consumer" >"$stage/lines"
+wait $!
+[ "$(tail -n1 "$stage/lines")" = "hello 9" ] || {
+  echo "the consumer of examples/hello printed:"
+  cat "$stage/lines"
+  exit 1
+}
