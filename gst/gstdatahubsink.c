@@ -337,8 +337,8 @@ wait_for_consumers (GstDatahubSink *self)
   return flow;
 }
 
-/* The base class prerolls only what it synchronizes. Others, such as a buffer whose
- * DTS is before the segment, it passes on in PAUSED, without a base time. */
+/* The base class prerolls only what it synchronizes. Others, such as a buffer with a
+ * DTS before the segment, it passes on in PAUSED, without a base time. */
 static GstFlowReturn
 prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Blocks by name: which there are, snapshots of them, and how to wait for one.
  * All functions work for the blocks of the calling user, may be called from any
- * thread, and do not block unless their comment says so. */
+ * thread, and do not block unless noted. */
 #ifndef DATAHUB_BLOCK_H
 #define DATAHUB_BLOCK_H
 

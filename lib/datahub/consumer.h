@@ -32,7 +32,7 @@ typedef struct
   bool notify; /* requests "data-ready" notifications through the broker */
   int64_t max_age_ns; /* older buffers are skipped; 0: no limit */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */
-  /* for strict blocks, whose producer answers */
+  /* for strict blocks: the producer answers */
   const uint8_t *ticket; /* DATAHUB_TICKET_SIZE bytes; NULL: by the secret */
   int64_t timeout_ns; /* for the answer; 0: automatic, 2 s */
   struct _DatahubWatch *watch; /* its interrupt ends the attach; or NULL */
