@@ -349,10 +349,8 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
   return flow == GST_FLOW_OK ? wait_for_consumers (self) : flow;
 }
 
-/* The record is committed before the base class waits for the clock and posts
- * its message: the application may stop the pipeline as soon as it has that. */
 static GstFlowReturn
-take_eos (GstDatahubSink *self, GstEvent *event)
+take_in_play (GstDatahubSink *self, GstEvent *event)
 {
   GstFlowReturn flow = prepare_to_write (self, event, NULL);
   return flow == GST_FLOW_OK ? take_event (self, event) : flow;
@@ -399,12 +397,14 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
         return refuse_event (event);
       return chain_event (sink, event);
     case GST_EVENT_EOS:
-      if (take_eos (self, event) != GST_FLOW_OK)
+      /* Committed before the base class waits for the clock and posts its
+       * message: the application may stop the pipeline as soon as it has that. */
+      if (take_in_play (self, event) != GST_FLOW_OK)
         return refuse_event (event);
       return chain_event (sink, event);
     case GST_EVENT_GAP:
       done = chain_event (sink, gst_event_ref (event))
-          && take_event (self, event) == GST_FLOW_OK;
+          && take_in_play (self, event) == GST_FLOW_OK;
       gst_event_unref (event);
       return done;
     default:

@@ -6,6 +6,8 @@
 #include "producer.h"
 #include "until.h"
 
+#include <datahub/block.h>
+
 static void
 on_handoff (GstElement *fakesink, GstBuffer *buffer, GstPad *pad,
     gpointer user_data)
@@ -204,6 +206,51 @@ GST_START_TEST (nothing_is_written_before_it_plays)
 }
 GST_END_TEST;
 
+static gpointer
+send_early_gap (gpointer user_data)
+{
+  GstPad *pad = user_data;
+  g_autoptr (GstCaps) caps = gst_caps_from_string (TEST_CAPS);
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = 2 * GST_SECOND;
+  gst_pad_send_event (pad, gst_event_new_stream_start ("film"));
+  gst_pad_send_event (pad, gst_event_new_caps (caps));
+  gst_pad_send_event (pad, gst_event_new_segment (&segment));
+  gst_pad_send_event (pad, gst_event_new_gap (GST_SECOND, GST_SECOND));
+  return NULL;
+}
+
+static guint64
+committed_records (void)
+{
+  g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
+  datahub_block_inspect ("test", info, NULL);
+  return info->head;
+}
+
+/* The base class does not preroll a gap before the segment either. */
+GST_START_TEST (a_gap_before_the_segment_waits_to_play)
+{
+  GstElement *film = gst_pipeline_new (NULL);
+  GstElement *sink = gst_element_factory_make ("datahubsink", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
+  GThread *upstream;
+  g_object_set (sink, "datablock", "test", NULL);
+  gst_bin_add (GST_BIN (film), sink);
+  gst_element_set_state (film, GST_STATE_PAUSED);
+  upstream = g_thread_new ("upstream", send_early_gap, pad);
+  fail_unless_equals_int (gst_element_get_state (film, NULL, NULL,
+                              10 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_uint64 (committed_records (), 0);
+  gst_element_set_state (film, GST_STATE_PLAYING);
+  g_thread_join (upstream);
+  fail_unless_equals_uint64 (committed_records (), 4);
+  end_pipeline (film);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -211,6 +258,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_late_viewer_of_a_film_sees_it_now);
   tcase_add_test (tc, a_film_waits_for_its_consumer_and_keeps_its_time);
   tcase_add_test (tc, nothing_is_written_before_it_plays);
+  tcase_add_test (tc, a_gap_before_the_segment_waits_to_play);
   tcase_add_test (tc, latency_is_answered);
 }
 
