@@ -39,7 +39,7 @@ static const GOptionEntry options[] = {
 /* The stop of a file or of a device can take its time to travel through
  * demuxer, queues and decoders; here it takes effect at the blocks' doors. */
 static GstPadProbeReturn
-on_door (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+on_first_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   Capture *capture = user_data;
 
@@ -51,7 +51,7 @@ on_door (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_HANDLED;
 }
 
-/* While a block waits for its readers, its first buffer is at the door. */
+/* While a block waits for its readers, its first buffer waits at the sink pad. */
 static gboolean
 is_waiting (Capture *capture)
 {
@@ -90,13 +90,14 @@ make_sink (Capture *capture, const char *stream)
 }
 
 static void
-open_doors (Capture *capture, GstElement *sink, const char *stream)
+probe_sink (Capture *capture, GstElement *sink, const char *stream)
 {
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
-  g_autoptr (GstPad) door = gst_pad_get_peer (pad);
+  g_autoptr (GstPad) peer = gst_pad_get_peer (pad);
 
   worker_watch (capture->worker, stream, sink);
-  gst_pad_add_probe (door, GST_PAD_PROBE_TYPE_BUFFER, on_door, capture, NULL);
+  gst_pad_add_probe (peer, GST_PAD_PROBE_TYPE_BUFFER, on_first_buffer, capture,
+      NULL);
   capture->sinks[capture->n_sinks++] = sink;
 }
 
@@ -133,7 +134,7 @@ on_decoded_pad (GstElement *decoder, GstPad *pad, gpointer user_data)
   g_autoptr (GstPad) sink_pad = gst_element_get_static_pad (sink, "sink");
   if (GST_PAD_LINK_FAILED (gst_pad_link (pad, sink_pad)))
     worker_fail (capture->worker, "cannot link the %s of the file", stream);
-  open_doors (capture, sink, stream);
+  probe_sink (capture, sink, stream);
   /* Not to the pipeline's own target, which is PLAYING: the sink has no clock
    * before the whole pipeline goes there. */
   gst_element_set_state (sink, GST_STATE_PAUSED);
@@ -208,7 +209,7 @@ end_in_block (Capture *capture, GstElement *pipeline, const char *stream)
   gst_bin_add (GST_BIN (pipeline), sink);
   if (!gst_element_link (end, sink))
     return FALSE;
-  open_doors (capture, sink, stream);
+  probe_sink (capture, sink, stream);
   return TRUE;
 }
 
