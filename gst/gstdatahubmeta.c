@@ -71,34 +71,6 @@ get_text (GstDatahubBytes *in, gchar **text)
   return TRUE;
 }
 
-static gboolean
-encode_video (GstMeta *meta, GByteArray *bytes)
-{
-  GstVideoMeta *video = (GstVideoMeta *) meta;
-  /* strides of tiled formats contain tile counts and cannot be checked */
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (gst_video_format_get_info (video
-                                                                     ->format)))
-    return FALSE;
-  gst_datahub_put_u32 (bytes, video->flags);
-  gst_datahub_put_u32 (bytes, video->format);
-  gst_datahub_put_u32 (bytes, (guint32) video->id);
-  gst_datahub_put_u32 (bytes, video->width);
-  gst_datahub_put_u32 (bytes, video->height);
-  gst_datahub_put_u32 (bytes, video->n_planes);
-  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++) {
-    gst_datahub_put_u64 (bytes, i < video->n_planes ? video->offset[i] : 0);
-    gst_datahub_put_u32 (bytes,
-        i < video->n_planes ? (guint32) video->stride[i] : 0);
-  }
-  gst_datahub_put_u32 (bytes, video->alignment.padding_top);
-  gst_datahub_put_u32 (bytes, video->alignment.padding_bottom);
-  gst_datahub_put_u32 (bytes, video->alignment.padding_left);
-  gst_datahub_put_u32 (bytes, video->alignment.padding_right);
-  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
-    gst_datahub_put_u32 (bytes, video->alignment.stride_align[i]);
-  return TRUE;
-}
-
 /* The bytes of a row of plane @i, for all components. If several pixels share
  * bytes, the default layout of GStreamer is used. */
 static guint64
@@ -138,16 +110,47 @@ plane_size (const GstVideoFormatInfo *finfo, guint i, guint width, guint height,
   return (rows - 1) * (guint64) stride + row;
 }
 
-/* Whether every row of every plane is inside of @size bytes. */
+/* Whether all rows are in @size bytes. Strides of tiled formats are tile counts. */
 static gboolean
-video_planes_fit (const GstVideoFormatInfo *finfo, guint width, guint height,
-    const gsize *offset, const gint *stride, gsize size)
+video_planes_fit (const GstVideoFormatInfo *finfo, guint n_planes, guint width,
+    guint height, const gsize *offset, const gint *stride, gsize size)
 {
-  for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_PLANES (finfo); i++) {
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo)
+      || n_planes != GST_VIDEO_FORMAT_INFO_N_PLANES (finfo))
+    return FALSE;
+  for (guint i = 0; i < n_planes; i++) {
     guint64 bytes = plane_size (finfo, i, width, height, stride[i]);
     if (bytes == 0 || offset[i] > size || bytes > size - offset[i])
       return FALSE;
   }
+  return TRUE;
+}
+
+static gboolean
+encode_video (GstMeta *meta, GByteArray *bytes)
+{
+  GstVideoMeta *video = (GstVideoMeta *) meta;
+  if (!video_planes_fit (gst_video_format_get_info (video->format),
+          video->n_planes, video->width, video->height, video->offset,
+          video->stride, gst_buffer_get_size (video->buffer)))
+    return FALSE;
+  gst_datahub_put_u32 (bytes, video->flags);
+  gst_datahub_put_u32 (bytes, video->format);
+  gst_datahub_put_u32 (bytes, (guint32) video->id);
+  gst_datahub_put_u32 (bytes, video->width);
+  gst_datahub_put_u32 (bytes, video->height);
+  gst_datahub_put_u32 (bytes, video->n_planes);
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++) {
+    gst_datahub_put_u64 (bytes, i < video->n_planes ? video->offset[i] : 0);
+    gst_datahub_put_u32 (bytes,
+        i < video->n_planes ? (guint32) video->stride[i] : 0);
+  }
+  gst_datahub_put_u32 (bytes, video->alignment.padding_top);
+  gst_datahub_put_u32 (bytes, video->alignment.padding_bottom);
+  gst_datahub_put_u32 (bytes, video->alignment.padding_left);
+  gst_datahub_put_u32 (bytes, video->alignment.padding_right);
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
+    gst_datahub_put_u32 (bytes, video->alignment.stride_align[i]);
   return TRUE;
 }
 
@@ -202,7 +205,6 @@ decode_video (GstBuffer *buffer, GstDatahubBytes in)
   gsize offset[GST_VIDEO_MAX_PLANES];
   gint stride[GST_VIDEO_MAX_PLANES];
   GstVideoAlignment align;
-  const GstVideoFormatInfo *finfo;
   GstVideoMeta *meta;
   if (!gst_datahub_get_u32 (&in, &flags)
       || !gst_datahub_get_enum (&in, GST_TYPE_VIDEO_FORMAT, &format)
@@ -215,10 +217,8 @@ decode_video (GstBuffer *buffer, GstDatahubBytes in)
   if (format <= GST_VIDEO_FORMAT_ENCODED || n_planes == 0 || width == 0
       || height == 0 || width > SIDE_MAX || height > SIDE_MAX)
     return FALSE;
-  finfo = gst_video_format_get_info ((GstVideoFormat) format);
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo)
-      || n_planes != GST_VIDEO_FORMAT_INFO_N_PLANES (finfo)
-      || !video_planes_fit (finfo, width, height, offset, stride,
+  if (!video_planes_fit (gst_video_format_get_info ((GstVideoFormat) format),
+          n_planes, width, height, offset, stride,
           gst_buffer_get_size (buffer)))
     return FALSE;
   meta = gst_buffer_add_video_meta_full (buffer, (GstVideoFrameFlags) flags,

@@ -174,6 +174,32 @@ GST_START_TEST (a_picture_outside_of_its_buffer_is_refused)
 }
 GST_END_TEST;
 
+/* The sink counts and reports a layout that each consumer would refuse. */
+GST_START_TEST (a_layout_that_no_consumer_accepts_is_left_behind)
+{
+  static const struct
+  {
+    gint stride;
+    guint planes;
+    gsize size;
+    guint left;
+  } layouts[] = { { 32, 3, 1024, 0 }, { -32, 3, 1024, 1 }, { 32, 3, 767, 1 },
+    { 32, 1, 1024, 1 } };
+  for (guint i = 0; i < G_N_ELEMENTS (layouts); i++) {
+    gsize offset[4] = { 0, 32 * 16, 32 * 16 + 16 * 8 };
+    gint stride[4] = { layouts[i].stride, 16, 16 };
+    GstBuffer *buffer = gst_buffer_new_allocate (NULL, layouts[i].size, NULL);
+    GByteArray *bytes;
+    gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE,
+        GST_VIDEO_FORMAT_I420, 32, 16, layouts[i].planes, offset, stride);
+    bytes = encode_metas (buffer, layouts[i].left);
+    fail_unless ((bytes->len == 0) == (layouts[i].left == 1));
+    g_byte_array_unref (bytes);
+    gst_buffer_unref (buffer);
+  }
+}
+GST_END_TEST;
+
 /* Where the encodings of the two metas have an enumeration, behind a head of
  * eight bytes: {kind, size}. */
 #define VIDEO_FORMAT_AT 12
@@ -305,6 +331,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, time_and_custom_metas_survive);
   tcase_add_test (tc, what_cannot_cross_is_counted);
   tcase_add_test (tc, a_picture_outside_of_its_buffer_is_refused);
+  tcase_add_test (tc, a_layout_that_no_consumer_accepts_is_left_behind);
   tcase_add_test (tc, numbers_that_are_no_formats_are_refused);
   tcase_add_test (tc, an_alignment_that_cannot_be_is_left_out);
   tcase_add_test (tc, hostile_metas_do_no_harm);
