@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-DatahubError err;
+_Thread_local DatahubError err;
 
 void
 check_fail (const char *file, int line, const char *format, ...)

@@ -6,7 +6,7 @@
 
 #define DEFAULT_SIZE 1000
 
-DatahubError err;
+_Thread_local DatahubError err;
 
 bool
 is_strict_run (void)

@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-/* Where calls that can fail put their words; shown when a check fails. */
-extern DatahubError err;
+/* The error of calls that can fail, one per thread; shown when a check fails. */
+extern _Thread_local DatahubError err;
 
 #define CHECK_RESULT(call, wanted)                                             \
   do {                                                                         \
