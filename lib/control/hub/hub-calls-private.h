@@ -27,7 +27,7 @@ void hub_call_greeting (HubCore *core, json_t *message, gint64 timeout_us,
     HubCallDone done);
 void hub_send_quiet (HubCore *core, json_t *message);
 void hub_send_bye (HubCore *core);
-void hub_calls_connected (HubCore *core);
+void hub_calls_send_waiting (HubCore *core);
 void hub_calls_lost (HubCore *core, const GError *reason, gboolean closed);
 gboolean hub_calls_answer (HubCore *core, json_t *message, gboolean ok);
 void hub_calls_count_unmatched (HubCore *core, const char *problem);

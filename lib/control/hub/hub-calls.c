@@ -50,7 +50,7 @@ cut_call (HubWait *wait, GError *reason)
 }
 
 /* Gives @message its number, and sends it. */
-static gboolean
+static LinkSend
 send_message (HubCore *core, json_t *message)
 {
   json_object_set_new (message, "id", json_integer (++core->calls.next_id));
@@ -59,17 +59,25 @@ send_message (HubCore *core, json_t *message)
   return hub_link_send (core, message);
 }
 
-static void
+/* Returns whether the connection took @call, or @call ended because it is too
+ * large. */
+static gboolean
 send_call (HubCore *core, Call *call)
 {
   call->id = core->calls.next_id + 1;
   g_hash_table_insert (core->calls.sent, &call->id, call);
-  if (send_message (core, call->message))
-    return;
-  g_autoptr (GError) error =
-      g_error_new_literal (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT,
-          "the request is too large, or too many requests wait to be sent");
-  end_call (call, NULL, error);
+  LinkSend result = send_message (core, call->message);
+  if (result == LINK_TOO_LARGE) {
+    g_autoptr (GError) error =
+        g_error_new (DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT,
+            "the request is larger than %d bytes, the limit of a message",
+            MESSAGE_MAX);
+    end_call (call, NULL, error);
+  } else if (result == LINK_FULL) {
+    g_hash_table_remove (core->calls.sent, &call->id);
+    call->id = 0;
+  }
+  return result != LINK_FULL;
 }
 
 static Call *
@@ -87,8 +95,8 @@ call_new (HubCore *core, json_t *message, gint64 timeout_us,
   return call;
 }
 
-/* Sends @message (taken) now, or when there is a connection. @done is called
- * once, perhaps before this returns. */
+/* Sends @message (taken) now, or when there is a connection that takes it. Calls
+ * are sent in order. @done is called once, perhaps before this returns. */
 void
 hub_call (HubCore *core, json_t *message, gint64 timeout_us,
     GCancellable *cancellable, HubCallDone done, gpointer user_data)
@@ -96,10 +104,8 @@ hub_call (HubCore *core, json_t *message, gint64 timeout_us,
   Call *call =
       call_new (core, message, timeout_us, cancellable, done, user_data);
 
-  if (core->session.state == HUB_CONNECTED)
-    send_call (core, call);
-  else
-    g_queue_push_tail (&core->calls.unsent, call);
+  g_queue_push_tail (&core->calls.unsent, call);
+  hub_calls_send_waiting (core);
 }
 
 /* Sends @message (taken) once, without waiting for an answer: the broker
@@ -114,21 +120,35 @@ hub_send_quiet (HubCore *core, json_t *message)
   json_decref (message);
 }
 
-/* "hello" is the one request before the connection counts as one. */
+/* "hello" is the one request before the connection counts as one. It waits for
+ * no other connection. */
 void
 hub_call_greeting (HubCore *core, json_t *message, gint64 timeout_us,
     HubCallDone done)
 {
-  send_call (core, call_new (core, message, timeout_us, NULL, done, core));
+  Call *call = call_new (core, message, timeout_us, NULL, done, core);
+
+  if (send_call (core, call))
+    return;
+  g_queue_push_tail (&core->calls.unsent, call);
+  g_autoptr (GError) error = g_error_new_literal (DATAHUB_HUB_ERROR,
+      DATAHUB_HUB_ERROR_DISCONNECTED, "the connection to the broker was lost");
+  end_call (call, NULL, error);
 }
 
+/* Sends what waits, until the connection takes no more. */
 void
-hub_calls_connected (HubCore *core)
+hub_calls_send_waiting (HubCore *core)
 {
-  guint n = core->calls.unsent.length;
+  GQueue *unsent = &core->calls.unsent;
 
-  while (n-- > 0 && core->session.state == HUB_CONNECTED)
-    send_call (core, g_queue_pop_head (&core->calls.unsent));
+  while (unsent->length && core->session.state == HUB_CONNECTED) {
+    Call *call = g_queue_pop_head (unsent);
+    if (!send_call (core, call)) {
+      g_queue_push_head (unsent, call);
+      return;
+    }
+  }
 }
 
 /* What was sent will not be answered. What is unsent waits for the next
@@ -174,6 +194,7 @@ hub_calls_answer (HubCore *core, json_t *message, gboolean ok)
     end_call (call, ok ? message : NULL, error);
   else
     hub_calls_count_unmatched (core, "an answer to no open request");
+  hub_calls_send_waiting (core); /* the broker reads: there may be room */
   return forgotten;
 }
 

@@ -17,6 +17,14 @@ typedef enum
   LINK_LOST /* it was there, and is not any more */
 } LinkEnd;
 
+/* What became of a message. */
+typedef enum
+{
+  LINK_SENT,
+  LINK_FULL, /* the connection takes none now, or has just ended */
+  LINK_TOO_LARGE /* no connection takes it */
+} LinkSend;
+
 /* What the link reports, in the hub's thread. */
 typedef struct
 {
@@ -37,6 +45,6 @@ gboolean hub_link_open (HubCore *core, const char *endpoint,
     const char *server_key, const Keypair *client, GError **error);
 void hub_link_close (HubCore *core, int linger_ms);
 void hub_link_end (HubCore *core);
-gboolean hub_link_send (HubCore *core, json_t *message);
+LinkSend hub_link_send (HubCore *core, json_t *message);
 
 #endif /* DATAHUB_HUB_LINK_PRIVATE_H */

@@ -154,21 +154,25 @@ hub_link_end (HubCore *core)
   core->link.zmq_context = NULL;
 }
 
-/* Sends @message, or drops it where the queue is full. Never waits. */
-gboolean
+/* Sends @message if the connection takes it now. Never waits. A connection that
+ * has just ended takes no message before the monitor reports its end. */
+LinkSend
 hub_link_send (HubCore *core, json_t *message)
 {
-  gboolean sent = FALSE;
+  LinkSend result = LINK_FULL;
 
   json_object_set_new (message, "v", json_integer (PROTOCOL_VERSION));
   char *text = json_dumps (message, JSON_COMPACT);
   if (!text)
-    return FALSE;
+    return LINK_TOO_LARGE;
   gsize size = strlen (text);
-  if (core->link.socket && size <= MESSAGE_MAX)
-    sent = zmq_send (core->link.socket, text, size, ZMQ_DONTWAIT) >= 0;
+  if (size > MESSAGE_MAX)
+    result = LINK_TOO_LARGE;
+  else if (core->link.socket
+      && zmq_send (core->link.socket, text, size, ZMQ_DONTWAIT) >= 0)
+    result = LINK_SENT;
   if (json_object_get (message, "secret"))
     sodium_memzero (text, size);
   free (text);
-  return sent;
+  return result;
 }

@@ -232,7 +232,7 @@ connected (HubCore *core)
   hub_emit (core, SIGNAL_BROKER_FOUND, NULL, core->target.endpoint);
   hub_offers_connected (core);
   hub_catalogue_connected (core);
-  hub_calls_connected (core);
+  hub_calls_send_waiting (core);
   hub_finds_ask (core, NULL);
   hub_connect_waits_end (core, NULL);
 }

@@ -171,6 +171,44 @@ test_request_ends (void)
   g_clear_error (&heard.error);
 }
 
+#define MORE_THAN_THE_QUEUE 12000
+
+static void
+lost_or_cancelled (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (datahub_hub_request_finish (DATAHUB_HUB (source), result,
+      &error));
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED);
+  ++*(int *) user_data;
+}
+
+/* A connection that takes no more requests, or has just ended, is no reason to
+ * refuse one: it waits for room or for the next connection. */
+static void
+test_full_queue (void)
+{
+  Heard heard = { 0 };
+  int times = 0;
+  Child *broker = start_broker ();
+  g_autoptr (DatahubHub) hub = listen (&heard);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  fixture_wait_until (heard.found == 1);
+  fixture_stop (broker);
+  for (int i = 0; i < MORE_THAN_THE_QUEUE; i++)
+    datahub_hub_request_async (hub, "stats", NULL, 60 * SECONDS, cancellable,
+        lost_or_cancelled, &times);
+  fixture_wait_until (heard.lost == 1 && times > 0);
+  fixture_kill (broker);
+  g_assert_cmpint (times, <, MORE_THAN_THE_QUEUE); /* the others wait */
+  g_cancellable_cancel (cancellable);
+  fixture_wait_until (times == MORE_THAN_THE_QUEUE);
+  g_clear_error (&heard.error);
+}
+
 /* Nothing that is told waits while the broker is stopped: callers are streaming
  * threads. */
 static void
@@ -327,6 +365,7 @@ add_tests (void)
   fixture_add ("/hub/loss/killed-and-restarted", test_killed_and_restarted);
   fixture_add ("/hub/loss/stopped", test_stopped);
   fixture_add ("/hub/loss/request-ends", test_request_ends);
+  fixture_add ("/hub/loss/full-queue", test_full_queue);
   fixture_add ("/hub/loss/callers-never-wait", test_callers_never_wait);
   fixture_add ("/hub/loss/wrong-server-key", test_wrong_server_key);
   fixture_add ("/hub/loss/client-key-refused", test_client_key_refused);
