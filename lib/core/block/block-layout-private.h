@@ -25,6 +25,10 @@
 /* Feature bits this build understands; an unknown incompatible one refuses. */
 #define FEATURES_INCOMPAT_KNOWN FEATURE_STRICT
 #define FEATURES_RO_COMPAT_KNOWN UINT64_C (0)
+/* Compatible features: a reader may ignore them, a producer must maintain them.
+ * A producer that does not know one of a block must not adopt that block: it
+ * would leave stale values behind. */
+#define FEATURES_COMPAT_KNOWN UINT64_C (0)
 
 /* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
  * mask has 256 bits. */

@@ -41,6 +41,8 @@ typedef struct
   uint64_t ctl_size;
   uint64_t con_size;
   uint32_t lease_budget;
+  uint64_t features; /* compatible ones, also those that this build does not
+                        know */
   bool strict; /* each row is an object of its own */
   uint64_t claims_off; /* of a strict block, in ctl */
 } Geometry;

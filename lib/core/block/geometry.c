@@ -178,6 +178,7 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
         (uint32_t) ((MAX_RECORDS - records_needed (g->ring_size, 0, 0))
             / ((uint64_t) g->max_quota + 1)));
   g->n_recs = (uint32_t) records;
+  g->features = FEATURES_COMPAT_KNOWN;
   g->strict = options->strict;
   g->zone_size = options->zone_size;
   g->shared_zone_size = options->shared_zone_size;
@@ -357,6 +358,7 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   g->shared_zone_off = id->shared_zone_off;
   g->shared_zone_size = id->shared_zone_size;
   g->lease_budget = id->lease_budget;
+  g->features = id->feat_compat;
   g->strict = (id->feat_incompat & FEATURE_STRICT) != 0;
   g->claims_off = id->claims_off;
   g->ctl_size = ctl_size;

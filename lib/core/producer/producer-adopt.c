@@ -74,6 +74,16 @@ has_mode (const Block *block, const char *part, uint32_t mode)
       == (int) mode;
 }
 
+/* Whether this build maintains everything that the block has. A block of an
+ * earlier version may lack features; it keeps lacking them. Opening the block
+ * has checked the other features. */
+static bool
+is_known (const Block *block)
+{
+  return block->header->identity.minor <= BLOCK_MINOR
+      && (block->g.features & ~FEATURES_COMPAT_KNOWN) == 0;
+}
+
 /* Whether the block has the layout of this build and the requested options. */
 static bool
 is_alike (const DatahubProducer *producer)
@@ -81,10 +91,8 @@ is_alike (const DatahubProducer *producer)
   const DatahubProducerOptions *options = &producer->options;
   const Block *block = &producer->block;
   const Geometry *g = &block->g;
-  const BlockIdentity *id = &block->header->identity;
   return load_seq (&block->header->state) == DATAHUB_STATE_READY
-      && id->minor == BLOCK_MINOR && id->feat_compat == 0
-      && geometry_is_ours (g)
+      && is_known (block) && geometry_is_ours (g)
       && (!options->slots || options->slots == g->n_slots)
       && (!options->ring_size || options->ring_size == g->ring_size)
       && (!options->max_consumers || options->max_consumers == g->max_rows)

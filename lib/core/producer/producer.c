@@ -70,6 +70,7 @@ fill_identity (const DatahubProducer *producer, BlockIdentity *id)
     .header_size = sizeof (BlockHeader),
     .line = BLOCK_LINE,
     .feat_incompat = g->strict ? FEATURE_STRICT : 0,
+    .feat_compat = g->features,
     .epoch = 1,
     .ctl_size = g->ctl_size,
     .con_size = g->con_size,

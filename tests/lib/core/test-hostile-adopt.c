@@ -315,17 +315,29 @@ other_layout (void)
   sections[2].offset = sections[3].offset; /* the ring on the records */
   CHECK (!outlive_unattended (&ruin));
   ruin = ruin_new ();
-  ruin.header->identity.minor = 1;
-  renew_header_check (&ruin.header->identity);
-  CHECK (!outlive_unattended (&ruin));
-  ruin = ruin_new ();
-  ruin.header->identity.feat_compat = 1;
+  ruin.header->identity.minor = BLOCK_MINOR + 1;
   renew_header_check (&ruin.header->identity);
   CHECK (!outlive_unattended (&ruin));
   ruin = ruin_new ();
   ruin.header->identity.lease_budget++;
   renew_header_check (&ruin.header->identity);
   CHECK (!outlive_unattended (&ruin));
+}
+
+/* Each feature that this build does not know is one it would not maintain. */
+static void
+unknown_features (void)
+{
+  for (uint32_t bit = 0; bit < 64; bit++) {
+    uint64_t feature = UINT64_C (1) << bit;
+    if (feature & FEATURES_COMPAT_KNOWN)
+      continue;
+    Ruin ruin = ruin_new ();
+    ruin.header->identity.feat_compat |= feature;
+    renew_header_check (&ruin.header->identity);
+    if (outlive_unattended (&ruin))
+      check_fail (__FILE__, __LINE__, "adopted with feature bit %u", bit);
+  }
 }
 
 static void
@@ -453,6 +465,8 @@ static const CheckTest tests[] = {
   { "slots that all records claim come back", slots_claimed_by_all },
   { "a header that makes no sense is not adopted", ruined_header },
   { "another build's layout is not adopted", other_layout },
+  { "a block with a feature that is not known is not adopted",
+      unknown_features },
   { "a wrong table of pools is not adopted", ruined_pools },
   { "pool files must be what the table says", ruined_pool_files },
   { "rows that nobody has keep nothing", ruined_rows },
