@@ -6,6 +6,7 @@
  * Tests: gst-format, gst-text, fuzz-format */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
+#include "gstdatahubfeatures.h"
 #include "gstdatahubtextguard.h"
 #include "gstdatahubtoc.h"
 
@@ -162,8 +163,8 @@ gst_datahub_format_encode_caps (const GstCaps *caps)
  * @data: the body of a record; untrusted
  * @size: its bytes
  *
- * Returns: (transfer full) (nullable): fixed caps, or %NULL where the body has
- *   none
+ * Returns: (transfer full) (nullable): fixed caps of system memory, or %NULL where
+ *   the body has none
  */
 GstCaps *
 gst_datahub_format_decode_caps (gconstpointer data, gsize size)
@@ -172,7 +173,7 @@ gst_datahub_format_decode_caps (gconstpointer data, gsize size)
   g_autoptr (GstCaps) caps =
       text && g_ascii_isalpha (*text) ? gst_caps_from_string (text) : NULL;
   if (!caps || gst_caps_is_any (caps) || gst_caps_is_empty (caps)
-      || !gst_caps_is_fixed (caps))
+      || !gst_caps_is_fixed (caps) || gst_datahub_features_find_memory (caps))
     return NULL;
   return g_steal_pointer (&caps);
 }

@@ -40,18 +40,13 @@
 #include "gstdatahubevents.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubpublication.h"
+#include "gstdatahubsinkcaps.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
-
-enum
-{
-  PROP_NUM_CONSUMERS = GST_DATAHUB_SINK_LAST,
-  PROP_STATS
-};
 
 struct _GstDatahubSink
 {
@@ -61,6 +56,7 @@ struct _GstDatahubSink
   GstDatahubSinkSettings settings; /* object lock */
 
   GstDatahubPublication publication;
+  GstDatahubSinkCaps caps;
 
   /* The streaming thread's. */
   GQueue pending; /* of GstEvent: sticky ones from before the block */
@@ -208,6 +204,7 @@ prepare (GstDatahubSink *self)
   self->event_state.pipeline = gst_datahub_group_get_id (self->group);
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->live_known = self->waited = self->failed = FALSE;
+  gst_datahub_sink_caps_start (&self->caps);
   return TRUE;
 }
 
@@ -460,6 +457,14 @@ gst_datahub_sink_render_list (GstBaseSink *sink, GstBufferList *list)
 }
 
 static gboolean
+gst_datahub_sink_query (GstBaseSink *sink, GstQuery *query)
+{
+  return gst_datahub_sink_caps_answer (&GST_DATAHUB_SINK (sink)->caps, query)
+      || GST_BASE_SINK_CLASS (gst_datahub_sink_parent_class)
+             ->query (sink, query);
+}
+
+static gboolean
 gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (sink);
@@ -500,12 +505,12 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
       || gst_datahub_sink_settings_get (element, &self->settings, id, value))
     return;
   switch (id) {
-    case PROP_NUM_CONSUMERS:
+    case GST_DATAHUB_SINK_NUM_CONSUMERS:
       GST_OBJECT_LOCK (self);
       g_value_set_uint (value, self->publication.watch.num_consumers);
       GST_OBJECT_UNLOCK (self);
       break;
-    case PROP_STATS:
+    case GST_DATAHUB_SINK_STATS:
       g_value_take_boxed (value, get_stats (self));
       break;
     default:
@@ -532,20 +537,6 @@ gst_datahub_sink_finalize (GObject *object)
 }
 
 static void
-install_properties (GObjectClass *klass)
-{
-  const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
-  gst_datahub_client_install_properties (klass);
-  gst_datahub_sink_settings_install_properties (klass);
-  g_object_class_install_property (klass, PROP_NUM_CONSUMERS,
-      g_param_spec_uint ("num-consumers", "Number of consumers",
-          "Number of attached consumers", 0, G_MAXUINT, 0, read));
-  g_object_class_install_property (klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));
-}
-
-static void
 gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -557,7 +548,8 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   object_class->set_property = gst_datahub_sink_set_property;
   object_class->get_property = gst_datahub_sink_get_property;
   object_class->finalize = gst_datahub_sink_finalize;
-  install_properties (object_class);
+  gst_datahub_client_install_properties (object_class);
+  gst_datahub_sink_settings_install_properties (object_class);
   gst_datahub_consumer_watch_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_sink_change_state;
@@ -574,6 +566,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   sink_class->preroll = gst_datahub_sink_preroll;
   sink_class->render = gst_datahub_sink_render;
   sink_class->render_list = gst_datahub_sink_render_list;
+  sink_class->query = gst_datahub_sink_query;
   sink_class->propose_allocation = gst_datahub_sink_propose_allocation;
 
   gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_CHECKSUM, 0);
@@ -586,6 +579,8 @@ gst_datahub_sink_init (GstDatahubSink *self)
   gst_datahub_client_init (&self->client);
   gst_datahub_publication_init (&self->publication, GST_ELEMENT_CAST (self),
       &self->client, &self->settings);
+  gst_datahub_sink_caps_init (&self->caps, GST_ELEMENT_CAST (self),
+      GST_BASE_SINK_PAD (self));
   g_queue_init (&self->pending);
   gst_datahub_sink_settings_init (&self->settings);
   /* Nothing is presented here: time for that would only make every live buffer

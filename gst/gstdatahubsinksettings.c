@@ -52,6 +52,18 @@ gst_datahub_sink_settings_clear (GstDatahubSinkSettings *settings)
   g_clear_pointer (&settings->shm_mode, g_free);
 }
 
+static void
+install_read_only (GObjectClass *klass)
+{
+  const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_NUM_CONSUMERS,
+      g_param_spec_uint ("num-consumers", "Number of consumers",
+          "Number of attached consumers", 0, G_MAXUINT, 0, read));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));
+}
+
 void
 gst_datahub_sink_settings_install_properties (GObjectClass *klass)
 {
@@ -109,6 +121,7 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
       g_param_spec_enum ("hugepages", "Huge pages",
           "Page size of the payload; page-size in stats is the size in use",
           GST_TYPE_DATAHUB_HUGEPAGES, DATAHUB_HUGEPAGES_ADVISE, ready));
+  install_read_only (klass);
 }
 
 /* Returns FALSE where @id is not one of these properties. */

@@ -43,7 +43,7 @@ GST_START_TEST (caps_survive)
     "video/x-h264, codec_data=(buffer)0164001effe1, alignment=(string)au",
     "audio/x-raw, format=(string)F32LE, rate=(int)48000, channels=(int)6, "
     "layout=(string)non-interleaved, channel-mask=(bitmask)0x3f",
-    "video/x-raw(memory:Special), format=(string)NV12, width=(int)2, "
+    "video/x-raw(meta:Special), format=(string)NV12, width=(int)2, "
     "height=(int)2",
   };
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
@@ -61,7 +61,8 @@ GST_START_TEST (caps_that_are_not_fixed_are_refused)
 {
   GstCaps *none;
   static const gchar *const texts[] = { "ANY", "EMPTY", "video/x-raw",
-    "video/x-raw, width=[1,2]", "a/b, c=1; d/e, f=2", "no caps at all", "" };
+    "video/x-raw, width=[1,2]", "a/b, c=1; d/e, f=2", "no caps at all", "",
+    "video/x-raw(memory:GLMemory), width=1" };
   none = gst_datahub_format_decode_caps (texts[2], strlen (texts[2]));
   fail_unless (none == NULL, "a text without end");
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
