@@ -59,7 +59,9 @@ class DatahubConsumerInfo(Structure):
                 ("lost", c_uint64), ("expired", c_uint64),
                 ("cursor", c_uint64), ("pins", c_uint32), ("quota", c_uint32),
                 ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64),
-                ("reserved", c_uint64 * 8)]
+                ("latency_sum_ns", c_uint64), ("latency_count", c_uint64),
+                ("latency_max_ns", c_uint64), ("limits_sequence", c_uint64),
+                ("reserved", c_uint64 * 4)]
 
 
 class DatahubIndices(Structure):
@@ -75,7 +77,8 @@ class DatahubConsumerOptions(Structure):
                 ("max_pinned", c_uint32), ("notify", c_bool),
                 ("max_age_ns", c_int64),
                 ("secret", POINTER(c_uint8)), ("ticket", POINTER(c_uint8)),
-                ("timeout_ns", c_int64), ("watch", c_void_p)]
+                ("timeout_ns", c_int64), ("watch", c_void_p),
+                ("limits", c_char_p)]
 
 
 class DatahubViewMemory(Structure):
@@ -174,6 +177,8 @@ PROTOTYPES = {
     "consumer_wait": (c_uint, [c_void_p, c_int64]),
     "consumer_set_interrupted": (None, [c_void_p, c_bool]),
     "consumer_request": (None, [c_void_p, c_uint32]),
+    "consumer_post_event": (c_uint, [c_void_p, c_char_p, c_uint64, _ERROR]),
+    "consumer_set_limits": (c_uint, [c_void_p, c_char_p, _ERROR]),
     "consumer_beat": (None, [c_void_p]),
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
     "consumer_set_max_age": (None, [c_void_p, c_int64]),
@@ -198,6 +203,10 @@ PROTOTYPES = {
     "producer_flush": (c_uint, [c_void_p]),
     "producer_set_interrupted": (None, [c_void_p, c_uint32, c_bool]),
     "producer_wait_consumers": (c_uint, [c_void_p, c_uint32, c_int64]),
+    "producer_take_event": (c_uint, [c_void_p, POINTER(c_uint64), c_void_p,
+                                     POINTER(c_uint64), _ERROR]),
+    "producer_get_limits": (c_uint, [c_void_p, c_uint64, c_char_p, c_uint64,
+                                     _ERROR]),
     "producer_get_uuid": (c_char_p, [c_void_p]),
     "producer_get_indices_sized": (None, [c_void_p, POINTER(DatahubIndices),
                                           c_size_t]),

@@ -36,6 +36,9 @@ typedef struct
   const uint8_t *ticket; /* DATAHUB_TICKET_SIZE bytes; NULL: by the secret */
   int64_t timeout_ns; /* for the answer; 0: automatic, 2 s */
   struct _DatahubWatch *watch; /* its interrupt ends the attach; or NULL */
+  /* as datahub_consumer_set_limits(), before the producer counts the consumer;
+   * an old block ignores it */
+  const char *limits;
 } DatahubConsumerOptions;
 
 /* Frozen. */
@@ -156,6 +159,18 @@ DATAHUB_API void datahub_consumer_set_interrupted (DatahubConsumer *consumer,
 /* Sends DATAHUB_REQUEST_... bits to the producer. Does not block. */
 DATAHUB_API void datahub_consumer_request (DatahubConsumer *consumer,
     uint32_t requests);
+/* Posts @size bytes, 1 to DATAHUB_UPSTREAM_EVENT_MAX, to the producer: copied.
+ * FULL: the producer has not taken the event before; TOO_BIG; VERSION: the block
+ * has no mailboxes; INVALID; FORKED. Any thread; does not block. */
+DATAHUB_API DatahubResult
+datahub_consumer_post_event (DatahubConsumer *consumer, const void *bytes,
+    uint64_t size, DatahubError *error);
+/* Stores for the producer which caps this consumer can read; NULL: any. At most
+ * DATAHUB_LIMITS_MAX - 1 characters, copied. TOO_BIG; VERSION: the block has no
+ * room for them; INVALID: empty; FORKED. Any thread; does not block. */
+DATAHUB_API DatahubResult
+datahub_consumer_set_limits (DatahubConsumer *consumer, const char *caps,
+    DatahubError *error);
 /* Spins for at most @spin_ns before a sleep, if sleeps are short; 0, the
  * default, never spins; at most 0.1 s. */
 DATAHUB_API void datahub_consumer_set_spin (DatahubConsumer *consumer,

@@ -221,6 +221,20 @@ DATAHUB_API uint32_t datahub_producer_list_consumers (DatahubProducer *producer,
 /* Returns the DATAHUB_REQUEST_... bits that consumers sent since the last call.
  * Does not block. */
 DATAHUB_API uint32_t datahub_producer_take_requests (DatahubProducer *producer);
+/* Takes the next event that a consumer posted, each consumer in turn. @size is the
+ * room at @bytes, then the size of the event. TIMEOUT: there is none; TOO_BIG: @size
+ * is what it needs, and it stays; CORRUPT: one of @consumer_id was discarded;
+ * FORKED. One thread at a time; does not block. */
+DATAHUB_API DatahubResult
+datahub_producer_take_event (DatahubProducer *producer, uint64_t *consumer_id,
+    void *bytes, uint64_t *size, DatahubError *error);
+/* Copies the caps that a consumer is limited to, a text of less than @size bytes.
+ * NOT_FOUND: none, or it left; TIMEOUT: they are being changed, what was read
+ * before holds; TOO_BIG; CORRUPT: no text, as none; FORKED. Any thread; does not
+ * block. DATAHUB_LIMITS_MAX bytes suffice. */
+DATAHUB_API DatahubResult
+datahub_producer_get_limits (DatahubProducer *producer, uint64_t consumer_id,
+    char *caps, uint64_t size, DatahubError *error);
 
 /* Adds buffers that the caller did not commit to the statistics. The commits and
  * acquire_slot_for count those that end with DROPPED themselves. */

@@ -42,6 +42,10 @@
 #define DATAHUB_CHANNEL_MAX 64
 #define DATAHUB_UUID_TEXT 33 /* 32 hexadecimal digits and the end */
 #define DATAHUB_CONSUMER_NAME_MAX 40 /* with the end */
+/* Bytes of an event that a consumer posts to the producer. */
+#define DATAHUB_UPSTREAM_EVENT_MAX 1024u
+/* Characters of the caps that a consumer is limited to, with the end. */
+#define DATAHUB_LIMITS_MAX 2048u
 /* A live consumer without a sign of life for this long is marked as stalled. */
 #define DATAHUB_STALLED_NS INT64_C (3000000000)
 
@@ -154,7 +158,13 @@ typedef struct
   uint32_t quota; /* slots that may be held without a copy */
   uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of the last sign of life */
   uint64_t silent_ns; /* time since then */
-  uint64_t reserved[8]; /* 0 */
+  /* From commit to delivery, of buffers that were waited for and of one in 64 of
+   * the others; 0 of an old block. */
+  uint64_t latency_sum_ns;
+  uint64_t latency_count;
+  uint64_t latency_max_ns;
+  uint64_t limits_sequence; /* another value for each change; 0: no limits */
+  uint64_t reserved[4]; /* 0 */
 } DatahubConsumerInfo;
 
 /* The raw indices of a stream, under the names of other shared-memory rings.

@@ -73,6 +73,7 @@
   step (CLEAN_PINS_WORD) \
   step (CLEAN_GATE) \
   step (CLEAN_WAITER) \
+  step (CLEAN_MAIL) \
   step (CLEAN_HINTS) \
   step (CLEAN_STATE) \
   step (ATTENTION_BUMPED) \
@@ -163,6 +164,16 @@
   step (LEAVE_ROW_CLEAN) \
   step (LEAVE_ROW_FREE)
 
+#define STEPS_OF_MAIL(step) \
+  step (ROW_MAIL_EMPTIED) \
+  step (ROW_EXTRA_OWNED) \
+  step (MAIL_WORD_PUT) \
+  step (EVENT_POSTED) \
+  step (EVENT_COPIED) \
+  step (EVENT_TAKEN) \
+  step (LIMITS_OPENED) \
+  step (LIMITS_STORED)
+
 #define STEPS_OF_READING(step) \
   step (B1_HEAD_LOADED) \
   step (B2_WORD_LOADED) \
@@ -174,6 +185,7 @@
   step (CURSOR_STORED) \
   step (B5_GATE_MOVED) \
   step (RECORD_ACCOUNTED) \
+  step (LATENCY_STORED) \
   step (B6_UNPINNED) \
   step (KICK_ROOM_BUMPED) \
   step (RESYNCED) \
@@ -247,6 +259,7 @@
   STEPS_OF_ADOPTION (step) \
   STEPS_OF_NAMES (step) \
   STEPS_OF_A_CONSUMERS_LIFE (step) \
+  STEPS_OF_MAIL (step) \
   STEPS_OF_READING (step) \
   STEPS_OF_LOCKS (step) \
   STEPS_OF_THE_ZONE (step) \

@@ -28,7 +28,8 @@
 /* Compatible features: a reader may ignore them, a producer must maintain them.
  * A producer that does not know one of a block must not adopt that block: it
  * would leave stale values behind. */
-#define FEATURES_COMPAT_KNOWN UINT64_C (0)
+#define FEATURE_ROW_EXTRA UINT64_C (1) /* a RowExtra in each row, whole pages */
+#define FEATURES_COMPAT_KNOWN FEATURE_ROW_EXTRA
 
 /* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
  * mask has 256 bits. */
@@ -56,6 +57,22 @@
   ((((uint64_t) (incarnation) &0xffff) << SEQUENCE_BITS)                       \
       | ((uint64_t) (sequence) &SEQUENCE_MASK))
 #define GATE_SEQUENCE(word) ((uint64_t) (word) &SEQUENCE_MASK)
+
+/* Event and limits word of a row: low bits of the claim of its writer:16 |
+ * count:36 | size of the bytes that belong to it:12. */
+#define MAIL_COUNT_BITS 36
+#define MAIL_SIZE_BITS 12
+#define MAIL_COUNT_MASK ((UINT64_C (1) << MAIL_COUNT_BITS) - 1)
+#define MAIL_SIZE_MASK ((UINT64_C (1) << MAIL_SIZE_BITS) - 1)
+#define MAIL_WORD(claim, count, size)                                          \
+  ((((uint64_t) (claim) &0xffff) << (MAIL_COUNT_BITS + MAIL_SIZE_BITS))        \
+      | (((uint64_t) (count) &MAIL_COUNT_MASK) << MAIL_SIZE_BITS)              \
+      | ((uint64_t) (size) &MAIL_SIZE_MASK))
+#define MAIL_CLAIM(word)                                                       \
+  ((uint64_t) (word) >> (MAIL_COUNT_BITS + MAIL_SIZE_BITS))
+#define MAIL_COUNT(word)                                                       \
+  (((uint64_t) (word) >> MAIL_SIZE_BITS) & MAIL_COUNT_MASK)
+#define MAIL_SIZE(word) ((uint64_t) (word) &MAIL_SIZE_MASK)
 
 /* Owner word of a user lock: participant:16 | incarnation:16 | thread:32. */
 #define PARTICIPANT_PRODUCER 1u
@@ -281,6 +298,27 @@ typedef struct
   shared_u64 pins[];
 } ConsumerRow;
 
+/* The part of a row behind its pins, on a line boundary; a block that has it has
+ * FEATURE_ROW_EXTRA. A consumer of an older version leaves the words of the row's
+ * former owner in place. So each word names its owner: by the claim in it, or by
+ * `owner`.
+ *
+ * event: size 0: the mailbox is empty. The consumer fills it, the producer empties
+ * it by compare-and-swap. limits: count odd: being changed; size 0: none. The
+ * latency is that from commit to delivery, of the sampled buffers. */
+typedef struct
+{
+  shared_u64 owner; /* its claim */
+  shared_u64 event;
+  shared_u64 limits;
+  shared_u64 latency_sum_ns;
+  shared_u64 latency_count;
+  shared_u64 latency_max_ns;
+  shared_u64 reserved[2];
+  shared_u64 event_bytes[DATAHUB_UPSTREAM_EVENT_MAX / 8];
+  shared_u64 limits_bytes[DATAHUB_LIMITS_MAX / 8]; /* text without an end */
+} RowExtra;
+
 /* A user spinlock, on a line of its own. owner: participant:16 |
  * incarnation:16 | thread:32, 0: free; participant 1 is the producer, 2 + i the
  * consumer of row i. The other words are the owner's while it owns. */
@@ -369,6 +407,12 @@ _Static_assert(sizeof (BlockRecord) == 512, "record");
 ASSERT_AT (ConsumerRow, incarnation, 0x40);
 ASSERT_AT (ConsumerRow, name, 0x60);
 ASSERT_AT (ConsumerRow, pins, 0xc0);
+ASSERT_AT (RowExtra, event, 0x08);
+ASSERT_AT (RowExtra, limits, 0x10);
+ASSERT_AT (RowExtra, latency_sum_ns, 0x18);
+ASSERT_AT (RowExtra, event_bytes, 0x40);
+ASSERT_AT (RowExtra, limits_bytes, 0x440);
+_Static_assert(sizeof (RowExtra) == 0xc40, "row extra");
 ASSERT_AT (WakePage, rows_hwm, 0x80);
 ASSERT_AT (WakePage, room, 0xc0);
 ASSERT_AT (WakePage, attention, 0x100);

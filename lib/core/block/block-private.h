@@ -129,6 +129,16 @@ block_row (const Block *block, uint32_t row)
   return (ConsumerRow *) (block->rows + (size_t) row * block->g.row_stride);
 }
 
+/* NULL: the rows of the block have none. */
+static inline RowExtra *
+block_row_extra (const Block *block, uint32_t row)
+{
+  if (block->g.row_extra_off == 0)
+    return NULL;
+  return (RowExtra *) ((uint8_t *) block_row (block, row)
+      + block->g.row_extra_off);
+}
+
 static inline shared_u64 *
 block_ring_word (const Block *block, uint64_t sequence)
 {

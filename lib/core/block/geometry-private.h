@@ -45,6 +45,7 @@ typedef struct
                         know */
   bool strict; /* each row is an object of its own */
   uint64_t claims_off; /* of a strict block, in ctl */
+  uint32_t row_extra_off; /* in a row; 0: rows have none */
 } Geometry;
 
 static inline uint64_t

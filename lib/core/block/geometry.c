@@ -97,14 +97,40 @@ auto_ring (uint32_t n_slots, bool pack)
   return ring < RING_MIN ? RING_MIN : ring;
 }
 
+static uint32_t
+end_of_pins (uint32_t pin_words)
+{
+  return (uint32_t) offsetof (ConsumerRow, pins) + pin_words * 8;
+}
+
+static uint32_t
+row_extra_offset (uint32_t pin_words)
+{
+  return (uint32_t) round_up (end_of_pins (pin_words), BLOCK_LINE);
+}
+
+/* With its extra part a row has pages of its own: no two consumers write to one
+ * page. */
+static void
+lay_out_rows (Geometry *g)
+{
+  uint32_t size = end_of_pins (g->pin_words);
+  bool has_extra = (g->features & FEATURE_ROW_EXTRA) != 0;
+  uint32_t step = g->strict || has_extra ? BLOCK_PAGE : 128;
+  g->row_extra_off = 0;
+  if (has_extra) {
+    g->row_extra_off = row_extra_offset (g->pin_words);
+    size = g->row_extra_off + (uint32_t) sizeof (RowExtra);
+  }
+  g->row_stride = (uint32_t) round_up (size, step);
+}
+
 static void
 lay_out (Geometry *g)
 {
   g->rec_stride = sizeof (BlockRecord);
   g->pin_words = (g->n_recs + 63) / 64;
-  g->row_stride =
-      (uint32_t) round_up (offsetof (ConsumerRow, pins) + g->pin_words * 8,
-          g->strict ? BLOCK_PAGE : 128);
+  lay_out_rows (g);
   g->pools_off = POOLS_OFF;
   g->sticky_off = STICKY_OFF;
   g->ring_off = RING_OFF;
@@ -310,6 +336,15 @@ numbers_agree (const BlockIdentity *id, uint64_t con_size)
       && id->con_rows_off % 64 == 0 && id->con_rows_off <= con_size;
 }
 
+static bool
+row_extra_fits (const BlockIdentity *id)
+{
+  return !(id->feat_compat & FEATURE_ROW_EXTRA)
+      || (id->row_stride % BLOCK_PAGE == 0
+          && id->row_stride
+              >= row_extra_offset (id->pin_words) + sizeof (RowExtra));
+}
+
 /* Rows are in the consumer table, or (strict) each on pages of its own that
  * only its owner maps. In that case ctl lists the owners. */
 static bool
@@ -341,7 +376,7 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
       || id->con_size != con_size)
     return refuse (error, "its files have other sizes than in its header");
   if (!numbers_agree (id, con_size) || !rows_fit (id, ctl_size, con_size)
-      || !zones_fit (id, ctl_size, con_size))
+      || !row_extra_fits (id) || !zones_fit (id, ctl_size, con_size))
     return refuse (error, "the numbers of its header contradict each other");
   g->ring_size = id->ring_size;
   g->n_recs = id->n_recs;
@@ -361,6 +396,8 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
   g->features = id->feat_compat;
   g->strict = (id->feat_incompat & FEATURE_STRICT) != 0;
   g->claims_off = id->claims_off;
+  if (g->features & FEATURE_ROW_EXTRA)
+    g->row_extra_off = row_extra_offset (id->pin_words);
   g->ctl_size = ctl_size;
   g->con_size = con_size;
   for (uint32_t i = 0; i < N_SECTIONS; i++) {

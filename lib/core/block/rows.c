@@ -16,6 +16,28 @@ row_holds_pins (const Block *block, ConsumerRow *row)
   return false;
 }
 
+static bool
+row_has_no_mail (const Block *block, uint32_t i)
+{
+  const RowExtra *extra = block_row_extra (block, i);
+  return !extra
+      || (MAIL_SIZE (load_seq (&extra->event)) == 0
+          && MAIL_SIZE (load_seq (&extra->limits)) == 0);
+}
+
+/* What a producer copies meanwhile it does not get: its word is another one then
+ * (Q3, R6). */
+static void
+clean_mail (const Block *block, uint32_t i)
+{
+  RowExtra *extra = block_row_extra (block, i);
+  if (!extra)
+    return;
+  exchange_seq (&extra->event, 0);
+  exchange_seq (&extra->limits, 0);
+  STEP (CLEAN_MAIL);
+}
+
 bool
 row_is_neutral (const Block *block, uint32_t i)
 {
@@ -24,7 +46,7 @@ row_is_neutral (const Block *block, uint32_t i)
       || GATE_SEQUENCE (load_seq (&row->gate)) != GATE_OPEN
       || (load_seq (&block->wake->waiters[i >> 6]) >> (i & 63) & 1))
     return false;
-  return !row_holds_pins (block, row);
+  return !row_holds_pins (block, row) && row_has_no_mail (block, i);
 }
 
 /* Cleans up after a dead owner. The caller holds the row's lock byte, so it is
@@ -45,6 +67,7 @@ row_clean (Block *block, uint32_t i)
   STEP (CLEAN_GATE);
   and_seq (&block->wake->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
   STEP (CLEAN_WAITER);
+  clean_mail (block, i);
   store_relaxed (&row->requests, 0);
   store_relaxed (&row->quota, 0);
   store_relaxed (&row->mode, 0);
@@ -92,6 +115,21 @@ row_judge_silence (DatahubConsumerInfo *info)
       && info->silent_ns > (uint64_t) DATAHUB_STALLED_NS;
 }
 
+static void
+read_extra (const Block *block, uint32_t i, DatahubConsumerInfo *info)
+{
+  const RowExtra *extra = block_row_extra (block, i);
+  uint64_t claim = load_relaxed (&block_row (block, i)->claim), word;
+  if (!extra || load_acquire (&extra->owner) != claim)
+    return;
+  info->latency_sum_ns = load_relaxed (&extra->latency_sum_ns);
+  info->latency_count = load_relaxed (&extra->latency_count);
+  info->latency_max_ns = load_relaxed (&extra->latency_max_ns);
+  word = load_acquire (&extra->limits);
+  if (MAIL_CLAIM (word) == (claim & 0xffff) && MAIL_SIZE (word) > 0)
+    info->limits_sequence = MAIL_COUNT (word) / 2;
+}
+
 /* Returns false where the row is free. @lock_fd is a description that holds no
  * row byte, or the row's own (then the row counts as alive by its state). */
 bool
@@ -120,6 +158,7 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->pins = count_pins (block, row);
   info->heartbeat_ns = load_relaxed (&row->heartbeat);
   row_judge_silence (info);
+  read_extra (block, i, info);
   read_name (row, info->name);
   return true;
 }

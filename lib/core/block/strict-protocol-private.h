@@ -96,7 +96,8 @@ typedef struct
   uint32_t quota;
   uint64_t expired;
   uint64_t heartbeat_ns;
-  uint8_t reserved[16];
+  uint64_t latency_sum_ns;
+  uint64_t latency_count;
   char name[DATAHUB_CONSUMER_NAME_MAX];
 } StrictConsumer;
 _Static_assert(sizeof (StrictConsumer) == 128, "row");

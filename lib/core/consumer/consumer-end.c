@@ -14,6 +14,7 @@ consumer_free (DatahubConsumer *consumer)
     consumer_free_pools (consumer->pools[i]);
   block_release (&consumer->block);
   pthread_mutex_destroy (&consumer->lock);
+  pthread_mutex_destroy (&consumer->mail_lock);
   free (consumer->held);
   free (consumer);
 }

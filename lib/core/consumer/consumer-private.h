@@ -43,6 +43,8 @@ struct _DatahubConsumer
   uint32_t generation;
   uint32_t row_index;
   ConsumerRow *row;
+  RowExtra *extra; /* NULL: the rows of the block have none */
+  uint64_t claim; /* of the row; a rejoin keeps it */
   bool reliable;
   bool notify;
   DatahubStart start;
@@ -59,6 +61,11 @@ struct _DatahubConsumer
   uint64_t stale; /* bits of pools that left the table; unmapped with the last
                      lease */
   shared_u64 returned; /* slots returned, of all that were lent */
+
+  /* Guards the event and the limits of the row, and these. Innermost. */
+  pthread_mutex_t mail_lock;
+  uint64_t event_word; /* stored last */
+  uint64_t limits_count, limits_size; /* stored last */
 
   /* Only for the reading thread; `busy` refuses a second one. Other threads can
    * load the counts. */
@@ -88,6 +95,8 @@ struct _DatahubConsumer
   uint64_t asked_incarnation; /* of the producer, as read before that check */
   uint64_t spin_ns;
   int64_t last_sleep_ns;
+  bool slept; /* since the buffer before */
+  uint64_t latency_sum_ns, latency_count, latency_max_ns;
 
   /* Any thread. */
   shared_u32 interrupted;
@@ -170,9 +179,14 @@ consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
 }
 
 /* The row. */
-DatahubResult consumer_claim_row (DatahubConsumer *consumer, const char *name,
-    DatahubError *error);
+DatahubResult consumer_claim_row (DatahubConsumer *consumer,
+    const DatahubConsumerOptions *options, DatahubError *error);
 void consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked);
+
+/* The extra part of the row. */
+DatahubResult consumer_check_limits (const char *caps, DatahubError *error);
+void consumer_occupy_extra (DatahubConsumer *consumer, const char *limits);
+void consumer_note_latency (DatahubConsumer *consumer, const DatahubView *view);
 
 /* Joining. */
 DatahubResult consumer_join (DatahubConsumer *consumer, DatahubError *error);

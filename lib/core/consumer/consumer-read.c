@@ -196,6 +196,20 @@ publish_counts (DatahubConsumer *consumer)
   STEP (RECORD_ACCOUNTED);
 }
 
+/* One in this many buffers that were not waited for. */
+#define LATENCY_SAMPLE 64
+
+static void
+count_received (DatahubConsumer *consumer, const DatahubView *view)
+{
+  /* only this thread adds to it */
+  uint64_t received = load_relaxed (&consumer->n_received) + 1;
+  store_relaxed (&consumer->n_received, received);
+  if (consumer->slept || received % LATENCY_SAMPLE == 0)
+    consumer_note_latency (consumer, view);
+  consumer->slept = false;
+}
+
 static bool
 is_too_old (DatahubConsumer *consumer, const DatahubView *view)
 {
@@ -254,10 +268,8 @@ account (DatahubConsumer *consumer, DatahubView *view)
     view->flushed = view->discont = true;
   }
   consumer->discont = false;
-  /* only this thread adds to it */
   if (view->type == DATAHUB_RECORD_BUFFER)
-    store_relaxed (&consumer->n_received,
-        load_relaxed (&consumer->n_received) + 1);
+    count_received (consumer, view);
   publish_counts (consumer);
 }
 

@@ -25,12 +25,13 @@ write_name (ConsumerRow *row, const char *name)
 }
 
 static void
-occupy_row (DatahubConsumer *consumer, const char *name)
+occupy_row (DatahubConsumer *consumer, const DatahubConsumerOptions *options)
 {
   ConsumerRow *row = consumer->row;
   if (!row_is_neutral (&consumer->block, consumer->row_index))
     row_clean (&consumer->block, consumer->row_index);
   consumer->incarnation = load_relaxed (&row->incarnation) + 1;
+  consumer->claim = consumer->incarnation;
   store_seq (&row->incarnation, consumer->incarnation);
   STEP (ROW_INCARNATION_STORED);
   store_seq (&row->claim, consumer->incarnation);
@@ -46,8 +47,9 @@ occupy_row (DatahubConsumer *consumer, const char *name)
   store_relaxed (&row->lost, 0);
   store_relaxed (&row->expired, 0);
   store_relaxed (&row->heartbeat, (uint64_t) os_now_coarse ());
-  write_name (row, name);
+  write_name (row, options->name);
   STEP (ROW_FIELDS_STORED);
+  consumer_occupy_extra (consumer, options->limits);
   store_seq (&row->state, DATAHUB_CONSUMER_CLAIMED);
   STEP (ROW_STATE_STORED);
   raise_u32_seq (&consumer->block.wake->rows_hwm, consumer->row_index + 1);
@@ -55,8 +57,8 @@ occupy_row (DatahubConsumer *consumer, const char *name)
 }
 
 DatahubResult
-consumer_claim_row (DatahubConsumer *consumer, const char *name,
-    DatahubError *error)
+consumer_claim_row (DatahubConsumer *consumer,
+    const DatahubConsumerOptions *options, DatahubError *error)
 {
   Block *block = &consumer->block;
   int i = block->client->take_row (block);
@@ -67,7 +69,7 @@ consumer_claim_row (DatahubConsumer *consumer, const char *name,
         block->channel, block->g.max_rows);
   consumer->row_index = (uint32_t) i;
   consumer->row = block_row (block, consumer->row_index);
-  occupy_row (consumer, name);
+  occupy_row (consumer, options);
   return DATAHUB_OK;
 }
 

@@ -134,6 +134,7 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   if (left <= 0)
     return DATAHUB_TIMEOUT;
   consumer_beat (consumer);
+  consumer->slept = true;
   if (is_spin_worth_it (consumer) && spin (consumer, end))
     return DATAHUB_OK;
   if (left > SLEEP_SLICE_NS)

@@ -48,6 +48,7 @@ consumer_new (const DatahubConsumerOptions *options)
     return NULL;
   block_reset (&consumer->block);
   pthread_mutex_init (&consumer->lock, NULL);
+  pthread_mutex_init (&consumer->mail_lock, NULL);
   consumer->generation = os_generation ();
   consumer->reliable = options->reliable;
   consumer->notify = options->notify;
@@ -115,7 +116,7 @@ attach (const char *channel, const DatahubConsumerOptions *options,
   result = open_block (made, channel, options, error);
   STEP (ATTACH_OPENED);
   if (result == DATAHUB_OK)
-    result = consumer_claim_row (made, options->name, error);
+    result = consumer_claim_row (made, options, error);
   if (result != DATAHUB_OK) {
     consumer_free (made);
     return result;
@@ -162,6 +163,8 @@ datahub_consumer_attach (const char *channel,
   datahub_consumer_options_init (&known);
   if (options)
     result = sized_in (&options_type, &known, options, error);
+  if (result == DATAHUB_OK)
+    result = consumer_check_limits (known.limits, error);
   if (result == DATAHUB_OK)
     result = attach (channel, &known, consumer, error);
   return result_end (error, result);

@@ -38,6 +38,7 @@ struct _DatahubProducer
 
   shared_u32 interrupted; /* DatahubWait bits */
   shared_u64 n_wakes;
+  shared_u32 mail_row; /* looked at next for an event */
   Reaper reaper;
 };
 

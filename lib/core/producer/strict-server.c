@@ -296,6 +296,8 @@ describe_row (const DatahubConsumerInfo *info)
     .cursor = info->cursor,
     .expired = info->expired,
     .heartbeat_ns = info->heartbeat_ns,
+    .latency_sum_ns = info->latency_sum_ns,
+    .latency_count = info->latency_count,
     .pins = info->pins,
     .quota = info->quota };
   memcpy (row.name, info->name, sizeof row.name);

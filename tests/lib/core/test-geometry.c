@@ -35,6 +35,7 @@ identity_of (const Geometry *g)
     .major = BLOCK_MAJOR,
     .header_size = sizeof (BlockHeader),
     .line = BLOCK_LINE,
+    .feat_compat = g->features,
     .ctl_size = g->ctl_size,
     .con_size = g->con_size,
     .dat_size = pool_size (g->n_slots, g->slot_stride),
@@ -70,6 +71,10 @@ check_inside (const Geometry *g)
   CHECK (g->rec_stride >= sizeof (BlockRecord) && g->rec_stride % 8 == 0);
   CHECK ((Wide) g->pin_words * 64 >= n_recs);
   CHECK (sizeof (ConsumerRow) + (Wide) g->pin_words * 8 <= g->row_stride);
+  if (g->row_extra_off)
+    CHECK (g->row_extra_off % 64 == 0
+        && sizeof (ConsumerRow) + (Wide) g->pin_words * 8 <= g->row_extra_off
+        && (Wide) g->row_extra_off + sizeof (RowExtra) <= g->row_stride);
   CHECK (g->pools_off % 8 == 0 && g->ring_off % 8 == 0);
   CHECK (g->sticky_off % 8 == 0 && g->records_off % 8 == 0);
   CHECK ((Wide) g->pools_off + MAX_POOLS * sizeof (PoolEntry) <= g->ctl_size);
@@ -105,6 +110,8 @@ check_computed (const Geometry *g, const DatahubProducerOptions *options)
       == (Wide) g->n_slots * g->slot_stride + BLOCK_PAGE);
   CHECK (g->n_recs > g->ring_size + (Wide) g->max_rows * (g->max_quota + 1));
   CHECK (g->lease_budget < g->n_slots);
+  /* no two consumers write to one page */
+  CHECK (g->row_extra_off && g->row_stride % BLOCK_PAGE == 0);
 }
 
 static void
