@@ -22,7 +22,8 @@ gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)
 {
   *feed = (GstDatahubFeed){ .src = src };
   g_queue_init (&feed->held);
-  gst_datahub_timeline_init (&feed->timeline, GST_DATAHUB_TIMESTAMPS_AUTO);
+  gst_datahub_timeline_init (&feed->timeline, GST_DATAHUB_TIMESTAMPS_AUTO,
+      FALSE);
 }
 
 static void
@@ -53,18 +54,19 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
 /**
  * gst_datahub_feed_begin_producer:
  * @feed: a feed
- * @mode: how times are to be mapped
+ * @settings: how times are to be mapped
  *
  * A producer's time has nothing to do with that of the one before, nor have its
  * events that wait for a first buffer.
  */
 void
 gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
-    GstDatahubTimestamps mode)
+    const GstDatahubSrcSettings *settings)
 {
   drop_held (feed);
   gst_datahub_timeline_clear (&feed->timeline);
-  gst_datahub_timeline_init (&feed->timeline, mode);
+  gst_datahub_timeline_init (&feed->timeline, settings->timestamps,
+      settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE);
 }
 
 static GstPadProbeReturn
@@ -179,6 +181,8 @@ map_stamp (GstDatahubFeed *feed, const DatahubView *view)
   GstDatahubStamp stamp = { .pts = view->pts,
     .dts = view->dts,
     .instant = view->instant_ns,
+    .committed = (gint64) MIN (view->commit_ns, (guint64) G_MAXINT64),
+    .lost = view->lost > 0 || view->expired > 0,
     .live = (view->flags & DATAHUB_FLAG_LIVE) != 0 };
   gst_datahub_timeline_map_on_clock (&feed->timeline, &feed->clock_map, clock,
       gst_element_get_base_time (element), &stamp);

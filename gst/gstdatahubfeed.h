@@ -6,7 +6,8 @@
 
 #include "gstdatahubformat.h"
 #include "gstdatahublease.h"
-#include "gstdatahubtime.h"
+#include "gstdatahubsrcsettings.h"
+#include "gstdatahubtimeline.h"
 #include "gstdatahubvideolayout.h"
 
 #include <gst/base/gstbasesrc.h>
@@ -28,7 +29,7 @@ typedef struct
 void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);
 void gst_datahub_feed_clear (GstDatahubFeed *feed);
 void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
-    GstDatahubTimestamps mode);
+    const GstDatahubSrcSettings *settings);
 void gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
     const GstDatahubStreamStart *start);
 void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps);

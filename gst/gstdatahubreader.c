@@ -44,7 +44,7 @@ begin_producer (GstDatahubReader *reader)
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
-  gst_datahub_feed_begin_producer (reader->feed, settings.timestamps);
+  gst_datahub_feed_begin_producer (reader->feed, &settings);
   reader->discont = TRUE;
   reader->warned_damaged = FALSE;
 }

@@ -38,6 +38,7 @@
  */
 #include "gstdatahubsink.h"
 #include "gstdatahubevents.h"
+#include "gstdatahubgroup.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubpublication.h"
 #include "gstdatahubsinkcaps.h"

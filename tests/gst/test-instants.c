@@ -98,6 +98,90 @@ GST_START_TEST (a_late_viewer_of_a_film_sees_it_now)
 }
 GST_END_TEST;
 
+/* From the first to the last of so many frames, on the clock of their viewer. */
+static GstClockTimeDiff
+take_span (const gchar *properties, guint n)
+{
+  g_autoptr (GAsyncQueue) got = g_async_queue_new_full (g_free);
+  g_autofree gchar *line = g_strdup_printf (
+      "datahubsrc datablock=test "
+      "start-at=oldest %s ! fakesink name=out signal-handoffs=true sync=false",
+      properties);
+  GstElement *viewer = watch_times (line, got);
+  g_autofree GstClockTime *first = g_async_queue_pop (got);
+  GstClockTime last = *first;
+  for (guint i = 1; i < n; i++) {
+    g_autofree GstClockTime *time = g_async_queue_pop (got);
+    fail_unless (*time > last, "the time of the viewer goes back");
+    last = *time;
+  }
+  end_pipeline (viewer);
+  return GST_CLOCK_DIFF (*first, last);
+}
+
+/* All that was made before a live viewer began is due when it begins; a recorder gets
+ * it with its distances. */
+GST_START_TEST (what_is_over_is_due_at_once)
+{
+  Producer camera =
+      producer_start ("videotestsrc is-live=true num-buffers=10 ! "
+                      "video/x-raw,framerate=30/1 ! "
+                      "datahubsink name=sink datablock=test");
+  GstClockTimeDiff live, reliable;
+  UNTIL (element_stat (camera.sink, "buffers") == 10);
+  live = take_span ("", 10);
+  reliable = take_span ("delivery=reliable", 10);
+  fail_unless (live < (gint64) GST_MSECOND);
+  fail_unless (reliable >= (gint64) (299 * GST_MSECOND));
+  producer_end (&camera);
+}
+GST_END_TEST;
+
+static void
+push_at (GstHarness *h, GstClockTime pts)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 64, NULL);
+  GST_BUFFER_PTS (buffer) = pts;
+  fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+}
+
+static GstClockTime
+take_running_time (GstHarness *h, gboolean *discont)
+{
+  g_autoptr (GstBuffer) buffer = gst_harness_pull (h);
+  g_autoptr (GstEvent) event =
+      gst_pad_get_sticky_event (h->sinkpad, GST_EVENT_SEGMENT, 0);
+  const GstSegment *segment;
+  gst_event_parse_segment (event, &segment);
+  *discont = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME,
+      GST_BUFFER_PTS (buffer));
+}
+
+/* A converter at full speed: 100 s of its film are made while its viewer pauses. */
+GST_START_TEST (who_was_lapped_does_not_wait_for_the_film)
+{
+  GstHarness *sink = number_sink ("slots=16"), *src;
+  GstClockTime begin, time;
+  gboolean discont;
+  gst_harness_set_live (sink, FALSE);
+  src = harness_src ("");
+  push_at (sink, 0);
+  begin = take_running_time (src, &discont);
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  for (guint i = 1; i <= 100; i++)
+    push_at (sink, i * GST_SECOND);
+  gst_element_set_state (src->element, GST_STATE_PLAYING);
+  do /* at most one was on its way when the pause began */
+    time = take_running_time (src, &discont);
+  while (!discont);
+  fail_unless (time >= begin && time < begin + 5 * GST_SECOND,
+      "it waits for %" GST_TIME_FORMAT, GST_TIME_ARGS (time - begin));
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (latency_is_answered)
 {
   GstHarness *sink = number_sink (""), *src;
@@ -259,6 +343,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_film_waits_for_its_consumer_and_keeps_its_time);
   tcase_add_test (tc, nothing_is_written_before_it_plays);
   tcase_add_test (tc, a_gap_before_the_segment_waits_to_play);
+  tcase_add_test (tc, what_is_over_is_due_at_once);
+  tcase_add_test (tc, who_was_lapped_does_not_wait_for_the_film);
   tcase_add_test (tc, latency_is_answered);
 }
 

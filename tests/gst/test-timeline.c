@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Times across a block: on whose clock a buffer is shown, and what a pause, a group
+/* Times across a block: when a buffer is shown, and what a pause, a group
  * or another clock changes. */
-#include "gstdatahubtime.h"
+#include "gstdatahubtimeline.h"
 #include "suite.h"
 
 static GstElement *
@@ -11,25 +11,50 @@ some_element (void)
 }
 
 static GstDatahubStamp
+map_stamp (GstDatahubTimeline *timeline, gint64 base, gint64 running_time,
+    GstDatahubStamp stamp)
+{
+  GstDatahubNow now = { TRUE, base, running_time };
+  gst_datahub_timeline_map (timeline, &now, &stamp);
+  return stamp;
+}
+
+static GstDatahubStamp
 map (GstDatahubTimeline *timeline, gint64 base, gint64 running_time,
     GstClockTime pts, GstClockTime dts, gint64 instant, gboolean live)
 {
-  GstDatahubNow now = { TRUE, base, running_time };
-  GstDatahubStamp stamp = { pts, dts, instant, live };
-  gst_datahub_timeline_map (timeline, &now, &stamp);
-  return stamp;
+  return map_stamp (timeline, base, running_time,
+      (GstDatahubStamp){ .pts = pts,
+          .dts = dts,
+          .instant = instant,
+          .live = live });
+}
+
+/* In its pipeline. */
+static guint64
+shown_at (const GstDatahubTimeline *timeline, const GstDatahubStamp *stamp)
+{
+  return gst_segment_to_running_time (&timeline->out, GST_FORMAT_TIME,
+      stamp->pts);
+}
+
+static void
+start_timeline_of (GstDatahubTimeline *timeline, GstDatahubTimestamps mode,
+    gboolean reliable, GstElement *element)
+{
+  GstSegment segment;
+  gst_datahub_timeline_init (timeline, mode, reliable);
+  gst_datahub_timeline_set_group (timeline,
+      gst_datahub_group_join (element, 42));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_datahub_timeline_set_segment (timeline, &segment);
 }
 
 static void
 start_timeline (GstDatahubTimeline *timeline, GstDatahubTimestamps mode,
     GstElement *element)
 {
-  GstSegment segment;
-  gst_datahub_timeline_init (timeline, mode);
-  gst_datahub_timeline_set_group (timeline,
-      gst_datahub_group_join (element, 42));
-  gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_datahub_timeline_set_segment (timeline, &segment);
+  start_timeline_of (timeline, mode, FALSE, element);
 }
 
 GST_START_TEST (live_time_is_the_same_instant_here)
@@ -46,31 +71,247 @@ GST_START_TEST (live_time_is_the_same_instant_here)
   fail_unless_equals_uint64 (timeline.out.base, 0);
   /* after a pause of this pipeline its base time is later */
   stamp = map (&timeline, 993 * GST_SECOND, 9 * GST_SECOND, 6 * GST_SECOND,
-      GST_CLOCK_TIME_NONE, 1001 * GST_SECOND, TRUE);
-  fail_unless_equals_uint64 (stamp.pts, 8 * GST_SECOND);
+      GST_CLOCK_TIME_NONE, 1004 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, 11 * GST_SECOND);
   gst_datahub_timeline_clear (&timeline);
   gst_object_unref (element);
 }
 GST_END_TEST;
 
-GST_START_TEST (time_before_the_start_shifts_the_group_once)
+/* A recorder gets what was before its start, too. The shift is the first stream's:
+ * another that begins even earlier does not move what was sent. */
+GST_START_TEST (time_before_the_start_shifts_a_reliable_group_once)
 {
   GstElement *element = some_element ();
   GstDatahubTimeline video, audio;
   GstDatahubStamp stamp;
-  start_timeline (&video, GST_DATAHUB_TIMESTAMPS_CLOCK, element);
-  start_timeline (&audio, GST_DATAHUB_TIMESTAMPS_CLOCK, element);
+  start_timeline_of (&video, GST_DATAHUB_TIMESTAMPS_CLOCK, TRUE, element);
+  start_timeline_of (&audio, GST_DATAHUB_TIMESTAMPS_CLOCK, TRUE, element);
   stamp = map (&video, 100 * GST_SECOND, 0, 0, GST_CLOCK_TIME_NONE,
       98 * GST_SECOND, TRUE);
   fail_unless_equals_uint64 (stamp.pts, 0);
   stamp = map (&audio, 100 * GST_SECOND, 0, 0, GST_CLOCK_TIME_NONE,
-      99 * GST_SECOND, TRUE);
-  fail_unless_equals_uint64 (stamp.pts, GST_SECOND);
+      95 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, 0);
+  stamp = map (&audio, 100 * GST_SECOND, 0, 0, GST_CLOCK_TIME_NONE,
+      96 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, GST_MSECOND);
   stamp = map (&video, 100 * GST_SECOND, 0, 0, GST_CLOCK_TIME_NONE,
+      101 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, 3 * GST_SECOND);
+  stamp = map (&audio, 100 * GST_SECOND, 0, 0, GST_CLOCK_TIME_NONE,
       101 * GST_SECOND, TRUE);
   fail_unless_equals_uint64 (stamp.pts, 3 * GST_SECOND);
   gst_datahub_timeline_clear (&video);
   gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* A viewer that joins at an old keyframe, with pictures that are decoded before they
+ * are shown: what is over is due at once in its order, then nothing is late. */
+GST_START_TEST (a_live_viewer_shifts_for_no_past)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstClockTime last = 0;
+  start_timeline (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  for (guint i = 0; i < 20; i++) {
+    gint64 instant = 98 * GST_SECOND + i * 200 * GST_MSECOND;
+    GstDatahubStamp stamp = map (&timeline, 100 * GST_SECOND, 10 * GST_MSECOND,
+        GST_SECOND, 800 * GST_MSECOND, instant, TRUE);
+    fail_unless (stamp.pts > last && stamp.dts < stamp.pts);
+    last = stamp.pts;
+    if (instant < (gint64) (100 * GST_SECOND))
+      fail_unless (stamp.pts <= 3 * GST_MSECOND);
+    else if (instant > (gint64) (100 * GST_SECOND))
+      fail_unless_equals_uint64 (stamp.pts,
+          (guint64) instant - 100 * GST_SECOND);
+  }
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* Audio and video of a camera; the video is recorded. */
+GST_START_TEST (a_live_stream_stays_with_its_reliable_one)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline video, audio;
+  GstDatahubStamp stamp;
+  start_timeline_of (&video, GST_DATAHUB_TIMESTAMPS_AUTO, TRUE, element);
+  start_timeline (&audio, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  map (&video, 100 * GST_SECOND, 0, 0, 0, 98 * GST_SECOND, TRUE);
+  stamp = map (&audio, 100 * GST_SECOND, 0, 0, 0, 99 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, GST_SECOND);
+  gst_datahub_timeline_clear (&video);
+  gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* A pause of 1 s, in which the producer went on. */
+static void
+check_pause (gboolean reliable, GstClockTime next, GstClockTime later)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstDatahubStamp stamp;
+  start_timeline_of (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, reliable, element);
+  stamp = map (&timeline, 100 * GST_SECOND, 5 * GST_SECOND, 0, 0,
+      105 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, 5 * GST_SECOND);
+  stamp = map (&timeline, 101 * GST_SECOND, 5 * GST_SECOND, 0, 0,
+      105 * GST_SECOND + 40 * GST_MSECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, next);
+  stamp = map (&timeline, 101 * GST_SECOND, 6 * GST_SECOND, 0, 0,
+      107 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, later);
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+
+GST_START_TEST (time_does_not_go_back_after_a_pause)
+{
+  check_pause (FALSE, 5 * GST_SECOND + 40 * GST_USECOND, 6 * GST_SECOND);
+  check_pause (TRUE, 5 * GST_SECOND + 40 * GST_MSECOND, 7 * GST_SECOND);
+}
+GST_END_TEST;
+
+/* As a reader at @running_time gets it, at once after its commit. */
+static GstDatahubStamp
+map_unpaced (GstDatahubTimeline *timeline, gint64 running_time,
+    gint64 stream_time, gboolean lost)
+{
+  return map_stamp (timeline, 100 * GST_SECOND, running_time,
+      (GstDatahubStamp){ .pts = (guint64) stream_time,
+          .dts = GST_CLOCK_TIME_NONE,
+          .instant = 50 * GST_SECOND + stream_time,
+          .committed = 100 * GST_SECOND + running_time,
+          .lost = lost });
+}
+
+/* A converter at full speed, and a viewer that it laps: the next picture is due
+ * now, and the sound of the same film stays with it without going back. */
+GST_START_TEST (a_live_viewer_is_anchored_anew_after_a_loss)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline video, audio;
+  GstDatahubStamp stamp;
+  start_timeline (&video, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  start_timeline (&audio, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  stamp = map_unpaced (&video, GST_SECOND, 0, FALSE);
+  fail_unless_equals_uint64 (shown_at (&video, &stamp), GST_SECOND);
+  stamp = map_unpaced (&audio, GST_SECOND, GST_SECOND, FALSE);
+  fail_unless_equals_uint64 (shown_at (&audio, &stamp), 2 * GST_SECOND);
+  video.out_changed = FALSE;
+  stamp = map_unpaced (&video, 2 * GST_SECOND, 20 * GST_SECOND, TRUE);
+  fail_unless (video.out_changed);
+  fail_unless_equals_uint64 (shown_at (&video, &stamp), 2 * GST_SECOND);
+  stamp = map_unpaced (&audio, 2 * GST_SECOND, 3 * GST_SECOND, FALSE);
+  fail_unless_equals_uint64 (shown_at (&audio, &stamp),
+      2 * GST_SECOND + 2 * GST_MSECOND);
+  stamp = map_unpaced (&audio, 3 * GST_SECOND, 21 * GST_SECOND, FALSE);
+  fail_unless_equals_uint64 (shown_at (&audio, &stamp), 3 * GST_SECOND);
+  gst_datahub_timeline_clear (&video);
+  gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* One that waits for no clock has been sent far ahead, and goes on from there. */
+GST_START_TEST (a_fast_reader_goes_on_after_a_loss)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstDatahubStamp stamp;
+  start_timeline (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  map_unpaced (&timeline, 0, 0, FALSE);
+  map_unpaced (&timeline, GST_SECOND, 500 * GST_SECOND, FALSE);
+  stamp = map_unpaced (&timeline, GST_SECOND, 506 * GST_SECOND, TRUE);
+  fail_unless (ABS (GST_CLOCK_DIFF (shown_at (&timeline, &stamp),
+                   500 * GST_SECOND))
+      < (gint64) (10 * GST_MSECOND));
+  stamp = map_unpaced (&timeline, GST_SECOND, 507 * GST_SECOND, FALSE);
+  fail_unless (shown_at (&timeline, &stamp)
+      > 500 * GST_SECOND + 900 * GST_MSECOND);
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* A film that is played, joined at a keyframe of 2 s ago by a viewer that has run
+ * for long. */
+GST_START_TEST (a_paced_film_is_seen_in_time)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstDatahubStamp stamp;
+  start_timeline (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  stamp = map_stamp (&timeline, 100 * GST_SECOND, 60 * GST_SECOND,
+      (GstDatahubStamp){ .pts = 7 * GST_SECOND,
+          .dts = 7 * GST_SECOND,
+          .instant = 158 * GST_SECOND,
+          .committed = 158 * GST_SECOND });
+  fail_unless_equals_uint64 (shown_at (&timeline, &stamp), 58 * GST_SECOND);
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* Backwards: a group of pictures comes in the order of decoding, and the last of
+ * it is shown first. */
+GST_START_TEST (a_film_can_be_played_backwards)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstSegment segment;
+  start_timeline (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.rate = -1.0;
+  segment.stop = segment.position = 4 * GST_SECOND;
+  gst_datahub_timeline_set_segment (&timeline, &segment);
+  for (gint64 group = 3; group >= 0; group--)
+    for (gint64 i = 0; i < 4; i++) {
+      GstClockTime pts =
+          (guint64) group * GST_SECOND + (guint64) i * 250 * GST_MSECOND;
+      GstDatahubStamp stamp = map (&timeline, 0, 7 * GST_SECOND, pts, pts,
+          100 * GST_SECOND + (gint64) (4 * GST_SECOND - pts), FALSE);
+      fail_unless_equals_uint64 (stamp.pts, pts);
+      fail_unless_equals_uint64 (shown_at (&timeline, &stamp),
+          11 * GST_SECOND - pts);
+      fail_unless (timeline.out_changed == (group == 3 && i == 0));
+      timeline.out_changed = FALSE;
+    }
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* What is decoded only, in front of where an accurate seek went to, takes no time,
+ * and shares the segment. */
+GST_START_TEST (what_is_before_the_segment_delays_nothing)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstDatahubStamp stamp;
+  GstSegment segment;
+  start_timeline (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, element);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.rate = 2.0;
+  segment.start = segment.time = 5 * GST_SECOND;
+  gst_datahub_timeline_set_segment (&timeline, &segment);
+  map (&timeline, 0, 7 * GST_SECOND, 4 * GST_SECOND, 4 * GST_SECOND,
+      99500 * GST_MSECOND, FALSE);
+  timeline.out_changed = FALSE;
+  stamp = map (&timeline, 0, 7 * GST_SECOND, 5 * GST_SECOND, 5 * GST_SECOND,
+      100 * GST_SECOND, FALSE);
+  fail_unless_equals_uint64 (shown_at (&timeline, &stamp), 7 * GST_SECOND);
+  stamp = map (&timeline, 0, 7 * GST_SECOND, 6 * GST_SECOND, 6 * GST_SECOND,
+      100500 * GST_MSECOND, FALSE);
+  fail_unless_equals_uint64 (shown_at (&timeline, &stamp), 7500 * GST_MSECOND);
+  fail_if (timeline.out_changed);
+  gst_datahub_timeline_clear (&timeline);
   gst_object_unref (element);
 }
 GST_END_TEST;
@@ -166,6 +407,52 @@ GST_START_TEST (restart_begins_at_zero)
 }
 GST_END_TEST;
 
+/* Both streams count from the begin of the first. */
+GST_START_TEST (restart_keeps_streams_together)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline video, audio;
+  GstDatahubStamp stamp;
+  start_timeline (&video, GST_DATAHUB_TIMESTAMPS_RESTART, element);
+  start_timeline (&audio, GST_DATAHUB_TIMESTAMPS_RESTART, element);
+  stamp = map (&video, 100 * GST_SECOND, 9 * GST_SECOND, 0, 0, 108 * GST_SECOND,
+      TRUE);
+  fail_unless_equals_uint64 (stamp.pts, 0);
+  fail_unless_equals_uint64 (shown_at (&video, &stamp), 8 * GST_SECOND);
+  stamp = map (&audio, 100 * GST_SECOND, 10 * GST_SECOND, 0, 0,
+      109 * GST_SECOND, TRUE);
+  fail_unless_equals_uint64 (stamp.pts, GST_SECOND);
+  fail_unless_equals_uint64 (shown_at (&audio, &stamp), 9 * GST_SECOND);
+  gst_datahub_timeline_clear (&video);
+  gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* Without a clock, or with a producer that had none. */
+GST_START_TEST (restart_needs_no_clock)
+{
+  GstElement *element = some_element ();
+  GstDatahubNow nothing = { 0 };
+  GstDatahubTimeline video, audio;
+  GstDatahubStamp one = { .pts = 3 * GST_SECOND,
+    .dts = 3 * GST_SECOND,
+    .instant = GST_DATAHUB_NO_INSTANT };
+  GstDatahubStamp two = { .pts = 4 * GST_SECOND,
+    .dts = GST_CLOCK_TIME_NONE,
+    .instant = GST_DATAHUB_NO_INSTANT };
+  start_timeline (&video, GST_DATAHUB_TIMESTAMPS_RESTART, element);
+  start_timeline (&audio, GST_DATAHUB_TIMESTAMPS_RESTART, element);
+  gst_datahub_timeline_map (&video, &nothing, &one);
+  gst_datahub_timeline_map (&audio, &nothing, &two);
+  fail_unless_equals_uint64 (one.pts, 0);
+  fail_unless_equals_uint64 (two.pts, GST_SECOND);
+  gst_datahub_timeline_clear (&video);
+  gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_system_clock_is_monotonic)
 {
   g_autoptr (GstClock) clock = gst_system_clock_obtain ();
@@ -185,11 +472,21 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, live_time_is_the_same_instant_here);
-  tcase_add_test (tc, time_before_the_start_shifts_the_group_once);
+  tcase_add_test (tc, time_before_the_start_shifts_a_reliable_group_once);
+  tcase_add_test (tc, a_live_viewer_shifts_for_no_past);
+  tcase_add_test (tc, a_live_stream_stays_with_its_reliable_one);
+  tcase_add_test (tc, time_does_not_go_back_after_a_pause);
+  tcase_add_test (tc, a_live_viewer_is_anchored_anew_after_a_loss);
+  tcase_add_test (tc, a_fast_reader_goes_on_after_a_loss);
+  tcase_add_test (tc, a_paced_film_is_seen_in_time);
+  tcase_add_test (tc, a_film_can_be_played_backwards);
+  tcase_add_test (tc, what_is_before_the_segment_delays_nothing);
   tcase_add_test (tc, a_group_ends_with_its_last_member);
   tcase_add_test (tc, other_time_is_placed_by_the_segment);
   tcase_add_test (tc, passthrough_changes_nothing);
   tcase_add_test (tc, restart_begins_at_zero);
+  tcase_add_test (tc, restart_keeps_streams_together);
+  tcase_add_test (tc, restart_needs_no_clock);
   tcase_add_test (tc, the_system_clock_is_monotonic);
 }
 
