@@ -5,6 +5,7 @@
 #define GST_DATAHUB_BYTES_H
 
 #include <gst/gst.h>
+#include <math.h>
 #include <string.h>
 
 /* The bytes left to read. */
@@ -70,6 +71,36 @@ gst_datahub_get_double (GstDatahubBytes *in, gdouble *value)
   return TRUE;
 }
 
+/* Refuses what is no number, or infinite. */
+static inline gboolean
+gst_datahub_get_float (GstDatahubBytes *in, gfloat *value)
+{
+  guint32 bits;
+  if (!gst_datahub_get_u32 (in, &bits))
+    return FALSE;
+  memcpy (value, &bits, sizeof *value);
+  return isfinite (*value);
+}
+
+/* The next @size bytes. They can still change: they must be copied before a
+ * check. */
+static inline gboolean
+gst_datahub_take (GstDatahubBytes *in, const guint8 **bytes, gsize size)
+{
+  if (in->size < size)
+    return FALSE;
+  *bytes = in->data;
+  in->data += size;
+  in->size -= size;
+  return TRUE;
+}
+
+static inline void
+gst_datahub_put (GByteArray *out, gconstpointer bytes, gsize size)
+{
+  g_byte_array_append (out, bytes, (guint) size);
+}
+
 static inline void
 gst_datahub_put_u32 (GByteArray *out, guint32 value)
 {
@@ -90,6 +121,14 @@ gst_datahub_put_double (GByteArray *out, gdouble value)
   guint64 bits;
   memcpy (&bits, &value, sizeof bits);
   gst_datahub_put_u64 (out, bits);
+}
+
+static inline void
+gst_datahub_put_float (GByteArray *out, gfloat value)
+{
+  guint32 bits;
+  memcpy (&bits, &value, sizeof bits);
+  gst_datahub_put_u32 (out, bits);
 }
 
 #endif /* GST_DATAHUB_BYTES_H */

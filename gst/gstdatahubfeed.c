@@ -22,6 +22,8 @@ gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)
 {
   *feed = (GstDatahubFeed){ .src = src };
   g_queue_init (&feed->held);
+  gst_datahub_left_out_init (&feed->metas_refused, GST_ELEMENT_CAST (src),
+      "metas-refused");
   gst_datahub_timeline_init (&feed->timeline, GST_DATAHUB_TIMESTAMPS_AUTO,
       FALSE);
 }
@@ -49,6 +51,7 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
   gst_datahub_timeline_clear (&feed->timeline);
   drop_held (feed);
   remove_probe (feed);
+  gst_datahub_left_out_clear (&feed->metas_refused);
 }
 
 /**
@@ -222,5 +225,5 @@ gst_datahub_feed_make_buffer (GstDatahubFeed *feed, DatahubConsumer *consumer,
 {
   GstDatahubStamp stamp = map_stamp (feed, view);
   return gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats,
-      buffer);
+      &feed->metas_refused, buffer);
 }

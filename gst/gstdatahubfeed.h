@@ -23,6 +23,7 @@ typedef struct
   GQueue held; /* of GstEvent: waiting for the segment to be known */
   gulong probe; /* drops the base class's copy of a segment */
   GstDatahubLeaseStats stats;
+  GstDatahubLeftOut metas_refused;
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 

@@ -7,7 +7,8 @@
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
 #include "gstdatahubfeatures.h"
-#include "gstdatahubtextguard.h"
+#include "gstdatahublimits.h"
+#include "gstdatahubtext.h"
 #include "gstdatahubtoc.h"
 
 #include <math.h>
@@ -18,21 +19,10 @@
 #define SEGMENT_VERSION 1
 #define SEGMENT_SIZE 88
 
-/* A copy of the text in a body, or NULL if it is not a terminated UTF-8 text,
- * or not safe for GStreamer's parser. The copy is checked, because the producer
- * can still write to the body. */
 static gchar *
 body_text (gconstpointer data, gsize size)
 {
-  g_autofree gchar *text = NULL;
-  if (!data || size == 0 || size > GST_DATAHUB_BODY_MAX)
-    return NULL;
-  text = g_memdup2 (data, size);
-  if (memchr (text, 0, size) != text + size - 1
-      || !g_utf8_validate (text, (gssize) size - 1, NULL)
-      || !gst_datahub_textguard_is_shallow (text))
-    return NULL;
-  return g_steal_pointer (&text);
+  return gst_datahub_text_copy (data, size, GST_DATAHUB_BODY_MAX);
 }
 
 static GBytes *
@@ -45,10 +35,7 @@ static GstStructure *
 decode_structure (gconstpointer data, gsize size)
 {
   g_autofree gchar *text = body_text (data, size);
-  /* GStreamer's parser takes other names, then complains about them */
-  if (!text || !g_ascii_isalpha (*text))
-    return NULL;
-  return gst_structure_from_string (text, NULL);
+  return gst_datahub_text_to_structure (text);
 }
 
 void

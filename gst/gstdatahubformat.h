@@ -8,9 +8,6 @@
 
 G_BEGIN_DECLS
 
-/* A body longer than this is refused when read: nothing sane is. */
-#define GST_DATAHUB_BODY_MAX (4u << 20)
-
 typedef struct
 {
   gchar *stream_id; /* owned */

@@ -121,6 +121,47 @@ leases (void)
   return allocator;
 }
 
+/* Takes a reference to @lease. */
+static GstMemory *
+new_memory (Lease *lease, const void *data, gsize size)
+{
+  LeaseMemory *memory = g_slice_new (LeaseMemory);
+  memory->data = data;
+  memory->lease = lease;
+  gst_memory_init (GST_MEMORY_CAST (memory), GST_MEMORY_FLAG_READONLY,
+      leases (), NULL, size, 0, 0, size);
+  return GST_MEMORY_CAST (memory);
+}
+
+/* The bytes of all memories, if each begins where the one before ends; else 0. */
+static gsize
+span_of (const DatahubView *view)
+{
+  gsize size = 0;
+  for (guint i = 0; i < view->n_memories; i++) {
+    if ((const guint8 *) view->memories[0].data + size
+        != view->memories[i].data)
+      return 0;
+    size += view->memories[i].size;
+  }
+  return size;
+}
+
+/* Parts of one memory: an element that maps the whole buffer needs no copy. */
+static void
+append_parts (GstBuffer *buffer, Lease *lease, gsize size)
+{
+  const DatahubView *view = &lease->view;
+  GstMemory *whole = new_memory (lease, view->memories[0].data, size);
+  gsize offset = 0;
+  for (guint i = 0; i < view->n_memories; i++) {
+    gst_buffer_append_memory (buffer,
+        share_memory (whole, (gssize) offset, (gssize) view->memories[i].size));
+    offset += view->memories[i].size;
+  }
+  gst_memory_unref (whole);
+}
+
 /* Appends the memories of the record without a copy. The lease of @view is the
  * buffer's now. */
 static void
@@ -128,18 +169,19 @@ append_lease (GstBuffer *buffer, DatahubConsumer *consumer,
     const DatahubView *view)
 {
   Lease *lease = g_slice_new (Lease);
+  gsize span = view->n_memories > 1 ? span_of (view) : 0;
   g_atomic_ref_count_init (&lease->refs);
   lease->consumer = consumer;
   lease->view = *view;
+  if (span) {
+    append_parts (buffer, lease, span);
+    return;
+  }
   for (guint i = 0; i < view->n_memories; i++) {
-    LeaseMemory *memory = g_slice_new (LeaseMemory);
     if (i > 0)
       g_atomic_ref_count_inc (&lease->refs);
-    memory->data = view->memories[i].data;
-    memory->lease = lease;
-    gst_memory_init (GST_MEMORY_CAST (memory), GST_MEMORY_FLAG_READONLY,
-        leases (), NULL, view->memories[i].size, 0, 0, view->memories[i].size);
-    gst_buffer_append_memory (buffer, GST_MEMORY_CAST (memory));
+    gst_buffer_append_memory (buffer,
+        new_memory (lease, view->memories[i].data, view->memories[i].size));
   }
 }
 
@@ -166,6 +208,7 @@ append_copy (GstBuffer *buffer, const DatahubView *view)
  * @view: (transfer full): a leased record
  * @stamp: the times of the buffer
  * @stats: (inout): counts the buffer
+ * @metas_refused: gets the metas that are not passed on
  * @result: (out): the buffer
  *
  * Makes a buffer on the memories of the record, or on copies of them if the
@@ -176,7 +219,8 @@ append_copy (GstBuffer *buffer, const DatahubView *view)
 GstFlowReturn
 gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
     const DatahubView *view, const GstDatahubStamp *stamp,
-    GstDatahubLeaseStats *stats, GstBuffer **result)
+    GstDatahubLeaseStats *stats, GstDatahubLeftOut *metas_refused,
+    GstBuffer **result)
 {
   GstBuffer *buffer = gst_buffer_new ();
   gboolean lease = view->n_memories > 0 && !view->must_copy;
@@ -185,8 +229,9 @@ gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
   else
     append_copy (buffer, view);
   if (view->meta_size)
-    stats->metas_refused +=
-        gst_datahub_meta_decode (buffer, view->meta, view->meta_size);
+    gst_datahub_meta_decode (buffer, view->meta, view->meta_size,
+        metas_refused);
+  stats->metas_refused = metas_refused->count;
   if (!lease)
     datahub_consumer_end_read (consumer, view);
   *(view->must_copy ? &stats->copied : &stats->zero_copy) += 1;

@@ -3,6 +3,7 @@
 #ifndef GST_DATAHUB_LEASE_H
 #define GST_DATAHUB_LEASE_H
 
+#include "gstdatahubleftout.h"
 #include "gstdatahubtime.h"
 
 #include <datahub/consumer.h>
@@ -21,7 +22,8 @@ typedef struct
 
 GstFlowReturn gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
     const DatahubView *view, const GstDatahubStamp *stamp,
-    GstDatahubLeaseStats *stats, GstBuffer **result);
+    GstDatahubLeaseStats *stats, GstDatahubLeftOut *metas_refused,
+    GstBuffer **result);
 
 G_END_DECLS
 

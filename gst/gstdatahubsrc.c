@@ -172,7 +172,8 @@ static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 {
   GstBuffer *fit = gst_datahub_video_layout_fit (&self->feed.layout,
-      GST_BASE_SRC_PAD (self), buffer);
+      GST_BASE_SRC_PAD (self), buffer, &self->feed.metas_refused);
+  self->feed.stats.metas_refused = self->feed.metas_refused.count;
   if (fit != buffer) {
     self->feed.stats.copied++;
     self->feed.stats.zero_copy--;
@@ -192,7 +193,8 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   if (self->reader.lost)
     post_lost (self, buffer);
   measure_latency (self, view);
-  if (gst_buffer_get_video_meta (buffer))
+  if (gst_buffer_get_video_meta (buffer)
+      || gst_buffer_get_video_crop_meta (buffer))
     buffer = fit_layout (self, buffer);
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;

@@ -2,7 +2,8 @@
 /* GStreamer's text parser recurses for every opening bracket, so many brackets
  * overflow the stack. It finds some only when it unescapes a string, which can
  * contain strings again: escaped as octal numbers, or, in a sample's caps, as
- * base64.
+ * base64. A value that is declared as a string, such as the text of a song, is never
+ * parsed again, so what it contains does not count.
  * Tests: gst-text, gst-format, fuzz-format */
 #include "gstdatahubtextguard.h"
 
@@ -101,6 +102,49 @@ look_at_hidden (Look *look, gchar c)
   look_at (look, c, TRUE);
 }
 
+/* What encloses a place in the text. */
+typedef struct
+{
+  const gchar *begin; /* of the text */
+  gboolean quoted; /* in a string that may be parsed again */
+  gboolean plain; /* the next string is a value of the type string */
+} Place;
+
+static gboolean
+ends_string_type (const Place *place, const gchar *at)
+{
+  static const gchar type[] = "(string)";
+  const gsize length = sizeof type - 1;
+  return (gsize) (at - place->begin) >= length - 1
+      && memcmp (at - (length - 1), type, length) == 0;
+}
+
+/* The elements of a list have the type that precedes the list, unless one has
+ * another: that begins with a parenthesis. */
+static void
+move (Place *place, const gchar *at, gboolean escaped)
+{
+  if (*at == '"' && !escaped) {
+    place->quoted = !place->quoted;
+    place->plain = FALSE;
+  } else if (!place->quoted && *at == ')') {
+    place->plain = ends_string_type (place, at);
+  } else if (!place->quoted && !escaped && strchr ("=([];}>", *at)) {
+    place->plain = FALSE;
+  }
+}
+
+/* Returns: (nullable): the end of the string that begins at @text, as the parser
+ * finds it. */
+static const gchar *
+end_of_string (const gchar *text)
+{
+  for (text++; *text && *text != '"'; text++)
+    if (*text == '\\' && *++text == '\0')
+      return NULL;
+  return *text ? text : NULL;
+}
+
 /**
  * gst_datahub_textguard_is_shallow:
  * @text: text of another process
@@ -111,9 +155,19 @@ gboolean
 gst_datahub_textguard_is_shallow (const gchar *text)
 {
   Look look = { 0 };
+  Place place = { .begin = text };
   gboolean escaped = FALSE;
   for (; *text; text++) {
-    gchar hidden = *text == '\\' ? take_hidden (&text) : 0;
+    gchar hidden;
+    if (place.plain && *text == '"') {
+      text = end_of_string (text);
+      if (!text)
+        return FALSE;
+      escaped = FALSE;
+      continue;
+    }
+    move (&place, text, escaped);
+    hidden = *text == '\\' ? take_hidden (&text) : 0;
     if (hidden) {
       look_at_hidden (&look, hidden);
     } else if (*text != '\\') {

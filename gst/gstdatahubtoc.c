@@ -4,9 +4,8 @@
  * depth and numbers are bounded.
  * Tests: gst-format, gst-joiners */
 #include "gstdatahubtoc.h"
-
-#define DEPTH_MAX 8
-#define ENTRIES_MAX 4096
+#include "gstdatahublimits.h"
+#include "gstdatahubtext.h"
 
 static void
 put_tags (GstStructure *structure, GstTagList *tags)
@@ -16,11 +15,18 @@ put_tags (GstStructure *structure, GstTagList *tags)
     gst_structure_set (structure, "tags", G_TYPE_STRING, text, NULL);
 }
 
-static GstTagList *
-get_tags (const GstStructure *structure)
+/* A string in the text of the table is only now parsed as text, so it is checked
+ * now. FALSE: it is not safe. */
+static gboolean
+get_tags (const GstStructure *structure, GstTagList **tags)
 {
   const gchar *text = gst_structure_get_string (structure, "tags");
-  return text ? gst_tag_list_new_from_string (text) : NULL;
+  *tags = NULL;
+  if (text && !gst_datahub_text_crosses (text, GST_DATAHUB_BODY_MAX))
+    return FALSE;
+  if (text)
+    *tags = gst_tag_list_new_from_string (text);
+  return TRUE;
 }
 
 static GstStructure *entry_to_structure (const GstTocEntry *entry);
@@ -126,7 +132,8 @@ entry_from_structure (const GstStructure *structure, guint depth, guint *left)
           G_TYPE_INT, &repeat, NULL)
       && loop >= GST_TOC_LOOP_NONE && loop <= GST_TOC_LOOP_PING_PONG)
     gst_toc_entry_set_loop (entry, (GstTocLoopType) loop, repeat);
-  tags = get_tags (structure);
+  if (!get_tags (structure, &tags))
+    return NULL;
   if (tags)
     gst_toc_entry_set_tags (entry, tags);
   if (!get_entries (structure, depth + 1, left, add_to_entry, entry))
@@ -141,7 +148,7 @@ get_entries (const GstStructure *structure, guint depth, guint *left,
   const GValue *array = gst_structure_get_value (structure, "entries");
   if (!array)
     return TRUE;
-  if (!GST_VALUE_HOLDS_ARRAY (array) || depth > DEPTH_MAX)
+  if (!GST_VALUE_HOLDS_ARRAY (array) || depth > GST_DATAHUB_TOC_DEPTH_MAX)
     return FALSE;
   for (guint i = 0; i < gst_value_array_get_size (array); i++) {
     const GValue *value = gst_value_array_get_value (array, i);
@@ -168,14 +175,15 @@ gst_datahub_toc_from_structure (const GstStructure *structure)
   g_autoptr (GstToc) toc = NULL;
   GstTagList *tags;
   gboolean updated;
-  guint left = ENTRIES_MAX;
+  guint left = GST_DATAHUB_TOC_ENTRIES_MAX;
   gint scope;
   if (!gst_structure_get (structure, "scope", G_TYPE_INT, &scope, "updated",
           G_TYPE_BOOLEAN, &updated, NULL)
       || (scope != GST_TOC_SCOPE_GLOBAL && scope != GST_TOC_SCOPE_CURRENT))
     return NULL;
   toc = gst_toc_new ((GstTocScope) scope);
-  tags = get_tags (structure);
+  if (!get_tags (structure, &tags))
+    return NULL;
   if (tags)
     gst_toc_set_tags (toc, tags);
   if (!get_entries (structure, 1, &left, add_to_toc, toc))

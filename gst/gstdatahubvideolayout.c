@@ -128,11 +128,48 @@ move_regions (GstBuffer *buffer, const GstVideoCropMeta *crop)
   }
 }
 
-static void
-remove_meta (GstBuffer *buffer, GType api)
+static GstVideoOverlayComposition *
+move_overlay (GstVideoOverlayComposition *overlay, const GstVideoCropMeta *crop)
 {
-  GstMeta *meta = gst_buffer_get_meta (buffer, api);
-  if (meta)
+  GstVideoOverlayComposition *moved = gst_video_overlay_composition_new (NULL);
+  for (guint i = 0; i < gst_video_overlay_composition_n_rectangles (overlay);
+       i++) {
+    g_autoptr (GstVideoOverlayRectangle) rectangle =
+        gst_video_overlay_rectangle_copy (
+            gst_video_overlay_composition_get_rectangle (overlay, i));
+    gint x, y;
+    guint width, height;
+    gst_video_overlay_rectangle_get_render_rectangle (rectangle, &x, &y, &width,
+        &height);
+    gst_video_overlay_rectangle_set_render_rectangle (rectangle,
+        x - (gint) crop->x, y - (gint) crop->y, width, height);
+    gst_video_overlay_composition_add_rectangle (moved, rectangle);
+  }
+  return moved;
+}
+
+/* Their rectangles, too. Other buffers can share the composition. */
+static void
+move_overlays (GstBuffer *buffer, const GstVideoCropMeta *crop)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE))) {
+    GstVideoOverlayCompositionMeta *overlay =
+        (GstVideoOverlayCompositionMeta *) meta;
+    GstVideoOverlayComposition *moved = move_overlay (overlay->overlay, crop);
+    gst_video_overlay_composition_unref (overlay->overlay);
+    overlay->overlay = moved;
+  }
+}
+
+/* All of this kind. */
+static void
+remove_metas (GstBuffer *buffer, GType api)
+{
+  GstMeta *meta;
+  while ((meta = gst_buffer_get_meta (buffer, api)))
     gst_buffer_remove_meta (buffer, meta);
 }
 
@@ -147,12 +184,28 @@ copy_plain (GstBuffer *buffer, const GstVideoInfo *info,
     return NULL;
   }
   gst_buffer_copy_into (plain, buffer, GST_BUFFER_COPY_METADATA, 0, -1);
-  remove_meta (plain, GST_VIDEO_META_API_TYPE);
+  remove_metas (plain, GST_VIDEO_META_API_TYPE);
   if (crop) {
-    remove_meta (plain, GST_VIDEO_CROP_META_API_TYPE);
     move_regions (plain, crop);
+    move_overlays (plain, crop);
+    remove_metas (plain, GST_VIDEO_CROP_META_API_TYPE);
   }
   return plain;
+}
+
+/* A crop outside of the picture of the caps: elements would read there. */
+static void
+check_crop (GstBuffer *buffer, const GstVideoInfo *info,
+    GstDatahubLeftOut *metas_refused)
+{
+  GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta (buffer);
+  if (!crop
+      || ((guint64) crop->x + crop->width <= (guint) info->width
+          && (guint64) crop->y + crop->height <= (guint) info->height))
+    return;
+  remove_metas (buffer, GST_VIDEO_CROP_META_API_TYPE);
+  gst_datahub_left_out_note (metas_refused, "GstVideoCropMeta", 0,
+      "is not inside of the picture");
 }
 
 /**
@@ -160,23 +213,25 @@ copy_plain (GstBuffer *buffer, const GstVideoInfo *info,
  * @layout: the answer of downstream
  * @pad: where the buffer will be pushed, with its caps
  * @buffer: (transfer full): any buffer
+ * @metas_refused: gets a crop that is outside of the picture
  *
  * Returns: (transfer full): @buffer, or a copy in the layout that its caps
  * imply
  */
 GstBuffer *
 gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,
-    GstBuffer *buffer)
+    GstBuffer *buffer, GstDatahubLeftOut *metas_refused)
 {
   GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   GstVideoCropMeta *crop;
-  g_autoptr (GstCaps) caps = NULL;
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
   GstVideoInfo info;
   GstBuffer *plain;
-  if (!meta)
+  if (!caps || !gst_video_info_from_caps (&info, caps))
     return buffer;
-  caps = gst_pad_get_current_caps (pad);
-  if (!caps || !gst_video_info_from_caps (&info, caps) || !is_of (meta, &info))
+  if (!meta)
+    check_crop (buffer, &info, metas_refused);
+  if (!meta || !is_of (meta, &info))
     return buffer;
   crop = crop_to_caps (buffer, meta, &info);
   if (is_usual (meta, &info) && !crop)

@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_VIDEO_LAYOUT_H
 #define GST_DATAHUB_VIDEO_LAYOUT_H
 
-#include <gst/gst.h>
+#include "gstdatahubleftout.h"
 
 G_BEGIN_DECLS
 
@@ -16,7 +16,7 @@ typedef struct
 
 void gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout);
 GstBuffer *gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout,
-    GstPad *pad, GstBuffer *buffer);
+    GstPad *pad, GstBuffer *buffer, GstDatahubLeftOut *metas_refused);
 
 G_END_DECLS
 

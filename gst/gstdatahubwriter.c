@@ -20,7 +20,8 @@ struct _GstDatahubWriter
 
   /* the streaming thread's, kept to allocate nothing for each buffer */
   GByteArray *metas;
-  gboolean warned_metas, warned_room;
+  GstDatahubLeftOut metas_left;
+  gboolean warned_room;
   DatahubCommit commits[DATAHUB_MAX_BATCH];
   DatahubSlot copies[DATAHUB_MAX_BATCH]; /* loans of this call */
   gsize meta_at[DATAHUB_MAX_BATCH];
@@ -48,6 +49,7 @@ gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element)
   for (guint i = 0; i < DATAHUB_MAX_BATCH; i++)
     datahub_commit_init (&writer->commits[i], DATAHUB_RECORD_BUFFER);
   writer->metas = g_byte_array_new ();
+  gst_datahub_left_out_init (&writer->metas_left, element, "metas-left");
   g_mutex_init (&writer->lock);
   return writer;
 }
@@ -61,6 +63,7 @@ gst_datahub_writer_free (GstDatahubWriter *writer)
   gst_datahub_producer_leave (writer->block);
   gst_datahub_producer_unref (writer->block);
   g_byte_array_unref (writer->metas);
+  gst_datahub_left_out_clear (&writer->metas_left);
   g_mutex_clear (&writer->lock);
   g_free (writer);
 }
@@ -137,6 +140,23 @@ flow_of (GstDatahubWriter *writer, DatahubResult result,
   }
 }
 
+/* The memories stay apart, one behind the other in the slot. If there are more than
+ * a record can have, they become one. */
+static void
+describe_memories (GstBuffer *buffer, const DatahubSlot *slot, gsize size,
+    DatahubCommit *commit)
+{
+  guint n = gst_buffer_n_memory (buffer);
+  guint64 offset = 0;
+  commit->n_memories = n == 0 || n > DATAHUB_MAX_MEMORIES ? 1 : n;
+  commit->memories[0] = (DatahubCommitMemory){ slot, 0, size };
+  for (guint i = 0; commit->n_memories > 1 && i < n; i++) {
+    GstMemory *memory = gst_buffer_peek_memory (buffer, i);
+    commit->memories[i] = (DatahubCommitMemory){ slot, offset, memory->size };
+    offset += memory->size;
+  }
+}
+
 static GstFlowReturn
 copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
 {
@@ -153,8 +173,7 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
   if (flow != GST_FLOW_OK)
     return flow;
   gst_buffer_extract (buffer, 0, slot->data, size);
-  commit->n_memories = 1;
-  commit->memories[0] = (DatahubCommitMemory){ slot, 0, size };
+  describe_memories (buffer, slot, size, commit);
   commit->release = true;
   return GST_FLOW_OK;
 }
@@ -162,23 +181,14 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
 static void
 encode_metas (GstDatahubWriter *writer, GstBuffer *buffer)
 {
-  const gchar *name = NULL;
+  const guint64 before = writer->metas_left.count;
   gpointer state = NULL;
-  guint left;
   if (!gst_buffer_iterate_meta (buffer, &state))
     return;
-  left = gst_datahub_meta_encode (buffer, writer->metas, &name);
-  if (left == 0)
-    return;
-  count (writer, &writer->stats.metas_left, left);
-  if (writer->warned_metas)
-    return;
-  writer->warned_metas = TRUE;
-  GST_ELEMENT_WARNING (writer->element, STREAM, NOT_IMPLEMENTED,
-      ("Metadata of type %s cannot leave this process; consumers get the "
-       "buffers without it.",
-          name),
-      (NULL));
+  gst_datahub_meta_encode (buffer, writer->metas, &writer->metas_left);
+  if (writer->metas_left.count > before)
+    count (writer, &writer->stats.metas_left,
+        writer->metas_left.count - before);
 }
 
 static gint64
@@ -226,7 +236,7 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
   g_mutex_lock (&writer->lock);
   if (copy) {
     writer->stats.copied++;
-    writer->stats.copied_bytes += commit->memories[0].size;
+    writer->stats.copied_bytes += gst_buffer_get_size (buffer);
   } else {
     writer->stats.zero_copy++;
   }

@@ -83,17 +83,19 @@ use (GstBuffer *buffer)
   GstVideoMeta *video = gst_buffer_get_video_meta (buffer);
   GstAudioMeta *audio = gst_buffer_get_audio_meta (buffer);
   GByteArray *bytes = g_byte_array_new ();
+  GstDatahubLeftOut left = { 0 };
   if (video)
     use_video (buffer, video);
   if (audio)
     use_audio (buffer, audio);
-  gst_datahub_meta_encode (buffer, bytes, NULL);
+  gst_datahub_meta_encode (buffer, bytes, &left);
   g_byte_array_unref (bytes);
 }
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
+  GstDatahubLeftOut left = { 0 };
   gsize room;
   GstBuffer *buffer;
   if (size < 2)
@@ -101,7 +103,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   room = 1 + ((gsize) data[0] | (gsize) data[1] << 8) % MEMORY_MAX;
   buffer = gst_buffer_new_wrapped_full (GST_MEMORY_FLAG_READONLY, end - room,
       room, 0, room, NULL, NULL);
-  gst_datahub_meta_decode (buffer, data + 2, size - 2);
+  gst_datahub_meta_decode (buffer, data + 2, size - 2, &left);
   use (buffer);
   gst_buffer_unref (buffer);
   return 0;

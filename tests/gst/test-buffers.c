@@ -35,6 +35,41 @@ GST_START_TEST (many_memories_and_none_cross)
 }
 GST_END_TEST;
 
+/* They are copied once, and a consumer that maps them all needs no further copy. */
+GST_START_TEST (few_memories_stay_apart)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *in = gst_buffer_new (), *out;
+  GstMapInfo map;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  for (guint i = 0; i < 4; i++)
+    in = gst_buffer_append (in, bytes_buffer (10 + i, (guint8) i));
+  gst_buffer_add_video_region_of_interest_meta (in, "face", 1, 2, 3, 4);
+  fail_unless_equals_int (gst_harness_push (sink, in), GST_FLOW_OK);
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied-bytes"), 46);
+  src = harness_src ("start-at=oldest");
+  out = gst_harness_pull (src);
+  fail_unless_equals_int (gst_buffer_n_memory (out), 4);
+  for (guint i = 0; i < 4; i++) {
+    fail_unless (gst_memory_map (gst_buffer_peek_memory (out, i), &map,
+        GST_MAP_READ));
+    fail_unless_equals_int (map.size, 10 + i);
+    fail_unless_equals_int (map.data[0], i);
+    fail_unless_equals_int (map.data[9 + i], i);
+    fail_unless (sandbox_is_shared (map.data, map.size));
+    gst_memory_unmap (gst_buffer_peek_memory (out, i), &map);
+  }
+  fail_unless (gst_buffer_map (out, &map, GST_MAP_READ));
+  fail_unless_equals_int (map.size, 46);
+  fail_unless (sandbox_is_shared (map.data, map.size));
+  fail_unless_equals_int (map.data[45], 3);
+  gst_buffer_unmap (out, &map);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (two_slots_in_one_buffer_cross_without_a_copy)
 {
   GstHarness *sink = harness_sink (""), *src;
@@ -284,6 +319,7 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, many_memories_and_none_cross);
+  tcase_add_test (tc, few_memories_stay_apart);
   tcase_add_test (tc, two_slots_in_one_buffer_cross_without_a_copy);
   tcase_add_test (tc, a_long_buffer_list_crosses_whole);
   tcase_add_test (tc, flags_offsets_and_times_cross);

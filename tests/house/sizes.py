@@ -11,7 +11,6 @@ LONGEST_FILE = 600
 # Files that were longer when the limit came, with their lines then. A number here
 # only goes down, and a file that is short enough leaves the table.
 LONGER_FILES = {
-    "gst/gstdatahubmeta.c": 622,
 }
 CONTROL = re.compile(r"( +)(?:if|for|while|switch|do)\b")
 
