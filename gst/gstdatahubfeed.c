@@ -3,9 +3,8 @@
  * one. The base class pushes the buffers; everything else is sent before the
  * buffer that it precedes.
  *
- * GstBaseSrc sends a new segment itself, but only directly before the next
- * buffer, so events would overtake it. The segment is known only when the first
- * time is mapped, so earlier events wait for it.
+ * The segment is known only when the first time is mapped, so earlier events wait
+ * for it.
  * Tests: gst-events, gst-joiners, gst-clip */
 #include "gstdatahubfeed.h"
 
@@ -28,14 +27,6 @@ gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src)
       FALSE);
 }
 
-static void
-remove_probe (GstDatahubFeed *feed)
-{
-  if (feed->probe)
-    gst_pad_remove_probe (GST_BASE_SRC_PAD (feed->src), feed->probe);
-  feed->probe = 0;
-}
-
 /* Drops the held events: their stream has ended. */
 static void
 drop_held (GstDatahubFeed *feed)
@@ -43,14 +34,22 @@ drop_held (GstDatahubFeed *feed)
   g_queue_clear_full (&feed->held, (GDestroyNotify) gst_event_unref);
 }
 
-/* The streaming thread has ended; may be used again. */
+/* Before the streaming thread runs. */
+void
+gst_datahub_feed_start (GstDatahubFeed *feed)
+{
+  feed->stats = (GstDatahubLeaseStats){ 0 };
+  gst_datahub_base_start (&feed->base, feed->src);
+}
+
+/* The streaming thread has ended; may be started again. */
 void
 gst_datahub_feed_clear (GstDatahubFeed *feed)
 {
   feed->clock_map = (GstDatahubClockMap){ 0 };
   gst_datahub_timeline_clear (&feed->timeline);
   drop_held (feed);
-  remove_probe (feed);
+  gst_datahub_base_stop (&feed->base);
   gst_datahub_left_out_clear (&feed->metas_refused);
 }
 
@@ -72,48 +71,26 @@ gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
       settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE);
 }
 
-static GstPadProbeReturn
-drop_segment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  GstDatahubFeed *feed = user_data;
-  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
-    return GST_PAD_PROBE_OK;
-  remove_probe (feed);
-  /* a dropped sticky event would be sent again with the next buffer */
-  gst_event_unref (GST_PAD_PROBE_INFO_EVENT (info));
-  GST_PAD_PROBE_INFO_DATA (info) = NULL;
-  return GST_PAD_PROBE_HANDLED;
-}
-
 static void
-push_segment (GstDatahubFeed *feed, gboolean at_once)
+push_segment (GstDatahubFeed *feed)
 {
-  GstPad *pad = GST_BASE_SRC_PAD (feed->src);
-  GstDatahubTimeline *timeline = &feed->timeline;
-  if (!timeline->out_changed)
+  if (!feed->timeline.out_changed)
     return;
-  timeline->out_changed = FALSE;
-  gst_base_src_new_segment (feed->src, &timeline->out);
-  remove_probe (feed);
-  if (!at_once)
-    return;
-  gst_pad_push_event (pad, gst_event_new_segment (&timeline->out));
-  feed->probe = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
-      drop_segment, feed, NULL);
+  feed->timeline.out_changed = FALSE;
+  gst_datahub_base_push_segment (&feed->base, &feed->timeline.out);
 }
 
 /**
  * gst_datahub_feed_push_held:
  * @feed: a feed
- * @event_follows: whether an event, and not a buffer, comes next
  *
  * Sends the segment if it changed, then the held events.
  */
 void
-gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows)
+gst_datahub_feed_push_held (GstDatahubFeed *feed)
 {
   GstEvent *event;
-  push_segment (feed, event_follows || !g_queue_is_empty (&feed->held));
+  push_segment (feed);
   while ((event = g_queue_pop_head (&feed->held)))
     gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
 }
@@ -200,7 +177,7 @@ gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
   if (!GST_CLOCK_TIME_IS_VALID (view->pts))
     return;
   stamp = map_stamp (feed, view);
-  gst_datahub_feed_push_held (feed, TRUE);
+  gst_datahub_feed_push_held (feed);
   event = gst_event_new_gap (stamp.pts, view->duration);
   gst_event_set_gap_flags (event,
       (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));

@@ -4,6 +4,7 @@
 #ifndef GST_DATAHUB_FEED_H
 #define GST_DATAHUB_FEED_H
 
+#include "gstdatahubbase.h"
 #include "gstdatahubformat.h"
 #include "gstdatahublease.h"
 #include "gstdatahubsrcsettings.h"
@@ -17,17 +18,18 @@ G_BEGIN_DECLS
 typedef struct
 {
   GstBaseSrc *src; /* borrowed: it owns this */
+  GstDatahubBase base;
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
   GstDatahubVideoLayout layout;
   GQueue held; /* of GstEvent: waiting for the segment to be known */
-  gulong probe; /* drops the base class's copy of a segment */
   GstDatahubLeaseStats stats;
   GstDatahubLeftOut metas_refused;
   guint64 pipeline; /* the producing one of the stream */
 } GstDatahubFeed;
 
 void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);
+void gst_datahub_feed_start (GstDatahubFeed *feed);
 void gst_datahub_feed_clear (GstDatahubFeed *feed);
 void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     const GstDatahubSrcSettings *settings);
@@ -40,7 +42,7 @@ void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);
 void gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view);
 GstFlowReturn gst_datahub_feed_make_buffer (GstDatahubFeed *feed,
     DatahubConsumer *consumer, const DatahubView *view, GstBuffer **buffer);
-void gst_datahub_feed_push_held (GstDatahubFeed *feed, gboolean event_follows);
+void gst_datahub_feed_push_held (GstDatahubFeed *feed);
 
 /* Whether gst_datahub_feed_push_held() would push anything. */
 static inline gboolean

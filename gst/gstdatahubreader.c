@@ -268,7 +268,7 @@ finish (GstDatahubReader *reader, GstFlowReturn flow, const DatahubError *error,
   if (error->code)
     gst_datahub_client_post_error (reader->attachment->element, error, doing);
   if (flow == GST_FLOW_EOS)
-    gst_datahub_feed_push_held (reader->feed, TRUE);
+    gst_datahub_feed_push_held (reader->feed);
   return flow;
 }
 

@@ -189,7 +189,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->reader.discont = FALSE;
   if (gst_datahub_feed_has_held (&self->feed))
-    gst_datahub_feed_push_held (&self->feed, FALSE);
+    gst_datahub_feed_push_held (&self->feed);
   if (self->reader.lost)
     post_lost (self, buffer);
   measure_latency (self, view);
@@ -251,7 +251,9 @@ static void
 gst_datahub_src_get_times (GstBaseSrc *src, GstBuffer *buffer,
     GstClockTime *start, GstClockTime *end)
 {
-  gst_clear_buffer (&GST_DATAHUB_SRC (src)->offered);
+  GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  gst_clear_buffer (&self->offered);
+  gst_datahub_base_keep_times (&self->feed.base, buffer);
   *start = *end = GST_CLOCK_TIME_NONE; /* it must not wait for a clock */
 }
 
@@ -263,7 +265,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   if (self->client.hub && get_settings (self).wake == GST_DATAHUB_WAKE_NOTIFY)
     notifier =
         gst_datahub_notifier_new (self->client.hub, self->client.channel);
-  self->feed.stats = (GstDatahubLeaseStats){ 0 };
+  gst_datahub_feed_start (&self->feed);
   g_mutex_lock (&self->interrupt.lock);
   gst_datahub_attachment_start (&self->attachment);
   self->stats = self->feed.stats;
