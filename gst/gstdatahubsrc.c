@@ -31,6 +31,7 @@
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubattachment.h"
+#include "gstdatahublatency.h"
 #include "gstdatahubreader.h"
 #include "gstdatahuburi.h"
 
@@ -45,13 +46,10 @@ enum
   PROP_STATS
 };
 
-/* Latency is reported in these steps, so that it is not reported for every
- * buffer. Beyond the limit the stream has stopped and is not slow. */
-#define LATENCY_STEP (5 * GST_MSECOND)
+/* Beyond it the stream has stopped and is not slow. */
 #define LATENCY_MAX (10 * GST_SECOND)
 
-/* From capture to commit: a sink in this pipeline must add it. It only grows,
- * because each change posts a message and a new query. */
+/* The answer to a latency query. */
 typedef struct
 {
   GstClockTime min;
@@ -74,6 +72,8 @@ struct _GstDatahubSrc
   GstDatahubAttachment attachment;
   GstDatahubReader reader;
   GstDatahubFeed feed;
+  GstDatahubLatency meter;
+  guint64 metered; /* the number of the producer that `meter` is for */
   /* The result of create until the base class has taken it. Since GStreamer 1.24
    * the base class drops results during a pause, and calls create again. */
   GstBuffer *offered; /* owned */
@@ -130,41 +130,49 @@ post_lost (GstDatahubSrc *self, GstBuffer *buffer)
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
-/* Whether the latency is known from the record. */
-static gboolean
-get_latency (const DatahubView *view, guint ring_size, Latency *latency)
+/* Returns: how old the buffer was when it was committed; negative: not known */
+static gint64
+age_at_commit (const DatahubView *view)
 {
   gint64 age;
   if (!(view->flags & DATAHUB_FLAG_LIVE)
       || !gst_datahub_instant_is_valid (view->instant_ns)
       || view->commit_ns >= (guint64) GST_DATAHUB_TIME_MAX)
-    return FALSE;
+    return -1;
   age = (gint64) view->commit_ns - view->instant_ns;
-  if (age < 0 || age > (gint64) LATENCY_MAX)
-    return FALSE;
-  latency->min = ((GstClockTime) age / LATENCY_STEP + 1) * LATENCY_STEP;
-  latency->max = GST_CLOCK_TIME_NONE;
-  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
-      && ring_size > 2)
-    latency->max = latency->min + view->duration * (ring_size - 2);
-  return TRUE;
+  return age > (gint64) LATENCY_MAX ? -1 : age;
 }
 
-static void
-measure_latency (GstDatahubSrc *self, const DatahubView *view)
+/* Whether the answer to a latency query changed. */
+static gboolean
+meter_latency (GstDatahubSrc *self, const DatahubView *view)
 {
-  Latency measured;
-  gboolean grown;
-  if (!get_latency (view, self->attachment.ring_size, &measured))
-    return;
+  gint64 age = age_at_commit (view);
+  guint64 producer = self->attachment.counters.producers;
+  gboolean changed = FALSE;
+  if (producer != self->metered)
+    changed = gst_datahub_latency_begin (&self->meter);
+  self->metered = producer;
+  if (age >= 0)
+    changed |= gst_datahub_latency_measure (&self->meter,
+        (gint64) view->commit_ns, age);
+  return changed;
+}
+
+/* With what the ring can hold. */
+static void
+publish_latency (GstDatahubSrc *self, const DatahubView *view)
+{
+  Latency latency = { self->meter.min, GST_CLOCK_TIME_NONE };
+  guint ring_size = self->attachment.ring_size;
+  if (GST_CLOCK_TIME_IS_VALID (view->duration) && view->duration < LATENCY_MAX
+      && ring_size > 2)
+    latency.max = latency.min + view->duration * (ring_size - 2);
   g_mutex_lock (&self->interrupt.lock);
-  grown = measured.min > self->latency.min;
-  if (grown)
-    self->latency = measured;
+  self->latency = latency;
   g_mutex_unlock (&self->interrupt.lock);
-  if (grown)
-    gst_element_post_message (GST_ELEMENT_CAST (self),
-        gst_message_new_latency (GST_OBJECT_CAST (self)));
+  gst_element_post_message (GST_ELEMENT_CAST (self),
+      gst_message_new_latency (GST_OBJECT_CAST (self)));
 }
 
 /* Takes @buffer. */
@@ -192,7 +200,8 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     gst_datahub_feed_push_held (&self->feed);
   if (self->reader.lost)
     post_lost (self, buffer);
-  measure_latency (self, view);
+  if (meter_latency (self, view))
+    publish_latency (self, view);
   if (gst_buffer_get_video_meta (buffer)
       || gst_buffer_get_video_crop_meta (buffer))
     buffer = fit_layout (self, buffer);
@@ -266,6 +275,8 @@ gst_datahub_src_start (GstBaseSrc *src)
     notifier =
         gst_datahub_notifier_new (self->client.hub, self->client.channel);
   gst_datahub_feed_start (&self->feed);
+  gst_datahub_latency_begin (&self->meter);
+  self->metered = 0;
   g_mutex_lock (&self->interrupt.lock);
   gst_datahub_attachment_start (&self->attachment);
   self->stats = self->feed.stats;

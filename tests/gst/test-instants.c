@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* When a frame is shown: at the same instant everywhere, now for a late viewer; and
  * the latency in between. */
+#include "messages.h"
 #include "numbers.h"
 #include "sandbox.h"
 #include "producer.h"
@@ -200,6 +201,23 @@ GST_START_TEST (latency_is_answered)
 }
 GST_END_TEST;
 
+/* The first live buffer is measured, and the pipeline asks again. */
+GST_START_TEST (latency_is_measured)
+{
+  Producer camera = producer_start ("videotestsrc is-live=true ! "
+                                    "datahubsink name=sink datablock=test");
+  GstHarness *src = harness_src_heard ("");
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  GstClockTime min;
+  gst_message_unref (wait_message (src->element, GST_MESSAGE_LATENCY));
+  fail_unless (gst_pad_peer_query (src->sinkpad, query));
+  gst_query_parse_latency (query, NULL, &min, NULL);
+  fail_unless (min > 0 && min % (5 * GST_MSECOND) == 0);
+  gst_harness_teardown (src);
+  producer_end (&camera);
+}
+GST_END_TEST;
+
 /* A buffer of a stream with B frames, which is decoded before it is shown. */
 static void
 push_reordered (GstElement *appsrc, GstClockTime pts, GstClockTime dts)
@@ -346,6 +364,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, what_is_over_is_due_at_once);
   tcase_add_test (tc, who_was_lapped_does_not_wait_for_the_film);
   tcase_add_test (tc, latency_is_answered);
+  tcase_add_test (tc, latency_is_measured);
 }
 
 SANDBOX_MAIN (instants)
