@@ -372,7 +372,7 @@ gst_datahub_format_encode_event (GstEvent *event)
       ? gst_structure_serialize (structure, GST_SERIALIZE_FLAG_NONE)
       : g_strdup ("");
   GByteArray *bytes;
-  if (!text)
+  if (!text || (GST_EVENT_TYPE (event) == GST_EVENT_TOC && !toc))
     return NULL;
   bytes = g_byte_array_new ();
   gst_datahub_put_u32 (bytes, event_wire_type (event));

@@ -290,16 +290,17 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
       G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,
       "copied", G_TYPE_UINT64, writer.copied, "copied-bytes", G_TYPE_UINT64,
       writer.copied_bytes, "no-room", G_TYPE_UINT64, writer.dropped,
-      "metas-left", G_TYPE_UINT64, writer.metas_left, "evictions",
-      G_TYPE_UINT64, block.evictions, "reaped", G_TYPE_UINT64, block.reaped,
-      "waits", G_TYPE_UINT64, block.waits, "wakes", G_TYPE_UINT64, block.wakes,
-      "growths", G_TYPE_UINT64, block.growths, "given-up", G_TYPE_UINT64,
-      block.given_up, "bytes-used", G_TYPE_UINT64, block.bytes_used,
-      "max-bytes", G_TYPE_UINT64, block.max_bytes, "slot-size", G_TYPE_UINT64,
-      block.slot_size, "slots", G_TYPE_UINT, block.slots, "free-slots",
-      G_TYPE_UINT, block.free_slots, "ring-size", G_TYPE_UINT, block.ring_size,
-      "adopted", G_TYPE_BOOLEAN, block.adopted, "incarnation", G_TYPE_UINT64,
-      block.incarnation, "page-size", G_TYPE_UINT64, block.page_size, NULL);
+      "metas-left", G_TYPE_UINT64, writer.metas_left, "left-out", G_TYPE_UINT64,
+      writer.left_out, "evictions", G_TYPE_UINT64, block.evictions, "reaped",
+      G_TYPE_UINT64, block.reaped, "waits", G_TYPE_UINT64, block.waits, "wakes",
+      G_TYPE_UINT64, block.wakes, "growths", G_TYPE_UINT64, block.growths,
+      "given-up", G_TYPE_UINT64, block.given_up, "bytes-used", G_TYPE_UINT64,
+      block.bytes_used, "max-bytes", G_TYPE_UINT64, block.max_bytes,
+      "slot-size", G_TYPE_UINT64, block.slot_size, "slots", G_TYPE_UINT,
+      block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
+      G_TYPE_UINT, block.ring_size, "adopted", G_TYPE_BOOLEAN, block.adopted,
+      "incarnation", G_TYPE_UINT64, block.incarnation, "page-size",
+      G_TYPE_UINT64, block.page_size, NULL);
 }
 
 /* Interrupts the waits of all users of the block, or allows them again. Any

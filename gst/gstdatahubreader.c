@@ -71,14 +71,44 @@ rejoin (GstDatahubReader *reader)
 
 /* ---- records ---- */
 
+/* The library has skipped the record and counts it. Reported once: faulty
+ * memory can fail for every buffer. */
 static GstFlowReturn
-damaged (const DatahubView *view, const gchar *what, DatahubError *error)
+on_damaged (GstDatahubReader *reader, const DatahubError *error)
+{
+  GstElement *element = reader->attachment->element;
+  GST_WARNING_OBJECT (element, "%s", error->message);
+  if (!reader->warned_damaged)
+    GST_ELEMENT_WARNING (element, STREAM, FORMAT,
+        ("%s It was skipped. Later damaged records are skipped without a "
+         "warning; `damaged` in stats counts them.",
+            error->message),
+        ("block %s", reader->attachment->uuid));
+  reader->warned_damaged = TRUE;
+  return GST_FLOW_OK;
+}
+
+static void
+describe_damage (const DatahubView *view, const gchar *what,
+    DatahubError *error)
 {
   error->code = DATAHUB_ERROR_CORRUPT;
   g_snprintf (error->message, sizeof error->message,
       "Record %" G_GUINT64_FORMAT " is damaged: it has no valid %s.",
       view->sequence, what);
-  return GST_FLOW_ERROR;
+}
+
+/* All but caps: the buffers can be used without it. */
+static GstFlowReturn
+skip_damaged (GstDatahubReader *reader, const DatahubView *view,
+    const gchar *what)
+{
+  DatahubError error = { 0 };
+  describe_damage (view, what, &error);
+  g_mutex_lock (&reader->attachment->interrupt->lock);
+  reader->attachment->counters.damaged++;
+  g_mutex_unlock (&reader->attachment->interrupt->lock);
+  return on_damaged (reader, &error);
 }
 
 static GstFlowReturn
@@ -88,7 +118,7 @@ tell_stream_start (GstDatahubReader *reader, const DatahubView *view,
   g_auto (GstDatahubStreamStart) start = { 0 };
   if (!gst_datahub_format_decode_stream_start (view->meta, view->meta_size,
           &start))
-    return damaged (view, "stream-start", error);
+    return skip_damaged (reader, view, "stream-start");
   gst_datahub_feed_push_stream_start (reader->feed, &start);
   return GST_FLOW_OK;
 }
@@ -98,8 +128,10 @@ tell_caps (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
 {
   GstCaps *caps = gst_datahub_format_decode_caps (view->meta, view->meta_size);
-  if (!caps)
-    return damaged (view, "caps", error);
+  if (!caps) {
+    describe_damage (view, "caps", error);
+    return GST_FLOW_ERROR;
+  }
   gst_datahub_feed_push_caps (reader->feed, caps);
   return GST_FLOW_OK;
 }
@@ -111,7 +143,7 @@ tell_segment (GstDatahubReader *reader, const DatahubView *view,
   GstSegment segment;
   if (!gst_datahub_format_decode_segment (view->meta, view->meta_size,
           &segment))
-    return damaged (view, "segment", error);
+    return skip_damaged (reader, view, "segment");
   gst_datahub_feed_set_segment (reader->feed, &segment);
   return GST_FLOW_OK;
 }
@@ -124,19 +156,18 @@ tell_event_body (GstDatahubReader *reader, const DatahubView *view,
   if (event)
     gst_datahub_feed_push_event (reader->feed, event);
   else /* a newer producer may write events that are unknown here */
-    GST_WARNING ("record %" G_GUINT64_FORMAT " contains an unknown event",
-        view->sequence);
+    skip_damaged (reader, view, "event that this version knows");
 }
 
 /* One of the two lists; none where it is empty. */
 static GstFlowReturn
 tell_tag_list (GstDatahubReader *reader, const DatahubView *view,
-    const GstDatahubPiece *text, GstTagScope scope, DatahubError *error)
+    const GstDatahubPiece *text, GstTagScope scope)
 {
   GstTagList *tags;
   if (!gst_datahub_format_decode_tag_list (text->data, text->size, scope,
           &tags))
-    return damaged (view, "tags", error);
+    return skip_damaged (reader, view, "tags");
   if (tags)
     gst_datahub_feed_push_event (reader->feed, gst_event_new_tag (tags));
   return GST_FLOW_OK;
@@ -145,15 +176,14 @@ tell_tag_list (GstDatahubReader *reader, const DatahubView *view,
 /* Passes on the events that were not in the previous record of tags. */
 static GstFlowReturn
 tell_news (GstDatahubReader *reader, const DatahubView *view,
-    const GstDatahubInForce *now, const GstDatahubInForce *before,
-    DatahubError *error)
+    const GstDatahubInForce *now, const GstDatahubInForce *before)
 {
   static const GstTagScope scopes[] = { GST_TAG_SCOPE_STREAM,
     GST_TAG_SCOPE_GLOBAL };
   GstFlowReturn flow = GST_FLOW_OK;
   for (guint i = 0; i < G_N_ELEMENTS (scopes) && flow == GST_FLOW_OK; i++)
     if (!before || !gst_datahub_piece_equal (&now->tags[i], &before->tags[i]))
-      flow = tell_tag_list (reader, view, &now->tags[i], scopes[i], error);
+      flow = tell_tag_list (reader, view, &now->tags[i], scopes[i]);
   for (guint i = 0; i < now->n_events && flow == GST_FLOW_OK; i++)
     if (!before || !gst_datahub_sticky_has (before, &now->events[i]))
       tell_event_body (reader, view, gst_datahub_sticky_body (&now->events[i]));
@@ -176,12 +206,12 @@ tell_tags (GstDatahubReader *reader, const DatahubView *view,
   GstDatahubInForce now, before;
   gboolean again;
   if (view->meta_size > GST_DATAHUB_STICKY_SIZE_MAX)
-    return damaged (view, "tags", error);
+    return skip_damaged (reader, view, "tags");
   told = g_steal_pointer (&reader->in_force);
   reader->in_force = g_bytes_new (view->meta, view->meta_size);
   if (!decode_in_force (reader->in_force, &now)) {
     g_clear_pointer (&reader->in_force, g_bytes_unref);
-    return damaged (view, "tags", error);
+    return skip_damaged (reader, view, "tags");
   }
   /* the same record again: its producer repeated the tags */
   again = told && g_bytes_equal (told, reader->in_force);
@@ -189,7 +219,7 @@ tell_tags (GstDatahubReader *reader, const DatahubView *view,
     now.n_events = 0;
   if (told)
     decode_in_force (told, &before);
-  return tell_news (reader, view, &now, told && !again ? &before : NULL, error);
+  return tell_news (reader, view, &now, told && !again ? &before : NULL);
 }
 
 static GstFlowReturn (*const tell[DATAHUB_N_CONTEXTS]) (
@@ -210,6 +240,12 @@ tell_context (GstDatahubReader *reader, guint context, const DatahubView *view,
   return tell[context](reader, view, error);
 }
 
+static gboolean
+is_damage (DatahubResult result)
+{
+  return result == DATAHUB_ERROR_CHECKSUM || result == DATAHUB_ERROR_CORRUPT;
+}
+
 /* Passes on the sticky records of @view that are new. */
 static GstFlowReturn
 catch_up (GstDatahubReader *reader, const DatahubView *view,
@@ -226,6 +262,12 @@ catch_up (GstDatahubReader *reader, const DatahubView *view,
         (DatahubContext) i, &sticky, error);
     if (result == DATAHUB_ERROR_NOT_FOUND) {
       error->code = DATAHUB_OK; /* there is none, which is no failure */
+      continue;
+    }
+    if (i != DATAHUB_CONTEXT_CAPS && is_damage (result)) {
+      reader->context[i] = view->context[i];
+      error->code = DATAHUB_OK;
+      skip_damaged (reader, view, "tags, segment or stream-start in force");
       continue;
     }
     if (result != DATAHUB_OK)
@@ -329,23 +371,6 @@ take_sticky (GstDatahubReader *reader)
     datahub_consumer_end_read (consumer, &view);
   }
   return finish (reader, flow, &error, "reading the sticky records");
-}
-
-/* The library has skipped the record and counts it. Reported once: faulty
- * memory can fail for every buffer. */
-static GstFlowReturn
-on_damaged (GstDatahubReader *reader, const DatahubError *error)
-{
-  GstElement *element = reader->attachment->element;
-  GST_WARNING_OBJECT (element, "%s", error->message);
-  if (!reader->warned_damaged)
-    GST_ELEMENT_WARNING (element, STREAM, FORMAT,
-        ("%s It was skipped. Later damaged records are skipped without a "
-         "warning; `damaged` in stats counts them.",
-            error->message),
-        ("block %s", reader->attachment->uuid));
-  reader->warned_damaged = TRUE;
-  return GST_FLOW_OK;
 }
 
 /* A new consumer first checks for a record without waiting. */

@@ -67,11 +67,26 @@ entry_to_structure (const GstTocEntry *entry)
   return structure;
 }
 
+/* Each level is quoted by the one above, so the text grows exponentially. */
+static gboolean
+are_entries_few (GList *entries, guint depth, guint *left)
+{
+  if (entries && depth > GST_DATAHUB_TOC_DEPTH_MAX)
+    return FALSE;
+  for (; entries; entries = entries->next)
+    if ((*left)-- == 0
+        || !are_entries_few (gst_toc_entry_get_sub_entries (entries->data),
+            depth + 1, left))
+      return FALSE;
+  return TRUE;
+}
+
 /**
  * gst_datahub_toc_to_structure:
  * @event: a TOC
  *
- * Returns: (transfer full): all of it
+ * Returns: (transfer full) (nullable): all of it, or %NULL if it has more levels or
+ *   entries than a reader takes
  */
 GstStructure *
 gst_datahub_toc_to_structure (GstEvent *event)
@@ -79,7 +94,10 @@ gst_datahub_toc_to_structure (GstEvent *event)
   g_autoptr (GstToc) toc = NULL;
   gboolean updated;
   GstStructure *structure;
+  guint left = GST_DATAHUB_TOC_ENTRIES_MAX;
   gst_event_parse_toc (event, &toc, &updated);
+  if (!are_entries_few (gst_toc_get_entries (toc), 1, &left))
+    return NULL;
   structure = gst_structure_new ("toc", "scope", G_TYPE_INT,
       (gint) gst_toc_get_scope (toc), "updated", G_TYPE_BOOLEAN, updated, NULL);
   put_tags (structure, gst_toc_get_tags (toc));

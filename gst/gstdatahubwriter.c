@@ -6,6 +6,7 @@
 #include "gstdatahuballocator.h"
 #include "gstdatahubclient.h"
 #include "gstdatahubflags.h"
+#include "gstdatahublimits.h"
 #include "gstdatahubmeta.h"
 
 #include <gst/base/gstbasesink.h>
@@ -21,6 +22,7 @@ struct _GstDatahubWriter
   /* the streaming thread's, kept to allocate nothing for each buffer */
   GByteArray *metas;
   GstDatahubLeftOut metas_left;
+  GstDatahubLeftOut left_out; /* of tags and events */
   gboolean warned_room;
   DatahubCommit commits[DATAHUB_MAX_BATCH];
   DatahubSlot copies[DATAHUB_MAX_BATCH]; /* loans of this call */
@@ -50,6 +52,7 @@ gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element)
     datahub_commit_init (&writer->commits[i], DATAHUB_RECORD_BUFFER);
   writer->metas = g_byte_array_new ();
   gst_datahub_left_out_init (&writer->metas_left, element, "metas-left");
+  gst_datahub_left_out_init (&writer->left_out, element, "left-out");
   g_mutex_init (&writer->lock);
   return writer;
 }
@@ -64,6 +67,7 @@ gst_datahub_writer_free (GstDatahubWriter *writer)
   gst_datahub_producer_unref (writer->block);
   g_byte_array_unref (writer->metas);
   gst_datahub_left_out_clear (&writer->metas_left);
+  gst_datahub_left_out_clear (&writer->left_out);
   g_mutex_clear (&writer->lock);
   g_free (writer);
 }
@@ -350,6 +354,72 @@ gst_datahub_writer_write_body (GstDatahubWriter *writer, DatahubRecordType type,
   commit.meta = body ? g_bytes_get_data (body, &size) : NULL;
   commit.meta_size = (guint32) size;
   return write_record (writer, &commit);
+}
+
+static gboolean
+is_for_space (DatahubResult result)
+{
+  return result == DATAHUB_ERROR_NO_SPACE || result == DATAHUB_ERROR_TOO_BIG
+      || result == DATAHUB_TIMEOUT || result == DATAHUB_DROPPED;
+}
+
+/**
+ * gst_datahub_writer_write_optional:
+ * @writer: a writer
+ * @type: tags or an event
+ * @body: its contents
+ *
+ * As gst_datahub_writer_write_body(), but the stream goes on if there is no space.
+ *
+ * Returns: %GST_FLOW_CUSTOM_SUCCESS if there is no space; nothing was posted
+ */
+GstFlowReturn
+gst_datahub_writer_write_optional (GstDatahubWriter *writer,
+    DatahubRecordType type, GBytes *body)
+{
+  DatahubError error = { 0 };
+  DatahubCommit commit;
+  GstFlowReturn flow;
+  gsize size;
+  datahub_commit_init (&commit, type);
+  commit.meta = g_bytes_get_data (body, &size);
+  commit.meta_size = (guint32) size;
+  do {
+    DatahubResult result = datahub_producer_commit (writer->producer, &commit,
+        DATAHUB_FOREVER, NULL, &error);
+    if (is_for_space (result))
+      return GST_FLOW_CUSTOM_SUCCESS;
+    flow = flow_of (writer, result, &error, "committing an event");
+  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
+  return flow;
+}
+
+/* Returns: what was left out of tags and events. Streaming thread. */
+GstDatahubLeftOut *
+gst_datahub_writer_get_left_out (GstDatahubWriter *writer)
+{
+  return &writer->left_out;
+}
+
+/* Posts that no reader takes caps of @size bytes. */
+void
+gst_datahub_writer_refuse_caps (GstDatahubWriter *writer, gsize size)
+{
+  GST_ELEMENT_ERROR (writer->element, STREAM, FORMAT,
+      ("These caps have a text of %" G_GSIZE_FORMAT
+       " bytes that no consumer takes. Caps can have %u bytes, and values that "
+       "have a text; remove long values, such as headers, from them.",
+          size, GST_DATAHUB_BODY_MAX),
+      (NULL));
+}
+
+/* Takes the count over to the statistics. Streaming thread. */
+void
+gst_datahub_writer_count_left_out (GstDatahubWriter *writer)
+{
+  g_mutex_lock (&writer->lock);
+  writer->stats.left_out = writer->left_out.count;
+  g_mutex_unlock (&writer->lock);
 }
 
 /**

@@ -3,6 +3,7 @@
 #ifndef GST_DATAHUB_WRITER_H
 #define GST_DATAHUB_WRITER_H
 
+#include "gstdatahubleftout.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubtime.h"
 
@@ -15,6 +16,7 @@ typedef struct
   guint64 copied_bytes;
   guint64 dropped; /* buffers for which there was no room */
   guint64 metas_left; /* metas that have no encoding */
+  guint64 left_out; /* tags and events that did not fit */
 } GstDatahubWriterStats;
 
 /* The state that applies to all buffers of one call. */
@@ -41,6 +43,11 @@ GstFlowReturn gst_datahub_writer_write_buffers (GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstBuffer **buffers, guint n_buffers);
 GstFlowReturn gst_datahub_writer_write_body (GstDatahubWriter *writer,
     DatahubRecordType type, GBytes *body);
+GstFlowReturn gst_datahub_writer_write_optional (GstDatahubWriter *writer,
+    DatahubRecordType type, GBytes *body);
+GstDatahubLeftOut *gst_datahub_writer_get_left_out (GstDatahubWriter *writer);
+void gst_datahub_writer_refuse_caps (GstDatahubWriter *writer, gsize size);
+void gst_datahub_writer_count_left_out (GstDatahubWriter *writer);
 GstFlowReturn gst_datahub_writer_write_gap (GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstEvent *event);
 

@@ -67,6 +67,35 @@ def video(form, width, height, planes):
     return meta(1, body + struct.pack("<8I", *[0] * 8))
 
 
+def other_metas():
+    bottom_up = video(8, 16, 8, [(448, -64 & 0xffffffff)])
+    tiles = video(84, 16, 8, [(0, 1 << 16 | 1), (2048, 1 << 16 | 1)])
+    rectangle = struct.pack("<2i3IfI2I", -1, 2, 8, 4, 2, 0.5, 0, 4, 2)
+    yield "bottom-up", bottom_up
+    yield "tiles", tiles
+    yield "crop-first", meta(3, struct.pack("<4I", 1, 1, 4, 4)) + bottom_up
+    yield "clipping", meta(7, struct.pack("<IQQ", 1, 312, 5))
+    yield "protection", meta(8, text(b"cenc, iv=(buffer)0102;"))
+    yield "caption", meta(9, struct.pack("<I", 3) + b"\xfc\1\2")
+    yield "time-code", meta(10, struct.pack("<8I", 30000, 1001, 1, 1, 2, 3, 4,
+                                            1) + struct.pack("<IqI", 1, 9, 7))
+    yield "afd", meta(11, struct.pack("<3I", 0, 1, 8))
+    yield "bar", meta(12, struct.pack("<4I", 0, 1, 10, 11))
+    yield "level", meta(13, struct.pack("<2I", 77, 1))
+    yield "downmix", meta(14, struct.pack("<2I3i2f", 2, 1, 0, 1, -2, .5, .5))
+    yield "alpha", meta(15, struct.pack("<I5Q", 1, 2, 3, 4, 5, 6) + b"vp9")
+    yield "sei", meta(16, b"0123456789abcdef" + b"x264")
+    yield "rtp", meta(17, struct.pack("<4I", 1, 7, 1, 8))
+    yield "ipv4", meta(18, struct.pack("<4I", 4, 5004, 0, 0) + b"\x7f\0\0\1")
+    yield "ipv6", meta(18, struct.pack("<4I", 6, 5004, 1, 2) + b"\x20" * 16)
+    yield "affine", meta(19, struct.pack("<16f", *[1.0] * 16))
+    yield "overlay", meta(20, struct.pack("<I", 1) + rectangle + b"\x80" * 32)
+    yield "ancillary", meta(21, struct.pack("<9I", 16, 0, 9, 0, 0x161, 0x101,
+                                            0x100, 1, 5))
+    yield "dsd", meta(22, struct.pack("<I3Q", 2, 16, 0, 16))
+    yield "serialized", meta(23, text(b"GstVideoMeta") + struct.pack("<I", 0))
+
+
 def meta_seeds():
     size = struct.pack("<H", 6000)
     i420 = video(2, 64, 48, [(0, 64), (3072, 32), (3840, 32)])
@@ -80,6 +109,8 @@ def meta_seeds():
     for name, body in (("i420", i420 + crop), ("audio", audio),
                        ("planar", planar), ("time", time),
                        ("region", region), ("custom", custom)):
+        seed("meta", name, size + body)
+    for name, body in other_metas():
         seed("meta", name, size + body)
     for form in range(3, 80):  # packed and odd ones: one line of each
         if form % 7 == 0:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Full shared memory: a clear error with the numbers, no SIGBUS, nothing left.
  * In a small tmpfs that only this process sees. */
+#include "bytes.h"
 #include "messages.h"
 #include "sandbox.h"
 
@@ -64,11 +65,41 @@ GST_START_TEST (frames_that_outgrow_the_memory_are_an_error_too)
 }
 GST_END_TEST;
 
+/* The picture of the tags is left out, and the title comes. */
+GST_START_TEST (tags_without_space_lose_their_pictures_alone)
+{
+  GstHarness *sink = harness_sink ("slot-size=1024 slots=4 max-consumers=4"),
+             *src;
+  g_autoptr (GstBuffer) picture = bytes_buffer (300000, 1);
+  g_autoptr (GstSample) cover = gst_sample_new (picture, NULL, NULL, NULL);
+  GstTagList *tags =
+      gst_tag_list_new (GST_TAG_TITLE, "A song", GST_TAG_IMAGE, cover, NULL);
+  GstEvent *event;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 10, 1);
+  fail_unless (gst_harness_push_event (sink, gst_event_new_tag (tags)));
+  push_bytes (sink, 10, 2);
+  fail_unless_equals_uint64 (element_stat (sink->element, "left-out"), 1);
+  src = harness_src ("");
+  take_bytes (src, 10, 2);
+  do
+    event = gst_harness_pull_event (src);
+  while (GST_EVENT_TYPE (event) != GST_EVENT_TAG);
+  gst_event_parse_tag (event, &tags);
+  fail_unless_equals_int (gst_tag_list_n_tags (tags), 1);
+  fail_unless_equals_int (gst_tag_list_get_tag_size (tags, GST_TAG_TITLE), 1);
+  gst_event_unref (event);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, full_shared_memory_is_said_with_the_numbers);
   tcase_add_test (tc, frames_that_outgrow_the_memory_are_an_error_too);
+  tcase_add_test (tc, tags_without_space_lose_their_pictures_alone);
 }
 
 int

@@ -155,9 +155,231 @@ GST_START_TEST (each_kind_of_meta_that_is_unknown_is_named_once)
 }
 GST_END_TEST;
 
+/* A record that is no caps is skipped if it makes no sense. */
+GST_START_TEST (damaged_records_are_skipped_and_counted)
+{
+  static const gchar *const words[] = { "is damaged", NULL };
+  DatahubProducer *producer = make_producer ();
+  GstHarness *src;
+  commit_text (producer, DATAHUB_RECORD_STREAM_START, "no stream");
+  commit_text (producer, DATAHUB_RECORD_CAPS, TEST_CAPS);
+  commit_text (producer, DATAHUB_RECORD_SEGMENT, "no segment");
+  commit_text (producer, DATAHUB_RECORD_TAGS, "no tags");
+  commit_body (producer, DATAHUB_RECORD_TAGS, "nonsense\0taglist;", 18);
+  commit_text (producer, DATAHUB_RECORD_EVENT, "\2\1\1\1no event");
+  commit_body (producer, DATAHUB_RECORD_BUFFER, unknown_metas + 17, 16);
+  publish (producer);
+  src = harness_src_heard ("delivery=reliable start-at=oldest");
+  gst_buffer_unref (gst_harness_pull (src));
+  fail_unless_equals_int (count_warnings (src->element, words), 1);
+  fail_unless_equals_uint64 (element_stat (src->element, "damaged"), 5);
+  gst_harness_teardown (src);
+  datahub_producer_close (producer);
+}
+GST_END_TEST;
+
+/* ---- tags and events that are too large ---- */
+
+static void
+add_cover (GstTagList *tags, gsize size)
+{
+  g_autoptr (GstBuffer) picture = bytes_buffer (size, 0xff);
+  g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("image/jpeg");
+  g_autoptr (GstSample) cover = gst_sample_new (picture, caps, NULL, NULL);
+  gst_tag_list_add (tags, GST_TAG_MERGE_APPEND, GST_TAG_IMAGE, cover, NULL);
+}
+
+/* The tags of the next event of them. */
+static GstTagList *
+take_tags (GstHarness *src)
+{
+  GstTagList *tags = NULL;
+  while (!tags) {
+    GstEvent *event = gst_harness_pull_event (src);
+    fail_unless (event != NULL);
+    if (GST_EVENT_TYPE (event) == GST_EVENT_TAG) {
+      gst_event_parse_tag (event, &tags);
+      tags = gst_tag_list_ref (tags);
+    }
+    gst_event_unref (event);
+  }
+  return tags;
+}
+
+/* Takes @tags. Returns: what a consumer got of them. */
+static GstTagList *
+tags_across (GstTagList *tags, const gchar *const *warnings, guint n_warnings)
+{
+  GstHarness *sink = heard_sink (), *src;
+  GstTagList *back;
+  fail_unless (gst_harness_push_event (sink, gst_event_new_tag (tags)));
+  push_bytes (sink, 10, 1);
+  fail_unless_equals_int (count_warnings (sink->element, warnings), n_warnings);
+  src = harness_src_heard ("delivery=reliable start-at=oldest");
+  take_bytes (src, 10, 1);
+  fail_unless_equals_int (count_warnings (src->element, warnings), 0);
+  back = take_tags (src);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+  return back;
+}
+
+static void
+check_title (const GstTagList *tags)
+{
+  g_autofree gchar *title = NULL;
+  fail_unless (gst_tag_list_get_string (tags, GST_TAG_TITLE, &title));
+  fail_unless_equals_string (title, "A song");
+}
+
+/* The small cover crosses, too. */
+GST_START_TEST (a_cover_that_is_too_large_does_not_cost_the_title)
+{
+  static const gchar *const words[] = { "The tag \"image\" (67108864 bytes)",
+    NULL };
+  GstTagList *tags = gst_tag_list_new_empty ();
+  g_autoptr (GstTagList) back = NULL;
+  add_cover (tags, 64u << 20);
+  add_cover (tags, 100000);
+  gst_tag_list_add (tags, GST_TAG_MERGE_APPEND, GST_TAG_TITLE, "A song", NULL);
+  back = tags_across (tags, words, 1);
+  check_title (back);
+  fail_unless_equals_int (gst_tag_list_get_tag_size (back, GST_TAG_IMAGE), 1);
+}
+GST_END_TEST;
+
+/* Each of them fits, all do not. */
+GST_START_TEST (covers_cross_as_far_as_they_fit_together)
+{
+  static const gchar *const words[] = { "The tag \"image\"", NULL };
+  GstTagList *tags = gst_tag_list_new_empty ();
+  g_autoptr (GstTagList) back = NULL;
+  for (guint i = 0; i < 5; i++)
+    add_cover (tags, 700000 + i);
+  gst_tag_list_add (tags, GST_TAG_MERGE_APPEND, GST_TAG_TITLE, "A song", NULL);
+  back = tags_across (tags, words, 1);
+  check_title (back);
+  fail_unless_equals_int (gst_tag_list_get_tag_size (back, GST_TAG_IMAGE), 2);
+}
+GST_END_TEST;
+
+/* Word by word, as karaoke has them. */
+GST_START_TEST (brackets_in_lyrics_are_no_structure)
+{
+  static const gchar *const words[] = { NULL };
+  GString *text = g_string_new ("");
+  GstTagList *tags = gst_tag_list_new_empty ();
+  g_autoptr (GstTagList) back = NULL;
+  g_autofree gchar *lyrics = NULL;
+  for (guint i = 0; i < 1400; i++)
+    g_string_append (text, "[00:01.00] {la} <\"la\"> (string)\\\n");
+  gst_tag_list_add (tags, GST_TAG_MERGE_APPEND, GST_TAG_LYRICS, text->str,
+      GST_TAG_COMMENT, "a [", GST_TAG_COMMENT, text->str, GST_TAG_TITLE,
+      "A song", NULL);
+  back = tags_across (tags, words, 0);
+  check_title (back);
+  fail_unless (gst_tag_list_get_string (back, GST_TAG_LYRICS, &lyrics));
+  fail_unless_equals_string (lyrics, text->str);
+  fail_unless_equals_int (gst_tag_list_get_tag_size (back, GST_TAG_COMMENT), 2);
+  g_string_free (text, TRUE);
+}
+GST_END_TEST;
+
+/* A table with a level that no reader takes, a text that is too long, a pointer. */
+static GstEvent *
+make_large_event (guint i)
+{
+  g_autoptr (GstToc) toc = gst_toc_new (GST_TOC_SCOPE_GLOBAL);
+  g_autofree gchar *text = g_strnfill (5u << 20, 'x');
+  GstTocEntry *entry = gst_toc_entry_new (GST_TOC_ENTRY_TYPE_CHAPTER, "end");
+  for (guint level = 0; level < 9; level++) {
+    GstTocEntry *above =
+        gst_toc_entry_new (GST_TOC_ENTRY_TYPE_CHAPTER, "chapter");
+    gst_toc_entry_append_sub_entry (above, entry);
+    entry = above;
+  }
+  gst_toc_append_entry (toc, entry);
+  switch (i) {
+    case 0:
+      return gst_event_new_toc (toc, FALSE);
+    case 1:
+      return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+          gst_structure_new ("large", "text", G_TYPE_STRING, text, NULL));
+    default:
+      return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+          gst_structure_new ("private", "at", G_TYPE_POINTER, toc, NULL));
+  }
+}
+
+GST_START_TEST (events_that_no_reader_takes_are_named_and_left_out)
+{
+  static const gchar *const names[] = { "The event toc", "\"large\" (52429",
+    "\"private\"", NULL };
+  GstHarness *sink = heard_sink (), *src;
+  push_bytes (sink, 10, 1);
+  for (guint i = 0; i < 6; i++)
+    gst_harness_push_event (sink, make_large_event (i / 2));
+  push_bytes (sink, 10, 2);
+  fail_unless_equals_int (count_warnings (sink->element, names), 3);
+  fail_unless_equals_uint64 (element_stat (sink->element, "left-out"), 6);
+  src = harness_src_heard ("delivery=reliable start-at=oldest");
+  take_bytes (src, 10, 1);
+  take_bytes (src, 10, 2);
+  fail_unless_equals_uint64 (element_stat (src->element, "damaged"), 0);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_stream_id_that_is_too_long_becomes_its_checksum)
+{
+  static const gchar *const words[] = { "The stream-id (5242880 bytes)", NULL };
+  GstHarness *sink = heard_sink (), *src;
+  g_autofree gchar *id = g_strnfill (5u << 20, 'i');
+  GstEvent *event;
+  const gchar *back;
+  gst_harness_push_event (sink, gst_event_new_stream_start (id));
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 10, 1);
+  fail_unless_equals_int (count_warnings (sink->element, words), 1);
+  src = harness_src_heard ("delivery=reliable start-at=oldest");
+  event = gst_harness_pull_event (src);
+  fail_unless_equals_int (GST_EVENT_TYPE (event), GST_EVENT_STREAM_START);
+  gst_event_parse_stream_start (event, &back);
+  fail_unless_equals_int (strlen (back), 64);
+  gst_event_unref (event);
+  take_bytes (src, 10, 1);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* Only they are fatal, and at the sink. */
+GST_START_TEST (caps_that_no_reader_takes_are_an_error_of_the_sink)
+{
+  GstHarness *sink = heard_sink ();
+  g_autofree gchar *text = g_strnfill (5u << 20, 'x');
+  GstCaps *caps = gst_caps_new_simple ("application/x-test", "header",
+      G_TYPE_STRING, text, NULL);
+  push_bytes (sink, 10, 1);
+  gst_harness_push_event (sink, gst_event_new_caps (caps));
+  expect_error (sink->element, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+      "5242");
+  gst_caps_unref (caps);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
+  tcase_add_test (tc, damaged_records_are_skipped_and_counted);
+  tcase_add_test (tc, a_cover_that_is_too_large_does_not_cost_the_title);
+  tcase_add_test (tc, covers_cross_as_far_as_they_fit_together);
+  tcase_add_test (tc, brackets_in_lyrics_are_no_structure);
+  tcase_add_test (tc, events_that_no_reader_takes_are_named_and_left_out);
+  tcase_add_test (tc, a_stream_id_that_is_too_long_becomes_its_checksum);
+  tcase_add_test (tc, caps_that_no_reader_takes_are_an_error_of_the_sink);
   tcase_add_test (tc, each_kind_of_meta_that_stays_is_named_once);
   tcase_add_test (tc, each_kind_of_meta_that_is_unknown_is_named_once);
 }

@@ -133,6 +133,11 @@ fail_too_big (const Pools *pools, const Call *call)
         "%.1f MiB wanted, %.1f MiB free of %.1f MiB in %s.",
         (unsigned long long) size, wanted / 1048576.0, space / 1048576.0,
         total / 1048576.0, datahub_shm_directory ());
+  if (call->kind != POOL_PAYLOAD)
+    return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
+        "Metas or an event of %llu bytes do not fit: %u such slots exceed the "
+        "%llu bytes that a block has for them; max-bytes does not change that.",
+        (unsigned long long) size, POOL_SLOTS_MIN, (unsigned long long) limit);
   return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
       "A payload of %llu bytes does not fit: %u such slots besides the %llu "
       "bytes in use exceed max-bytes, %llu.",
