@@ -31,8 +31,8 @@ GST_START_TEST (a_sink_offers_system_memory_only)
     "VAMemory", "OfSomeVendor" };
   GstElement *sink = gst_element_factory_make ("datahubsink", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (memories); i++) {
-    g_autofree gchar *one = g_strdup_printf (
-        "video/x-raw(memory:%s), " PICTURE, memories[i]);
+    g_autofree gchar *one =
+        g_strdup_printf ("video/x-raw(memory:%s), " PICTURE, memories[i]);
     g_autofree gchar *two = g_strdup_printf ("%s; audio/x-raw", one);
     g_autofree gchar *both = g_strdup_printf (
         "video/x-raw(memory:%s, meta:GstVideoOverlayComposition)", memories[i]);
@@ -103,7 +103,8 @@ GST_START_TEST (a_query_for_one_of_several_memories_is_no_error)
   GstHarness *h = gst_harness_new ("datahubsink");
   g_autoptr (GstBus) bus = gst_bus_new ();
   g_autoptr (GstPad) pad = gst_element_get_static_pad (h->element, "sink");
-  g_autoptr (GstCaps) gl = gst_caps_from_string ("video/x-raw(memory:GLMemory)");
+  g_autoptr (GstCaps) gl =
+      gst_caps_from_string ("video/x-raw(memory:GLMemory)");
   g_autoptr (GstCaps) answer = NULL;
   gst_element_set_bus (h->element, bus);
   gst_harness_play (h);
