@@ -2,7 +2,7 @@
 /* Producers can start and stop in any order, and the name refers to the current
  * one. A source searches for a live producer, waits if there is none, and
  * follows it to its successor or to its end.
- * Tests: gst-attendance, gst-successors, gst-strict */
+ * Tests: gst-attendance, gst-successors, gst-switch, gst-strict */
 #include "gstdatahubattachment.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
@@ -21,7 +21,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
  */
 void
 gst_datahub_attachment_init (GstDatahubAttachment *attachment,
-    GstElement *element, const GstDatahubClient *client,
+    GstElement *element, GstDatahubClient *client,
     const GstDatahubSrcSettings *settings, GstDatahubInterrupt *interrupt)
 {
   *attachment = (GstDatahubAttachment){ .element = element,
@@ -30,19 +30,48 @@ gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     .interrupt = interrupt };
 }
 
-/**
- * gst_datahub_attachment_start:
- * @attachment: one without a consumer
- *
- * Begins anew: nothing was read or counted yet. The lock of `interrupt` must be
- * held.
- */
+/* Notifications are of one name. */
+static void
+begin_notifications (GstDatahubAttachment *attachment)
+{
+  const GstDatahubClient *client = attachment->client;
+  GstDatahubInterrupt *interrupt = attachment->interrupt;
+  GstDatahubNotifier *notifier;
+  if (!client->hub
+      || gst_datahub_attachment_get_settings (attachment).wake
+          != GST_DATAHUB_WAKE_NOTIFY)
+    return;
+  notifier = gst_datahub_notifier_new (client->hub, client->channel);
+  g_mutex_lock (&interrupt->lock);
+  interrupt->notifier = notifier;
+  gst_datahub_interrupt_apply (interrupt);
+  g_mutex_unlock (&interrupt->lock);
+}
+
+/* Begins anew, with one that has no consumer: nothing was read or counted yet. */
 void
 gst_datahub_attachment_start (GstDatahubAttachment *attachment)
 {
+  g_mutex_lock (&attachment->interrupt->lock);
   attachment->uuid[0] = '\0';
   attachment->waiting_since = 0;
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
+  g_mutex_unlock (&attachment->interrupt->lock);
+  begin_notifications (attachment);
+}
+
+/* Goes over to the block of another name, as to the block of a successor. */
+void
+gst_datahub_attachment_change_name (GstDatahubAttachment *attachment)
+{
+  gst_datahub_attachment_forget (attachment);
+  gst_datahub_interrupt_stop (attachment->interrupt);
+  gst_datahub_client_rename (attachment->element, attachment->client);
+  attachment->uuid[0] = '\0';
+  attachment->waiting_since = 0;
+  begin_notifications (attachment);
+  GST_INFO_OBJECT (attachment->element, "reads %s from now on",
+      attachment->client->channel);
 }
 
 /* A copy. */
@@ -181,14 +210,25 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
   return result;
 }
 
+/* In a unit that a person can read. A time that short is one in another unit. */
+static gchar *
+describe_timeout (GstClockTime timeout)
+{
+  if (timeout >= GST_MSECOND)
+    return g_strdup_printf ("%g s", (gdouble) timeout / GST_SECOND);
+  return g_strdup_printf ("%" G_GUINT64_FORMAT
+                          " ns (timeout is in nanoseconds: 1 s is 1000000000)",
+      timeout);
+}
+
 static GstFlowReturn
 fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
+  g_autofree gchar *time = describe_timeout (timeout);
   GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
-      ("No producer of the DataBlock \"%s\" appeared within %g s. Start one: "
+      ("No producer of the DataBlock \"%s\" appeared within %s. Start one: "
        "gst-launch-1.0 ... ! datahubsink datablock=%s",
-          attachment->client->channel, (gdouble) timeout / GST_SECOND,
-          attachment->client->channel),
+          attachment->client->channel, time, attachment->client->channel),
       ("searched in %s", datahub_shm_directory ()));
   return GST_FLOW_ERROR;
 }

@@ -23,7 +23,7 @@ typedef struct
 {
   /* Not owned: the element outlives this struct. */
   GstElement *element;
-  const GstDatahubClient *client;
+  GstDatahubClient *client;
   const GstDatahubSrcSettings *settings; /* object lock */
   GstDatahubInterrupt *interrupt;
 
@@ -46,9 +46,10 @@ typedef struct
 } GstDatahubAttachment;
 
 void gst_datahub_attachment_init (GstDatahubAttachment *attachment,
-    GstElement *element, const GstDatahubClient *client,
+    GstElement *element, GstDatahubClient *client,
     const GstDatahubSrcSettings *settings, GstDatahubInterrupt *interrupt);
 void gst_datahub_attachment_start (GstDatahubAttachment *attachment);
+void gst_datahub_attachment_change_name (GstDatahubAttachment *attachment);
 
 GstDatahubSrcSettings gst_datahub_attachment_get_settings (
     const GstDatahubAttachment *attachment);

@@ -32,16 +32,22 @@ gst_datahub_client_clear (GstDatahubClient *client)
   g_clear_pointer (&client->security, gst_structure_free);
 }
 
+/**
+ * gst_datahub_client_install_properties:
+ * @klass: the class of an element
+ * @datablock: GST_PARAM_MUTABLE_...: in which state the name can be changed
+ */
 void
-gst_datahub_client_install_properties (GObjectClass *klass)
+gst_datahub_client_install_properties (GObjectClass *klass,
+    GParamFlags datablock)
 {
-  const GParamFlags flags =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+  const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+  const GParamFlags flags = any | GST_PARAM_MUTABLE_READY;
   g_object_class_install_property (klass, GST_DATAHUB_PROP_DATABLOCK,
       g_param_spec_string ("datablock", "DataBlock",
           "Name of the channel: a letter or digit, then up to 63 letters, "
-          "digits, '.', '_' or '-'",
-          DEFAULT_DATABLOCK, flags));
+          "digits, '.', '_' or '-'. A running source goes over to the new name",
+          DEFAULT_DATABLOCK, any | datablock));
   g_object_class_install_property (klass, GST_DATAHUB_PROP_BROKER,
       g_param_spec_string ("broker", "Broker",
           "auto (the user's broker, hosted by one of its processes), none, or "
@@ -58,6 +64,39 @@ gst_datahub_client_install_properties (GObjectClass *klass)
           "Path of the file with this client's key pair (none = the user's own "
           "in the runtime directory)",
           NULL, flags));
+}
+
+/**
+ * gst_datahub_client_may_set:
+ * @element: the element
+ * @client: its state
+ * @spec: a property of the element's own class
+ * @value: the value to be set
+ *
+ * A setting that a running element does not use must not read back as if it did.
+ * Posts a warning if it is refused. Any thread.
+ *
+ * Returns: whether the property can be set now
+ */
+gboolean
+gst_datahub_client_may_set (GstElement *element, GstDatahubClient *client,
+    const GParamSpec *spec, const GValue *value)
+{
+  const GParamFlags later =
+      GST_PARAM_MUTABLE_PAUSED | GST_PARAM_MUTABLE_PLAYING;
+  DatahubError error = { 0 };
+  if (!g_atomic_int_get (&client->running))
+    return TRUE;
+  if (!(spec->flags & later))
+    g_snprintf (error.message, sizeof error.message,
+        "It can be changed in NULL and READY only.");
+  else if (spec->param_id != GST_DATAHUB_PROP_DATABLOCK
+      || datahub_channel_is_valid (g_value_get_string (value), &error))
+    return TRUE;
+  GST_ELEMENT_WARNING (element, RESOURCE, SETTINGS,
+      ("%s keeps its value. %s", spec->name, error.message),
+      ("the element runs"));
+  return FALSE;
 }
 
 #define SETTING(id, field)                                                     \
@@ -220,12 +259,26 @@ gst_datahub_client_start (GstElement *element, GstDatahubClient *client)
     gst_datahub_client_post_error (element, &error, "checking the name");
     return FALSE;
   }
-  return connect_hub (element, client);
+  if (!connect_hub (element, client))
+    return FALSE;
+  g_atomic_int_set (&client->running, TRUE);
+  return TRUE;
+}
+
+/* The element runs, and its name was changed. Streaming thread. */
+void
+gst_datahub_client_rename (GstElement *element, GstDatahubClient *client)
+{
+  GST_OBJECT_LOCK (element);
+  g_free (client->channel);
+  client->channel = g_strdup (client->datablock);
+  GST_OBJECT_UNLOCK (element);
 }
 
 void
 gst_datahub_client_stop (GstDatahubClient *client)
 {
+  g_atomic_int_set (&client->running, FALSE);
   g_clear_object (&client->hub);
   g_clear_pointer (&client->channel, g_free);
 }

@@ -28,14 +28,19 @@ typedef struct
   gchar *curve_key_file;
   GstStructure *security; /* of a "datahub.security" context; may be NULL */
 
-  /* while started; set in start and stop only */
+  /* while started; set in start and stop only; a source that runs changes its
+   * channel in its streaming thread */
   gchar *channel;
   DatahubHub *hub; /* NULL: no broker */
+  gint running; /* atomic: settings that need READY are refused */
 } GstDatahubClient;
 
 void gst_datahub_client_init (GstDatahubClient *client);
 void gst_datahub_client_clear (GstDatahubClient *client);
-void gst_datahub_client_install_properties (GObjectClass *klass);
+void gst_datahub_client_install_properties (GObjectClass *klass,
+    GParamFlags datablock);
+gboolean gst_datahub_client_may_set (GstElement *element,
+    GstDatahubClient *client, const GParamSpec *spec, const GValue *value);
 gboolean gst_datahub_client_set_property (GstElement *element,
     GstDatahubClient *client, guint id, const GValue *value);
 gboolean gst_datahub_client_get_property (GstElement *element,
@@ -46,6 +51,7 @@ void gst_datahub_client_set_context (GstElement *element,
 gboolean gst_datahub_client_start (GstElement *element,
     GstDatahubClient *client);
 void gst_datahub_client_stop (GstDatahubClient *client);
+void gst_datahub_client_rename (GstElement *element, GstDatahubClient *client);
 void gst_datahub_client_post_error (GstElement *element,
     const DatahubError *error, const gchar *doing);
 

@@ -5,7 +5,7 @@
  *
  * A wake-up costs time and polling costs power; the user chooses between them.
  * Notifications of the broker are another way to be woken.
- * Tests: gst-stopping, gst-strict, gst-processes */
+ * Tests: gst-stopping, gst-switch, gst-strict, gst-processes */
 #include "gstdatahubinterrupt.h"
 
 /* Spinning pays where the next buffer is that near; a futex wake costs about as
@@ -38,11 +38,18 @@ gst_datahub_interrupt_clear (GstDatahubInterrupt *interrupt)
   g_cond_clear (&interrupt->wakeup);
 }
 
+/* The lock must be held. */
+static gboolean
+is_interrupted (const GstDatahubInterrupt *interrupt)
+{
+  return interrupt->unlocked || interrupt->pausing || interrupt->poked;
+}
+
 /* Interrupts all waits, or allows them again. The lock must be held. */
 void
 gst_datahub_interrupt_apply (GstDatahubInterrupt *interrupt)
 {
-  gboolean interrupted = interrupt->unlocked || interrupt->pausing;
+  gboolean interrupted = is_interrupted (interrupt);
   if (*interrupt->consumer)
     datahub_consumer_set_interrupted (*interrupt->consumer, interrupted);
   if (interrupt->watch)
@@ -80,6 +87,14 @@ gst_datahub_interrupt_set_pausing (GstDatahubInterrupt *interrupt,
     gboolean pausing)
 {
   set_reason (interrupt, &interrupt->pausing, pausing);
+}
+
+/* A setting changed that the current wait does not know: the wait ends, and the
+ * thread looks at the settings again. Any thread. */
+void
+gst_datahub_interrupt_poke (GstDatahubInterrupt *interrupt)
+{
+  set_reason (interrupt, &interrupt->poked, TRUE);
 }
 
 gboolean
@@ -125,7 +140,7 @@ gst_datahub_interrupt_set_introduction (GstDatahubInterrupt *interrupt,
   gboolean interrupted;
   g_mutex_lock (&interrupt->lock);
   g_set_object (&interrupt->introduction, cancellable);
-  interrupted = interrupt->unlocked || interrupt->pausing;
+  interrupted = is_interrupted (interrupt);
   g_mutex_unlock (&interrupt->lock);
   if (cancellable && interrupted)
     g_cancellable_cancel (cancellable);
@@ -152,7 +167,7 @@ gst_datahub_interrupt_sleep (GstDatahubInterrupt *interrupt, GstClockTime time)
   gint64 end = g_get_monotonic_time () + (gint64) (time / GST_USECOND);
   gboolean interrupted;
   g_mutex_lock (&interrupt->lock);
-  while (!(interrupted = interrupt->unlocked || interrupt->pausing))
+  while (!(interrupted = is_interrupted (interrupt)))
     if (!g_cond_wait_until (&interrupt->wakeup, &interrupt->lock, end))
       break;
   g_mutex_unlock (&interrupt->lock);
@@ -221,7 +236,7 @@ gst_datahub_interrupt_read (GstDatahubInterrupt *interrupt, GstDatahubWake wake,
       : result;
 }
 
-/* A wait was ended: by a pause, which lasts until PLAYING, or for good. */
+/* A wait was ended: by a pause, which lasts until PLAYING, for good, or once. */
 GstFlowReturn
 gst_datahub_interrupt_resume (GstDatahubInterrupt *interrupt)
 {
@@ -229,6 +244,8 @@ gst_datahub_interrupt_resume (GstDatahubInterrupt *interrupt)
   g_mutex_lock (&interrupt->lock);
   unlocked = interrupt->unlocked;
   pausing = interrupt->pausing;
+  interrupt->poked = FALSE;
+  gst_datahub_interrupt_apply (interrupt);
   g_mutex_unlock (&interrupt->lock);
   if (unlocked)
     return GST_FLOW_FLUSHING;

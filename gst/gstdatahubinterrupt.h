@@ -24,6 +24,7 @@ typedef struct
   GCancellable *introduction; /* while the broker is asked; else NULL */
   GstDatahubNotifier *notifier; /* owned; for wake=notify with a hub */
   gboolean unlocked, pausing;
+  gboolean poked; /* the current wait, or the next, ends once */
 } GstDatahubInterrupt;
 
 void gst_datahub_interrupt_init (GstDatahubInterrupt *interrupt,
@@ -34,6 +35,7 @@ void gst_datahub_interrupt_set_unlocked (GstDatahubInterrupt *interrupt,
     gboolean unlocked);
 void gst_datahub_interrupt_set_pausing (GstDatahubInterrupt *interrupt,
     gboolean pausing);
+void gst_datahub_interrupt_poke (GstDatahubInterrupt *interrupt);
 gboolean gst_datahub_interrupt_is_unlocked (GstDatahubInterrupt *interrupt);
 void gst_datahub_interrupt_apply (GstDatahubInterrupt *interrupt);
 

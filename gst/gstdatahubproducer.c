@@ -119,21 +119,27 @@ gst_datahub_producer_leave (GstDatahubProducer *block)
  * @interrupted: whether it holds now
  *
  * UNLOCKED ends every wait for room, of render and, with a spare memory from
- * the heap, of upstream's pool; FLUSHING only the latter. Any thread.
+ * the heap, of upstream's pool; FLUSHING only the latter. RECONSIDER ends the wait
+ * for consumers. Any thread.
  */
 void
 gst_datahub_producer_set_interrupted (GstDatahubProducer *block,
     GstDatahubProducerInterrupt why, gboolean interrupted)
 {
+  const guint acquire =
+      GST_DATAHUB_PRODUCER_UNLOCKED | GST_DATAHUB_PRODUCER_FLUSHING;
+  const guint consumers =
+      GST_DATAHUB_PRODUCER_UNLOCKED | GST_DATAHUB_PRODUCER_RECONSIDER;
   g_mutex_lock (&block->lock);
   block->interrupts =
       interrupted ? block->interrupts | why : block->interrupts & ~(guint) why;
   if (block->producer && !block->closed) {
-    datahub_producer_set_interrupted (block->producer,
-        DATAHUB_WAIT_COMMIT | DATAHUB_WAIT_CONSUMERS,
+    datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_COMMIT,
         (block->interrupts & GST_DATAHUB_PRODUCER_UNLOCKED) != 0);
+    datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_CONSUMERS,
+        (block->interrupts & consumers) != 0);
     datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_ACQUIRE,
-        block->interrupts != 0);
+        (block->interrupts & acquire) != 0);
   }
   g_mutex_unlock (&block->lock);
 }

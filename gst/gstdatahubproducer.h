@@ -14,7 +14,8 @@ typedef struct _GstDatahubProducer GstDatahubProducer;
 typedef enum
 {
   GST_DATAHUB_PRODUCER_UNLOCKED = 1 << 0, /* render must return */
-  GST_DATAHUB_PRODUCER_FLUSHING = 1 << 1 /* upstream must get its buffers */
+  GST_DATAHUB_PRODUCER_FLUSHING = 1 << 1, /* upstream must get its buffers */
+  GST_DATAHUB_PRODUCER_RECONSIDER = 1 << 2 /* another number of consumers */
 } GstDatahubProducerInterrupt;
 
 GstDatahubProducer *gst_datahub_producer_new (const gchar *channel,

@@ -196,19 +196,42 @@ gst_datahub_publication_notify (GstDatahubPublication *publication)
       publication->client->channel, "data-ready", json);
 }
 
-/* Waits until @wanted consumers are attached; continues after a pause. */
-GstFlowReturn
-gst_datahub_publication_wait_consumers (GstDatahubPublication *publication,
-    guint wanted)
+/* The wait ended early: for a pause, or because the wanted number changed. */
+static GstFlowReturn
+resume_wait (GstDatahubPublication *publication)
 {
-  GstBaseSink *sink = GST_BASE_SINK (publication->element);
+  gboolean unlocked;
+  gst_datahub_publication_interrupt (publication,
+      GST_DATAHUB_PRODUCER_RECONSIDER, FALSE);
+  GST_OBJECT_LOCK (publication->element);
+  unlocked = publication->unlocked;
+  GST_OBJECT_UNLOCK (publication->element);
+  return unlocked
+      ? gst_base_sink_wait_preroll (GST_BASE_SINK (publication->element))
+      : GST_FLOW_OK;
+}
+
+/* Waits until as many consumers are attached as the settings want, which may change
+ * meanwhile. */
+GstFlowReturn
+gst_datahub_publication_wait_consumers (GstDatahubPublication *publication)
+{
   DatahubProducer *producer =
       gst_datahub_writer_get_producer (publication->writer);
   GstFlowReturn flow = GST_FLOW_OK;
-  while (flow == GST_FLOW_OK
-      && datahub_producer_wait_consumers (producer, wanted, DATAHUB_FOREVER)
-          == DATAHUB_INTERRUPTED)
-    flow = gst_base_sink_wait_preroll (sink);
+  guint wanted;
+  do {
+    wanted = gst_datahub_sink_settings_read (publication->element,
+        publication->watch.settings)
+                 .wait_for_consumers;
+    if (wanted)
+      GST_INFO_OBJECT (publication->element, "waiting for %u consumers",
+          wanted);
+    if (datahub_producer_wait_consumers (producer, wanted, DATAHUB_FOREVER)
+        != DATAHUB_INTERRUPTED)
+      return GST_FLOW_OK;
+    flow = resume_wait (publication);
+  } while (flow == GST_FLOW_OK);
   return flow;
 }
 

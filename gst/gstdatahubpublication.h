@@ -37,8 +37,8 @@ GstFlowReturn gst_datahub_publication_create (
     GstDatahubPublication *publication, DatahubProducerOptions *options);
 GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication
         *publication);
-GstFlowReturn gst_datahub_publication_wait_consumers (
-    GstDatahubPublication *publication, guint wanted);
+GstFlowReturn gst_datahub_publication_wait_consumers (GstDatahubPublication
+        *publication);
 void gst_datahub_publication_flush (GstDatahubPublication *publication);
 void gst_datahub_publication_notify (GstDatahubPublication *publication);
 void gst_datahub_publication_register (GstDatahubPublication *publication,

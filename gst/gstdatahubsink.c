@@ -324,13 +324,9 @@ static GstFlowReturn
 wait_for_consumers (GstDatahubSink *self)
 {
   GstFlowReturn flow;
-  guint wanted;
   if (self->waited)
     return GST_FLOW_OK;
-  wanted = get_settings (self).wait_for_consumers;
-  if (wanted)
-    GST_INFO_OBJECT (self, "waiting for %u consumers", wanted);
-  flow = gst_datahub_publication_wait_consumers (&self->publication, wanted);
+  flow = gst_datahub_publication_wait_consumers (&self->publication);
   self->waited = flow == GST_FLOW_OK;
   return flow;
 }
@@ -491,9 +487,14 @@ gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   GstElement *element = GST_ELEMENT_CAST (self);
+  if (!gst_datahub_client_may_set (element, &self->client, spec, value))
+    return;
   if (!gst_datahub_client_set_property (element, &self->client, id, value)
       && !gst_datahub_sink_settings_set (element, &self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  if (id == GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS)
+    gst_datahub_publication_interrupt (&self->publication,
+        GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);
 }
 
 static void
@@ -549,7 +550,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   object_class->set_property = gst_datahub_sink_set_property;
   object_class->get_property = gst_datahub_sink_get_property;
   object_class->finalize = gst_datahub_sink_finalize;
-  gst_datahub_client_install_properties (object_class);
+  gst_datahub_client_install_properties (object_class, GST_PARAM_MUTABLE_READY);
   gst_datahub_sink_settings_install_properties (object_class);
   gst_datahub_consumer_watch_install_signals (G_TYPE_FROM_CLASS (klass));
 

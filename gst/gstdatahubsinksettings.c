@@ -69,6 +69,7 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
 {
   const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
   const GParamFlags ready = any | GST_PARAM_MUTABLE_READY;
+  const GParamFlags playing = any | GST_PARAM_MUTABLE_PLAYING;
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SLOTS,
       g_param_spec_uint ("slots", "Slots",
           "Number of payload slots (0 = automatic: 32, fewer if slots are big)",
@@ -90,8 +91,8 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS,
       g_param_spec_uint ("wait-for-consumers", "Wait for consumers",
           "Hold the first buffer until this many consumers are attached, so "
-          "that they miss nothing",
-          0, DATAHUB_MAX_CONSUMERS, 0, any));
+          "that they miss nothing. A change applies while it is held",
+          0, DATAHUB_MAX_CONSUMERS, 0, playing));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_BLOCK_TIMEOUT,
       g_param_spec_uint64 ("block-timeout", "Block timeout",
           "Time that a reliable consumer may block this pipeline before it is "
@@ -110,7 +111,7 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
       g_param_spec_flags ("event-types", "Event types",
           "Events that cross to other processes in addition to stream-start, "
           "caps, segment and EOS",
-          GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL, any));
+          GST_TYPE_DATAHUB_EVENTS, GST_DATAHUB_EVENTS_ALL, playing));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_STRICT,
       g_param_spec_boolean ("strict", "Strict",
           "Seal the memory so that only this producer writes to it, and pass "

@@ -40,12 +40,6 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
 
-enum
-{
-  PROP_IS_LIVE = GST_DATAHUB_SRC_LAST,
-  PROP_STATS
-};
-
 /* Beyond it the stream has stopped and is not slow. */
 #define LATENCY_MAX (10 * GST_SECOND)
 
@@ -80,6 +74,7 @@ struct _GstDatahubSrc
   gboolean ended;
 
   gint flushed; /* atomic: `offered` and `ended` are void */
+  gint renamed; /* atomic: the name changed while the element runs */
   GThread *pausing_thread; /* atomic; compared only */
 };
 
@@ -243,6 +238,8 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
   while (flow == GST_FLOW_OK && !self->offered) {
     if (is_unlocked (self))
       return GST_FLOW_FLUSHING;
+    if (g_atomic_int_compare_and_exchange (&self->renamed, TRUE, FALSE))
+      gst_datahub_attachment_change_name (&self->attachment);
     flow = gst_datahub_reader_read (&self->reader, &view, &self->offered);
     if (self->offered)
       self->offered = finish_buffer (self, self->offered, &view);
@@ -270,17 +267,13 @@ static gboolean
 gst_datahub_src_start (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  GstDatahubNotifier *notifier = NULL;
-  if (self->client.hub && get_settings (self).wake == GST_DATAHUB_WAKE_NOTIFY)
-    notifier =
-        gst_datahub_notifier_new (self->client.hub, self->client.channel);
+  g_atomic_int_set (&self->renamed, FALSE);
   gst_datahub_feed_start (&self->feed);
   gst_datahub_latency_begin (&self->meter);
   self->metered = 0;
-  g_mutex_lock (&self->interrupt.lock);
   gst_datahub_attachment_start (&self->attachment);
+  g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
-  self->interrupt.notifier = notifier;
   self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };
   g_mutex_unlock (&self->interrupt.lock);
   return TRUE;
@@ -458,20 +451,31 @@ get_stats (GstDatahubSrc *self)
       latency, NULL);
 }
 
+/* What a running element uses from now on. */
+static void
+apply_setting (GstDatahubSrc *self, guint id)
+{
+  if (id == GST_DATAHUB_SRC_MAX_AGE)
+    gst_datahub_attachment_apply_max_age (&self->attachment);
+  if (!g_atomic_int_get (&self->client.running))
+    return;
+  if (id == GST_DATAHUB_PROP_DATABLOCK)
+    g_atomic_int_set (&self->renamed, TRUE);
+  gst_datahub_interrupt_poke (&self->interrupt);
+}
+
 static void
 gst_datahub_src_set_property (GObject *object, guint id, const GValue *value,
     GParamSpec *spec)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (object);
   GstElement *element = GST_ELEMENT_CAST (self);
-  if (gst_datahub_client_set_property (element, &self->client, id, value))
+  if (!gst_datahub_client_may_set (element, &self->client, spec, value))
     return;
-  if (gst_datahub_src_settings_set (element, &self->settings, id, value)) {
-    if (id == GST_DATAHUB_SRC_MAX_AGE)
-      gst_datahub_attachment_apply_max_age (&self->attachment);
-    return;
-  }
-  if (id == PROP_IS_LIVE)
+  if (gst_datahub_client_set_property (element, &self->client, id, value)
+      || gst_datahub_src_settings_set (element, &self->settings, id, value))
+    apply_setting (self, id);
+  else if (id == GST_DATAHUB_SRC_IS_LIVE)
     gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -487,10 +491,10 @@ gst_datahub_src_get_property (GObject *object, guint id, GValue *value,
       || gst_datahub_src_settings_get (element, &self->settings, id, value))
     return;
   switch (id) {
-    case PROP_IS_LIVE:
+    case GST_DATAHUB_SRC_IS_LIVE:
       g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
       break;
-    case PROP_STATS:
+    case GST_DATAHUB_SRC_STATS:
       g_value_take_boxed (value, get_stats (self));
       break;
     default:
@@ -518,22 +522,6 @@ gst_datahub_src_finalize (GObject *object)
 }
 
 static void
-install_properties (GObjectClass *klass)
-{
-  const GParamFlags ready =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-  gst_datahub_client_install_properties (klass);
-  gst_datahub_src_settings_install_properties (klass);
-  g_object_class_install_property (klass, PROP_IS_LIVE,
-      g_param_spec_boolean ("is-live", "Is live",
-          "Whether this is a live source: no preroll, data in PLAYING only",
-          TRUE, ready));
-  g_object_class_install_property (klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics", "Counters of this consumer",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-}
-
-static void
 gst_datahub_src_class_init (GstDatahubSrcClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -545,7 +533,9 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   object_class->set_property = gst_datahub_src_set_property;
   object_class->get_property = gst_datahub_src_get_property;
   object_class->finalize = gst_datahub_src_finalize;
-  install_properties (object_class);
+  gst_datahub_client_install_properties (object_class,
+      GST_PARAM_MUTABLE_PLAYING);
+  gst_datahub_src_settings_install_properties (object_class);
 
   element_class->change_state = gst_datahub_src_change_state;
   element_class->set_context = gst_datahub_src_set_context;

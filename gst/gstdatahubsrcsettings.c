@@ -90,6 +90,13 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           "Name of this consumer for the producer and in tools (none = the "
           "program's name)",
           NULL, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_IS_LIVE,
+      g_param_spec_boolean ("is-live", "Is live",
+          "Whether this is a live source: no preroll, data in PLAYING only",
+          TRUE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Counters of this consumer",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 /* Returns FALSE where @id is not one of these properties. */

@@ -2,7 +2,7 @@
 /* A URI contains a channel name, and sets properties of the element by their
  * names. The channel name is used as it is written: it is case-sensitive, but
  * host names of URIs are not, so GstUri must not parse it as a host.
- * Tests: gst-properties */
+ * Tests: gst-properties, gst-switch */
 #include "gstdatahuburi.h"
 
 #include <datahub/block.h>
@@ -39,26 +39,59 @@ find_property (GstElement *element, const gchar *name)
   return spec;
 }
 
-static gboolean
-apply_one (GstElement *element, const gchar *name, const gchar *text,
-    GError **error)
+/* A property and its new value. */
+typedef struct
 {
-  GParamSpec *spec = find_property (element, name);
-  g_auto (GValue) value = G_VALUE_INIT;
-  if (!spec)
+  GParamSpec *spec;
+  GValue value;
+} Change;
+
+static void
+change_clear (gpointer data)
+{
+  g_value_unset (&((Change *) data)->value);
+}
+
+/* Whether the property can be changed now: most need READY. */
+static gboolean
+is_mutable (GstElement *element, const GParamSpec *spec, GError **error)
+{
+  const GParamFlags later =
+      GST_PARAM_MUTABLE_PAUSED | GST_PARAM_MUTABLE_PLAYING;
+  if (GST_STATE (element) <= GST_STATE_READY || (spec->flags & later))
+    return TRUE;
+  return refuse (error, GST_URI_ERROR_BAD_STATE,
+      "\"%s\" cannot be changed while the element is running.", spec->name);
+}
+
+/* Adds the change to @changes. The value must be one that the property takes as it
+ * is: GObject would only log that it does not, and take another. */
+static gboolean
+read_one (GstElement *element, const gchar *name, const gchar *text,
+    GArray *changes, GError **error)
+{
+  Change change = { .spec = find_property (element, name) };
+  if (!change.spec)
     return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
         "\"%s\" is not a property of %s that a URI can set.", name,
         G_OBJECT_TYPE_NAME (element));
-  g_value_init (&value, spec->value_type);
-  if (!gst_value_deserialize_with_pspec (&value, text, spec))
+  if (!is_mutable (element, change.spec, error))
+    return FALSE;
+  g_value_init (&change.value, change.spec->value_type);
+  if (!gst_value_deserialize_with_pspec (&change.value, text, change.spec)
+      || g_param_value_validate (change.spec, &change.value)) {
+    g_value_unset (&change.value);
     return refuse (error, GST_URI_ERROR_BAD_REFERENCE,
-        "\"%s\" is not a valid value of \"%s\".", text, name);
-  g_object_set_property (G_OBJECT (element), name, &value);
+        "\"%s\" is not a valid value of \"%s\"; gst-inspect-1.0 has its range.",
+        text, name);
+  }
+  g_array_append_val (changes, change);
   return TRUE;
 }
 
 static gboolean
-apply_query (GstElement *element, const gchar *query, GError **error)
+read_query (GstElement *element, const gchar *query, GArray *changes,
+    GError **error)
 {
   g_auto (GStrv) parts = g_strsplit (query, "&", -1);
   for (gchar **part = parts; *part; part++) {
@@ -72,36 +105,55 @@ apply_query (GstElement *element, const gchar *query, GError **error)
     if (!value)
       return refuse (error, GST_URI_ERROR_BAD_URI,
           "\"%s\" in the URI has no value.", *part);
-    if (!apply_one (element, *part, value, error))
+    if (!read_one (element, *part, value, changes, error))
       return FALSE;
   }
   return TRUE;
 }
 
-/* Applies @uri. Fails if any part of it is unknown. */
+/* Returns: (nullable): the channel name in @uri; sets @query to what follows it */
+static gchar *
+read_name (const gchar *uri, const gchar **query, GError **error)
+{
+  g_autofree gchar *name = NULL;
+  DatahubError why = { 0 };
+  if (!uri || g_ascii_strncasecmp (uri, SCHEME, strlen (SCHEME)) != 0) {
+    refuse (error, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
+        "The URI does not start with %s.", SCHEME);
+    return NULL;
+  }
+  uri += strlen (SCHEME);
+  *query = strchr (uri, '?');
+  name = *query ? g_strndup (uri, (gsize) (*query - uri)) : g_strdup (uri);
+  if (g_str_has_suffix (name, "/"))
+    name[strlen (name) - 1] = '\0';
+  if (datahub_channel_is_valid (name, &why))
+    return g_steal_pointer (&name);
+  refuse (error, GST_URI_ERROR_BAD_URI, "%s", why.message);
+  return NULL;
+}
+
+/* Applies @uri as a whole, or fails if any part of it is not valid now. */
 static gboolean
 set_uri (GstURIHandler *handler, const gchar *uri, GError **error)
 {
+  GObject *object = G_OBJECT (handler);
   GstElement *element = GST_ELEMENT (handler);
+  g_autoptr (GArray) changes = g_array_new (FALSE, FALSE, sizeof (Change));
   g_autofree gchar *name = NULL;
-  const gchar *query;
-  DatahubError why = { 0 };
-  if (GST_STATE (element) > GST_STATE_READY)
-    return refuse (error, GST_URI_ERROR_BAD_STATE,
-        "The URI cannot be changed while the element is running.");
-  if (!uri || g_ascii_strncasecmp (uri, SCHEME, strlen (SCHEME)) != 0)
-    return refuse (error, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
-        "The URI does not start with %s.", SCHEME);
-  uri += strlen (SCHEME);
-  query = strchr (uri, '?');
-  name = query ? g_strndup (uri, (gsize) (query - uri)) : g_strdup (uri);
-  if (g_str_has_suffix (name, "/"))
-    name[strlen (name) - 1] = '\0';
-  if (!datahub_channel_is_valid (name, &why))
-    return refuse (error, GST_URI_ERROR_BAD_URI, "%s", why.message);
-  if (query && !apply_query (element, query + 1, error))
+  const gchar *query = NULL;
+  GParamSpec *datablock =
+      g_object_class_find_property (G_OBJECT_GET_CLASS (object), "datablock");
+  g_array_set_clear_func (changes, change_clear);
+  name = read_name (uri, &query, error);
+  if (!name || !is_mutable (element, datablock, error)
+      || (query && !read_query (element, query + 1, changes, error)))
     return FALSE;
-  g_object_set (element, "datablock", name, NULL);
+  for (guint i = 0; i < changes->len; i++) {
+    const Change *change = &g_array_index (changes, Change, i);
+    g_object_set_property (object, change->spec->name, &change->value);
+  }
+  g_object_set (object, "datablock", name, NULL);
   return TRUE;
 }
 

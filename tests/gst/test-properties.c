@@ -76,7 +76,9 @@ GST_START_TEST (a_wrong_uri_is_refused)
 {
   static const gchar *const uris[] = { "datahub://", "datahub://a/b",
     "datahub://-x", "datahub://a?nosuch=1", "datahub://a?delivery=maybe",
-    "datahub://a?curve-key-file=/etc/x", "datahub://a?delivery" };
+    "datahub://a?curve-key-file=/etc/x", "datahub://a?delivery",
+    "datahub://a?max-pinned=-5", "datahub://a?max-pinned=65536",
+    "datahub://a?delivery=7", "datahub://a?poll-interval=0" };
   GstElement *src = gst_element_factory_make ("datahubsrc", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (uris); i++) {
     g_autoptr (GError) error = NULL;
@@ -88,6 +90,43 @@ GST_START_TEST (a_wrong_uri_is_refused)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_wrong_uri_changes_nothing)
+{
+  GstElement *src = gst_element_factory_make ("datahubsrc", NULL);
+  g_autofree gchar *name = NULL;
+  guint64 timeout;
+  fail_if (gst_uri_handler_set_uri (GST_URI_HANDLER (src),
+      "datahub://other?timeout=7&delivery=maybe", NULL));
+  g_object_get (src, "timeout", &timeout, "datablock", &name, NULL);
+  fail_unless_equals_uint64 (timeout, GST_CLOCK_TIME_NONE);
+  fail_unless_equals_string (name, "default");
+  gst_object_unref (src);
+}
+GST_END_TEST;
+
+static void
+check_flags (const gchar *factory)
+{
+  GstElement *element = gst_element_factory_make (factory, NULL);
+  const GParamFlags states = GST_PARAM_MUTABLE_READY | GST_PARAM_MUTABLE_PAUSED
+      | GST_PARAM_MUTABLE_PLAYING;
+  guint n;
+  g_autofree GParamSpec **specs =
+      g_object_class_list_properties (G_OBJECT_GET_CLASS (element), &n);
+  for (guint i = 0; i < n; i++)
+    if (specs[i]->owner_type == G_OBJECT_TYPE (element)
+        && (specs[i]->flags & G_PARAM_WRITABLE))
+      fail_unless (specs[i]->flags & states, "%s", specs[i]->name);
+  gst_object_unref (element);
+}
+
+GST_START_TEST (each_property_has_the_state_in_which_it_can_be_changed)
+{
+  check_flags ("datahubsink");
+  check_flags ("datahubsrc");
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -95,6 +134,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, the_environment_names_the_broker);
   tcase_add_test (tc, a_uri_names_the_block_and_sets_properties);
   tcase_add_test (tc, a_wrong_uri_is_refused);
+  tcase_add_test (tc, a_wrong_uri_changes_nothing);
+  tcase_add_test (tc, each_property_has_the_state_in_which_it_can_be_changed);
 }
 
 SANDBOX_MAIN (properties)
