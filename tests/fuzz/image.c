@@ -265,9 +265,9 @@ add_row_windows (const BlockIdentity *id)
 {
   add_window (FILE_CON, 0, offsetof (WakePage, user_locks));
   add_window (FILE_CON, offsetof (WakePage, user_locks), 2 * sizeof (UserLock));
-  for (uint64_t i = 0; i < 2; i++)
+  for (uint64_t i = 0; i < 2; i++) /* as far as the words of its extra part */
     add_window (FILE_CON, id->con_rows_off + i * id->row_stride,
-        sizeof (ConsumerRow) + 8 * id->pin_words);
+        sizeof (ConsumerRow) + 8 * id->pin_words + 2 * BLOCK_LINE);
 }
 
 static void

@@ -229,7 +229,7 @@ class Report:
 
 def steps_named(layout, sources):
     """Steps of the page on memory orders, rules that the code refers to."""
-    names = set(re.findall(r"\b[ABC]\d{1,2}\b", layout.read_text()))
+    names = set(re.findall(r"\b[ABCEM]\d{1,2}\b", layout.read_text()))
     for source in sources.rglob("*.[ch]"):
         for comment in re.findall(r"/\*.*?\*/", source.read_text(), re.S):
             names.update(re.findall(r"\b[DGLNPW]\d{1,2}\b", comment))

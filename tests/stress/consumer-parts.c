@@ -212,6 +212,30 @@ somebody_repairs_for_good (CheckParent *parent)
   CHECK_INT (n, <=, 1);
 }
 
+/* It has limits from the start; an event and a change go on at a time. */
+void
+consumer_has_mail (CheckParent *parent)
+{
+  char text[DATAHUB_LIMITS_MAX];
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer;
+  datahub_consumer_options_init (&options);
+  options.limits = mail_limits (1, text);
+  part_begins (parent);
+  MUST (datahub_consumer_attach (CHANNEL, &options, &consumer,
+      &scenario_error));
+  for (uint64_t number = 1; number <= 4; number++) {
+    MUST (mail_post (consumer, number));
+    MUST_BE (mail_post (consumer, 1000), DATAHUB_ERROR_FULL);
+    part_asks (parent, TAKE);
+    MUST (datahub_consumer_set_limits (consumer, mail_limits (number + 1, text),
+        &scenario_error));
+  }
+  MUST (datahub_consumer_set_limits (consumer, NULL, &scenario_error));
+  MUST (mail_post (consumer, 5));
+  datahub_consumer_close (consumer);
+}
+
 static void
 lock (DatahubSpinlock *lock_, DatahubResult wanted)
 {

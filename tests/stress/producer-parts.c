@@ -137,6 +137,22 @@ producer_commits (CheckParent *parent)
 }
 
 void
+producer_takes_events (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  Board *board = scenario_of (parent)->board;
+  part_begins (parent);
+  for (uint64_t number = 1; number <= 4; number++) {
+    part_asks (parent, POST);
+    CHECK_INT (mail_take (producer), ==, number);
+    atomic_store (&board->taken, number);
+    CHECK_INT (mail_take (producer), ==, 0);
+    commit (parent, producer, 1);
+  }
+  end_part (parent, producer);
+}
+
+void
 producer_flushes (CheckParent *parent)
 {
   DatahubProducer *producer = open_producer (parent);

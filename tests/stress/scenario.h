@@ -28,6 +28,7 @@ typedef struct
   _Atomic uint64_t attempted; /* buffers whose commit was begun */
   _Atomic uint64_t committed; /* buffers whose commit returned */
   _Atomic uint64_t zone; /* versions whose write returned */
+  _Atomic uint64_t taken; /* the last event that a take returned */
   _Atomic uint32_t flushed; /* a flush was begun */
   _Atomic uint32_t published; /* publish returned */
   _Atomic uint32_t closing; /* a close was begun */
@@ -99,6 +100,7 @@ struct _ScenarioRun
 
   RecordReader live, reliable, idle;
   bool reliable_pauses, all_pause; /* do not read for now */
+  uint64_t posted; /* the last event; or, by the victim, taken */
   uint32_t asked; /* what the victim said last */
   CheckThread *thread; /* wants the user lock */
   CheckThread *filler; /* commits one buffer more than there is room for */

@@ -205,9 +205,32 @@ want (ScenarioRun *run)
   check_until_asleep (run->thread);
 }
 
+/* Of the victim, the only one that has any. */
+static uint64_t
+read_limits (ScenarioRun *run)
+{
+  DatahubConsumerInfo infos[MAX_CONSUMERS];
+  uint64_t found = 0;
+  uint32_t n =
+      datahub_producer_list_consumers (run->producer, infos, MAX_CONSUMERS);
+  for (uint32_t i = 0; i < n && !found; i++)
+    found = mail_read_limits (run->producer, infos[i].id);
+  return found;
+}
+
+static void
+take (ScenarioRun *run)
+{
+  CHECK_INT (mail_take (run->producer), ==, ++run->posted);
+  CHECK_INT (mail_take (run->producer), ==, 0);
+  CHECK_INT (read_limits (run), ==, run->posted);
+}
+
 static void
 answer (ScenarioRun *run, Victim *victim, uint64_t word)
 {
+  if (word == TAKE)
+    take (run);
   if (word == BLOCK || word == LAP)
     commit_many (run, 40);
   if (word == FILL)
@@ -239,6 +262,15 @@ produce_slowly (ScenarioRun *run)
   CHECK (result == DATAHUB_OK || result == DATAHUB_TIMEOUT
       || result == DATAHUB_DROPPED);
   scenario_await_word (run, 200 * 1000); /* the distance of its buffers */
+}
+
+/* Limits that are changed meanwhile are whole, and never go back. */
+static void
+watch_limits (ScenarioRun *run)
+{
+  uint64_t number = read_limits (run);
+  CHECK (number == 0 || number == run->posted || number == run->posted + 1);
+  produce_slowly (run);
 }
 
 /* As fast as the victim lets it. */
@@ -322,6 +354,26 @@ after_consumer (ScenarioRun *run)
   scenario_detach (&run->reliable);
   account_check_all_back (run->producer, 0);
   datahub_producer_close (run->producer);
+}
+
+/* What it posted is gone with it, for its row's next owner too. */
+static void
+after_mail (ScenarioRun *run)
+{
+  DatahubConsumerInfo infos[MAX_CONSUMERS];
+  RecordReader next;
+  CHECK_UNTIL (datahub_producer_list_consumers (run->producer, infos,
+                   MAX_CONSUMERS)
+      == 1);
+  CHECK_INT (mail_take (run->producer), ==, 0);
+  CHECK_INT (read_limits (run), ==, 0);
+  CHECK (scenario_attach (&next, false, &run->random));
+  CHECK_INT (mail_take (run->producer), ==, 0);
+  CHECK_INT (read_limits (run), ==, 0);
+  MUST (mail_post (next.consumer, 99));
+  CHECK_INT (mail_take (run->producer), ==, 99);
+  scenario_detach (&next);
+  after_consumer (run);
 }
 
 static void
@@ -446,6 +498,17 @@ const Scenario consumer_scenarios[] = {
       .epoch = (EPOCH + 1) | RECORDS_DROPPABLE,
       .prepare = prepare_gaps,
       .after = after_gaps },
+  { .like = &consumer_dies,
+      .name = "a consumer has mail",
+      .part = consumer_has_mail,
+      .go_on = watch_limits,
+      .after = after_mail },
+  { .like = &consumer_dies,
+      .name = "a consumer of a strict block has mail",
+      .part = consumer_has_mail,
+      .epoch = (EPOCH + 1) | RECORDS_STRICT,
+      .go_on = watch_limits,
+      .after = after_mail },
   { .like = &consumer_dies,
       .name = "a consumer has user locks",
       .part = consumer_has_user_locks },

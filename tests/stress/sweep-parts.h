@@ -13,6 +13,7 @@ enum
   GO_ON,
   CATCH_UP, /* the reliable one reads all there is */
   DEAD_CONSUMER, /* with pins and a gate */
+  POST, /* the live one posts the next event */
 };
 
 /* A consumer asks: */
@@ -27,7 +28,15 @@ enum
   DEAD_NAMER, /* of a user lock */
   HOLD, /* user lock 1, for a while */
   WANT, /* user lock 1, which the victim has */
+  TAKE, /* the producer takes its event, and looks at its limits */
 };
+
+/* Events and limits that follow from a number; 0: there is none. */
+DatahubResult mail_post (DatahubConsumer *consumer, uint64_t number);
+uint64_t mail_take (DatahubProducer *producer);
+const char *mail_limits (uint64_t number, char text[DATAHUB_LIMITS_MAX]);
+uint64_t mail_read_limits (DatahubProducer *producer, uint64_t id);
+void mail_check_left (ScenarioRun *run, DatahubProducer *successor);
 
 /* Numbers go on where the dead one stopped, or begin anew. */
 void take_up_numbers (Board *board, DatahubProducer *producer);
@@ -43,6 +52,7 @@ void producer_cleans_after_the_dead (CheckParent *parent);
 void producer_grows (CheckParent *parent);
 void producer_closes (CheckParent *parent);
 void producer_has_user_locks (CheckParent *parent);
+void producer_takes_events (CheckParent *parent);
 void producer_dies_half_way (CheckParent *parent);
 
 void consumer_is_live (CheckParent *parent);
@@ -53,6 +63,7 @@ void consumer_is_evicted (CheckParent *parent);
 void consumer_is_lapped (CheckParent *parent);
 void consumer_follows_growth (CheckParent *parent);
 void consumer_is_the_last (CheckParent *parent);
+void consumer_has_mail (CheckParent *parent);
 void consumer_has_user_locks (CheckParent *parent);
 void somebody_reclaims (CheckParent *parent);
 void somebody_repairs (CheckParent *parent);

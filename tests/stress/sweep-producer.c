@@ -221,6 +221,8 @@ answer (ScenarioRun *run, Victim *victim, uint64_t word)
     MUST_BE (scenario_read_all (&run->reliable), DATAHUB_TIMEOUT);
   if (word == DEAD_CONSUMER)
     read_on_while (run, kill_a_consumer);
+  if (word == POST)
+    MUST (mail_post (run->live.consumer, ++run->posted));
   scenario_answer (victim);
 }
 
@@ -305,6 +307,8 @@ go_on_with_the_block (ScenarioRun *run, DatahubProducer *producer)
 {
   RecordReader newcomer;
   take_up_numbers (run->board, producer);
+  if (run->posted)
+    mail_check_left (run, producer);
   for (uint32_t i = 0; i < 20; i++) {
     MUST (scenario_commit (run->board, producer, run->scenario->epoch, 1,
         10 * CHECK_S));
@@ -552,6 +556,9 @@ const Scenario producer_scenarios[] = {
       .epoch = (EPOCH + 1) | RECORDS_DROPPABLE,
       .has_consumer = true,
       .has_heir = true },
+  { .like = &producer_dies,
+      .name = "a producer takes events",
+      .part = producer_takes_events },
   { .like = &producer_dies,
       .name = "a producer has user locks",
       .part = producer_has_user_locks },

@@ -26,7 +26,7 @@ row_has_no_mail (const Block *block, uint32_t i)
 }
 
 /* What a producer copies meanwhile it does not get: its word is another one then
- * (Q3, R6). */
+ * (E3, M6). */
 static void
 clean_mail (const Block *block, uint32_t i)
 {

@@ -7,7 +7,7 @@
  * nothing, and afterwards the whole event. Words of a former owner of the row have
  * another claim, so they are ignored, also if a program that does not know them
  * cleaned the row. Models: tests/model/mailbox.pml.
- * Tests: core-mailbox, core-caps-limits */
+ * Tests: core-mailbox, core-caps-limits, core-hostile-mail */
 #include "consumer-private.h"
 #include "core/base/result-private.h"
 
@@ -41,24 +41,24 @@ check_mail (const DatahubConsumer *consumer, DatahubError *error)
 
 /* ---- events ---- */
 
-/* Whether the event before is still there. The producer's compare-and-swap (Q3)
+/* Whether the event before is still there. The producer's compare-and-swap (E3)
  * leaves another word. A process that writes to a row of another one leaves
  * another word, too; the next event replaces it. */
 static bool
 is_full (const DatahubConsumer *consumer)
 {
   return MAIL_SIZE (consumer->event_word) > 0
-      && load_seq (&consumer->extra->event) == consumer->event_word; /* Q4 */
+      && load_seq (&consumer->extra->event) == consumer->event_word; /* E4 */
 }
 
 /* The mailbox is empty, so the producer does not read the bytes. */
 static void
 post (DatahubConsumer *consumer, const void *bytes, uint64_t size)
 {
-  put_bytes (consumer->extra->event_bytes, bytes, size); /* Q1 */
+  put_bytes (consumer->extra->event_bytes, bytes, size); /* E1 */
   consumer->event_word =
       MAIL_WORD (consumer->claim, MAIL_COUNT (consumer->event_word) + 1, size);
-  store_seq (&consumer->extra->event, consumer->event_word); /* Q2 */
+  store_seq (&consumer->extra->event, consumer->event_word); /* E2 */
   STEP (EVENT_POSTED);
 }
 
@@ -112,19 +112,19 @@ datahub_consumer_post_event (DatahubConsumer *consumer, const void *bytes,
 /* ---- limits ---- */
 
 /* @length 0: none. While the count is odd, nothing is valid but what was read
- * before (R1 to R3). */
+ * before (M1 to M3). */
 static void
 change_limits (DatahubConsumer *consumer, const char *caps, uint64_t length)
 {
   shared_u64 *word = &consumer->extra->limits;
   uint64_t count = consumer->limits_count;
   store_seq (word,
-      MAIL_WORD (consumer->claim, count + 1, consumer->limits_size)); /* R1 */
+      MAIL_WORD (consumer->claim, count + 1, consumer->limits_size)); /* M1 */
   STEP (LIMITS_OPENED);
-  put_bytes (consumer->extra->limits_bytes, caps, length); /* R2 */
+  put_bytes (consumer->extra->limits_bytes, caps, length); /* M2 */
   consumer->limits_count = count + 2;
   consumer->limits_size = length;
-  store_seq (word, MAIL_WORD (consumer->claim, count + 2, length)); /* R3 */
+  store_seq (word, MAIL_WORD (consumer->claim, count + 2, length)); /* M3 */
   STEP (LIMITS_STORED);
 }
 

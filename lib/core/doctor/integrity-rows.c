@@ -130,6 +130,30 @@ check_row (Scan *scan, uint32_t i, Doubt *doubt)
   return check_gate (scan, i, &words, tail, head, doubt);
 }
 
+/* Only what the owner of the row wrote: each word has its claim. */
+static bool
+check_mail (Scan *scan, uint32_t i, Doubt *doubt)
+{
+  const Block *block = &scan->block;
+  const RowExtra *extra = block_row_extra (block, i);
+  uint64_t claim = load_seq (&block_row (block, i)->claim) & 0xffff, event,
+           limits;
+  if (!extra || !block_row_is_alive (block, block->lck, i))
+    return false;
+  event = load_seq (&extra->event);
+  limits = load_seq (&extra->limits);
+  if (MAIL_CLAIM (event) == claim
+      && MAIL_SIZE (event) > DATAHUB_UPSTREAM_EVENT_MAX)
+    return doubt_set (doubt, DATAHUB_FINDING_ROW, i, event,
+        "Row %u has an event of %u bytes; at most %u fit.", i,
+        (uint32_t) MAIL_SIZE (event), DATAHUB_UPSTREAM_EVENT_MAX);
+  if (MAIL_CLAIM (limits) == claim && MAIL_SIZE (limits) >= DATAHUB_LIMITS_MAX)
+    return doubt_set (doubt, DATAHUB_FINDING_ROW, i, limits,
+        "Row %u has limits of %u characters; at most %u fit.", i,
+        (uint32_t) MAIL_SIZE (limits), DATAHUB_LIMITS_MAX - 1);
+  return false;
+}
+
 static bool
 check_pins (Scan *scan, uint32_t i, Doubt *doubt)
 {
@@ -260,6 +284,7 @@ scan_rows (Scan *scan)
   scan_examine (scan, check_bell, 0);
   for (uint32_t i = 0; i < scan->block.g.max_rows; i++) {
     scan_examine (scan, check_row, i);
+    scan_examine (scan, check_mail, i);
     scan_examine (scan, check_pins, i);
     scan_examine (scan, check_dead_row, i);
   }

@@ -3,10 +3,10 @@
  * can read. Other processes wrote them. Each is copied once and checked, and is
  * valid only if its word is the same before and after the copy.
  *
- * A producer that is killed before Q3 leaves the event to its successor; it had
- * acted on nothing. After Q3 the event is gone with it. So each event is returned
+ * A producer that is killed before E3 leaves the event to its successor; it had
+ * acted on nothing. After E3 the event is gone with it. So each event is returned
  * at most once. Models: tests/model/mailbox.pml.
- * Tests: core-mailbox, core-caps-limits */
+ * Tests: core-mailbox, core-caps-limits, core-hostile-mail */
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
@@ -30,20 +30,20 @@ check_parent (const DatahubProducer *producer, DatahubError *error)
   return DATAHUB_OK;
 }
 
-/* Whether row @i has an owner that has joined, and @word is its own. */
+/* Whether row @i has an owner that has joined, and @word is its own. @id becomes
+ * its id. The next owner of the row stores state FREE, incarnation, claim, state
+ * ACTIVE, in this order. So if the incarnation, loaded first, is the next owner's,
+ * one of the other two shows it. */
 static bool
-is_owners (DatahubProducer *producer, uint32_t i, uint64_t word)
+is_owners (DatahubProducer *producer, uint32_t i, uint64_t word, uint64_t *id)
 {
   const Block *block = &producer->block;
-  return MAIL_CLAIM (word) == (block_row_claim (block, i) & 0xffff)
-      && load_seq (&block_row (block, i)->state) == DATAHUB_CONSUMER_ACTIVE
+  const ConsumerRow *row = block_row (block, i);
+  producer->backing.funcs->update_claims (&producer->reaper);
+  *id = load_seq (&row->incarnation) << 8 | i;
+  return load_seq (&row->state) == DATAHUB_CONSUMER_ACTIVE
+      && MAIL_CLAIM (word) == (block_row_claim (block, i) & 0xffff)
       && block_row_is_alive (block, block->lck, i);
-}
-
-static uint64_t
-row_id (const Block *block, uint32_t i)
-{
-  return load_relaxed (&block_row (block, i)->incarnation) << 8 | i;
 }
 
 /* ---- events ---- */
@@ -53,7 +53,7 @@ static bool
 empty_mailbox (RowExtra *extra, uint64_t word)
 {
   bool emptied = swap_u64_seq (&extra->event, word,
-      MAIL_WORD (MAIL_CLAIM (word), MAIL_COUNT (word), 0)); /* Q3 */
+      MAIL_WORD (MAIL_CLAIM (word), MAIL_COUNT (word), 0)); /* E3 */
   STEP (EVENT_TAKEN);
   return emptied;
 }
@@ -67,10 +67,8 @@ take_from_row (DatahubProducer *producer, uint32_t i, uint64_t *consumer_id,
   uint64_t word = load_acquire (&extra->event), room = *size;
   if (MAIL_SIZE (word) == 0)
     return DATAHUB_TIMEOUT;
-  producer->backing.funcs->update_claims (&producer->reaper);
-  if (!is_owners (producer, i, word))
+  if (!is_owners (producer, i, word, consumer_id))
     return DATAHUB_TIMEOUT;
-  *consumer_id = row_id (&producer->block, i);
   if (MAIL_SIZE (word) > DATAHUB_UPSTREAM_EVENT_MAX) {
     empty_mailbox (extra, word);
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
@@ -82,7 +80,7 @@ take_from_row (DatahubProducer *producer, uint32_t i, uint64_t *consumer_id,
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "The event has %u bytes; there is room for %llu.", (uint32_t) *size,
         (unsigned long long) room);
-  get_bytes (extra->event_bytes, bytes, *size);
+  get_bytes (extra->event_bytes, bytes, *size); /* E5 */
   STEP (EVENT_COPIED);
   if (empty_mailbox (extra, word))
     return DATAHUB_OK;
@@ -178,7 +176,7 @@ datahub_producer_get_limits (DatahubProducer *producer, uint64_t consumer_id,
 {
   Block *block = &producer->block;
   uint32_t i = (uint32_t) (consumer_id & 0xff);
-  uint64_t word, length;
+  uint64_t word, length, id;
   RowExtra *extra;
   DatahubResult result;
   result_begin (error);
@@ -191,10 +189,10 @@ datahub_producer_get_limits (DatahubProducer *producer, uint64_t consumer_id,
   if (i >= block_rows_in_use (block) || block->g.row_extra_off == 0)
     return no_limits (caps, error);
   extra = block_row_extra (block, i);
-  word = load_acquire (&extra->limits); /* R4 */
+  word = load_acquire (&extra->limits); /* M4 */
   length = MAIL_SIZE (word);
   caps[0] = 0;
-  if (row_id (block, i) != consumer_id || !is_owners (producer, i, word))
+  if (!is_owners (producer, i, word, &id) || id != consumer_id)
     return no_limits (caps, error);
   if (MAIL_COUNT (word) & 1)
     return result_end (error, DATAHUB_TIMEOUT);
@@ -204,9 +202,9 @@ datahub_producer_get_limits (DatahubProducer *producer, uint64_t consumer_id,
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
         "The limits have %llu characters; there is room for %llu.",
         (unsigned long long) length, (unsigned long long) size - 1);
-  get_bytes (extra->limits_bytes, (uint8_t *) caps, length); /* R5 */
+  get_bytes (extra->limits_bytes, (uint8_t *) caps, length); /* M5 */
   caps[length] = 0;
-  if (load_acquire (&extra->limits) != word) { /* R6 */
+  if (load_acquire (&extra->limits) != word) { /* M6 */
     caps[0] = 0;
     return result_end (error, DATAHUB_TIMEOUT);
   }

@@ -197,6 +197,8 @@ test_inspect (void)
       "reliable");
   g_assert_true (json_is_false (json_object_get (json_array_get (rows, 0),
       "stalled")));
+  g_assert_true (json_is_integer (json_object_get (json_array_get (rows, 0),
+      "latency-count")));
   json_decref (json);
   /* nobody reads: after a while that shows, and is undone by a sign of life */
   g_assert_true (shows_stalled ("cam0", TRUE));

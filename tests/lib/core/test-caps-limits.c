@@ -176,7 +176,10 @@ of_a_process (void)
   CheckChild child = check_fork_ready (sets_limits_and_waits, NULL);
   uint64_t id = only_consumer (producer).id;
   expect_limits (producer, id, "image/png");
+  DatahubConsumerInfo info;
   check_kill (&child);
+  /* the server of a strict block may be about to close its copy of the lock */
+  CHECK_UNTIL (datahub_producer_list_consumers (producer, &info, 1) == 0);
   expect_limits (producer, id, NULL);
   DatahubConsumer *consumer = limited_consumer (NULL);
   expect_limits (producer, only_consumer (producer).id, NULL);

@@ -152,6 +152,64 @@ listed (void)
   datahub_producer_close (producer);
 }
 
+static void *
+read_one (void *data)
+{
+  DatahubView view = read_record (data);
+  datahub_consumer_end_read (data, &view);
+  return NULL;
+}
+
+static DatahubConsumerInfo
+listed_one (DatahubProducer *producer)
+{
+  DatahubConsumerInfo info;
+  CHECK_INT (datahub_producer_list_consumers (producer, &info, 1), ==, 1);
+  return info;
+}
+
+/* One that was waited for counts, of the others one in 64. */
+static void
+latency (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  DatahubConsumerInfo info = listed_one (producer), shown;
+  uint64_t start = check_now_ns (), most;
+  uint32_t n = 0;
+  CHECK_INT (info.latency_count, ==, 0);
+  CHECK_INT (info.latency_sum_ns, ==, 0);
+  CheckThread *thread = check_thread (read_one, consumer);
+  check_until_asleep (thread);
+  commit_buffers (producer, 0, 1);
+  check_thread_join (thread);
+  most = check_now_ns () - start;
+  info = listed_one (producer);
+  CHECK_INT (info.latency_count, ==, 1);
+  CHECK_INT (info.latency_sum_ns, >, 0);
+  CHECK_INT (info.latency_sum_ns, <=, most);
+  CHECK_INT (info.latency_max_ns, ==, info.latency_sum_ns);
+  for (uint64_t i = 1; i < 128; i++) {
+    commit_buffers (producer, i, 1);
+    expect_buffers (consumer, i, 1);
+  }
+  most += check_now_ns () - start;
+  info = listed_one (producer);
+  CHECK_INT (info.latency_count, ==, 3); /* and the 64th and the 128th */
+  CHECK_INT (info.latency_sum_ns, <=, most);
+  CHECK_OK (datahub_block_inspect_consumers ("cam0", &shown, 1, &n, &err));
+  CHECK_INT (shown.latency_count, ==, 3);
+  CHECK_INT (shown.latency_sum_ns, ==, info.latency_sum_ns);
+  datahub_consumer_close (consumer);
+  /* the next owner of the row begins anew */
+  consumer = consumer_new ("cam0", false, DATAHUB_START_LATEST);
+  CHECK_INT (listed_one (producer).latency_count, ==, 0);
+  CHECK_INT (listed_one (producer).latency_max_ns, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static void
 attention (void)
 {
@@ -390,6 +448,7 @@ static const CheckTest tests[] = {
   { "128 consumers get every buffer", many },
   { "256 consumers by configuration get every buffer, and no more fit", most },
   { "the producer lists its consumers", listed },
+  { "the latency of delivery is summed for each consumer", latency },
   { "joining and leaving call for the producer's attention", attention },
   { "a killed consumer is not listed as alive", dead_not_listed },
   { "an inspector sees the block without touching it", inspected },

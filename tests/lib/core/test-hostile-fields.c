@@ -141,6 +141,15 @@
   ARRAY (ConsumerRow, name)                                                    \
   FIELD (ConsumerRow, claim)                                                   \
   ARRAY (ConsumerRow, reserved1)                                               \
+  FIELD (RowExtra, owner)                                                      \
+  FIELD (RowExtra, event)                                                      \
+  FIELD (RowExtra, limits)                                                     \
+  FIELD (RowExtra, latency_sum_ns)                                             \
+  FIELD (RowExtra, latency_count)                                              \
+  FIELD (RowExtra, latency_max_ns)                                             \
+  ARRAY (RowExtra, reserved)                                                   \
+  ARRAY (RowExtra, event_bytes)                                                \
+  ARRAY (RowExtra, limits_bytes)                                               \
   FIELD (UserLock, owner)                                                      \
   FIELD (UserLock, contended)                                                  \
   FIELD (UserLock, turn)                                                       \
@@ -188,6 +197,7 @@ typedef enum
   OF_RecordMemory,
   OF_BlockRecord,
   OF_ConsumerRow,
+  OF_RowExtra,
   OF_UserLock,
   OF_WakePage,
   OF_PoolPage,
@@ -225,6 +235,7 @@ static const uint32_t structure_sizes[N_STRUCTURES] = {
   [OF_RecordMemory] = sizeof (RecordMemory),
   [OF_BlockRecord] = sizeof (BlockRecord),
   [OF_ConsumerRow] = sizeof (ConsumerRow),
+  [OF_RowExtra] = sizeof (RowExtra),
   [OF_UserLock] = sizeof (UserLock),
   [OF_WakePage] = sizeof (WakePage),
   [OF_PoolPage] = sizeof (PoolPage),
@@ -298,6 +309,13 @@ add_records (Image *image, const BlockIdentity *id, const BlockSection *ring,
   }
 }
 
+/* Behind the pins, on a line boundary. */
+static uint64_t
+row_extra_of (const BlockIdentity *id)
+{
+  return (sizeof (ConsumerRow) + 8 * id->pin_words + 63) / 64 * 64;
+}
+
 static Image
 image_open (void)
 {
@@ -328,6 +346,7 @@ image_open (void)
   for (uint64_t i = 0; i < 2; i++) {
     uint64_t row = id->con_rows_off + i * id->row_stride;
     add (&image, OF_ConsumerRow, FILE_CON, row);
+    add (&image, OF_RowExtra, FILE_CON, row + row_extra_of (id));
     add (&image, OF_Word, FILE_CON, row + offsetof (ConsumerRow, pins));
   }
   add (&image, OF_PoolPage, FILE_SMALL, 0);

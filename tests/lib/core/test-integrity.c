@@ -242,6 +242,13 @@ pools (void)
   scene_end (&scene);
 }
 
+static RowExtra *
+extra_of (const Scene *scene, ConsumerRow *row)
+{
+  uint64_t end = sizeof *row + 8 * (uint64_t) scene->header->identity.pin_words;
+  return (RowExtra *) ((uint8_t *) row + (end + 63) / 64 * 64);
+}
+
 static void
 rows (void)
 {
@@ -260,6 +267,10 @@ rows (void)
   FINDS (&scene, live->gate, GATE_WORD (1, 3), GATE, "live consumer, but");
   FINDS (&scene, reliable->gate, GATE_WORD (2, 2), GATE, "incarnation 2");
   FINDS (&scene, reliable->gate, GATE_WORD (1, 7), GATE, "needs record 7");
+  FINDS (&scene, extra_of (&scene, live)->event, MAIL_WORD (1, 3, 1025), ROW,
+      "event of 1025 bytes");
+  FINDS (&scene, extra_of (&scene, live)->limits, MAIL_WORD (1, 4, 2048), ROW,
+      "limits of 2048");
   CHECK_INT (n & 63, !=, 0);
   FINDS (&scene, live->pins[n / 64], UINT64_C (1) << (n & 63), PINS, "beyond");
   scene_end (&scene);
