@@ -16,7 +16,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:lib|gst|tests|docs|examples|\.ci)/[\w./*-]*)`")
-SUITES = ("core", "hub", "cli", "gst", "stress", "house", "example", "fuzz",
+SUITES = ("core", "hub", "cli", "gst", "streams", "stress", "house", "example", "fuzz",
           "model", "litmus")
 TEST = re.compile(r"`((?:%s)-[a-z0-9-]+)`" % "|".join(SUITES))
 BEHAVIOUR = re.compile(r"`([a-z][a-z-]+): ([^`]+)`", re.S)
