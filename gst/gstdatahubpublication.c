@@ -99,6 +99,48 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block)
         TRUE);
 }
 
+static guint
+wanted_consumers (GstDatahubPublication *publication)
+{
+  gboolean ending;
+  GST_OBJECT_LOCK (publication->element);
+  ending = publication->ending;
+  GST_OBJECT_UNLOCK (publication->element);
+  if (ending)
+    return 0;
+  return gst_datahub_sink_settings_read (publication->element,
+      publication->watch.settings)
+      .wait_for_consumers;
+}
+
+/**
+ * gst_datahub_publication_start:
+ * @publication: one without a block
+ *
+ * Until the wanted consumers are there, an EOS for the whole pipeline reaches the
+ * element, see gst_datahub_publication_end_wait(). Before the streaming thread runs.
+ */
+void
+gst_datahub_publication_start (GstDatahubPublication *publication)
+{
+  GST_OBJECT_LOCK (publication->element);
+  publication->ending = FALSE;
+  GST_OBJECT_UNLOCK (publication->element);
+  if (wanted_consumers (publication))
+    gst_datahub_ending_listen (&publication->eos, publication->element);
+}
+
+/* No consumer is waited for any more. Any thread. */
+void
+gst_datahub_publication_end_wait (GstDatahubPublication *publication)
+{
+  GST_OBJECT_LOCK (publication->element);
+  publication->ending = TRUE;
+  GST_OBJECT_UNLOCK (publication->element);
+  gst_datahub_publication_interrupt (publication,
+      GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);
+}
+
 /**
  * gst_datahub_publication_create:
  * @publication: one without a block
@@ -221,17 +263,17 @@ gst_datahub_publication_wait_consumers (GstDatahubPublication *publication)
   GstFlowReturn flow = GST_FLOW_OK;
   guint wanted;
   do {
-    wanted = gst_datahub_sink_settings_read (publication->element,
-        publication->watch.settings)
-                 .wait_for_consumers;
+    wanted = wanted_consumers (publication);
     if (wanted)
       GST_INFO_OBJECT (publication->element, "waiting for %u consumers",
           wanted);
     if (datahub_producer_wait_consumers (producer, wanted, DATAHUB_FOREVER)
         != DATAHUB_INTERRUPTED)
-      return GST_FLOW_OK;
+      break;
     flow = resume_wait (publication);
   } while (flow == GST_FLOW_OK);
+  if (flow == GST_FLOW_OK)
+    gst_datahub_ending_ignore (&publication->eos);
   return flow;
 }
 
@@ -265,6 +307,7 @@ gst_datahub_publication_close (GstDatahubPublication *publication)
 {
   GstDatahubWriter *writer;
   GstDatahubProducer *block;
+  gst_datahub_ending_ignore (&publication->eos);
   gst_datahub_consumer_watch_stop (&publication->watch);
   leave_hub (publication);
   GST_OBJECT_LOCK (publication->element);

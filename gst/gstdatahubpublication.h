@@ -6,6 +6,7 @@
 
 #include "gstdatahubclient.h"
 #include "gstdatahubconsumerwatch.h"
+#include "gstdatahubending.h"
 #include "gstdatahubwriter.h"
 
 G_BEGIN_DECLS
@@ -20,6 +21,9 @@ typedef struct
   GstDatahubProducer *block; /* owned */
   GstDatahubWriter *writer; /* owned */
   gboolean unlocked;
+  gboolean ending; /* no consumer is waited for */
+
+  GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */
 
   /* The streaming thread's. */
   GstDatahubConsumerWatch watch; /* runs once the block is published */
@@ -33,6 +37,8 @@ void gst_datahub_publication_init (GstDatahubPublication *publication,
 gboolean gst_datahub_publication_is_name_free (const GstDatahubPublication
         *publication);
 
+void gst_datahub_publication_start (GstDatahubPublication *publication);
+void gst_datahub_publication_end_wait (GstDatahubPublication *publication);
 GstFlowReturn gst_datahub_publication_create (
     GstDatahubPublication *publication, DatahubProducerOptions *options);
 GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication

@@ -17,9 +17,8 @@
  * A live consumer never slows the pipeline down. A reliable consumer can block
  * the pipeline for at most #GstDatahubSink:block-timeout; then it is evicted.
  *
- * With #GstDatahubSink:wait-for-consumers the first buffer waits, and so does
- * an EOS behind it: while consumers are missing, `gst-launch-1.0 -e` needs a
- * second Ctrl-C.
+ * With #GstDatahubSink:wait-for-consumers the first buffer waits, and what is
+ * behind it; an EOS that is sent to the pipeline ends the wait.
  *
  * In addition to its signals, datahubsink posts element messages:
  * "consumer-added" with "id" and "name", and "consumer-removed" with "id",
@@ -86,21 +85,11 @@ get_settings (GstDatahubSink *self)
 
 /* ---- writing ---- */
 
-static gboolean
-is_upstream_live (GstDatahubSink *self)
-{
-  g_autoptr (GstQuery) query = gst_query_new_latency ();
-  gboolean live = FALSE;
-  if (gst_pad_peer_query (GST_BASE_SINK_PAD (self), query))
-    gst_query_parse_latency (query, &live, NULL, NULL);
-  return live;
-}
-
 static GstDatahubWriterNow
 get_now (GstDatahubSink *self, GstClock *clock)
 {
   if (!self->live_known) {
-    self->live = is_upstream_live (self);
+    self->live = gst_datahub_is_live (GST_BASE_SINK_PAD (self));
     self->live_known = TRUE;
   }
   return (GstDatahubWriterNow){ .segment = &GST_BASE_SINK (self)->segment,
@@ -205,6 +194,7 @@ prepare (GstDatahubSink *self)
   self->event_state.pipeline = gst_datahub_group_get_id (self->group);
   self->clock_map = (GstDatahubClockMap){ 0 };
   self->live_known = self->waited = self->failed = FALSE;
+  gst_datahub_publication_start (&self->publication);
   gst_datahub_sink_caps_start (&self->caps);
   return TRUE;
 }
@@ -279,6 +269,19 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
           && result == GST_STATE_CHANGE_FAILURE))
     finish (self);
   return result;
+}
+
+/* Sent to the pipeline by the application, as gst-launch-1.0 -e does; it also comes
+ * through the pad, behind what is held back. */
+static gboolean
+gst_datahub_sink_send_event (GstElement *element, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
+        ->send_event (element, event);
+  gst_event_unref (event);
+  gst_datahub_publication_end_wait (&GST_DATAHUB_SINK (element)->publication);
+  return TRUE;
 }
 
 static GstFlowReturn
@@ -555,6 +558,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   gst_datahub_consumer_watch_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_sink_change_state;
+  element_class->send_event = gst_datahub_sink_send_event;
   element_class->set_context = gst_datahub_sink_set_context;
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_set_static_metadata (element_class, "DataHub sink",

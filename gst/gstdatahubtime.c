@@ -17,6 +17,17 @@ gst_datahub_monotonic_now (void)
   return (gint64) GST_TIMESPEC_TO_TIME (now);
 }
 
+/* Whether what arrives at the pad is live. */
+gboolean
+gst_datahub_is_live (GstPad *pad)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean live = FALSE;
+  if (gst_pad_peer_query (pad, query))
+    gst_query_parse_latency (query, &live, NULL, NULL);
+  return live;
+}
+
 /* Not for subclasses: they report another clock's time. */
 static gboolean
 is_monotonic (GstClock *clock)

@@ -46,6 +46,7 @@ gst_datahub_instant_is_valid (gint64 instant)
 }
 
 gint64 gst_datahub_monotonic_now (void);
+gboolean gst_datahub_is_live (GstPad *pad);
 gint64 gst_datahub_clock_map_offset (GstDatahubClockMap *map, GstClock *clock);
 gint64 gst_datahub_clock_map_instant (GstDatahubClockMap *map, GstClock *clock,
     GstClockTime base_time, const GstSegment *segment, GstClockTime timestamp);

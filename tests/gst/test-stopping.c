@@ -221,6 +221,35 @@ GST_START_TEST (a_sink_that_waits_for_consumers_plays_and_stops_at_once)
 }
 GST_END_TEST;
 
+/* As gst-launch-1.0 -e does when it is interrupted. */
+static void
+check_ends (const gchar *line)
+{
+  Producer p = producer_start (line);
+  g_autoptr (GstBus) bus = gst_element_get_bus (p.pipeline);
+  g_autoptr (GstMessage) message = NULL;
+  fail_unless (gst_element_get_state (p.pipeline, NULL, NULL, 20 * GST_SECOND)
+      != GST_STATE_CHANGE_ASYNC);
+  fail_unless (gst_element_send_event (p.pipeline, gst_event_new_eos ()));
+  message = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
+      GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  fail_unless (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS);
+  fail_if (GST_OBJECT_FLAG_IS_SET (p.sink, GST_ELEMENT_FLAG_SOURCE));
+  producer_end (&p);
+}
+
+/* Often: the EOS comes before, while or after the sink begins to wait. */
+GST_START_TEST (a_sink_that_waits_for_consumers_can_be_ended)
+{
+  for (guint i = 0; i < 20; i++) {
+    check_ends ("videotestsrc ! datahubsink name=sink datablock=test "
+                "wait-for-consumers=1");
+    check_ends ("videotestsrc is-live=true ! bin.( datahubsink name=sink "
+                "datablock=test wait-for-consumers=1 )");
+  }
+}
+GST_END_TEST;
+
 /* A reliable consumer that reads nothing, and a producer that would wait for it
  * for ever. */
 GST_START_TEST (a_sink_that_is_held_up_stops_at_once)
@@ -272,6 +301,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_source_that_was_just_set_to_play_stops_at_once);
   tcase_add_test (tc, a_paused_source_gives_signs_of_life);
   tcase_add_test (tc, a_sink_that_waits_for_consumers_plays_and_stops_at_once);
+  tcase_add_test (tc, a_sink_that_waits_for_consumers_can_be_ended);
   tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
   tcase_add_test (tc, starting_and_stopping_leaves_nothing);
 }
