@@ -119,6 +119,9 @@ warn_room (GstDatahubWriter *writer, const DatahubError *error)
           stats.slot_size, stats.free_slots, error->message));
 }
 
+/* The slots that the batch holds are needed for its next buffer. */
+#define FLOW_BATCH_FULL GST_FLOW_CUSTOM_SUCCESS_2
+
 /* Converts a result to a flow return. FLOW_CUSTOM_SUCCESS: the buffer was
  * dropped; FLOW_CUSTOM_SUCCESS_1: wait again. */
 static GstFlowReturn
@@ -161,17 +164,39 @@ describe_memories (GstBuffer *buffer, const DatahubSlot *slot, gsize size,
   }
 }
 
+/* Whether the copies among @n commits hold so many slots that the next one might
+ * not get any. */
+static gboolean
+is_batch_full (GstDatahubWriter *writer, guint n)
+{
+  DatahubProducerStats stats;
+  guint held = 0;
+  for (guint i = 0; i < n; i++)
+    held += writer->commits[i].release;
+  if (held == 0)
+    return FALSE;
+  datahub_producer_get_stats (writer->producer, &stats);
+  return held >= MAX (stats.slots / 4, 1);
+}
+
+/* A wait for slots would have no end while uncommitted buffers of the batch hold
+ * them: consumers cannot read those. */
 static GstFlowReturn
 copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
 {
   gsize size = gst_buffer_get_size (buffer);
   DatahubSlot *slot = &writer->copies[index];
   DatahubCommit *commit = &writer->commits[index];
+  gint64 timeout = index > 0 ? 0 : DATAHUB_FOREVER;
   DatahubError error = { 0 };
   GstFlowReturn flow;
+  if (is_batch_full (writer, index))
+    return FLOW_BATCH_FULL;
   do {
     DatahubResult result = datahub_producer_acquire_slot_for (writer->producer,
-        size, gst_datahub_flags_encode (buffer), DATAHUB_FOREVER, slot, &error);
+        size, gst_datahub_flags_encode (buffer), timeout, slot, &error);
+    if (result == DATAHUB_TIMEOUT && index > 0)
+      return FLOW_BATCH_FULL;
     flow = flow_of (writer, result, &error, "making room for a buffer");
   } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
   if (flow != GST_FLOW_OK)
@@ -220,7 +245,8 @@ describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
   commit->instant_ns = instant_of (now, first);
 }
 
-/* Fills in commit @index; CUSTOM_SUCCESS where the buffer had to be dropped. */
+/* Fills in commit @index; CUSTOM_SUCCESS where the buffer had to be dropped,
+ * FLOW_BATCH_FULL where the commits before it must be published first. */
 static GstFlowReturn
 prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer *buffer, guint index)
@@ -285,6 +311,13 @@ write_batch (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
   g_byte_array_set_size (writer->metas, 0);
   for (guint i = 0; i < n_buffers; i++) {
     GstFlowReturn flow = prepare (writer, now, buffers[i], n);
+    if (flow == FLOW_BATCH_FULL) {
+      flow = commit_batch (writer, n);
+      n = 0;
+      g_byte_array_set_size (writer->metas, 0);
+      if (flow == GST_FLOW_OK)
+        flow = prepare (writer, now, buffers[i], n);
+    }
     if (flow == GST_FLOW_CUSTOM_SUCCESS) {
       count (writer, &writer->stats.dropped, 1);
       continue;

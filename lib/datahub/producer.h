@@ -166,8 +166,9 @@ DATAHUB_API DatahubProducer *datahub_producer_ref (DatahubProducer *producer);
 DATAHUB_API void datahub_producer_unref (DatahubProducer *producer);
 
 /* Lends @size writable bytes or more; the caller ends the loan. Any number of
- * loans, in any order. Waits only for reliable consumers, ended by WAIT_ACQUIRE.
- * TIMEOUT, INTERRUPTED, DROPPED (nothing to wait for), CLOSED, or TOO_BIG,
+ * loans, in any order. Waits only for reliable consumers and for the memory of a
+ * growth, ended by WAIT_ACQUIRE. A growth that does not end in time is continued by
+ * the next call. TIMEOUT, INTERRUPTED, DROPPED (nothing to wait for), CLOSED, or TOO_BIG,
  * NO_SPACE, SYSTEM, FORKED. */
 DATAHUB_API DatahubResult
 datahub_producer_acquire_slot (DatahubProducer *producer, uint64_t size,

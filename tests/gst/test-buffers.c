@@ -120,6 +120,53 @@ GST_START_TEST (a_long_buffer_list_crosses_whole)
 }
 GST_END_TEST;
 
+#define BIG 100000
+
+static gpointer
+push_big_list (gpointer data)
+{
+  GstHarness *h = data;
+  GstBufferList *list = gst_buffer_list_new ();
+  for (guint i = 0; i < 20; i++)
+    gst_buffer_list_add (list, bytes_buffer (BIG, (guint8) i));
+  return GINT_TO_POINTER (gst_pad_push_list (h->srcpad, list));
+}
+
+/* max-bytes has room for five slots of their size. */
+#define FEW_SLOTS "slots=128 slot-size=4096 max-bytes=1040000"
+
+GST_START_TEST (a_buffer_list_of_more_than_all_slots_crosses_whole)
+{
+  GstHarness *sink = harness_sink (FEW_SLOTS), *src;
+  GThread *thread;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 100, 255);
+  src = harness_src ("delivery=reliable start-at=oldest");
+  UNTIL (num_consumers (sink) == 1);
+  thread = g_thread_new ("push", push_big_list, sink);
+  gst_buffer_unref (gst_harness_pull (src));
+  for (guint i = 0; i < 20; i++)
+    take_bytes (src, BIG, (guint8) i);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_OK);
+  fail_unless_equals_uint64 (element_stat (sink->element, "slots"), 5);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_list_of_more_than_all_slots_is_not_dropped)
+{
+  GstHarness *sink = harness_sink (FEW_SLOTS);
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 100, 255);
+  fail_unless_equals_int (GPOINTER_TO_INT (push_big_list (sink)), GST_FLOW_OK);
+  fail_unless_equals_uint64 (element_stat (sink->element, "buffers"), 21);
+  fail_unless_equals_uint64 (element_stat (sink->element, "no-room"), 0);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (flags_offsets_and_times_cross)
 {
   GstHarness *sink = harness_sink (""), *src;
@@ -322,6 +369,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, few_memories_stay_apart);
   tcase_add_test (tc, two_slots_in_one_buffer_cross_without_a_copy);
   tcase_add_test (tc, a_long_buffer_list_crosses_whole);
+  tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_crosses_whole);
+  tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_is_not_dropped);
   tcase_add_test (tc, flags_offsets_and_times_cross);
   tcase_add_test (tc, planar_audio_is_readable_at_the_other_end);
   tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);

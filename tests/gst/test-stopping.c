@@ -5,6 +5,8 @@
 #include "producer.h"
 #include "until.h"
 
+#include <sys/stat.h>
+
 #define STOP_LIMIT (G_USEC_PER_SEC)
 
 static void
@@ -269,6 +271,69 @@ GST_START_TEST (a_sink_that_is_held_up_stops_at_once)
 }
 GST_END_TEST;
 
+/* The bytes of memory without a name that this process is making. */
+static guint64
+bytes_in_the_making (void)
+{
+  guint64 most = 0;
+  for (int fd = 3; fd < 256; fd++) {
+    struct stat st;
+    if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_nlink == 0)
+      most = MAX (most, (guint64) st.st_blocks * 512);
+  }
+  return most;
+}
+
+/* Makes the block grow for most of a second. */
+static gpointer
+push_huge (gpointer data)
+{
+  GstHarness *sink = data;
+  GstBuffer *buffer =
+      gst_buffer_new_allocate (NULL, 512 << 20, NULL); /* not touched */
+  return GINT_TO_POINTER (gst_harness_push (sink, buffer));
+}
+
+static GThread *
+begin_growing (GstHarness *sink)
+{
+  GThread *thread;
+  push_number (sink, 1);
+  thread = g_thread_new ("push", push_huge, sink);
+  UNTIL (bytes_in_the_making () > 8 << 20);
+  return thread;
+}
+
+GST_START_TEST (a_sink_stops_at_once_while_its_block_grows)
+{
+  GstHarness *sink = number_sink ("");
+  GThread *thread = begin_growing (sink);
+  check_stops (sink->element);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_FLUSHING);
+  fail_unless (bytes_in_the_making () < 1 << 20);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_flush_ends_the_growth_of_a_block)
+{
+  GstHarness *sink = number_sink ("");
+  GThread *thread = begin_growing (sink);
+  GstSegment segment;
+  fail_unless (gst_harness_push_event (sink, gst_event_new_flush_start ()));
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_FLUSHING);
+  fail_unless_equals_uint64 (element_stat (sink->element, "growths"), 0);
+  fail_unless (gst_harness_push_event (sink, gst_event_new_flush_stop (TRUE)));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  fail_unless (gst_harness_push_event (sink, gst_event_new_segment (&segment)));
+  push_number_sized (sink, 2, 3 << 20, (GstBufferFlags) 0);
+  fail_unless_equals_uint64 (element_stat (sink->element, "growths"), 1);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (starting_and_stopping_leaves_nothing)
 {
   guint fds = 0;
@@ -303,6 +368,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_sink_that_waits_for_consumers_plays_and_stops_at_once);
   tcase_add_test (tc, a_sink_that_waits_for_consumers_can_be_ended);
   tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
+  tcase_add_test (tc, a_sink_stops_at_once_while_its_block_grows);
+  tcase_add_test (tc, a_flush_ends_the_growth_of_a_block);
   tcase_add_test (tc, starting_and_stopping_leaves_nothing);
 }
 

@@ -293,6 +293,31 @@ producer_grows (CheckParent *parent)
   end_part (parent, producer);
 }
 
+/* A growth of many pieces: some thrown away, some kept for the next try. */
+void
+producer_grows_in_pieces (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubResult result = DATAHUB_TIMEOUT;
+  DatahubSlot slot;
+  part_begins (parent);
+  commit_many (parent, producer, 4);
+  for (uint32_t i = 0; i < 3; i++)
+    MUST_BE (datahub_producer_acquire_slot (producer, 3 << 20, 0, &slot,
+                 &scenario_error),
+        DATAHUB_TIMEOUT);
+  MUST_BE (datahub_producer_acquire_slot (producer, 7 << 19, 0, &slot,
+               &scenario_error),
+      DATAHUB_TIMEOUT);
+  while (result == DATAHUB_TIMEOUT)
+    result = datahub_producer_acquire_slot (producer, 2 << 20, 0, &slot,
+        &scenario_error);
+  MUST (result);
+  datahub_producer_abort (producer, &slot);
+  commit_many (parent, producer, 24);
+  end_part (parent, producer);
+}
+
 /* Behind a growth that the others have not seen. */
 void
 producer_closes (CheckParent *parent)

@@ -44,6 +44,7 @@
   step (ABORT_ROOM_BUMPED) \
   step (SLOT_PUNCHED) \
   step (P1_GEN_COUNTED) \
+  step (P1_PIECE_RESERVED) \
   step (P1_FILE_MADE) \
   step (P1_FILE_LINKED) \
   step (P1_ENTRY_FILLED) \

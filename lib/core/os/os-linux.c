@@ -183,40 +183,54 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
 }
 
 /* Every page is allocated here, so no store to a mapping can meet SIGBUS later
- * because the file system is full. */
-static int
-allocate (int fd, uint64_t size)
+ * because the file system is full. Returns 0 or errno. */
+int
+os_reserve_piece (int fd, uint64_t offset, uint64_t size)
 {
-  for (uint64_t at = 0; at < size; at += ALLOCATE_PIECE) {
-    uint64_t piece = size - at < ALLOCATE_PIECE ? size - at : ALLOCATE_PIECE;
-    int tries = 0;
-    while (fallocate (fd, 0, (off_t) at, (off_t) piece) < 0)
-      if (errno != EINTR || ++tries > 1000)
-        return errno;
-  }
+  int tries = 0;
+  while (fallocate (fd, 0, (off_t) offset, (off_t) size) < 0)
+    if (errno != EINTR || ++tries > 1000)
+      return errno;
   return 0;
 }
 
-/* Returns a new file without a name, all of it allocated and zero, or -1. A
- * process killed from here on leaves nothing until os_link(). */
+static int
+allocate (int fd, uint64_t size)
+{
+  int number = 0;
+  for (uint64_t at = 0; at < size && !number; at += ALLOCATE_PIECE)
+    number = os_reserve_piece (fd, at,
+        size - at < ALLOCATE_PIECE ? size - at : ALLOCATE_PIECE);
+  return number;
+}
+
+/* Returns a new empty file without a name, or -1 with errno. A process killed
+ * from here on leaves nothing until os_link(). */
+int
+os_open_unnamed (int dir, uint32_t mode)
+{
+  int fd = openat (dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  int number;
+  /* not left to the umask: every class that may read must be able to attach */
+  if (fd < 0 || fchmod (fd, (mode_t) mode) == 0)
+    return fd;
+  number = errno;
+  close (fd);
+  errno = number;
+  return -1;
+}
+
+/* As os_open_unnamed(), all of it allocated and zero. */
 int
 os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error)
 {
-  int number;
-  int fd = openat (dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    fail_allocate (dir, size, what, errno, error);
-    return -1;
-  }
-  number = allocate (fd, size);
-  /* not left to the umask: every class that may read must be able to attach */
-  if (!number && fchmod (fd, (mode_t) mode) < 0)
-    number = errno;
+  int fd = os_open_unnamed (dir, mode);
+  int number = fd < 0 ? errno : allocate (fd, size);
   if (!number)
     return fd;
+  os_close (&fd); /* what it got counts as free again */
   fail_allocate (dir, size, what, number, error);
-  close (fd);
   return -1;
 }
 

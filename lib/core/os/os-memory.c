@@ -82,63 +82,49 @@ round_to (uint64_t size, uint64_t page)
   return page ? (size + page - 1) / page * page : size;
 }
 
-/* Sets the size and takes every page, so that no store meets SIGBUS later. */
-static int
-fill (int fd, uint64_t size)
-{
-  int tries = 0;
-  if (ftruncate (fd, (off_t) size) < 0)
-    return errno;
-  while (fallocate (fd, 0, 0, (off_t) size) < 0)
-    if (errno != EINTR || ++tries > 1000)
-      return errno;
-  return 0;
-}
-
-static int
-try_create (uint64_t *size, uint64_t huge_page, const char *name, int *number)
+/* Returns new memory without a name that its owner alone may open again, none of
+ * it allocated, or -1 with errno. With @huge_page it is on pages of that many
+ * bytes, and @size becomes the size that it got. */
+int
+os_open_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
+    const char *what)
 {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  int fd;
+  int fd, number;
   *size = round_to (*size, huge_page);
   if (huge_page)
     flags |=
         MFD_HUGETLB | (unsigned) __builtin_ctzll (huge_page) << MFD_HUGE_SHIFT;
-  fd = memfd_create (name, flags);
-  *number = fd < 0 ? errno : fill (fd, *size);
-  if (*number == 0)
+  fd = memfd_create (what, flags);
+  /* not 0777 as made: others could open it for writing by /proc */
+  if (fd < 0
+      || (ftruncate (fd, (off_t) *size) == 0
+          && fchmod (fd, (mode_t) mode) == 0))
     return fd;
-  if (fd >= 0)
-    close (fd);
+  number = errno;
+  close (fd);
+  errno = number;
   return -1;
 }
 
-/* Returns new memory without a name, all of it allocated and zero, that its
- * owner alone may open again; or -1. On pages of @huge_page bytes (0: normal
- * ones) if the system has them reserved; @size becomes the size it got. */
+/* As os_open_memory(), all of it allocated and zero. */
 int
-os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
-    const char *what, DatahubError *error)
+os_create_memory (uint64_t *size, uint32_t mode, const char *what,
+    DatahubError *error)
 {
-  uint64_t available = os_memory_available (), wanted = *size;
-  int number = 0, fd = -1;
-  if (huge_page)
-    fd = try_create (size, huge_page, what, &number);
-  if (fd < 0) {
-    *size = wanted;
-    number = ENOMEM;
-    if (wanted <= available)
-      fd = try_create (size, 0, what, &number);
+  uint64_t available = os_memory_available ();
+  int fd = -1, number = ENOMEM;
+  if (*size <= available) {
+    fd = os_open_memory (size, 0, mode, what);
+    number = fd < 0 ? errno : os_reserve_piece (fd, 0, *size);
   }
-  /* not 0777 as made: others could open it for writing by /proc */
-  if (fd >= 0 && fchmod (fd, (mode_t) mode) == 0)
+  if (number == 0)
     return fd;
-  if (fd >= 0)
-    close (fd);
+  os_close (&fd);
   if (number == ENOMEM || number == ENOSPC)
     result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
         "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free.", what,
-        wanted / 1048576.0, available / 1048576.0);
+        *size / 1048576.0, available / 1048576.0);
   else
     result_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "Cannot make memory for the %s: %s.", what, strerror (number));

@@ -41,6 +41,7 @@ uint32_t os_thread (void);
 
 /* Files in the directory of shared memory; all fds are close-on-exec. */
 int os_open_directory (DatahubError *error);
+int os_open_unnamed (int dir, uint32_t mode);
 int os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error);
 int os_open_existing (int dir, const char *name, bool writable);
@@ -53,6 +54,7 @@ bool os_file_size (int fd, uint64_t *size, uint32_t *owner);
 bool os_is_whole (int fd);
 bool os_identity (int fd, uint64_t *device, uint64_t *inode);
 bool os_reserve (int fd, uint64_t size);
+int os_reserve_piece (int fd, uint64_t offset, uint64_t size);
 int os_file_mode (int dir, const char *name);
 void os_punch (int fd, uint64_t offset, uint64_t size);
 bool os_space (int dir, uint64_t *total, uint64_t *available);
@@ -61,8 +63,10 @@ bool os_read_all (int fd, void *bytes, size_t size);
 bool os_read_at (int fd, void *bytes, size_t size, uint64_t offset);
 
 /* Memory without a name, and its permitted access. */
-int os_create_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
-    const char *what, DatahubError *error);
+int os_open_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
+    const char *what);
+int os_create_memory (uint64_t *size, uint32_t mode, const char *what,
+    DatahubError *error);
 uint64_t os_memory_available (void);
 bool os_seal (int fd, bool read_only);
 bool os_is_sealed (int fd);

@@ -26,8 +26,12 @@ typedef struct
   uint64_t (*available) (uint64_t space);
 
   /* Pools. The lock of the producer is held for those that link and remove. */
-  int (*create_pool) (const Backing *backing, uint64_t *size, bool payload,
-      const char *what, DatahubError *error);
+  const char *place; /* what is short when no pool can be made */
+  uint64_t (*huge_page) (const Backing *backing); /* for payload; 0: none */
+  /* Makes a file of which nothing is allocated, on pages of @huge_page bytes if
+   * that is not 0; @size becomes its real size. -1 with errno. */
+  int (*create_pool) (const Backing *backing, uint64_t *size,
+      uint64_t huge_page, const char *what);
   bool (*seal_pool) (int *fd); /* after it was mapped */
   void (*offer_pool) (const Backing *backing,
       const Pool *pool); /* before the pool table names it */

@@ -43,13 +43,22 @@ available (uint64_t space)
   return space;
 }
 
-static int
-create_pool (const Backing *backing, uint64_t *size, bool payload,
-    const char *what, DatahubError *error)
+/* Files have the pages of the file system. */
+static uint64_t
+huge_page (const Backing *backing)
 {
-  (void) payload;
-  return os_create_unnamed (backing->block->dir, *size,
-      backing_private_mode (backing), what, error);
+  (void) backing;
+  return 0;
+}
+
+static int
+create_pool (const Backing *backing, uint64_t *size, uint64_t huge_page,
+    const char *what)
+{
+  (void) size;
+  (void) huge_page;
+  (void) what;
+  return os_open_unnamed (backing->block->dir, backing_private_mode (backing));
 }
 
 static bool
@@ -178,8 +187,10 @@ free_nothing (DatahubProducer *producer)
 }
 
 const BackingFuncs named_backing = {
+  .place = "shared memory",
   .make_control = make_control,
   .available = available,
+  .huge_page = huge_page,
   .create_pool = create_pool,
   .seal_pool = seal_pool,
   .offer_pool = leave_pool,

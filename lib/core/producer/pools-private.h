@@ -14,6 +14,8 @@ struct _Pool
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
+  uint64_t huge_page; /* asked for; 0: normal pages */
+  uint64_t reserved, prefaulted; /* bytes, while it is being made */
   uint64_t page_size; /* of the memory in use */
   uint32_t *refs; /* per slot: records and loans */
   uint32_t *free; /* stack */
@@ -32,6 +34,7 @@ typedef struct
   Pool *table[MAX_POOLS];
   Pool *newest[N_POOL_KINDS];
   bool growing; /* some thread creates a pool, unlocked */
+  Pool *unfinished; /* in no table: the next growth continues it */
   bool has_idle;
   int64_t no_growth_until;
   uint64_t n_growths;
@@ -64,14 +67,27 @@ int pool_free_entry (const Pools *pools);
 void pool_install (Pools *pools, Pool *pool, uint32_t entry);
 Pool *pool_leave_idle (Pools *pools);
 bool pool_is_any_old (const Pools *pools);
+uint64_t pool_bytes_that_fit (const Pools *pools, PoolKind kind);
 uint32_t pool_slots_that_fit (const Pools *pools, PoolKind kind,
     uint32_t wanted, uint64_t stride);
 uint64_t pool_bytes_allowed (const Pools *pools, PoolKind kind);
 uint64_t pool_counted_bytes (const PoolShape *shape);
 bool pool_space (const Pools *pools, uint64_t *total,
     uint64_t *available); /* unlocked, too */
-Pool *pool_allocate (Pools *pools, const PoolShape *shape,
-    DatahubError *error); /* unlocked */
-void pool_free (Pools *pools, Pool *pool, bool unlink); /* unlocked */
+void pool_free (const Pools *pools, Pool *pool, bool unlink); /* unlocked */
+
+/* Making a pool that no table names; unlocked. producer-pool-make.c */
+
+/* Asked between two pieces: %DATAHUB_OK to go on, else the result. */
+typedef struct
+{
+  DatahubResult (*may_go_on) (void *data);
+  void *data;
+} Pace;
+
+Pool *pool_begin (const Pools *pools, const PoolShape *shape,
+    DatahubError *error);
+DatahubResult pool_make (const Pools *pools, Pool *pool, const Pace *pace,
+    DatahubError *error);
 
 #endif /* DATAHUB_POOLS_PRIVATE_H */

@@ -21,6 +21,8 @@ producer_free (DatahubProducer *producer)
   for (uint32_t i = 0; i < MAX_POOLS; i++)
     if (producer->pools.table[i])
       pool_free (&producer->pools, producer->pools.table[i], false);
+  if (producer->pools.unfinished)
+    pool_free (&producer->pools, producer->pools.unfinished, false);
   producer->backing.funcs->free (producer);
   os_close (&producer->backing.ctl_fd);
   os_close (&producer->backing.con_fd);
@@ -105,6 +107,7 @@ datahub_producer_close (DatahubProducer *producer)
   os_futex_wake (&header->wake);
   STEP (CLOSE_WOKE);
   datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ALL, true);
+  producer_drop_unfinished (producer);
   producer->backing.funcs->stop_serving (&producer->backing);
   producer->keeps_parts = left;
   if (published && !left)

@@ -4,18 +4,12 @@
  * refers to it. Models: tests/model/pool.pml.
  * Tests: core-growth, core-connections */
 #include "pools-private.h"
-#include "core/base/result-private.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* The bodies of events and metas never need more. */
 #define SMALL_BYTES_MAX (UINT64_C (64) << 20)
-
-static const char *const pool_kind_names[N_POOL_KINDS] = { "payload pool",
-  "event pool" };
 
 Pool *
 pool_find_old (const Pools *pools, uint32_t gen)
@@ -53,7 +47,7 @@ slot_unref (Pools *pools, SlotRef slot)
 
 /* Unmaps, and where asked unlinks. The pool is in no table any more. */
 void
-pool_free (Pools *pools, Pool *pool, bool unlink_it)
+pool_free (const Pools *pools, Pool *pool, bool unlink_it)
 {
   const Backing *backing = pools->backing;
   backing->funcs->withdraw_pool (backing, pool);
@@ -89,61 +83,6 @@ pool_leave_idle (Pools *pools)
   }
   pools->has_idle = false;
   return NULL;
-}
-
-/* The memory of a pool, mapped; where the block is strict, sealed. */
-static bool
-pool_map (Pools *pools, Pool *pool, DatahubError *error)
-{
-  const Backing *backing = pools->backing;
-  pool->map_size = pool->shape.size;
-  pool->fd = backing->funcs->create_pool (backing, &pool->map_size,
-      pool->shape.kind == POOL_PAYLOAD, pool_kind_names[pool->shape.kind],
-      error);
-  if (pool->fd < 0)
-    return false;
-  pool->map = os_map (pool->fd, pool->map_size, true);
-  if (pool->map && backing->funcs->seal_pool (&pool->fd))
-    return true;
-  result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-      "A pool of %llu bytes cannot be mapped: %s.",
-      (unsigned long long) pool->shape.size, strerror (errno));
-  return false;
-}
-
-/* Makes a pool that no table names. */
-Pool *
-pool_allocate (Pools *pools, const PoolShape *shape, DatahubError *error)
-{
-  Pool *pool = calloc (1, sizeof *pool);
-  PoolPage page = { .magic = POOL_MAGIC,
-    .gen = shape->gen,
-    .kind = shape->kind,
-    .n_slots = shape->n_slots,
-    .stride = shape->stride };
-  if (!pool) {
-    result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-    return NULL;
-  }
-  pool->shape = *shape;
-  pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
-  pool->free = calloc (shape->n_slots, sizeof *pool->free);
-  pool->fd = -1;
-  if (!pool->refs || !pool->free)
-    result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  if (!pool->refs || !pool->free || !pool_map (pools, pool, error)) {
-    pool_free (pools, pool, false);
-    return NULL;
-  }
-  os_prefault (pool->map, pool->map_size, true,
-      pools->backing->options->hugepages != DATAHUB_HUGEPAGES_NEVER);
-  pool->page_size = os_page_size_of (pool->map);
-  memcpy (page.uuid, pools->backing->block->uuid.bytes, 16);
-  memcpy (pool->map, &page, sizeof page);
-  for (uint32_t i = 0; i < shape->n_slots; i++)
-    pool->free[i] = shape->n_slots - 1 - i;
-  pool->n_free = shape->n_slots;
-  return pool;
 }
 
 /* The index of a free entry of the pool table; -1: none. */
@@ -208,11 +147,9 @@ pool_bytes_allowed (const Pools *pools, PoolKind kind)
   return kind == POOL_PAYLOAD ? pools->max_bytes : SMALL_BYTES_MAX;
 }
 
-/* The number of slots of @stride that fit beside the current pools; at most
- * @wanted. */
-uint32_t
-pool_slots_that_fit (const Pools *pools, PoolKind kind, uint32_t wanted,
-    uint64_t stride)
+/* The bytes that a new pool can have beside the current ones. */
+uint64_t
+pool_bytes_that_fit (const Pools *pools, PoolKind kind)
 {
   uint64_t space = 0, total = 0;
   uint64_t left = SMALL_BYTES_MAX;
@@ -224,8 +161,17 @@ pool_slots_that_fit (const Pools *pools, PoolKind kind, uint32_t wanted,
     left = 0;
   else if (space - BLOCK_PAGE < left)
     left = space - BLOCK_PAGE;
-  left /= stride;
-  return left < wanted ? (uint32_t) left : wanted;
+  return left;
+}
+
+/* The number of slots of @stride that fit beside the current pools; at most
+ * @wanted. */
+uint32_t
+pool_slots_that_fit (const Pools *pools, PoolKind kind, uint32_t wanted,
+    uint64_t stride)
+{
+  uint64_t slots = pool_bytes_that_fit (pools, kind) / stride;
+  return slots < wanted ? (uint32_t) slots : wanted;
 }
 
 /* Old pools that will go by themselves and give their bytes back. */

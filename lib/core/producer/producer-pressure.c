@@ -124,6 +124,15 @@ may_retire_for (Ring *ring, Rank wanted)
   return ring_is_gated (ring);
 }
 
+/* How many records stay readable though slots are short. A pool of one or two
+ * slots keeps fewer: it would have no slot for the next buffer. */
+static uint64_t
+kept_beside (const Pool *pool)
+{
+  return pool->shape.n_slots > RING_MIN_KEPT ? RING_MIN_KEPT
+                                             : pool->shape.n_slots - 1;
+}
+
 /* Rule S1: a free slot; else one in limbo; else the slot of a droppable buffer
  * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if the
  * new buffer has a sufficient rank. Never sleeps because of a live consumer. */
@@ -138,7 +147,7 @@ producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
   while (pool->n_free == 0) {
     if (ring->n_limbo && ring_reclaim (ring, &producer->pools))
       continue;
-    if (ring_live_records (ring) <= RING_MIN_KEPT)
+    if (ring_live_records (ring) <= kept_beside (pool))
       return ATTEMPT_STARVED;
     if (make_room_in (ring, pool))
       continue;

@@ -69,6 +69,7 @@ struct _Call
   AttemptFunc attempt;
   uint32_t wait; /* DatahubWait bit */
   int64_t timeout_ns;
+  int64_t end; /* once it cannot be done at once; -1: never */
   PoolKind kind; /* of the pool that is short */
   uint64_t grow_stride; /* 0: more slots of the same size */
   DatahubResult result;
@@ -121,6 +122,7 @@ Attempt producer_take_slot (DatahubProducer *producer, Call *call,
 /* Growth; unlocked. */
 DatahubResult producer_add_pool (DatahubProducer *producer, PoolKind kind,
     uint32_t n_slots, uint64_t stride, DatahubError *error);
+void producer_drop_unfinished (DatahubProducer *producer);
 DatahubResult producer_grow (DatahubProducer *producer, Call *call);
 void producer_tidy (DatahubProducer *producer);
 

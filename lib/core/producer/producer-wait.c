@@ -142,9 +142,10 @@ spin_for_gates (DatahubProducer *producer)
 static DatahubResult
 run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 {
-  int64_t end = call->timeout_ns >= 0 ? os_end_of (call->timeout_ns) : -1;
+  int64_t end = os_end_of (call->timeout_ns);
   uint32_t room = 0, announced = 0;
   DatahubResult result;
+  call->end = end;
   for (;; attempt = try_once (producer, call)) {
     result = call->result;
     if (attempt == ATTEMPT_DONE)

@@ -21,9 +21,9 @@
 #define MODE_SHARED 0600u
 
 static uint64_t
-huge_page_of (DatahubHugePages asked)
+huge_page (const Backing *backing)
 {
-  switch (asked) {
+  switch (backing->options->hugepages) {
     case DATAHUB_HUGEPAGES_2M:
       return UINT64_C (1) << 21;
     case DATAHUB_HUGEPAGES_1G:
@@ -33,15 +33,12 @@ huge_page_of (DatahubHugePages asked)
   }
 }
 
-/* Creates payload memory on huge pages if the options ask for them and the kernel
- * has any. @size becomes its real size. */
 static int
-create_pool (const Backing *backing, uint64_t *size, bool payload,
-    const char *what, DatahubError *error)
+create_pool (const Backing *backing, uint64_t *size, uint64_t huge_page,
+    const char *what)
 {
-  return os_create_memory (size,
-      payload ? huge_page_of (backing->options->hugepages) : 0, MODE_READ_ONLY,
-      what, error);
+  (void) backing;
+  return os_open_memory (size, huge_page, MODE_READ_ONLY, what);
 }
 
 /* Seals the memory of @fd after the producer has mapped it. @fd is replaced by
@@ -76,11 +73,11 @@ make_shared (Backing *backing, DatahubError *error)
   Block *block = backing->block;
   uint64_t ctl = block->g.ctl_size, con = block->g.con_size;
   backing->ctl_fd =
-      os_create_memory (&ctl, 0, MODE_READ_ONLY, "control file", error);
+      os_create_memory (&ctl, MODE_READ_ONLY, "control file", error);
   if (backing->ctl_fd < 0)
     return error->code;
   backing->con_fd =
-      os_create_memory (&con, 0, MODE_SHARED, "consumer table", error);
+      os_create_memory (&con, MODE_SHARED, "consumer table", error);
   if (backing->con_fd < 0)
     return error->code;
   block->header = os_map (backing->ctl_fd, ctl, true);
@@ -191,8 +188,10 @@ free_all (DatahubProducer *producer)
 }
 
 const BackingFuncs strict_backing = {
+  .place = "memory",
   .make_control = make_control,
   .available = available,
+  .huge_page = huge_page,
   .create_pool = create_pool,
   .seal_pool = seal,
   .offer_pool = offer_pool,

@@ -25,7 +25,7 @@ create_row (const Block *block, uint64_t incarnation, uint32_t quota,
     .incarnation = incarnation,
     .quota = quota };
   uint64_t size = block->g.row_stride;
-  int fd = os_create_memory (&size, 0, MODE_SHARED, "row", error);
+  int fd = os_create_memory (&size, MODE_SHARED, "row", error);
   if (fd < 0)
     return -1;
   if (os_write_all (fd, &blank, sizeof blank) && os_seal (fd, false))

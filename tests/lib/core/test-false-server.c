@@ -50,7 +50,7 @@ unsealed_copy (int fd)
   uint32_t owner;
   CHECK (os_file_size (fd, &size, &owner));
   uint8_t *bytes = malloc (size);
-  int copy = os_create_memory (&size, 0, 0600, "copy", NULL);
+  int copy = os_create_memory (&size, 0600, "copy", NULL);
   CHECK (bytes != NULL && copy >= 0);
   CHECK (os_read_all (fd, bytes, size) && os_write_all (copy, bytes, size));
   free (bytes);
@@ -60,7 +60,7 @@ unsealed_copy (int fd)
 static int
 sealed_memory (uint64_t size)
 {
-  int fd = os_create_memory (&size, 0, 0600, "memory", NULL);
+  int fd = os_create_memory (&size, 0600, "memory", NULL);
   CHECK (fd >= 0 && os_seal (fd, false));
   return fd;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
@@ -54,13 +55,25 @@ free_bytes (void)
   return (uint64_t) fs.f_bavail * (uint64_t) fs.f_bsize;
 }
 
+/* The number that a message has before @what. */
+static uint64_t
+number_before (const char *what)
+{
+  const char *at = strstr (err.message, what);
+  if (!at)
+    check_fail (__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.message, what);
+  while (at > err.message && at[-1] >= '0' && at[-1] <= '9')
+    at--;
+  return strtoull (at, NULL, 10);
+}
+
 static void
 at_creation (void)
 {
   mount_small ("4m");
   uint64_t before = free_bytes ();
   DatahubProducerOptions options = small_options ();
-  options.slot_size = 1 << 20;
+  options.slot_size = 256 << 10;
   options.slots = 16;
   options.max_bytes = 64 << 20;
   DatahubProducer *producer = NULL;
@@ -72,6 +85,15 @@ at_creation (void)
   /* And it took nothing with it. */
   CHECK_INT (free_bytes (), ==, before);
   CHECK_INT (check_count_files (), ==, 0);
+  /* The number in the message fits, and no more. */
+  uint64_t fits = number_before (" such slots fit");
+  CHECK_INT (fits, <, 16);
+  options.slots = (uint32_t) fits + 1;
+  CHECK_RESULT (producer_try ("cam0", &options, &producer),
+      DATAHUB_ERROR_NO_SPACE);
+  options.slots = (uint32_t) fits;
+  CHECK_OK (producer_try ("cam0", &options, &producer));
+  datahub_producer_close (producer);
 }
 
 static void
@@ -91,8 +113,68 @@ at_growth (void)
   commit_buffers (producer, 4, 4);
   expect_buffers (consumer, 0, 8);
   CHECK_INT (producer_stats (producer).growths, ==, 0);
+  result = try_commit (producer, 8, 8 << 20, 0);
+  CHECK_RESULT (result, DATAHUB_ERROR_NO_SPACE);
+  uint64_t fits = number_before (" bytes fits");
+  CHECK_RESULT (try_commit (producer, 8, fits + 1, 0), DATAHUB_ERROR_NO_SPACE);
+  CHECK_OK (try_commit (producer, 8, fits, SOON));
+  expect_buffer (consumer, 8, fits);
   datahub_consumer_close (consumer);
   datahub_producer_close (producer);
+}
+
+/* Where one or two big slots fit, they are used over and over. */
+static void
+read_in_turn (const char *space, uint32_t slots, bool reliable)
+{
+  const uint64_t size = 17 << 20;
+  mount_small (space);
+  DatahubProducerOptions options = small_options ();
+  options.max_bytes = 256 << 20;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", reliable, DATAHUB_START_OLDEST);
+  for (uint64_t i = 0; i < 8; i++) {
+    CHECK_OK (try_commit (producer, i, size, SOON));
+    expect_buffer (consumer, i, size);
+  }
+  CHECK_INT (producer_stats (producer).slots, ==, slots);
+  CHECK_INT (producer_stats (producer).dropped, ==, 0);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  /* A slot that is held is not overwritten. */
+  CHECK_OK (try_commit (producer, 8, size, SOON));
+  DatahubView view = read_record (consumer);
+  while (try_commit (producer, 9, size, 0) == DATAHUB_OK)
+    ;
+  check_buffer (&view, 8, size);
+  datahub_consumer_end_read (consumer, &view);
+  CHECK_OK (try_commit (producer, 10, size, SOON));
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+one_live (void)
+{
+  read_in_turn ("24m", 1, false);
+}
+
+static void
+one_reliable (void)
+{
+  read_in_turn ("24m", 1, true);
+}
+
+static void
+two_live (void)
+{
+  read_in_turn ("40m", 2, false);
+}
+
+static void
+two_reliable (void)
+{
+  read_in_turn ("40m", 2, true);
 }
 
 /* Everything is allocated before it is used: filling the file system up after
@@ -144,6 +226,10 @@ automatic_fits (void)
 static const CheckTest tests[] = {
   { "creation on a full file system fails with the numbers", at_creation },
   { "growth on a full file system fails, the block goes on", at_growth },
+  { "one slot that fits is used by a live stream", one_live },
+  { "one slot that fits is used by a reliable stream", one_reliable },
+  { "two slots that fit are used by a live stream", two_live },
+  { "two slots that fit are used by a reliable stream", two_reliable },
   { "filling the file system up later takes nothing away", filled_up_later },
   { "automatic sizes take at most half of the file system", automatic_fits },
 };
