@@ -271,6 +271,14 @@ write_one (GstEvent *event, GstDatahubEventState *state,
   }
 }
 
+/* Writes a sticky event of the elements themselves, which always crosses. */
+GstFlowReturn
+gst_datahub_event_write_own (GstEvent *event, GstDatahubEventState *state,
+    GstDatahubWriter *writer)
+{
+  return write_other (event, state, writer);
+}
+
 /**
  * gst_datahub_event_write:
  * @event: a serialized event other than a GAP

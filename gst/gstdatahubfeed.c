@@ -51,6 +51,8 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
   drop_held (feed);
   gst_datahub_base_stop (&feed->base);
   gst_datahub_left_out_clear (&feed->metas_refused);
+  gst_datahub_stream_header_clear (&feed->header);
+  gst_datahub_stream_header_drop_ready (&feed->header);
 }
 
 /**
@@ -66,6 +68,7 @@ gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     const GstDatahubSrcSettings *settings)
 {
   drop_held (feed);
+  gst_datahub_stream_header_clear (&feed->header);
   gst_datahub_timeline_clear (&feed->timeline);
   gst_datahub_timeline_init (&feed->timeline, settings->timestamps,
       settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE);
@@ -108,12 +111,19 @@ gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
   gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
 }
 
-/* Takes @caps. */
+/**
+ * gst_datahub_feed_push_caps:
+ * @feed: a feed
+ * @caps: (transfer full): the producer's
+ * @ordinal: the next buffer, unless some were missed
+ */
 void
-gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps)
+gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps,
+    guint64 ordinal)
 {
   GST_INFO_OBJECT (feed->src, "%" GST_PTR_FORMAT, caps);
   gst_datahub_video_layout_reset (&feed->layout);
+  gst_datahub_stream_header_set_caps (&feed->header, caps, ordinal);
   /* a refusal shows when the next buffer is pushed */
   if (!gst_base_src_set_caps (feed->src, caps))
     GST_WARNING_OBJECT (feed->src, "downstream refused %" GST_PTR_FORMAT, caps);
@@ -143,6 +153,10 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
 void
 gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event)
 {
+  if (gst_datahub_stream_header_take_event (&feed->header, event)) {
+    gst_event_unref (event);
+    return;
+  }
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_GROUP_DONE)
     event = to_local_group (feed, event);
   if (feed->timeline.out_changed)

@@ -8,6 +8,7 @@
 #include "gstdatahubformat.h"
 #include "gstdatahublease.h"
 #include "gstdatahubsrcsettings.h"
+#include "gstdatahubstreamheader.h"
 #include "gstdatahubtimeline.h"
 #include "gstdatahubvideolayout.h"
 
@@ -22,6 +23,7 @@ typedef struct
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
   GstDatahubVideoLayout layout;
+  GstDatahubStreamHeader header;
   GQueue held; /* of GstEvent: waiting for the segment to be known */
   GstDatahubLeaseStats stats;
   GstDatahubLeftOut metas_refused;
@@ -35,7 +37,8 @@ void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     const GstDatahubSrcSettings *settings);
 void gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
     const GstDatahubStreamStart *start);
-void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps);
+void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps,
+    guint64 ordinal);
 void gst_datahub_feed_set_segment (GstDatahubFeed *feed,
     const GstSegment *segment);
 void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);

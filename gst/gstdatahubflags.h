@@ -33,6 +33,15 @@ gst_datahub_flags_encode (GstBuffer *buffer)
   return wire;
 }
 
+/* Of a buffer that is no place to begin: @wire is marked so that readers do not. */
+static inline guint32
+gst_datahub_flags_set_inside (guint32 wire)
+{
+  if (wire & DATAHUB_FLAG_DELTA_UNIT)
+    return wire;
+  return wire | DATAHUB_FLAG_DELTA_UNIT | DATAHUB_FLAG_INSIDE;
+}
+
 /**
  * gst_datahub_flags_decode:
  * @flags: the flags of a record
@@ -44,7 +53,7 @@ gst_datahub_flags_decode (guint32 flags)
 {
   guint32 buffer = (flags & DATAHUB_FLAG_USER_MASK) << GST_DATAHUB_FLAG_SHIFT;
   buffer &= ~(guint32) (GST_DATAHUB_FLAGS_IGNORED | GST_BUFFER_FLAG_DELTA_UNIT);
-  if (flags & DATAHUB_FLAG_DELTA_UNIT)
+  if ((flags & DATAHUB_FLAG_DELTA_UNIT) && !(flags & DATAHUB_FLAG_INSIDE))
     buffer |= GST_BUFFER_FLAG_DELTA_UNIT;
   return (GstBufferFlags) buffer;
 }

@@ -44,6 +44,7 @@ begin_producer (GstDatahubReader *reader)
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
+  reader->stream_ordinal = 0;
   gst_datahub_feed_begin_producer (reader->feed, &settings);
   reader->discont = TRUE;
   reader->warned_damaged = FALSE;
@@ -119,6 +120,7 @@ tell_stream_start (GstDatahubReader *reader, const DatahubView *view,
   if (!gst_datahub_format_decode_stream_start (view->meta, view->meta_size,
           &start))
     return skip_damaged (reader, view, "stream-start");
+  reader->stream_ordinal = view->ordinal;
   gst_datahub_feed_push_stream_start (reader->feed, &start);
   return GST_FLOW_OK;
 }
@@ -132,7 +134,8 @@ tell_caps (GstDatahubReader *reader, const DatahubView *view,
     describe_damage (view, "caps", error);
     return GST_FLOW_ERROR;
   }
-  gst_datahub_feed_push_caps (reader->feed, caps);
+  gst_datahub_feed_push_caps (reader->feed, caps,
+      reader->catching_up ? reader->stream_ordinal : view->ordinal);
   return GST_FLOW_OK;
 }
 
@@ -272,7 +275,9 @@ catch_up (GstDatahubReader *reader, const DatahubView *view,
     }
     if (result != DATAHUB_OK)
       return GST_FLOW_ERROR;
+    reader->catching_up = sticky.sequence != view->sequence;
     flow = tell_context (reader, i, &sticky, error);
+    reader->catching_up = FALSE;
     if (flow != GST_FLOW_OK)
       return flow;
   }
@@ -366,8 +371,10 @@ take_sticky (GstDatahubReader *reader)
     if (datahub_consumer_read_sticky (consumer, types[i], &view, NULL)
         != DATAHUB_OK)
       continue;
+    reader->catching_up = TRUE;
     if (view.sequence < stats.cursor)
       flow = tell_other (reader, &view, &error);
+    reader->catching_up = FALSE;
     datahub_consumer_end_read (consumer, &view);
   }
   return finish (reader, flow, &error, "reading the sticky records");

@@ -15,6 +15,9 @@ typedef struct
   GstDatahubFeed *feed; /* likewise */
   guint64 context[DATAHUB_N_CONTEXTS]; /* sequences passed on; NONE: not yet */
   GBytes *in_force; /* owned; the last record of tags; NULL: none */
+  guint64 stream_ordinal; /* of the first buffer of the stream */
+  gboolean
+      catching_up; /* what is passed on was committed before what is read */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* to be reported with the next buffer */

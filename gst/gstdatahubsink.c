@@ -36,13 +36,12 @@
  * ]| Shares a film at full speed, starting when one consumer is attached.
  */
 #include "gstdatahubsink.h"
-#include "gstdatahubevents.h"
 #include "gstdatahubgroup.h"
+#include "gstdatahuboutput.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubpublication.h"
 #include "gstdatahubsinkcaps.h"
 #include "gstdatahubsinksettings.h"
-#include "gstdatahubtime.h"
 #include "gstdatahuburi.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
@@ -59,11 +58,8 @@ struct _GstDatahubSink
   GstDatahubSinkCaps caps;
 
   /* The streaming thread's. */
-  GQueue pending; /* of GstEvent: sticky ones from before the block */
-  GstDatahubEventState event_state;
+  GstDatahubOutput output;
   GstDatahubGroup *group;
-  GstDatahubClockMap clock_map;
-  gboolean live, live_known;
   gboolean waited; /* the wanted consumers were attached */
   gboolean failed; /* no block will be made, and the error was posted */
 };
@@ -83,54 +79,7 @@ get_settings (GstDatahubSink *self)
       &self->settings);
 }
 
-/* ---- writing ---- */
-
-static GstDatahubWriterNow
-get_now (GstDatahubSink *self, GstClock *clock)
-{
-  if (!self->live_known) {
-    self->live = gst_datahub_is_live (GST_BASE_SINK_PAD (self));
-    self->live_known = TRUE;
-  }
-  return (GstDatahubWriterNow){ .segment = &GST_BASE_SINK (self)->segment,
-    .clock = clock,
-    .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (self)),
-    .clock_map = &self->clock_map,
-    .live = self->live };
-}
-
-static GstFlowReturn
-write_gap (GstDatahubSink *self, GstEvent *event)
-{
-  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
-  GstDatahubWriterNow now = get_now (self, clock);
-  return gst_datahub_writer_write_gap (self->publication.writer, &now, event);
-}
-
-static GstFlowReturn
-write_event (GstDatahubSink *self, GstEvent *event)
-{
-  GstDatahubEvents wanted = get_settings (self).events;
-  if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
-    return gst_datahub_event_write (event, &self->event_state, wanted,
-        self->publication.writer);
-  return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (self, event)
-                                         : GST_FLOW_OK;
-}
-
 /* ---- making the block ---- */
-
-static GstFlowReturn
-write_pending (GstDatahubSink *self)
-{
-  GstFlowReturn flow = GST_FLOW_OK;
-  GstEvent *event;
-  while (flow == GST_FLOW_OK && (event = g_queue_pop_head (&self->pending))) {
-    flow = write_event (self, event);
-    gst_event_unref (event);
-  }
-  return flow;
-}
 
 /* The known sticky events are written before the block becomes visible, so that
  * consumers get a complete description. */
@@ -143,7 +92,8 @@ try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
       size, &options);
   flow = gst_datahub_publication_create (&self->publication, &options);
   if (flow == GST_FLOW_OK)
-    flow = write_pending (self);
+    flow = gst_datahub_output_write_pending (&self->output,
+        self->publication.writer, get_settings (self).events);
   if (flow == GST_FLOW_OK)
     flow = gst_datahub_publication_publish (&self->publication);
   if (flow != GST_FLOW_OK)
@@ -191,9 +141,9 @@ prepare (GstDatahubSink *self)
     return FALSE;
   }
   self->group = gst_datahub_group_join (element, 0);
-  self->event_state.pipeline = gst_datahub_group_get_id (self->group);
-  self->clock_map = (GstDatahubClockMap){ 0 };
-  self->live_known = self->waited = self->failed = FALSE;
+  gst_datahub_output_begin (&self->output,
+      gst_datahub_group_get_id (self->group));
+  self->waited = self->failed = FALSE;
   gst_datahub_publication_start (&self->publication);
   gst_datahub_sink_caps_start (&self->caps);
   return TRUE;
@@ -204,8 +154,7 @@ static void
 finish (GstDatahubSink *self)
 {
   gst_datahub_publication_close (&self->publication);
-  g_queue_clear_full (&self->pending, (GDestroyNotify) gst_event_unref);
-  gst_datahub_event_state_clear (&self->event_state);
+  gst_datahub_output_end (&self->output);
   g_clear_pointer (&self->group, gst_datahub_group_leave);
   gst_datahub_client_stop (&self->client);
 }
@@ -285,42 +234,13 @@ gst_datahub_sink_send_event (GstElement *element, GstEvent *event)
 }
 
 static GstFlowReturn
-take_event (GstDatahubSink *self, GstEvent *event)
+write_event (GstDatahubSink *self, GstEvent *event)
 {
-  GstFlowReturn flow = GST_FLOW_OK;
-  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
-    self->live_known = FALSE;
-  if (!self->publication.writer && gst_datahub_event_is_context (event)) {
-    g_queue_push_tail (&self->pending, gst_event_ref (event));
-    return GST_FLOW_OK;
-  }
-  if (!self->publication.writer)
-    flow = ensure_block (self, NULL);
-  if (flow == GST_FLOW_OK)
-    flow = write_event (self, event);
+  GstFlowReturn flow = gst_datahub_output_write_event (&self->output,
+      self->publication.writer, get_settings (self).events, event);
   if (flow == GST_FLOW_OK)
     gst_datahub_publication_notify (&self->publication);
   return flow;
-}
-
-/* The slot size of raw media is known from the caps, and the user can set it
- * for other media. Then the pool exists when upstream queries it. */
-static gboolean
-take_caps (GstDatahubSink *self, GstEvent *event)
-{
-  GstDatahubSlotSize size;
-  GstCaps *caps;
-  if (take_event (self, event) != GST_FLOW_OK)
-    return FALSE;
-  gst_event_parse_caps (event, &caps);
-  if (self->publication.writer) {
-    gst_datahub_publication_register (&self->publication, caps);
-    return TRUE;
-  }
-  size = gst_datahub_slot_size_from_caps (caps);
-  if (size.slot_size == 0)
-    size.slot_size = get_settings (self).slot_size;
-  return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -343,14 +263,54 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
       GST_MINI_OBJECT_CAST (object));
   if (flow == GST_FLOW_OK)
     flow = ensure_block (self, first);
-  return flow == GST_FLOW_OK ? wait_for_consumers (self) : flow;
+  if (flow == GST_FLOW_OK)
+    flow = wait_for_consumers (self);
+  if (flow == GST_FLOW_OK)
+    flow = gst_datahub_output_write_waiting (&self->output,
+        self->publication.writer, get_settings (self).events);
+  return flow;
 }
 
 static GstFlowReturn
 take_in_play (GstDatahubSink *self, GstEvent *event)
 {
   GstFlowReturn flow = prepare_to_write (self, event, NULL);
-  return flow == GST_FLOW_OK ? take_event (self, event) : flow;
+  return flow == GST_FLOW_OK ? write_event (self, event) : flow;
+}
+
+/* Sticky events wait for the block, others until the sink plays. */
+static GstFlowReturn
+take_event (GstDatahubSink *self, GstEvent *event)
+{
+  if (gst_datahub_event_is_context (event)) {
+    if (self->publication.writer)
+      return write_event (self, event);
+  } else if (!GST_BASE_SINK (self)->need_preroll) {
+    return take_in_play (self, event);
+  }
+  gst_datahub_output_hold_event (&self->output, event);
+  return GST_FLOW_OK;
+}
+
+/* The slot size of raw media is known from the caps, and the user can set it
+ * for other media. Then the pool exists when upstream queries it. */
+static gboolean
+take_caps (GstDatahubSink *self, GstEvent *event)
+{
+  GstDatahubSlotSize size;
+  GstCaps *caps;
+  if (take_event (self, event) != GST_FLOW_OK)
+    return FALSE;
+  gst_event_parse_caps (event, &caps);
+  gst_datahub_output_set_caps (&self->output, caps);
+  if (self->publication.writer) {
+    gst_datahub_publication_register (&self->publication, caps);
+    return TRUE;
+  }
+  size = gst_datahub_slot_size_from_caps (caps);
+  if (size.slot_size == 0)
+    size.slot_size = get_settings (self).slot_size;
+  return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
 }
 
 static gboolean
@@ -373,7 +333,7 @@ take_flush (GstDatahubSink *self)
   gst_datahub_publication_flush (&self->publication);
   gst_datahub_publication_interrupt (&self->publication,
       GST_DATAHUB_PRODUCER_FLUSHING, FALSE);
-  self->live_known = FALSE;
+  gst_datahub_output_flush (&self->output);
 }
 
 static gboolean
@@ -423,11 +383,8 @@ gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
 static GstFlowReturn
 write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
-  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
-  GstDatahubWriterNow now = get_now (self, clock);
-  GstFlowReturn flow =
-      gst_datahub_writer_write_buffers (self->publication.writer, &now, buffers,
-          n);
+  GstFlowReturn flow = gst_datahub_output_write_buffers (&self->output,
+      self->publication.writer, buffers, n);
   if (flow == GST_FLOW_OK)
     gst_datahub_publication_notify (&self->publication);
   return flow;
@@ -587,7 +544,7 @@ gst_datahub_sink_init (GstDatahubSink *self)
       &self->client, &self->settings);
   gst_datahub_sink_caps_init (&self->caps, GST_ELEMENT_CAST (self),
       GST_BASE_SINK_PAD (self));
-  g_queue_init (&self->pending);
+  gst_datahub_output_init (&self->output, GST_BASE_SINK (self));
   gst_datahub_sink_settings_init (&self->settings);
   /* Nothing is presented here: time for that would only make every live buffer
    * later, here and at all consumers. */

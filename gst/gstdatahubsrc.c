@@ -203,7 +203,8 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
   g_mutex_unlock (&self->interrupt.lock);
-  return buffer;
+  return gst_datahub_stream_header_put_first (&self->feed.header, buffer,
+      view->ordinal);
 }
 
 /* ---- the base class ---- */
@@ -213,6 +214,7 @@ static void
 forget_result (GstDatahubSrc *self)
 {
   gst_clear_buffer (&self->offered);
+  gst_datahub_stream_header_drop_ready (&self->feed.header);
   self->ended = FALSE;
 }
 
@@ -235,6 +237,8 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
     forget_result (self);
   if (self->ended)
     return GST_FLOW_EOS;
+  if (!self->offered)
+    self->offered = gst_datahub_stream_header_next (&self->feed.header);
   while (flow == GST_FLOW_OK && !self->offered) {
     if (is_unlocked (self))
       return GST_FLOW_FLUSHING;

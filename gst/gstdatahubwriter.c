@@ -237,6 +237,8 @@ describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
   commit->type = DATAHUB_RECORD_BUFFER;
   commit->flags =
       gst_datahub_flags_encode (buffer) | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  if (!gst_datahub_fragments_begin (now->fragments, buffer))
+    commit->flags = gst_datahub_flags_set_inside (commit->flags);
   commit->pts = GST_BUFFER_PTS (buffer);
   commit->dts = GST_BUFFER_DTS (buffer);
   commit->duration = GST_BUFFER_DURATION (buffer);

@@ -3,6 +3,7 @@
 #ifndef GST_DATAHUB_WRITER_H
 #define GST_DATAHUB_WRITER_H
 
+#include "gstdatahubfragments.h"
 #include "gstdatahubleftout.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubtime.h"
@@ -27,6 +28,7 @@ typedef struct
   GstClockTime base_time;
   GstDatahubClockMap *clock_map; /* of `clock` */
   gboolean live;
+  GstDatahubFragments *fragments; /* of the stream */
 } GstDatahubWriterNow;
 
 typedef struct _GstDatahubWriter GstDatahubWriter;

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sticky events describe the stream: they are written as soon as there is a block,
+ * so that consumers which attach in PAUSED have a complete description. All other
+ * records belong to a place in the stream. They are not written before the sink
+ * plays and the wanted consumers are attached, who would miss them.
+ * Tests: gst-events, gst-joiners, gst-headers */
+#include "gstdatahuboutput.h"
+#include "gstdatahubstreamheader.h"
+
+void
+gst_datahub_output_init (GstDatahubOutput *output, GstBaseSink *sink)
+{
+  *output = (GstDatahubOutput){ .sink = sink };
+  g_queue_init (&output->pending);
+  g_queue_init (&output->waiting);
+}
+
+/* A stream begins; @pipeline is this run of the pipeline. */
+void
+gst_datahub_output_begin (GstDatahubOutput *output, guint64 pipeline)
+{
+  output->events.pipeline = pipeline;
+  output->clock_map = (GstDatahubClockMap){ 0 };
+  output->live_known = FALSE;
+}
+
+static void
+clear_events (GQueue *queue)
+{
+  g_queue_clear_full (queue, (GDestroyNotify) gst_event_unref);
+}
+
+/* The streaming thread has ended. */
+void
+gst_datahub_output_end (GstDatahubOutput *output)
+{
+  clear_events (&output->pending);
+  clear_events (&output->waiting);
+  gst_datahub_event_state_clear (&output->events);
+  gst_datahub_fragments_clear (&output->fragments);
+}
+
+/* Upstream flushed what does not describe the stream. */
+void
+gst_datahub_output_flush (GstDatahubOutput *output)
+{
+  clear_events (&output->waiting);
+  gst_datahub_fragments_flush (&output->fragments);
+  output->live_known = FALSE;
+}
+
+void
+gst_datahub_output_set_caps (GstDatahubOutput *output, const GstCaps *caps)
+{
+  gst_datahub_fragments_set_caps (&output->fragments, caps);
+}
+
+static gboolean
+is_upstream_live (GstDatahubOutput *output)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean live = FALSE;
+  if (gst_pad_peer_query (GST_BASE_SINK_PAD (output->sink), query))
+    gst_query_parse_latency (query, &live, NULL, NULL);
+  return live;
+}
+
+static GstDatahubWriterNow
+get_now (GstDatahubOutput *output, GstClock *clock)
+{
+  if (!output->live_known) {
+    output->live = is_upstream_live (output);
+    output->live_known = TRUE;
+  }
+  return (GstDatahubWriterNow){ .segment = &output->sink->segment,
+    .clock = clock,
+    .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (output->sink)),
+    .clock_map = &output->clock_map,
+    .live = output->live,
+    .fragments = &output->fragments };
+}
+
+static GstFlowReturn
+write_gap (GstDatahubOutput *output, GstDatahubWriter *writer, GstEvent *event)
+{
+  g_autoptr (GstClock) clock =
+      gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
+  GstDatahubWriterNow now = get_now (output, clock);
+  return gst_datahub_writer_write_gap (writer, &now, event);
+}
+
+/* Consumers answer DURATION by the segment: adds what upstream answers.
+ * Returns: (transfer full): a SEGMENT */
+static GstEvent *
+with_duration (GstDatahubOutput *output, GstEvent *event)
+{
+  const GstSegment *segment;
+  GstSegment longer;
+  gint64 duration = -1;
+  gst_event_parse_segment (event, &segment);
+  if (segment->duration != GST_CLOCK_TIME_NONE
+      || !gst_pad_peer_query_duration (GST_BASE_SINK_PAD (output->sink),
+          segment->format, &duration)
+      || duration < 0)
+    return gst_event_ref (event);
+  longer = *segment;
+  longer.duration = (guint64) duration;
+  return gst_event_new_segment (&longer);
+}
+
+static GstFlowReturn
+write_segment (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted, GstEvent *event)
+{
+  g_autoptr (GstEvent) known = with_duration (output, event);
+  output->live_known = FALSE;
+  return gst_datahub_event_write (known, &output->events, wanted, writer);
+}
+
+/**
+ * gst_datahub_output_write_event:
+ * @output: an output
+ * @writer: where to
+ * @wanted: which events cross
+ * @event: a serialized event
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_output_write_event (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    return write_segment (output, writer, wanted, event);
+  if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
+    return gst_datahub_event_write (event, &output->events, wanted, writer);
+  return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (output, writer, event)
+                                         : GST_FLOW_OK;
+}
+
+/* Keeps the event for write_pending() or write_waiting(). */
+void
+gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event)
+{
+  g_queue_push_tail (gst_datahub_event_is_context (event) ? &output->pending
+                                                          : &output->waiting,
+      gst_event_ref (event));
+}
+
+static GstFlowReturn
+write_all (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted, GQueue *queue)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  GstEvent *event;
+  while (flow == GST_FLOW_OK && (event = g_queue_pop_head (queue))) {
+    flow = gst_datahub_output_write_event (output, writer, wanted, event);
+    gst_event_unref (event);
+  }
+  return flow;
+}
+
+/* Writes the events that describe the stream. */
+GstFlowReturn
+gst_datahub_output_write_pending (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  return write_all (output, writer, wanted, &output->pending);
+}
+
+/* Writes the other events, which came before the stream played. */
+GstFlowReturn
+gst_datahub_output_write_waiting (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  return write_all (output, writer, wanted, &output->waiting);
+}
+
+/* Writes a buffer of a stream whose header is looked for; the header is in force
+ * for the buffer behind it. */
+static GstFlowReturn
+write_header (GstDatahubOutput *output, GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstBuffer *buffer)
+{
+  GstFlowReturn flow =
+      gst_datahub_writer_write_buffers (writer, now, &buffer, 1);
+  g_autoptr (GPtrArray) header =
+      gst_datahub_fragments_take_header (&output->fragments);
+  g_autoptr (GstEvent) event =
+      header ? gst_datahub_stream_header_make_event (header) : NULL;
+  return flow == GST_FLOW_OK && event
+      ? gst_datahub_event_write_own (event, &output->events, writer)
+      : flow;
+}
+
+/**
+ * gst_datahub_output_write_buffers:
+ * @output: an output
+ * @writer: where to
+ * @buffers: (array length=n): buffers
+ * @n: how many
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_output_write_buffers (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstBuffer **buffers, guint n)
+{
+  g_autoptr (GstClock) clock =
+      gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
+  GstDatahubWriterNow now = get_now (output, clock);
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (; n > 0 && flow == GST_FLOW_OK && output->fragments.header;
+       buffers++, n--)
+    flow = write_header (output, writer, &now, buffers[0]);
+  return flow == GST_FLOW_OK && n > 0
+      ? gst_datahub_writer_write_buffers (writer, &now, buffers, n)
+      : flow;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The header of a stream comes first for a consumer that joins late, and not twice
+ * for one that was there. */
+#include "sandbox.h"
+
+#include <gst/check/gstharness.h>
+#include <string.h>
+
+#define BLOCK "datablock=test broker=none "
+#define FRAMES "application/x-test"
+#define HEADED FRAMES ", streamheader=(buffer)<48304830, 48314831>"
+#define OTHER FRAMES ", streamheader=(buffer)<47304730>"
+
+static GstHarness *
+new_sink (const gchar *properties)
+{
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsink " BLOCK "sync=false async=false %s",
+          properties);
+  return gst_harness_new_parse (line);
+}
+
+static GstHarness *
+new_src (const gchar *properties)
+{
+  g_autofree gchar *line = g_strdup_printf ("datahubsrc " BLOCK
+                                            "timestamps=passthrough %s",
+      properties);
+  GstHarness *h = gst_harness_new_parse (line);
+  gst_harness_play (h);
+  return h;
+}
+
+static void
+push_flags (GstHarness *h, gconstpointer data, gsize size, guint flags)
+{
+  GstBuffer *buffer = gst_buffer_new_memdup (data, size);
+  GST_BUFFER_FLAG_SET (buffer, flags);
+  GST_BUFFER_PTS (buffer) = 5;
+  fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+}
+
+static void
+push (GstHarness *h, const gchar *text)
+{
+  push_flags (h, text, strlen (text), 0);
+}
+
+/* A frame that depends on the one before. */
+static void
+push_delta (GstHarness *h, const gchar *text)
+{
+  push_flags (h, text, strlen (text), GST_BUFFER_FLAG_DELTA_UNIT);
+}
+
+/* The next buffers, in a line; what is marked as a header has no time of a frame. */
+static gchar *
+pull (GstHarness *h, guint n)
+{
+  GString *line = g_string_new (NULL);
+  while (n--) {
+    GstBuffer *buffer = gst_harness_pull (h);
+    gchar text[32] = { 0 };
+    fail_unless (buffer != NULL);
+    gst_buffer_extract (buffer, 0, text, sizeof text - 1);
+    if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
+      fail_if (GST_BUFFER_PTS (buffer) == 5);
+    g_string_append_printf (line, "%s%s%s ", text,
+        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER) ? "+" : "",
+        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT) ? "-" : "");
+    gst_buffer_unref (buffer);
+  }
+  return g_string_free (line, FALSE);
+}
+
+static void
+check_next (GstHarness *h, guint n, const gchar *expected)
+{
+  g_autofree gchar *line = pull (h, n);
+  fail_unless_equals_string (line, expected);
+}
+
+static void
+teardown (GstHarness *src, GstHarness *sink)
+{
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+
+GST_START_TEST (the_header_comes_before_the_first_buffer_of_a_late_joiner)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "H0H0");
+  push (sink, "H1H1");
+  push (sink, "one");
+  push (sink, "two");
+  src = new_src ("");
+  check_next (src, 3, "H0H0+ H1H1+ two ");
+  push (sink, "three");
+  check_next (src, 1, "three ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+/* As matroskamux does: the caps with the header follow the header. */
+GST_START_TEST (caps_may_come_behind_the_header)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, FRAMES);
+  push (sink, "H0H0");
+  push (sink, "H1H1");
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "one");
+  src = new_src ("");
+  check_next (src, 3, "H0H0+ H1H1+ one ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (who_was_there_does_not_get_it_twice)
+{
+  GstHarness *src = new_src ("delivery=reliable"), *oldest;
+  GstHarness *sink = new_sink ("wait-for-consumers=1");
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "H0H0");
+  push (sink, "H1H1");
+  push (sink, "one");
+  check_next (src, 3, "H0H0 H1H1 one ");
+  gst_harness_set_src_caps_str (sink, OTHER);
+  push (sink, "G0G0");
+  push (sink, "two");
+  check_next (src, 2, "G0G0 two ");
+  oldest = new_src ("start-at=oldest");
+  check_next (oldest, 5, "H0H0 H1H1 one G0G0 two ");
+  gst_harness_teardown (oldest);
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_stream_that_is_joined_inside_of_its_header_brings_the_rest)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "H0H0");
+  push (sink, "H1H1");
+  src = new_src ("start-at=latest");
+  check_next (src, 2, "H0H0+ H1H1 ");
+  push (sink, "one");
+  check_next (src, 1, "one ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+/* Loses what is pushed, up to a buffer of the name. */
+static void
+push_while_paused (GstHarness *src, GstHarness *sink, const gchar *last)
+{
+  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  for (guint i = 0; i < 1000; i++)
+    push (sink, "lost");
+  push (sink, last);
+  gst_element_set_state (src->element, GST_STATE_PLAYING);
+}
+
+/* All up to a buffer of the name. */
+static gchar *
+pull_until (GstHarness *h, const gchar *last)
+{
+  GString *line = g_string_new (NULL);
+  do {
+    g_autofree gchar *word = pull (h, 1);
+    g_string_append (line, word);
+  } while (!g_str_has_suffix (line->str, last));
+  return g_string_free (line, FALSE);
+}
+
+/* What decodes the stream has had the header. */
+GST_START_TEST (a_loss_needs_no_header_but_one_that_was_lost_does)
+{
+  GstHarness *sink = new_sink ("slots=8"), *src;
+  g_autofree gchar *first = NULL, *second = NULL;
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "one");
+  push (sink, "two");
+  src = new_src ("");
+  check_next (src, 3, "H0H0+ H1H1+ two ");
+  push_while_paused (src, sink, "three");
+  first = pull_until (src, "three ");
+  fail_if (strchr (first, '+') != NULL, "%s", first);
+  gst_harness_set_src_caps_str (sink, OTHER);
+  push_while_paused (src, sink, "four");
+  second = pull_until (src, "four ");
+  fail_unless (strstr (second, "G0G0+ ") != NULL, "%s", second);
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (the_same_caps_again_begin_nothing)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "one");
+  push (sink, "two");
+  src = new_src ("");
+  check_next (src, 3, "H0H0+ H1H1+ two ");
+  gst_harness_set_src_caps_str (sink, FRAMES);
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "three");
+  check_next (src, 1, "three ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+#define BOX(size, type) "\0\0\0" size type
+
+static void
+push_fragment (GstHarness *h, gchar number)
+{
+  gchar moof[12] = BOX ("\x0c", "moofxxx");
+  gchar frame[] = { 'k', 'e', 'y', number };
+  moof[11] = number;
+  push_flags (h, moof, sizeof moof, 0);
+  push_flags (h, BOX ("\x10", "mdat"), 8, 0);
+  push_flags (h, frame, sizeof frame, 0);
+  push_flags (h, "rest", 4, GST_BUFFER_FLAG_DELTA_UNIT);
+}
+
+static void
+check_box (GstHarness *h, gsize size, const gchar *type, gboolean header)
+{
+  GstBuffer *buffer = gst_harness_pull (h);
+  fail_unless_equals_uint64 (gst_buffer_get_size (buffer), size);
+  fail_unless (gst_buffer_memcmp (buffer, 4, type, 4) == 0, "%s", type);
+  fail_unless (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER)
+      == header);
+  fail_if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+  gst_buffer_unref (buffer);
+}
+
+/* mp4mux says neither what the header is nor where a fragment begins. */
+GST_START_TEST (a_fragmented_mp4_is_joined_at_a_fragment)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x10", "moovmovi"), 12, 0);
+  push_flags (sink, "emov", 4, 0);
+  push_fragment (sink, '1');
+  push_fragment (sink, '2');
+  src = new_src ("");
+  check_box (src, 12, "ftyp", TRUE);
+  check_box (src, 12, "moov", TRUE);
+  check_next (src, 1, "emov+ ");
+  check_box (src, 12, "moof", FALSE);
+  check_box (src, 8, "mdat", FALSE);
+  check_next (src, 2, "key2 rest- ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (its_first_consumer_gets_it_as_it_is)
+{
+  GstHarness *src = new_src ("delivery=reliable");
+  GstHarness *sink = new_sink ("wait-for-consumers=1");
+  GstEvent *event;
+  gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x0c", "moovmovi"), 12, 0);
+  push_fragment (sink, '1');
+  check_box (src, 12, "ftyp", FALSE);
+  check_box (src, 12, "moov", FALSE);
+  check_box (src, 12, "moof", FALSE);
+  while ((event = gst_harness_try_pull_event (src))) {
+    fail_if (GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY);
+    gst_event_unref (event);
+  }
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+/* Sizes that make no sense end the search, and no buffer. */
+GST_START_TEST (boxes_that_make_no_sense_are_just_bytes)
+{
+  static const gchar *const sizes[] = { "\1", "\7", "\xff" };
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    GstHarness *sink = new_sink (""), *src;
+    gchar box[8] = { 0, 0, 0, *sizes[i], 'm', 'o', 'o', 'v' };
+    gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+    for (guint n = 0; n < 20; n++)
+      push_flags (sink, box, 1 + n % sizeof box, 0);
+    push_delta (sink, "end");
+    src = new_src ("start-at=latest");
+    check_next (src, 1, "end- ");
+    teardown (src, sink);
+  }
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc,
+      the_header_comes_before_the_first_buffer_of_a_late_joiner);
+  tcase_add_test (tc, caps_may_come_behind_the_header);
+  tcase_add_test (tc, who_was_there_does_not_get_it_twice);
+  tcase_add_test (tc,
+      a_stream_that_is_joined_inside_of_its_header_brings_the_rest);
+  tcase_add_test (tc, a_loss_needs_no_header_but_one_that_was_lost_does);
+  tcase_add_test (tc, the_same_caps_again_begin_nothing);
+  tcase_add_test (tc, a_fragmented_mp4_is_joined_at_a_fragment);
+  tcase_add_test (tc, its_first_consumer_gets_it_as_it_is);
+  tcase_add_test (tc, boxes_that_make_no_sense_are_just_bytes);
+}
+
+SANDBOX_MAIN (headers)
