@@ -443,14 +443,18 @@ gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment)
   return GST_FLOW_OK;
 }
 
-/* Sends a request to the producing pipeline. Any thread. */
-void
+/* Sends a request to the producing pipeline. Returns: whether there is one. Any
+ * thread. */
+gboolean
 gst_datahub_attachment_request (GstDatahubAttachment *attachment, guint32 what)
 {
+  gboolean attached;
   g_mutex_lock (&attachment->interrupt->lock);
-  if (attachment->consumer)
+  attached = attachment->consumer != NULL;
+  if (attached)
     datahub_consumer_request (attachment->consumer, what);
   g_mutex_unlock (&attachment->interrupt->lock);
+  return attached;
 }
 
 /* The setting may change while the stream flows. Any thread. */

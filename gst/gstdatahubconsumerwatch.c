@@ -76,6 +76,7 @@ gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
   *watch = (GstDatahubConsumerWatch){ .element = element,
     .client = client,
     .settings = settings };
+  gst_datahub_uplink_init (&watch->uplink, element, settings);
 }
 
 /* ---- the service thread; no lock is held ---- */
@@ -203,7 +204,8 @@ is_notify_wanted (const DatahubConsumerInfo *infos, guint n)
   return FALSE;
 }
 
-static void
+/* Returns: whether there is more to look at */
+static gboolean
 look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
 {
   guint requests = datahub_producer_take_requests (watch->producer);
@@ -217,6 +219,7 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   g_atomic_int_set (&watch->notify, is_notify_wanted (infos, n));
   if (requests)
     on_requested (watch, requests);
+  return gst_datahub_uplink_take (&watch->uplink, infos, n);
 }
 
 static gpointer
@@ -228,9 +231,9 @@ run (gpointer data)
   guint32 seen = 0;
   DatahubResult result;
   do {
-    look (watch, infos);
+    gboolean more = look (watch, infos);
     result = datahub_producer_wait_attention (watch->producer, &seen,
-        DATAHUB_FOREVER);
+        more ? 0 : DATAHUB_FOREVER);
   } while (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
   look (watch, infos);
   return NULL;
@@ -242,15 +245,17 @@ run (gpointer data)
  * gst_datahub_consumer_watch_start:
  * @watch: one that does not run
  * @block: a published block
+ * @writer: its writer, which outlives the run
  */
 void
 gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
-    GstDatahubProducer *block)
+    GstDatahubProducer *block, GstDatahubWriter *writer)
 {
   watch->block = gst_datahub_producer_ref (block);
   watch->producer = gst_datahub_producer_enter (block);
   watch->known = g_array_new (FALSE, FALSE, sizeof (Known));
   watch->reaped = 0;
+  gst_datahub_uplink_start (&watch->uplink, writer);
   watch->thread = g_thread_new ("datahub-service", run, watch);
 }
 
@@ -273,6 +278,7 @@ gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
   watch->producer = NULL;
   g_clear_pointer (&watch->block, gst_datahub_producer_unref);
   g_clear_pointer (&watch->known, g_array_unref);
+  gst_datahub_uplink_stop (&watch->uplink);
 }
 
 /* The watch has stopped and the block is closed: it has no consumers. */

@@ -6,6 +6,7 @@
 
 #include "gstdatahubproducer.h"
 #include "gstdatahubsinksettings.h"
+#include "gstdatahubuplink.h"
 
 G_BEGIN_DECLS
 
@@ -24,6 +25,7 @@ typedef struct
   GThread *thread; /* NULL: it does not run */
 
   /* The thread's. */
+  GstDatahubUplink uplink;
   GArray *known; /* consumers that were reported as added */
   guint64 reaped;
 } GstDatahubConsumerWatch;
@@ -33,7 +35,7 @@ void gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
     GstElement *element, const GstDatahubClient *client,
     const GstDatahubSinkSettings *settings);
 void gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
-    GstDatahubProducer *block);
+    GstDatahubProducer *block, GstDatahubWriter *writer);
 void gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch);
 void gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch);
 gboolean gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch

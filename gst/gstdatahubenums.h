@@ -18,7 +18,13 @@ typedef enum
   GST_DATAHUB_EVENTS_FORCE_KEY_UNIT = 1 << 5, /* upstream, from consumers */
   GST_DATAHUB_EVENTS_RECONFIGURE = 1 << 6, /* upstream, from consumers */
   GST_DATAHUB_EVENTS_TOC = 1 << 7,
-  GST_DATAHUB_EVENTS_ALL = (1 << 8) - 1
+  GST_DATAHUB_EVENTS_QOS = 1 << 8, /* upstream, from consumers */
+  GST_DATAHUB_EVENTS_NAVIGATION = 1 << 9, /* upstream, from consumers */
+  GST_DATAHUB_EVENTS_CUSTOM_UPSTREAM = 1 << 10, /* upstream, from consumers */
+  GST_DATAHUB_EVENTS_STREAM_COLLECTION = 1 << 11,
+  GST_DATAHUB_EVENTS_SEGMENT_DONE = 1 << 12,
+  GST_DATAHUB_EVENTS_INSTANT_RATE_CHANGE = 1 << 13,
+  GST_DATAHUB_EVENTS_ALL = (1 << 14) - 1
 } GstDatahubEvents;
 
 typedef enum

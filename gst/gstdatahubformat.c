@@ -31,8 +31,15 @@ text_body (gchar *text)
   return text ? g_bytes_new_take (text, strlen (text) + 1) : NULL;
 }
 
-static GstStructure *
-decode_structure (gconstpointer data, gsize size)
+/**
+ * gst_datahub_format_decode_structure:
+ * @data: a text and its end; untrusted
+ * @size: its bytes
+ *
+ * Returns: (transfer full) (nullable): a structure, or %NULL where it is none
+ */
+GstStructure *
+gst_datahub_format_decode_structure (gconstpointer data, gsize size)
 {
   g_autofree gchar *text = body_text (data, size);
   return gst_datahub_text_to_structure (text);
@@ -81,7 +88,8 @@ gboolean
 gst_datahub_format_decode_stream_start (gconstpointer data, gsize size,
     GstDatahubStreamStart *start)
 {
-  g_autoptr (GstStructure) structure = decode_structure (data, size);
+  g_autoptr (GstStructure) structure =
+      gst_datahub_format_decode_structure (data, size);
   guint flags = 0;
   memset (start, 0, sizeof *start);
   if (!structure || !gst_structure_has_name (structure, "datahub-stream-start"))
@@ -419,7 +427,7 @@ gst_datahub_format_decode_event (gconstpointer data, gsize size)
   guint32 wire = 0;
   if (!gst_datahub_get_u32 (&in, &wire))
     return NULL;
-  structure = decode_structure (in.data, in.size);
+  structure = gst_datahub_format_decode_structure (in.data, in.size);
   if (!structure)
     return NULL;
   for (guint i = 0; i < G_N_ELEMENTS (event_types); i++) {

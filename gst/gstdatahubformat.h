@@ -38,6 +38,9 @@ gboolean gst_datahub_format_decode_tag_list (gconstpointer data, gsize size,
 gboolean gst_datahub_format_decode_tags (gconstpointer data, gsize size,
     GstTagList **stream, GstTagList **global);
 
+GstStructure *gst_datahub_format_decode_structure (gconstpointer data,
+    gsize size);
+
 gboolean gst_datahub_format_event_crosses (GstEvent *event);
 GBytes *gst_datahub_format_encode_event (GstEvent *event);
 GstEvent *gst_datahub_format_decode_event (gconstpointer data, gsize size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* mp4mux writes fragments without a mark at their beginning, and its caps have no
- * `streamheader`. Only the boxes tell where a reader can begin (moof, or what
- * stands in front of it) and which bytes it needs first (ftyp to moov). Other muxers
+ * `streamheader`. Only from the boxes it is known where a reader can begin (moof,
+ * or what stands in front of it) and which bytes it needs first (ftyp to moov). Other muxers
  * mark both, so only caps of this family are looked at, at 8 or 16 bytes a box.
  * Tests: gst-headers */
 #include "gstdatahubfragments.h"
@@ -151,19 +151,16 @@ keep_header (GstDatahubFragments *fragments, GstBuffer *buffer)
 
 /**
  * gst_datahub_fragments_begin:
- * @fragments: what is known of the stream
+ * @fragments: a stream that is watched
  * @buffer: the next buffer
  *
- * Returns: whether a reader can begin with it; always %TRUE for a stream that is
- *   not looked at
+ * Returns: whether a reader can begin with it
  */
 gboolean
 gst_datahub_fragments_begin (GstDatahubFragments *fragments, GstBuffer *buffer)
 {
   gsize size, at = 0;
   gboolean begins = FALSE, is_last = FALSE;
-  if (!fragments->watched)
-    return TRUE;
   size = gst_buffer_get_size (buffer);
   while (fragments->watched && at < size) {
     gsize skip = MIN (fragments->left, size - at);

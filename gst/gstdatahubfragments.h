@@ -14,7 +14,8 @@ typedef struct
   guint64 left; /* bytes until the next box */
   guint8 head[16]; /* of that box */
   guint head_size;
-  GPtrArray *header; /* owned, of GstBuffer: up to the end of moov; NULL: done */
+  GPtrArray
+      *header; /* owned, of GstBuffer: up to the end of moov; NULL: done */
   gsize header_size;
   gboolean complete; /* the header is */
 } GstDatahubFragments;

@@ -2,7 +2,7 @@
 /* Sticky events describe the stream: they are written as soon as there is a block,
  * so that consumers which attach in PAUSED have a complete description. All other
  * records belong to a place in the stream. They are not written before the sink
- * plays and the wanted consumers are attached, who would miss them.
+ * plays and the wanted consumers are attached, which would miss them.
  * Tests: gst-events, gst-joiners, gst-headers */
 #include "gstdatahuboutput.h"
 #include "gstdatahubstreamheader.h"
@@ -55,29 +55,12 @@ gst_datahub_output_set_caps (GstDatahubOutput *output, const GstCaps *caps)
   gst_datahub_fragments_set_caps (&output->fragments, caps);
 }
 
-static gboolean
-is_upstream_live (GstDatahubOutput *output)
+/* Asks upstream whether the stream is live. */
+void
+gst_datahub_output_look_live (GstDatahubOutput *output)
 {
-  g_autoptr (GstQuery) query = gst_query_new_latency ();
-  gboolean live = FALSE;
-  if (gst_pad_peer_query (GST_BASE_SINK_PAD (output->sink), query))
-    gst_query_parse_latency (query, &live, NULL, NULL);
-  return live;
-}
-
-static GstDatahubWriterNow
-get_now (GstDatahubOutput *output, GstClock *clock)
-{
-  if (!output->live_known) {
-    output->live = is_upstream_live (output);
-    output->live_known = TRUE;
-  }
-  return (GstDatahubWriterNow){ .segment = &output->sink->segment,
-    .clock = clock,
-    .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (output->sink)),
-    .clock_map = &output->clock_map,
-    .live = output->live,
-    .fragments = &output->fragments };
+  output->live = gst_datahub_is_live (GST_BASE_SINK_PAD (output->sink));
+  output->live_known = TRUE;
 }
 
 static GstFlowReturn
@@ -85,7 +68,7 @@ write_gap (GstDatahubOutput *output, GstDatahubWriter *writer, GstEvent *event)
 {
   g_autoptr (GstClock) clock =
       gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
-  GstDatahubWriterNow now = get_now (output, clock);
+  GstDatahubWriterNow now = gst_datahub_output_get_now (output, clock);
   return gst_datahub_writer_write_gap (writer, &now, event);
 }
 
@@ -176,10 +159,8 @@ gst_datahub_output_write_waiting (GstDatahubOutput *output,
   return write_all (output, writer, wanted, &output->waiting);
 }
 
-/* Writes a buffer of a stream whose header is looked for; the header is in force
- * for the buffer behind it. */
 static GstFlowReturn
-write_header (GstDatahubOutput *output, GstDatahubWriter *writer,
+write_one (GstDatahubOutput *output, GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstBuffer *buffer)
 {
   GstFlowReturn flow =
@@ -194,26 +175,26 @@ write_header (GstDatahubOutput *output, GstDatahubWriter *writer,
 }
 
 /**
- * gst_datahub_output_write_buffers:
- * @output: an output
+ * gst_datahub_output_write_header:
+ * @output: an output; its header is looked for
  * @writer: where to
- * @buffers: (array length=n): buffers
- * @n: how many
+ * @now: the state that applies
+ * @buffers: (inout): buffers; the first that is not written yet
+ * @n: (inout): how many
+ *
+ * Writes the buffers up to the end of the header, which is in force for the buffer
+ * behind it.
  *
  * Returns: as gst_datahub_writer_write_buffers()
  */
 GstFlowReturn
-gst_datahub_output_write_buffers (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstBuffer **buffers, guint n)
+gst_datahub_output_write_header (GstDatahubOutput *output,
+    GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer ***buffers, guint *n)
 {
-  g_autoptr (GstClock) clock =
-      gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
-  GstDatahubWriterNow now = get_now (output, clock);
   GstFlowReturn flow = GST_FLOW_OK;
-  for (; n > 0 && flow == GST_FLOW_OK && output->fragments.header;
-       buffers++, n--)
-    flow = write_header (output, writer, &now, buffers[0]);
-  return flow == GST_FLOW_OK && n > 0
-      ? gst_datahub_writer_write_buffers (writer, &now, buffers, n)
-      : flow;
+  for (; *n > 0 && flow == GST_FLOW_OK && output->fragments.header;
+       (*buffers)++, (*n)--)
+    flow = write_one (output, writer, now, **buffers);
+  return flow;
 }

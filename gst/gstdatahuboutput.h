@@ -34,8 +34,24 @@ GstFlowReturn gst_datahub_output_write_waiting (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
 GstFlowReturn gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event);
-GstFlowReturn gst_datahub_output_write_buffers (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstBuffer **buffers, guint n);
+GstFlowReturn gst_datahub_output_write_header (GstDatahubOutput *output,
+    GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer ***buffers, guint *n);
+void gst_datahub_output_look_live (GstDatahubOutput *output);
+
+/* The state that applies to what is written now, on @clock. */
+static inline GstDatahubWriterNow
+gst_datahub_output_get_now (GstDatahubOutput *output, GstClock *clock)
+{
+  if (!output->live_known)
+    gst_datahub_output_look_live (output);
+  return (GstDatahubWriterNow){ .segment = &output->sink->segment,
+    .clock = clock,
+    .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (output->sink)),
+    .clock_map = &output->clock_map,
+    .live = output->live,
+    .fragments = &output->fragments };
+}
 
 G_END_DECLS
 

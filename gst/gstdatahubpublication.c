@@ -194,7 +194,8 @@ gst_datahub_publication_publish (GstDatahubPublication *publication)
         "publishing the block");
     return GST_FLOW_ERROR;
   }
-  gst_datahub_consumer_watch_start (&publication->watch, publication->block);
+  gst_datahub_consumer_watch_start (&publication->watch, publication->block,
+      publication->writer);
   return GST_FLOW_OK;
 }
 
@@ -343,12 +344,14 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
 {
   DatahubProducerStats block = { 0 };
   GstDatahubWriterStats writer = { 0 };
+  GstDatahubUplinkStats uplink;
   GST_OBJECT_LOCK (publication->element);
   if (publication->writer) {
     datahub_producer_get_stats (
         gst_datahub_writer_get_producer (publication->writer), &block);
     gst_datahub_writer_get_stats (publication->writer, &writer);
   }
+  uplink = publication->watch.uplink.stats;
   gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
       publication->watch.num_consumers, NULL);
   GST_OBJECT_UNLOCK (publication->element);
@@ -366,7 +369,7 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
       block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
       G_TYPE_UINT, block.ring_size, "adopted", G_TYPE_BOOLEAN, block.adopted,
       "incarnation", G_TYPE_UINT64, block.incarnation, "page-size",
-      G_TYPE_UINT64, block.page_size, NULL);
+      G_TYPE_UINT64, block.page_size, "events-pushed", G_TYPE_UINT64, uplink.pushed, "events-merged", G_TYPE_UINT64, uplink.merged, "events-refused", G_TYPE_UINT64, uplink.refused, "events-damaged", G_TYPE_UINT64, uplink.damaged, NULL);
 }
 
 /* Interrupts the waits of all users of the block, or allows them again. Any

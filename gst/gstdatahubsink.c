@@ -265,7 +265,7 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
     flow = ensure_block (self, first);
   if (flow == GST_FLOW_OK)
     flow = wait_for_consumers (self);
-  if (flow == GST_FLOW_OK)
+  if (flow == GST_FLOW_OK && !g_queue_is_empty (&self->output.waiting))
     flow = gst_datahub_output_write_waiting (&self->output,
         self->publication.writer, get_settings (self).events);
   return flow;
@@ -383,8 +383,15 @@ gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
 static GstFlowReturn
 write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
-  GstFlowReturn flow = gst_datahub_output_write_buffers (&self->output,
-      self->publication.writer, buffers, n);
+  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
+  GstDatahubWriterNow now = gst_datahub_output_get_now (&self->output, clock);
+  GstFlowReturn flow = GST_FLOW_OK;
+  if (self->output.fragments.header)
+    flow = gst_datahub_output_write_header (&self->output,
+        self->publication.writer, &now, &buffers, &n);
+  if (flow == GST_FLOW_OK && n > 0)
+    flow = gst_datahub_writer_write_buffers (self->publication.writer, &now,
+        buffers, n);
   if (flow == GST_FLOW_OK)
     gst_datahub_publication_notify (&self->publication);
   return flow;

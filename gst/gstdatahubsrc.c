@@ -32,6 +32,7 @@
 #include "gstdatahubsrc.h"
 #include "gstdatahubattachment.h"
 #include "gstdatahublatency.h"
+#include "gstdatahubpostbox.h"
 #include "gstdatahubreader.h"
 #include "gstdatahuburi.h"
 
@@ -65,6 +66,7 @@ struct _GstDatahubSrc
   /* The streaming thread's. */
   GstDatahubAttachment attachment;
   GstDatahubReader reader;
+  GstDatahubPostbox postbox;
   GstDatahubFeed feed;
   GstDatahubLatency meter;
   guint64 metered; /* the number of the producer that `meter` is for */
@@ -197,14 +199,19 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     post_lost (self, buffer);
   if (meter_latency (self, view))
     publish_latency (self, view);
+  if (g_atomic_int_get (&self->postbox.n_kept))
+    gst_datahub_postbox_retry (&self->postbox);
   if (gst_buffer_get_video_meta (buffer)
       || gst_buffer_get_video_crop_meta (buffer))
     buffer = fit_layout (self, buffer);
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
+  self->postbox.distance = self->feed.timeline.distance;
   g_mutex_unlock (&self->interrupt.lock);
-  return gst_datahub_stream_header_put_first (&self->feed.header, buffer,
-      view->ordinal);
+  if (self->feed.header.pending)
+    buffer = gst_datahub_stream_header_put_first (&self->feed.header, buffer,
+        view->ordinal);
+  return buffer;
 }
 
 /* ---- the base class ---- */
@@ -237,7 +244,7 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
     forget_result (self);
   if (self->ended)
     return GST_FLOW_EOS;
-  if (!self->offered)
+  if (!self->offered && !g_queue_is_empty (&self->feed.header.ready))
     self->offered = gst_datahub_stream_header_next (&self->feed.header);
   while (flow == GST_FLOW_OK && !self->offered) {
     if (is_unlocked (self))
@@ -277,6 +284,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   self->metered = 0;
   gst_datahub_attachment_start (&self->attachment);
   g_mutex_lock (&self->interrupt.lock);
+  gst_datahub_postbox_start (&self->postbox);
   self->stats = self->feed.stats;
   self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };
   g_mutex_unlock (&self->interrupt.lock);
@@ -290,6 +298,9 @@ gst_datahub_src_stop (GstBaseSrc *src)
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   gst_datahub_attachment_forget (&self->attachment);
   gst_datahub_reader_clear (&self->reader);
+  g_mutex_lock (&self->interrupt.lock);
+  gst_datahub_postbox_clear (&self->postbox);
+  g_mutex_unlock (&self->interrupt.lock);
   gst_datahub_interrupt_stop (&self->interrupt);
   gst_datahub_feed_clear (&self->feed);
   forget_result (self);
@@ -401,22 +412,26 @@ gst_datahub_src_query (GstBaseSrc *src, GstQuery *query)
   return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->query (src, query);
 }
 
-/* Events from downstream, any thread. */
+/* Events from downstream, any thread. The base class would swallow QoS. */
 static gboolean
 gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  if (gst_video_event_is_force_key_unit (event)) {
-    gst_datahub_attachment_request (&self->attachment,
-        DATAHUB_REQUEST_KEYFRAME);
-    return TRUE;
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_RECONFIGURE:
+      gst_datahub_video_layout_reset (&self->feed.layout);
+      return gst_datahub_attachment_request (&self->attachment,
+          DATAHUB_REQUEST_RECONFIGURE);
+    case GST_EVENT_QOS:
+    case GST_EVENT_NAVIGATION:
+    case GST_EVENT_CUSTOM_UPSTREAM:
+    case GST_EVENT_CUSTOM_BOTH:
+    case GST_EVENT_CUSTOM_BOTH_OOB:
+      return gst_datahub_postbox_send (&self->postbox, event);
+    default:
+      return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
+          ->event (src, event);
   }
-  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) {
-    gst_datahub_video_layout_reset (&self->feed.layout);
-    gst_datahub_attachment_request (&self->attachment,
-        DATAHUB_REQUEST_RECONFIGURE);
-  }
-  return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)->event (src, event);
 }
 
 /* ---- the object ---- */
@@ -427,6 +442,7 @@ get_stats (GstDatahubSrc *self)
   DatahubConsumerStats now = { 0 };
   GstDatahubAttachmentCounters counters;
   GstDatahubLeaseStats reader;
+  GstDatahubPostboxStats events;
   GstClockTime latency;
   guint64 notifications;
   g_mutex_lock (&self->interrupt.lock);
@@ -434,6 +450,7 @@ get_stats (GstDatahubSrc *self)
     datahub_consumer_get_stats (self->attachment.consumer, &now);
   counters = self->attachment.counters;
   reader = self->stats;
+  events = self->postbox.stats;
   latency = self->latency.min;
   notifications = self->interrupt.notifier
       ? gst_datahub_notifier_count (self->interrupt.notifier)
@@ -452,7 +469,8 @@ get_stats (GstDatahubSrc *self)
       G_TYPE_UINT64, counters.producers, "attachments", G_TYPE_UINT64,
       counters.attachments, "rejoins", G_TYPE_UINT64, counters.rejoins,
       "notifications", G_TYPE_UINT64, notifications, "latency", G_TYPE_UINT64,
-      latency, NULL);
+      latency, "events-sent", G_TYPE_UINT64, events.sent, "events-refused",
+      G_TYPE_UINT64, events.refused, NULL);
 }
 
 /* What a running element uses from now on. */
@@ -576,6 +594,7 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_attachment_init (&self->attachment, GST_ELEMENT_CAST (self),
       &self->client, &self->settings, &self->interrupt);
   gst_datahub_feed_init (&self->feed, base);
+  gst_datahub_postbox_init (&self->postbox, &self->attachment);
   gst_datahub_reader_init (&self->reader, &self->attachment, &self->feed);
   gst_datahub_src_settings_init (&self->settings);
   self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };

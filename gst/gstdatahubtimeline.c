@@ -256,6 +256,23 @@ gst_datahub_timeline_map (GstDatahubTimeline *timeline,
   map_clock (timeline, now, stamp, &place, lane);
 }
 
+/* From running times of this pipeline to instants, for what is to come. */
+static gint64
+distance_of (const GstDatahubTimeline *timeline, const GstDatahubNow *now,
+    const GstDatahubStamp *stamp)
+{
+  gint64 running_time;
+  if (!gst_datahub_instant_is_valid (stamp->instant))
+    return GST_DATAHUB_NO_INSTANT;
+  if (timeline->curve.begun && now->known)
+    return -timeline->curve.offset;
+  if (!gst_datahub_running_time (&timeline->out,
+          GST_CLOCK_TIME_IS_VALID (stamp->pts) ? stamp->pts : stamp->dts,
+          &running_time))
+    return GST_DATAHUB_NO_INSTANT;
+  return stamp->instant - running_time;
+}
+
 /**
  * gst_datahub_timeline_map_on_clock:
  * @timeline: how this producer's time maps
@@ -278,4 +295,5 @@ gst_datahub_timeline_map_on_clock (GstDatahubTimeline *timeline,
     now.running_time = gst_datahub_monotonic_now () - now.base;
   }
   gst_datahub_timeline_map (timeline, &now, stamp);
+  timeline->distance = distance_of (timeline, &now, stamp);
 }

@@ -31,6 +31,7 @@ typedef struct
   gboolean adjusted; /* `out` was moved to our clock */
   gint64 moved; /* by how much */
   GstDatahubCurve curve;
+  gint64 distance; /* from running times to instants; may be NO_INSTANT */
 } GstDatahubTimeline;
 
 void gst_datahub_timeline_init (GstDatahubTimeline *timeline,

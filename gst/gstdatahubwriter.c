@@ -30,6 +30,7 @@ struct _GstDatahubWriter
 
   GMutex lock; /* guards the rest; innermost */
   GstDatahubWriterStats stats;
+  GstDatahubWriterPosition position;
 };
 
 /**
@@ -53,6 +54,8 @@ gst_datahub_writer_new (GstDatahubProducer *block, GstElement *element)
   writer->metas = g_byte_array_new ();
   gst_datahub_left_out_init (&writer->metas_left, element, "metas-left");
   gst_datahub_left_out_init (&writer->left_out, element, "left-out");
+  writer->position =
+      (GstDatahubWriterPosition){ GST_DATAHUB_NO_INSTANT, GST_CLOCK_TIME_NONE };
   g_mutex_init (&writer->lock);
   return writer;
 }
@@ -92,6 +95,17 @@ gst_datahub_writer_get_stats (GstDatahubWriter *writer,
   g_mutex_lock (&writer->lock);
   *stats = writer->stats;
   g_mutex_unlock (&writer->lock);
+}
+
+/* Any thread. */
+GstDatahubWriterPosition
+gst_datahub_writer_get_position (GstDatahubWriter *writer)
+{
+  GstDatahubWriterPosition position;
+  g_mutex_lock (&writer->lock);
+  position = writer->position;
+  g_mutex_unlock (&writer->lock);
+  return position;
 }
 
 static void
@@ -237,7 +251,8 @@ describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
   commit->type = DATAHUB_RECORD_BUFFER;
   commit->flags =
       gst_datahub_flags_encode (buffer) | (now->live ? DATAHUB_FLAG_LIVE : 0);
-  if (!gst_datahub_fragments_begin (now->fragments, buffer))
+  if (now->fragments->watched
+      && !gst_datahub_fragments_begin (now->fragments, buffer))
     commit->flags = gst_datahub_flags_set_inside (commit->flags);
   commit->pts = GST_BUFFER_PTS (buffer);
   commit->dts = GST_BUFFER_DTS (buffer);
@@ -266,6 +281,8 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
   encode_metas (writer, buffer);
   commit->meta_size = (guint32) (writer->metas->len - writer->meta_at[index]);
   g_mutex_lock (&writer->lock);
+  writer->position.instant = commit->instant_ns;
+  writer->position.duration = commit->duration;
   if (copy) {
     writer->stats.copied++;
     writer->stats.copied_bytes += gst_buffer_get_size (buffer);

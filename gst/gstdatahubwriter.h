@@ -20,6 +20,13 @@ typedef struct
   guint64 left_out; /* tags and events that did not fit */
 } GstDatahubWriterStats;
 
+/* Of the last buffer. */
+typedef struct
+{
+  gint64 instant; /* GST_DATAHUB_NO_INSTANT: none yet, or it has no time */
+  GstClockTime duration; /* may be NONE */
+} GstDatahubWriterPosition;
+
 /* The state that applies to all buffers of one call. */
 typedef struct
 {
@@ -40,6 +47,8 @@ GstAllocator *gst_datahub_writer_get_allocator (GstDatahubWriter *writer);
 DatahubProducer *gst_datahub_writer_get_producer (GstDatahubWriter *writer);
 void gst_datahub_writer_get_stats (GstDatahubWriter *writer,
     GstDatahubWriterStats *stats);
+GstDatahubWriterPosition gst_datahub_writer_get_position (GstDatahubWriter
+        *writer);
 
 GstFlowReturn gst_datahub_writer_write_buffers (GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstBuffer **buffers, guint n_buffers);

@@ -23,9 +23,9 @@ new_sink (const gchar *properties)
 static GstHarness *
 new_src (const gchar *properties)
 {
-  g_autofree gchar *line = g_strdup_printf ("datahubsrc " BLOCK
-                                            "timestamps=passthrough %s",
-      properties);
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsrc " BLOCK "timestamps=passthrough %s",
+          properties);
   GstHarness *h = gst_harness_new_parse (line);
   gst_harness_play (h);
   return h;
@@ -238,7 +238,7 @@ check_box (GstHarness *h, gsize size, const gchar *type, gboolean header)
   gst_buffer_unref (buffer);
 }
 
-/* mp4mux says neither what the header is nor where a fragment begins. */
+/* mp4mux marks neither the header nor the beginning of a fragment. */
 GST_START_TEST (a_fragmented_mp4_is_joined_at_a_fragment)
 {
   GstHarness *sink = new_sink (""), *src;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Consumers do not know of each other, so what several of them ask for becomes one
+ * event here:
+ *
+ *   key units   one for each instant, give or take a frame, with all headers if one
+ *               wants them; what the stream has passed is wanted now
+ *   QoS         only while all live consumers are late, and by as much as the one
+ *               that is least late; a reliable consumer needs every buffer
+ *
+ * All other events are passed on as they are.
+ * Tests: gst-upstream */
+#include "gstdatahubuplink.h"
+
+#include <gst/base/gstbasesink.h>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
+#define GST_CAT_DEFAULT gst_datahub_sink_debug
+
+/* A consumer that never stops sending must not keep the thread. */
+#define EVENTS_MAX (2 * DATAHUB_MAX_CONSUMERS)
+#define ASKED_MAX 32
+/* A request that the stream has passed is remembered for this long. */
+#define REMEMBERED_NS ((gint64) GST_SECOND)
+/* A consumer that does not report again is not late any more. */
+#define LATE_NS ((gint64) GST_SECOND)
+/* Of a frame of unknown duration. */
+#define FRAME_NS (40 * (gint64) GST_MSECOND)
+
+typedef struct
+{
+  gint64 instant; /* NO_INSTANT: it was wanted at once */
+  gint64 when;
+  gboolean all_headers;
+} Asked;
+
+typedef struct
+{
+  guint64 consumer;
+  gint64 when;
+  GstDatahubUpstream qos;
+} Late;
+
+void
+gst_datahub_uplink_init (GstDatahubUplink *uplink, GstElement *element,
+    const GstDatahubSinkSettings *settings)
+{
+  *uplink = (GstDatahubUplink){ .element = element, .settings = settings };
+}
+
+/* The thread does not run yet. */
+void
+gst_datahub_uplink_start (GstDatahubUplink *uplink, GstDatahubWriter *writer)
+{
+  uplink->writer = writer;
+  uplink->clock_map = (GstDatahubClockMap){ 0 };
+  uplink->asked = g_array_new (FALSE, FALSE, sizeof (Asked));
+  uplink->late = g_array_new (FALSE, FALSE, sizeof (Late));
+  GST_OBJECT_LOCK (uplink->element);
+  uplink->stats = (GstDatahubUplinkStats){ 0 };
+  GST_OBJECT_UNLOCK (uplink->element);
+}
+
+/* The thread has ended. */
+void
+gst_datahub_uplink_stop (GstDatahubUplink *uplink)
+{
+  uplink->writer = NULL;
+  g_clear_pointer (&uplink->asked, g_array_unref);
+  g_clear_pointer (&uplink->late, g_array_unref);
+}
+
+static void
+count (GstDatahubUplink *uplink, guint64 *counter)
+{
+  GST_OBJECT_LOCK (uplink->element);
+  *counter += 1;
+  GST_OBJECT_UNLOCK (uplink->element);
+}
+
+/* From running times of this pipeline to instants. */
+static gint64
+get_distance (GstDatahubUplink *uplink)
+{
+  g_autoptr (GstClock) clock = gst_element_get_clock (uplink->element);
+  GstClockTime base_time = gst_element_get_base_time (uplink->element);
+  if (!clock || !GST_CLOCK_TIME_IS_VALID (base_time))
+    return GST_DATAHUB_NO_INSTANT;
+  return (gint64) base_time
+      + gst_datahub_clock_map_offset (&uplink->clock_map, clock);
+}
+
+static void
+push (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
+{
+  GstEvent *event =
+      gst_datahub_upstream_to_event (upstream, get_distance (uplink));
+  gboolean taken;
+  GST_DEBUG_OBJECT (uplink->element, "pushing %" GST_PTR_FORMAT, event);
+  taken = gst_pad_push_event (GST_BASE_SINK_PAD (uplink->element), event);
+  count (uplink, taken ? &uplink->stats.pushed : &uplink->stats.refused);
+}
+
+/* ---- key units ---- */
+
+static gint64
+frame_of (const GstDatahubWriterPosition *position)
+{
+  if (position->duration == 0 || position->duration > GST_SECOND)
+    return FRAME_NS;
+  return (gint64) position->duration;
+}
+
+static gboolean
+is_passed (gint64 instant, const GstDatahubWriterPosition *position)
+{
+  return gst_datahub_instant_is_valid (position->instant)
+      && gst_datahub_instant_is_valid (instant) && instant <= position->instant;
+}
+
+static gboolean
+is_same (const Asked *a, const Asked *b, gint64 frame)
+{
+  gboolean timed = a->instant != GST_DATAHUB_NO_INSTANT;
+  if (timed != (b->instant != GST_DATAHUB_NO_INSTANT))
+    return FALSE;
+  return timed ? ABS (a->instant - b->instant) <= frame
+               : ABS (a->when - b->when) <= frame;
+}
+
+static void
+forget_passed (GstDatahubUplink *uplink, gint64 now,
+    const GstDatahubWriterPosition *position)
+{
+  for (guint i = uplink->asked->len; i > 0; i--) {
+    const Asked *asked = &g_array_index (uplink->asked, Asked, i - 1);
+    gboolean past = asked->instant == GST_DATAHUB_NO_INSTANT
+        || is_passed (asked->instant, position);
+    if (past && now - asked->when > REMEMBERED_NS)
+      g_array_remove_index (uplink->asked, i - 1);
+  }
+  if (uplink->asked->len >= ASKED_MAX)
+    g_array_remove_index (uplink->asked, 0);
+}
+
+/* Whether the request was made already; it is made again where all headers are
+ * wanted for the first time. */
+static gboolean
+was_asked (GstDatahubUplink *uplink, const Asked *wanted, gint64 frame)
+{
+  for (guint i = 0; i < uplink->asked->len; i++) {
+    Asked *asked = &g_array_index (uplink->asked, Asked, i);
+    gboolean more = wanted->all_headers && !asked->all_headers;
+    if (!is_same (asked, wanted, frame))
+      continue;
+    asked->all_headers |= wanted->all_headers;
+    return !more;
+  }
+  g_array_append_val (uplink->asked, *wanted);
+  return FALSE;
+}
+
+static void
+ask_key_unit (GstDatahubUplink *uplink, GstDatahubUpstream *upstream)
+{
+  GstDatahubWriterPosition position =
+      gst_datahub_writer_get_position (uplink->writer);
+  Asked wanted = { upstream->instant, gst_datahub_monotonic_now (),
+    upstream->all_headers };
+  forget_passed (uplink, wanted.when, &position);
+  if (was_asked (uplink, &wanted, frame_of (&position))) {
+    count (uplink, &uplink->stats.merged);
+    return;
+  }
+  if (is_passed (upstream->instant, &position))
+    upstream->instant = GST_DATAHUB_NO_INSTANT;
+  push (uplink, upstream);
+}
+
+/* Of those that came together, whichever was first has the headers of all. */
+static void
+ask_key_units (GstDatahubUplink *uplink, GArray *wanted)
+{
+  GstDatahubWriterPosition position =
+      gst_datahub_writer_get_position (uplink->writer);
+  gint64 frame = frame_of (&position);
+  for (guint i = 0; i < wanted->len; i++) {
+    GstDatahubUpstream *one = &g_array_index (wanted, GstDatahubUpstream, i);
+    Asked asked = { .instant = one->instant };
+    for (guint k = i + 1; k < wanted->len; k++) {
+      const GstDatahubUpstream *other =
+          &g_array_index (wanted, GstDatahubUpstream, k);
+      Asked again = { .instant = other->instant };
+      if (is_same (&asked, &again, frame))
+        one->all_headers |= other->all_headers;
+    }
+    ask_key_unit (uplink, one);
+  }
+}
+
+/* ---- QoS ---- */
+
+static Late *
+find_late (GstDatahubUplink *uplink, guint64 consumer)
+{
+  for (guint i = 0; i < uplink->late->len; i++)
+    if (g_array_index (uplink->late, Late, i).consumer == consumer)
+      return &g_array_index (uplink->late, Late, i);
+  return NULL;
+}
+
+static void
+note_qos (GstDatahubUplink *uplink, guint64 consumer,
+    const GstDatahubUpstream *qos)
+{
+  Late late = { consumer, gst_datahub_monotonic_now (), *qos };
+  Late *before = find_late (uplink, consumer);
+  if (qos->qos_type == GST_QOS_TYPE_OVERFLOW)
+    late.when = 0; /* it is in time */
+  if (before)
+    *before = late;
+  else
+    g_array_append_val (uplink->late, late);
+}
+
+static void
+forget_gone (GstDatahubUplink *uplink, const DatahubConsumerInfo *infos,
+    guint n)
+{
+  for (guint i = uplink->late->len; i > 0; i--) {
+    guint64 id = g_array_index (uplink->late, Late, i - 1).consumer;
+    guint k = 0;
+    while (k < n && infos[k].id != id)
+      k++;
+    if (k == n)
+      g_array_remove_index_fast (uplink->late, i - 1);
+  }
+}
+
+static void
+merge_qos (GstDatahubUpstream *all, const GstDatahubUpstream *one)
+{
+  all->proportion = MIN (all->proportion, one->proportion);
+  all->diff = MIN (all->diff, one->diff);
+  if (one->qos_type == GST_QOS_TYPE_UNDERFLOW)
+    all->qos_type = GST_QOS_TYPE_UNDERFLOW;
+  if (one->instant != GST_DATAHUB_NO_INSTANT)
+    all->instant = all->instant == GST_DATAHUB_NO_INSTANT
+        ? one->instant
+        : MIN (all->instant, one->instant);
+}
+
+/* Returns: whether all consumers are late, and by how much at least */
+static gboolean
+are_all_late (GstDatahubUplink *uplink, const DatahubConsumerInfo *infos,
+    guint n, GstDatahubUpstream *all)
+{
+  gint64 now = gst_datahub_monotonic_now ();
+  gboolean any = FALSE;
+  for (guint i = 0; i < n; i++) {
+    const Late *late = find_late (uplink, infos[i].id);
+    if (infos[i].state != DATAHUB_CONSUMER_ACTIVE || !infos[i].alive)
+      continue;
+    if (infos[i].reliable || !late || now - late->when > LATE_NS)
+      return FALSE;
+    if (any)
+      merge_qos (all, &late->qos);
+    else
+      *all = late->qos;
+    any = TRUE;
+  }
+  return any;
+}
+
+/* ---- all ---- */
+
+/* Takes what @upstream owns. */
+static void
+take_upstream (GstDatahubUplink *uplink, guint64 consumer,
+    GstDatahubUpstream *upstream, GArray *key_units, gboolean *late)
+{
+  GstDatahubEvents wanted =
+      gst_datahub_sink_settings_read (uplink->element, uplink->settings).events;
+  if (!(wanted & gst_datahub_upstream_type (upstream))) {
+    count (uplink, &uplink->stats.refused);
+  } else if (upstream->kind == GST_DATAHUB_UPSTREAM_KEY_UNIT) {
+    g_array_append_val (key_units, *upstream);
+  } else if (upstream->kind == GST_DATAHUB_UPSTREAM_QOS) {
+    note_qos (uplink, consumer, upstream);
+    *late = TRUE;
+  } else {
+    push (uplink, upstream);
+  }
+  gst_datahub_upstream_clear (upstream);
+}
+
+/**
+ * gst_datahub_uplink_take:
+ * @uplink: a started one
+ * @infos: (array length=n): the consumers
+ * @n: how many
+ *
+ * Takes the events of all consumers. Events go upstream in this thread, without a
+ * lock.
+ *
+ * Returns: whether there may be more
+ */
+gboolean
+gst_datahub_uplink_take (GstDatahubUplink *uplink,
+    const DatahubConsumerInfo *infos, guint n)
+{
+  DatahubProducer *producer = gst_datahub_writer_get_producer (uplink->writer);
+  g_autoptr (GArray) key_units =
+      g_array_new (FALSE, FALSE, sizeof (GstDatahubUpstream));
+  GstDatahubUpstream upstream;
+  gboolean late = FALSE;
+  guint taken;
+  for (taken = 0; taken < EVENTS_MAX; taken++) {
+    guint8 bytes[DATAHUB_UPSTREAM_EVENT_MAX];
+    guint64 consumer = 0, size = sizeof bytes;
+    DatahubResult result = datahub_producer_take_event (producer, &consumer,
+        bytes, &size, NULL);
+    if (result != DATAHUB_OK && result != DATAHUB_ERROR_CORRUPT)
+      break;
+    if (result == DATAHUB_OK
+        && gst_datahub_upstream_decode (bytes, size, &upstream))
+      take_upstream (uplink, consumer, &upstream, key_units, &late);
+    else
+      count (uplink, &uplink->stats.damaged);
+  }
+  ask_key_units (uplink, key_units);
+  forget_gone (uplink, infos, n);
+  if (late && are_all_late (uplink, infos, n, &upstream))
+    push (uplink, &upstream);
+  return taken == EVENTS_MAX;
+}
