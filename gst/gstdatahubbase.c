@@ -117,6 +117,13 @@ undo_times (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_REMOVE;
 }
 
+/* The next buffer is a first one for the base class. Any thread. */
+void
+gst_datahub_base_resume (GstDatahubBase *base)
+{
+  g_atomic_int_set (&base->synced, FALSE);
+}
+
 /**
  * gst_datahub_base_keep_times:
  * @base: one that was started
@@ -128,8 +135,9 @@ void
 gst_datahub_base_keep_times (GstDatahubBase *base, GstBuffer *buffer)
 {
   gboolean invented = !GST_BUFFER_PTS_IS_VALID (buffer)
-      && (GST_BUFFER_DTS_IS_VALID (buffer) || !base->synced);
-  base->synced = TRUE;
+      && (GST_BUFFER_DTS_IS_VALID (buffer)
+          || !g_atomic_int_get (&base->synced));
+  g_atomic_int_set (&base->synced, TRUE);
   remove_probe (base, &base->times_probe); /* of a buffer that was not pushed */
   if (!invented)
     return;

@@ -14,7 +14,7 @@ typedef struct
   GstEvent *segment; /* owned; the last one that was pushed */
   gulong segment_probe; /* until the base class has pushed its own */
   gboolean restored; /* `segment` is the pad's again */
-  gboolean synced; /* the base class has seen a buffer */
+  gint synced; /* atomic: the base class has seen a buffer since it played */
   gulong times_probe; /* for the next buffer */
   GstClockTime pts, dts; /* of that buffer */
 } GstDatahubBase;
@@ -23,6 +23,7 @@ void gst_datahub_base_start (GstDatahubBase *base, GstBaseSrc *src);
 void gst_datahub_base_stop (GstDatahubBase *base);
 void gst_datahub_base_push_segment (GstDatahubBase *base,
     const GstSegment *segment);
+void gst_datahub_base_resume (GstDatahubBase *base);
 void gst_datahub_base_keep_times (GstDatahubBase *base, GstBuffer *buffer);
 
 G_END_DECLS

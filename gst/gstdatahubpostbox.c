@@ -70,8 +70,8 @@ post (GstDatahubPostbox *postbox, GBytes *bytes, gboolean patient)
   DatahubResult result;
   lock (postbox);
   result = post_locked (postbox, bytes);
-  for (guint i = 0; i < LOOKS && result == DATAHUB_ERROR_FULL && patient
-       && !postbox->stuck;
+  for (guint i = 0;
+       i < LOOKS && result == DATAHUB_ERROR_FULL && patient && !postbox->stuck;
        i++) {
     unlock (postbox);
     g_usleep (LOOK_US);
@@ -170,6 +170,22 @@ send_upstream (GstDatahubPostbox *postbox, const GstDatahubUpstream *upstream)
   }
 }
 
+/* Whether send() is for an upstream event. */
+gboolean
+gst_datahub_postbox_carries (GstEvent *event)
+{
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_QOS:
+    case GST_EVENT_NAVIGATION:
+    case GST_EVENT_CUSTOM_UPSTREAM:
+    case GST_EVENT_CUSTOM_BOTH:
+    case GST_EVENT_CUSTOM_BOTH_OOB:
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
 /**
  * gst_datahub_postbox_send:
  * @postbox: a postbox
@@ -191,8 +207,8 @@ gst_datahub_postbox_send (GstDatahubPostbox *postbox, GstEvent *event)
   sent = gst_datahub_upstream_from_event (event, distance, &upstream)
       && send_upstream (postbox, &upstream);
   if (!sent)
-    GST_DEBUG_OBJECT (postbox->attachment->element,
-        "refused %" GST_PTR_FORMAT, event);
+    GST_DEBUG_OBJECT (postbox->attachment->element, "refused %" GST_PTR_FORMAT,
+        event);
   lock (postbox);
   *(sent ? &postbox->stats.sent : &postbox->stats.refused) += 1;
   unlock (postbox);

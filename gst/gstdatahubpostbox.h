@@ -21,7 +21,7 @@ typedef struct
   gint64 distance; /* from running times to instants; NO_INSTANT: not known */
   GQueue kept; /* of GBytes: key units that found the mailbox full */
   gboolean stuck; /* the producer did not empty the mailbox in time */
-  gboolean told_late; /* the producer was told that this consumer is late */
+  gboolean told_late; /* the last report to the producer: late */
   GstDatahubPostboxStats stats;
 
   gint n_kept; /* atomic: of `kept` */
@@ -31,6 +31,7 @@ void gst_datahub_postbox_init (GstDatahubPostbox *postbox,
     GstDatahubAttachment *attachment);
 void gst_datahub_postbox_start (GstDatahubPostbox *postbox);
 void gst_datahub_postbox_clear (GstDatahubPostbox *postbox);
+gboolean gst_datahub_postbox_carries (GstEvent *event);
 gboolean gst_datahub_postbox_send (GstDatahubPostbox *postbox, GstEvent *event);
 void gst_datahub_postbox_retry (GstDatahubPostbox *postbox);
 

@@ -368,6 +368,8 @@ gst_datahub_src_change_state (GstElement *element, GstStateChange change)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (element);
   GstStateChangeReturn result;
+  if (change == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    gst_datahub_base_resume (&self->feed.base);
   switch (change) {
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       return prepare (self, change);
@@ -417,21 +419,14 @@ static gboolean
 gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_RECONFIGURE:
-      gst_datahub_video_layout_reset (&self->feed.layout);
-      return gst_datahub_attachment_request (&self->attachment,
-          DATAHUB_REQUEST_RECONFIGURE);
-    case GST_EVENT_QOS:
-    case GST_EVENT_NAVIGATION:
-    case GST_EVENT_CUSTOM_UPSTREAM:
-    case GST_EVENT_CUSTOM_BOTH:
-    case GST_EVENT_CUSTOM_BOTH_OOB:
-      return gst_datahub_postbox_send (&self->postbox, event);
-    default:
-      return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
-          ->event (src, event);
-  }
+  if (gst_datahub_postbox_carries (event))
+    return gst_datahub_postbox_send (&self->postbox, event);
+  if (GST_EVENT_TYPE (event) != GST_EVENT_RECONFIGURE)
+    return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
+        ->event (src, event);
+  gst_datahub_video_layout_reset (&self->feed.layout);
+  return gst_datahub_attachment_request (&self->attachment,
+      DATAHUB_REQUEST_RECONFIGURE);
 }
 
 /* ---- the object ---- */

@@ -317,8 +317,8 @@ gst_datahub_uplink_take (GstDatahubUplink *uplink,
   for (taken = 0; taken < EVENTS_MAX; taken++) {
     guint8 bytes[DATAHUB_UPSTREAM_EVENT_MAX];
     guint64 consumer = 0, size = sizeof bytes;
-    DatahubResult result = datahub_producer_take_event (producer, &consumer,
-        bytes, &size, NULL);
+    DatahubResult result =
+        datahub_producer_take_event (producer, &consumer, bytes, &size, NULL);
     if (result != DATAHUB_OK && result != DATAHUB_ERROR_CORRUPT)
       break;
     if (result == DATAHUB_OK

@@ -178,6 +178,21 @@ gst_datahub_upstream_type (const GstDatahubUpstream *upstream)
 
 /* ---- bytes ---- */
 
+/* Returns: (transfer full) (nullable): a text with all that is in @structure; what
+ * has no text, as a pointer, is lost in the writing. */
+static gchar *
+to_text (const GstStructure *structure)
+{
+  g_autofree gchar *text =
+      gst_structure_serialize (structure, GST_SERIALIZE_FLAG_NONE);
+  g_autoptr (GstStructure) again = text && strlen (text) < TEXT_MAX
+      ? gst_datahub_format_decode_structure (text, strlen (text) + 1)
+      : NULL;
+  return again && gst_structure_is_equal (again, structure)
+      ? g_steal_pointer (&text)
+      : NULL;
+}
+
 /**
  * gst_datahub_upstream_encode:
  * @upstream: what is to cross
@@ -189,10 +204,9 @@ GBytes *
 gst_datahub_upstream_encode (const GstDatahubUpstream *upstream)
 {
   GByteArray *bytes;
-  g_autofree gchar *text = upstream->structure
-      ? gst_structure_serialize (upstream->structure, GST_SERIALIZE_FLAG_NONE)
-      : NULL;
-  if (upstream->structure && (!text || strlen (text) >= TEXT_MAX))
+  g_autofree gchar *text =
+      upstream->structure ? to_text (upstream->structure) : NULL;
+  if (upstream->structure && !text)
     return NULL;
   bytes = g_byte_array_new ();
   gst_datahub_put_u32 (bytes, upstream->kind);
@@ -260,8 +274,8 @@ decode_qos (GstDatahubBytes *in, GstDatahubUpstream *upstream)
 static gboolean
 decode_text (GstDatahubBytes *in, GstDatahubUpstream *upstream)
 {
-  upstream->structure = gst_datahub_format_decode_structure (in->data,
-      in->size);
+  upstream->structure =
+      gst_datahub_format_decode_structure (in->data, in->size);
   return upstream->structure
       && is_named_for (upstream->structure, upstream->kind);
 }

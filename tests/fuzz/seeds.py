@@ -118,6 +118,23 @@ def meta_seeds():
                  size + video(form, 16, 8, [(0, 256)]))
 
 
+def upstream_seeds():
+    none = -2**63
+    seed("upstream", "key-unit", struct.pack("<IIqI", 1, 7, 10**15, 1))
+    seed("upstream", "key-unit-now", struct.pack("<IIqI", 1, 0, none, 0))
+    for name, proportion, diff in (("late", 1.5, 5), ("early", 0.5, -2**62),
+                                   ("nan", float("nan"), 0)):
+        seed("upstream", f"qos-{name}",
+             struct.pack("<IIqdq", 2, 1, 10**15, proportion, diff))
+    navigation = (b"application/x-gst-navigation, event=(string)mouse-move, "
+                  b"pointer_x=(double)3;")
+    for kind, body in ((3, navigation), (4, b"mine, x=(int)5;"),
+                       (5, b"mine, a=(int){ 1, 2 }, b=[ 1, 5 ];"),
+                       (6, b"mine, n=(GstStructure)[c, d=(int)9];")):
+        seed("upstream", f"text-{kind}",
+             struct.pack("<I", kind) + body + b"\0")
+
+
 def message_seeds():
     for name, body in (
             ("hello", b'{"v":1,"type":"hello","name":"cam0"}'),
@@ -138,4 +155,5 @@ image_seeds("adopt", N_WINDOWS, 0)
 seed("adopt", "empty", b"")  # a sound block must be adopted
 format_seeds()
 meta_seeds()
+upstream_seeds()
 message_seeds()
