@@ -369,7 +369,10 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
       block.slots, "free-slots", G_TYPE_UINT, block.free_slots, "ring-size",
       G_TYPE_UINT, block.ring_size, "adopted", G_TYPE_BOOLEAN, block.adopted,
       "incarnation", G_TYPE_UINT64, block.incarnation, "page-size",
-      G_TYPE_UINT64, block.page_size, "events-pushed", G_TYPE_UINT64, uplink.pushed, "events-merged", G_TYPE_UINT64, uplink.merged, "events-refused", G_TYPE_UINT64, uplink.refused, "events-damaged", G_TYPE_UINT64, uplink.damaged, NULL);
+      G_TYPE_UINT64, block.page_size, "events-pushed", G_TYPE_UINT64,
+      uplink.pushed, "events-merged", G_TYPE_UINT64, uplink.merged,
+      "events-refused", G_TYPE_UINT64, uplink.refused, "events-damaged",
+      G_TYPE_UINT64, uplink.damaged, NULL);
 }
 
 /* Interrupts the waits of all users of the block, or allows them again. Any

@@ -430,3 +430,42 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
       return finish (reader, GST_FLOW_ERROR, &error, "reading");
   }
 }
+
+/**
+ * gst_datahub_reader_post_lost:
+ * @reader: a reader that has lost buffers
+ * @buffer: the one behind them
+ *
+ * Posts a message about them.
+ */
+void
+gst_datahub_reader_post_lost (GstDatahubReader *reader, GstBuffer *buffer)
+{
+  GstDatahubAttachment *attachment = reader->attachment;
+  GstElement *element = attachment->element;
+  GstBaseSrc *base = reader->feed->src;
+  GstClockTime pts = GST_BUFFER_PTS (buffer);
+  const GstSegment *segment = &reader->feed->timeline.out;
+  gboolean timed =
+      segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts);
+  DatahubConsumerStats stats;
+  GstDatahubAttachmentCounters counters;
+  GstMessage *message;
+  datahub_consumer_get_stats (attachment->consumer, &stats);
+  g_mutex_lock (&attachment->interrupt->lock);
+  counters = attachment->counters;
+  g_mutex_unlock (&attachment->interrupt->lock);
+  GST_INFO_OBJECT (element, "%" G_GUINT64_FORMAT " buffers were lost",
+      reader->lost);
+  reader->lost = 0;
+  message = gst_message_new_qos (GST_OBJECT_CAST (element),
+      gst_base_src_is_live (base),
+      timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
+            : GST_CLOCK_TIME_NONE,
+      timed ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts)
+            : GST_CLOCK_TIME_NONE,
+      pts, GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
+      counters.received + stats.received, counters.lost + stats.lost);
+  gst_element_post_message (element, message);
+}

@@ -29,6 +29,7 @@ void gst_datahub_reader_init (GstDatahubReader *reader,
 void gst_datahub_reader_clear (GstDatahubReader *reader);
 GstFlowReturn gst_datahub_reader_read (GstDatahubReader *reader,
     DatahubView *view, GstBuffer **buffer);
+void gst_datahub_reader_post_lost (GstDatahubReader *reader, GstBuffer *buffer);
 
 G_END_DECLS
 

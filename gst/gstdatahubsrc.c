@@ -97,36 +97,6 @@ get_settings (GstDatahubSrc *self)
 
 /* ---- buffers ---- */
 
-static void
-post_lost (GstDatahubSrc *self, GstBuffer *buffer)
-{
-  GstBaseSrc *base = GST_BASE_SRC (self);
-  GstClockTime pts = GST_BUFFER_PTS (buffer);
-  const GstSegment *segment = &self->feed.timeline.out;
-  gboolean timed =
-      segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts);
-  DatahubConsumerStats stats;
-  GstDatahubAttachmentCounters counters;
-  GstMessage *message;
-  datahub_consumer_get_stats (self->attachment.consumer, &stats);
-  g_mutex_lock (&self->interrupt.lock);
-  counters = self->attachment.counters;
-  g_mutex_unlock (&self->interrupt.lock);
-  GST_INFO_OBJECT (self, "%" G_GUINT64_FORMAT " buffers were lost",
-      self->reader.lost);
-  self->reader.lost = 0;
-  message =
-      gst_message_new_qos (GST_OBJECT_CAST (self), gst_base_src_is_live (base),
-          timed ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts)
-                : GST_CLOCK_TIME_NONE,
-          timed ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts)
-                : GST_CLOCK_TIME_NONE,
-          pts, GST_BUFFER_DURATION (buffer));
-  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
-      counters.received + stats.received, counters.lost + stats.lost);
-  gst_element_post_message (GST_ELEMENT_CAST (self), message);
-}
-
 /* Returns: how old the buffer was when it was committed; negative: not known */
 static gint64
 age_at_commit (const DatahubView *view)
@@ -196,7 +166,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   if (gst_datahub_feed_has_held (&self->feed))
     gst_datahub_feed_push_held (&self->feed);
   if (self->reader.lost)
-    post_lost (self, buffer);
+    gst_datahub_reader_post_lost (&self->reader, buffer);
   if (meter_latency (self, view))
     publish_latency (self, view);
   if (g_atomic_int_get (&self->postbox.n_kept))

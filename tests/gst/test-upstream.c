@@ -306,8 +306,7 @@ GST_START_TEST (bytes_that_make_no_sense_are_counted)
   for (guint i = 0; i < G_N_ELEMENTS (junk); i++)
     UNTIL (datahub_consumer_post_event (consumer, junk[i], sizeof junk[i], NULL)
         == DATAHUB_OK);
-  UNTIL (element_stat (sink->element, "events-damaged")
-      == G_N_ELEMENTS (junk));
+  UNTIL (element_stat (sink->element, "events-damaged") == G_N_ELEMENTS (junk));
   mark (src, sink, "end");
   datahub_consumer_close (consumer);
   end (sink, src, NULL);
