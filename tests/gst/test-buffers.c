@@ -345,6 +345,91 @@ GST_START_TEST (a_crop_within_the_size_of_the_caps_stays)
 }
 GST_END_TEST;
 
+static GstBuffer *
+overlay_pixels (void)
+{
+  GstBuffer *pixels = bytes_buffer (2 * 2 * 4, 9);
+  gst_buffer_add_video_meta (pixels, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, 2, 2);
+  return pixels;
+}
+
+/* As regions do: its place is relative to the picture. */
+GST_START_TEST (an_overlay_moves_with_the_crop)
+{
+  GstBuffer *picture = cropped_picture (), *out;
+  g_autoptr (GstBuffer) pixels = overlay_pixels ();
+  g_autoptr (GstVideoOverlayRectangle) rectangle =
+      gst_video_overlay_rectangle_new_raw (pixels, 10, 7, 2, 2,
+          GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE);
+  g_autoptr (GstVideoOverlayComposition) overlay =
+      gst_video_overlay_composition_new (rectangle);
+  GstVideoOverlayCompositionMeta *meta;
+  const guint cut_x = gst_buffer_get_video_crop_meta (picture)->x;
+  const guint cut_y = gst_buffer_get_video_crop_meta (picture)->y;
+  gint x, y;
+  guint width, height;
+  gst_buffer_add_video_overlay_composition_meta (picture, overlay);
+  out = send_picture (picture, NULL, 0);
+  meta = gst_buffer_get_video_overlay_composition_meta (out);
+  fail_unless (meta != NULL);
+  gst_video_overlay_rectangle_get_render_rectangle (
+      gst_video_overlay_composition_get_rectangle (meta->overlay, 0), &x, &y,
+      &width, &height);
+  fail_unless_equals_int (x, 10 - (gint) cut_x);
+  fail_unless_equals_int (y, 7 - (gint) cut_y);
+  fail_unless_equals_int (width, 2);
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+/* The rows come in the usual order, and no layout of the old memory stays. */
+GST_START_TEST (a_picture_from_the_last_row_to_the_first_is_turned)
+{
+  gsize offset[4] = { 15 * 16 };
+  gint stride[4] = { -16 };
+  GstBuffer *picture = bytes_buffer (16 * 16, 5), *out;
+  for (guint row = 0; row < 16; row++)
+    gst_buffer_memset (picture, row * 16, (guint8) (15 - row), 16);
+  gst_buffer_add_video_meta_full (picture, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 16, 16, 1, offset, stride);
+  gst_buffer_add_video_meta_full (picture, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_GRAY8, 16, 16, 1, offset, stride)
+      ->id = 1;
+  out = send_picture (picture, NULL, 0);
+  fail_unless (gst_buffer_get_video_meta (out) == NULL);
+  for (guint row = 0; row < 16; row++) {
+    guint8 byte = 99;
+    gst_buffer_extract (out, row * 16 + 15, &byte, 1);
+    fail_unless_equals_int (byte, row);
+  }
+  gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+/* An element would read outside of the picture. */
+GST_START_TEST (a_crop_outside_of_the_caps_is_refused_and_counted)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (16, 16));
+  for (guint i = 0; i < 2; i++) {
+    GstBuffer *picture = bytes_buffer (16 * 16, 5);
+    GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta (picture);
+    *crop = (GstVideoCropMeta){ crop->meta, 4, 2, 12 + i, 9 };
+    gst_harness_push (sink, picture);
+  }
+  src = harness_src ("delivery=reliable start-at=oldest");
+  for (guint i = 0; i < 2; i++) {
+    GstBuffer *out = gst_harness_pull (src);
+    fail_unless ((gst_buffer_get_video_crop_meta (out) != NULL) == (i == 0));
+    gst_buffer_unref (out);
+  }
+  fail_unless_equals_uint64 (element_stat (src->element, "metas-refused"), 1);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_picture_that_is_not_of_its_caps_is_left_alone)
 {
   GstBuffer *picture = bytes_buffer (4096, 5), *out;
@@ -377,6 +462,9 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_crop_is_applied_and_the_other_metas_stay);
   tcase_add_test (tc, a_crop_stays_where_it_is_known);
   tcase_add_test (tc, a_crop_within_the_size_of_the_caps_stays);
+  tcase_add_test (tc, an_overlay_moves_with_the_crop);
+  tcase_add_test (tc, a_picture_from_the_last_row_to_the_first_is_turned);
+  tcase_add_test (tc, a_crop_outside_of_the_caps_is_refused_and_counted);
   tcase_add_test (tc, a_picture_that_is_not_of_its_caps_is_left_alone);
 }
 
