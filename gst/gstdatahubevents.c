@@ -195,6 +195,20 @@ other_body (GstEvent *event, const gchar *name, GstDatahubLeftOut *left)
   return NULL;
 }
 
+/* All of them are in each record of tags, so not all can be kept. */
+static void
+keep_sticky (GstEvent *event, GBytes *body, GstDatahubEventState *state,
+    GstDatahubWriter *writer)
+{
+  guint removed = gst_datahub_sticky_put (&state->sticky, event, body);
+  for (guint i = 0; i < removed; i++)
+    gst_datahub_left_out_note (gst_datahub_writer_get_left_out (writer),
+        "An earlier sticky event", 0,
+        "is no longer kept for consumers that join later: there are more than "
+        "%u, or more than %u bytes of them",
+        GST_DATAHUB_STICKY_MAX, GST_DATAHUB_STICKY_BYTES_MAX);
+}
+
 static GstFlowReturn
 write_other (GstEvent *event, GstDatahubEventState *state,
     GstDatahubWriter *writer)
@@ -209,7 +223,7 @@ write_other (GstEvent *event, GstDatahubEventState *state,
     flow =
         gst_datahub_writer_write_optional (writer, DATAHUB_RECORD_EVENT, body);
   } else {
-    gst_datahub_sticky_put (&state->sticky, event, body);
+    keep_sticky (event, body, state, writer);
     flow = write_in_force (state, writer);
   }
   if (flow != GST_FLOW_CUSTOM_SUCCESS)

@@ -10,9 +10,6 @@
 
 #include <string.h>
 
-/* Of all together, where they are several. */
-#define BYTES_MAX (1u << 20)
-
 typedef struct
 {
   GstEventType type;
@@ -74,12 +71,15 @@ total_size (const GstDatahubSticky *sticky)
  *
  * Appends it, and replaces an older one of its kind and name. If there are too
  * many, or they are too big, the oldest are removed.
+ *
+ * Returns: how many were removed
  */
-void
+guint
 gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event, GBytes *body)
 {
   const GstStructure *structure = gst_event_get_structure (event);
   Entry *entry = g_new0 (Entry, 1);
+  guint removed = 0;
   entry->type = GST_EVENT_TYPE (event);
   entry->name = g_strdup (structure ? gst_structure_get_name (structure) : "");
   entry->serial = ++sticky->serial;
@@ -88,8 +88,11 @@ gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event, GBytes *body)
   g_queue_push_tail (&sticky->events, entry);
   while (sticky->events.length > 1
       && (sticky->events.length > GST_DATAHUB_STICKY_MAX
-          || total_size (sticky) > BYTES_MAX))
+          || total_size (sticky) > GST_DATAHUB_STICKY_BYTES_MAX)) {
     entry_free (g_queue_pop_head (&sticky->events));
+    removed++;
+  }
+  return removed;
 }
 
 /**

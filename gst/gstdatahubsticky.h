@@ -15,6 +15,9 @@ G_BEGIN_DECLS
  * fit. */
 #define GST_DATAHUB_STICKY_SIZE_MAX (16u << 20)
 
+/* Of all together, where they are several. */
+#define GST_DATAHUB_STICKY_BYTES_MAX (1u << 20)
+
 /* Of a producer. All zero: nothing. */
 typedef struct
 {
@@ -24,7 +27,7 @@ typedef struct
 
 void gst_datahub_sticky_clear (GstDatahubSticky *sticky);
 void gst_datahub_sticky_forget (GstDatahubSticky *sticky, GstEventType type);
-void gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event,
+guint gst_datahub_sticky_put (GstDatahubSticky *sticky, GstEvent *event,
     GBytes *body);
 GBytes *gst_datahub_sticky_encode (const GstDatahubSticky *sticky,
     GBytes *tags);

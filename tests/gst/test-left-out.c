@@ -331,6 +331,23 @@ GST_START_TEST (events_that_no_reader_takes_are_named_and_left_out)
 }
 GST_END_TEST;
 
+GST_START_TEST (sticky_events_that_are_not_kept_are_counted)
+{
+  static const gchar *const words[] = { "An earlier sticky event", NULL };
+  GstHarness *sink = heard_sink ();
+  push_bytes (sink, 10, 1);
+  for (guint i = 0; i < 66; i++) {
+    g_autofree gchar *name = g_strdup_printf ("event-%u", i);
+    gst_harness_push_event (sink,
+        gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+            gst_structure_new_empty (name)));
+  }
+  fail_unless_equals_int (count_warnings (sink->element, words), 1);
+  fail_unless_equals_uint64 (element_stat (sink->element, "left-out"), 2);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_stream_id_that_is_too_long_becomes_its_checksum)
 {
   static const gchar *const words[] = { "The stream-id (5242880 bytes)", NULL };
@@ -378,6 +395,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, covers_cross_as_far_as_they_fit_together);
   tcase_add_test (tc, brackets_in_lyrics_are_no_structure);
   tcase_add_test (tc, events_that_no_reader_takes_are_named_and_left_out);
+  tcase_add_test (tc, sticky_events_that_are_not_kept_are_counted);
   tcase_add_test (tc, a_stream_id_that_is_too_long_becomes_its_checksum);
   tcase_add_test (tc, caps_that_no_reader_takes_are_an_error_of_the_sink);
   tcase_add_test (tc, each_kind_of_meta_that_stays_is_named_once);
