@@ -134,6 +134,15 @@ shut_gate (DatahubConsumer *consumer, uint64_t *gate, uint64_t *oldest,
       consumer->block.channel);
 }
 
+/* Whether a buffer was committed at @sequence or later. */
+static bool
+has_buffer_from (BlockHeader *header, uint64_t sequence)
+{
+  uint64_t last = load_acquire (&header->last_buffer_seq);
+  return last != DATAHUB_NONE && last >= sequence
+      && last < load_acquire (&header->head);
+}
+
 /* Joins the stream; again: where it was, or further on. */
 DatahubResult
 consumer_join (DatahubConsumer *consumer, DatahubError *error)
@@ -149,6 +158,8 @@ consumer_join (DatahubConsumer *consumer, DatahubError *error)
   consumer_choose_start (consumer, oldest);
   if (consumer->cursor < before)
     consumer->cursor = before;
+  consumer->joined_late =
+      !consumer->gaps_are_losses && has_buffer_from (header, consumer->cursor);
   start_counting (consumer);
   if (consumer->reliable)
     swap_u64_seq (&row->gate, GATE_WORD (consumer->incarnation, gate),

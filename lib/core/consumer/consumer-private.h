@@ -76,6 +76,8 @@ struct _DatahubConsumer
   uint64_t cursor;
   uint64_t join_head; /* tombstones below it are older than the join */
   bool gaps_are_losses; /* those, too, after joining again */
+  bool
+      joined_late; /* there were buffers to begin with, and none was read yet */
   uint64_t next_ordinal; /* DATAHUB_NONE: a gap is not a loss */
   uint64_t seen_incarnation; /* of the previous record; NONE: no record yet */
   uint64_t mourned; /* incarnation that was reported as dead, if `mourns` */

@@ -114,6 +114,8 @@ resync (DatahubConsumer *consumer)
   }
   consumer->cursor = to > s ? to : s + 1;
   consumer->discont = true;
+  if (consumer->joined_late)
+    consumer->next_ordinal = DATAHUB_NONE; /* it joins here: nothing is lost */
   store_relaxed (&consumer->row->cursor, consumer->cursor);
   STEP (RESYNCED);
 }
@@ -255,6 +257,7 @@ static void
 account (DatahubConsumer *consumer, DatahubView *view)
 {
   note_gap (consumer, view);
+  consumer->joined_late &= view->type != DATAHUB_RECORD_BUFFER;
   view->lost = consumer->pending_lost;
   view->expired = consumer->pending_expired;
   consumer->pending_lost = consumer->pending_expired = 0;
@@ -500,7 +503,8 @@ enter (DatahubConsumer *consumer, DatahubError *error)
  *
  * Delivers the next record in order. A live consumer that was lapped continues
  * with the newest record, and `lost` is the exact number of buffers that it
- * missed. A reliable consumer misses nothing unless it is evicted. Buffers
+ * missed. If that happens before the first buffer of a stream that it joined, it
+ * joins there, and nothing is lost. A reliable consumer misses nothing unless it is evicted. Buffers
  * older than the largest age are passed over and counted in `expired`. End the
  * lease with datahub_consumer_end_read(). One thread reads; a second one is
  * %DATAHUB_ERROR_BUSY.

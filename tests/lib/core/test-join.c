@@ -220,6 +220,38 @@ reliable_joins_a_running_producer (void)
   datahub_producer_close (producer);
 }
 
+static uint64_t
+lost_after (DatahubConsumer *consumer, DatahubProducer *producer, uint64_t seed)
+{
+  commit_buffers (producer, seed, 150);
+  DatahubView view = read_record (consumer);
+  uint64_t lost = view.lost;
+  CHECK (view.discont);
+  CHECK_INT (view.offset, >, seed);
+  CHECK_INT (consumer_stats (consumer).lost, ==, lost);
+  datahub_consumer_end_read (consumer, &view);
+  return lost;
+}
+
+/* The ring was overwritten before the first read. A consumer that was there before
+ * the first buffer has lost buffers; one that joins a stream joins it later. */
+static void
+lapped_before_it_reads (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *early = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  commit_buffers (producer, 0, 5);
+  DatahubConsumer *late = consumer_new ("cam0", false, DATAHUB_START_KEYFRAME);
+  CHECK_INT (lost_after (late, producer, 5), ==, 0);
+  CHECK_INT (lost_after (early, producer, 155), >, 250);
+  DatahubView view = read_record (late);
+  CHECK_INT (view.lost, ==, view.offset - 155);
+  datahub_consumer_end_read (late, &view);
+  datahub_consumer_close (early);
+  datahub_consumer_close (late);
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "latest starts at the newest buffer", latest },
   { "latest of an empty block starts at the next buffer", latest_of_none },
@@ -227,6 +259,8 @@ static const CheckTest tests[] = {
   { "keyframe starts at the newest key frame", keyframe },
   { "keyframe is latest when every buffer is one", keyframe_without_deltas },
   { "keyframe gets the next one when the ring holds none", keyframe_gone },
+  { "a consumer that is lapped before its first read joins later",
+      lapped_before_it_reads },
   { "an event before the first key frame makes nothing a loss",
       events_before_the_keyframe },
   { "a request for a key frame reaches the producer once", keyframe_request },
