@@ -468,3 +468,32 @@ gst_datahub_attachment_apply_max_age (GstDatahubAttachment *attachment)
     datahub_consumer_set_max_age (attachment->consumer, max_age);
   g_mutex_unlock (&attachment->interrupt->lock);
 }
+
+/* Returns: (transfer full): the counters of all consumers so far. Any thread. */
+GstStructure *
+gst_datahub_attachment_get_stats (GstDatahubAttachment *attachment)
+{
+  GstDatahubInterrupt *interrupt = attachment->interrupt;
+  DatahubConsumerStats now = { 0 };
+  GstDatahubAttachmentCounters counters;
+  guint64 notifications;
+  g_mutex_lock (&interrupt->lock);
+  if (attachment->consumer)
+    datahub_consumer_get_stats (attachment->consumer, &now);
+  counters = attachment->counters;
+  notifications = interrupt->notifier
+      ? gst_datahub_notifier_count (interrupt->notifier)
+      : 0;
+  g_mutex_unlock (&interrupt->lock);
+  return gst_structure_new ("application/x-datahub-src-stats", "received",
+      G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
+      counters.lost + now.lost, "damaged", G_TYPE_UINT64,
+      counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
+      counters.expired + now.expired, "quota", G_TYPE_UINT, now.quota, "pinned",
+      G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag",
+      G_TYPE_UINT64, now.head - MIN (now.cursor, now.head), "bytes-mapped",
+      G_TYPE_UINT64, now.bytes_mapped, "producers", G_TYPE_UINT64,
+      counters.producers, "attachments", G_TYPE_UINT64, counters.attachments,
+      "rejoins", G_TYPE_UINT64, counters.rejoins, "notifications",
+      G_TYPE_UINT64, notifications, NULL);
+}

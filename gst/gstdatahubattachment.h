@@ -73,6 +73,8 @@ GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result);
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
 
+GstStructure *gst_datahub_attachment_get_stats (GstDatahubAttachment
+        *attachment);
 gboolean gst_datahub_attachment_request (GstDatahubAttachment *attachment,
     guint32 what);
 void gst_datahub_attachment_apply_max_age (GstDatahubAttachment *attachment);

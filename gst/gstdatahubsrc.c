@@ -34,6 +34,7 @@
 #include "gstdatahublatency.h"
 #include "gstdatahubpostbox.h"
 #include "gstdatahubreader.h"
+#include "gstdatahubsrccaps.h"
 #include "gstdatahuburi.h"
 
 #include <gst/video/video.h>
@@ -356,6 +357,34 @@ gst_datahub_src_change_state (GstElement *element, GstStateChange change)
   }
 }
 
+static GstCaps *
+gst_datahub_src_get_caps (GstBaseSrc *src, GstCaps *filter)
+{
+  return gst_datahub_src_caps_get (GST_BASE_SRC_PAD (src), filter);
+}
+
+/* The caps are the producer's. */
+static gboolean
+gst_datahub_src_negotiate (GstBaseSrc *src)
+{
+  return TRUE;
+}
+
+/* The base class reports that a buffer was not negotiated without a reason. */
+static gboolean
+gst_datahub_src_post_message (GstElement *element, GstMessage *message)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (element);
+  g_autoptr (GstCaps) caps = NULL;
+  if (!gst_datahub_src_caps_is_refusal (element, message))
+    return GST_ELEMENT_CLASS (gst_datahub_src_parent_class)
+        ->post_message (element, message);
+  gst_message_unref (message);
+  caps = gst_pad_get_current_caps (pad);
+  gst_datahub_src_caps_post_refused (element, pad, caps);
+  return TRUE;
+}
+
 static gboolean
 gst_datahub_src_is_seekable (GstBaseSrc *src)
 {
@@ -404,38 +433,21 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
 static GstStructure *
 get_stats (GstDatahubSrc *self)
 {
-  DatahubConsumerStats now = { 0 };
-  GstDatahubAttachmentCounters counters;
+  GstStructure *stats = gst_datahub_attachment_get_stats (&self->attachment);
   GstDatahubLeaseStats reader;
   GstDatahubPostboxStats events;
   GstClockTime latency;
-  guint64 notifications;
   g_mutex_lock (&self->interrupt.lock);
-  if (self->attachment.consumer)
-    datahub_consumer_get_stats (self->attachment.consumer, &now);
-  counters = self->attachment.counters;
   reader = self->stats;
   events = self->postbox.stats;
   latency = self->latency.min;
-  notifications = self->interrupt.notifier
-      ? gst_datahub_notifier_count (self->interrupt.notifier)
-      : 0;
   g_mutex_unlock (&self->interrupt.lock);
-  return gst_structure_new ("application/x-datahub-src-stats", "received",
-      G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
-      counters.lost + now.lost, "damaged", G_TYPE_UINT64,
-      counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
-      counters.expired + now.expired, "zero-copy", G_TYPE_UINT64,
-      reader.zero_copy, "copied", G_TYPE_UINT64, reader.copied, "metas-refused",
-      G_TYPE_UINT64, reader.metas_refused, "quota", G_TYPE_UINT, now.quota,
-      "pinned", G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits,
-      "lag", G_TYPE_UINT64, now.head - MIN (now.cursor, now.head),
-      "bytes-mapped", G_TYPE_UINT64, now.bytes_mapped, "producers",
-      G_TYPE_UINT64, counters.producers, "attachments", G_TYPE_UINT64,
-      counters.attachments, "rejoins", G_TYPE_UINT64, counters.rejoins,
-      "notifications", G_TYPE_UINT64, notifications, "latency", G_TYPE_UINT64,
-      latency, "events-sent", G_TYPE_UINT64, events.sent, "events-refused",
-      G_TYPE_UINT64, events.refused, NULL);
+  gst_structure_set (stats, "zero-copy", G_TYPE_UINT64, reader.zero_copy,
+      "copied", G_TYPE_UINT64, reader.copied, "metas-refused", G_TYPE_UINT64,
+      reader.metas_refused, "latency", G_TYPE_UINT64, latency, "events-sent",
+      G_TYPE_UINT64, events.sent, "events-refused", G_TYPE_UINT64,
+      events.refused, NULL);
+  return stats;
 }
 
 /* What a running element uses from now on. */
@@ -525,6 +537,7 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   gst_datahub_src_settings_install_properties (object_class);
 
   element_class->change_state = gst_datahub_src_change_state;
+  element_class->post_message = gst_datahub_src_post_message;
   element_class->set_context = gst_datahub_src_set_context;
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "DataHub source",
@@ -537,6 +550,8 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   src_class->unlock = gst_datahub_src_unlock;
   src_class->unlock_stop = gst_datahub_src_unlock_stop;
   src_class->get_times = gst_datahub_src_get_times;
+  src_class->get_caps = gst_datahub_src_get_caps;
+  src_class->negotiate = gst_datahub_src_negotiate;
   src_class->is_seekable = gst_datahub_src_is_seekable;
   src_class->query = gst_datahub_src_query;
   src_class->event = gst_datahub_src_event;
