@@ -71,6 +71,9 @@ tell_page_size (GstDatahubPublication *publication,
       gst_datahub_writer_get_producer (publication->writer), &stats);
   if (stats.page_size >= wanted)
     return;
+  datahub_producer_note_error (gst_datahub_writer_get_producer (publication
+                                                                    ->writer),
+      DATAHUB_ERROR_NO_SPACE, "There are no huge pages of the wanted size.");
   GST_ELEMENT_WARNING (publication->element, RESOURCE, SETTINGS,
       ("There are no huge pages of %" G_GUINT64_FORMAT
        " KiB for this block; it uses pages of %" G_GUINT64_FORMAT " KiB. %s",

@@ -124,6 +124,8 @@ warn_room (GstDatahubWriter *writer, const DatahubError *error)
     return;
   writer->warned_room = TRUE;
   datahub_producer_get_stats (writer->producer, &stats);
+  datahub_producer_note_error (writer->producer, DATAHUB_ERROR_NO_SPACE,
+      "The sink dropped a buffer: max-bytes is in use.");
   GST_ELEMENT_WARNING (writer->element, RESOURCE, NO_SPACE_LEFT,
       ("There is no space for this buffer. It was dropped, and later ones may "
        "be dropped without a warning: %" G_GUINT64_FORMAT
@@ -290,6 +292,8 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     writer->stats.zero_copy++;
   }
   g_mutex_unlock (&writer->lock);
+  if (copy)
+    datahub_producer_count_copied (writer->producer, 1);
   return GST_FLOW_OK;
 }
 

@@ -53,6 +53,15 @@ void cli_table_free (CliTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliTable, cli_table_free)
 
 /* inspect-slots.c */
+/* What the producer of a block noted, the newest first. */
+typedef struct
+{
+  DatahubBlockError list[DATAHUB_MAX_BLOCK_ERRORS];
+  uint32_t n;
+} CliErrors;
+
+void cli_print_errors (const CliErrors *errors);
+void cli_add_errors (json_t *json, const CliErrors *errors);
 void cli_print_slots (const DatahubDiagnosis *diagnosis);
 void cli_add_slots (json_t *json, const DatahubDiagnosis *diagnosis);
 

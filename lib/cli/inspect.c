@@ -51,6 +51,28 @@ block_json (const DatahubBlockInfo *info)
       (json_int_t) (info->silent_ns / 1000000), "caps", caps);
 }
 
+/* What only the producer counts, and its clocks. A block of an earlier version
+ * has none. */
+static void
+add_telemetry (json_t *json, const DatahubBlockInfo *info)
+{
+  json_object_update_new (json,
+      json_pack ("{s:I, s:I, s:I}", "committed-records",
+          (json_int_t) info->records, "evictions", (json_int_t) info->evictions,
+          "reaped", (json_int_t) info->reaped));
+  if (!info->has_telemetry)
+    return;
+  json_object_update_new (json,
+      json_pack ("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:s}", "wakes",
+          (json_int_t) info->wakes, "waits", (json_int_t) info->waits,
+          "growths", (json_int_t) info->growths, "given-up",
+          (json_int_t) info->given_up, "copied", (json_int_t) info->copied,
+          "share", (int) info->share, "pressure", (int) info->pressure,
+          "clock-monotonic-ns", (json_int_t) info->clock_monotonic_ns,
+          "clock-realtime-ns", (json_int_t) info->clock_realtime_ns, "boot-id",
+          info->boot_id));
+}
+
 static const char *
 consumer_state_word (DatahubConsumerState state)
 {
@@ -98,7 +120,7 @@ consumer_json (const DatahubConsumerInfo *row)
 
 static void
 print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
-    guint n, const DatahubDiagnosis *diagnosis)
+    guint n, const CliErrors *errors, const DatahubDiagnosis *diagnosis)
 {
   json_t *list = json_array ();
   json_t *json = block_json (info);
@@ -106,6 +128,8 @@ print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
   for (guint i = 0; i < n; i++)
     json_array_append_new (list, consumer_json (&rows[i]));
   json_object_set_new (json, "consumer-list", list);
+  add_telemetry (json, info);
+  cli_add_errors (json, errors);
   if (diagnosis)
     cli_add_slots (json, diagnosis);
   cli_print_json (json);
@@ -149,6 +173,13 @@ print_block (const DatahubBlockInfo *info)
   print_line ("Sent",
       "%" G_GUINT64_FORMAT " buffers, %s, %" G_GUINT64_FORMAT " dropped",
       (guint64) info->buffers, bytes, (guint64) info->dropped);
+  print_line ("Pressure",
+      "%" G_GUINT64_FORMAT " waits, %" G_GUINT64_FORMAT
+      " evictions, %" G_GUINT64_FORMAT " given up, %" G_GUINT64_FORMAT
+      " growths, %" G_GUINT64_FORMAT " copied",
+      (guint64) info->waits, (guint64) info->evictions,
+      (guint64) info->given_up, (guint64) info->growths,
+      (guint64) info->copied);
   print_line ("Ring",
       "%u words, records %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
       info->ring_size, (guint64) info->tail, (guint64) info->head);
@@ -212,6 +243,7 @@ cli_inspect (int argc, char **argv)
   gboolean json = FALSE, slots = FALSE;
   DatahubError error = { 0 };
   DatahubDiagnosis *diagnosis = NULL;
+  CliErrors errors = { 0 };
   uint32_t n = 0;
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
@@ -238,6 +270,9 @@ cli_inspect (int argc, char **argv)
   if (result == DATAHUB_OK)
     result = datahub_block_inspect_consumers (argv[1], rows,
         DATAHUB_MAX_CONSUMERS, &n, &error);
+  if (result == DATAHUB_OK)
+    result = datahub_block_inspect_errors (argv[1], errors.list,
+        DATAHUB_MAX_BLOCK_ERRORS, &errors.n, &error);
   if (result == DATAHUB_OK && slots)
     result = look_twice (argv[1], &diagnosis, &error);
   if (result != DATAHUB_OK)
@@ -246,11 +281,12 @@ cli_inspect (int argc, char **argv)
         "%s", error.message);
   n = MIN (n, DATAHUB_MAX_CONSUMERS);
   if (json) {
-    print_json (info, rows, n, diagnosis);
+    print_json (info, rows, n, &errors, diagnosis);
   } else {
     print_block (info);
     if (n)
       print_consumers (info, rows, n);
+    cli_print_errors (&errors);
     if (diagnosis)
       cli_print_slots (diagnosis);
   }

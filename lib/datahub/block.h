@@ -45,7 +45,39 @@ typedef struct
   uint64_t silent_ns; /* time since then */
   bool strict; /* its memory has no names */
   char caps[1024]; /* the caps in effect; empty: none yet; cut if long */
+  uint64_t features; /* feat_compat of the memory layout */
+  /* Since the block was created. */
+  uint64_t records; /* all records committed */
+  uint64_t evictions;
+  uint64_t reaped; /* rows cleaned after dead consumers */
+  /* Of a producer that has telemetry, else 0. Counters since the block was
+   * created. */
+  bool has_telemetry;
+  uint64_t wakes; /* wake system calls of commits */
+  uint64_t waits; /* times the producer slept for room */
+  uint64_t growths; /* pools added after the first */
+  uint64_t given_up; /* buffers discarded early */
+  uint64_t copied; /* buffers copied into a slot to commit them */
+  /* Limits in slots of each consumer; 0: none stated. */
+  uint32_t share;
+  uint32_t pressure; /* while the block cannot grow */
+  /* CLOCK_MONOTONIC and CLOCK_REALTIME as the producer read them at one instant,
+   * at most a second before its last heartbeat; 0: not known. */
+  uint64_t clock_monotonic_ns, clock_realtime_ns;
+  char boot_id[DATAHUB_UUID_TEXT]; /* of the kernel that the producer ran on, 32
+                                      hexadecimal digits; empty: not known */
 } DatahubBlockInfo;
+
+/* One of the distinct errors that the producer of a block noted. Frozen: arrays
+ * consist of it. */
+typedef struct
+{
+  DatahubResult code;
+  char text[DATAHUB_BLOCK_ERROR_TEXT_MAX]; /* printable ASCII */
+  uint64_t count; /* times it was noted */
+  uint64_t first_ns, last_ns; /* CLOCK_REALTIME */
+  uint64_t reserved[4]; /* 0 */
+} DatahubBlockError;
 
 /* What the name of a block gives without its memory. Filled in by the
  * library. */
@@ -104,6 +136,13 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
  * datahub_block_inspect(). */
 DATAHUB_API DatahubResult datahub_block_inspect_consumers (const char *channel,
     DatahubConsumerInfo *infos, uint32_t max_infos, uint32_t *n_infos,
+    DatahubError *error);
+/* Fills in @errors with the distinct errors that the producer of the block noted,
+ * the newest first; at most @max_errors, DATAHUB_MAX_BLOCK_ERRORS are always
+ * enough. Sets @n_errors, to 0 on failure and for a block of an earlier version.
+ * Blocks and fails as datahub_block_inspect(). */
+DATAHUB_API DatahubResult datahub_block_inspect_errors (const char *channel,
+    DatahubBlockError *errors, uint32_t max_errors, uint32_t *n_errors,
     DatahubError *error);
 /* Calls @func for each block that has a name, also those of dead producers.
  * Fails with SYSTEM. */

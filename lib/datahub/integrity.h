@@ -5,6 +5,7 @@
 #ifndef DATAHUB_INTEGRITY_H
 #define DATAHUB_INTEGRITY_H
 
+#include <datahub/block.h>
 #include <datahub/lock.h>
 
 DATAHUB_BEGIN_DECLS
@@ -45,6 +46,10 @@ typedef enum
   DATAHUB_FINDING_TABLE_FULL,
   DATAHUB_FINDING_LOCK_HELD,
   DATAHUB_FINDING_LOCK_SLOW,
+  /* the memory contradicts itself */
+  DATAHUB_FINDING_TELEMETRY,
+  /* what a producer noted: datahub_block_diagnose() */
+  DATAHUB_FINDING_NOTED_ERROR,
   DATAHUB_N_FINDINGS
 } DatahubFindingKind;
 
@@ -195,6 +200,9 @@ typedef struct
   uint32_t n_slots;
   uint32_t n_slots_omitted; /* slots beyond the largest list */
   DatahubLockInfo locks[DATAHUB_N_SPINLOCKS];
+  /* distinct errors that the producer noted, the newest first */
+  DatahubBlockError errors[DATAHUB_MAX_BLOCK_ERRORS];
+  uint32_t n_errors;
 } DatahubDiagnosis;
 
 /* Actions of datahub_block_repair(). New kinds are added at the end. */

@@ -241,6 +241,16 @@ datahub_producer_get_limits (DatahubProducer *producer, uint64_t consumer_id,
  * acquire_slot_for count those that end with DROPPED themselves. */
 DATAHUB_API void datahub_producer_count_dropped (DatahubProducer *producer,
     uint64_t n_buffers);
+/* Adds buffers that the caller copied into slots to commit them to the statistics
+ * that datahub_block_inspect() shows. Any thread. */
+DATAHUB_API void datahub_producer_count_copied (DatahubProducer *producer,
+    uint64_t n_buffers);
+/* Notes an error in the block, where datahub_block_inspect_errors() finds it. The
+ * same @code and @text are counted as one; of 32 distinct errors that with the
+ * oldest last time is replaced. @text is cut after 95 bytes; what is not printable
+ * ASCII becomes '?'. Does not block. Any thread. */
+DATAHUB_API void datahub_producer_note_error (DatahubProducer *producer,
+    DatahubResult code, const char *text);
 /* UUID of the block, 32 hexadecimal digits; owned by @producer. */
 DATAHUB_API const char *datahub_producer_get_uuid (DatahubProducer *producer);
 /* Records that one commit may have: 1 to DATAHUB_MAX_BATCH; half of the ring. */

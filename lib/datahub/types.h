@@ -46,6 +46,10 @@
 #define DATAHUB_UPSTREAM_EVENT_MAX 1024u
 /* Characters of the caps that a consumer is limited to, with the end. */
 #define DATAHUB_LIMITS_MAX 2048u
+/* Distinct errors of a producer that a block keeps, and the bytes of the text of
+ * one, with the end. */
+#define DATAHUB_MAX_BLOCK_ERRORS 32u
+#define DATAHUB_BLOCK_ERROR_TEXT_MAX 96
 /* A live consumer without a sign of life for this long is marked as stalled. */
 #define DATAHUB_STALLED_NS INT64_C (3000000000)
 

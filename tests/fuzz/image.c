@@ -147,6 +147,7 @@ produce (void)
   CHECK (datahub_producer_publish (producer, &err) == DATAHUB_OK);
   CHECK (datahub_consumer_attach (IMAGE_CHANNEL, NULL, &consumer, &err)
       == DATAHUB_OK);
+  datahub_producer_note_error (producer, DATAHUB_ERROR_INVALID, "an error");
   commit_text (producer, DATAHUB_RECORD_STREAM_START, "stream", 7);
   commit_text (producer, DATAHUB_RECORD_CAPS, caps, sizeof caps);
   commit_payload (producer, 1);
@@ -171,6 +172,8 @@ make_equal (void)
 {
   BlockHeader *header = (BlockHeader *) files[FILE_CTL].bytes;
   const BlockSection *records = (const BlockSection *) (header + 1) + 3;
+  ErrorEntry *error =
+      (ErrorEntry *) (files[FILE_CTL].bytes + records[1].offset);
   for (int i = FILE_SMALL; i <= FILE_PAYLOAD; i++)
     memcpy (((PoolPage *) files[i].bytes)->uuid, &uuid, sizeof uuid);
   memcpy (((LockPage *) files[FILE_LCK].bytes)->uuid, &uuid, sizeof uuid);
@@ -180,6 +183,10 @@ make_equal (void)
   header->identity.created_ns = 1;
   header->identity.producer_pid = 1;
   store_seq (&header->heartbeat, 1);
+  store_seq (&header->clock_turn, 1);
+  memset (header->clock, 1, sizeof header->clock);
+  store_seq (&error->first_ns, 1);
+  store_seq (&error->last_ns, 1);
   for (uint32_t i = 0; i < records->count; i++)
     ((BlockRecord *) (files[FILE_CTL].bytes + records->offset
          + (uint64_t) i * records->stride))
@@ -280,7 +287,8 @@ add_windows (uint32_t areas)
     add_window (FILE_CTL, 0, sizeof *id);
     add_window (FILE_CTL, sizeof *id, sizeof (BlockHeader) - sizeof *id);
     add_window (FILE_CTL, sizeof (BlockHeader),
-        N_SECTIONS * sizeof (BlockSection));
+        (N_SECTIONS + 1) * sizeof (BlockSection));
+    add_window (FILE_CTL, sections[4].offset, 2 * sizeof (ErrorEntry));
   }
   if (areas & AREA_RECORDS)
     add_record_windows (sections);

@@ -30,6 +30,13 @@
   step (A7_HEAD_STORED) \
   step (STICKY_STORED) \
   step (HEARTBEAT_STORED) \
+  step (K1_CLOCK_BEGUN) \
+  step (K1_CLOCK_FILLED) \
+  step (K2_CLOCK_TURNED) \
+  step (X1_ERROR_BEGUN) \
+  step (X2_ERROR_COUNTED) \
+  step (X2_ERROR_FILLED) \
+  step (X3_ERROR_STORED) \
   step (A9_WAITERS_TAKEN) \
   step (A8_WAKE_STEPPED) \
   step (COMMIT_WOKE) \

@@ -16,7 +16,7 @@
 #define LOCK_MAGIC UINT64_C (0x0BADF00D10C4F11E)
 #define BLOCK_ENDIAN UINT32_C (0x01020304)
 #define BLOCK_MAJOR 1
-#define BLOCK_MINOR 0
+#define BLOCK_MINOR 1
 #define BLOCK_LINE 64
 #define BLOCK_PAGE 4096
 
@@ -29,7 +29,10 @@
  * A producer that does not know one of a block must not adopt that block: it
  * would leave stale values behind. */
 #define FEATURE_ROW_EXTRA UINT64_C (1) /* a RowExtra in each row, whole pages */
-#define FEATURES_COMPAT_KNOWN FEATURE_ROW_EXTRA
+#define FEATURE_TELEMETRY UINT64_C (2) /* clocks, limits, ProducerCounters */
+#define FEATURE_ERRORS UINT64_C (4) /* SECTION_ERRORS */
+#define FEATURES_COMPAT_KNOWN                                                  \
+  (FEATURE_ROW_EXTRA | FEATURE_TELEMETRY | FEATURE_ERRORS)
 
 /* Hard limits: a record index is 16 bits with 0xffff for "none", the waiter
  * mask has 256 bits. */
@@ -104,9 +107,13 @@ typedef enum
   SECTION_POOLS = 1,
   SECTION_STICKY,
   SECTION_RING,
-  SECTION_RECORDS
+  SECTION_RECORDS,
+  SECTION_ERRORS /* of a block with FEATURE_ERRORS */
 } SectionKind;
-#define N_SECTIONS 4u
+#define N_SECTIONS 4u /* that each block has */
+#define SECTIONS_MAX 8u /* room of the table */
+#define N_CLOCK_PAIRS 2u
+#define N_ERRORS DATAHUB_MAX_BLOCK_ERRORS
 #define N_USER_LOCKS 8u
 /* A reader has the time of two writes to copy one. */
 #define ZONE_COPIES 4u
@@ -177,6 +184,25 @@ typedef struct
   uint64_t header_check; /* FNV-1a of the bytes before it */
 } BlockIdentity;
 
+/* Readings of CLOCK_MONOTONIC and CLOCK_REALTIME at one instant, as the producer
+ * sees them, and the boot in which they were taken. */
+typedef struct
+{
+  shared_u64 monotonic_ns;
+  shared_u64 realtime_ns;
+  shared_u64 boot_id[2]; /* 0, 0: not known */
+} ClockPair;
+
+/* Counters of what only the producer sees, since the block was created. */
+typedef struct
+{
+  shared_u64 wakes; /* wake system calls of commits */
+  shared_u64 waits; /* sleeps for room */
+  shared_u64 growths; /* pools added after the first */
+  shared_u64 given_up; /* buffers discarded early */
+  shared_u64 copied; /* buffers copied into a slot to commit them */
+} ProducerCounters;
+
 /* Mutable lines, each written by the producer alone, 128 bytes apart so that
  * the adjacent-line prefetcher does not couple them. */
 typedef struct
@@ -210,12 +236,34 @@ typedef struct
   shared_u64 dropped;
   shared_u64 evictions;
   shared_u64 reaped;
-  uint8_t pad4[80];
+  ProducerCounters more; /* with FEATURE_TELEMETRY, as all that follows */
+  uint8_t pad4[40];
   /* 0x300: kept for full rotation: names of the neighbours in the chain */
   uint8_t next_uuid[16];
   uint8_t prev_uuid[16];
-  uint8_t pad5[224];
+  /* pairs taken so far; the newest is clock[clock_turn % N_CLOCK_PAIRS] */
+  shared_u64 clock_turn;
+  uint8_t pad5[24];
+  ClockPair clock[N_CLOCK_PAIRS]; /* 0x340 */
+  /* 0x380: limits in slots, 1 to n_recs; 0: no limit stated. Read at each
+   * acquire, so on a line that is rarely written. */
+  shared_u32 share; /* of each consumer */
+  shared_u32 pressure; /* of each consumer while the block cannot grow */
+  uint8_t pad6[120];
 } BlockHeader;
+
+/* One of the distinct errors of a producer. A reader copies it between two loads
+ * of `turn`, which must be equal, even, and not 0. */
+#define ERROR_TEXT_WORDS (DATAHUB_BLOCK_ERROR_TEXT_MAX / 8)
+typedef struct
+{
+  shared_u32 turn; /* odd: the entry is being written; 0: never used */
+  shared_u32 code; /* DatahubResult */
+  shared_u64 count;
+  shared_u64 first_ns; /* CLOCK_REALTIME */
+  shared_u64 last_ns;
+  shared_u64 text[ERROR_TEXT_WORDS]; /* with a zero byte */
+} ErrorEntry;
 
 typedef struct
 {
@@ -393,9 +441,16 @@ ASSERT_AT (BlockHeader, head, 0x100);
 ASSERT_AT (BlockHeader, tail, 0x180);
 ASSERT_AT (BlockHeader, heartbeat, 0x200);
 ASSERT_AT (BlockHeader, buffers, 0x280);
+ASSERT_AT (BlockHeader, more, 0x2b0);
 ASSERT_AT (BlockHeader, next_uuid, 0x300);
+ASSERT_AT (BlockHeader, clock_turn, 0x320);
+ASSERT_AT (BlockHeader, clock, 0x340);
+ASSERT_AT (BlockHeader, share, 0x380);
 _Static_assert(sizeof (BlockHeader) == 0x400, "header");
 _Static_assert(sizeof (BlockSection) == 32, "section");
+_Static_assert(sizeof (ClockPair) == 32, "clock pair");
+_Static_assert(sizeof (ProducerCounters) == 40, "producer counters");
+_Static_assert(sizeof (ErrorEntry) == 128, "error entry");
 _Static_assert(sizeof (PoolEntry) == 32, "pool entry");
 _Static_assert(sizeof (RecordMemory) == 32, "memory");
 ASSERT_AT (BlockRecord, flags, 72);

@@ -110,6 +110,7 @@ struct _Block
   shared_u64 *sticky;
   shared_u64 *ring;
   uint8_t *records;
+  ErrorEntry *errors; /* N_ERRORS; NULL: the block has no FEATURE_ERRORS */
   uint8_t *rows;
   shared_u32 *rows_hwm; /* rows ever used */
   shared_u64 *claims; /* of a strict block: the consumers in rows, or NULL */
@@ -215,6 +216,8 @@ bool row_holds_pins (const Block *block, ConsumerRow *row);
 bool row_is_neutral (const Block *block, uint32_t row);
 void row_clean (Block *block, uint32_t row);
 void row_judge_silence (DatahubConsumerInfo *info);
+void row_read_name (const ConsumerRow *row,
+    char name[DATAHUB_CONSUMER_NAME_MAX]);
 void row_clean_name (char name[DATAHUB_CONSUMER_NAME_MAX]);
 bool row_read_info (const Block *block, int lock_fd, uint32_t row,
     DatahubConsumerInfo *info);

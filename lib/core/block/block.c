@@ -67,6 +67,8 @@ block_set_pointers (Block *block)
   block->sticky = (shared_u64 *) (ctl + g->sticky_off);
   block->ring = (shared_u64 *) (ctl + g->ring_off);
   block->records = ctl + g->records_off;
+  if (g->features & FEATURE_ERRORS)
+    block->errors = (ErrorEntry *) (ctl + g->errors_off);
   block->rows_hwm = &block->wake->rows_hwm;
   if (g->strict)
     block->claims = (shared_u64 *) (ctl + g->claims_off);
@@ -130,9 +132,9 @@ DatahubResult
 block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
     uint64_t con_size, BlockAccess access, DatahubError *error)
 {
-  uint8_t copy[sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection)];
+  uint8_t copy[sizeof (BlockHeader) + SECTIONS_MAX * sizeof (BlockSection)];
   BlockIdentity id;
-  BlockSection sections[N_SECTIONS];
+  BlockSection sections[SECTIONS_MAX];
   DatahubResult result;
   if (ctl_size < sizeof copy || !os_read_all (ctl, copy, sizeof copy))
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,

@@ -43,6 +43,7 @@ typedef struct
   uint32_t lease_budget;
   uint64_t features; /* compatible ones, also those that this build does not
                         know */
+  uint64_t errors_off; /* with FEATURE_ERRORS, else 0 */
   bool strict; /* each row is an object of its own */
   uint64_t claims_off; /* of a strict block, in ctl */
   uint32_t row_extra_off; /* in a row; 0: rows have none */
@@ -84,11 +85,12 @@ pool_size (uint32_t n_slots, uint64_t stride)
 DatahubResult geometry_compute (const DatahubProducerOptions *options,
     uint64_t space, Geometry *geometry, DatahubError *error);
 DatahubResult geometry_validate (const BlockIdentity *identity,
-    const BlockSection *sections, BlockAccess access, uint64_t ctl_size,
-    uint64_t con_size, Geometry *geometry, DatahubError *error);
+    const BlockSection sections[SECTIONS_MAX], BlockAccess access,
+    uint64_t ctl_size, uint64_t con_size, Geometry *geometry,
+    DatahubError *error);
 bool geometry_is_ours (const Geometry *geometry);
-void geometry_sections (const Geometry *geometry,
-    BlockSection sections[N_SECTIONS]);
+uint32_t geometry_sections (const Geometry *geometry,
+    BlockSection sections[SECTIONS_MAX]);
 uint32_t geometry_lease_budget (uint32_t n_slots);
 uint64_t fnv1a (const void *bytes, size_t size);
 uint64_t geometry_layout_hash (void);

@@ -147,6 +147,10 @@ lay_out (Geometry *g)
     g->shared_zone_off =
         round_up (g->rows_off + (uint64_t) g->max_rows * g->row_stride,
             BLOCK_PAGE);
+  if (g->features & FEATURE_ERRORS) {
+    g->errors_off = g->ctl_size;
+    g->ctl_size += round_up (N_ERRORS * sizeof (ErrorEntry), BLOCK_PAGE);
+  }
   g->con_size = round_up (g->shared_zone_off + g->shared_zone_size, BLOCK_PAGE);
   g->lease_budget = geometry_lease_budget (g->n_slots);
 }
@@ -225,18 +229,30 @@ geometry_is_ours (const Geometry *g)
       && memcmp (&ours, g, sizeof ours) == 0;
 }
 
-void
-geometry_sections (const Geometry *g, BlockSection sections[N_SECTIONS])
+/* Sections that this build knows of a block with @features. */
+static uint32_t
+n_sections (uint64_t features)
 {
-  const BlockSection all[N_SECTIONS] = {
+  return features & FEATURE_ERRORS ? N_SECTIONS + 1 : N_SECTIONS;
+}
+
+/* Fills in the table of sections and returns how many there are. */
+uint32_t
+geometry_sections (const Geometry *g, BlockSection sections[SECTIONS_MAX])
+{
+  const BlockSection all[SECTIONS_MAX] = {
     { SECTION_POOLS, 0, g->pools_off, MAX_POOLS * sizeof (PoolEntry), MAX_POOLS,
         sizeof (PoolEntry) },
     { SECTION_STICKY, 0, g->sticky_off, N_STICKY_WORDS * 8, N_STICKY_WORDS, 8 },
     { SECTION_RING, 0, g->ring_off, g->ring_size * 8, g->ring_size, 8 },
     { SECTION_RECORDS, 0, g->records_off, (uint64_t) g->n_recs * g->rec_stride,
         g->n_recs, g->rec_stride },
+    { SECTION_ERRORS, 0, g->errors_off, N_ERRORS * sizeof (ErrorEntry),
+        N_ERRORS, sizeof (ErrorEntry) },
   };
-  memcpy (sections, all, sizeof all);
+  memset (sections, 0, SECTIONS_MAX * sizeof sections[0]);
+  memcpy (sections, all, n_sections (g->features) * sizeof all[0]);
+  return n_sections (g->features);
 }
 
 static DatahubResult
@@ -304,6 +320,9 @@ take_section (const BlockSection *s, Geometry *g)
     case SECTION_RECORDS:
       g->records_off = s->offset;
       return s->count == g->n_recs && s->stride == g->rec_stride;
+    case SECTION_ERRORS:
+      g->errors_off = s->offset;
+      return s->count == N_ERRORS && s->stride == sizeof (ErrorEntry);
   }
   return true; /* a kind of a later minor version */
 }
@@ -363,11 +382,11 @@ rows_fit (const BlockIdentity *id, uint64_t ctl_size, uint64_t con_size)
  * @con_size are the sizes of the files themselves. No value of @identity must
  * be used before it was checked. */
 DatahubResult
-geometry_validate (const BlockIdentity *id, const BlockSection *sections,
-    BlockAccess access, uint64_t ctl_size, uint64_t con_size, Geometry *g,
-    DatahubError *error)
+geometry_validate (const BlockIdentity *id,
+    const BlockSection sections[SECTIONS_MAX], BlockAccess access,
+    uint64_t ctl_size, uint64_t con_size, Geometry *g, DatahubError *error)
 {
-  uint32_t seen = 0;
+  uint32_t seen = 0, n = n_sections (id->feat_compat);
   DatahubResult result = check_version (id, access, error);
   memset (g, 0, sizeof *g);
   if (result != DATAHUB_OK)
@@ -400,16 +419,14 @@ geometry_validate (const BlockIdentity *id, const BlockSection *sections,
     g->row_extra_off = row_extra_offset (id->pin_words);
   g->ctl_size = ctl_size;
   g->con_size = con_size;
-  for (uint32_t i = 0; i < N_SECTIONS; i++) {
+  for (uint32_t i = 0; i < n; i++) {
     if (!section_fits (&sections[i], ctl_size)
         || !take_section (&sections[i], g))
       return refuse (error, "its table of sections reaches outside of it");
-    if (sections[i].kind <= SECTION_RECORDS)
+    if (sections[i].kind <= n)
       seen |= 1u << sections[i].kind;
   }
-  if (seen
-      != (1u << SECTION_POOLS | 1u << SECTION_STICKY | 1u << SECTION_RING
-          | 1u << SECTION_RECORDS))
+  if (seen != (1u << (n + 1)) - 2) /* kinds 1 to n */
     return refuse (error, "a section is missing");
   if (g->max_quota > MAX_RECORDS)
     return refuse (error, "its quota is impossible");

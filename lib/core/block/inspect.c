@@ -2,7 +2,7 @@
 /* Inspection of a block from outside: takes no row and no lock, and writes
  * nothing.
  * Tests: core-consumers, core-hostile-fields, core-sealed */
-#include "block-private.h"
+#include "clock-private.h"
 #include "core/base/result-private.h"
 #include "core/base/sized-private.h"
 
@@ -140,6 +140,50 @@ datahub_block_glance_sized (const char *channel, DatahubBlockGlance *glance,
   return result_end (error, result);
 }
 
+/* A limit in slots: a value that no producer states counts as none. */
+static uint32_t
+read_limit (const Block *block, const shared_u32 *word)
+{
+  uint32_t limit = load_relaxed (word);
+  return limit <= block->g.n_recs ? limit : 0;
+}
+
+static void
+boot_to_text (const uint8_t id[16], char text[DATAHUB_UUID_TEXT])
+{
+  Uuid boot;
+  memcpy (boot.bytes, id, sizeof boot.bytes);
+  uuid_to_text (&boot, text);
+  if (strspn (text, "0") == DATAHUB_UUID_TEXT - 1)
+    text[0] = 0;
+}
+
+static void
+read_telemetry (const Block *block, DatahubBlockInfo *info)
+{
+  const BlockHeader *header = block->header;
+  ClockReading clock;
+  info->features = block->g.features;
+  info->records = load_relaxed (&header->records);
+  info->evictions = load_relaxed (&header->evictions);
+  info->reaped = load_relaxed (&header->reaped);
+  if (!(block->g.features & FEATURE_TELEMETRY))
+    return;
+  info->has_telemetry = true;
+  info->wakes = load_relaxed (&header->more.wakes);
+  info->waits = load_relaxed (&header->more.waits);
+  info->growths = load_relaxed (&header->more.growths);
+  info->given_up = load_relaxed (&header->more.given_up);
+  info->copied = load_relaxed (&header->more.copied);
+  info->share = read_limit (block, &header->share);
+  info->pressure = read_limit (block, &header->pressure);
+  if (!clock_read (header, &clock))
+    return;
+  info->clock_monotonic_ns = clock.monotonic_ns;
+  info->clock_realtime_ns = clock.realtime_ns;
+  boot_to_text (clock.boot_id, info->boot_id);
+}
+
 static void
 read_info (const Block *block, DatahubBlockInfo *info)
 {
@@ -165,6 +209,7 @@ read_info (const Block *block, DatahubBlockInfo *info)
   info->max_pinned = block->g.max_quota;
   info->control_bytes = block->g.ctl_size + block->g.con_size;
   info->strict = block->g.strict;
+  read_telemetry (block, info);
   info->n_consumers = count_active (block);
   read_pools (block, info);
   read_caps (block, info->caps, sizeof info->caps);

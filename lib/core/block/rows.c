@@ -96,8 +96,8 @@ row_clean_name (char name[DATAHUB_CONSUMER_NAME_MAX])
       *c = '?';
 }
 
-static void
-read_name (const ConsumerRow *row, char name[DATAHUB_CONSUMER_NAME_MAX])
+void
+row_read_name (const ConsumerRow *row, char name[DATAHUB_CONSUMER_NAME_MAX])
 {
   for (uint32_t i = 0; i < 5; i++) {
     uint64_t word = load_relaxed (&row->name[i]);
@@ -159,7 +159,7 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->heartbeat_ns = load_relaxed (&row->heartbeat);
   row_judge_silence (info);
   read_extra (block, i, info);
-  read_name (row, info->name);
+  row_read_name (row, info->name);
   return true;
 }
 

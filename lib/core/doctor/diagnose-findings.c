@@ -13,6 +13,9 @@
  * It is long enough for a busy machine, on which a program may not run for a
  * while. */
 #define STALL_NS (NS_PER_S / 2)
+/* More, and older ones, are listed by `datahub inspect`. */
+#define ERRORS_TOLD_MAX 8u
+#define ERRORS_TOLD_MINUTES 60.0
 
 static double
 seconds (int64_t ns)
@@ -261,6 +264,32 @@ tell_table (const Teller *teller)
   tell (teller, &doubt, -1);
 }
 
+static double
+minutes_since (uint64_t at_ns, uint64_t now_ns)
+{
+  return at_ns < now_ns ? (double) (now_ns - at_ns) / (60 * NS_PER_S) : 0;
+}
+
+/* Reports the newest errors that the producer noted within the last hour. */
+static void
+tell_errors (const Teller *teller)
+{
+  uint64_t now = os_wall_clock ();
+  for (uint32_t i = 0; i < teller->now->n_errors && i < ERRORS_TOLD_MAX; i++) {
+    const DatahubBlockError *error = &teller->now->errors[i];
+    double last = minutes_since (error->last_ns, now);
+    Doubt doubt;
+    if (last > ERRORS_TOLD_MINUTES)
+      return;
+    doubt_set (&doubt, DATAHUB_FINDING_NOTED_ERROR, i, 0,
+        "Noted %llu time%s, first %.1f min ago, last %.1f min ago: %s (%s)",
+        (unsigned long long) error->count, error->count == 1 ? "" : "s",
+        minutes_since (error->first_ns, now), last, error->text,
+        datahub_result_name (error->code));
+    tell (teller, &doubt, -1);
+  }
+}
+
 /* Reports the problems of live participants; @before may be NULL. */
 void
 diagnosis_report (const DatahubDiagnosis *now, const DatahubDiagnosis *before,
@@ -268,6 +297,7 @@ diagnosis_report (const DatahubDiagnosis *now, const DatahubDiagnosis *before,
 {
   const Teller teller = { now, func, user_data };
   tell_table (&teller);
+  tell_errors (&teller);
   for (uint32_t i = 0; i < DATAHUB_N_SPINLOCKS; i++)
     tell_lock (&teller, i);
   if (!before)

@@ -5,6 +5,7 @@
  * are visible.
  * Tests: core-diagnose, core-hostile-integrity */
 #include "integrity-private.h"
+#include "core/block/errors-private.h"
 #include "core/userlock/lock-private.h"
 #include "core/base/result-private.h"
 
@@ -314,6 +315,7 @@ take_inventory (Inventory *in)
     read_row (in, i);
   for (uint32_t i = 0; i < N_USER_LOCKS; i++)
     read_lock (in, i);
+  in->out->n_errors = block_read_errors (in->block, in->out->errors);
   return true;
 }
 

@@ -66,6 +66,7 @@ void diagnosis_report (const DatahubDiagnosis *now,
     const DatahubDiagnosis *before, DatahubFindingFunc func, void *user_data);
 
 void scan_ring (Scan *scan);
+void scan_telemetry (Scan *scan);
 void scan_rows (Scan *scan);
 void scan_locks (Scan *scan);
 void scan_files (Scan *scan);

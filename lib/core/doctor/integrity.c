@@ -121,6 +121,7 @@ look_at_everything (Scan *scan)
   scan_examine (scan, check_header, 0);
   scan_examine (scan, check_state, 0);
   scan_ring (scan);
+  scan_telemetry (scan);
   if (!scan->block.g.strict) { /* of which an observer sees ctl alone */
     scan_files (scan);
     scan_rows (scan);

@@ -115,6 +115,41 @@ os_wall_clock (void)
   return (uint64_t) ts.tv_sec * NS_PER_S + (uint64_t) ts.tv_nsec;
 }
 
+/* The value of a hexadecimal digit, or -1. */
+static int
+digit_value (char c)
+{
+  static const char digits[] = "0123456789abcdef";
+  const char *at = c ? strchr (digits, c) : NULL;
+  return at ? (int) (at - digits) : -1;
+}
+
+/* The number that the kernel chose when it booted; the same in all containers.
+ * False, and all 0: it cannot be read. */
+bool
+os_boot_id (uint8_t id[16])
+{
+  FILE *file = fopen ("/proc/sys/kernel/random/boot_id", "re");
+  char text[40] = { 0 };
+  uint32_t n = 0;
+  memset (id, 0, 16);
+  if (!file)
+    return false;
+  if (!fgets (text, sizeof text, file))
+    text[0] = 0;
+  fclose (file);
+  for (const char *c = text; *c && n < 32; c++) {
+    int value = digit_value (*c);
+    if (value < 0)
+      continue; /* the groups are separated by '-' */
+    id[n / 2] = (uint8_t) (id[n / 2] << 4 | value);
+    n++;
+  }
+  if (n < 32)
+    memset (id, 0, 16);
+  return n == 32;
+}
+
 /* The number of the calling thread; asked of the kernel once a thread, and again
  * in a forked child, where it is another. */
 uint32_t

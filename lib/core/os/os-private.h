@@ -36,6 +36,7 @@ os_end_of (int64_t timeout_ns)
 void os_pause (int64_t ns);
 bool os_may_spin (void);
 uint64_t os_wall_clock (void);
+bool os_boot_id (uint8_t id[16]);
 uint32_t os_user (void);
 uint32_t os_thread (void);
 

@@ -7,7 +7,7 @@
 #ifndef DATAHUB_BACKING_PRIVATE_H
 #define DATAHUB_BACKING_PRIVATE_H
 
-#include "core/block/block-private.h"
+#include "error-log-private.h"
 
 #include <datahub/producer.h>
 
@@ -62,6 +62,7 @@ struct _Backing
   const BackingFuncs *funcs; /* unchanged after creation, like what follows */
   Block *block; /* not owned: the producer's, like the options */
   const DatahubProducerOptions *options;
+  ErrorLog *errors;
   int ctl_fd, con_fd; /* until they have names; of a strict block, for good */
   StrictServer *server; /* of a strict block; else NULL */
 };

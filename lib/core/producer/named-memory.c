@@ -135,6 +135,8 @@ reap_row (Reaper *reaper, uint32_t i)
   if (os_lock_try (reaper->fd, LOCK_BYTE_ROW + i) != OS_LOCK_TAKEN)
     return false; /* alive, or another cleans it */
   STEP (REAP_LOCKED);
+  error_log_note_row (reaper->backing->errors, DATAHUB_OWNER_DIED, block, i,
+      "died");
   row_clean (block, i);
   STEP (REAP_CLEANED);
   os_lock_drop (reaper->fd, LOCK_BYTE_ROW + i);

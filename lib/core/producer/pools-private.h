@@ -37,7 +37,6 @@ typedef struct
   Pool *unfinished; /* in no table: the next growth continues it */
   bool has_idle;
   int64_t no_growth_until;
-  uint64_t n_growths;
   uint64_t bytes_used; /* of payload slots; limited by max_bytes */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */

@@ -28,6 +28,14 @@
 
 /* ---- C0: the owner of the block ---- */
 
+/* Why the block is replaced although its sizes may fit. */
+static bool
+refuse (DatahubProducer *producer, DatahubResult why)
+{
+  producer->refusal = why;
+  return false;
+}
+
 /* Opens the block of the name and takes its byte 0. False: there is none, it is
  * in use, or it is damaged. */
 static bool
@@ -39,7 +47,10 @@ open_dead (DatahubProducer *producer)
   memcpy (channel, block->channel, sizeof channel);
   while (os_now () < end) {
     FileName entry = name_entry (os_user (), channel);
-    if (block_open (block, channel, ACCESS_PRODUCE, NULL) != DATAHUB_OK)
+    DatahubResult result = block_open (block, channel, ACCESS_PRODUCE, NULL);
+    if (result == DATAHUB_ERROR_VERSION || result == DATAHUB_ERROR_CORRUPT)
+      return refuse (producer, result);
+    if (result != DATAHUB_OK)
       return false;
     if (block_lock_for_producer (block->lck) == OS_LOCK_TAKEN
         && os_same_file (block->lck, block->dir, entry.text))
@@ -92,7 +103,7 @@ is_alike (const DatahubProducer *producer)
   const Block *block = &producer->block;
   const Geometry *g = &block->g;
   return load_seq (&block->header->state) == DATAHUB_STATE_READY
-      && is_known (block) && geometry_is_ours (g)
+      && geometry_is_ours (g)
       && (!options->slots || options->slots == g->n_slots)
       && (!options->ring_size || options->ring_size == g->ring_size)
       && (!options->max_consumers || options->max_consumers == g->max_rows)
@@ -281,11 +292,17 @@ static bool
 judge (DatahubProducer *producer, Heir *heir)
 {
   const BlockHeader *header = producer->block.header;
-  return is_alike (producer) && load_seq (&header->next_gen) <= GEN_MAX
+  if (!is_known (&producer->block))
+    return refuse (producer, DATAHUB_ERROR_VERSION);
+  if (!is_alike (producer))
+    return false;
+  if (load_seq (&header->next_gen) <= GEN_MAX
       && load_seq (&header->incarnation) <= INCARNATION_MAX
       && take_pools (&producer->pools) && reserve_newest (&producer->pools)
       && ring_make_state (&producer->ring) && reaper_open (&producer->reaper)
-      && heir_judge (heir);
+      && heir_judge (heir))
+    return true;
+  return refuse (producer, DATAHUB_ERROR_CORRUPT);
 }
 
 static void
@@ -295,6 +312,9 @@ take_over (DatahubProducer *producer, Heir *heir)
   producer->incarnation = load_seq (&producer->block.header->incarnation) + 1;
   producer->adopted = producer->published = true;
   store_words (heir);
+  /* before C7: a reader that sees the incarnation sees its clocks */
+  ring_show_telemetry (&producer->ring);
+  error_log_start (&producer->errors, &producer->block);
   store_header (producer);
   tidy_files (producer);
   greet_consumers (producer);

@@ -40,6 +40,7 @@ producer_free (DatahubProducer *producer)
   ring_free_state (&producer->ring);
   pthread_mutex_destroy (&producer->lock);
   pthread_mutex_destroy (&producer->reaper.lock);
+  pthread_mutex_destroy (&producer->errors.lock);
   free (producer);
 }
 

@@ -404,7 +404,7 @@ commit_all (DatahubProducer *producer, const DatahubCommit *records, uint32_t n,
   if (call.wake) {
     os_futex_wake (&producer->block.header->wake);
     STEP (COMMIT_WOKE);
-    add_relaxed (&producer->n_wakes, 1);
+    add_relaxed (&producer->ring.counters->wakes, 1);
   }
   if (first_sequence)
     *first_sequence = call.first_sequence;

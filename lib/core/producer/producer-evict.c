@@ -55,6 +55,8 @@ distrust (Ring *ring, uint32_t i)
   store_relaxed (&ring->distrusted_claims[i],
       load_seq (&block_row (ring->block, i)->claim));
   or_seq (&ring->distrusted[i >> 6], UINT64_C (1) << (i & 63));
+  error_log_note_row (ring->errors, DATAHUB_ERROR_CORRUPT, ring->block, i,
+      "moves its gate back and forth");
 }
 
 /* Adds @slept_ns to the account of every row that blocks at the same gate as
@@ -88,12 +90,13 @@ ring_charge_blockers (Ring *ring, int64_t timeout_ns, int64_t slept_ns,
     if (swap_u64_seq (&row->gate, gate,
             GATE_WORD (gate >> SEQUENCE_BITS, GATE_EVICTED))) {
       STEP (EVICT_SWAPPED);
-      ring->n_evictions++;
       add_relaxed (&block->header->evictions, 1);
       STEP (EVICT_COUNTED);
       add_seq (&block->wake->attention, 1);
       os_futex_wake (&block->wake->attention);
       STEP (EVICT_TOLD);
+      error_log_note_row (ring->errors, DATAHUB_EVICTED, block, i,
+          "was evicted after block-timeout");
     }
     *blocker = (Blocker){ 0 };
   }

@@ -252,8 +252,11 @@ cannot_grow (DatahubProducer *producer, Call *call)
   if (call->grow_stride
       && ring_drain_old_pools (&producer->ring, &producer->pools))
     return DATAHUB_OK;
-  if (call->grow_stride == 0)
+  if (call->grow_stride == 0) {
     producer->pools.no_growth_until = os_now () + GROWTH_PAUSE_NS;
+    error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
+        "Slots are short and the block cannot grow: max-bytes or the file system.");
+  }
   return ring_is_gated (&producer->ring) ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
 
@@ -396,7 +399,7 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   pthread_mutex_lock (&producer->lock);
   pools->growing = false;
   if (result == DATAHUB_OK)
-    pools->n_growths++;
+    count_one (&producer->ring.counters->growths);
   pthread_mutex_unlock (&producer->lock);
   add_seq (&producer->block.wake->room, 1); /* others waited for this pool */
   STEP (P1_ROOM_BUMPED);

@@ -64,7 +64,7 @@ bury (Ring *ring, uint64_t s, uint32_t record)
   *ring_private (ring, s) = (uint16_t) tombstone;
   ring->n_tombstones++;
   ring->n_lesser--;
-  ring->n_given_up++;
+  count_one (&ring->counters->given_up);
   ring_unref (ring, record);
 }
 

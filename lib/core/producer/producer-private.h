@@ -23,6 +23,10 @@ struct _DatahubProducer
   uint32_t generation; /* os_generation() of the owner */
   uint64_t incarnation; /* unchanged after creation, like `adopted` */
   bool adopted;
+  DatahubResult
+      refusal; /* why a dead block was not adopted; OK: there was none,
+                            or its sizes are not the requested ones */
+  ErrorLog errors;
 
   /* Guards everything below but the atomics and the reaper. Innermost; never held
    * across a sleep, a system call that can wait, or a payload copy. */
@@ -34,10 +38,8 @@ struct _DatahubProducer
   Ring ring;
   Pools pools;
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
-  uint64_t n_waits;
 
   shared_u32 interrupted; /* DatahubWait bits */
-  shared_u64 n_wakes;
   shared_u32 mail_row; /* looked at next for an event */
   Reaper reaper;
 };
@@ -106,8 +108,10 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
 static inline void
 producer_beat (DatahubProducer *producer)
 {
-  store_relaxed (&producer->block.header->heartbeat, (uint64_t) os_now ());
+  uint64_t now = (uint64_t) os_now ();
+  store_relaxed (&producer->block.header->heartbeat, now);
   STEP (HEARTBEAT_STORED);
+  clock_refresh (&producer->ring.clock, now);
 }
 
 DatahubResult producer_run (DatahubProducer *producer, Call *call);

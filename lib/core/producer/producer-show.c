@@ -4,6 +4,17 @@
  * Tests: core-events, core-batch, core-adopt-unpublished */
 #include "ring-private.h"
 
+/* Begins to maintain what FEATURE_TELEMETRY announces, if the block has it. The
+ * block is new, or it was adopted. */
+void
+ring_show_telemetry (Ring *ring)
+{
+  BlockHeader *header = ring->block->header;
+  bool has = (ring->block->g.features & FEATURE_TELEMETRY) != 0;
+  ring->counters = has ? &header->more : &ring->own_counters;
+  clock_start (&ring->clock, has ? header : NULL);
+}
+
 /* Makes @record, or with RECORD_NONE no record, the sticky one of its kind. The
  * word is stored by ring_publish_sticky(). */
 void
@@ -101,6 +112,7 @@ ring_show (Ring *ring, uint64_t now)
   store_relaxed (&header->buffers, ring->ordinal);
   store_relaxed (&header->heartbeat, now);
   STEP (HEARTBEAT_STORED);
+  clock_refresh (&ring->clock, now);
   return take_waiters (ring);
 }
 

@@ -33,6 +33,13 @@ datahub_producer_count_dropped (DatahubProducer *producer, uint64_t n_buffers)
     add_relaxed (&producer->block.header->dropped, n_buffers);
 }
 
+void
+datahub_producer_count_copied (DatahubProducer *producer, uint64_t n_buffers)
+{
+  if (producer->generation == os_generation ())
+    add_relaxed (&producer->ring.counters->copied, n_buffers);
+}
+
 /**
  * datahub_producer_get_indices_sized:
  * @producer: a producer
@@ -63,6 +70,7 @@ static void
 read_stats (DatahubProducer *producer, DatahubProducerStats *stats)
 {
   BlockHeader *header = producer->block.header;
+  const ProducerCounters *more = producer->ring.counters;
   const Pool *pool;
   pthread_mutex_lock (&producer->lock);
   pool = producer->pools.newest[POOL_PAYLOAD];
@@ -70,12 +78,12 @@ read_stats (DatahubProducer *producer, DatahubProducerStats *stats)
     .records = producer->ring.head,
     .bytes = load_relaxed (&header->bytes),
     .dropped = load_relaxed (&header->dropped),
-    .evictions = producer->ring.n_evictions,
+    .evictions = load_relaxed (&header->evictions),
     .reaped = load_relaxed (&header->reaped),
-    .waits = producer->n_waits,
-    .wakes = load_relaxed (&producer->n_wakes),
-    .growths = producer->pools.n_growths,
-    .given_up = producer->ring.n_given_up,
+    .waits = load_relaxed (&more->waits),
+    .wakes = load_relaxed (&more->wakes),
+    .growths = load_relaxed (&more->growths),
+    .given_up = load_relaxed (&more->given_up),
     .bytes_used = producer->pools.bytes_used,
     .max_bytes = producer->pools.max_bytes,
     .slot_size = pool->shape.stride,

@@ -84,7 +84,7 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
   STEP (W5_SLEPT);
   producer_beat (producer);
   pthread_mutex_lock (&producer->lock);
-  producer->n_waits++;
+  count_one (&producer->ring.counters->waits);
   ring_charge_blockers (&producer->ring, producer->options.block_timeout_ns,
       os_now () - start, starved);
   pthread_mutex_unlock (&producer->lock);
@@ -138,6 +138,24 @@ spin_for_gates (DatahubProducer *producer)
   return false;
 }
 
+/* Notes why a call failed that nothing can help; @attempt was its last. */
+static void
+note_failure (DatahubProducer *producer, DatahubResult result, Attempt attempt)
+{
+  const char *text = "A pool could not be added.";
+  if (result < DATAHUB_ERROR_FIRST && result != DATAHUB_DROPPED)
+    return;
+  if (result == DATAHUB_DROPPED)
+    text = attempt == ATTEMPT_EXHAUSTED
+        ? "A buffer was dropped: every record is held."
+        : "A buffer was dropped: every slot is held.";
+  else if (result == DATAHUB_ERROR_TOO_BIG)
+    text = "A payload does not fit within max-bytes.";
+  else if (result == DATAHUB_ERROR_NO_SPACE)
+    text = "The block cannot grow: shared memory is full.";
+  error_log_note (&producer->errors, result, "%s", text);
+}
+
 /* Continues after a first attempt that did not succeed. */
 static DatahubResult
 run_on (DatahubProducer *producer, Call *call, Attempt attempt)
@@ -167,6 +185,7 @@ run_on (DatahubProducer *producer, Call *call, Attempt attempt)
   }
   if (announced)
     announce (producer, announced, false);
+  note_failure (producer, result, attempt);
   return result;
 }
 

@@ -60,7 +60,8 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
 }
 
 static void
-fill_identity (const DatahubProducer *producer, BlockIdentity *id)
+fill_identity (const DatahubProducer *producer, uint32_t n_sections,
+    BlockIdentity *id)
 {
   const Geometry *g = &producer->block.g;
   *id = (BlockIdentity){ .magic = BLOCK_MAGIC,
@@ -84,7 +85,7 @@ fill_identity (const DatahubProducer *producer, BlockIdentity *id)
     .row_stride = g->row_stride,
     .pin_words = g->pin_words,
     .max_quota = g->max_quota,
-    .n_sections = N_SECTIONS,
+    .n_sections = n_sections,
     .section_off = sizeof (BlockHeader),
     .created_ns = os_wall_clock (),
     .owner_uid = producer->block.user,
@@ -111,13 +112,12 @@ fill_control (DatahubProducer *producer)
 {
   Block *block = &producer->block;
   BlockHeader *header = block->header;
-  BlockSection sections[N_SECTIONS];
+  BlockSection sections[SECTIONS_MAX];
   BlockIdentity id;
   store_release (&header->state, DATAHUB_STATE_UNINITIALISED);
-  fill_identity (producer, &id);
+  fill_identity (producer, geometry_sections (&block->g, sections), &id);
   memcpy (&header->identity, &id, sizeof id);
   STEP (CREATE_IDENTITY_WRITTEN);
-  geometry_sections (&block->g, sections);
   memcpy ((uint8_t *) header + sizeof *header, sections, sizeof sections);
   for (uint32_t i = 0; i < N_STICKY_WORDS; i++)
     store_relaxed (&block->sticky[i], RING_WORD (0, RECORD_NONE));
@@ -128,6 +128,8 @@ fill_control (DatahubProducer *producer)
   store_relaxed (&header->incarnation, 1);
   block->wake->magic = BLOCK_MAGIC;
   memcpy (block->wake->uuid, block->uuid.bytes, 16);
+  ring_show_telemetry (&producer->ring);
+  error_log_start (&producer->errors, block);
   store_release (&header->state, DATAHUB_STATE_MUTEX_READY);
   STEP (CREATE_CONTROL_FILLED);
 }
@@ -214,9 +216,12 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
       (Backing){ .funcs = options->strict ? &strict_backing : &named_backing,
         .block = &producer->block,
         .options = &producer->options,
+        .errors = &producer->errors,
         .ctl_fd = -1,
         .con_fd = -1 };
+  error_log_init (&producer->errors);
   producer->ring.block = &producer->block;
+  producer->ring.errors = &producer->errors;
   producer->pools.backing = &producer->backing;
   reaper_init (&producer->reaper, &producer->backing);
   pthread_mutex_init (&producer->lock, NULL);
@@ -233,7 +238,15 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
       && !producer->options.strict /* a sealed block cannot be adopted */
       && producer_adopt (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
-  return adopted || result != DATAHUB_OK ? result : build (producer, error);
+  if (adopted || result != DATAHUB_OK)
+    return result;
+  result = build (producer, error);
+  if (result == DATAHUB_OK && producer->refusal)
+    error_log_note (&producer->errors, producer->refusal,
+        producer->refusal == DATAHUB_ERROR_VERSION
+            ? "The block of a dead producer has unknown features: it is replaced."
+            : "The block of a dead producer is damaged: it is replaced.");
+  return result;
 }
 
 static DatahubResult

@@ -5,6 +5,7 @@
 #define DATAHUB_RING_PRIVATE_H
 
 #include "pools-private.h"
+#include "core/block/clock-private.h"
 
 #include <string.h>
 
@@ -56,7 +57,8 @@ typedef struct
 
 typedef struct
 {
-  Block *block; /* not owned: the producer's */
+  Block *block; /* not owned: the producer's, like the errors */
+  ErrorLog *errors;
   bool held_back; /* adopted, not published: head is not stored */
   uint32_t batch_max; /* unchanged after creation */
   uint64_t head, tail, ordinal;
@@ -80,7 +82,9 @@ typedef struct
   uint64_t sticky_words[N_STICKY];
   uint32_t sticky_changed; /* bits: words to store after A7 */
   uint16_t shown[N_STICKY]; /* records that the stored words lead to */
-  uint64_t n_evictions, n_given_up;
+  ClockWriter clock;
+  ProducerCounters *counters; /* the header's; of a block without them, own */
+  ProducerCounters own_counters;
   Blocker blockers[MAX_ROWS];
   /* Bits of rows with a gate that is ignored, see row_needs(), and the claims
    * of their owners at that time. */
@@ -89,7 +93,16 @@ typedef struct
 } Ring;
 
 bool ring_make_state (Ring *ring);
+void ring_show_telemetry (Ring *ring);
 void ring_free_state (Ring *ring);
+
+/* Counts an event. The producer's lock is held: no other thread stores to the
+ * word. */
+static inline void
+count_one (shared_u64 *counter)
+{
+  store_relaxed (counter, load_relaxed (counter) + 1);
+}
 
 /* The record of a sequence in the ring. */
 static inline uint16_t *

@@ -71,6 +71,8 @@ retire_row (Reaper *reaper, uint32_t i)
   if (dirty) {
     /* before its effect: another thread can continue at once */
     add_relaxed (&reaper->backing->block->header->reaped, 1);
+    error_log_note_row (reaper->backing->errors, DATAHUB_OWNER_DIED,
+        reaper->backing->block, i, "died");
     row_clean (reaper->backing->block, i);
   }
   store_seq (&reaper->backing->block->claims[i], 0);

@@ -72,7 +72,7 @@ void *
 section_of (Intrusion *ctl, uint32_t kind)
 {
   BlockSection *sections = (BlockSection *) (ctl->bytes + sizeof (BlockHeader));
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
+  for (uint32_t i = 0; i < SECTIONS_MAX; i++)
     if (sections[i].kind == kind)
       return ctl->bytes + sections[i].offset;
   check_fail (__FILE__, __LINE__, "no section %u", kind);

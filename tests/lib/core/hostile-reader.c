@@ -174,6 +174,32 @@ hostile_read_integrity (const char *channel)
   datahub_diagnosis_free (diagnosis);
 }
 
+static void
+check_info (const DatahubBlockInfo *info)
+{
+  CHECK (memchr (info->caps, 0, sizeof info->caps) != NULL);
+  CHECK (memchr (info->boot_id, 0, sizeof info->boot_id) != NULL);
+  CHECK_INT (info->share, <=, info->n_records);
+  CHECK_INT (info->pressure, <=, info->n_records);
+}
+
+static void
+read_errors (const char *channel)
+{
+  DatahubBlockError errors[DATAHUB_MAX_BLOCK_ERRORS];
+  uint32_t n;
+  if (!went_well (datahub_block_inspect_errors (channel, errors,
+          DATAHUB_MAX_BLOCK_ERRORS, &n, &err)))
+    return;
+  CHECK_INT (n, <=, DATAHUB_MAX_BLOCK_ERRORS);
+  for (uint32_t i = 0; i < n; i++) {
+    CHECK (errors[i].count > 0 && errors[i].code > 0);
+    CHECK (memchr (errors[i].text, 0, sizeof errors[i].text) != NULL);
+    for (const char *c = errors[i].text; *c; c++)
+      CHECK (*c >= ' ' && *c <= '~');
+  }
+}
+
 uint32_t
 hostile_read (const char *channel)
 {
@@ -181,8 +207,9 @@ hostile_read (const char *channel)
   DatahubConsumerInfo infos[4];
   uint32_t n;
   if (went_well (datahub_block_inspect (channel, &info, &err)))
-    CHECK (memchr (info.caps, 0, sizeof info.caps) != NULL);
+    check_info (&info);
   went_well (datahub_block_inspect_consumers (channel, infos, 4, &n, &err));
+  read_errors (channel);
   n = exercise_consumer (channel, false, DATAHUB_START_OLDEST);
   n += exercise_consumer (channel, true, DATAHUB_START_OLDEST);
   return n + exercise_consumer (channel, false, DATAHUB_START_KEYFRAME);

@@ -114,7 +114,7 @@ static BlockRecord *
 record_of (Intrusion *ctl, uint32_t type)
 {
   BlockSection *sections = (BlockSection *) (ctl->bytes + sizeof (BlockHeader));
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
+  for (uint32_t i = 0; i < SECTIONS_MAX; i++)
     for (uint32_t r = 0;
          sections[i].kind == SECTION_RECORDS && r < sections[i].count; r++) {
       BlockRecord *record = (BlockRecord *) (ctl->bytes + sections[i].offset

@@ -35,7 +35,6 @@ identity_of (const Geometry *g)
     .major = BLOCK_MAJOR,
     .header_size = sizeof (BlockHeader),
     .line = BLOCK_LINE,
-    .feat_compat = g->features,
     .ctl_size = g->ctl_size,
     .con_size = g->con_size,
     .dat_size = pool_size (g->n_slots, g->slot_stride),
@@ -48,7 +47,8 @@ identity_of (const Geometry *g)
     .row_stride = g->row_stride,
     .pin_words = g->pin_words,
     .max_quota = g->max_quota,
-    .n_sections = N_SECTIONS,
+    .n_sections = N_SECTIONS + 1,
+    .feat_compat = g->features,
     .section_off = sizeof (BlockHeader),
     .lease_budget = g->lease_budget,
     .con_rows_off = (uint32_t) g->rows_off,
@@ -80,6 +80,8 @@ check_inside (const Geometry *g)
   CHECK ((Wide) g->pools_off + MAX_POOLS * sizeof (PoolEntry) <= g->ctl_size);
   CHECK ((Wide) g->sticky_off + N_STICKY_WORDS * 8 <= g->ctl_size);
   CHECK ((Wide) g->ring_off + (Wide) g->ring_size * 8 <= g->ctl_size);
+  CHECK (g->errors_off % 8 == 0);
+  CHECK ((Wide) g->errors_off + N_ERRORS * sizeof (ErrorEntry) <= g->ctl_size);
   CHECK ((Wide) g->records_off + n_recs * g->rec_stride <= g->ctl_size);
   CHECK (g->rows_off % 64 == 0 && g->rows_off >= sizeof (WakePage));
   CHECK ((Wide) g->rows_off + rows * g->row_stride <= g->con_size);
@@ -98,7 +100,7 @@ check_computed (const Geometry *g, const DatahubProducerOptions *options)
 {
   check_inside (g);
   CHECK (g->pools_off
-      >= sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection));
+      >= sizeof (BlockHeader) + SECTIONS_MAX * sizeof (BlockSection));
   CHECK (g->sticky_off >= g->pools_off + MAX_POOLS * sizeof (PoolEntry));
   CHECK (g->ring_off >= g->sticky_off + N_STICKY_WORDS * 8);
   CHECK (g->records_off >= g->ring_off + (Wide) g->ring_size * 8);
@@ -118,7 +120,7 @@ static void
 check_accepted (const Geometry *g)
 {
   BlockIdentity id = identity_of (g);
-  BlockSection sections[N_SECTIONS];
+  BlockSection sections[SECTIONS_MAX];
   Geometry seen;
   geometry_sections (g, sections);
   CHECK_OK (geometry_validate (&id, sections, ACCESS_CONSUME, g->ctl_size,
@@ -238,7 +240,7 @@ headers_at_random (void)
   check_note ("seed %llu", (unsigned long long) seed);
   for (int i = 0; i < 400000; i++) {
     DatahubProducerOptions o;
-    BlockSection sections[N_SECTIONS];
+    BlockSection sections[SECTIONS_MAX];
     Geometry g;
     datahub_producer_options_init (&o);
     o.slot_size = 4096;

@@ -79,10 +79,30 @@
   FIELD (BlockHeader, dropped)                                                 \
   FIELD (BlockHeader, evictions)                                               \
   FIELD (BlockHeader, reaped)                                                  \
+  HOLE (BlockHeader, more)                                                     \
   ARRAY (BlockHeader, pad4)                                                    \
   ARRAY (BlockHeader, next_uuid)                                               \
   ARRAY (BlockHeader, prev_uuid)                                               \
+  FIELD (BlockHeader, clock_turn)                                              \
   ARRAY (BlockHeader, pad5)                                                    \
+  HOLE (BlockHeader, clock)                                                    \
+  FIELD (BlockHeader, share)                                                   \
+  FIELD (BlockHeader, pressure)                                                \
+  ARRAY (BlockHeader, pad6)                                                    \
+  FIELD (ProducerCounters, wakes)                                              \
+  FIELD (ProducerCounters, waits)                                              \
+  FIELD (ProducerCounters, growths)                                            \
+  FIELD (ProducerCounters, given_up)                                           \
+  FIELD (ProducerCounters, copied)                                             \
+  FIELD (ClockPair, monotonic_ns)                                              \
+  FIELD (ClockPair, realtime_ns)                                               \
+  ARRAY (ClockPair, boot_id)                                                   \
+  FIELD (ErrorEntry, turn)                                                     \
+  FIELD (ErrorEntry, code)                                                     \
+  FIELD (ErrorEntry, count)                                                    \
+  FIELD (ErrorEntry, first_ns)                                                 \
+  FIELD (ErrorEntry, last_ns)                                                  \
+  ARRAY (ErrorEntry, text)                                                     \
   FIELD (BlockSection, kind)                                                   \
   FIELD (BlockSection, flags)                                                  \
   FIELD (BlockSection, offset)                                                 \
@@ -192,6 +212,9 @@ typedef enum
 {
   OF_BlockIdentity,
   OF_BlockHeader,
+  OF_ProducerCounters,
+  OF_ClockPair,
+  OF_ErrorEntry,
   OF_BlockSection,
   OF_PoolEntry,
   OF_RecordMemory,
@@ -230,6 +253,9 @@ static const Field fields[] = { SHARED_FIELDS (AS_FIELD, AS_ARRAY, AS_HOLE) };
 static const uint32_t structure_sizes[N_STRUCTURES] = {
   [OF_BlockIdentity] = sizeof (BlockIdentity),
   [OF_BlockHeader] = sizeof (BlockHeader),
+  [OF_ProducerCounters] = sizeof (ProducerCounters),
+  [OF_ClockPair] = sizeof (ClockPair),
+  [OF_ErrorEntry] = sizeof (ErrorEntry),
   [OF_BlockSection] = sizeof (BlockSection),
   [OF_PoolEntry] = sizeof (PoolEntry),
   [OF_RecordMemory] = sizeof (RecordMemory),
@@ -330,9 +356,16 @@ image_open (void)
   sections = (const BlockSection *) (ctl + sizeof (BlockHeader));
   add (&image, OF_BlockIdentity, FILE_CTL, 0);
   add (&image, OF_BlockHeader, FILE_CTL, 0);
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
+  add (&image, OF_ProducerCounters, FILE_CTL, offsetof (BlockHeader, more));
+  for (uint32_t i = 0; i < N_CLOCK_PAIRS; i++)
+    add (&image, OF_ClockPair, FILE_CTL,
+        offsetof (BlockHeader, clock) + i * sizeof (ClockPair));
+  for (uint32_t i = 0; i < N_SECTIONS + 1; i++)
     add (&image, OF_BlockSection, FILE_CTL,
         sizeof (BlockHeader) + i * sizeof (BlockSection));
+  for (uint32_t i = 0; i < 2; i++) /* one in use, one free */
+    add (&image, OF_ErrorEntry, FILE_CTL,
+        sections[4].offset + i * sizeof (ErrorEntry));
   for (uint32_t i = 0; i < 3; i++) /* small, payload, free */
     add (&image, OF_PoolEntry, FILE_CTL,
         sections[0].offset + i * sizeof (PoolEntry));
@@ -442,6 +475,7 @@ rich_producer (void)
   DatahubProducer *producer = producer_new ("cam0", &options);
   memset (caps, 'c', sizeof caps - 1);
   caps[sizeof caps - 1] = 0;
+  datahub_producer_note_error (producer, DATAHUB_ERROR_INVALID, "an error");
   commit_event (producer, DATAHUB_RECORD_STREAM_START, "stream");
   commit_event (producer, DATAHUB_RECORD_CAPS, caps);
   commit_event (producer, DATAHUB_RECORD_SEGMENT, "segment");

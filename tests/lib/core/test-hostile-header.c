@@ -205,7 +205,7 @@ impossible_numbers (void)
   Intrusion ctl = intrude (".ctl");
   BlockIdentity *id = (BlockIdentity *) ctl.bytes;
   uint32_t refused = 0;
-  size_t end = sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection);
+  size_t end = sizeof (BlockHeader) + (N_SECTIONS + 1) * sizeof (BlockSection);
   /* So that an attach that works does not remove the dead block. */
   DatahubConsumer *keeper = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
   for (size_t at = 0; at < end; at += 4)

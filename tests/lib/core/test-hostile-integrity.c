@@ -131,7 +131,7 @@ header (void)
   Attack attack = { .file = &ctl };
   attack_words (&attack, 0, 0x320);
   attack_words (&attack, sizeof (BlockHeader),
-      sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection));
+      sizeof (BlockHeader) + SECTIONS_MAX * sizeof (BlockSection));
   scene_end (&scene, &attack);
 }
 

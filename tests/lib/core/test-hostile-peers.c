@@ -409,7 +409,7 @@ noise_in_the_control_file (void)
   Scribble noise = { .file = &scene.ctl,
     .begin = sizeof (BlockIdentity),
     .skip_from = sizeof (BlockHeader),
-    .skip_to = sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection),
+    .skip_to = sizeof (BlockHeader) + SECTIONS_MAX * sizeof (BlockSection),
     .seed = check_now_ns () };
   check_note ("seed %llu", (unsigned long long) noise.seed);
   commit_event (scene.producer, DATAHUB_RECORD_CAPS, "caps");

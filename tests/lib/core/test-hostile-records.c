@@ -21,7 +21,7 @@ typedef struct
 static void *
 section (Scene *scene, uint32_t kind)
 {
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
+  for (uint32_t i = 0; i < SECTIONS_MAX; i++)
     if (scene->sections[i].kind == kind)
       return scene->ctl.bytes + scene->sections[i].offset;
   check_fail (__FILE__, __LINE__, "no section %u", kind);
@@ -425,7 +425,7 @@ at_random (void)
     uint64_t at = begin + check_noise (&state) % (left - 8),
              word = check_noise (&state);
     if (at >= sizeof (BlockHeader)
-        && at < sizeof (BlockHeader) + N_SECTIONS * sizeof (BlockSection))
+        && at < sizeof (BlockHeader) + SECTIONS_MAX * sizeof (BlockSection))
       continue;
     if (round % 3 == 0)
       word >>= check_noise (&state) % 64;

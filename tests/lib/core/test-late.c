@@ -88,7 +88,7 @@ leave_half_retired (void)
       (const BlockSection *) (ctl.bytes + sizeof *header);
   uint64_t tail = load_seq (&header->tail);
   CHECK_INT (tail, ==, 12);
-  for (uint32_t i = 0; i < N_SECTIONS; i++)
+  for (uint32_t i = 0; i < SECTIONS_MAX; i++)
     if (sections[i].kind == SECTION_RING)
       store_seq ((shared_u64 *) (ctl.bytes + sections[i].offset) + tail % 8,
           RING_WORD (tail, RECORD_NONE));
