@@ -42,8 +42,9 @@ POOL_CHANGES = 0x218
 READY, DRAINING, CLOSED, MOVED = 2, 3, 4, 5
 
 # Kinds of sections, and what they consist of.
-POOLS, STICKY, RING, RECORDS = 1, 2, 3, 4
-N_POOLS, N_STICKY = 16, 8
+POOLS, STICKY, RING, RECORDS, ERRORS = 1, 2, 3, 4, 5
+N_POOLS, N_STICKY, N_ERRORS, ERROR_SIZE = 16, 8, 32, 128
+ERRORS_FEATURE = 1 << 2  # of feat_compat: there is a section of errors
 
 (BUFFER, STREAM_START, CAPS, SEGMENT, TAGS, GAP, EOS, EVENT,
  TOMBSTONE) = range(1, 10)
@@ -241,6 +242,8 @@ def check_sections(ctl, identity):
     wanted = {POOLS: (N_POOLS, POOL_ENTRY.size), STICKY: (N_STICKY, 8),
               RING: (identity.ring_size, 8),
               RECORDS: (identity.n_recs, identity.rec_stride)}
+    if identity.feat_compat & ERRORS_FEATURE:
+        wanted[ERRORS] = (N_ERRORS, ERROR_SIZE)
     size = identity.n_sections * SECTION.size
     check(identity.section_off >= HEADER_SIZE and size <= ctl.size
           and identity.section_off <= ctl.size - size,
@@ -361,6 +364,10 @@ class Block:
         own = os.fstat(self.lock_fd)
         return (self.state() == READY and (named.st_dev, named.st_ino)
                 == (own.st_dev, own.st_ino))
+
+    def section(self, kind):
+        """Where in the control file the section begins."""
+        return self._sections[kind]
 
     def ring_word(self, sequence):
         slot = sequence % self.identity.ring_size

@@ -34,6 +34,7 @@ IDENTITY_FIELDS = [  # field, offset, format, value, what is said
     ("pin_words", 0x080, "<I", 0, "contradict"),
     ("n_sections", 0x088, "<I", 0xffffffff, "outside"),
     ("n_sections", 0x088, "<I", 2, "missing"),
+    ("n_sections", 0x088, "<I", 4, "missing"),
     ("section_off", 0x08c, "<I", 0xfffffff0, "outside"),
     ("con_rows_off", 0x0c4, "<I", 0xffffff00, "contradict"),
     ("zone_size", 0x0d0, "<Q", 1 << 40, "zones are outside"),

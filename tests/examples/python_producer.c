@@ -2,7 +2,8 @@
 /* A producer that does as it is told, for the tests of the examples in Python:
  * python-producer CHANNEL SLOT-SIZE SLOTS RING [CHECKSUM] reads one command a
  * line, and answers with a line for each buffer and then with "done":
- *   caps TEXT · buffers N SIZE MEMORIES · eos · flush · loans N · close · die
+ *   caps TEXT · buffers N SIZE MEMORIES · eos · flush · loans N · error CODE TEXT ·
+ *   copied N · close · die
  */
 #include <datahub/core.h>
 
@@ -128,6 +129,7 @@ obey (DatahubProducer *producer, const char *line)
 {
   unsigned long long count, size;
   unsigned n_memories;
+  int skip = 0;
   if (sscanf (line, "buffers %llu %llu %u", &count, &size, &n_memories) == 3
       && n_memories <= DATAHUB_MAX_MEMORIES)
     for (unsigned long long i = 0; i < count; i++)
@@ -140,6 +142,11 @@ obey (DatahubProducer *producer, const char *line)
     datahub_producer_flush (producer);
   else if (sscanf (line, "loans %u", &n_memories) == 1)
     keep_loans (producer, n_memories);
+  else if (sscanf (line, "error %u %n", &n_memories, &skip) == 1)
+    datahub_producer_note_error (producer, (DatahubResult) n_memories,
+        line + skip);
+  else if (sscanf (line, "copied %u", &n_memories) == 1)
+    datahub_producer_count_copied (producer, n_memories);
   else if (strcmp (line, "die") == 0)
     raise (SIGKILL);
   else

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import signal
+import time
 
 import python_common
 from python_common import READER, MetaLocation
@@ -102,6 +103,28 @@ class Delivery(MetaLocation):
         record = reader.read()
         self.assertTrue(record.flushed)
         self.assertEqual(record.fixed.ordinal, 4)
+        block.close()
+
+    def test_shows_clocks_counters_and_errors_of_the_producer(self):
+        import datablock
+        import telemetry
+        producer = self.producer()
+        producer.tell("copied 3")
+        for command in ("error 65 one", "error 66 two", "error 65 one"):
+            producer.tell(command)
+        block = datablock.Block.attach("test")
+        self.assertEqual(telemetry.counters(block)["copied"], 3)
+        self.assertEqual(telemetry.limits(block), (None, None))
+        found = telemetry.errors(block)
+        self.assertEqual([(e.code, e.text, e.count) for e in found],
+                         [(65, "one", 2), (66, "two", 1)])
+        self.assertLess(found[0].first, found[0].last)
+        offset = telemetry.clock_offset(block, time.monotonic_ns(),
+                                        time.time_ns())
+        self.assertLess(abs(offset), 100_000_000)
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
+        self.assertEqual(telemetry.clock(block).boot_id.hex(),
+                         boot.strip().replace("-", ""))
         block.close()
 
     def change_a_byte(self, channel):

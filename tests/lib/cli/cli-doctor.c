@@ -121,6 +121,48 @@ test_healthy (void)
   datahub_producer_close (producer);
 }
 
+/* What the producer noted is a note: it does not make the block unhealthy. */
+static void
+test_noted_errors (void)
+{
+  DatahubProducer *producer = produce ("cam0");
+
+  datahub_producer_note_error (producer, DATAHUB_ERROR_INVALID, "odd \033[2J");
+  datahub_producer_note_error (producer, DATAHUB_ERROR_INVALID, "odd \033[2J");
+  datahub_producer_count_copied (producer, 3);
+  g_auto (Result) doctor = run ("doctor", "cam0", "--broker", "none", "--json",
+      "--watch", "0", NULL);
+  json_t *json = parse (&doctor);
+  g_assert_cmpint (doctor.code, ==, 0);
+  g_assert_true (json_is_true (json_object_get (json, "healthy")));
+  json_t *problem = problem_of (json, "noted-error");
+  g_assert_cmpstr (text_of (problem, "severity"), ==, "note");
+  assert_says (text_of (problem, "message"), "Noted 2 times");
+  assert_says (text_of (problem, "message"), "odd ?[2J (invalid)");
+  json_decref (json);
+
+  g_auto (Result) text = run ("inspect", "cam0", NULL);
+  assert_says (text.out, "0 evictions, 0 given up, 0 growths, 3 copied");
+  assert_says (text.out, "2      invalid  odd ?[2J");
+  g_auto (Result) inspected = run ("inspect", "cam0", "--json", NULL);
+  json = parse (&inspected);
+  json_t *error = only (json, "errors");
+  g_assert_cmpstr (text_of (error, "code"), ==, "invalid");
+  g_assert_cmpstr (text_of (error, "text"), ==, "odd ?[2J");
+  g_assert_cmpint (json_integer_value (json_object_get (error, "count")), ==,
+      2);
+  g_assert_cmpint (json_integer_value (json_object_get (error, "first-ns")), >,
+      0);
+  g_assert_cmpint (json_integer_value (json_object_get (json, "copied")), ==,
+      3);
+  g_assert_cmpint (json_integer_value (json_object_get (json,
+                       "clock-realtime-ns")),
+      >, 0);
+  g_assert_cmpuint (strlen (text_of (json, "boot-id")), ==, 32);
+  json_decref (json);
+  datahub_producer_close (producer);
+}
+
 /* One word of the control file changed by somebody. */
 static void
 test_damage (void)
@@ -406,6 +448,7 @@ static void
 add_tests (void)
 {
   fixture_add ("/doctor/healthy", test_healthy);
+  fixture_add ("/doctor/noted-errors", test_noted_errors);
   fixture_add ("/doctor/damage", test_damage);
   fixture_add ("/doctor/dead", test_dead);
   fixture_add ("/doctor/repair", test_repair);
