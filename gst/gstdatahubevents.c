@@ -159,6 +159,12 @@ is_wanted (GstEvent *event, GstDatahubEvents wanted)
       return (wanted & GST_DATAHUB_EVENTS_TOC) != 0;
     case GST_EVENT_STREAM_GROUP_DONE:
       return (wanted & GST_DATAHUB_EVENTS_STREAM_GROUP_DONE) != 0;
+    case GST_EVENT_STREAM_COLLECTION:
+      return (wanted & GST_DATAHUB_EVENTS_STREAM_COLLECTION) != 0;
+    case GST_EVENT_INSTANT_RATE_CHANGE:
+      return (wanted & GST_DATAHUB_EVENTS_INSTANT_RATE_CHANGE) != 0;
+    case GST_EVENT_SEGMENT_DONE:
+      return (wanted & GST_DATAHUB_EVENTS_SEGMENT_DONE) != 0;
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
     case GST_EVENT_SEGMENT:
@@ -311,6 +317,36 @@ gst_datahub_event_write (GstEvent *event, GstDatahubEventState *state,
   if (!is_wanted (event, wanted))
     return GST_FLOW_OK;
   flow = write_one (event, state, writer);
+  gst_datahub_writer_count_left_out (writer);
+  return flow;
+}
+
+/**
+ * gst_datahub_event_write_at:
+ * @event: an event that is not sticky
+ * @timestamp: what it is about
+ * @now: the state that applies
+ * @wanted: which events cross
+ * @writer: where to
+ *
+ * Returns: as gst_datahub_event_write()
+ */
+GstFlowReturn
+gst_datahub_event_write_at (GstEvent *event, GstClockTime timestamp,
+    const GstDatahubWriterNow *now, GstDatahubEvents wanted,
+    GstDatahubWriter *writer)
+{
+  g_autofree gchar *name = describe (event);
+  g_autoptr (GBytes) body = is_wanted (event, wanted)
+      ? other_body (event, name, gst_datahub_writer_get_left_out (writer))
+      : NULL;
+  GstFlowReturn flow = body
+      ? gst_datahub_writer_write_at (writer, now, timestamp, body)
+      : GST_FLOW_OK;
+  if (flow == GST_FLOW_CUSTOM_SUCCESS) {
+    note_no_space (writer, name);
+    flow = GST_FLOW_OK;
+  }
   gst_datahub_writer_count_left_out (writer);
   return flow;
 }

@@ -23,6 +23,9 @@ GstFlowReturn gst_datahub_event_write (GstEvent *event,
     GstDatahubEventState *state, GstDatahubEvents wanted,
     GstDatahubWriter *writer);
 
+GstFlowReturn gst_datahub_event_write_at (GstEvent *event,
+    GstClockTime timestamp, const GstDatahubWriterNow *now,
+    GstDatahubEvents wanted, GstDatahubWriter *writer);
 GstFlowReturn gst_datahub_event_write_own (GstEvent *event,
     GstDatahubEventState *state, GstDatahubWriter *writer);
 

@@ -7,6 +7,7 @@
  * for it.
  * Tests: gst-events, gst-joiners, gst-clip */
 #include "gstdatahubfeed.h"
+#include "gstdatahubeventtimes.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -196,6 +197,17 @@ gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
   gst_event_set_gap_flags (event,
       (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));
   gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
+}
+
+/* An event whose record has a time is about that time. Takes @event. */
+void
+gst_datahub_feed_push_timed_event (GstDatahubFeed *feed, GstEvent *event,
+    const DatahubView *view)
+{
+  GstDatahubStamp stamp = map_stamp (feed, view);
+  gst_datahub_feed_push_held (feed);
+  gst_pad_push_event (GST_BASE_SRC_PAD (feed->src),
+      gst_datahub_event_times_set (event, &feed->timeline.out, stamp.pts));
 }
 
 /**

@@ -42,6 +42,8 @@ void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps,
 void gst_datahub_feed_set_segment (GstDatahubFeed *feed,
     const GstSegment *segment);
 void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);
+void gst_datahub_feed_push_timed_event (GstDatahubFeed *feed, GstEvent *event,
+    const DatahubView *view);
 void gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view);
 GstFlowReturn gst_datahub_feed_make_buffer (GstDatahubFeed *feed,
     DatahubConsumer *consumer, const DatahubView *view, GstBuffer **buffer);

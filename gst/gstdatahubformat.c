@@ -6,6 +6,7 @@
  * Tests: gst-format, gst-text, fuzz-format */
 #include "gstdatahubformat.h"
 #include "gstdatahubbytes.h"
+#include "gstdatahubcollection.h"
 #include "gstdatahubfeatures.h"
 #include "gstdatahublimits.h"
 #include "gstdatahubtext.h"
@@ -339,6 +340,9 @@ static const struct
   { 4, GST_EVENT_PROTECTION },
   { 5, GST_EVENT_STREAM_GROUP_DONE },
   { 6, GST_EVENT_TOC },
+  { 7, GST_EVENT_SEGMENT_DONE },
+  { 8, GST_EVENT_STREAM_COLLECTION },
+  { 9, GST_EVENT_INSTANT_RATE_CHANGE },
 };
 
 static guint32
@@ -362,6 +366,18 @@ gst_datahub_format_event_crosses (GstEvent *event)
   return event_wire_type (event) != 0;
 }
 
+/* Returns: (transfer full) (nullable): what has a text. */
+static GstStructure *
+structure_of (GstEvent *event)
+{
+  const GstStructure *structure = gst_event_get_structure (event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_TOC)
+    return gst_datahub_toc_to_structure (event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_COLLECTION)
+    return gst_datahub_collection_to_structure (event);
+  return structure ? gst_structure_copy (structure) : NULL;
+}
+
 /**
  * gst_datahub_format_encode_event:
  * @event: an event for which gst_datahub_format_event_crosses() holds
@@ -372,15 +388,12 @@ gst_datahub_format_event_crosses (GstEvent *event)
 GBytes *
 gst_datahub_format_encode_event (GstEvent *event)
 {
-  g_autoptr (GstStructure) toc = GST_EVENT_TYPE (event) == GST_EVENT_TOC
-      ? gst_datahub_toc_to_structure (event)
-      : NULL;
-  const GstStructure *structure = toc ? toc : gst_event_get_structure (event);
+  g_autoptr (GstStructure) structure = structure_of (event);
   g_autofree gchar *text = structure
       ? gst_structure_serialize (structure, GST_SERIALIZE_FLAG_NONE)
-      : g_strdup ("");
+      : NULL;
   GByteArray *bytes;
-  if (!text || (GST_EVENT_TYPE (event) == GST_EVENT_TOC && !toc))
+  if (!text)
     return NULL;
   bytes = g_byte_array_new ();
   gst_datahub_put_u32 (bytes, event_wire_type (event));
@@ -411,6 +424,53 @@ group_done_event (const GstStructure *structure)
   return gst_event_new_stream_group_done (group);
 }
 
+static GstEvent *
+segment_done_event (const GstStructure *structure)
+{
+  gint format = GST_FORMAT_UNDEFINED;
+  gint64 position;
+  if (!gst_structure_get_enum (structure, "format", GST_TYPE_FORMAT, &format)
+      || !gst_structure_get_int64 (structure, "position", &position)
+      || format <= GST_FORMAT_UNDEFINED || format > GST_FORMAT_PERCENT)
+    return NULL;
+  return gst_event_new_segment_done ((GstFormat) format, position);
+}
+
+static GstEvent *
+rate_event (const GstStructure *structure)
+{
+  GstSegmentFlags flags = GST_SEGMENT_FLAG_NONE;
+  gdouble rate;
+  if (!gst_structure_get_double (structure, "rate", &rate) || !isfinite (rate)
+      || rate == 0.0)
+    return NULL;
+  gst_structure_get (structure, "flags", GST_TYPE_SEGMENT_FLAGS, &flags, NULL);
+  return gst_event_new_instant_rate_change (rate,
+      (GstSegmentFlags) (flags & GST_SEGMENT_INSTANT_FLAGS));
+}
+
+/* May take *@structure. */
+static GstEvent *
+event_of (GstEventType type, GstStructure **structure)
+{
+  switch (type) {
+    case GST_EVENT_PROTECTION:
+      return protection_event (*structure);
+    case GST_EVENT_STREAM_GROUP_DONE:
+      return group_done_event (*structure);
+    case GST_EVENT_TOC:
+      return gst_datahub_toc_from_structure (*structure);
+    case GST_EVENT_SEGMENT_DONE:
+      return segment_done_event (*structure);
+    case GST_EVENT_STREAM_COLLECTION:
+      return gst_datahub_collection_from_structure (*structure);
+    case GST_EVENT_INSTANT_RATE_CHANGE:
+      return rate_event (*structure);
+    default:
+      return gst_event_new_custom (type, g_steal_pointer (structure));
+  }
+}
+
 /**
  * gst_datahub_format_decode_event:
  * @data: the body of a record; untrusted
@@ -430,17 +490,8 @@ gst_datahub_format_decode_event (gconstpointer data, gsize size)
   structure = gst_datahub_format_decode_structure (in.data, in.size);
   if (!structure)
     return NULL;
-  for (guint i = 0; i < G_N_ELEMENTS (event_types); i++) {
-    if (event_types[i].wire != wire)
-      continue;
-    if (event_types[i].type == GST_EVENT_PROTECTION)
-      return protection_event (structure);
-    if (event_types[i].type == GST_EVENT_STREAM_GROUP_DONE)
-      return group_done_event (structure);
-    if (event_types[i].type == GST_EVENT_TOC)
-      return gst_datahub_toc_from_structure (structure);
-    return gst_event_new_custom (event_types[i].type,
-        g_steal_pointer (&structure));
-  }
+  for (guint i = 0; i < G_N_ELEMENTS (event_types); i++)
+    if (event_types[i].wire == wire)
+      return event_of (event_types[i].type, &structure);
   return NULL;
 }

@@ -5,6 +5,7 @@
  * plays and the wanted consumers are attached, which would miss them.
  * Tests: gst-events, gst-joiners, gst-headers */
 #include "gstdatahuboutput.h"
+#include "gstdatahubeventtimes.h"
 #include "gstdatahubstreamheader.h"
 
 void
@@ -13,6 +14,7 @@ gst_datahub_output_init (GstDatahubOutput *output, GstBaseSink *sink)
   *output = (GstDatahubOutput){ .sink = sink };
   g_queue_init (&output->pending);
   g_queue_init (&output->waiting);
+  g_queue_init (&output->sudden);
 }
 
 /* A stream begins; @pipeline is this run of the pipeline. */
@@ -30,12 +32,22 @@ clear_events (GQueue *queue)
   g_queue_clear_full (queue, (GDestroyNotify) gst_event_unref);
 }
 
+static void
+clear_sudden (GstDatahubOutput *output)
+{
+  GST_OBJECT_LOCK (output->sink);
+  clear_events (&output->sudden);
+  g_atomic_int_set (&output->n_sudden, 0);
+  GST_OBJECT_UNLOCK (output->sink);
+}
+
 /* The streaming thread has ended. */
 void
 gst_datahub_output_end (GstDatahubOutput *output)
 {
   clear_events (&output->pending);
   clear_events (&output->waiting);
+  clear_sudden (output);
   gst_datahub_event_state_clear (&output->events);
   gst_datahub_fragments_clear (&output->fragments);
 }
@@ -45,6 +57,9 @@ void
 gst_datahub_output_flush (GstDatahubOutput *output)
 {
   clear_events (&output->waiting);
+  clear_sudden (output);
+  gst_datahub_sticky_forget (&output->events.sticky,
+      GST_EVENT_INSTANT_RATE_CHANGE);
   gst_datahub_fragments_flush (&output->fragments);
   output->live_known = FALSE;
 }
@@ -100,6 +115,16 @@ write_segment (GstDatahubOutput *output, GstDatahubWriter *writer,
   return gst_datahub_event_write (known, &output->events, wanted, writer);
 }
 
+static GstFlowReturn
+write_timed (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted, GstEvent *event, GstClockTime timestamp)
+{
+  g_autoptr (GstClock) clock =
+      gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
+  GstDatahubWriterNow now = gst_datahub_output_get_now (output, clock);
+  return gst_datahub_event_write_at (event, timestamp, &now, wanted, writer);
+}
+
 /**
  * gst_datahub_output_write_event:
  * @output: an output
@@ -113,12 +138,17 @@ GstFlowReturn
 gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event)
 {
+  GstClockTime timestamp;
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     return write_segment (output, writer, wanted, event);
-  if (GST_EVENT_TYPE (event) != GST_EVENT_GAP)
-    return gst_datahub_event_write (event, &output->events, wanted, writer);
-  return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (output, writer, event)
-                                         : GST_FLOW_OK;
+  if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (output, writer, event)
+                                           : GST_FLOW_OK;
+  if (!GST_EVENT_IS_STICKY (event)
+      && gst_datahub_event_times_get (event, &output->sink->segment,
+          &timestamp))
+    return write_timed (output, writer, wanted, event, timestamp);
+  return gst_datahub_event_write (event, &output->events, wanted, writer);
 }
 
 /* Keeps the event for write_pending() or write_waiting(). */
@@ -128,6 +158,16 @@ gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event)
   g_queue_push_tail (gst_datahub_event_is_context (event) ? &output->pending
                                                           : &output->waiting,
       gst_event_ref (event));
+}
+
+/* Keeps an event that is not serialized: one thread writes. Any thread. */
+void
+gst_datahub_output_hold_sudden (GstDatahubOutput *output, GstEvent *event)
+{
+  GST_OBJECT_LOCK (output->sink);
+  g_queue_push_tail (&output->sudden, gst_event_ref (event));
+  g_atomic_int_inc (&output->n_sudden);
+  GST_OBJECT_UNLOCK (output->sink);
 }
 
 static GstFlowReturn
@@ -157,6 +197,23 @@ gst_datahub_output_write_waiting (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted)
 {
   return write_all (output, writer, wanted, &output->waiting);
+}
+
+/* Writes the events that came out of band. */
+GstFlowReturn
+gst_datahub_output_write_sudden (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  GQueue events;
+  GstFlowReturn flow;
+  GST_OBJECT_LOCK (output->sink);
+  events = output->sudden;
+  g_queue_init (&output->sudden);
+  g_atomic_int_set (&output->n_sudden, 0);
+  GST_OBJECT_UNLOCK (output->sink);
+  flow = write_all (output, writer, wanted, &events);
+  clear_events (&events);
+  return flow;
 }
 
 static GstFlowReturn

@@ -14,6 +14,8 @@ typedef struct
   GstBaseSink *sink; /* borrowed: it owns this */
   GQueue pending; /* of GstEvent: sticky ones from before the block */
   GQueue waiting; /* of GstEvent: others, until the stream plays */
+  GQueue sudden; /* of GstEvent: out of band, any thread; object lock */
+  gint n_sudden; /* atomic: of `sudden` */
   GstDatahubEventState events;
   GstDatahubClockMap clock_map;
   GstDatahubFragments fragments;
@@ -31,6 +33,9 @@ void gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event);
 GstFlowReturn gst_datahub_output_write_pending (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
 GstFlowReturn gst_datahub_output_write_waiting (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted);
+void gst_datahub_output_hold_sudden (GstDatahubOutput *output, GstEvent *event);
+GstFlowReturn gst_datahub_output_write_sudden (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
 GstFlowReturn gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event);

@@ -156,7 +156,10 @@ tell_event_body (GstDatahubReader *reader, const DatahubView *view,
     GstDatahubPiece body)
 {
   GstEvent *event = gst_datahub_format_decode_event (body.data, body.size);
-  if (event)
+  if (event && view->type == DATAHUB_RECORD_EVENT
+      && GST_CLOCK_TIME_IS_VALID (view->pts))
+    gst_datahub_feed_push_timed_event (reader->feed, event, view);
+  else if (event)
     gst_datahub_feed_push_event (reader->feed, event);
   else /* a newer producer may write events that are unknown here */
     skip_damaged (reader, view, "event that this version knows");

@@ -268,6 +268,9 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
   if (flow == GST_FLOW_OK && !g_queue_is_empty (&self->output.waiting))
     flow = gst_datahub_output_write_waiting (&self->output,
         self->publication.writer, get_settings (self).events);
+  if (flow == GST_FLOW_OK && g_atomic_int_get (&self->output.n_sudden))
+    flow = gst_datahub_output_write_sudden (&self->output,
+        self->publication.writer, get_settings (self).events);
   return flow;
 }
 
@@ -364,6 +367,9 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
           && take_in_play (self, event) == GST_FLOW_OK;
       gst_event_unref (event);
       return done;
+    case GST_EVENT_INSTANT_RATE_CHANGE:
+      gst_datahub_output_hold_sudden (&self->output, event);
+      return chain_event (sink, event);
     default:
       if (!GST_EVENT_IS_SERIALIZED (event))
         return chain_event (sink, event);

@@ -419,6 +419,24 @@ is_for_space (DatahubResult result)
       || result == DATAHUB_TIMEOUT || result == DATAHUB_DROPPED;
 }
 
+static GstFlowReturn
+commit_optional (GstDatahubWriter *writer, DatahubCommit *commit, GBytes *body)
+{
+  DatahubError error = { 0 };
+  GstFlowReturn flow;
+  gsize size;
+  commit->meta = g_bytes_get_data (body, &size);
+  commit->meta_size = (guint32) size;
+  do {
+    DatahubResult result = datahub_producer_commit (writer->producer, commit,
+        DATAHUB_FOREVER, NULL, &error);
+    if (is_for_space (result))
+      return GST_FLOW_CUSTOM_SUCCESS;
+    flow = flow_of (writer, result, &error, "committing an event");
+  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
+  return flow;
+}
+
 /**
  * gst_datahub_writer_write_optional:
  * @writer: a writer
@@ -433,23 +451,31 @@ GstFlowReturn
 gst_datahub_writer_write_optional (GstDatahubWriter *writer,
     DatahubRecordType type, GBytes *body)
 {
-  DatahubError error = { 0 };
   DatahubCommit commit;
-  GstFlowReturn flow;
-  gsize size;
   datahub_commit_init (&commit, type);
-  commit.meta = g_bytes_get_data (body, &size);
-  commit.meta_size = (guint32) size;
-  do {
-    DatahubResult result = datahub_producer_commit (writer->producer, &commit,
-        DATAHUB_FOREVER, NULL, &error);
-    if (is_for_space (result))
-      return GST_FLOW_CUSTOM_SUCCESS;
-    flow = flow_of (writer, result, &error, "committing an event");
-  } while (flow == GST_FLOW_CUSTOM_SUCCESS_1);
-  return flow;
+  return commit_optional (writer, &commit, body);
 }
 
+/**
+ * gst_datahub_writer_write_at:
+ * @writer: a writer
+ * @now: the state that applies to it
+ * @timestamp: what the event is about
+ * @body: the event
+ *
+ * Returns: as gst_datahub_writer_write_optional()
+ */
+GstFlowReturn
+gst_datahub_writer_write_at (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstClockTime timestamp, GBytes *body)
+{
+  DatahubCommit commit;
+  datahub_commit_init (&commit, DATAHUB_RECORD_EVENT);
+  commit.pts = timestamp;
+  commit.instant_ns = instant_of (now, timestamp);
+  commit.flags = now->live ? DATAHUB_FLAG_LIVE : 0;
+  return commit_optional (writer, &commit, body);
+}
 /* Returns: what was left out of tags and events. Streaming thread. */
 GstDatahubLeftOut *
 gst_datahub_writer_get_left_out (GstDatahubWriter *writer)

@@ -59,6 +59,8 @@ GstFlowReturn gst_datahub_writer_write_optional (GstDatahubWriter *writer,
 GstDatahubLeftOut *gst_datahub_writer_get_left_out (GstDatahubWriter *writer);
 void gst_datahub_writer_refuse_caps (GstDatahubWriter *writer, gsize size);
 void gst_datahub_writer_count_left_out (GstDatahubWriter *writer);
+GstFlowReturn gst_datahub_writer_write_at (GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstClockTime timestamp, GBytes *body);
 GstFlowReturn gst_datahub_writer_write_gap (GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstEvent *event);
 
