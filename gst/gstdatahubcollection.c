@@ -48,8 +48,7 @@ gst_datahub_collection_to_structure (GstEvent *event)
     GValue value = G_VALUE_INIT;
     g_value_init (&value, GST_TYPE_STRUCTURE);
     g_value_take_boxed (&value,
-        stream_to_structure (
-            gst_stream_collection_get_stream (collection, i)));
+        stream_to_structure (gst_stream_collection_get_stream (collection, i)));
     gst_value_array_append_and_take_value (&array, &value);
   }
   gst_structure_take_value (structure, "streams", &array);
@@ -108,11 +107,12 @@ gst_datahub_collection_from_structure (const GstStructure *structure)
   guint n;
   if (!array || !GST_VALUE_HOLDS_ARRAY (array))
     return NULL;
-  collection = gst_stream_collection_new (
-      gst_structure_get_string (structure, "upstream-id"));
+  collection = gst_stream_collection_new (gst_structure_get_string (structure,
+      "upstream-id"));
   n = MIN (gst_value_array_get_size (array), STREAMS_MAX);
   for (guint i = 0; i < n; i++) {
-    GstStream *stream = stream_from_value (gst_value_array_get_value (array, i));
+    GstStream *stream =
+        stream_from_value (gst_value_array_get_value (array, i));
     if (stream)
       gst_stream_collection_add_stream (collection, stream);
   }

@@ -99,12 +99,11 @@ gst_datahub_event_times_set (GstEvent *event, const GstSegment *segment,
   structure = gst_event_writable_structure (event);
   replace_time (structure, timed[i].timestamp, timestamp);
   replace_time (structure, timed[i].running_time,
-      in_time ? gst_segment_to_running_time (segment, GST_FORMAT_TIME,
-          timestamp)
-              : GST_CLOCK_TIME_NONE);
-  replace_time (structure, timed[i].stream_time,
       in_time
-          ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, timestamp)
+          ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, timestamp)
           : GST_CLOCK_TIME_NONE);
+  replace_time (structure, timed[i].stream_time,
+      in_time ? gst_segment_to_stream_time (segment, GST_FORMAT_TIME, timestamp)
+              : GST_CLOCK_TIME_NONE);
   return event;
 }

@@ -199,7 +199,7 @@ gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
   gst_pad_push_event (GST_BASE_SRC_PAD (feed->src), event);
 }
 
-/* An event whose record has a time is about that time. Takes @event. */
+/* The record has the time that the event is about. Takes @event. */
 void
 gst_datahub_feed_push_timed_event (GstDatahubFeed *feed, GstEvent *event,
     const DatahubView *view)

@@ -16,7 +16,7 @@ push_at (GstHarness *h, GstClockTime pts)
   fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
 }
 
-/* A live producer at HERE, and a consumer whose running times are AHEAD. */
+/* A live producer at HERE, and a consumer with running times that are AHEAD. */
 static void
 start (GstHarness **sink, GstHarness **src, const gchar *properties)
 {
@@ -54,8 +54,8 @@ next_down (GstHarness *src, GstEventType type)
 static void
 check_time (GstClockTime time, GstClockTime expected)
 {
-  fail_unless (
-      ABS (GST_CLOCK_DIFF (time, expected)) < (GstClockTimeDiff) GST_MSECOND,
+  fail_unless (ABS (GST_CLOCK_DIFF (time, expected))
+          < (GstClockTimeDiff) GST_MSECOND,
       "%" GST_TIME_FORMAT, GST_TIME_ARGS (time));
 }
 
@@ -147,7 +147,8 @@ GST_START_TEST (the_end_of_a_segment_crosses)
   gst_event_unref (event);
   fail_unless_equals_int (format, GST_FORMAT_TIME);
   check_time ((GstClockTime) position, HERE + GST_SECOND + AHEAD);
-  gst_harness_push_event (sink, gst_event_new_segment_done (GST_FORMAT_BYTES, 4));
+  gst_harness_push_event (sink,
+      gst_event_new_segment_done (GST_FORMAT_BYTES, 4));
   event = next_down (src, GST_EVENT_SEGMENT_DONE);
   gst_event_parse_segment_done (event, &format, &position);
   gst_event_unref (event);
@@ -163,13 +164,15 @@ new_collection (void)
   g_autoptr (GstStreamCollection) collection =
       gst_stream_collection_new ("upstream");
   g_autoptr (GstCaps) caps = gst_caps_from_string ("video/x-h264, width=320");
-  g_autoptr (GstTagList) tags = gst_tag_list_new (GST_TAG_TITLE, "t \"q\"", NULL);
-  GstStream *video =
-      gst_stream_new ("v/1", caps, GST_STREAM_TYPE_VIDEO, GST_STREAM_FLAG_SELECT);
+  g_autoptr (GstTagList) tags =
+      gst_tag_list_new (GST_TAG_TITLE, "t \"q\"", NULL);
+  GstStream *video = gst_stream_new ("v/1", caps, GST_STREAM_TYPE_VIDEO,
+      GST_STREAM_FLAG_SELECT);
   gst_stream_set_tags (video, tags);
   gst_stream_collection_add_stream (collection, video);
   gst_stream_collection_add_stream (collection,
-      gst_stream_new ("a/1", NULL, GST_STREAM_TYPE_AUDIO, GST_STREAM_FLAG_NONE));
+      gst_stream_new ("a/1", NULL, GST_STREAM_TYPE_AUDIO,
+          GST_STREAM_FLAG_NONE));
   return gst_event_new_stream_collection (collection);
 }
 
@@ -184,8 +187,8 @@ check_collection (GstHarness *src)
   GstStream *video, *audio;
   gst_event_parse_stream_collection (event, &collection);
   gst_event_unref (event);
-  fail_unless_equals_string (
-      gst_stream_collection_get_upstream_id (collection), "upstream");
+  fail_unless_equals_string (gst_stream_collection_get_upstream_id (collection),
+      "upstream");
   fail_unless_equals_int (gst_stream_collection_get_size (collection), 2);
   video = gst_stream_collection_get_stream (collection, 0);
   audio = gst_stream_collection_get_stream (collection, 1);
