@@ -53,7 +53,7 @@ def clock(block):
 
 def clock_offset(block, monotonic, realtime):
     """Nanoseconds to add to the producer's CLOCK_MONOTONIC to get that of the
-    caller, who read both of its own clocks at one instant."""
+    caller; these two are its own clocks at one instant."""
     pair = clock(block)
     if pair is None:
         return None
