@@ -5,7 +5,7 @@
  * This pool does not recycle buffers. A recycled one would keep memory on a
  * committed slot, and metas, flags or data that an element left on it. Each
  * buffer is new, has a slot of its own, and is freed when it comes back.
- * Tests: gst-zero-copy, gst-clip */
+ * Tests: gst-zero-copy, gst-clip, gst-decoders */
 #include "gstdatahubpool.h"
 
 #include <gst/audio/audio.h>
