@@ -50,7 +50,9 @@ uses_what_is_mapped (void)
   DatahubConsumerStats consumer_stats;
   DatahubSpinlock *lock;
   DatahubView sticky;
-  uint8_t bytes[8];
+  uint8_t bytes[8] = { 0 };
+  uint64_t id = 0, size = sizeof bytes;
+  char caps[8];
   CHECK_INT (datahub_producer_list_consumers (producer, infos, 2), ==, 0);
   CHECK_INT (datahub_producer_take_requests (producer), ==, 0);
   datahub_producer_get_indices (producer, &indices);
@@ -67,6 +69,15 @@ uses_what_is_mapped (void)
   datahub_consumer_get_indices (consumer, &indices);
   datahub_consumer_get_stats (consumer, &consumer_stats);
   datahub_consumer_request (consumer, DATAHUB_REQUEST_KEYFRAME);
+  CHECK_RESULT (datahub_consumer_post_event (consumer, bytes, 1, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_consumer_set_limits (consumer, "x", &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_producer_take_event (producer, &id, bytes, &size, &err),
+      DATAHUB_ERROR_FORKED);
+  CHECK_RESULT (datahub_producer_get_limits (producer, id, caps, sizeof caps,
+                    &err),
+      DATAHUB_ERROR_FORKED);
   datahub_consumer_set_interrupted (consumer, true);
   datahub_consumer_beat (consumer);
   datahub_consumer_hold (consumer, &view);

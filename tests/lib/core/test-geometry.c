@@ -145,6 +145,28 @@ check_options (const DatahubProducerOptions *options, uint64_t space)
   return true;
 }
 
+/* A block that an older version made: rows as tight as they were, without extra
+ * parts. It is accepted as it is, and can be adopted. */
+static void
+older_rows (void)
+{
+  DatahubProducerOptions o;
+  Geometry g;
+  datahub_producer_options_init (&o);
+  o.slot_size = 4096;
+  CHECK_OK (geometry_compute (&o, UINT64_MAX, &g, &err));
+  CHECK (geometry_is_ours (&g));
+  g.features &= ~FEATURE_ROW_EXTRA;
+  CHECK (!geometry_is_ours (&g));
+  g.row_extra_off = 0;
+  g.row_stride =
+      (uint32_t) round_up (sizeof (ConsumerRow) + g.pin_words * 8, 128);
+  g.shared_zone_off = round_up (g.rows_off + g.max_rows * g.row_stride, 4096);
+  g.con_size = g.shared_zone_off;
+  CHECK (geometry_is_ours (&g));
+  check_accepted (&g);
+}
+
 static uint64_t
 check_slots (DatahubProducerOptions options)
 {
@@ -309,6 +331,7 @@ pools_at_random (void)
 }
 
 static const CheckTest tests[] = {
+  { "rows of an older version are accepted as they are", older_rows },
   { "what is computed is accepted, at every boundary of every option",
       every_boundary },
   { "what is computed is accepted, for options at random", options_at_random },
