@@ -68,6 +68,32 @@ mail_read_limits (DatahubProducer *producer, uint64_t id)
   return number;
 }
 
+uint64_t
+mail_find_limits (DatahubProducer *producer)
+{
+  DatahubConsumerInfo infos[MAX_CONSUMERS];
+  uint64_t found = 0;
+  uint32_t n = datahub_producer_list_consumers (producer, infos, MAX_CONSUMERS);
+  for (uint32_t i = 0; i < n && !found; i++)
+    found = mail_read_limits (producer, infos[i].id);
+  return found;
+}
+
+void
+mail_change_limits (ScenarioRun *run)
+{
+  char text[DATAHUB_LIMITS_MAX];
+  MUST (datahub_consumer_set_limits (run->live.consumer,
+      mail_limits (run->posted + 1000, text), &scenario_error));
+}
+
+void
+mail_post_next (ScenarioRun *run)
+{
+  mail_change_limits (run);
+  MUST (mail_post (run->live.consumer, ++run->posted));
+}
+
 /* What the dead producer did not take is there for its successor, once. */
 void
 mail_check_left (ScenarioRun *run, DatahubProducer *successor)

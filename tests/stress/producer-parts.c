@@ -144,6 +144,7 @@ producer_takes_events (CheckParent *parent)
   part_begins (parent);
   for (uint64_t number = 1; number <= 4; number++) {
     part_asks (parent, POST);
+    mail_find_limits (producer); /* whole, or being changed */
     CHECK_INT (mail_take (producer), ==, number);
     atomic_store (&board->taken, number);
     CHECK_INT (mail_take (producer), ==, 0);

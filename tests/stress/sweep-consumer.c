@@ -205,25 +205,12 @@ want (ScenarioRun *run)
   check_until_asleep (run->thread);
 }
 
-/* Of the victim, the only one that has any. */
-static uint64_t
-read_limits (ScenarioRun *run)
-{
-  DatahubConsumerInfo infos[MAX_CONSUMERS];
-  uint64_t found = 0;
-  uint32_t n =
-      datahub_producer_list_consumers (run->producer, infos, MAX_CONSUMERS);
-  for (uint32_t i = 0; i < n && !found; i++)
-    found = mail_read_limits (run->producer, infos[i].id);
-  return found;
-}
-
 static void
 take (ScenarioRun *run)
 {
   CHECK_INT (mail_take (run->producer), ==, ++run->posted);
   CHECK_INT (mail_take (run->producer), ==, 0);
-  CHECK_INT (read_limits (run), ==, run->posted);
+  CHECK_INT (mail_find_limits (run->producer), ==, run->posted);
 }
 
 static void
@@ -268,7 +255,7 @@ produce_slowly (ScenarioRun *run)
 static void
 watch_limits (ScenarioRun *run)
 {
-  uint64_t number = read_limits (run);
+  uint64_t number = mail_find_limits (run->producer);
   CHECK (number == 0 || number == run->posted || number == run->posted + 1);
   produce_slowly (run);
 }
@@ -366,10 +353,10 @@ after_mail (ScenarioRun *run)
                    MAX_CONSUMERS)
       == 1);
   CHECK_INT (mail_take (run->producer), ==, 0);
-  CHECK_INT (read_limits (run), ==, 0);
+  CHECK_INT (mail_find_limits (run->producer), ==, 0);
   CHECK (scenario_attach (&next, false, &run->random));
   CHECK_INT (mail_take (run->producer), ==, 0);
-  CHECK_INT (read_limits (run), ==, 0);
+  CHECK_INT (mail_find_limits (run->producer), ==, 0);
   MUST (mail_post (next.consumer, 99));
   CHECK_INT (mail_take (run->producer), ==, 99);
   scenario_detach (&next);
@@ -428,6 +415,15 @@ beside_consumer (ScenarioRun *run)
   CHECK (scenario_attach (&newcomer, true, &run->random));
   MUST_BE (scenario_read_all (&newcomer), DATAHUB_TIMEOUT);
   scenario_detach (&newcomer);
+}
+
+/* Its limits are whole, or there are none while it changes them. */
+static void
+beside_mail (ScenarioRun *run)
+{
+  uint64_t number = mail_find_limits (run->producer);
+  CHECK (number == 0 || number == run->posted || number == run->posted + 1);
+  beside_consumer (run);
 }
 
 static void
@@ -502,12 +498,14 @@ const Scenario consumer_scenarios[] = {
       .name = "a consumer has mail",
       .part = consumer_has_mail,
       .go_on = watch_limits,
+      .beside = beside_mail,
       .after = after_mail },
   { .like = &consumer_dies,
       .name = "a consumer of a strict block has mail",
       .part = consumer_has_mail,
       .epoch = (EPOCH + 1) | RECORDS_STRICT,
       .go_on = watch_limits,
+      .beside = beside_mail,
       .after = after_mail },
   { .like = &consumer_dies,
       .name = "a consumer has user locks",

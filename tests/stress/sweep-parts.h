@@ -36,6 +36,11 @@ DatahubResult mail_post (DatahubConsumer *consumer, uint64_t number);
 uint64_t mail_take (DatahubProducer *producer);
 const char *mail_limits (uint64_t number, char text[DATAHUB_LIMITS_MAX]);
 uint64_t mail_read_limits (DatahubProducer *producer, uint64_t id);
+/* Of the first consumer that has any. */
+uint64_t mail_find_limits (DatahubProducer *producer);
+/* While the producer stands still, it may be reading them. */
+void mail_change_limits (ScenarioRun *run);
+void mail_post_next (ScenarioRun *run);
 void mail_check_left (ScenarioRun *run, DatahubProducer *successor);
 
 /* Numbers go on where the dead one stopped, or begin anew. */

@@ -222,7 +222,7 @@ answer (ScenarioRun *run, Victim *victim, uint64_t word)
   if (word == DEAD_CONSUMER)
     read_on_while (run, kill_a_consumer);
   if (word == POST)
-    MUST (mail_post (run->live.consumer, ++run->posted));
+    mail_post_next (run);
   scenario_answer (victim);
 }
 
@@ -470,6 +470,8 @@ static void
 beside_producer (ScenarioRun *run)
 {
   RecordReader late;
+  if (run->posted)
+    mail_change_limits (run);
   wait_beside (run, &run->live);
   if (!run->reliable_pauses)
     wait_beside (run, &run->reliable);

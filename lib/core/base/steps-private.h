@@ -177,6 +177,7 @@
   step (ROW_EXTRA_OWNED) \
   step (MAIL_WORD_PUT) \
   step (EVENT_POSTED) \
+  step (MAIL_WORD_COPIED) \
   step (EVENT_COPIED) \
   step (EVENT_TAKEN) \
   step (LIMITS_OPENED) \

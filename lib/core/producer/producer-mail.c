@@ -18,6 +18,7 @@ get_bytes (shared_u64 *words, uint8_t *bytes, uint64_t size)
   for (uint64_t at = 0; at < size; at += 8) {
     uint64_t word = load_acquire (&words[at / 8]);
     memcpy (bytes + at, &word, size - at < 8 ? size - at : 8);
+    STEP (MAIL_WORD_COPIED);
   }
 }
 

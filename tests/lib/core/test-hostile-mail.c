@@ -107,6 +107,20 @@ event_of_another_claim (void)
   scene_end (&scene);
 }
 
+static void
+latency_of_another_owner (void)
+{
+  Scene scene = scene_new ();
+  DatahubConsumerInfo info;
+  atomic_store (&scene.extra->latency_count, 5);
+  datahub_producer_list_consumers (scene.producer, &info, 1);
+  CHECK_INT (info.latency_count, ==, 5);
+  atomic_fetch_sub (&scene.extra->owner, 1);
+  datahub_producer_list_consumers (scene.producer, &info, 1);
+  CHECK_INT (info.latency_count, ==, 0);
+  scene_end (&scene);
+}
+
 /* Nor while the owner joins, or after it left. */
 static void
 event_in_another_state (void)
@@ -285,6 +299,7 @@ rows_too_small (void)
 static const CheckTest tests[] = {
   { "an event of each size is taken or discarded", event_of_each_size },
   { "an event with another claim is none", event_of_another_claim },
+  { "a latency of another owner of the row is none", latency_of_another_owner },
   { "an event of a consumer that has not joined is none",
       event_in_another_state },
   { "limits of each length are read or none", limits_of_each_length },
