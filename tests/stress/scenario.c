@@ -127,6 +127,22 @@ scenario_write_zone (Board *board, DatahubProducer *producer)
   atomic_store (&board->zone, version);
 }
 
+/* As it was written last, or a write that was cut short. */
+void
+scenario_check_zone (const ScenarioRun *run)
+{
+  uint8_t bytes[ZONE_SIZE];
+  uint64_t version, written = atomic_load (&run->board->zone);
+  if (!run->live.consumer)
+    return;
+  MUST (datahub_consumer_read_zone (run->live.consumer, 0, bytes, sizeof bytes,
+      &version, &scenario_error));
+  CHECK_INT (version, >=, written);
+  CHECK_INT (version, <=, written + 1);
+  for (uint32_t i = 0; i < sizeof bytes; i++)
+    CHECK_INT (bytes[i], ==, (uint8_t) version);
+}
+
 ScenarioRun *
 scenario_of (const CheckParent *parent)
 {

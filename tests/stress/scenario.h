@@ -152,6 +152,7 @@ DatahubResult scenario_commit (Board *board, DatahubProducer *producer,
 /* How often the producer slept for room. */
 uint64_t scenario_sleeps (DatahubProducer *producer);
 void scenario_write_zone (Board *board, DatahubProducer *producer);
+void scenario_check_zone (const ScenarioRun *run);
 
 extern const Scenario producer_scenarios[];
 extern const uint32_t n_producer_scenarios;

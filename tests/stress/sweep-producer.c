@@ -263,21 +263,6 @@ check_names_of_locks (const ScenarioRun *run)
   }
 }
 
-static void
-check_zone (const ScenarioRun *run)
-{
-  uint8_t bytes[ZONE_SIZE];
-  uint64_t version, written = atomic_load (&run->board->zone);
-  if (!run->live.consumer)
-    return;
-  MUST (datahub_consumer_read_zone (run->live.consumer, 0, bytes, sizeof bytes,
-      &version, &scenario_error));
-  CHECK_INT (version, >=, written);
-  CHECK_INT (version, <=, written + 1);
-  for (uint32_t i = 0; i < sizeof bytes; i++)
-    CHECK_INT (bytes[i], ==, (uint8_t) version);
-}
-
 /* Somebody who comes after the death finds what was committed. */
 static void
 come_late (ScenarioRun *run)
@@ -380,7 +365,7 @@ check_what_is_left (ScenarioRun *run)
 {
   check_locks_are_had (&run->live, 10 * CHECK_S);
   check_names_of_locks (run);
-  check_zone (run);
+  scenario_check_zone (run);
   drain_all (run);
   come_late (run);
 }
