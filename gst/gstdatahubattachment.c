@@ -4,6 +4,7 @@
  * follows it to its successor or to its end.
  * Tests: gst-attendance, gst-successors, gst-switch, gst-strict */
 #include "gstdatahubattachment.h"
+#include "gstdatahubsrccaps.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -54,7 +55,7 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
 {
   g_mutex_lock (&attachment->interrupt->lock);
   attachment->uuid[0] = '\0';
-  attachment->waiting_since = 0;
+  attachment->waiting_since = attachment->unfit_since = 0;
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
   g_mutex_unlock (&attachment->interrupt->lock);
   begin_notifications (attachment);
@@ -68,7 +69,7 @@ gst_datahub_attachment_change_name (GstDatahubAttachment *attachment)
   gst_datahub_interrupt_stop (attachment->interrupt);
   gst_datahub_client_rename (attachment->element, attachment->client);
   attachment->uuid[0] = '\0';
-  attachment->waiting_since = 0;
+  attachment->waiting_since = attachment->unfit_since = 0;
   begin_notifications (attachment);
   GST_INFO_OBJECT (attachment->element, "reads %s from now on",
       attachment->client->channel);
@@ -108,7 +109,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
 {
   g_strlcpy (attachment->uuid, datahub_consumer_get_uuid (consumer),
       sizeof attachment->uuid);
-  attachment->waiting_since = 0;
+  attachment->waiting_since = attachment->unfit_since = 0;
   attachment->heartbeat = gst_datahub_heartbeat_new (consumer);
   attachment->wake = gst_datahub_attachment_get_settings (attachment).wake;
   gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
@@ -189,13 +190,17 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
   DatahubConsumerStats stats;
   DatahubConsumer *consumer = NULL;
   DatahubBlockGlance glance;
-  g_autofree gchar *name = NULL;
+  g_autofree gchar *name = NULL, *limits = NULL;
   DatahubResult result = find_block (attachment, &glance, error);
   if (result != DATAHUB_OK)
     return result;
   name = gst_datahub_src_settings_fill (attachment->element,
       attachment->settings, &options);
   options.watch = attachment->interrupt->watch;
+  options.limits = limits =
+      gst_datahub_src_caps_get_limits (attachment->element,
+          GST_BASE_SRC_PAD (attachment->element));
+  attachment->limited = limits != NULL;
   result = datahub_consumer_attach (attachment->client->channel, &options,
       &consumer, error);
   if (result == DATAHUB_ERROR_DENIED && glance.strict
@@ -243,20 +248,39 @@ begin_waiting (GstDatahubAttachment *attachment)
       attachment->client->channel);
 }
 
+/* How long the producer has to negotiate what downstream accepts: it asks upstream
+ * once a second at most. */
+#define UNFIT_NS (G_GINT64_CONSTANT (5) * GST_SECOND / 2)
+
+static gint64
+time_left (gint64 since, gint64 patience)
+{
+  return MAX (patience - (gst_datahub_monotonic_now () - since), 0);
+}
+
+/* Whether downstream still does not accept the caps, and the producer does not
+ * change them. */
+gboolean
+gst_datahub_attachment_is_unfit (const GstDatahubAttachment *attachment)
+{
+  return attachment->unfit_since
+      && (!attachment->limited
+          || time_left (attachment->unfit_since, UNFIT_NS) == 0);
+}
+
 /* How long a producer may still keep us waiting; 0: no longer. */
 static gint64
 patience_of (const GstDatahubAttachment *attachment)
 {
   GstClockTime timeout;
-  gint64 left;
+  if (attachment->unfit_since)
+    return time_left (attachment->unfit_since, UNFIT_NS);
   if (!attachment->waiting_since)
     return DATAHUB_FOREVER;
   timeout = gst_datahub_attachment_get_settings (attachment).timeout;
   if (!GST_CLOCK_TIME_IS_VALID (timeout) || timeout > (guint64) G_MAXINT64)
     return DATAHUB_FOREVER;
-  left = (gint64) timeout
-      - (gst_datahub_monotonic_now () - attachment->waiting_since);
-  return MAX (left, 0);
+  return time_left (attachment->waiting_since, (gint64) timeout);
 }
 
 /* Waits for the name to change. */

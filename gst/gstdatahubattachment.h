@@ -42,6 +42,8 @@ typedef struct
   guint ring_size;
   GstDatahubWake wake; /* as the consumer was prepared */
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
+  gboolean limited; /* the producer knows what downstream accepts */
+  gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
   gint64 waiting_since; /* for a producer; 0: not waiting */
 } GstDatahubAttachment;
 
@@ -73,6 +75,8 @@ GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result);
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
 
+gboolean gst_datahub_attachment_is_unfit (const GstDatahubAttachment
+        *attachment);
 GstStructure *gst_datahub_attachment_get_stats (GstDatahubAttachment
         *attachment);
 gboolean gst_datahub_attachment_request (GstDatahubAttachment *attachment,

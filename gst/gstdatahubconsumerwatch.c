@@ -77,6 +77,8 @@ gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
     .client = client,
     .settings = settings };
   gst_datahub_uplink_init (&watch->uplink, element, settings);
+  gst_datahub_caps_limits_init (&watch->limits, element,
+      GST_BASE_SINK_PAD (element), settings);
 }
 
 /* ---- the service thread; no lock is held ---- */
@@ -205,13 +207,15 @@ is_notify_wanted (const DatahubConsumerInfo *infos, guint n)
 }
 
 /* Returns: whether there is more to look at */
-static gboolean
+/* Returns: how long nothing is to be done, if no consumer wants anything. */
+static gint64
 look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
 {
   guint requests = datahub_producer_take_requests (watch->producer);
   guint n = datahub_producer_list_consumers (watch->producer, infos,
       DATAHUB_MAX_CONSUMERS);
   DatahubProducerStats stats;
+  gint64 wait;
   datahub_producer_get_stats (watch->producer, &stats);
   tell_removed (watch, infos, n, stats.reaped > watch->reaped);
   watch->reaped = stats.reaped;
@@ -219,7 +223,9 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   g_atomic_int_set (&watch->notify, is_notify_wanted (infos, n));
   if (requests)
     on_requested (watch, requests);
-  return gst_datahub_uplink_take (&watch->uplink, infos, n);
+  wait = gst_datahub_caps_limits_update (&watch->limits, watch->producer, infos,
+      n);
+  return gst_datahub_uplink_take (&watch->uplink, infos, n) ? 0 : wait;
 }
 
 static gpointer
@@ -231,9 +237,8 @@ run (gpointer data)
   guint32 seen = 0;
   DatahubResult result;
   do {
-    gboolean more = look (watch, infos);
-    result = datahub_producer_wait_attention (watch->producer, &seen,
-        more ? 0 : DATAHUB_FOREVER);
+    gint64 wait = look (watch, infos);
+    result = datahub_producer_wait_attention (watch->producer, &seen, wait);
   } while (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
   look (watch, infos);
   return NULL;
@@ -279,6 +284,7 @@ gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
   g_clear_pointer (&watch->block, gst_datahub_producer_unref);
   g_clear_pointer (&watch->known, g_array_unref);
   gst_datahub_uplink_stop (&watch->uplink);
+  gst_datahub_caps_limits_clear (&watch->limits);
 }
 
 /* The watch has stopped and the block is closed: it has no consumers. */

@@ -4,6 +4,7 @@
 #ifndef GST_DATAHUB_CONSUMER_WATCH_H
 #define GST_DATAHUB_CONSUMER_WATCH_H
 
+#include "gstdatahubcapslimits.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubuplink.h"
@@ -16,6 +17,7 @@ typedef struct
   GstElement *element;
   const GstDatahubClient *client;
   const GstDatahubSinkSettings *settings; /* object lock */
+  GstDatahubCapsLimits limits;
   guint num_consumers; /* object lock; written by the thread */
   gint notify; /* atomic: a consumer wants notifications of new data */
 

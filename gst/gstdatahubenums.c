@@ -49,6 +49,15 @@ static const GEnumValue checksum_values[] = { { DATAHUB_CHECKSUM_NONE, "None",
   { DATAHUB_CHECKSUM_BLAKE2B, "BLAKE2b-256: detects any change", "blake2b" },
   { 0, NULL, NULL } };
 
+static const GEnumValue restrict_caps_values[] = {
+  { GST_DATAHUB_RESTRICT_CAPS_UNSHARED,
+      "Consumers choose, and the caps do not move beside one that states nothing",
+      "unshared" },
+  { GST_DATAHUB_RESTRICT_CAPS_ALL, "Consumers choose", "all" },
+  { GST_DATAHUB_RESTRICT_CAPS_NONE, "Upstream chooses", "none" },
+  { 0, NULL, NULL }
+};
+
 static const GEnumValue delivery_values[] = {
   { GST_DATAHUB_DELIVERY_LIVE,
       "Never slows the producer; losses are counted exactly", "live" },
@@ -107,6 +116,7 @@ static const GEnumValue timestamps_values[] = {
 };
 
 DEFINE_TYPE (checksum, Checksum, g_enum_register_static)
+DEFINE_TYPE (restrict_caps, RestrictCaps, g_enum_register_static)
 DEFINE_TYPE (events, Events, g_flags_register_static)
 DEFINE_TYPE (hugepages, Hugepages, g_enum_register_static)
 DEFINE_TYPE (delivery, Delivery, g_enum_register_static)

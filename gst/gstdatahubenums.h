@@ -48,9 +48,17 @@ typedef enum
   GST_DATAHUB_WAKE_NOTIFY
 } GstDatahubWake;
 
+typedef enum
+{
+  GST_DATAHUB_RESTRICT_CAPS_UNSHARED,
+  GST_DATAHUB_RESTRICT_CAPS_ALL,
+  GST_DATAHUB_RESTRICT_CAPS_NONE
+} GstDatahubRestrictCaps;
+
 #define GST_TYPE_DATAHUB_CHECKSUM (gst_datahub_checksum_get_type ())
 #define GST_TYPE_DATAHUB_EVENTS (gst_datahub_events_get_type ())
 #define GST_TYPE_DATAHUB_HUGEPAGES (gst_datahub_hugepages_get_type ())
+#define GST_TYPE_DATAHUB_RESTRICT_CAPS (gst_datahub_restrict_caps_get_type ())
 #define GST_TYPE_DATAHUB_DELIVERY (gst_datahub_delivery_get_type ())
 #define GST_TYPE_DATAHUB_START_AT (gst_datahub_start_at_get_type ())
 #define GST_TYPE_DATAHUB_ON_DISCONNECT (gst_datahub_on_disconnect_get_type ())
@@ -60,6 +68,7 @@ typedef enum
 GType gst_datahub_checksum_get_type (void);
 GType gst_datahub_events_get_type (void);
 GType gst_datahub_hugepages_get_type (void);
+GType gst_datahub_restrict_caps_get_type (void);
 GType gst_datahub_delivery_get_type (void);
 GType gst_datahub_start_at_get_type (void);
 GType gst_datahub_on_disconnect_get_type (void);

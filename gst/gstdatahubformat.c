@@ -175,6 +175,26 @@ gst_datahub_format_decode_caps (gconstpointer data, gsize size)
 }
 
 /**
+ * gst_datahub_format_decode_limits:
+ * @data: the text of caps and its end; untrusted
+ * @size: its bytes
+ *
+ * Returns: (transfer full) (nullable): caps of system memory that leave something
+ */
+GstCaps *
+gst_datahub_format_decode_limits (gconstpointer data, gsize size)
+{
+  g_autofree gchar *text = body_text (data, size);
+  g_autoptr (GstCaps) caps =
+      text && g_ascii_isalpha (*text) ? gst_caps_from_string (text) : NULL;
+  g_autoptr (GstCaps) kept =
+      caps ? gst_datahub_features_keep_system (caps) : NULL;
+  if (!kept || gst_caps_is_any (kept) || gst_caps_is_empty (kept))
+    return NULL;
+  return g_steal_pointer (&kept);
+}
+
+/**
  * gst_datahub_format_encode_segment:
  * @segment: a segment
  *

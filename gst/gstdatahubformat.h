@@ -27,6 +27,8 @@ guint gst_datahub_format_local_group (const GstDatahubStreamStart *start);
 GBytes *gst_datahub_format_encode_caps (const GstCaps *caps);
 GstCaps *gst_datahub_format_decode_caps (gconstpointer data, gsize size);
 
+GstCaps *gst_datahub_format_decode_limits (gconstpointer data, gsize size);
+
 GBytes *gst_datahub_format_encode_segment (const GstSegment *segment);
 gboolean gst_datahub_format_decode_segment (gconstpointer data, gsize size,
     GstSegment *segment);

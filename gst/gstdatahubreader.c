@@ -8,6 +8,7 @@
  * stays when its producer is gone.
  * Tests: gst-events, gst-joiners, gst-delivery, gst-damage */
 #include "gstdatahubreader.h"
+#include "gstdatahubsrccaps.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -31,6 +32,7 @@ gst_datahub_reader_clear (GstDatahubReader *reader)
 {
   reader->lost = 0;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
+  gst_clear_caps (&reader->unfit);
 }
 
 /* ---- producers start and stop ---- */
@@ -125,6 +127,14 @@ tell_stream_start (GstDatahubReader *reader, const DatahubView *view,
   return GST_FLOW_OK;
 }
 
+static GstPad *
+pad_of (const GstDatahubReader *reader)
+{
+  return GST_BASE_SRC_PAD (reader->attachment->element);
+}
+
+/* Caps that downstream does not accept wait for others: the producer negotiates
+ * them if it can. */
 static GstFlowReturn
 tell_caps (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
@@ -134,6 +144,14 @@ tell_caps (GstDatahubReader *reader, const DatahubView *view,
     describe_damage (view, "caps", error);
     return GST_FLOW_ERROR;
   }
+  if (!gst_datahub_src_caps_are_taken (pad_of (reader), caps)) {
+    if (!reader->attachment->unfit_since)
+      reader->attachment->unfit_since = gst_datahub_monotonic_now ();
+    gst_caps_take (&reader->unfit, caps);
+    return GST_FLOW_OK;
+  }
+  reader->attachment->unfit_since = 0;
+  gst_clear_caps (&reader->unfit);
   gst_datahub_feed_push_caps (reader->feed, caps,
       reader->catching_up ? reader->stream_ordinal : view->ordinal);
   return GST_FLOW_OK;
@@ -332,6 +350,33 @@ meet_producer (GstDatahubReader *reader, const DatahubView *view)
     begin_producer (reader);
 }
 
+static GstFlowReturn
+refuse_caps (GstDatahubReader *reader)
+{
+  gst_datahub_src_caps_post_refused (reader->attachment->element,
+      pad_of (reader), reader->unfit);
+  return GST_FLOW_ERROR;
+}
+
+/* A record of caps that downstream does not accept. Releases its lease. */
+static GstFlowReturn
+skip_unfit (GstDatahubReader *reader, const DatahubView *view)
+{
+  datahub_consumer_end_read (reader->attachment->consumer, view);
+  reader->discont = TRUE;
+  if (gst_datahub_attachment_is_unfit (reader->attachment)
+      || view->type == DATAHUB_RECORD_EOS)
+    return refuse_caps (reader);
+  return GST_FLOW_OK;
+}
+
+static gboolean
+needs_caps (DatahubRecordType type)
+{
+  return type == DATAHUB_RECORD_BUFFER || type == DATAHUB_RECORD_GAP
+      || type == DATAHUB_RECORD_EOS;
+}
+
 /* Passes on the sticky records of the record, then the record. Takes the lease
  * of @view. */
 static GstFlowReturn
@@ -346,6 +391,9 @@ take_view (GstDatahubReader *reader, const DatahubView *view,
   reader->discont |= view->discont;
   reader->lost += view->lost;
   flow = catch_up (reader, view, &error);
+  if (flow == GST_FLOW_OK && reader->attachment->unfit_since
+      && needs_caps (view->type))
+    return skip_unfit (reader, view);
   if (flow == GST_FLOW_OK && view->type == DATAHUB_RECORD_BUFFER)
     return gst_datahub_feed_make_buffer (reader->feed, consumer, view, buffer);
   if (flow == GST_FLOW_OK)
@@ -418,6 +466,8 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
     case DATAHUB_OK:
       return take_view (reader, view, buffer);
     case DATAHUB_TIMEOUT:
+      if (gst_datahub_attachment_is_unfit (attachment))
+        return refuse_caps (reader);
       return reader->looked ? gst_datahub_attachment_on_lull (attachment)
                             : take_sticky (reader);
     case DATAHUB_INTERRUPTED:

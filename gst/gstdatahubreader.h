@@ -18,6 +18,7 @@ typedef struct
   guint64 stream_ordinal; /* of the first buffer of the stream */
   gboolean
       catching_up; /* what is passed on was committed before what is read */
+  GstCaps *unfit; /* owned; caps that downstream does not accept */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* to be reported with the next buffer */

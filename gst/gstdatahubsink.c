@@ -507,6 +507,7 @@ gst_datahub_sink_finalize (GObject *object)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   gst_datahub_client_clear (&self->client);
+  gst_datahub_caps_limits_free_contents (&self->publication.watch.limits);
   gst_datahub_sink_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
 }
@@ -531,8 +532,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   element_class->send_event = gst_datahub_sink_send_event;
   element_class->set_context = gst_datahub_sink_set_context;
   gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_set_static_metadata (element_class, "DataHub sink",
-      "Sink/DataHub",
+  gst_element_class_set_static_metadata (element_class, "DataHub sink", "Sink",
       "Shares a stream of any kind with other processes, without a copy",
       "The DataHub developers");
 
@@ -547,6 +547,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
 
   gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_CHECKSUM, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_EVENTS, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_RESTRICT_CAPS, 0);
 }
 
 static void
@@ -556,7 +557,7 @@ gst_datahub_sink_init (GstDatahubSink *self)
   gst_datahub_publication_init (&self->publication, GST_ELEMENT_CAST (self),
       &self->client, &self->settings);
   gst_datahub_sink_caps_init (&self->caps, GST_ELEMENT_CAST (self),
-      GST_BASE_SINK_PAD (self));
+      GST_BASE_SINK_PAD (self), &self->publication.watch.limits);
   gst_datahub_output_init (&self->output, GST_BASE_SINK (self));
   gst_datahub_sink_settings_init (&self->settings);
   /* Nothing is presented here: time for that would only make every live buffer

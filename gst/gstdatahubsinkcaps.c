@@ -7,9 +7,10 @@
 
 void
 gst_datahub_sink_caps_init (GstDatahubSinkCaps *caps, GstElement *element,
-    GstPad *pad)
+    GstPad *pad, GstDatahubCapsLimits *limits)
 {
-  *caps = (GstDatahubSinkCaps){ .element = element, .pad = pad };
+  *caps =
+      (GstDatahubSinkCaps){ .element = element, .pad = pad, .limits = limits };
 }
 
 /* The element starts: an error may be posted again. */
@@ -74,7 +75,8 @@ answer_caps (GstDatahubSinkCaps *caps, GstQuery *query)
   g_autoptr (GstCaps) accepted = NULL;
   GstCaps *filter;
   gst_query_parse_caps (query, &filter);
-  accepted = get_accepted (caps, filter);
+  accepted =
+      gst_datahub_caps_limits_apply (caps->limits, get_accepted (caps, filter));
   gst_query_set_caps_result (query, accepted);
 }
 

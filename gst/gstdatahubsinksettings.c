@@ -34,6 +34,7 @@ static const GstDatahubSetting table[] = {
   SETTING (EVENT_TYPES, events, G_TYPE_FLAGS),
   SETTING (STRICT, strict, G_TYPE_BOOLEAN),
   SETTING (HUGEPAGES, hugepages, G_TYPE_ENUM),
+  SETTING (RESTRICT_CAPS, restrict_caps, G_TYPE_ENUM),
   { 0 },
 };
 
@@ -122,6 +123,11 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
       g_param_spec_enum ("hugepages", "Huge pages",
           "Page size of the payload; page-size in stats is the size in use",
           GST_TYPE_DATAHUB_HUGEPAGES, DATAHUB_HUGEPAGES_ADVISE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_RESTRICT_CAPS,
+      g_param_spec_enum ("restrict-caps", "Restrict caps",
+          "Whether upstream negotiates what consumers can read",
+          GST_TYPE_DATAHUB_RESTRICT_CAPS, GST_DATAHUB_RESTRICT_CAPS_UNSHARED,
+          ready));
   install_read_only (klass);
 }
 

@@ -23,6 +23,7 @@ enum
   GST_DATAHUB_SINK_EVENT_TYPES,
   GST_DATAHUB_SINK_STRICT,
   GST_DATAHUB_SINK_HUGEPAGES,
+  GST_DATAHUB_SINK_RESTRICT_CAPS,
   /* not settings, only read */
   GST_DATAHUB_SINK_NUM_CONSUMERS,
   GST_DATAHUB_SINK_STATS,
@@ -42,6 +43,7 @@ typedef struct
   gchar *shm_mode; /* owned */
   gboolean strict;
   DatahubHugePages hugepages;
+  GstDatahubRestrictCaps restrict_caps;
   GstDatahubEvents events;
 } GstDatahubSinkSettings;
 

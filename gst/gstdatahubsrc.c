@@ -541,7 +541,7 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   element_class->set_context = gst_datahub_src_set_context;
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "DataHub source",
-      "Source/DataHub",
+      "Source",
       "Reads a stream of any kind that another process shares, without a copy",
       "The DataHub developers");
 

@@ -3,7 +3,9 @@
  * downstream refuses them, both sides are named.
  * Tests: gst-restrict */
 #include "gstdatahubsrccaps.h"
+#include "gstdatahubfeatures.h"
 
+#include <datahub/types.h>
 #include <string.h>
 
 /* Of the texts in an error: lists of formats are long. */
@@ -28,6 +30,39 @@ gboolean
 gst_datahub_src_caps_are_taken (GstPad *pad, GstCaps *caps)
 {
   return gst_pad_peer_query_accept_caps (pad, caps);
+}
+
+/**
+ * gst_datahub_src_caps_get_limits:
+ * @element: the source
+ * @pad: its pad
+ *
+ * What does not fit a row of the block is left out, with a warning.
+ *
+ * Returns: (transfer full) (nullable): what downstream accepts, as text; %NULL:
+ *     anything
+ */
+gchar *
+gst_datahub_src_caps_get_limits (GstElement *element, GstPad *pad)
+{
+  g_autoptr (GstCaps) taken = gst_pad_peer_query_caps (pad, NULL);
+  g_autoptr (GstCaps) system = gst_datahub_features_keep_system (taken);
+  g_autofree gchar *text = NULL;
+  gsize size;
+  system = gst_caps_simplify (g_steal_pointer (&system));
+  if (gst_caps_is_any (system) || gst_caps_is_empty (system))
+    return NULL;
+  text = gst_caps_serialize (system, GST_SERIALIZE_FLAG_NONE);
+  size = text ? strlen (text) + 1 : 0;
+  if (size > 0 && size <= DATAHUB_LIMITS_MAX)
+    return g_steal_pointer (&text);
+  GST_ELEMENT_WARNING (element, STREAM, FORMAT,
+      ("The producer does not learn which caps downstream accepts: their text "
+       "has %" G_GSIZE_FORMAT " bytes, at most %u cross. A capsfilter behind "
+       "datahubsrc makes it short.",
+          size, DATAHUB_LIMITS_MAX),
+      ("%" GST_PTR_FORMAT, system));
+  return NULL;
 }
 
 static gchar *

@@ -4,6 +4,7 @@
 #include "numbers.h"
 #include "producer.h"
 #include "sandbox.h"
+#include "until.h"
 
 static void
 expect_caps (GstPad *pad, const gchar *filter, const gchar *expected)
@@ -52,11 +53,164 @@ GST_START_TEST (a_refusal_names_both_sides)
 }
 GST_END_TEST;
 
+#define CAMERA                                                                 \
+  "videotestsrc is-live=true ! datahubsink name=sink datablock=test "
+#define VIEWER(caps) "datahubsrc datablock=test num-buffers=5 ! " caps
+
+static GstElement *
+play (const gchar *line)
+{
+  GstElement *pipeline = gst_parse_launch (line, NULL);
+  fail_unless (GST_IS_PIPELINE (pipeline));
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  return pipeline;
+}
+
+static void
+stop (GstElement *pipeline)
+{
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+}
+
+static void
+expect_end (GstElement *viewer)
+{
+  g_autoptr (GstMessage) message =
+      wait_message (viewer, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_EOS);
+}
+
+static void
+expect_width (GstElement *sink, gint expected)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  gint width;
+  fail_unless (gst_structure_get_int (gst_caps_get_structure (caps, 0), "width",
+      &width));
+  fail_unless_equals_int (width, expected);
+}
+
+GST_START_TEST (what_a_consumer_reads_is_negotiated)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  expect_end (viewer);
+  expect_width (a.sink, 128);
+  fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 1);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_consumer_may_be_first)
+{
+  GstElement *viewer = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  Producer a = producer_start (CAMERA "wait-for-consumers=1");
+  expect_end (viewer);
+  expect_width (a.sink, 128);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+/* Returns when it has buffers. */
+static GstElement *
+play_until_data (const gchar *line)
+{
+  GstElement *viewer = play (line);
+  g_autoptr (GstElement) src = gst_bin_get_by_name (GST_BIN (viewer), "src");
+  UNTIL (element_stat (src, "zero-copy") + element_stat (src, "copied") > 2);
+  return viewer;
+}
+
+static void
+expect_refused (GstElement *viewer)
+{
+  expect_error (viewer, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION,
+      "=(int)128");
+}
+
+GST_START_TEST (caps_do_not_move_beside_a_consumer_that_states_nothing)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *earlier =
+      play_until_data ("datahubsrc name=src datablock=test ! fakesink");
+  GstElement *later = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  expect_refused (later);
+  expect_width (a.sink, 320);
+  fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 0);
+  stop (later);
+  stop (earlier);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (caps_move_if_all_that_are_attached_read_them)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *earlier =
+      play_until_data ("datahubsrc name=src datablock=test delivery=reliable ! "
+                       "video/x-raw,width=[100,400] ! fakesink");
+  g_autoptr (GstElement) src = gst_bin_get_by_name (GST_BIN (earlier), "src");
+  GstElement *later = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  GstElement *third;
+  expect_end (later);
+  expect_width (a.sink, 128);
+  stop (later);
+  third = play (VIEWER ("video/x-raw,width=500 ! fakesink"));
+  expect_refused (third);
+  expect_width (a.sink, 128);
+  fail_unless_equals_uint64 (element_stat (src, "lost"), 0);
+  stop (third);
+  stop (earlier);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (restrict_caps_none_leaves_the_choice_to_upstream)
+{
+  Producer a = producer_start (CAMERA "restrict-caps=none");
+  GstElement *viewer = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  expect_refused (viewer);
+  expect_width (a.sink, 320);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (limits_that_are_too_long_are_left_out_with_a_warning)
+{
+  GString *caps = g_string_new ("a/b, c={ ");
+  g_autofree gchar *line = NULL;
+  GstElement *viewer;
+  Producer a = producer_start (CAMERA);
+  for (guint i = 0; i < 300; i++)
+    g_string_append_printf (caps, "%s%u", i ? ", " : "", 1000000 + i);
+  line = g_strdup_printf ("datahubsrc datablock=test ! capsfilter "
+                          "caps=\"%s }\" ! fakesink",
+      caps->str);
+  viewer = play (line);
+  gst_message_unref (wait_message (viewer, GST_MESSAGE_WARNING));
+  expect_error (viewer, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, "a/b");
+  g_string_free (caps, TRUE);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, a_caps_query_is_answered_with_those_of_the_stream);
   tcase_add_test (tc, a_refusal_names_both_sides);
+  tcase_add_test (tc, what_a_consumer_reads_is_negotiated);
+  tcase_add_test (tc, a_consumer_may_be_first);
+  tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
+  tcase_add_test (tc, caps_move_if_all_that_are_attached_read_them);
+  tcase_add_test (tc, restrict_caps_none_leaves_the_choice_to_upstream);
+  tcase_add_test (tc, limits_that_are_too_long_are_left_out_with_a_warning);
 }
 
 SANDBOX_MAIN (restrict)
