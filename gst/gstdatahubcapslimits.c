@@ -185,8 +185,8 @@ ask_upstream (GstDatahubCapsLimits *limits, GstCaps *wanted)
  * Returns: in how many nanoseconds it must be called again, or %DATAHUB_FOREVER
  */
 gint64
-gst_datahub_caps_limits_update (GstDatahubCapsLimits *limits, DatahubProducer *producer,
-    const DatahubConsumerInfo *infos, guint n)
+gst_datahub_caps_limits_update (GstDatahubCapsLimits *limits,
+    DatahubProducer *producer, const DatahubConsumerInfo *infos, guint n)
 {
   GstDatahubRestrictCaps mode =
       gst_datahub_sink_settings_read (limits->element, limits->settings)

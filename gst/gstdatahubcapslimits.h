@@ -22,13 +22,14 @@ typedef struct
   gint64 asked_at; /* 0: never */
 } GstDatahubCapsLimits;
 
-void gst_datahub_caps_limits_init (GstDatahubCapsLimits *limits, GstElement *element,
-    GstPad *pad, const GstDatahubSinkSettings *settings);
+void gst_datahub_caps_limits_init (GstDatahubCapsLimits *limits,
+    GstElement *element, GstPad *pad, const GstDatahubSinkSettings *settings);
 void gst_datahub_caps_limits_free_contents (GstDatahubCapsLimits *limits);
 void gst_datahub_caps_limits_clear (GstDatahubCapsLimits *limits);
 gint64 gst_datahub_caps_limits_update (GstDatahubCapsLimits *limits,
     DatahubProducer *producer, const DatahubConsumerInfo *infos, guint n);
-GstCaps *gst_datahub_caps_limits_apply (GstDatahubCapsLimits *limits, GstCaps *caps);
+GstCaps *gst_datahub_caps_limits_apply (GstDatahubCapsLimits *limits,
+    GstCaps *caps);
 
 G_END_DECLS
 
