@@ -45,13 +45,27 @@ gst_datahub_pool_get_options (GstBufferPool *pool)
   return options;
 }
 
-/* Lays the picture out as upstream asks.
- *
- * Padding to the right is refused. The libav decoders ask for it where the coded
+/* Padding to the right is refused as a rule. The libav decoders ask for it where the coded
  * width differs from the width in the caps. They then compare the two widths,
  * allocate elsewhere and negotiate anew for each picture; the decoder of
  * GStreamer 1.26 does so in several threads at once and aborts. Without padding
- * such a decoder negotiates once and copies into this pool's buffers. */
+ * such a decoder negotiates once and copies into this pool's buffers.
+ *
+ * A decoder that asks for padding alone, without an alignment of the strides, gets
+ * it: mpeg2dec writes whole macroblocks and has no other way once the pool has the
+ * option. The libav decoders always ask for both. */
+static gboolean
+is_padding_possible (const GstVideoAlignment *align)
+{
+  if (align->padding_right == 0)
+    return TRUE;
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
+    if (align->stride_align[i] > 0)
+      return FALSE;
+  return TRUE;
+}
+
+/* Lays the picture out as upstream asks. */
 static gboolean
 lay_out_video (Shape *shape, GstStructure *config)
 {
@@ -60,7 +74,7 @@ lay_out_video (Shape *shape, GstStructure *config)
           GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT))
     return TRUE;
   gst_buffer_pool_config_get_video_alignment (config, &shape->align);
-  if (shape->align.padding_right > 0)
+  if (!is_padding_possible (&shape->align))
     return FALSE;
   for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++) {
     if (shape->align.stride_align[i] > ALIGN_MAX)

@@ -14,6 +14,8 @@ typedef struct
   const gchar *format; /* of the pictures that are encoded */
   const gchar *encode; /* names of elements are between '!' */
   gboolean takes_pool; /* at 64x48, whatever its version */
+  guint least_width; /* its library crashes below, with any sink */
+  gboolean even; /* its encoder hangs with odd sizes */
 } Codec;
 
 static const Codec codecs[] = {
@@ -34,7 +36,7 @@ static const Codec codecs[] = {
       FALSE },
   { "dav1ddec", "I420", "av1enc cpu-used=8 usage-profile=realtime ! av1parse",
       FALSE },
-  { "theoradec", "I420", "theoraenc ! theoraparse", FALSE },
+  { "theoradec", "I420", "theoraenc ! theoraparse", FALSE, 64 },
   { "jpegdec", "I420", "jpegenc", TRUE },
   { "avdec_mjpeg", "I420", "jpegenc ! jpegparse", FALSE },
   { "pngdec", "RGB", "pngenc", TRUE },
@@ -42,6 +44,8 @@ static const Codec codecs[] = {
   { "webpdec", "I420", "webpenc", FALSE },
   { "openjpegdec", "I420", "openjpegenc", FALSE },
   { "avdec_jpeg2000", "I420", "openjpegenc", FALSE },
+  { "mpeg2dec", "I420", "mpeg2enc ! mpegvideoparse", FALSE, 0, TRUE },
+  { "avdec_mpeg2video", "I420", "mpeg2enc ! mpegvideoparse", FALSE, 0, TRUE },
   { "avdec_mpeg4", "I420", "avenc_mpeg4 ! mpeg4videoparse", FALSE },
   { "avdec_h263p", "I420", "avenc_h263p", FALSE },
   { "avdec_ffv1", "I420", "avenc_ffv1", FALSE },
@@ -218,8 +222,8 @@ GST_START_TEST (pictures_in_the_pool_are_those_in_own_memory)
         sizes[i].n_frames, codec->format, sizes[i].width, sizes[i].height,
         codec->encode);
     guint64 zero_copy;
-    /* libtheora crashes there with any sink */
-    if (sizes[i].width == 18 && g_str_equal (codec->decoder, "theoradec"))
+    if (sizes[i].width < codec->least_width
+        || (codec->even && sizes[i].width % 2))
       continue;
     if (!can_decode (source, decoder)) {
       fail_if (i == 0 && codec->takes_pool, "%s cannot decode %s", decoder,

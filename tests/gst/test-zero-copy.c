@@ -205,10 +205,35 @@ GST_START_TEST (padding_to_the_right_is_refused_and_changes_nothing)
   gst_video_alignment_reset (&align);
   align.padding_bottom = 12;
   align.padding_right = 14;
+  align.stride_align[0] = 15;
   fail_if (configure (pool, &align));
   gst_buffer_pool_set_active (pool, TRUE);
   buffer = acquire (pool);
   check_is_as_configured (buffer);
+  gst_buffer_unref (buffer);
+  gst_buffer_pool_set_active (pool, FALSE);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* mpeg2dec asks for it, and writes there. */
+GST_START_TEST (padding_alone_is_given)
+{
+  GstHarness *sink = harness_sink ("");
+  g_autoptr (GstBufferPool) pool = offered_pool (sink);
+  GstVideoAlignment align;
+  GstBuffer *buffer;
+  GstVideoMeta *meta;
+  gst_video_alignment_reset (&align);
+  align.padding_bottom = 12;
+  align.padding_right = 14;
+  fail_unless (configure (pool, &align));
+  gst_buffer_pool_set_active (pool, TRUE);
+  buffer = acquire (pool);
+  meta = gst_buffer_get_video_meta (buffer);
+  fail_unless_equals_int (meta->width, 50);
+  fail_unless (meta->stride[0] >= 64, "%d", meta->stride[0]);
+  fail_unless (gst_buffer_get_size (buffer) >= 64 * 32);
   gst_buffer_unref (buffer);
   gst_buffer_pool_set_active (pool, FALSE);
   gst_harness_teardown (sink);
@@ -440,6 +465,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, alignment_and_padding_are_honoured);
   tcase_add_test (tc, each_buffer_of_the_pool_is_as_configured);
   tcase_add_test (tc, padding_to_the_right_is_refused_and_changes_nothing);
+  tcase_add_test (tc, padding_alone_is_given);
   tcase_add_test (tc, too_large_an_alignment_is_left_to_upstream);
   tcase_add_test (tc, without_caps_the_allocator_alone_is_offered);
   tcase_add_test (tc, what_was_committed_cannot_be_written_any_more);
