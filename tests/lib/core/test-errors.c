@@ -3,11 +3,11 @@
  * replaced, what a reader returns of entries that are half written or hostile. */
 #include "findings.h"
 #include "life.h"
+#include "torn.h"
 
 #include "core/block/errors-private.h"
 #include "core/producer/error-log-private.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -291,53 +291,93 @@ diagnosed (void)
   datahub_producer_close (producer);
 }
 
-/* A writer of entries in which each word follows from one number. */
-typedef struct
-{
-  ErrorLog log;
-  ErrorEntry entries[N_ERRORS];
-  shared_u32 stop;
-} Notes;
+static ErrorLog torn_log;
 
-static void *
-note_fast (void *data)
+static void
+note_another (void)
 {
-  Notes *notes = data;
-  char text[DATAHUB_BLOCK_ERROR_TEXT_MAX] = { 0 };
-  for (uint32_t n = 0; !load_relaxed (&notes->stop); n++) {
-    char letter = (char) ('a' + n % 26);
-    memset (text, letter, sizeof text - 1);
-    for (uint32_t i = 0; i < N_ERRORS;
-         i++) /* one entry: the others are older */
-      notes->log.own[i] =
-          (DatahubBlockError){ .count = i ? 9 : 0, .last_ns = UINT64_MAX };
-    error_log_note (&notes->log, (DatahubResult) letter, "%s", text);
-  }
-  return NULL;
+  torn_log.own[0].count = 0; /* so that it takes the place of the first */
+  error_log_note (&torn_log, DATAHUB_ERROR_DENIED, "the second");
 }
 
+/* Another error is noted while a reader is in the middle of the text. */
 static void
 entries_are_whole (void)
 {
-  static Notes notes;
   DatahubBlockError error;
-  uint32_t seen = 0;
-  pthread_t thread;
-  error_log_init (&notes.log);
-  notes.log.entries = notes.entries;
-  pthread_create (&thread, NULL, note_fast, &notes);
-  for (uint64_t end = check_now_ns () + 200 * CHECK_MS;
-       check_now_ns () < end;) {
-    if (!error_entry_read (&notes.entries[0], &error))
-      continue;
-    CHECK_INT (strlen (error.text), ==, 95);
-    for (uint32_t i = 0; i < 95; i++)
-      CHECK_INT (error.text[i], ==, (int) error.code);
-    seen++;
+  ErrorEntry *entry = torn_new (offsetof (ErrorEntry, text) + 8);
+  error_log_init (&torn_log);
+  for (uint32_t i = 1; i < N_ERRORS; i++)
+    torn_log.own[i] = (DatahubBlockError){ .count = 1, .last_ns = UINT64_MAX };
+  torn_log.entries = entry;
+  error_log_note (&torn_log, DATAHUB_ERROR_INVALID, "this is the first");
+  CHECK (error_entry_read (entry, &error));
+  CHECK_STR (error.text, "this is the first");
+  torn_arm (note_another);
+  CHECK (error_entry_read (entry, &error));
+  CHECK_INT (error.code, ==, DATAHUB_ERROR_DENIED);
+  CHECK_STR (error.text, "the second");
+  torn_free ();
+}
+
+static void
+look_between (void)
+{
+  DatahubBlockError error;
+  CHECK (!error_entry_read (torn_log.entries, &error));
+}
+
+/* A reader comes while the producer is in the middle of the text; or the producer
+ * was killed there. */
+static void
+half_written (void)
+{
+  DatahubBlockError error;
+  ErrorEntry *entry = torn_new (offsetof (ErrorEntry, text) + 8);
+  error_log_init (&torn_log);
+  memset (torn_log.own, 0, sizeof torn_log.own);
+  torn_log.entries = entry;
+  for (int i = 0; i < 2; i++) {
+    torn_arm (look_between);
+    error_log_note (&torn_log, DATAHUB_ERROR_INVALID, "this is the first");
+    CHECK (error_entry_read (entry, &error));
+    CHECK_INT (error.count, ==, i + 1);
   }
-  store_relaxed (&notes.stop, 1);
-  pthread_join (thread, NULL);
-  CHECK_INT (seen, >, 100);
+  torn_free ();
+}
+
+/* Each number of the section, at its value and one beside it, and a section that
+ * ends with the file before its entries do. */
+static void
+section_must_fit (void)
+{
+  leave_dead_block ();
+  Intrusion ctl = intrude (".ctl");
+  BlockSection *section =
+      (BlockSection *) (ctl.bytes + sizeof (BlockHeader)) + N_SECTIONS;
+  const BlockSection right = *section;
+  DatahubConsumer *keeper = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  CHECK_INT (right.kind, ==, SECTION_ERRORS);
+  for (int step = -1; step <= 1; step += 2) {
+    section->count = right.count + (uint32_t) step;
+    section->size = (uint64_t) section->count * section->stride;
+    CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
+    *section = right;
+    section->stride = right.stride + 8 * (uint32_t) step;
+    CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
+    *section = right;
+  }
+  section->offset = ctl.size - 8;
+  section->size = 8;
+  section->count = 1;
+  section->stride = 8;
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
+  *section = right;
+  section->kind = SECTION_ERRORS + 1;
+  CHECK_RESULT (consumer_try ("cam0"), DATAHUB_ERROR_CORRUPT);
+  *section = right;
+  datahub_consumer_close (keeper);
+  intrusion_end (&ctl);
 }
 
 static const CheckTest tests[] = {
@@ -355,5 +395,7 @@ static const CheckTest tests[] = {
       hostile_entries },
   { "the errors of the last hour are findings", diagnosed },
   { "a reader never returns a torn entry", entries_are_whole },
+  { "an entry that is being written is not shown", half_written },
+  { "a section of errors that does not fit is refused", section_must_fit },
 };
 CHECK_MAIN (tests)
