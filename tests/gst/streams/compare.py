@@ -21,21 +21,24 @@ def first_difference(aspect, pairs, show=str):
 
 # ---- Which buffer is which ----
 
-def leading_headers(got):
-    """How many buffers of the stream header come before the stream itself."""
+def leading_headers(sent, got):
+    """How many buffers of the stream's header may come before the stream: those
+    that the caps name, or, as in MP4, two that the stream begins with."""
+    known = got.header or [buffer.sum for buffer in sent.buffers[:2]]
+    most = min(len(got.buffers), len(known))
     count = 0
-    for buffer in got.buffers:
-        if not (buffer.flags & HEADER and buffer.sum in got.header):
-            break
+    while count < most and got.buffers[count].flags & HEADER \
+            and got.buffers[count].sum in known:
         count += 1
     return count
 
 
-def tail_of(sent, got):
+def tail_of(sent, got, whole):
     """(headers, pairs): got is the end of sent, behind a stream header that is
     sent again; None if it is not."""
     sums = [buffer.sum for buffer in got.buffers]
-    for headers in range(leading_headers(got) + 1):
+    most = 0 if whole else leading_headers(sent, got)
+    for headers in range(most, -1, -1):
         count = len(sums) - headers
         start = len(sent.buffers) - count
         if start >= 0 and sums[headers:] == [
@@ -45,9 +48,10 @@ def tail_of(sent, got):
     return None
 
 
-def part_of(sent, got):
+def part_of(sent, got, whole):
     """(headers, pairs): got is sent with gaps; None if it is not."""
-    for headers in range(leading_headers(got) + 1):
+    most = 0 if whole else leading_headers(sent, got)
+    for headers in range(most, -1, -1):
         rest = iter(sent.buffers)
         pairs = [(next((each for each in rest if each.sum == buffer.sum), None),
                   buffer) for buffer in got.buffers[headers:]]
@@ -168,7 +172,7 @@ def stream(sent, got, whole, exact, gaps, stats, timed=True):
     """The aspects of one stream. whole: it arrives from its first buffer on;
     exact: with the producer's own timestamps; gaps: losses are permitted;
     timed: nothing is paused."""
-    found = part_of(sent, got) if gaps else tail_of(sent, got)
+    found = (part_of if gaps else tail_of)(sent, got, whole)
     if not found or (whole and not gaps
                      and len(found[1]) != len(sent.buffers)):
         yield "payload", explain(sent, got)

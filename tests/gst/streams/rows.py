@@ -100,9 +100,11 @@ def bytes_of(name, media, tail, **options):
                late_end="none", **options)
 
 
-def muxed(name, mux, demux, tail=DECODE_H264, source=H264, **options):
+def muxed(name, mux, demux, tail=DECODE_H264, source=H264):
+    """Its encoder makes a key frame for a late consumer, so that pictures are
+    others from there on."""
     return Row(name, "muxed", f"{source} ! {mux}", f"{demux} ! {tail}",
-               fresh=True, **options)
+               fresh=True, late=True, late_end="some")
 
 
 def elementary(name, media, demux, pad, parse, tail, **options):
@@ -135,19 +137,18 @@ CONTAINERS = [
 ]
 
 MUXED = [
-    muxed("ts-muxed", "mpegtsmux", "tsdemux", late=True),
-    muxed("mkv-muxed", "matroskamux streamable=true", "matroskademux",
-          late=True),
+    muxed("ts-muxed", "mpegtsmux", "tsdemux"),
+    muxed("mkv-muxed", "matroskamux streamable=true", "matroskademux"),
     muxed("webm-muxed", "webmmux streamable=true", "matroskademux", "vp8dec",
-          f"{VIDEO} ! vp8enc deadline=1 keyframe-max-dist=20", late=True),
+          f"{VIDEO} ! vp8enc deadline=1 keyframe-max-dist=20"),
     muxed("mp4-muxed", "mp4mux fragment-duration=400 streamable=true",
-          "qtdemux", late=True),
-    muxed("flv-muxed", "flvmux streamable=true", "flvdemux", late=True),
+          "qtdemux"),
+    muxed("flv-muxed", "flvmux streamable=true", "flvdemux"),
     muxed("ogg-muxed", "oggmux", "oggdemux", "theoradec",
-          f"{VIDEO} ! theoraenc keyframe-force=16", late=True),
+          f"{VIDEO} ! theoraenc keyframe-force=16"),
     muxed("ogg-opus-muxed", "oggmux", "oggdemux", "opusdec",
           "audiotestsrc num-buffers=86 ! audio/x-raw,rate=48000,channels=2 "
-          "! opusenc", late=True),
+          "! opusenc"),
 ]
 
 CODECS = [
@@ -367,7 +368,7 @@ LIVE = [
         "! {1}", ("identity", "identity"), live=True),
     Row("camera-in-ts", "live", f"{CAMERA} ! x264enc tune=zerolatency "
         "speed-preset=ultrafast key-int-max=10 ! h264parse ! mpegtsmux",
-        f"tsdemux ! {DECODE_H264}", live=True, late=True),
+        f"tsdemux ! {DECODE_H264}", live=True, late=True, late_end="none"),
     Row("paced-file", "live", f"{MP4} d.video_0 ! h264parse", DECODE_H264,
         synced=True, late=True),
     Row("producer-pauses", "live", f"{MP4} d.video_0 ! h264parse", DECODE_H264,

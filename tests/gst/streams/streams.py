@@ -82,8 +82,10 @@ class Case:
         # A live consumer of a stream that is not paced loses most of it.
         paced = delivery == "live" and not row.live
         self.texts = Texts(row, tools.media, paced)
-        self.has_tails = not paced and (join == "first"
-                                        or row.late_end != "none")
+        # One that comes very late gets the last buffers, or none: they may not
+        # be enough to decode anything.
+        self.has_tails = not paced and (join == "first" or join == "late"
+                                        and row.late_end != "none")
 
     # ---- Running it ----
 
