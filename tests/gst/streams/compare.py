@@ -33,6 +33,12 @@ def leading_headers(sent, got):
     return count
 
 
+def is_again(sent, got, headers, start):
+    """Whether the header was sent again, and is not just how sent goes on."""
+    return bool(got.header) or headers == 0 or start == 0 \
+        or sent.buffers[start - 1].sum != got.buffers[headers - 1].sum
+
+
 def tail_of(sent, got, whole):
     """(headers, pairs): got is the end of sent, behind a stream header that is
     sent again; None if it is not."""
@@ -41,11 +47,18 @@ def tail_of(sent, got, whole):
     for headers in range(most, -1, -1):
         count = len(sums) - headers
         start = len(sent.buffers) - count
-        if start >= 0 and sums[headers:] == [
-                buffer.sum for buffer in sent.buffers[start:]]:
+        if start >= 0 and is_again(sent, got, headers, start) \
+                and sums[headers:] == [buffer.sum for buffer
+                                       in sent.buffers[start:]]:
             return headers, list(zip(sent.buffers[start:],
                                      got.buffers[headers:]))
     return None
+
+
+def index_of(sent, pairs):
+    """Where the pairs begin in sent."""
+    return next((i for i, buffer in enumerate(sent.buffers)
+                 if pairs and buffer is pairs[0][0]), len(sent.buffers))
 
 
 def part_of(sent, got, whole):
@@ -55,7 +68,8 @@ def part_of(sent, got, whole):
         rest = iter(sent.buffers)
         pairs = [(next((each for each in rest if each.sum == buffer.sum), None),
                   buffer) for buffer in got.buffers[headers:]]
-        if all(each for each, _ in pairs):
+        if all(each for each, _ in pairs) and is_again(
+                sent, got, headers, index_of(sent, pairs)):
             return headers, pairs
     return None
 
@@ -124,8 +138,9 @@ def segments(sent, got, exact, start, timed):
     yield from first_difference("segment", list(zip(a, b)))
 
 
-def others(sent, got, start, headers):
-    """Events that have no place of their own in each process."""
+def others(sent, got, start, headers, exact):
+    """Events that have no place of their own in each process. The times in them
+    may be others, unless exact."""
     a = [(e.kind, max(e.at - start, 0), e.text) for e in sent.events
          if e.kind not in OWN and (e.at >= start or e.kind in ("toc",))]
     b = [(e.kind, max(e.at - headers, 0), e.text) for e in got.events
@@ -133,7 +148,7 @@ def others(sent, got, start, headers):
     if [each[0] for each in a] != [each[0] for each in b]:
         yield "events", (f"{[x[0] for x in a]} were sent, "
                          f"{[x[0] for x in b]} arrived")
-    else:
+    elif exact:
         yield from first_difference("events", list(zip(a, b)))
 
 
@@ -178,8 +193,7 @@ def stream(sent, got, whole, exact, gaps, stats, timed=True):
         yield "payload", explain(sent, got)
         return
     headers, pairs = found
-    start = next((i for i, buffer in enumerate(sent.buffers)
-                  if pairs and buffer is pairs[0][0]), len(sent.buffers))
+    start = index_of(sent, pairs)
     yield from header(sent, got, headers, start)
     for aspect in ("duration", "offset", "metas", "caps"):
         yield from first_difference(aspect, [
@@ -198,7 +212,7 @@ def stream(sent, got, whole, exact, gaps, stats, timed=True):
         yield from losses(pairs, sent, got, stats)
     else:
         yield from segments(sent, got, exact, start, timed)
-        yield from others(sent, got, start, headers)
+        yield from others(sent, got, start, headers, exact and whole)
     if start and pairs and pairs[0][1].flags & (DELTA | HEADER) == DELTA \
             and any(not each.flags & DELTA for each in sent.buffers):
         yield "keyframe", "the first buffer is no keyframe"
