@@ -2,8 +2,10 @@
 /* Events cross in order with the buffers, late joiners get those in force, and
  * wishes go up. */
 #include "bytes.h"
+#include "producer.h"
 #include "sandbox.h"
 
+#include <datahub/consumer.h>
 #include <gst/video/video.h>
 #include <string.h>
 
@@ -206,6 +208,54 @@ GST_START_TEST (a_wish_for_a_keyframe_goes_up_to_the_producer)
 }
 GST_END_TEST;
 
+static guint64
+records_of (DatahubConsumer *consumer)
+{
+  DatahubConsumerStats stats;
+  datahub_consumer_get_stats (consumer, &stats);
+  return stats.head;
+}
+
+/* A custom event belongs to a place in the stream, which does not go on. */
+GST_START_TEST (an_event_waits_until_the_sink_plays)
+{
+  GstHarness *sink = harness_sink ("");
+  DatahubConsumer *consumer = NULL;
+  guint64 records;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  push_bytes (sink, 10, 1);
+  fail_unless_equals_int (datahub_consumer_attach ("test", NULL, &consumer,
+                              NULL),
+      DATAHUB_OK);
+  records = records_of (consumer);
+  gst_element_set_state (sink->element, GST_STATE_PAUSED);
+  push_custom (sink, "waits");
+  fail_unless_equals_uint64 (records_of (consumer), records);
+  gst_element_set_state (sink->element, GST_STATE_PLAYING);
+  push_bytes (sink, 10, 2);
+  fail_unless_equals_uint64 (records_of (consumer), records + 2);
+  datahub_consumer_close (consumer);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (the_duration_is_that_of_the_producer)
+{
+  Producer producer =
+      producer_start ("videotestsrc num-buffers=50 ! " VIDEO_CAPS (16,
+          16) " ! datahubsink name=sink datablock=test sync=false "
+              "wait-for-consumers=1");
+  GstHarness *src = harness_src ("");
+  gint64 duration = 0;
+  gst_buffer_unref (gst_harness_pull (src));
+  fail_unless (gst_element_query_duration (src->element, GST_FORMAT_TIME,
+      &duration));
+  fail_unless_equals_int64 (duration, 2 * GST_SECOND);
+  gst_harness_teardown (src);
+  producer_end (&producer);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -215,6 +265,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_stream_of_nothing_ends_too);
   tcase_add_test (tc, events_that_are_not_wanted_do_not_cross);
   tcase_add_test (tc, a_flush_is_a_discont_with_a_new_segment);
+  tcase_add_test (tc, an_event_waits_until_the_sink_plays);
+  tcase_add_test (tc, the_duration_is_that_of_the_producer);
   tcase_add_test (tc, a_wish_for_a_keyframe_goes_up_to_the_producer);
 }
 
