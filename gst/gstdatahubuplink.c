@@ -273,24 +273,22 @@ are_all_late (GstDatahubUplink *uplink, const DatahubConsumerInfo *infos,
 
 /* ---- all ---- */
 
-/* Takes what @upstream owns. */
 static void
-take_upstream (GstDatahubUplink *uplink, guint64 consumer,
-    GstDatahubUpstream *upstream, GArray *key_units, gboolean *late)
+take_qos (GstDatahubUplink *uplink, guint64 consumer,
+    const GstDatahubUpstream *qos, const DatahubConsumerInfo *infos, guint n)
+{
+  GstDatahubUpstream all;
+  note_qos (uplink, consumer, qos);
+  if (are_all_late (uplink, infos, n, &all))
+    push (uplink, &all);
+}
+
+static gboolean
+is_wanted (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
 {
   GstDatahubEvents wanted =
       gst_datahub_sink_settings_read (uplink->element, uplink->settings).events;
-  if (!(wanted & gst_datahub_upstream_type (upstream))) {
-    count (uplink, &uplink->stats.refused);
-  } else if (upstream->kind == GST_DATAHUB_UPSTREAM_KEY_UNIT) {
-    g_array_append_val (key_units, *upstream);
-  } else if (upstream->kind == GST_DATAHUB_UPSTREAM_QOS) {
-    note_qos (uplink, consumer, upstream);
-    *late = TRUE;
-  } else {
-    push (uplink, upstream);
-  }
-  gst_datahub_upstream_clear (upstream);
+  return (wanted & gst_datahub_upstream_type (upstream)) != 0;
 }
 
 /**
@@ -311,25 +309,28 @@ gst_datahub_uplink_take (GstDatahubUplink *uplink,
   DatahubProducer *producer = gst_datahub_writer_get_producer (uplink->writer);
   g_autoptr (GArray) key_units =
       g_array_new (FALSE, FALSE, sizeof (GstDatahubUpstream));
-  GstDatahubUpstream upstream;
-  gboolean late = FALSE;
   guint taken;
+  forget_gone (uplink, infos, n);
   for (taken = 0; taken < EVENTS_MAX; taken++) {
+    g_auto (GstDatahubUpstream) upstream = { 0 };
     guint8 bytes[DATAHUB_UPSTREAM_EVENT_MAX];
     guint64 consumer = 0, size = sizeof bytes;
     DatahubResult result =
         datahub_producer_take_event (producer, &consumer, bytes, &size, NULL);
     if (result != DATAHUB_OK && result != DATAHUB_ERROR_CORRUPT)
       break;
-    if (result == DATAHUB_OK
-        && gst_datahub_upstream_decode (bytes, size, &upstream))
-      take_upstream (uplink, consumer, &upstream, key_units, &late);
-    else
+    if (result != DATAHUB_OK
+        || !gst_datahub_upstream_decode (bytes, size, &upstream))
       count (uplink, &uplink->stats.damaged);
+    else if (!is_wanted (uplink, &upstream))
+      count (uplink, &uplink->stats.refused);
+    else if (upstream.kind == GST_DATAHUB_UPSTREAM_KEY_UNIT)
+      g_array_append_val (key_units, upstream);
+    else if (upstream.kind == GST_DATAHUB_UPSTREAM_QOS)
+      take_qos (uplink, consumer, &upstream, infos, n);
+    else
+      push (uplink, &upstream);
   }
   ask_key_units (uplink, key_units);
-  forget_gone (uplink, infos, n);
-  if (late && are_all_late (uplink, infos, n, &upstream))
-    push (uplink, &upstream);
   return taken == EVENTS_MAX;
 }

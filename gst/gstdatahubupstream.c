@@ -178,8 +178,8 @@ gst_datahub_upstream_type (const GstDatahubUpstream *upstream)
 
 /* ---- bytes ---- */
 
-/* Returns: (transfer full) (nullable): a text with all that is in @structure; what
- * has no text, as a pointer, is lost in the writing. */
+/* Returns: (transfer full) (nullable): a text that the sink takes; some values, as a
+ * pointer, have none. */
 static gchar *
 to_text (const GstStructure *structure)
 {
@@ -188,9 +188,7 @@ to_text (const GstStructure *structure)
   g_autoptr (GstStructure) again = text && strlen (text) < TEXT_MAX
       ? gst_datahub_format_decode_structure (text, strlen (text) + 1)
       : NULL;
-  return again && gst_structure_is_equal (again, structure)
-      ? g_steal_pointer (&text)
-      : NULL;
+  return again ? g_steal_pointer (&text) : NULL;
 }
 
 /**

@@ -153,11 +153,13 @@ GST_START_TEST (a_stream_that_is_joined_inside_of_its_header_brings_the_rest)
 }
 GST_END_TEST;
 
-/* Loses what is pushed, up to a buffer of the name. */
+/* Loses the caps and what is pushed, up to a buffer of the name. */
 static void
-push_while_paused (GstHarness *src, GstHarness *sink, const gchar *last)
+push_while_paused (GstHarness *src, GstHarness *sink, const gchar *caps,
+    const gchar *last)
 {
   gst_element_set_state (src->element, GST_STATE_PAUSED);
+  gst_harness_set_src_caps_str (sink, caps);
   for (guint i = 0; i < 1000; i++)
     push (sink, "lost");
   push (sink, last);
@@ -186,11 +188,10 @@ GST_START_TEST (a_loss_needs_no_header_but_one_that_was_lost_does)
   push (sink, "two");
   src = new_src ("");
   check_next (src, 3, "H0H0+ H1H1+ two ");
-  push_while_paused (src, sink, "three");
+  push_while_paused (src, sink, HEADED, "three");
   first = pull_until (src, "three ");
   fail_if (strchr (first, '+') != NULL, "%s", first);
-  gst_harness_set_src_caps_str (sink, OTHER);
-  push_while_paused (src, sink, "four");
+  push_while_paused (src, sink, OTHER, "four");
   second = pull_until (src, "four ");
   fail_unless (strstr (second, "G0G0+ ") != NULL, "%s", second);
   teardown (src, sink);
