@@ -20,6 +20,9 @@
 /* Bytes beyond the need that a growth may take. Loans and leases that turn out to
  * need more make the block grow again. */
 #define SPARE_BYTES (UINT64_C (64) << 20)
+/* A pool up to this size is made whatever the timeout: what live consumers hold
+ * must not cost a producer that never waits a buffer. */
+#define PROMPT_BYTES (2 * SPARE_BYTES)
 /* Others may take the space that a growth counted on. */
 #define GROWTH_TRIES 3
 
@@ -266,6 +269,7 @@ typedef struct
 {
   DatahubProducer *producer;
   const Call *call;
+  bool prompt; /* has no time limit */
 } Growth;
 
 /* An allocation ends where the call would not wait any longer. */
@@ -283,9 +287,9 @@ may_go_on (void *data)
     return DATAHUB_CLOSED;
   if (load_seq (&producer->interrupted) & growth->call->wait)
     return DATAHUB_INTERRUPTED;
-  return growth->call->end >= 0 && os_now () >= growth->call->end
-      ? DATAHUB_TIMEOUT
-      : DATAHUB_OK;
+  if (growth->prompt || growth->call->end < 0 || os_now () < growth->call->end)
+    return DATAHUB_OK;
+  return DATAHUB_TIMEOUT;
 }
 
 /* Whether an unfinished pool is what @call needs. */
@@ -342,7 +346,7 @@ make_and_install (DatahubProducer *producer, Call *call, Pool *pool,
     PoolShape *shape, DatahubError *error)
 {
   Pools *pools = &producer->pools;
-  Growth growth = { producer, call };
+  Growth growth = { .producer = producer, .call = call };
   Pace pace = { may_go_on, &growth };
   DatahubResult result;
   if (!pool) {
@@ -351,6 +355,7 @@ make_and_install (DatahubProducer *producer, Call *call, Pool *pool,
   }
   if (!pool)
     return error->code;
+  growth.prompt = pool->shape.size <= PROMPT_BYTES;
   result = pool_make (pools, pool, &pace, error);
   STEP (P1_FILE_MADE);
   if (result == DATAHUB_OK)

@@ -113,8 +113,9 @@ acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
  * aligned where payloads are packed). The block grows where @size does not fit
  * its slots. Loans are kept in any number and ended in any order; they may
  * outlive datahub_producer_close(). Waits only for reliable consumers and for the
- * memory of a growth. A growth that does not end in time is continued by the next
- * call that needs it. A refusal
+ * memory of a growth. A growth by up to 128 MiB ends whatever @timeout_ns is. A
+ * bigger one that does not end in time is continued by the next call that needs
+ * it. A refusal
  * is not counted as a dropped buffer, see datahub_producer_count_dropped(). Any
  * thread.
  *

@@ -211,6 +211,25 @@ timed_out (void)
   datahub_producer_close (producer);
 }
 
+/* A caller that never waits gets what live consumers and loans make short. */
+static void
+prompt (void)
+{
+  enum
+  {
+    N = 160
+  };
+  DatahubProducer *producer = roomy_producer ();
+  DatahubSlot slots[N];
+  for (uint32_t i = 0; i < N; i++)
+    CHECK_OK (datahub_producer_acquire_slot (producer, 64 << 10, 0, &slots[i],
+        &err));
+  CHECK_INT (producer_stats (producer).growths, >=, 1);
+  for (uint32_t i = 0; i < N; i++)
+    datahub_producer_abort (producer, &slots[i]);
+  datahub_producer_close (producer);
+}
+
 /* What one caller began is not what another one needs. */
 static void
 unfinished_is_replaced (void)
@@ -259,6 +278,7 @@ static const CheckTest tests[] = {
   { "a close ends a growth", closed },
   { "a growth keeps to the timeout, and the next call continues it",
       timed_out },
+  { "a small growth needs no time", prompt },
   { "a growth for another size replaces an unfinished one",
       unfinished_is_replaced },
   { "a block with an unfinished growth leaves nothing", unfinished_at_the_end },
