@@ -11,6 +11,9 @@
 /* Of the texts in an error: lists of formats are long. */
 #define TEXT_MAX 300
 
+/* Values of one field that are still a choice: no list of all formats has so few. */
+#define LIST_MAX 32
+
 /* Answers a CAPS query: the stream's once they are known. Any thread.
  *
  * Returns: (transfer full): caps */
@@ -32,12 +35,46 @@ gst_datahub_src_caps_are_taken (GstPad *pad, GstCaps *caps)
   return gst_pad_peer_query_accept_caps (pad, caps);
 }
 
+static gboolean
+is_no_long_list (GQuark field, const GValue *value, gpointer user_data)
+{
+  return !GST_VALUE_HOLDS_LIST (value)
+      || gst_value_list_get_size (value) <= LIST_MAX;
+}
+
+static gboolean
+leave_out_long_lists (GstCapsFeatures *features, GstStructure *structure,
+    gpointer user_data)
+{
+  gst_structure_filter_and_map_in_place (structure,
+      (GstStructureFilterMapFunc) is_no_long_list, NULL);
+  return TRUE;
+}
+
+/* A converter reads nearly all formats, and its list of them does not fit. Without
+ * the list the limits are wider, which restricts the producer less. */
+static gchar *
+describe_in_short (GstCaps *caps)
+{
+  g_autoptr (GstCaps) wider = gst_caps_copy (caps);
+  gst_caps_map_in_place (wider, leave_out_long_lists, NULL);
+  wider = gst_caps_simplify (g_steal_pointer (&wider));
+  return gst_caps_serialize (wider, GST_SERIALIZE_FLAG_NONE);
+}
+
+static gboolean
+fits (const gchar *text)
+{
+  return text && *text && strlen (text) < DATAHUB_LIMITS_MAX;
+}
+
 /**
  * gst_datahub_src_caps_get_limits:
  * @element: the source
  * @pad: its pad
  *
- * What does not fit a row of the block is left out, with a warning.
+ * Long lists are left out of what does not fit a row of the block. If that is not
+ * enough, all of it is, with a warning.
  *
  * Returns: (transfer full) (nullable): what downstream accepts, as text; %NULL:
  *     anything
@@ -47,20 +84,21 @@ gst_datahub_src_caps_get_limits (GstElement *element, GstPad *pad)
 {
   g_autoptr (GstCaps) taken = gst_pad_peer_query_caps (pad, NULL);
   g_autoptr (GstCaps) system = gst_datahub_features_keep_system (taken);
-  g_autofree gchar *text = NULL;
-  gsize size;
+  g_autofree gchar *text = NULL, *in_short = NULL;
   system = gst_caps_simplify (g_steal_pointer (&system));
   if (gst_caps_is_any (system) || gst_caps_is_empty (system))
     return NULL;
   text = gst_caps_serialize (system, GST_SERIALIZE_FLAG_NONE);
-  size = text ? strlen (text) + 1 : 0;
-  if (size > 0 && size <= DATAHUB_LIMITS_MAX)
+  if (fits (text))
     return g_steal_pointer (&text);
+  in_short = describe_in_short (system);
+  if (fits (in_short))
+    return g_steal_pointer (&in_short);
   GST_ELEMENT_WARNING (element, STREAM, FORMAT,
       ("The producer does not learn which caps downstream accepts: their text "
        "has %" G_GSIZE_FORMAT " bytes, at most %u cross. A capsfilter behind "
        "datahubsrc makes it short.",
-          size, DATAHUB_LIMITS_MAX),
+          text ? strlen (text) + 1 : 0, DATAHUB_LIMITS_MAX),
       ("%" GST_PTR_FORMAT, system));
   return NULL;
 }
