@@ -258,6 +258,19 @@ time_left (gint64 since, gint64 patience)
   return MAX (patience - (gst_datahub_monotonic_now () - since), 0);
 }
 
+/* Again, to the producer of the consumer. */
+void
+gst_datahub_attachment_state_limits (GstDatahubAttachment *attachment)
+{
+  g_autofree gchar *limits =
+      gst_datahub_src_caps_get_limits (attachment->element,
+          GST_BASE_SRC_PAD (attachment->element));
+  attachment->limited =
+      datahub_consumer_set_limits (attachment->consumer, limits, NULL)
+          == DATAHUB_OK
+      && limits;
+}
+
 /* Whether downstream still does not accept the caps, and the producer does not
  * change them. */
 gboolean

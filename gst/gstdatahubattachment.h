@@ -75,6 +75,7 @@ GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result);
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
 
+void gst_datahub_attachment_state_limits (GstDatahubAttachment *attachment);
 gboolean gst_datahub_attachment_is_unfit (const GstDatahubAttachment
         *attachment);
 GstStructure *gst_datahub_attachment_get_stats (GstDatahubAttachment

@@ -133,8 +133,31 @@ pad_of (const GstDatahubReader *reader)
   return GST_BASE_SRC_PAD (reader->attachment->element);
 }
 
-/* Caps that downstream does not accept wait for others: the producer negotiates
- * them if it can. */
+/* Whether downstream accepts the caps of the stream. If not, buffers are skipped
+ * while the producer negotiates others. */
+static gboolean
+check_caps (GstDatahubReader *reader, GstCaps *caps)
+{
+  gboolean taken = gst_datahub_src_caps_are_taken (pad_of (reader), caps);
+  if (taken)
+    reader->attachment->unfit_since = 0;
+  else if (!reader->attachment->unfit_since)
+    reader->attachment->unfit_since = gst_datahub_monotonic_now ();
+  gst_caps_replace (&reader->unfit, taken ? NULL : caps);
+  return taken;
+}
+
+/* Downstream may accept other caps than before: the producer has to know, and
+ * buffers wait if the caps that were pushed do not fit any more. */
+static void
+restate (GstDatahubReader *reader)
+{
+  g_autoptr (GstCaps) pushed = gst_pad_get_current_caps (pad_of (reader));
+  gst_datahub_attachment_state_limits (reader->attachment);
+  if (pushed && !reader->unfit)
+    check_caps (reader, pushed);
+}
+
 static GstFlowReturn
 tell_caps (GstDatahubReader *reader, const DatahubView *view,
     DatahubError *error)
@@ -144,14 +167,10 @@ tell_caps (GstDatahubReader *reader, const DatahubView *view,
     describe_damage (view, "caps", error);
     return GST_FLOW_ERROR;
   }
-  if (!gst_datahub_src_caps_are_taken (pad_of (reader), caps)) {
-    if (!reader->attachment->unfit_since)
-      reader->attachment->unfit_since = gst_datahub_monotonic_now ();
-    gst_caps_take (&reader->unfit, caps);
+  if (!check_caps (reader, caps)) {
+    gst_caps_unref (caps);
     return GST_FLOW_OK;
   }
-  reader->attachment->unfit_since = 0;
-  gst_clear_caps (&reader->unfit);
   gst_datahub_feed_push_caps (reader->feed, caps,
       reader->catching_up ? reader->stream_ordinal : view->ordinal);
   return GST_FLOW_OK;
@@ -461,6 +480,8 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
   DatahubResult result;
   if (!attachment->consumer)
     return attach (reader);
+  if (g_atomic_int_compare_and_exchange (&reader->restate, TRUE, FALSE))
+    restate (reader);
   result = read_view (reader, view, &error);
   switch (result) {
     case DATAHUB_OK:
@@ -521,4 +542,12 @@ gst_datahub_reader_post_lost (GstDatahubReader *reader, GstBuffer *buffer)
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
       counters.received + stats.received, counters.lost + stats.lost);
   gst_element_post_message (element, message);
+}
+
+/* The limits are stated again before the next read. Any thread. */
+void
+gst_datahub_reader_restate (GstDatahubReader *reader)
+{
+  g_atomic_int_set (&reader->restate, TRUE);
+  gst_datahub_interrupt_poke (reader->attachment->interrupt);
 }

@@ -18,6 +18,7 @@ typedef struct
   guint64 stream_ordinal; /* of the first buffer of the stream */
   gboolean
       catching_up; /* what is passed on was committed before what is read */
+  gint restate; /* atomic: downstream may accept other caps than before */
   GstCaps *unfit; /* owned; caps that downstream does not accept */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be set on the next buffer */
@@ -28,6 +29,7 @@ typedef struct
 void gst_datahub_reader_init (GstDatahubReader *reader,
     GstDatahubAttachment *attachment, GstDatahubFeed *feed);
 void gst_datahub_reader_clear (GstDatahubReader *reader);
+void gst_datahub_reader_restate (GstDatahubReader *reader);
 GstFlowReturn gst_datahub_reader_read (GstDatahubReader *reader,
     DatahubView *view, GstBuffer **buffer);
 void gst_datahub_reader_post_lost (GstDatahubReader *reader, GstBuffer *buffer);

@@ -424,6 +424,7 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
     return GST_BASE_SRC_CLASS (gst_datahub_src_parent_class)
         ->event (src, event);
   gst_datahub_video_layout_reset (&self->feed.layout);
+  gst_datahub_reader_restate (&self->reader);
   return gst_datahub_attachment_request (&self->attachment,
       DATAHUB_REQUEST_RECONFIGURE);
 }

@@ -28,6 +28,21 @@ try_caps (gconstpointer data, gsize size)
   g_bytes_unref (gst_datahub_format_encode_caps (caps));
 }
 
+/* They are combined with those of other consumers, and with caps of upstream. */
+static void
+try_limits (gconstpointer data, gsize size)
+{
+  g_autoptr (GstCaps) limits = gst_datahub_format_decode_limits (data, size);
+  g_autoptr (GstCaps) other = gst_caps_from_string (
+      "video/x-raw, width=[1,100], format={I420,NV12}; audio/x-raw, rate=48000");
+  g_autoptr (GstCaps) both = limits ? gst_caps_intersect (limits, other) : NULL;
+  if (!both)
+    return;
+  g_assert_true (gst_caps_is_empty (both)
+      || gst_caps_can_intersect (other, limits));
+  gst_caps_is_equal (limits, both);
+}
+
 static void
 try_segment (gconstpointer data, gsize size)
 {
@@ -74,7 +89,7 @@ try_event (gconstpointer data, gsize size)
 }
 
 static void (*const decoders[]) (gconstpointer data, gsize size) = { try_caps,
-  try_segment, try_stream_start, try_tags, try_event };
+  try_segment, try_stream_start, try_tags, try_event, try_limits };
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)

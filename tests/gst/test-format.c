@@ -57,6 +57,30 @@ GST_START_TEST (caps_survive)
 }
 GST_END_TEST;
 
+GST_START_TEST (limits_are_caps_of_system_memory_that_leave_something)
+{
+  static const gchar *const none[] = { "ANY", "EMPTY", "", "no caps at all",
+    "1/2", "video/x-raw(memory:GLMemory)" };
+  static const gchar text[] =
+      "video/x-raw, width=[1,2]; video/x-raw(memory:GLMemory); a/b";
+  g_autoptr (GstCaps) expected =
+      gst_caps_from_string ("video/x-raw, width=[1,2]; a/b");
+  g_autoptr (GstCaps) caps =
+      gst_datahub_format_decode_limits (text, sizeof text);
+  g_autofree gchar *deep = g_strnfill (2000, '{');
+  fail_unless (caps && gst_caps_is_equal (caps, expected));
+  for (guint i = 0; i < G_N_ELEMENTS (none); i++)
+    fail_unless (gst_datahub_format_decode_limits (none[i],
+                     strlen (none[i]) + 1)
+            == NULL
+        || i == 3);
+  fail_unless (gst_datahub_format_decode_limits (deep, strlen (deep) + 1)
+      == NULL);
+  fail_unless (gst_datahub_format_decode_limits (text, sizeof text - 1)
+      == NULL);
+}
+GST_END_TEST;
+
 GST_START_TEST (caps_that_are_not_fixed_are_refused)
 {
   GstCaps *none;
@@ -394,6 +418,7 @@ add_tests (TCase *tc)
 {
   tcase_add_test (tc, stream_start_survives);
   tcase_add_test (tc, caps_survive);
+  tcase_add_test (tc, limits_are_caps_of_system_memory_that_leave_something);
   tcase_add_test (tc, caps_that_are_not_fixed_are_refused);
   tcase_add_test (tc, segment_survives);
   tcase_add_test (tc, senseless_segments_are_refused);

@@ -81,15 +81,31 @@ expect_end (GstElement *viewer)
   fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_EOS);
 }
 
-static void
-expect_width (GstElement *sink, gint expected)
+static gint
+width_at (GstElement *sink)
 {
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
   g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  gint width;
-  fail_unless (gst_structure_get_int (gst_caps_get_structure (caps, 0), "width",
-      &width));
-  fail_unless_equals_int (width, expected);
+  gint width = 0;
+  if (caps)
+    gst_structure_get_int (gst_caps_get_structure (caps, 0), "width", &width);
+  return width;
+}
+
+static void
+expect_width (GstElement *sink, gint expected)
+{
+  fail_unless_equals_int (width_at (sink), expected);
+}
+
+/* Returns when it has buffers. */
+static GstElement *
+play_until_data (const gchar *line)
+{
+  GstElement *viewer = play (line);
+  g_autoptr (GstElement) src = gst_bin_get_by_name (GST_BIN (viewer), "src");
+  UNTIL (element_stat (src, "zero-copy") + element_stat (src, "copied") > 2);
+  return viewer;
 }
 
 GST_START_TEST (what_a_consumer_reads_is_negotiated)
@@ -99,6 +115,24 @@ GST_START_TEST (what_a_consumer_reads_is_negotiated)
   expect_end (viewer);
   expect_width (a.sink, 128);
   fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 1);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_consumer_that_reads_other_caps_from_now_on_is_followed)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer =
+      play_until_data ("datahubsrc name=src datablock=test ! capsfilter "
+                       "name=filter ! fakesink name=end");
+  g_autoptr (GstElement) filter =
+      gst_bin_get_by_name (GST_BIN (viewer), "filter");
+  g_autoptr (GstElement) end = gst_bin_get_by_name (GST_BIN (viewer), "end");
+  g_autoptr (GstCaps) caps = gst_caps_from_string ("video/x-raw, width=128");
+  g_object_set (filter, "caps", caps, NULL);
+  UNTIL (width_at (end) == 128);
+  expect_width (a.sink, 128);
   stop (viewer);
   producer_end (&a);
 }
@@ -114,16 +148,6 @@ GST_START_TEST (a_consumer_may_be_first)
   producer_end (&a);
 }
 GST_END_TEST;
-
-/* Returns when it has buffers. */
-static GstElement *
-play_until_data (const gchar *line)
-{
-  GstElement *viewer = play (line);
-  g_autoptr (GstElement) src = gst_bin_get_by_name (GST_BIN (viewer), "src");
-  UNTIL (element_stat (src, "zero-copy") + element_stat (src, "copied") > 2);
-  return viewer;
-}
 
 static void
 expect_refused (GstElement *viewer)
@@ -220,6 +244,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_caps_query_is_answered_with_those_of_the_stream);
   tcase_add_test (tc, a_refusal_names_both_sides);
   tcase_add_test (tc, what_a_consumer_reads_is_negotiated);
+  tcase_add_test (tc, a_consumer_that_reads_other_caps_from_now_on_is_followed);
   tcase_add_test (tc, a_consumer_may_be_first);
   tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
   tcase_add_test (tc, caps_move_if_all_that_are_attached_read_them);
