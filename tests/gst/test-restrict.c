@@ -193,6 +193,51 @@ GST_START_TEST (caps_move_if_all_that_are_attached_read_them)
 }
 GST_END_TEST;
 
+static void
+view (const gchar *line)
+{
+  GstElement *viewer = play (line);
+  expect_end (viewer);
+  stop (viewer);
+}
+
+GST_START_TEST (upstream_is_asked_once_a_second_at_most)
+{
+  gint64 before = g_get_monotonic_time ();
+  Producer a = producer_start (CAMERA);
+  view (VIEWER ("video/x-raw,width=128 ! fakesink"));
+  view (VIEWER ("video/x-raw,width=144 ! fakesink"));
+  fail_unless (g_get_monotonic_time () - before >= G_USEC_PER_SEC);
+  fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 2);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+static GstPadProbeReturn
+refuse (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  gst_clear_buffer ((GstBuffer **) &GST_PAD_PROBE_INFO_DATA (info));
+  GST_PAD_PROBE_INFO_FLOW_RETURN (info) = GST_FLOW_NOT_NEGOTIATED;
+  return GST_PAD_PROBE_HANDLED;
+}
+
+/* Downstream accepts the caps, and refuses the buffers. */
+GST_START_TEST (a_buffer_that_is_not_negotiated_names_both_sides)
+{
+  GstElement *viewer =
+      gst_parse_launch ("datahubsrc name=src datablock=test ! fakesink", NULL);
+  g_autoptr (GstElement) src = gst_bin_get_by_name (GST_BIN (viewer), "src");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (src, "src");
+  Producer a = producer_start (CAMERA);
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, refuse, NULL, NULL);
+  gst_element_set_state (viewer, GST_STATE_PLAYING);
+  expect_error (viewer, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION,
+      "Downstream accepts: ANY");
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 GST_START_TEST (restrict_caps_none_leaves_the_choice_to_upstream)
 {
   Producer a = producer_start (CAMERA "restrict-caps=none");
@@ -248,6 +293,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_consumer_may_be_first);
   tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
   tcase_add_test (tc, caps_move_if_all_that_are_attached_read_them);
+  tcase_add_test (tc, upstream_is_asked_once_a_second_at_most);
+  tcase_add_test (tc, a_buffer_that_is_not_negotiated_names_both_sides);
   tcase_add_test (tc, restrict_caps_none_leaves_the_choice_to_upstream);
   tcase_add_test (tc, limits_that_are_too_long_are_left_out_with_a_warning);
   tcase_add_test (tc, a_converter_is_no_reason_for_a_warning);

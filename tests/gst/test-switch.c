@@ -199,6 +199,8 @@ GST_START_TEST (a_sink_that_waits_for_consumers_follows_the_number)
   fail_unless (gst_element_set_state (a.pipeline, GST_STATE_PAUSED)
       != GST_STATE_CHANGE_FAILURE);
   gst_element_set_state (a.pipeline, GST_STATE_PLAYING);
+  gst_element_get_state (a.pipeline, NULL, NULL, 20 * GST_SECOND);
+  until_asleep ("fakesrc");
   g_object_set (a.sink, "wait-for-consumers", 0, NULL);
   gst_message_unref (wait_message (a.pipeline, GST_MESSAGE_EOS));
   producer_end (&a);
