@@ -74,9 +74,10 @@ static gint64
 curve_at (const GstDatahubCurve *curve, gint64 instant)
 {
   gint64 after = instant - curve->knee_instant;
-  if (after < 0)
-    return MAX (curve->knee_time + after, 0);
-  return MAX (instant + curve->offset, curve->knee_time + after / SQUEEZE);
+  gint64 plain = instant + curve->offset;
+  if (after < 0) /* reordered, and without a time of decoding */
+    return MAX (MAX (plain, curve->knee_time + after), 0);
+  return MAX (plain, curve->knee_time + after / SQUEEZE);
 }
 
 /* From now on @offset applies. A buffer that would be placed before others that

@@ -108,6 +108,30 @@ GST_START_TEST (time_before_the_start_shifts_a_reliable_group_once)
 }
 GST_END_TEST;
 
+/* A recorder that comes late gets a frame first that others are shown before, and
+ * nothing has a time of decoding. */
+GST_START_TEST (reordered_frames_keep_their_distances)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline timeline;
+  GstDatahubStamp stamp;
+  guint64 begin;
+  start_timeline_of (&timeline, GST_DATAHUB_TIMESTAMPS_AUTO, TRUE, element);
+  stamp = map (&timeline, 90 * GST_SECOND, 10 * GST_SECOND, 800 * GST_MSECOND,
+      GST_CLOCK_TIME_NONE, 50 * GST_SECOND, FALSE);
+  begin = shown_at (&timeline, &stamp);
+  fail_unless_equals_uint64 (begin, 10 * GST_SECOND);
+  timeline.out_changed = FALSE;
+  stamp = map (&timeline, 90 * GST_SECOND, 10 * GST_SECOND, 720 * GST_MSECOND,
+      GST_CLOCK_TIME_NONE, 50 * GST_SECOND - 80 * GST_MSECOND, FALSE);
+  fail_unless_equals_uint64 (begin - shown_at (&timeline, &stamp),
+      80 * GST_MSECOND);
+  fail_if (timeline.out_changed);
+  gst_datahub_timeline_clear (&timeline);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 /* A viewer that joins at an old keyframe, with pictures that are decoded before they
  * are shown: what is over is due at once in its order, then nothing is late. */
 GST_START_TEST (a_live_viewer_shifts_for_no_past)
@@ -473,6 +497,7 @@ add_tests (TCase *tc)
 {
   tcase_add_test (tc, live_time_is_the_same_instant_here);
   tcase_add_test (tc, time_before_the_start_shifts_a_reliable_group_once);
+  tcase_add_test (tc, reordered_frames_keep_their_distances);
   tcase_add_test (tc, a_live_viewer_shifts_for_no_past);
   tcase_add_test (tc, a_live_stream_stays_with_its_reliable_one);
   tcase_add_test (tc, time_does_not_go_back_after_a_pause);
