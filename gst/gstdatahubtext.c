@@ -130,8 +130,14 @@ gst_datahub_text_copy (gconstpointer data, gsize size, gsize max)
 GstStructure *
 gst_datahub_text_to_structure (const gchar *text)
 {
+  GstStructure *structure;
+  gchar *end = NULL;
   /* GStreamer's parser takes other names, then complains about them */
   if (!text || !g_ascii_isalpha (*text))
     return NULL;
-  return gst_structure_from_string (text, NULL);
+  /* without @end GStreamer warns of what is behind the structure */
+  structure = gst_structure_from_string (text, &end);
+  if (structure && *end != '\0')
+    g_clear_pointer (&structure, gst_structure_free);
+  return structure;
 }
