@@ -290,6 +290,10 @@ follow_any (RecordReader *reader, const DatahubView *view)
     reader->incarnation = view->incarnation;
     reader->first = reader->next = view->ordinal - view->lost;
   }
+  /* A live one that was lapped before its first buffer joins where it is. */
+  if (!reader->reliable && reader->received == 0 && view->discont
+      && view->lost == 0 && view->ordinal > reader->next)
+    reader->first = reader->next = view->ordinal;
   if (view->incarnation != reader->incarnation)
     follow_successor (reader, view);
   CHECK_INT (view->pts, ==, reader->epoch);

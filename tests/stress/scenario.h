@@ -104,6 +104,7 @@ struct _ScenarioRun
   uint32_t asked; /* what the victim said last */
   CheckThread *thread; /* wants the user lock */
   CheckThread *filler; /* commits one buffer more than there is room for */
+  _Atomic bool is_filled; /* it has */
   uint32_t holding; /* looks until the user lock is given back */
 };
 

@@ -158,6 +158,7 @@ commit_one_more (void *data)
   ScenarioRun *run = data;
   MUST (random_records_send (run->producer, run->scenario->epoch, run->next, 1,
       check_scaled_ns (10 * CHECK_S), &scenario_error));
+  atomic_store (&run->is_filled, true);
   return NULL;
 }
 
@@ -171,15 +172,22 @@ finish_filling (ScenarioRun *run)
   run->next++;
 }
 
-/* Until the producer has slept once, and sleeps again. */
+/* Until the producer has slept once, and sleeps again. A commit that had no time to
+ * grow is none that waits for the consumer. */
 static void
 fill (ScenarioRun *run)
 {
-  while (commit (run, 0) == DATAHUB_OK)
-    ;
-  uint64_t sleeps = scenario_sleeps (run->producer);
-  run->filler = check_thread (commit_one_more, run);
-  CHECK_UNTIL (scenario_sleeps (run->producer) != sleeps);
+  uint64_t sleeps;
+  do {
+    finish_filling (run);
+    while (commit (run, 0) == DATAHUB_OK)
+      ;
+    sleeps = scenario_sleeps (run->producer);
+    atomic_store (&run->is_filled, false);
+    run->filler = check_thread (commit_one_more, run);
+    CHECK_UNTIL (scenario_sleeps (run->producer) != sleeps
+        || atomic_load (&run->is_filled));
+  } while (scenario_sleeps (run->producer) == sleeps);
 }
 
 static void
