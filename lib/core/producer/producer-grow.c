@@ -22,7 +22,11 @@
 #define SPARE_BYTES (UINT64_C (64) << 20)
 /* A pool up to this size is made whatever the timeout: what live consumers hold
  * must not cost a producer that never waits a buffer. */
+#ifdef DATAHUB_STEPS
+#define PROMPT_BYTES UINT64_C (1) /* the blocks of the sweep are small */
+#else
 #define PROMPT_BYTES (2 * SPARE_BYTES)
+#endif
 /* Others may take the space that a growth counted on. */
 #define GROWTH_TRIES 3
 
