@@ -100,6 +100,7 @@ gst_datahub_attachment_forget (GstDatahubAttachment *attachment)
   }
   g_mutex_unlock (&attachment->interrupt->lock);
   g_clear_pointer (&attachment->heartbeat, gst_datahub_heartbeat_stop);
+  g_clear_pointer (&attachment->limits, g_free);
   if (consumer)
     datahub_consumer_close (consumer);
 }
@@ -190,17 +191,17 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
   DatahubConsumerStats stats;
   DatahubConsumer *consumer = NULL;
   DatahubBlockGlance glance;
-  g_autofree gchar *name = NULL, *limits = NULL;
+  g_autofree gchar *name = NULL;
   DatahubResult result = find_block (attachment, &glance, error);
   if (result != DATAHUB_OK)
     return result;
   name = gst_datahub_src_settings_fill (attachment->element,
       attachment->settings, &options);
   options.watch = attachment->interrupt->watch;
-  options.limits = limits =
+  g_free (attachment->limits);
+  options.limits = attachment->limits =
       gst_datahub_src_caps_get_limits (attachment->element,
           GST_BASE_SRC_PAD (attachment->element));
-  attachment->limited = limits != NULL;
   result = datahub_consumer_attach (attachment->client->channel, &options,
       &consumer, error);
   if (result == DATAHUB_ERROR_DENIED && glance.strict
@@ -258,17 +259,19 @@ time_left (gint64 since, gint64 patience)
   return MAX (patience - (gst_datahub_monotonic_now () - since), 0);
 }
 
-/* Again, to the producer of the consumer. */
+/* Again, to the producer of the consumer, if downstream accepts something else. */
 void
 gst_datahub_attachment_state_limits (GstDatahubAttachment *attachment)
 {
   g_autofree gchar *limits =
       gst_datahub_src_caps_get_limits (attachment->element,
           GST_BASE_SRC_PAD (attachment->element));
-  attachment->limited =
-      datahub_consumer_set_limits (attachment->consumer, limits, NULL)
-          == DATAHUB_OK
-      && limits;
+  if (g_strcmp0 (limits, attachment->limits) == 0)
+    return;
+  g_clear_pointer (&attachment->limits, g_free);
+  if (datahub_consumer_set_limits (attachment->consumer, limits, NULL)
+      == DATAHUB_OK)
+    attachment->limits = g_steal_pointer (&limits);
 }
 
 /* Whether downstream still does not accept the caps, and the producer does not
@@ -277,7 +280,7 @@ gboolean
 gst_datahub_attachment_is_unfit (const GstDatahubAttachment *attachment)
 {
   return attachment->unfit_since
-      && (!attachment->limited
+      && (!attachment->limits
           || time_left (attachment->unfit_since, UNFIT_NS) == 0);
 }
 

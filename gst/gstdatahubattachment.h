@@ -42,7 +42,7 @@ typedef struct
   guint ring_size;
   GstDatahubWake wake; /* as the consumer was prepared */
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
-  gboolean limited; /* the producer knows what downstream accepts */
+  gchar *limits; /* owned; as the producer knows them; NULL: none */
   gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
   gint64 waiting_since; /* for a producer; 0: not waiting */
 } GstDatahubAttachment;

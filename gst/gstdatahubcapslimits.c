@@ -65,14 +65,20 @@ gst_datahub_caps_limits_free_contents (GstDatahubCapsLimits *limits)
   g_clear_pointer (&limits->known, g_array_unref);
 }
 
-static GstCaps *
-read_caps (DatahubProducer *producer, guint64 id)
+/* Reads what is stated now into @now, which has what was read before. Stays with
+ * that while the consumer changes it. */
+static void
+read_stated (DatahubProducer *producer, guint64 sequence, Stated *now)
 {
   gchar text[DATAHUB_LIMITS_MAX];
-  if (datahub_producer_get_limits (producer, id, text, sizeof text, NULL)
-      != DATAHUB_OK)
-    return NULL;
-  return gst_datahub_format_decode_limits (text, strlen (text) + 1);
+  DatahubResult result =
+      datahub_producer_get_limits (producer, now->id, text, sizeof text, NULL);
+  if (result == DATAHUB_TIMEOUT)
+    return;
+  now->sequence = sequence;
+  gst_clear_caps (&now->caps);
+  if (result == DATAHUB_OK)
+    now->caps = gst_datahub_format_decode_limits (text, strlen (text) + 1);
 }
 
 static const Stated *
@@ -93,14 +99,16 @@ refresh (GstDatahubCapsLimits *limits, DatahubProducer *producer,
   limits->known = g_array_new (FALSE, TRUE, sizeof (Stated));
   g_array_set_clear_func (limits->known, stated_clear);
   for (guint i = 0; i < n; i++) {
-    Stated now = { infos[i].id, infos[i].limits_sequence, NULL };
-    const Stated *old = find (before, now.id);
+    const Stated *old = find (before, infos[i].id);
+    Stated now = { .id = infos[i].id };
     if (infos[i].state != DATAHUB_CONSUMER_ACTIVE)
       continue;
-    if (old && old->sequence == now.sequence)
+    if (old) {
+      now.sequence = old->sequence;
       now.caps = old->caps ? gst_caps_ref (old->caps) : NULL;
-    else if (now.sequence)
-      now.caps = read_caps (producer, now.id);
+    }
+    if (now.sequence != infos[i].limits_sequence)
+      read_stated (producer, infos[i].limits_sequence, &now);
     g_array_append_val (limits->known, now);
   }
 }
