@@ -132,7 +132,8 @@ GST_START_TEST (a_consumer_that_reads_other_caps_from_now_on_is_followed)
   g_autoptr (GstCaps) caps = gst_caps_from_string ("video/x-raw, width=128");
   g_object_set (filter, "caps", caps, NULL);
   UNTIL (width_at (end) == 128);
-  expect_width (a.sink, 128);
+  /* a pad has its caps after the consumers */
+  UNTIL (width_at (a.sink) == 128);
   stop (viewer);
   producer_end (&a);
 }
