@@ -43,6 +43,9 @@ void mail_change_limits (ScenarioRun *run);
 void mail_post_next (ScenarioRun *run);
 void mail_check_left (ScenarioRun *run, DatahubProducer *successor);
 
+/* The clocks and the errors of the producer can be read. */
+void telemetry_check (void);
+
 /* Numbers go on where the dead one stopped, or begin anew. */
 void take_up_numbers (Board *board, DatahubProducer *producer);
 
