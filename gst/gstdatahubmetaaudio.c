@@ -134,14 +134,8 @@ decode_audio (GstBuffer *buffer, GstDatahubBytes in)
 const GstDatahubMetaCodec gst_datahub_meta_audio = { GST_DATAHUB_META_AUDIO,
   "GstAudioMeta", gst_audio_meta_api_get_type, encode_audio, decode_audio };
 
-/* The numbers of other formats differ between processes. */
-static gboolean
-is_clipping_format (gint format)
-{
-  return format == GST_FORMAT_DEFAULT || format == GST_FORMAT_TIME
-      || format == GST_FORMAT_BYTES;
-}
-
+/* In samples only: decoders, parsers and muxers abort the process at any other
+ * format. */
 static gboolean
 encode_clipping (GstMeta *meta, GByteArray *bytes, GstDatahubLeftOut *left)
 {
@@ -149,7 +143,7 @@ encode_clipping (GstMeta *meta, GByteArray *bytes, GstDatahubLeftOut *left)
   gst_datahub_put_u32 (bytes, clipping->format);
   gst_datahub_put_u64 (bytes, clipping->start);
   gst_datahub_put_u64 (bytes, clipping->end);
-  return is_clipping_format (clipping->format);
+  return clipping->format == GST_FORMAT_DEFAULT;
 }
 
 static gboolean
@@ -159,7 +153,7 @@ decode_clipping (GstBuffer *buffer, GstDatahubBytes in)
   gint format;
   if (!gst_datahub_get_enum (&in, GST_TYPE_FORMAT, &format)
       || !gst_datahub_get_u64 (&in, &start) || !gst_datahub_get_u64 (&in, &end)
-      || !is_clipping_format (format))
+      || format != GST_FORMAT_DEFAULT)
     return FALSE;
   gst_buffer_add_audio_clipping_meta (buffer, (GstFormat) format, start, end);
   return TRUE;

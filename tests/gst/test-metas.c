@@ -211,6 +211,7 @@ GST_END_TEST;
 #define VIDEO_FORMAT_AT 12
 #define VIDEO_PADDING_AT 80
 #define VIDEO_STRIDE_ALIGN_AT 96
+#define CLIPPING_FORMAT_AT 8
 #define AUDIO_FORMAT_AT 8
 #define AUDIO_POSITIONS_AT 36
 
@@ -279,6 +280,26 @@ GST_START_TEST (an_alignment_that_cannot_be_is_left_out)
 }
 GST_END_TEST;
 
+/* Decoders assert that it counts samples. */
+GST_START_TEST (a_clipping_in_other_units_is_left_out)
+{
+  static const GstFormat formats[] = { GST_FORMAT_TIME, GST_FORMAT_BYTES,
+    GST_FORMAT_PERCENT };
+  GstBuffer *good = gst_buffer_new_allocate (NULL, 4096, NULL);
+  gst_buffer_add_audio_clipping_meta (good, GST_FORMAT_DEFAULT, 1, 2);
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++) {
+    GstBuffer *buffer = gst_buffer_new_allocate (NULL, 4096, NULL);
+    GstBuffer *to = decode_with (good, CLIPPING_FORMAT_AT, formats[i], 1);
+    fail_unless (gst_buffer_get_audio_clipping_meta (to) == NULL);
+    gst_buffer_unref (to);
+    gst_buffer_add_audio_clipping_meta (buffer, formats[i], 1, 2);
+    g_byte_array_unref (encode_metas (buffer, 1));
+    gst_buffer_unref (buffer);
+  }
+  gst_buffer_unref (good);
+}
+GST_END_TEST;
+
 static volatile guint8 last_seen; /* so that it is really read */
 
 /* A frame described by whatever survived must be readable to its last row. */
@@ -340,6 +361,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_layout_that_no_consumer_accepts_is_left_behind);
   tcase_add_test (tc, numbers_that_are_no_formats_are_refused);
   tcase_add_test (tc, an_alignment_that_cannot_be_is_left_out);
+  tcase_add_test (tc, a_clipping_in_other_units_is_left_out);
   tcase_add_test (tc, hostile_metas_do_no_harm);
 }
 
