@@ -4,6 +4,7 @@
 #ifndef GST_DATAHUB_FEED_H
 #define GST_DATAHUB_FEED_H
 
+#include "gstdatahubaudiolayout.h"
 #include "gstdatahubbase.h"
 #include "gstdatahubformat.h"
 #include "gstdatahublease.h"
@@ -23,6 +24,7 @@ typedef struct
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
   GstDatahubVideoLayout layout;
+  GstDatahubAudioLayout audio;
   GstDatahubStreamHeader header;
   GQueue held; /* of GstEvent: waiting for the segment to be known */
   GstDatahubLeaseStats stats;

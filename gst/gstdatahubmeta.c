@@ -159,17 +159,25 @@ note_refused (GstDatahubLeftOut *left, guint32 kind, GstDatahubBytes in)
       "is unknown to this process or not valid");
 }
 
+/* The picture is found once: it can be behind very many metas. */
+typedef struct
+{
+  const GstVideoMeta *video;
+  GstDatahubLeftOut *left;
+} Picture;
+
 static gboolean
 check_crop (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
 {
-  GstVideoMeta *video = gst_buffer_get_video_meta (buffer);
+  const Picture *picture = user_data;
+  const GstVideoMeta *video = picture->video;
   GstVideoCropMeta *crop = (GstVideoCropMeta *) *meta;
   if (crop->meta.info->api != GST_VIDEO_CROP_META_API_TYPE
       || (crop->x + crop->width <= video->width
           && crop->y + crop->height <= video->height))
     return TRUE;
   *meta = NULL;
-  gst_datahub_left_out_note (user_data, "GstVideoCropMeta", 0,
+  gst_datahub_left_out_note (picture->left, "GstVideoCropMeta", 0,
       "is not inside of the picture");
   return TRUE;
 }
@@ -186,6 +194,7 @@ gst_datahub_meta_decode (GstBuffer *buffer, gconstpointer data, gsize size,
     GstDatahubLeftOut *left)
 {
   GstDatahubBytes in = { data, size };
+  Picture picture = { .left = left };
   if (size > GST_DATAHUB_METAS_MAX) {
     gst_datahub_left_out_note (left, "All metas of a buffer", size,
         "exceed the %u bytes that they may have", GST_DATAHUB_METAS_MAX);
@@ -208,7 +217,9 @@ gst_datahub_meta_decode (GstBuffer *buffer, gconstpointer data, gsize size,
       note_refused (left, kind, one);
   }
   /* Without a video meta the picture is that of the caps: the source compares. */
-  if (gst_buffer_get_video_crop_meta (buffer)
-      && gst_buffer_get_video_meta (buffer))
-    gst_buffer_foreach_meta (buffer, check_crop, left);
+  picture.video = gst_buffer_get_video_crop_meta (buffer)
+      ? gst_buffer_get_video_meta (buffer)
+      : NULL;
+  if (picture.video)
+    gst_buffer_foreach_meta (buffer, check_crop, &picture);
 }

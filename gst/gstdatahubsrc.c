@@ -143,12 +143,17 @@ publish_latency (GstDatahubSrc *self, const DatahubView *view)
       gst_message_new_latency (GST_OBJECT_CAST (self)));
 }
 
-/* Takes @buffer. */
+/* Takes @buffer, which has metas or needs them. */
 static GstBuffer *
 fit_layout (GstDatahubSrc *self, GstBuffer *buffer)
 {
-  GstBuffer *fit = gst_datahub_video_layout_fit (&self->feed.layout,
-      GST_BASE_SRC_PAD (self), buffer, &self->feed.metas_refused);
+  GstBuffer *fit = buffer;
+  gst_datahub_audio_layout_check (&self->feed.audio, buffer,
+      &self->feed.metas_refused);
+  if (gst_buffer_get_video_meta (buffer)
+      || gst_buffer_get_video_crop_meta (buffer))
+    fit = gst_datahub_video_layout_fit (&self->feed.layout,
+        GST_BASE_SRC_PAD (self), buffer, &self->feed.metas_refused);
   self->feed.stats.metas_refused = self->feed.metas_refused.count;
   if (fit != buffer) {
     self->feed.stats.copied++;
@@ -172,8 +177,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     publish_latency (self, view);
   if (g_atomic_int_get (&self->postbox.n_kept))
     gst_datahub_postbox_retry (&self->postbox);
-  if (gst_buffer_get_video_meta (buffer)
-      || gst_buffer_get_video_crop_meta (buffer))
+  if (view->meta_size || self->feed.audio.planar)
     buffer = fit_layout (self, buffer);
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;

@@ -48,7 +48,40 @@ is_of (const GstVideoMeta *meta, const GstVideoInfo *info)
   return meta->format == GST_VIDEO_INFO_FORMAT (info)
       && meta->n_planes == GST_VIDEO_INFO_N_PLANES (info)
       && meta->width >= (guint) GST_VIDEO_INFO_WIDTH (info)
-      && meta->height >= (guint) GST_VIDEO_INFO_HEIGHT (info);
+      && meta->height >= (guint) GST_VIDEO_INFO_FIELD_HEIGHT (info);
+}
+
+typedef struct
+{
+  const GstVideoInfo *info;
+  GstDatahubLeftOut *refused;
+} Check;
+
+static gboolean
+check_picture (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
+{
+  const Check *check = user_data;
+  if ((*meta)->info->api != GST_VIDEO_META_API_TYPE
+      || is_of ((const GstVideoMeta *) *meta, check->info))
+    return TRUE;
+  *meta = NULL;
+  gst_datahub_left_out_note (check->refused, "GstVideoMeta", 0,
+      "is of another picture than the caps");
+  return TRUE;
+}
+
+/* Some elements read the picture by its meta, others by the caps: it must be the
+ * same one. */
+static GstVideoMeta *
+check_pictures (GstBuffer *buffer, const GstVideoInfo *info,
+    GstDatahubLeftOut *metas_refused)
+{
+  Check check = { info, metas_refused };
+  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  if (!meta)
+    return NULL;
+  gst_buffer_foreach_meta (buffer, check_picture, &check);
+  return gst_buffer_get_video_meta (buffer);
 }
 
 /* Returns: the crop of @buffer that makes its picture as large as in its caps, or
@@ -213,7 +246,7 @@ check_crop (GstBuffer *buffer, const GstVideoInfo *info,
  * @layout: the answer of downstream
  * @pad: where the buffer will be pushed, with its caps
  * @buffer: (transfer full): any buffer
- * @metas_refused: gets a crop that is outside of the picture
+ * @metas_refused: gets what is not of the picture of the caps
  *
  * Returns: (transfer full): @buffer, or a copy in the layout that its caps
  * imply
@@ -222,17 +255,21 @@ GstBuffer *
 gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,
     GstBuffer *buffer, GstDatahubLeftOut *metas_refused)
 {
-  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  GstVideoMeta *meta;
   GstVideoCropMeta *crop;
   g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
   GstVideoInfo info;
   GstBuffer *plain;
-  if (!caps || !gst_video_info_from_caps (&info, caps))
+  if (!caps || !gst_video_info_from_caps (&info, caps)
+      || GST_VIDEO_INFO_FORMAT (&info) == GST_VIDEO_FORMAT_ENCODED)
     return buffer;
-  if (!meta)
+  meta = check_pictures (buffer, &info, metas_refused);
+  if (!meta) {
     check_crop (buffer, &info, metas_refused);
-  if (!meta || !is_of (meta, &info))
     return buffer;
+  }
+  if (meta->height < (guint) GST_VIDEO_INFO_HEIGHT (&info))
+    return buffer; /* a field */
   crop = crop_to_caps (buffer, meta, &info);
   if (is_usual (meta, &info) && !crop)
     return buffer;

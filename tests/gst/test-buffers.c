@@ -437,13 +437,74 @@ GST_START_TEST (a_picture_that_is_not_of_its_caps_is_left_alone)
       GST_VIDEO_FORMAT_I420, 20, 20);
   out = send_picture (picture, NULL, 0);
   fail_unless_equals_int (gst_buffer_get_size (out), 4096);
+  fail_unless (gst_buffer_get_video_meta (out) == NULL);
   gst_buffer_unref (out);
   picture = bytes_buffer (4096, 5);
   gst_buffer_add_video_meta (picture, GST_VIDEO_FRAME_FLAG_NONE,
       GST_VIDEO_FORMAT_GRAY8, 8, 8);
   out = send_picture (picture, NULL, 0);
   fail_unless_equals_int (gst_buffer_get_size (out), 4096);
+  fail_unless (gst_buffer_get_video_meta (out) == NULL);
   gst_buffer_unref (out);
+}
+GST_END_TEST;
+
+static void
+add_samples (GstBuffer *buffer, GstAudioFormat format, gint channels)
+{
+  GstAudioInfo info;
+  gst_audio_info_init (&info);
+  gst_audio_info_set_format (&info, format, 48000, channels, NULL);
+  gst_buffer_add_audio_meta (buffer, &info, 16, NULL);
+}
+
+/* Elements would multiply its samples by the channels of the caps. */
+GST_START_TEST (samples_that_are_not_of_their_caps_lose_their_meta)
+{
+  static const struct
+  {
+    GstAudioFormat format;
+    gint channels;
+  } of[] = { { GST_AUDIO_FORMAT_S16LE, 4 }, { GST_AUDIO_FORMAT_S16LE, 1 },
+    { GST_AUDIO_FORMAT_S8, 4 } };
+  GstHarness *sink = harness_sink (""), *src;
+  gst_harness_set_src_caps_str (sink,
+      "audio/x-raw, format=S16LE, rate=48000, channels=4, "
+      "layout=interleaved, channel-mask=(bitmask)0x33");
+  for (guint i = 0; i < G_N_ELEMENTS (of); i++) {
+    GstBuffer *buffer = bytes_buffer (256, 5);
+    add_samples (buffer, of[i].format, of[i].channels);
+    gst_harness_push (sink, buffer);
+  }
+  src = harness_src ("delivery=reliable start-at=oldest");
+  for (guint i = 0; i < G_N_ELEMENTS (of); i++) {
+    GstBuffer *out = gst_harness_pull (src);
+    fail_unless ((gst_buffer_get_audio_meta (out) != NULL) == (i == 0));
+    gst_buffer_unref (out);
+  }
+  fail_unless_equals_uint64 (element_stat (src->element, "metas-refused"), 2);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* Elements cannot map them. */
+GST_START_TEST (planes_without_a_meta_get_one)
+{
+  GstHarness *sink = harness_sink (""), *src;
+  GstBuffer *out;
+  GstAudioMeta *meta;
+  gst_harness_set_src_caps_str (sink,
+      "audio/x-raw, format=S16LE, rate=48000, channels=2, "
+      "layout=non-interleaved, channel-mask=(bitmask)0x3");
+  gst_harness_push (sink, bytes_buffer (256, 5));
+  src = harness_src ("start-at=oldest");
+  out = gst_harness_pull (src);
+  meta = gst_buffer_get_audio_meta (out);
+  fail_unless (meta && meta->samples == 64 && meta->offsets[1] == 128);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
 }
 GST_END_TEST;
 
@@ -466,6 +527,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_picture_from_the_last_row_to_the_first_is_turned);
   tcase_add_test (tc, a_crop_outside_of_the_caps_is_refused_and_counted);
   tcase_add_test (tc, a_picture_that_is_not_of_its_caps_is_left_alone);
+  tcase_add_test (tc, samples_that_are_not_of_their_caps_lose_their_meta);
+  tcase_add_test (tc, planes_without_a_meta_get_one);
 }
 
 SANDBOX_MAIN (buffers)
