@@ -3,7 +3,8 @@
  * event here:
  *
  *   key units   one for each instant, give or take a frame, with all headers if one
- *               wants them; what the stream has passed is wanted now
+ *               wants them; what the stream has passed is wanted now; of each
+ *               consumer only so many wait for their time
  *   QoS         only while all live consumers are late, and by as much as the one
  *               that is least late; a reliable consumer needs every buffer
  *
@@ -18,7 +19,10 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 
 /* A consumer that never stops sending must not keep the thread. */
 #define EVENTS_MAX (2 * DATAHUB_MAX_CONSUMERS)
-#define ASKED_MAX 32
+#define ASKED_MAX (ASKED_BY_ONE_MAX * DATAHUB_MAX_CONSUMERS)
+/* Encoders keep each request until its time has come, and look through all of them
+ * for each frame. */
+#define ASKED_BY_ONE_MAX 16
 /* A request that the stream has passed is remembered for this long. */
 #define REMEMBERED_NS ((gint64) GST_SECOND)
 /* A consumer that does not report again is not late any more. */
@@ -31,7 +35,15 @@ typedef struct
   gint64 instant; /* NO_INSTANT: it was wanted at once */
   gint64 when;
   gboolean all_headers;
+  guint64 consumer;
 } Asked;
+
+/* A request that came, and its consumer. */
+typedef struct
+{
+  guint64 consumer;
+  GstDatahubUpstream upstream;
+} Wanted;
 
 typedef struct
 {
@@ -142,38 +154,82 @@ forget_passed (GstDatahubUplink *uplink, gint64 now,
     g_array_remove_index (uplink->asked, 0);
 }
 
-/* Whether the request was made already; it is made again where all headers are
- * wanted for the first time. */
 static gboolean
-was_asked (GstDatahubUplink *uplink, const Asked *wanted, gint64 frame)
+is_ahead (const Asked *asked, const GstDatahubWriterPosition *position)
 {
+  return asked->instant != GST_DATAHUB_NO_INSTANT
+      && !is_passed (asked->instant, position);
+}
+
+/* How many requests of @consumer wait for their time. */
+static guint
+count_ahead (GstDatahubUplink *uplink, guint64 consumer,
+    const GstDatahubWriterPosition *position)
+{
+  guint n = 0;
   for (guint i = 0; i < uplink->asked->len; i++) {
-    Asked *asked = &g_array_index (uplink->asked, Asked, i);
-    gboolean more = wanted->all_headers && !asked->all_headers;
-    if (!is_same (asked, wanted, frame))
-      continue;
-    asked->all_headers |= wanted->all_headers;
-    return !more;
+    const Asked *asked = &g_array_index (uplink->asked, Asked, i);
+    n += asked->consumer == consumer && is_ahead (asked, position);
   }
+  return n;
+}
+
+static Asked *
+find_asked (GstDatahubUplink *uplink, const Asked *wanted, gint64 frame)
+{
+  for (guint i = 0; i < uplink->asked->len; i++)
+    if (is_same (&g_array_index (uplink->asked, Asked, i), wanted, frame))
+      return &g_array_index (uplink->asked, Asked, i);
+  return NULL;
+}
+
+/* Returns: where to count that it is not passed on; %NULL: it is. A request that was
+ * made already is made again where all headers are wanted for the first time. */
+static guint64 *
+remember (GstDatahubUplink *uplink, const Asked *wanted,
+    const GstDatahubWriterPosition *position)
+{
+  Asked *before = find_asked (uplink, wanted, frame_of (position));
+  if (before && (before->all_headers || !wanted->all_headers))
+    return &uplink->stats.merged;
+  if (before) {
+    before->all_headers = TRUE;
+    return NULL;
+  }
+  if (is_ahead (wanted, position)
+      && count_ahead (uplink, wanted->consumer, position) >= ASKED_BY_ONE_MAX)
+    return &uplink->stats.refused;
   g_array_append_val (uplink->asked, *wanted);
-  return FALSE;
+  return NULL;
 }
 
 static void
-ask_key_unit (GstDatahubUplink *uplink, GstDatahubUpstream *upstream)
+ask_key_unit (GstDatahubUplink *uplink, const Wanted *one)
 {
   GstDatahubWriterPosition position =
       gst_datahub_writer_get_position (uplink->writer);
-  Asked wanted = { upstream->instant, gst_datahub_monotonic_now (),
-    upstream->all_headers };
+  GstDatahubUpstream upstream = one->upstream;
+  Asked wanted = { upstream.instant, gst_datahub_monotonic_now (),
+    upstream.all_headers, one->consumer };
+  guint64 *counter;
   forget_passed (uplink, wanted.when, &position);
-  if (was_asked (uplink, &wanted, frame_of (&position))) {
-    count (uplink, &uplink->stats.merged);
+  counter = remember (uplink, &wanted, &position);
+  if (counter) {
+    count (uplink, counter);
     return;
   }
-  if (is_passed (upstream->instant, &position))
-    upstream->instant = GST_DATAHUB_NO_INSTANT;
-  push (uplink, upstream);
+  if (is_passed (upstream.instant, &position))
+    upstream.instant = GST_DATAHUB_NO_INSTANT;
+  push (uplink, &upstream);
+}
+
+/* It has no structure to own. */
+static void
+add_key_unit (GArray *wanted, guint64 consumer,
+    const GstDatahubUpstream *upstream)
+{
+  Wanted one = { consumer, *upstream };
+  g_array_append_val (wanted, one);
 }
 
 /* Of those that came together, whichever was first has the headers of all. */
@@ -184,16 +240,17 @@ ask_key_units (GstDatahubUplink *uplink, GArray *wanted)
       gst_datahub_writer_get_position (uplink->writer);
   gint64 frame = frame_of (&position);
   for (guint i = 0; i < wanted->len; i++) {
-    GstDatahubUpstream *one = &g_array_index (wanted, GstDatahubUpstream, i);
+    Wanted *from = &g_array_index (wanted, Wanted, i);
+    GstDatahubUpstream *one = &from->upstream;
     Asked asked = { .instant = one->instant };
     for (guint k = i + 1; k < wanted->len; k++) {
       const GstDatahubUpstream *other =
-          &g_array_index (wanted, GstDatahubUpstream, k);
+          &g_array_index (wanted, Wanted, k).upstream;
       Asked again = { .instant = other->instant };
       if (is_same (&asked, &again, frame))
         one->all_headers |= other->all_headers;
     }
-    ask_key_unit (uplink, one);
+    ask_key_unit (uplink, from);
   }
 }
 
@@ -307,8 +364,7 @@ gst_datahub_uplink_take (GstDatahubUplink *uplink,
     const DatahubConsumerInfo *infos, guint n)
 {
   DatahubProducer *producer = gst_datahub_writer_get_producer (uplink->writer);
-  g_autoptr (GArray) key_units =
-      g_array_new (FALSE, FALSE, sizeof (GstDatahubUpstream));
+  g_autoptr (GArray) key_units = g_array_new (FALSE, FALSE, sizeof (Wanted));
   guint taken;
   forget_gone (uplink, infos, n);
   for (taken = 0; taken < EVENTS_MAX; taken++) {
@@ -325,7 +381,7 @@ gst_datahub_uplink_take (GstDatahubUplink *uplink,
     else if (!is_wanted (uplink, &upstream))
       count (uplink, &uplink->stats.refused);
     else if (upstream.kind == GST_DATAHUB_UPSTREAM_KEY_UNIT)
-      g_array_append_val (key_units, upstream);
+      add_key_unit (key_units, consumer, &upstream);
     else if (upstream.kind == GST_DATAHUB_UPSTREAM_QOS)
       take_qos (uplink, consumer, &upstream, infos, n);
     else

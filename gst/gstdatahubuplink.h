@@ -14,7 +14,9 @@ typedef struct
 {
   guint64 pushed; /* upstream took them */
   guint64 merged; /* requests that were made already */
-  guint64 refused; /* not of `event-types`, or upstream did not take them */
+  guint64
+      refused; /* not of `event-types`, too many of one consumer, or upstream
+                    * did not take them */
   guint64 damaged;
 } GstDatahubUplinkStats;
 

@@ -151,6 +151,30 @@ GST_START_TEST (an_instant_is_asked_for_once)
 }
 GST_END_TEST;
 
+#define AHEAD_MAX 16
+
+/* Encoders keep them all. */
+GST_START_TEST (one_consumer_asks_only_so_far_ahead)
+{
+  GstHarness *sink = live_sink (""), *a = reader (sink, "");
+  GstHarness *b = reader (sink, "");
+  GstClockTime at = HERE + AHEAD + GST_SECOND;
+  for (guint i = 0; i < 2 * AHEAD_MAX; i++)
+    fail_unless (ask (a, at + i * 3 * FRAME, FALSE));
+  for (guint i = 0; i < AHEAD_MAX; i++)
+    expect_ask (sink, HERE + GST_SECOND + i * 3 * FRAME, FALSE);
+  UNTIL (element_stat (sink->element, "events-refused") == AHEAD_MAX);
+  fail_unless (ask (b, at + 200 * FRAME, FALSE));
+  expect_ask (sink, HERE + GST_SECOND + 200 * FRAME, FALSE);
+  fail_unless (ask (a, at + 200 * FRAME, TRUE));
+  expect_ask (sink, HERE + GST_SECOND + 200 * FRAME, TRUE);
+  fail_unless (ask (a, GST_CLOCK_TIME_NONE, FALSE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  mark (a, sink, "end");
+  end (sink, a, b);
+}
+GST_END_TEST;
+
 /* Until the mailbox has room: QoS does not wait for it. */
 static void
 send_qos (GstHarness *src, GstQOSType type, gdouble proportion,
@@ -312,6 +336,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_key_unit_is_asked_for_in_the_time_of_the_producer);
   tcase_add_test (tc, what_the_stream_has_passed_is_wanted_now);
   tcase_add_test (tc, an_instant_is_asked_for_once);
+  tcase_add_test (tc, one_consumer_asks_only_so_far_ahead);
   tcase_add_test (tc, qos_goes_up_while_all_are_late);
   tcase_add_test (tc, a_reliable_consumer_needs_every_buffer);
   tcase_add_test (tc, other_events_cross_as_they_are);
