@@ -37,8 +37,6 @@ gst_datahub_flags_encode (GstBuffer *buffer)
 static inline guint32
 gst_datahub_flags_set_inside (guint32 wire)
 {
-  if (wire & DATAHUB_FLAG_DELTA_UNIT)
-    return wire;
   return wire | DATAHUB_FLAG_DELTA_UNIT | DATAHUB_FLAG_INSIDE;
 }
 
@@ -52,8 +50,11 @@ static inline GstBufferFlags
 gst_datahub_flags_decode (guint32 flags)
 {
   guint32 buffer = (flags & DATAHUB_FLAG_USER_MASK) << GST_DATAHUB_FLAG_SHIFT;
-  buffer &= ~(guint32) (GST_DATAHUB_FLAGS_IGNORED | GST_BUFFER_FLAG_DELTA_UNIT);
-  if ((flags & DATAHUB_FLAG_DELTA_UNIT) && !(flags & DATAHUB_FLAG_INSIDE))
+  buffer &= ~(guint32) GST_DATAHUB_FLAGS_IGNORED;
+  if (flags & DATAHUB_FLAG_INSIDE) /* what it was is in the user's flags */
+    return (GstBufferFlags) buffer;
+  buffer &= ~(guint32) GST_BUFFER_FLAG_DELTA_UNIT;
+  if (flags & DATAHUB_FLAG_DELTA_UNIT)
     buffer |= GST_BUFFER_FLAG_DELTA_UNIT;
   return (GstBufferFlags) buffer;
 }

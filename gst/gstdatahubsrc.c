@@ -185,7 +185,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   g_mutex_unlock (&self->interrupt.lock);
   if (self->feed.header.pending)
     buffer = gst_datahub_stream_header_put_first (&self->feed.header, buffer,
-        view->ordinal);
+        view->ordinal, (view->flags & DATAHUB_FLAG_INSIDE) != 0);
   return buffer;
 }
 

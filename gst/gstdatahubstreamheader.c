@@ -169,29 +169,40 @@ copy_of (GstBuffer *buffer, gboolean first)
   return copy;
 }
 
+/* Returns: how many buffers of the header are missing in front of @buffer. A stream
+ * that was joined inside of its header brings the rest itself. */
+static guint
+count_missing (const GstDatahubStreamHeader *header, GstBuffer *buffer)
+{
+  guint missing = 0;
+  while (missing < header->buffers->len
+      && !has_bytes_of (buffer, g_ptr_array_index (header->buffers, missing)))
+    missing++;
+  return missing;
+}
+
 /**
  * gst_datahub_stream_header_put_first:
  * @header: a header
  * @buffer: (transfer full): the next buffer of the stream
  * @ordinal: its number
+ * @inside: whether it is inside of a unit, so that nothing can begin with it
  *
- * Returns: (transfer full): what to push now: @buffer, or the first of the header
- *   that is missing in front of it; next() has the rest
+ * Returns: (transfer full) (nullable): what to push now: @buffer, or the first of the
+ *   header that is missing in front of it; next() has the rest. %NULL: @buffer was
+ *   dropped, because the stream is joined at a unit behind it
  */
 GstBuffer *
 gst_datahub_stream_header_put_first (GstDatahubStreamHeader *header,
-    GstBuffer *buffer, guint64 ordinal)
+    GstBuffer *buffer, guint64 ordinal, gboolean inside)
 {
-  guint missing;
-  if (!header->pending)
-    return buffer;
+  gboolean there = !header->buffers || ordinal == header->ordinal;
+  guint missing = there ? 0 : count_missing (header, buffer);
+  if (!there && inside && missing == header->buffers->len) {
+    gst_buffer_unref (buffer);
+    return NULL;
+  }
   header->pending = FALSE;
-  if (!header->buffers || ordinal == header->ordinal)
-    return buffer;
-  /* a stream that was joined inside of its header brings the rest itself */
-  for (missing = 0; missing < header->buffers->len; missing++)
-    if (has_bytes_of (buffer, g_ptr_array_index (header->buffers, missing)))
-      break;
   for (guint i = 0; i < missing; i++)
     g_queue_push_tail (&header->ready,
         copy_of (g_ptr_array_index (header->buffers, i), i == 0));

@@ -24,7 +24,7 @@ gboolean gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
     GstEvent *event);
 GstEvent *gst_datahub_stream_header_make_event (GPtrArray *buffers);
 GstBuffer *gst_datahub_stream_header_put_first (GstDatahubStreamHeader *header,
-    GstBuffer *buffer, guint64 ordinal);
+    GstBuffer *buffer, guint64 ordinal, gboolean inside);
 GstBuffer *gst_datahub_stream_header_next (GstDatahubStreamHeader *header);
 void gst_datahub_stream_header_drop_ready (GstDatahubStreamHeader *header);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The header of a stream comes first for a consumer that joins late, and not twice
  * for one that was there. */
+#include "harness.h"
 #include "sandbox.h"
+#include "until.h"
 
 #include <gst/check/gstharness.h>
 #include <string.h>
@@ -261,6 +263,28 @@ GST_START_TEST (a_fragmented_mp4_is_joined_at_a_fragment)
 }
 GST_END_TEST;
 
+/* The newest buffer is inside of a fragment. */
+GST_START_TEST (the_next_fragment_is_the_latest)
+{
+  GstHarness *sink = new_sink (""), *src;
+  g_autoptr (GstElement) element =
+      gst_harness_find_element (sink, "datahubsink");
+  gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x0c", "moovmovi"), 12, 0);
+  push_fragment (sink, '1');
+  src = new_src ("start-at=latest");
+  UNTIL (element_stat (element, "num-consumers") == 1);
+  push_fragment (sink, '2');
+  check_box (src, 12, "ftyp", TRUE);
+  check_box (src, 12, "moov", TRUE);
+  check_box (src, 12, "moof", FALSE);
+  check_box (src, 8, "mdat", FALSE);
+  check_next (src, 2, "key2 rest- ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (its_first_consumer_gets_it_as_it_is)
 {
   GstHarness *src = new_src ("delivery=reliable");
@@ -311,6 +335,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_loss_needs_no_header_but_one_that_was_lost_does);
   tcase_add_test (tc, the_same_caps_again_begin_nothing);
   tcase_add_test (tc, a_fragmented_mp4_is_joined_at_a_fragment);
+  tcase_add_test (tc, the_next_fragment_is_the_latest);
   tcase_add_test (tc, its_first_consumer_gets_it_as_it_is);
   tcase_add_test (tc, boxes_that_make_no_sense_are_just_bytes);
 }
