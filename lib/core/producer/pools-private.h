@@ -77,6 +77,14 @@ void pool_free (const Pools *pools, Pool *pool, bool unlink); /* unlocked */
 
 /* Making a pool that no table names; unlocked. producer-pool-make.c */
 
+/* The memory of a pool is taken in pieces. */
+#ifdef DATAHUB_STEPS
+#define POOL_PIECE (UINT64_C (1) << 20) /* the blocks of the sweep are small */
+#else
+#define POOL_PIECE                                                             \
+  (UINT64_C (4) << 20) /* takes the kernel a few milliseconds */
+#endif
+
 /* Asked between two pieces: %DATAHUB_OK to go on, else the result. */
 typedef struct
 {

@@ -20,13 +20,8 @@
 /* Bytes beyond the need that a growth may take. Loans and leases that turn out to
  * need more make the block grow again. */
 #define SPARE_BYTES (UINT64_C (64) << 20)
-/* A pool up to this size is made whatever the timeout: what live consumers hold
- * must not cost a producer that never waits a buffer. */
-#ifdef DATAHUB_STEPS
-#define PROMPT_BYTES UINT64_C (1) /* the blocks of the sweep are small */
-#else
-#define PROMPT_BYTES (2 * SPARE_BYTES)
-#endif
+/* A pool up to this size takes no time that matters. */
+#define PROMPT_BYTES (4 * POOL_PIECE)
 /* Others may take the space that a growth counted on. */
 #define GROWTH_TRIES 3
 
@@ -273,7 +268,7 @@ typedef struct
 {
   DatahubProducer *producer;
   const Call *call;
-  bool prompt; /* has no time limit */
+  bool timed; /* ends with the time of the call */
 } Growth;
 
 /* An allocation ends where the call would not wait any longer. */
@@ -291,9 +286,18 @@ may_go_on (void *data)
     return DATAHUB_CLOSED;
   if (load_seq (&producer->interrupted) & growth->call->wait)
     return DATAHUB_INTERRUPTED;
-  if (growth->prompt || growth->call->end < 0 || os_now () < growth->call->end)
+  if (!growth->timed || growth->call->end < 0 || os_now () < growth->call->end)
     return DATAHUB_OK;
   return DATAHUB_TIMEOUT;
+}
+
+/* What live consumers hold must not cost a producer that never waits a buffer. So
+ * only a pool for bigger payloads waits for other tries, and only one that takes
+ * long. */
+static bool
+is_timed (const Call *call, const PoolShape *shape)
+{
+  return call->grow_stride && shape->size > PROMPT_BYTES;
 }
 
 /* Whether an unfinished pool is what @call needs. */
@@ -359,7 +363,7 @@ make_and_install (DatahubProducer *producer, Call *call, Pool *pool,
   }
   if (!pool)
     return error->code;
-  growth.prompt = pool->shape.size <= PROMPT_BYTES;
+  growth.timed = is_timed (call, &pool->shape);
   result = pool_make (pools, pool, &pace, error);
   STEP (P1_FILE_MADE);
   if (result == DATAHUB_OK)

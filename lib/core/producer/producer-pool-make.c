@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef DATAHUB_STEPS
-#define PIECE (UINT64_C (1) << 20) /* the blocks of the sweep are small */
-#else
-#define PIECE (UINT64_C (4) << 20) /* takes the kernel a few milliseconds */
-#endif
-
 static const char *const pool_kind_names[N_POOL_KINDS] = { "payload pool",
   "event pool" };
 
@@ -112,7 +106,7 @@ pool_begin (const Pools *pools, const PoolShape *shape, DatahubError *error)
 static uint64_t
 next_piece (const Pool *pool, uint64_t done)
 {
-  uint64_t piece = pool->huge_page > PIECE ? pool->huge_page : PIECE;
+  uint64_t piece = pool->huge_page > POOL_PIECE ? pool->huge_page : POOL_PIECE;
   uint64_t left = pool->map_size - done;
   return left < piece ? left : piece;
 }

@@ -113,11 +113,10 @@ acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
  * aligned where payloads are packed). The block grows where @size does not fit
  * its slots. Loans are kept in any number and ended in any order; they may
  * outlive datahub_producer_close(). Waits only for reliable consumers and for the
- * memory of a growth. A growth by up to 128 MiB ends whatever @timeout_ns is. A
- * bigger one that does not end in time is continued by the next call that needs
- * it. A refusal
- * is not counted as a dropped buffer, see datahub_producer_count_dropped(). Any
- * thread.
+ * memory of a growth. A growth for a bigger payload that takes more than 16 MiB
+ * and does not end in time is continued by the next call that needs it; any other
+ * ends whatever @timeout_ns is. A refusal is not counted as a dropped buffer, see
+ * datahub_producer_count_dropped(). Any thread.
  *
  * Returns: %DATAHUB_OK, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
  *   %DATAHUB_DROPPED where every slot is held and `max-bytes` forbids more,
