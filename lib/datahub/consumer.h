@@ -17,7 +17,9 @@ typedef enum
 {
   DATAHUB_START_LATEST, /* the newest buffer */
   DATAHUB_START_OLDEST, /* the oldest record kept */
-  DATAHUB_START_KEYFRAME /* the newest keyframe kept, else the next one */
+  /* the newest keyframe kept, else the next one; in a stream that has had none,
+   * the next buffer */
+  DATAHUB_START_KEYFRAME
 } DatahubStart;
 
 /* Set up by datahub_consumer_options_init(). What it points to is needed until

@@ -154,13 +154,23 @@ on_mismatch (DatahubConsumer *consumer, DatahubError *error)
       "it was overwritten although this consumer still needed it", error);
 }
 
+/* Whether this buffer is of no use without a keyframe before it. Some streams
+ * consist of delta units alone, such as an MPEG transport stream of audio: where
+ * the producer has committed no keyframe, none is waited for. */
+static bool
+depends_on_key (const DatahubConsumer *consumer, const DatahubView *view)
+{
+  return (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0
+      && load_acquire (&consumer->block.header->last_key_seq) != DATAHUB_NONE;
+}
+
 /* Whether this record is passed over in silence: until the first keyframe. */
 static bool
 is_waiting_for_key (DatahubConsumer *consumer, const DatahubView *view)
 {
   if (!consumer->need_key || view->type != DATAHUB_RECORD_BUFFER)
     return false;
-  if (view->flags & DATAHUB_FLAG_DELTA_UNIT)
+  if (depends_on_key (consumer, view))
     return true;
   consumer->need_key = false;
   return false;
@@ -227,10 +237,9 @@ is_too_old (DatahubConsumer *consumer, const DatahubView *view)
 static bool
 is_expired (DatahubConsumer *consumer, const DatahubView *view)
 {
-  bool delta = (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0;
   if (view->type != DATAHUB_RECORD_BUFFER)
     return false;
-  if (!delta)
+  if (!depends_on_key (consumer, view))
     consumer->expiring = consumer->expiring_told = false;
   if (is_too_old (consumer, view)) {
     consumer->expiring = true;

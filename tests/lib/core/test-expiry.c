@@ -151,6 +151,25 @@ resumes_at_a_keyframe (void)
 }
 
 static void
+resumes_without_keyframes (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer =
+      consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  commit_flags (producer, 0, DATAHUB_FLAG_DELTA_UNIT);
+  datahub_consumer_set_max_age (consumer, ALL_TOO_OLD);
+  expect_nothing (consumer);
+  datahub_consumer_set_max_age (consumer, NONE_TOO_OLD);
+  commit_flags (producer, 1, DATAHUB_FLAG_DELTA_UNIT);
+  DatahubView view = read_record (consumer);
+  check_buffer (&view, 1, 1000);
+  CHECK_INT (view.expired, ==, 1);
+  datahub_consumer_end_read (consumer, &view);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
 reliable_ones_let_go (void)
 {
   DatahubProducer *producer = producer_new ("cam0", NULL);
@@ -182,6 +201,8 @@ static const CheckTest tests[] = {
   { "received, lost and expired are every buffer once", counts_are_exact },
   { "after an expiry delta units resume at a fresh keyframe",
       resumes_at_a_keyframe },
+  { "after an expiry a stream without keyframes resumes at a fresh buffer",
+      resumes_without_keyframes },
   { "a reliable consumer's gate moves over what is too old",
       reliable_ones_let_go },
 };

@@ -110,6 +110,32 @@ keyframe_gone (void)
   datahub_producer_close (producer);
 }
 
+/* Nothing is waited for that does not come. */
+static void
+without_keyframes (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  for (uint64_t i = 0; i < 30; i++)
+    commit_delta (producer, i);
+  DatahubConsumer *late = consumer_new ("cam0", false, DATAHUB_START_KEYFRAME);
+  DatahubConsumer *kept = consumer_new ("cam0", true, DATAHUB_START_KEYFRAME);
+  for (uint64_t i = 30; i < 33; i++)
+    commit_delta (producer, i);
+  expect_buffers (late, 30, 3);
+  expect_buffers (kept, 30, 3);
+  CHECK_INT (consumer_stats (late).lost, ==, 0);
+  datahub_consumer_close (kept);
+  /* lapped */
+  for (uint64_t i = 33; i < 60; i++)
+    commit_delta (producer, i);
+  DatahubView view = read_record (late);
+  check_buffer (&view, 59, 1000);
+  CHECK_INT (view.lost, ==, 26);
+  datahub_consumer_end_read (late, &view);
+  datahub_consumer_close (late);
+  datahub_producer_close (producer);
+}
+
 /* Events come to who waits for its first key frame, and do not make what it
  * passes over a loss. */
 static void
@@ -258,6 +284,8 @@ static const CheckTest tests[] = {
   { "oldest starts at the oldest buffer kept", oldest },
   { "keyframe starts at the newest key frame", keyframe },
   { "keyframe is latest when every buffer is one", keyframe_without_deltas },
+  { "keyframe starts at the next buffer of a stream without key frames",
+      without_keyframes },
   { "keyframe gets the next one when the ring holds none", keyframe_gone },
   { "a consumer that is lapped before its first read joins later",
       lapped_before_it_reads },
