@@ -56,7 +56,8 @@ class Stream:
             bool(flags & DISCONT)))
 
     def add_event(self, kind, text, header=""):
-        text = unescape(text)
+        # A gap of GStreamer 1.26 may name its flags, or not, if there are none.
+        text = unescape(text).replace(", gap-flags=(GstGapFlags)0;", ";")
         self.events.append(Event(kind, text, len(self.buffers)))
         if kind == "caps":
             self.header = header.split(",") if header else []
