@@ -8,6 +8,7 @@ MS = 1_000_000
 # Events with a meaning of their own in each process.
 OWN = ("stream-start", "caps", "segment", "tag", "latency", "qos", "eos",
        "flush-start", "flush-stop", "instant-rate-sync-time")
+STICKY = ("toc", "stream-collection")
 
 
 def first_difference(aspect, pairs, show=str):
@@ -65,9 +66,10 @@ def part_of(sent, got, whole):
     """(headers, pairs): got is sent with gaps; None if it is not."""
     most = 0 if whole else leading_headers(sent, got)
     for headers in range(most, -1, -1):
-        rest = iter(sent.buffers)
+        # From the end: what is equal was more likely sent last.
+        rest = reversed(sent.buffers)
         pairs = [(next((each for each in rest if each.sum == buffer.sum), None),
-                  buffer) for buffer in got.buffers[headers:]]
+                  buffer) for buffer in reversed(got.buffers[headers:])][::-1]
         if all(each for each, _ in pairs) and is_again(
                 sent, got, headers, index_of(sent, pairs)):
             return headers, pairs
@@ -92,8 +94,9 @@ def since(values, start):
 
 
 def beginning(sent, got):
-    """Where times are counted from, for a live consumer that came late: behind
-    the buffers that were old when it came, which follow each other at once."""
+    """Where times are counted from, for a live consumer that came late, and for
+    one that reads another stream as well: behind the buffers that were old when
+    it came, which follow each other at once."""
     wrong = [i for i, (a, b) in enumerate(zip(since(sent, -1), since(got, -1)))
              if a is not None and b is not None and abs(a - b) > MS]
     return wrong[-1] + 1 if wrong else 0
@@ -142,7 +145,7 @@ def others(sent, got, start, headers, exact):
     """Events that have no place of their own in each process. The times in them
     may be others, unless exact."""
     a = [(e.kind, max(e.at - start, 0), e.text) for e in sent.events
-         if e.kind not in OWN and (e.at >= start or e.kind in ("toc",))]
+         if e.kind not in OWN and (e.at >= start or e.kind in STICKY)]
     b = [(e.kind, max(e.at - headers, 0), e.text) for e in got.events
          if e.kind not in OWN]
     if [each[0] for each in a] != [each[0] for each in b]:
@@ -183,10 +186,10 @@ def losses(pairs, sent, got, stats):
         yield "loss", f"{lost} are missing, lost is {stats.get('lost')}"
 
 
-def stream(sent, got, whole, exact, gaps, stats, timed=True):
+def stream(sent, got, whole, exact, gaps, stats, timed, single):
     """The aspects of one stream. whole: it arrives from its first buffer on;
     exact: with the producer's own timestamps; gaps: losses are permitted;
-    timed: nothing is paused."""
+    timed: nothing is paused; single: it is placed in time alone."""
     found = (part_of if gaps else tail_of)(sent, got, whole)
     if not found or (whole and not gaps
                      and len(found[1]) != len(sent.buffers)):
@@ -206,7 +209,7 @@ def stream(sent, got, whole, exact, gaps, stats, timed=True):
             yield from times(aspect, [getattr(a, aspect) for a, _ in pairs],
                              [getattr(b, aspect) for _, b in pairs], equal,
                              max(sent.flushed() - start, 0),
-                             gaps and not whole)
+                             not whole and (gaps or not single))
     yield from tags(sent, got)
     if gaps:
         yield from losses(pairs, sent, got, stats)

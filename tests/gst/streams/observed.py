@@ -62,10 +62,13 @@ class Stream:
         if kind == "caps":
             self.header = header.split(",") if header else []
         if kind == "tag":
-            parts = re.split(r", (?=[a-z0-9-]+=\()", text.rstrip(";"))
-            self.tags.update(part.partition("=")[::2] for part in parts[1:])
-            if len(parts) == 1:
-                self.tags[text] = ""
+            self.add_tags(*text.split(" ", 1))
+
+    def add_tags(self, scope, text):
+        parts = re.split(r", (?=[a-z0-9-]+=\()", text.rstrip(";"))
+        for part in parts[1:] or parts:
+            name, _, value = part.partition("=")
+            self.tags[f"{scope} {name}"] = value
 
     def last(self, kind):
         return next((event.text for event in reversed(self.events)

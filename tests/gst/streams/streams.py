@@ -167,8 +167,8 @@ class Case:
     def later(self, place, alone):
         if self.row.live:
             return self.later_live(place)
-        hold = "eos" if self.join == "very-late" \
-            else len(alone.stream("show-0").buffers) // 3
+        count = len(alone.stream("show-0").buffers)
+        hold = "eos" if self.join == "very-late" or count < 3 else count // 3
         producer = self.start(place, "producer", self.texts.producer(0),
                               *self.options(hold))
         producer.wait_for("held")
@@ -238,7 +238,7 @@ class Case:
                 exact=not self.row.live, gaps=self.delivery == "live",
                 stats={key: value for (element, key), value
                        in got.stats.items() if element == f"src{i}"},
-                timed=not self.row.pause)
+                timed=not self.row.pause, single=len(self.row.tails) == 1)
             if alone and not self.row.fresh and first:
                 yield from compare.inputs(self.observed(alone, name), stream)
             if alone and self.has_tails:

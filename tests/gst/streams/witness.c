@@ -134,9 +134,12 @@ static gchar *
 describe_tags (GstTagList *tags)
 {
   g_autofree gchar *text = gst_tag_list_to_string (tags);
-  if (strlen (text) < 2000)
-    return g_steal_pointer (&text);
-  return g_compute_checksum_for_string (G_CHECKSUM_MD5, text, -1);
+  g_autofree gchar *sum =
+      g_compute_checksum_for_string (G_CHECKSUM_MD5, text, -1);
+  return g_strdup_printf ("%s %s",
+      gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL ? "global"
+                                                            : "stream",
+      strlen (text) < 2000 ? text : sum);
 }
 
 static gchar *
