@@ -24,6 +24,8 @@ with GStreamer {version}.
 JOINS = ("first", "late", "very-late")
 COLUMNS = [(join, delivery) for delivery in ("reliable", "live")
            for join in JOINS]
+NAMES = {"passed": "equal", "known": "known to be wrong in something",
+         "skipped": "skipped", "failed": "failed"}
 TITLES = {"containers": "Containers, as bytes", "muxed": "Containers, as a muxer "
           "sends them", "codecs": "Elementary streams", "raw": "Pictures",
           "audio": "Sound", "other": "Text, data, RTP", "live": "Live and paced",
@@ -72,8 +74,8 @@ def main():
     for result in results.values():
         count[result["outcome"]] = count.get(result["outcome"], 0) + 1
     text = HEAD.format(version=sys.argv[2])
-    text += ", ".join(f"{n} {name}" for name, n in sorted(count.items()))
-    text += f" of {len(results)} cases.\n"
+    text += f"Of {len(results)} cases: " + ", ".join(
+        f"{n} {NAMES[name]}" for name, n in sorted(count.items())) + ".\n"
     for group in rows.GROUPS:
         text += "".join(table(group, results, notes))
     if notes.texts:

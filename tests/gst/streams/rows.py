@@ -140,7 +140,7 @@ MUXED = [
     muxed("ts-muxed", "mpegtsmux", "tsdemux"),
     muxed("mkv-muxed", "matroskamux streamable=true", "matroskademux"),
     muxed("webm-muxed", "webmmux streamable=true", "matroskademux", "vp8dec",
-          f"{VIDEO} ! vp8enc deadline=1 keyframe-max-dist=20"),
+          f"{VIDEO} ! vp8enc deadline=0 cpu-used=4 keyframe-max-dist=20"),
     muxed("mp4-muxed", "mp4mux fragment-duration=400 streamable=true",
           "qtdemux"),
     muxed("flv-muxed", "flvmux streamable=true", "flvdemux"),
