@@ -30,7 +30,7 @@ torn_new (size_t before)
   struct sigaction action = { .sa_handler = open_page, .sa_flags = SA_NODEFER };
   page_size = (size_t) sysconf (_SC_PAGESIZE);
   pages = mmap (NULL, 2 * page_size, PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK (pages != MAP_FAILED && before < page_size);
   CHECK (sigaction (SIGSEGV, &action, &before_us) == 0);
   return pages + page_size - before;

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* Memory of zeros; its byte number @before is the first of the closed page. */
+/* Memory of zeros, shared with children; its byte number @before is the first of the closed page. */
 void *torn_new (size_t before);
 /* Closes the page. The first access to it opens it and calls @between, once, in
  * the thread of the access. */
