@@ -33,6 +33,7 @@ gst_datahub_reader_clear (GstDatahubReader *reader)
   reader->lost = 0;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
   gst_clear_caps (&reader->unfit);
+  gst_clear_caps (&reader->imposed);
 }
 
 /* ---- producers start and stop ---- */
@@ -46,6 +47,7 @@ begin_producer (GstDatahubReader *reader)
   for (guint i = 0; i < DATAHUB_N_CONTEXTS; i++)
     reader->context[i] = DATAHUB_NONE;
   g_clear_pointer (&reader->in_force, g_bytes_unref);
+  gst_clear_caps (&reader->imposed);
   reader->stream_ordinal = 0;
   gst_datahub_feed_begin_producer (reader->feed, &settings);
   reader->discont = TRUE;
@@ -133,12 +135,19 @@ pad_of (const GstDatahubReader *reader)
   return GST_BASE_SRC_PAD (reader->attachment->element);
 }
 
+static gboolean
+is_imposed (const GstDatahubReader *reader, const GstCaps *caps)
+{
+  return reader->imposed && gst_caps_is_equal (reader->imposed, caps);
+}
+
 /* Whether downstream accepts the caps of the stream. If not, buffers are skipped
  * while the producer negotiates others. */
 static gboolean
 check_caps (GstDatahubReader *reader, GstCaps *caps)
 {
-  gboolean taken = gst_datahub_src_caps_are_taken (pad_of (reader), caps);
+  gboolean taken = is_imposed (reader, caps)
+      || gst_datahub_src_caps_fit (pad_of (reader), caps);
   if (taken)
     reader->attachment->unfit_since = 0;
   else if (!reader->attachment->unfit_since)
@@ -369,6 +378,24 @@ meet_producer (GstDatahubReader *reader, const DatahubView *view)
     begin_producer (reader);
 }
 
+/* The producer does not negotiate others. An element's answer to a CAPS query may be
+ * narrower than what it takes. Without this hop it would get the caps: it decides.
+ *
+ * Returns: whether it takes them */
+static gboolean
+impose_caps (GstDatahubReader *reader)
+{
+  if (!reader->unfit
+      || !gst_datahub_src_caps_are_taken (pad_of (reader), reader->unfit))
+    return FALSE;
+  gst_caps_replace (&reader->imposed, reader->unfit);
+  gst_clear_caps (&reader->unfit);
+  reader->attachment->unfit_since = 0;
+  gst_datahub_feed_push_caps (reader->feed, gst_caps_ref (reader->imposed),
+      reader->stream_ordinal);
+  return TRUE;
+}
+
 static GstFlowReturn
 refuse_caps (GstDatahubReader *reader)
 {
@@ -377,16 +404,23 @@ refuse_caps (GstDatahubReader *reader)
   return GST_FLOW_ERROR;
 }
 
+static GstFlowReturn
+end_patience (GstDatahubReader *reader)
+{
+  return impose_caps (reader) ? GST_FLOW_OK : refuse_caps (reader);
+}
+
 /* A record of caps that downstream does not accept. Releases its lease. */
 static GstFlowReturn
 skip_unfit (GstDatahubReader *reader, const DatahubView *view)
 {
   datahub_consumer_end_read (reader->attachment->consumer, view);
   reader->discont = TRUE;
-  if (gst_datahub_attachment_is_unfit (reader->attachment)
-      || view->type == DATAHUB_RECORD_EOS)
+  if (view->type == DATAHUB_RECORD_EOS)
     return refuse_caps (reader);
-  return GST_FLOW_OK;
+  return gst_datahub_attachment_is_unfit (reader->attachment)
+      ? end_patience (reader)
+      : GST_FLOW_OK;
 }
 
 static gboolean
@@ -488,7 +522,7 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
       return take_view (reader, view, buffer);
     case DATAHUB_TIMEOUT:
       if (gst_datahub_attachment_is_unfit (attachment))
-        return refuse_caps (reader);
+        return end_patience (reader);
       return reader->looked ? gst_datahub_attachment_on_lull (attachment)
                             : take_sticky (reader);
     case DATAHUB_INTERRUPTED:

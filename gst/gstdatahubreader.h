@@ -20,6 +20,7 @@ typedef struct
       catching_up; /* what is passed on was committed before what is read */
   gint restate; /* atomic: downstream may accept other caps than before */
   GstCaps *unfit; /* owned; caps that downstream does not accept */
+  GstCaps *imposed; /* owned; caps that were pushed though they do not fit */
   gboolean looked; /* at the sticky records */
   gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* to be reported with the next buffer */

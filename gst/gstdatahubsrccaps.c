@@ -28,11 +28,23 @@ gst_datahub_src_caps_get (GstPad *pad, GstCaps *filter)
       : gst_caps_ref (caps);
 }
 
-/* Whether downstream takes @caps, or there is no downstream yet. */
+/* Whether the element behind the source takes @caps, or there is none yet. An
+ * element that converts takes what it can read, whatever is behind it. */
 gboolean
 gst_datahub_src_caps_are_taken (GstPad *pad, GstCaps *caps)
 {
   return gst_pad_peer_query_accept_caps (pad, caps);
+}
+
+/* Whether @caps are taken, and all of downstream can be negotiated with them. */
+gboolean
+gst_datahub_src_caps_fit (GstPad *pad, GstCaps *caps)
+{
+  g_autoptr (GstCaps) possible = NULL;
+  if (!gst_datahub_src_caps_are_taken (pad, caps))
+    return FALSE;
+  possible = gst_pad_peer_query_caps (pad, caps);
+  return gst_caps_can_intersect (possible, caps);
 }
 
 static gboolean

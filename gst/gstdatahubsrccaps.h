@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 
 GstCaps *gst_datahub_src_caps_get (GstPad *pad, GstCaps *filter);
 gboolean gst_datahub_src_caps_are_taken (GstPad *pad, GstCaps *caps);
+gboolean gst_datahub_src_caps_fit (GstPad *pad, GstCaps *caps);
 gchar *gst_datahub_src_caps_get_limits (GstElement *element, GstPad *pad);
 void gst_datahub_src_caps_post_refused (GstElement *element, GstPad *pad,
     GstCaps *caps);

@@ -120,6 +120,65 @@ GST_START_TEST (what_a_consumer_reads_is_negotiated)
 }
 GST_END_TEST;
 
+/* It takes all formats of raw video itself, but cannot make other widths. */
+GST_START_TEST (what_is_behind_a_converter_is_negotiated)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer =
+      play (VIEWER ("videoconvert ! video/x-raw,width=128 ! fakesink"));
+  expect_end (viewer);
+  expect_width (a.sink, 128);
+  fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 1);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_converter_that_converts_restricts_nothing)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer = play (
+      VIEWER ("videoconvert ! videoscale ! video/x-raw,width=128 ! fakesink"));
+  expect_end (viewer);
+  expect_width (a.sink, 320);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
+static GstPadProbeReturn
+answer_narrowly (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+  g_autoptr (GstCaps) caps = NULL;
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CAPS)
+    return GST_PAD_PROBE_OK;
+  caps = gst_caps_from_string ("video/x-raw, width=128");
+  gst_query_set_caps_result (query, caps);
+  return GST_PAD_PROBE_HANDLED;
+}
+
+/* Some elements answer with less than they take. */
+GST_START_TEST (caps_that_are_taken_are_pushed_in_the_end)
+{
+  Producer a = producer_start (CAMERA "restrict-caps=none");
+  GstElement *viewer =
+      gst_parse_launch (VIEWER ("identity name=first ! fakesink name=end"),
+          NULL);
+  g_autoptr (GstElement) first =
+      gst_bin_get_by_name (GST_BIN (viewer), "first");
+  g_autoptr (GstElement) end = gst_bin_get_by_name (GST_BIN (viewer), "end");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (first, "sink");
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, answer_narrowly,
+      NULL, NULL);
+  gst_element_set_state (viewer, GST_STATE_PLAYING);
+  expect_end (viewer);
+  expect_width (end, 320);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_consumer_that_reads_other_caps_from_now_on_is_followed)
 {
   Producer a = producer_start (CAMERA);
@@ -290,6 +349,9 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_caps_query_is_answered_with_those_of_the_stream);
   tcase_add_test (tc, a_refusal_names_both_sides);
   tcase_add_test (tc, what_a_consumer_reads_is_negotiated);
+  tcase_add_test (tc, what_is_behind_a_converter_is_negotiated);
+  tcase_add_test (tc, a_converter_that_converts_restricts_nothing);
+  tcase_add_test (tc, caps_that_are_taken_are_pushed_in_the_end);
   tcase_add_test (tc, a_consumer_that_reads_other_caps_from_now_on_is_followed);
   tcase_add_test (tc, a_consumer_may_be_first);
   tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
