@@ -321,6 +321,7 @@ reclaim_once (int dir, uint32_t user, const Uuid *uuid)
     block_unlink_parts (dir, user, uuid);
     return true;
   }
+  STEP (RECLAIM_OPENED);
   dead = os_lock_try (filter.fd, LOCK_BYTE_PRODUCER) == OS_LOCK_TAKEN
       && all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);
   STEP (RECLAIM_LOCK_TRIED);

@@ -26,6 +26,7 @@ typedef enum
   LIE_LONG,
   LIE_CTL_IS_CON,
   LIE_CTL_UNSEALED,
+  LIE_CTL_OF_ANOTHER_USER, /* only root can make one */
   LIE_CON_UNSEALED,
   LIE_ROW_UNSEALED,
   LIE_ROW_TOO_SHORT,
@@ -54,6 +55,15 @@ unsealed_copy (int fd)
   CHECK (bytes != NULL && copy >= 0);
   CHECK (os_read_all (fd, bytes, size) && os_write_all (copy, bytes, size));
   free (bytes);
+  return copy;
+}
+
+static int
+copy_of_another_user (int fd)
+{
+  int copy = unsealed_copy (fd);
+  CHECK (os_seal (copy, false));
+  CHECK (fchown (copy, geteuid () + 4001, (gid_t) -1) == 0);
   return copy;
 }
 
@@ -126,6 +136,10 @@ answer_falsely (const FalseServer *server, int client)
     case LIE_CTL_UNSEALED:
       made = fds[STRICT_FDS_CTL] = unsealed_copy (producer->backing.ctl_fd);
       break;
+    case LIE_CTL_OF_ANOTHER_USER:
+      made = fds[STRICT_FDS_CTL] =
+          copy_of_another_user (producer->backing.ctl_fd);
+      break;
     case LIE_CON_UNSEALED:
       made = fds[STRICT_FDS_CON] = unsealed_copy (producer->backing.con_fd);
       break;
@@ -193,6 +207,10 @@ false_servers (void)
     DatahubConsumerOptions options;
     DatahubConsumer *consumer = NULL;
     DatahubView view;
+    if (lie == LIE_CTL_OF_ANOTHER_USER && geteuid () != 0) {
+      check_note ("memory of another user was left out: it needs root");
+      continue;
+    }
     datahub_consumer_options_init (&options);
     options.start = DATAHUB_START_OLDEST;
     options.timeout_ns = lie == LIE_SILENCE ? 50 * CHECK_MS : SOON;
