@@ -5,6 +5,8 @@ streams.py WITNESS MEDIA-FOLDER [options] GROUP... | all
 
   --full          every row with every way to join and to deliver
   --case PATTERN  only these cases, ROW/JOIN/DELIVERY
+  --producer WITNESS, --consumer WITNESS
+                  the program of this end, if it is of another system
   --keep FOLDER   keeps what the witnesses wrote
   --json FILE     adds the results to this file
   --update        removes from known.tsv what is right now
@@ -98,7 +100,8 @@ class Case:
                 "\n".join([witness.pipeline, *witness.lines]) + "\n")
 
     def start(self, place, name, pipeline, *options):
-        return place.start(self.tools.witness, name, pipeline, *options)
+        program = self.tools.programs.get(name, self.tools.witness)
+        return place.start(program, name, pipeline, *options)
 
     def seek(self, process):
         """Drives the pipeline with the stream, alone or as the producer."""
@@ -299,12 +302,17 @@ class Tools:
 
     def __init__(self, options):
         self.witness = options.witness
+        self.programs = {end: program for end, program
+                         in (("producer", options.producer),
+                             ("consumer", options.consumer)) if program}
         self.folder = pathlib.Path(options.media)
         self.kept = options.keep
         self.files = Media(options.media, options.witness)
         self.alone = {}
-        self.missing = missing(options.witness, sorted(
-            {name for row in rows.ROWS for name in elements_of(row)}))
+        names = sorted({name for row in rows.ROWS for name in elements_of(row)})
+        self.missing = {name for program
+                        in {self.witness, *self.programs.values()}
+                        for name in missing(program, names)}
 
     def media(self, kind, name):
         if kind == "media":
@@ -370,6 +378,8 @@ def main():
     parser.add_argument("groups", nargs="+", choices=[*rows.GROUPS, "all"])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--case", default="*")
+    parser.add_argument("--producer")
+    parser.add_argument("--consumer")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--keep")
     parser.add_argument("--update", action="store_true")
