@@ -252,7 +252,7 @@ RAW = [
             "videoconvert ! interlace field-pattern=2:2"),
     picture("bayer", "video/x-bayer,format=bggr",
             "videoconvert ! rgb2bayer", tail="bayer2rgb"),
-    picture("stereo", "video/x-raw,multiview-mode=left",
+    picture("stereo", "video/x-raw,format=I420,multiview-mode=left",
             "videoconvert ! capssetter caps=video/x-raw,multiview-mode=left"),
     picture("cropped", "video/x-raw", "videocrop left=3 top=5 right=2",
             tail="videoconvert"),

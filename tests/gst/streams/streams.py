@@ -80,6 +80,7 @@ class Case:
         self.row, self.join, self.delivery = row, join, delivery
         self.tools = tools
         self.name = f"{row.name}/{join}/{delivery}"
+        self.remarks = []
         self.streams = range(len(row.tails))
         # A live consumer of a stream that is not paced loses most of it.
         paced = delivery == "live" and not row.live
@@ -100,8 +101,7 @@ class Case:
                 "\n".join([witness.pipeline, *witness.lines]) + "\n")
 
     def start(self, place, name, pipeline, *options):
-        program = self.tools.programs.get(name, self.tools.witness)
-        return place.start(program, name, pipeline, *options)
+        return place.start(self.tools.program(name), name, pipeline, *options)
 
     def seek(self, process):
         """Drives the pipeline with the stream, alone or as the producer."""
@@ -124,10 +124,10 @@ class Case:
             return ["--paused"]
         return ["--hold", f"show-0={at}"] if at is not None else []
 
-    def run_alone(self):
+    def run_alone(self, program):
         with Place(self.keep) as place:
-            alone = self.start(place, "pipeline in one process",
-                               self.texts.alone(), *self.options())
+            alone = place.start(program, "pipeline in one process",
+                                self.texts.alone(), *self.options())
             if self.row.seek:
                 self.seek(alone)
             alone.finish()
@@ -136,12 +136,13 @@ class Case:
             raise Late(f"alone: {observed.errors or 'no buffers'}")
         return observed
 
-    def alone(self):
+    def alone(self, end="producer"):
+        """In one process, of the system that this end is in."""
         if self.row.live:
             return None
-        key = self.row.name
+        key = self.row.name, self.tools.program(end)
         if key not in self.tools.alone:
-            self.tools.alone[key] = self.run_alone()
+            self.tools.alone[key] = self.run_alone(key[1])
         return self.tools.alone[key]
 
     def run(self, place, alone):
@@ -231,6 +232,19 @@ class Case:
             return self.row.late_end
         return "last" if self.row.seek else "all"
 
+    def is_same_everywhere(self, alone, end):
+        """Whether both systems show the same in one process: their encoders and
+        decoders can differ."""
+        if not alone or not self.tools.programs:
+            return bool(alone)
+        other = self.alone("consumer").stream(end)
+        if [each.sum for each in other.buffers] \
+                == [each.sum for each in alone.stream(end).buffers]:
+            return True
+        self.remarks.append(f"{end} was not compared: in one process it differs "
+                            "between the systems, too")
+        return False
+
     def compared(self, alone, sent, got):
         first = self.join == "first"
         for i in self.streams:
@@ -244,7 +258,7 @@ class Case:
                 timed=not self.row.pause, single=len(self.row.tails) == 1)
             if alone and not self.row.fresh and first:
                 yield from compare.inputs(self.observed(alone, name), stream)
-            if alone and self.has_tails:
+            if self.has_tails and self.is_same_everywhere(alone, end):
                 yield from compare.ends(alone.stream(end).after_flush(),
                                         got.stream(end), self.how_it_ends(),
                                         not self.row.pause)
@@ -314,6 +328,9 @@ class Tools:
                         in {self.witness, *self.programs.values()}
                         for name in missing(program, names)}
 
+    def program(self, end):
+        return self.programs.get(end, self.witness)
+
     def media(self, kind, name):
         if kind == "media":
             return self.files.file(name, rows.MEDIA[name])
@@ -365,9 +382,8 @@ def show(number, case, outcome, lines):
         outcome, "")
     print(f"{passed} {number} - {case.name}"
           + (reason + "; ".join(lines) if reason else ""), flush=True)
-    if outcome == "failed":
-        for line in lines:
-            print(f"# {line[:700]}", flush=True)
+    for line in case.remarks + (lines if outcome == "failed" else []):
+        print(f"# {line[:700]}", flush=True)
 
 
 def main():

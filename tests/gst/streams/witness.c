@@ -159,6 +159,24 @@ describe_header (GstCaps *caps)
   return g_string_free (text, FALSE);
 }
 
+/* As text it has only the name of an object. */
+static gchar *
+describe_collection (GstEvent *event)
+{
+  g_autoptr (GstStreamCollection) collection = NULL;
+  GString *text = g_string_new (NULL);
+  gst_event_parse_stream_collection (event, &collection);
+  g_string_append_printf (text, "upstream-id=%s",
+      gst_stream_collection_get_upstream_id (collection));
+  for (guint i = 0; i < gst_stream_collection_get_size (collection); i++) {
+    GstStream *stream = gst_stream_collection_get_stream (collection, i);
+    g_string_append_printf (text, " stream=%s type=%x flags=%x",
+        gst_stream_get_stream_id (stream), gst_stream_get_stream_type (stream),
+        gst_stream_get_stream_flags (stream));
+  }
+  return g_string_free (text, FALSE);
+}
+
 static gchar *
 describe_event (GstEvent *event)
 {
@@ -172,6 +190,8 @@ describe_event (GstEvent *event)
     case GST_EVENT_TAG:
       gst_event_parse_tag (event, &tags);
       return describe_tags (tags);
+    case GST_EVENT_STREAM_COLLECTION:
+      return describe_collection (event);
     default:
       return structure ? gst_structure_to_string (structure) : g_strdup ("");
   }
