@@ -21,6 +21,7 @@ gst_datahub_publication_init (GstDatahubPublication *publication,
       (GstDatahubPublication){ .element = element, .client = client };
   gst_datahub_consumer_watch_init (&publication->watch, element, client,
       settings);
+  gst_datahub_notes_init (&publication->notes, element);
 }
 
 /* Whether no living producer has the name; if one has, that was posted. */
@@ -71,9 +72,6 @@ tell_page_size (GstDatahubPublication *publication,
       gst_datahub_writer_get_producer (publication->writer), &stats);
   if (stats.page_size >= wanted)
     return;
-  datahub_producer_note_error (gst_datahub_writer_get_producer (publication
-                                                                    ->writer),
-      DATAHUB_ERROR_NO_SPACE, "There are no huge pages of the wanted size.");
   GST_ELEMENT_WARNING (publication->element, RESOURCE, SETTINGS,
       ("There are no huge pages of %" G_GUINT64_FORMAT
        " KiB for this block; it uses pages of %" G_GUINT64_FORMAT " KiB. %s",
@@ -167,6 +165,7 @@ gst_datahub_publication_create (GstDatahubPublication *publication,
     return GST_FLOW_ERROR;
   }
   install_block (publication, block);
+  gst_datahub_notes_write_early (&publication->notes, block);
   tell_page_size (publication, options);
   return GST_FLOW_OK;
 }
@@ -379,6 +378,27 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
       G_TYPE_UINT64, uplink.damaged, NULL);
 }
 
+/* Object lock. Returns: (transfer full) (nullable): the block */
+static GstDatahubProducer *
+ref_block (GstDatahubPublication *publication)
+{
+  return publication->block ? gst_datahub_producer_ref (publication->block)
+                            : NULL;
+}
+
+/* Notes what the sink posts in the block. Any thread. */
+void
+gst_datahub_publication_note (GstDatahubPublication *publication,
+    GstMessage *message)
+{
+  GstDatahubProducer *block;
+  GST_OBJECT_LOCK (publication->element);
+  block = ref_block (publication);
+  GST_OBJECT_UNLOCK (publication->element);
+  gst_datahub_notes_take (&publication->notes, block, message);
+  g_clear_pointer (&block, gst_datahub_producer_unref);
+}
+
 /* Interrupts the waits of all users of the block, or allows them again. Any
  * thread. */
 void
@@ -389,8 +409,7 @@ gst_datahub_publication_interrupt (GstDatahubPublication *publication,
   GST_OBJECT_LOCK (publication->element);
   if (why == GST_DATAHUB_PRODUCER_UNLOCKED)
     publication->unlocked = interrupted;
-  block =
-      publication->block ? gst_datahub_producer_ref (publication->block) : NULL;
+  block = ref_block (publication);
   GST_OBJECT_UNLOCK (publication->element);
   if (!block)
     return;

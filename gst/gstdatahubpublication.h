@@ -7,6 +7,7 @@
 #include "gstdatahubclient.h"
 #include "gstdatahubconsumerwatch.h"
 #include "gstdatahubending.h"
+#include "gstdatahubnotes.h"
 #include "gstdatahubwriter.h"
 
 G_BEGIN_DECLS
@@ -24,6 +25,7 @@ typedef struct
   gboolean ending; /* no consumer is waited for */
 
   GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */
+  GstDatahubNotes notes;
 
   /* The streaming thread's. */
   GstDatahubConsumerWatch watch; /* runs once the block is published */
@@ -55,6 +57,8 @@ GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
         *publication);
 void gst_datahub_publication_add_stats (GstDatahubPublication *publication,
     GstStructure *stats);
+void gst_datahub_publication_note (GstDatahubPublication *publication,
+    GstMessage *message);
 void gst_datahub_publication_interrupt (GstDatahubPublication *publication,
     GstDatahubProducerInterrupt why, gboolean interrupted);
 

@@ -134,6 +134,7 @@ static gboolean
 prepare (GstDatahubSink *self)
 {
   GstElement *element = GST_ELEMENT_CAST (self);
+  gst_datahub_notes_clear (&self->publication.notes);
   if (!gst_datahub_sink_settings_check (element, &self->settings)
       || !gst_datahub_client_start (element, &self->client)
       || !gst_datahub_publication_is_name_free (&self->publication)) {
@@ -231,6 +232,15 @@ gst_datahub_sink_send_event (GstElement *element, GstEvent *event)
   gst_event_unref (event);
   gst_datahub_publication_end_wait (&GST_DATAHUB_SINK (element)->publication);
   return TRUE;
+}
+
+static gboolean
+gst_datahub_sink_post_message (GstElement *element, GstMessage *message)
+{
+  gst_datahub_publication_note (&GST_DATAHUB_SINK (element)->publication,
+      message);
+  return GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
+      ->post_message (element, message);
 }
 
 static GstFlowReturn
@@ -508,6 +518,7 @@ gst_datahub_sink_finalize (GObject *object)
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   gst_datahub_client_clear (&self->client);
   gst_datahub_caps_limits_free_contents (&self->publication.watch.limits);
+  gst_datahub_notes_free_contents (&self->publication.notes);
   gst_datahub_sink_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
 }
@@ -530,6 +541,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
 
   element_class->change_state = gst_datahub_sink_change_state;
   element_class->send_event = gst_datahub_sink_send_event;
+  element_class->post_message = gst_datahub_sink_post_message;
   element_class->set_context = gst_datahub_sink_set_context;
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_set_static_metadata (element_class, "DataHub sink", "Sink",

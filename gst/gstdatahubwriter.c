@@ -124,8 +124,6 @@ warn_room (GstDatahubWriter *writer, const DatahubError *error)
     return;
   writer->warned_room = TRUE;
   datahub_producer_get_stats (writer->producer, &stats);
-  datahub_producer_note_error (writer->producer, DATAHUB_ERROR_NO_SPACE,
-      "The sink dropped a buffer: max-bytes is in use.");
   GST_ELEMENT_WARNING (writer->element, RESOURCE, NO_SPACE_LEFT,
       ("There is no space for this buffer. It was dropped, and later ones may "
        "be dropped without a warning: %" G_GUINT64_FORMAT

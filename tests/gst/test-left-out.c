@@ -5,6 +5,7 @@
 #include "messages.h"
 #include "sandbox.h"
 
+#include <datahub/block.h>
 #include <datahub/producer.h>
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
@@ -43,6 +44,13 @@ heard_sink (void)
   return sink;
 }
 
+static void
+register_secret (void)
+{
+  static const gchar *tags[] = { NULL };
+  gst_meta_register_custom ("test-secret", tags, NULL, NULL, NULL);
+}
+
 /* A layout outside of the picture, a secret, and a level that crosses. */
 static GstBuffer *
 laden (void)
@@ -59,13 +67,58 @@ laden (void)
   return buffer;
 }
 
+/* How often the block has an error with this code and a text that begins so. */
+static guint64
+count_noted (DatahubResult code, const gchar *start)
+{
+  DatahubBlockError errors[DATAHUB_MAX_BLOCK_ERRORS];
+  guint32 n = 0;
+  guint64 count = 0;
+  fail_unless_equals_int (datahub_block_inspect_errors ("test", errors,
+                              G_N_ELEMENTS (errors), &n, NULL),
+      DATAHUB_OK);
+  for (guint32 i = 0; i < n; i++)
+    if (errors[i].code == code && g_str_has_prefix (errors[i].text, start))
+      count += errors[i].count;
+  return count;
+}
+
+/* Also one that came before there was a block, but not those of other elements. */
+GST_START_TEST (what_the_sink_posts_is_noted_in_the_block)
+{
+  GstHarness *sink = harness_sink ("");
+  GstElement *element = sink->element;
+  GstElement *other = gst_element_factory_make ("fakesink", NULL);
+  GST_ELEMENT_WARNING (element, RESOURCE, SETTINGS, ("Early."), (NULL));
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  register_secret ();
+  gst_harness_push (sink, laden ());
+  GST_ELEMENT_WARNING (element, RESOURCE, NO_SPACE_LEFT, ("Late."), (NULL));
+  GST_ELEMENT_ERROR (element, STREAM, FAILED, ("Failed."), (NULL));
+  GST_ELEMENT_INFO (element, STREAM, FAILED, ("Told."), (NULL));
+  gst_element_post_message (element,
+      gst_message_new_warning (GST_OBJECT_CAST (other),
+          g_error_new_literal (GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
+              "Other."),
+          NULL));
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_INVALID, "Early."), 1);
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_NO_SPACE, "Late."), 1);
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_INVALID, "Failed."), 1);
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_INVALID,
+                                 "GstVideoMeta has no form"),
+      1);
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_INVALID, "Told."), 0);
+  fail_unless_equals_uint64 (count_noted (DATAHUB_ERROR_INVALID, "Other."), 0);
+  gst_object_unref (other);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (each_kind_of_meta_that_stays_is_named_once)
 {
   static const gchar *const names[] = { "GstVideoMeta", "test-secret", NULL };
-  static const gchar *const tags[] = { NULL };
   GstHarness *sink = heard_sink (), *src;
-  gst_meta_register_custom ("test-secret", (const gchar **) tags, NULL, NULL,
-      NULL);
+  register_secret ();
   for (guint i = 0; i < 3; i++)
     gst_harness_push (sink, laden ());
   fail_unless_equals_int (count_warnings (sink->element, names), 2);
@@ -398,6 +451,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, sticky_events_that_are_not_kept_are_counted);
   tcase_add_test (tc, a_stream_id_that_is_too_long_becomes_its_checksum);
   tcase_add_test (tc, caps_that_no_reader_takes_are_an_error_of_the_sink);
+  tcase_add_test (tc, what_the_sink_posts_is_noted_in_the_block);
   tcase_add_test (tc, each_kind_of_meta_that_stays_is_named_once);
   tcase_add_test (tc, each_kind_of_meta_that_is_unknown_is_named_once);
 }
