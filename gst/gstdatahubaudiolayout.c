@@ -31,8 +31,10 @@ is_of (const GstDatahubAudioLayout *layout, const GstAudioMeta *meta)
       == GST_AUDIO_INFO_LAYOUT (&layout->info);
 }
 
-static gboolean
-fits (const GstDatahubAudioLayout *layout, const GstMeta *meta)
+/* Whether @meta is of the samples of the caps, or not about samples. */
+gboolean
+gst_datahub_audio_layout_fits (const GstDatahubAudioLayout *layout,
+    const GstMeta *meta)
 {
   if (layout->raw && meta->info->api == GST_AUDIO_META_API_TYPE)
     return is_of (layout, (const GstAudioMeta *) meta);
@@ -55,7 +57,7 @@ static gboolean
 check_meta (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
 {
   const Check *check = user_data;
-  if (fits (check->layout, *meta))
+  if (gst_datahub_audio_layout_fits (check->layout, *meta))
     return TRUE;
   gst_datahub_left_out_note (check->refused, g_type_name ((*meta)->info->type),
       0, "is of other samples than the caps");

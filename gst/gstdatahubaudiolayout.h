@@ -19,6 +19,8 @@ typedef struct
 
 void gst_datahub_audio_layout_set_caps (GstDatahubAudioLayout *layout,
     const GstCaps *caps);
+gboolean gst_datahub_audio_layout_fits (const GstDatahubAudioLayout *layout,
+    const GstMeta *meta);
 void gst_datahub_audio_layout_check (const GstDatahubAudioLayout *layout,
     GstBuffer *buffer, GstDatahubLeftOut *metas_refused);
 

@@ -99,23 +99,28 @@ name_of (const GstMeta *meta)
 }
 
 /**
- * gst_datahub_meta_encode:
+ * gst_datahub_meta_encode_of:
  * @buffer: a buffer
+ * @medium: (nullable): what its caps describe
  * @bytes: where its metas are appended
  * @left: gets those that cannot cross
  */
 void
-gst_datahub_meta_encode (GstBuffer *buffer, GByteArray *bytes,
-    GstDatahubLeftOut *left)
+gst_datahub_meta_encode_of (GstBuffer *buffer, const GstDatahubMedium *medium,
+    GByteArray *bytes, GstDatahubLeftOut *left)
 {
   const guint start = bytes->len;
   gpointer state = NULL;
   GstMeta *meta;
   while ((meta = gst_buffer_iterate_meta (buffer, &state))) {
     guint before = bytes->len;
+    const gchar *wrong =
+        medium ? gst_datahub_medium_contradiction (medium, buffer, meta) : NULL;
     if (stays_at_home (meta))
       continue;
-    if (!encode_one (meta, bytes, left)) {
+    if (wrong) {
+      gst_datahub_left_out_note (left, name_of (meta), 0, "%s", wrong);
+    } else if (!encode_one (meta, bytes, left)) {
       gst_datahub_left_out_note (left, name_of (meta), 0,
           "has no form that other processes read, or does not fit its buffer");
     } else if (bytes->len - start > GST_DATAHUB_METAS_MAX) {
@@ -125,6 +130,14 @@ gst_datahub_meta_encode (GstBuffer *buffer, GByteArray *bytes,
       g_byte_array_set_size (bytes, before);
     }
   }
+}
+
+/* The same for a buffer of unknown caps. */
+void
+gst_datahub_meta_encode (GstBuffer *buffer, GByteArray *bytes,
+    GstDatahubLeftOut *left)
+{
+  gst_datahub_meta_encode_of (buffer, NULL, bytes, left);
 }
 
 /* ---- from the wire ---- */

@@ -23,6 +23,7 @@ gst_datahub_output_begin (GstDatahubOutput *output, guint64 pipeline)
 {
   output->events.pipeline = pipeline;
   output->clock_map = (GstDatahubClockMap){ 0 };
+  output->medium = (GstDatahubMedium){ 0 };
   output->live_known = FALSE;
 }
 
@@ -68,6 +69,7 @@ void
 gst_datahub_output_set_caps (GstDatahubOutput *output, const GstCaps *caps)
 {
   gst_datahub_fragments_set_caps (&output->fragments, caps);
+  gst_datahub_medium_set_caps (&output->medium, caps);
 }
 
 /* Asks upstream whether the stream is live. */

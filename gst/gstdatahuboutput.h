@@ -19,6 +19,7 @@ typedef struct
   GstDatahubEventState events;
   GstDatahubClockMap clock_map;
   GstDatahubFragments fragments;
+  GstDatahubMedium medium;
   gboolean live, live_known;
 } GstDatahubOutput;
 
@@ -55,7 +56,8 @@ gst_datahub_output_get_now (GstDatahubOutput *output, GstClock *clock)
     .base_time = gst_element_get_base_time (GST_ELEMENT_CAST (output->sink)),
     .clock_map = &output->clock_map,
     .live = output->live,
-    .fragments = &output->fragments };
+    .fragments = &output->fragments,
+    .medium = &output->medium };
 }
 
 G_END_DECLS

@@ -5,8 +5,6 @@
  * Tests: gst-buffers, gst-clip */
 #include "gstdatahubvideolayout.h"
 
-#include <gst/video/video.h>
-
 /* Downstream may have changed: it is asked again. Any thread. */
 void
 gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout)
@@ -42,8 +40,9 @@ is_usual (const GstVideoMeta *meta, const GstVideoInfo *info)
 }
 
 /* GStreamer calls it a programming error to map other pictures by these caps. */
-static gboolean
-is_of (const GstVideoMeta *meta, const GstVideoInfo *info)
+gboolean
+gst_datahub_video_layout_is_of (const GstVideoMeta *meta,
+    const GstVideoInfo *info)
 {
   return meta->format == GST_VIDEO_INFO_FORMAT (info)
       && meta->n_planes == GST_VIDEO_INFO_N_PLANES (info)
@@ -62,7 +61,8 @@ check_picture (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
 {
   const Check *check = user_data;
   if ((*meta)->info->api != GST_VIDEO_META_API_TYPE
-      || is_of ((const GstVideoMeta *) *meta, check->info))
+      || gst_datahub_video_layout_is_of ((const GstVideoMeta *) *meta,
+          check->info))
     return TRUE;
   *meta = NULL;
   gst_datahub_left_out_note (check->refused, "GstVideoMeta", 0,

@@ -5,6 +5,8 @@
 
 #include "gstdatahubleftout.h"
 
+#include <gst/video/video.h>
+
 G_BEGIN_DECLS
 
 /* The answer of downstream; zero-initialised. */
@@ -15,6 +17,8 @@ typedef struct
 } GstDatahubVideoLayout;
 
 void gst_datahub_video_layout_reset (GstDatahubVideoLayout *layout);
+gboolean gst_datahub_video_layout_is_of (const GstVideoMeta *meta,
+    const GstVideoInfo *info);
 GstBuffer *gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout,
     GstPad *pad, GstBuffer *buffer, GstDatahubLeftOut *metas_refused);
 

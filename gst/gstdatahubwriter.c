@@ -222,13 +222,15 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
 }
 
 static void
-encode_metas (GstDatahubWriter *writer, GstBuffer *buffer)
+encode_metas (GstDatahubWriter *writer, const GstDatahubMedium *medium,
+    GstBuffer *buffer)
 {
   const guint64 before = writer->metas_left.count;
   gpointer state = NULL;
   if (!gst_buffer_iterate_meta (buffer, &state))
     return;
-  gst_datahub_meta_encode (buffer, writer->metas, &writer->metas_left);
+  gst_datahub_meta_encode_of (buffer, medium, writer->metas,
+      &writer->metas_left);
   if (writer->metas_left.count > before)
     count (writer, &writer->stats.metas_left,
         writer->metas_left.count - before);
@@ -278,7 +280,7 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
   }
   describe (now, buffer, commit);
   writer->meta_at[index] = writer->metas->len;
-  encode_metas (writer, buffer);
+  encode_metas (writer, now->medium, buffer);
   commit->meta_size = (guint32) (writer->metas->len - writer->meta_at[index]);
   g_mutex_lock (&writer->lock);
   writer->position.instant = commit->instant_ns;

@@ -5,6 +5,7 @@
 
 #include "gstdatahubfragments.h"
 #include "gstdatahubleftout.h"
+#include "gstdatahubmedium.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubtime.h"
 
@@ -36,6 +37,7 @@ typedef struct
   GstDatahubClockMap *clock_map; /* of `clock` */
   gboolean live;
   GstDatahubFragments *fragments; /* of the stream */
+  const GstDatahubMedium *medium; /* of the caps */
 } GstDatahubWriterNow;
 
 typedef struct _GstDatahubWriter GstDatahubWriter;

@@ -143,7 +143,7 @@ make_producer (void)
   DatahubProducer *producer = NULL;
   DatahubError error = { 0 };
   datahub_producer_options_init (&options);
-  options.slot_size = 64;
+  options.slot_size = 256;
   fail_unless_equals_int (datahub_producer_create ("test", &options, &producer,
                               &error),
       DATAHUB_OK);
@@ -205,6 +205,93 @@ GST_START_TEST (each_kind_of_meta_that_is_unknown_is_named_once)
   fail_unless_equals_uint64 (element_stat (src->element, "metas-refused"), 6);
   gst_harness_teardown (src);
   datahub_producer_close (producer);
+}
+GST_END_TEST;
+
+static void
+put_u32s (GByteArray *bytes, guint n, const guint32 *words)
+{
+  for (guint i = 0; i < n; i++) {
+    guint32 word = GUINT32_TO_LE (words[i]);
+    g_byte_array_append (bytes, (const guint8 *) &word, sizeof word);
+  }
+}
+
+/* A buffer of 256 bytes with the metas @words. */
+static void
+commit_words (DatahubProducer *producer, guint n, const guint32 *words)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  DatahubSlot slot;
+  DatahubCommit commit;
+  put_u32s (bytes, n, words);
+  fail_unless_equals_int (datahub_producer_acquire_slot (producer, 256, 0,
+                              &slot, NULL),
+      DATAHUB_OK);
+  memset (slot.data, 0, 256);
+  datahub_commit_init (&commit, DATAHUB_RECORD_BUFFER);
+  commit.n_memories = 1;
+  commit.memories[0] = (DatahubCommitMemory){ &slot, 0, 256 };
+  commit.release = true;
+  commit.meta = bytes->data;
+  commit.meta_size = bytes->len;
+  fail_unless_equals_int (datahub_producer_commit (producer, &commit, 0, NULL,
+                              NULL),
+      DATAHUB_OK);
+}
+
+#define PICTURE(side)                                                          \
+  1, 104, 0, GST_VIDEO_FORMAT_GRAY8, 0, side, side, 1, 0, 0, 16, 0, 0, 0, 0,   \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+#define CROP(x, y, w, h) 3, 16, x, y, w, h
+#define SAMPLES(channels, ...)                                                 \
+  2, 28 + 4 * channels, GST_AUDIO_FORMAT_S16LE, 48000, channels, 0, 0, 16, 0,  \
+      __VA_ARGS__
+
+/* The sink writes no such metas; another program may. */
+static void
+expect_metas (const gchar *caps, guint n, const guint32 *words, guint expected)
+{
+  static const gchar *const names[] = { "GstVideoMeta is of another",
+    "GstVideoCropMeta is not inside", "GstAudioMeta is of other", NULL };
+  DatahubProducer *producer = make_producer ();
+  GstHarness *src;
+  GstBuffer *out;
+  guint found;
+  commit_text (producer, DATAHUB_RECORD_CAPS, caps);
+  commit_words (producer, n, words);
+  publish (producer);
+  src = harness_src_heard ("delivery=reliable start-at=oldest");
+  out = gst_harness_pull (src);
+  found = gst_buffer_get_n_meta (out, GST_VIDEO_META_API_TYPE)
+      + gst_buffer_get_n_meta (out, GST_VIDEO_CROP_META_API_TYPE)
+      + gst_buffer_get_n_meta (out, GST_AUDIO_META_API_TYPE);
+  fail_unless_equals_int (found, expected);
+  fail_unless_equals_int (count_warnings (src->element, names), !expected);
+  fail_unless_equals_uint64 (element_stat (src->element, "metas-refused"),
+      !expected);
+  gst_buffer_unref (out);
+  gst_harness_teardown (src);
+  datahub_producer_close (producer);
+}
+
+#define EXPECT_METAS(caps, expected, ...)                                      \
+  do {                                                                         \
+    const guint32 words[] = { __VA_ARGS__ };                                   \
+    expect_metas (caps, G_N_ELEMENTS (words), words, expected);                \
+  } while (0)
+#define SOUND                                                                  \
+  "audio/x-raw, format=S16LE, rate=48000, channels=4, "                        \
+  "layout=interleaved, channel-mask=(bitmask)0x33"
+
+GST_START_TEST (metas_that_contradict_the_caps_are_refused)
+{
+  EXPECT_METAS (VIDEO_CAPS (16, 16), 1, PICTURE (16));
+  EXPECT_METAS (VIDEO_CAPS (16, 16), 0, PICTURE (8));
+  EXPECT_METAS (VIDEO_CAPS (16, 16), 1, CROP (4, 2, 12, 9));
+  EXPECT_METAS (VIDEO_CAPS (16, 16), 0, CROP (4, 2, 13, 9));
+  EXPECT_METAS (SOUND, 1, SAMPLES (4, 0, 1, 2, 3));
+  EXPECT_METAS (SOUND, 0, SAMPLES (3, 0, 1, 2));
 }
 GST_END_TEST;
 
@@ -443,6 +530,7 @@ GST_END_TEST;
 static void
 add_tests (TCase *tc)
 {
+  tcase_add_test (tc, metas_that_contradict_the_caps_are_refused);
   tcase_add_test (tc, damaged_records_are_skipped_and_counted);
   tcase_add_test (tc, a_cover_that_is_too_large_does_not_cost_the_title);
   tcase_add_test (tc, covers_cross_as_far_as_they_fit_together);
