@@ -57,6 +57,7 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
   attachment->uuid[0] = '\0';
   attachment->waiting_since = attachment->unfit_since = 0;
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
+  attachment->told_skipped = FALSE;
   g_mutex_unlock (&attachment->interrupt->lock);
   begin_notifications (attachment);
 }
@@ -272,6 +273,25 @@ gst_datahub_attachment_state_limits (GstDatahubAttachment *attachment)
   if (datahub_consumer_set_limits (attachment->consumer, limits, NULL)
       == DATAHUB_OK)
     attachment->limits = g_steal_pointer (&limits);
+}
+
+/* Counts a buffer of @caps, which downstream does not accept. Reported once: the
+ * producer may move its caps often. */
+void
+gst_datahub_attachment_note_skipped (GstDatahubAttachment *attachment,
+    GstCaps *caps)
+{
+  g_mutex_lock (&attachment->interrupt->lock);
+  attachment->counters.skipped++;
+  g_mutex_unlock (&attachment->interrupt->lock);
+  if (attachment->told_skipped)
+    return;
+  attachment->told_skipped = TRUE;
+  GST_ELEMENT_INFO (attachment->element, CORE, NEGOTIATION,
+      ("Downstream does not accept the caps of the stream. Buffers are skipped "
+       "while the producer is asked for others; `skipped` in stats counts them. "
+       "Set the caps at the producer to skip none."),
+      ("the stream has %" GST_PTR_FORMAT, caps));
 }
 
 /* Whether downstream still does not accept the caps, and the producer does not
@@ -529,7 +549,8 @@ gst_datahub_attachment_get_stats (GstDatahubAttachment *attachment)
       G_TYPE_UINT64, counters.received + now.received, "lost", G_TYPE_UINT64,
       counters.lost + now.lost, "damaged", G_TYPE_UINT64,
       counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
-      counters.expired + now.expired, "quota", G_TYPE_UINT, now.quota, "pinned",
+      counters.expired + now.expired, "skipped", G_TYPE_UINT64,
+      counters.skipped, "quota", G_TYPE_UINT, now.quota, "pinned",
       G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag",
       G_TYPE_UINT64, now.head - MIN (now.cursor, now.head), "bytes-mapped",
       G_TYPE_UINT64, now.bytes_mapped, "producers", G_TYPE_UINT64,

@@ -15,6 +15,7 @@ typedef struct
 {
   /* of producers before this one */
   guint64 received, lost, expired, damaged;
+  guint64 skipped; /* buffers of caps that downstream does not accept */
   guint64 rejoins;
   guint64 producers, attachments;
 } GstDatahubAttachmentCounters;
@@ -44,6 +45,7 @@ typedef struct
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
   gchar *limits; /* owned; as the producer knows them; NULL: none */
   gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
+  gboolean told_skipped; /* that buffers of such caps are skipped */
   gint64 waiting_since; /* for a producer; 0: not waiting */
 } GstDatahubAttachment;
 
@@ -76,6 +78,8 @@ GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);
 
 void gst_datahub_attachment_state_limits (GstDatahubAttachment *attachment);
+void gst_datahub_attachment_note_skipped (GstDatahubAttachment *attachment,
+    GstCaps *caps);
 gboolean gst_datahub_attachment_is_unfit (const GstDatahubAttachment
         *attachment);
 GstStructure *gst_datahub_attachment_get_stats (GstDatahubAttachment

@@ -416,6 +416,8 @@ skip_unfit (GstDatahubReader *reader, const DatahubView *view)
 {
   datahub_consumer_end_read (reader->attachment->consumer, view);
   reader->discont = TRUE;
+  if (view->type == DATAHUB_RECORD_BUFFER)
+    gst_datahub_attachment_note_skipped (reader->attachment, reader->unfit);
   if (view->type == DATAHUB_RECORD_EOS)
     return refuse_caps (reader);
   return gst_datahub_attachment_is_unfit (reader->attachment)

@@ -278,8 +278,12 @@ gst_datahub_video_layout_fit (GstDatahubVideoLayout *layout, GstPad *pad,
       && (layout->takes_crop || !crop))
     return buffer;
   plain = copy_plain (buffer, &info, crop);
-  if (!plain)
+  if (!plain) {
+    gst_datahub_left_out_note (metas_refused, "GstVideoMeta", 0,
+        "has a layout that downstream does not read and that cannot be converted");
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_CORRUPTED);
     return buffer;
+  }
   gst_buffer_unref (buffer);
   return plain;
 }

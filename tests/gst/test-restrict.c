@@ -198,6 +198,48 @@ GST_START_TEST (a_consumer_that_reads_other_caps_from_now_on_is_followed)
 }
 GST_END_TEST;
 
+/* How many of its messages have this word, of all that it has posted. */
+static guint
+count_told (GstElement *pipeline, GstMessageType type, const gchar *word)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+  guint n = 0;
+  while ((message = gst_bus_pop_filtered (bus, type))) {
+    g_autoptr (GError) told = NULL;
+    if (type == GST_MESSAGE_INFO)
+      gst_message_parse_info (message, &told, NULL);
+    else
+      gst_message_parse_warning (message, &told, NULL);
+    n += strstr (told->message, word) != NULL;
+    gst_message_unref (message);
+  }
+  return n;
+}
+
+/* The reliable consumer waits for other caps before it passes any buffer on. */
+GST_START_TEST (buffers_of_caps_that_do_not_fit_are_counted_and_named_once)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer;
+  g_autoptr (GstElement) src = NULL;
+  guint64 before;
+  UNTIL (element_stat (a.sink, "buffers") > 0);
+  viewer = play_until_data ("datahubsrc name=src datablock=test "
+                            "start-at=oldest delivery=reliable ! "
+                            "video/x-raw,width=128 ! fakesink");
+  src = gst_bin_get_by_name (GST_BIN (viewer), "src");
+  before = element_stat (src, "skipped");
+  fail_unless (before > 0);
+  fail_unless_equals_int (count_told (viewer, GST_MESSAGE_INFO, "`skipped`"),
+      1);
+  UNTIL (element_stat (src, "received") > before + 10);
+  fail_unless_equals_uint64 (element_stat (src, "skipped"), before);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_consumer_may_be_first)
 {
   GstElement *viewer = play (VIEWER ("video/x-raw,width=128 ! fakesink"));
@@ -353,6 +395,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_converter_that_converts_restricts_nothing);
   tcase_add_test (tc, caps_that_are_taken_are_pushed_in_the_end);
   tcase_add_test (tc, a_consumer_that_reads_other_caps_from_now_on_is_followed);
+  tcase_add_test (tc,
+      buffers_of_caps_that_do_not_fit_are_counted_and_named_once);
   tcase_add_test (tc, a_consumer_may_be_first);
   tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
   tcase_add_test (tc, caps_move_if_all_that_are_attached_read_them);
