@@ -130,17 +130,15 @@ on_removed (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name,
 static void
 on_requested (GstDatahubConsumerWatch *watch, guint requests)
 {
-  GstPad *pad = GST_BASE_SINK_PAD (watch->element);
   GstDatahubEvents wanted =
       gst_datahub_sink_settings_read (watch->element, watch->settings).events;
   if ((requests & DATAHUB_REQUEST_KEYFRAME)
       && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
-    gst_pad_push_event (pad,
-        gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
-            0));
+    gst_datahub_uplink_ask_now (&watch->uplink);
   if ((requests & DATAHUB_REQUEST_RECONFIGURE)
       && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
-    gst_pad_push_event (pad, gst_event_new_reconfigure ());
+    gst_pad_push_event (GST_BASE_SINK_PAD (watch->element),
+        gst_event_new_reconfigure ());
 }
 
 static const DatahubConsumerInfo *
@@ -206,7 +204,14 @@ is_notify_wanted (const DatahubConsumerInfo *infos, guint n)
   return FALSE;
 }
 
-/* Returns: whether there is more to look at */
+static gint64
+earlier (gint64 a, gint64 b)
+{
+  if (a == DATAHUB_FOREVER || b == DATAHUB_FOREVER)
+    return MAX (a, b);
+  return MIN (a, b);
+}
+
 /* Returns: how long nothing is to be done, if no consumer wants anything. */
 static gint64
 look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
@@ -225,7 +230,7 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
     on_requested (watch, requests);
   wait = gst_datahub_caps_limits_update (&watch->limits, watch->producer, infos,
       n);
-  return gst_datahub_uplink_take (&watch->uplink, infos, n) ? 0 : wait;
+  return earlier (wait, gst_datahub_uplink_take (&watch->uplink, infos, n));
 }
 
 static gpointer

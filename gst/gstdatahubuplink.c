@@ -4,7 +4,8 @@
  *
  *   key units   one for each instant, give or take a frame, with all headers if one
  *               wants them; what the stream has passed is wanted now; of each
- *               consumer only so many wait for their time
+ *               consumer only so many wait for their time; none of them makes the
+ *               encoder begin anew with each frame
  *   QoS         only while all live consumers are late, and by as much as the one
  *               that is least late; a reliable consumer needs every buffer
  *
@@ -27,6 +28,9 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define REMEMBERED_NS ((gint64) GST_SECOND)
 /* A consumer that does not report again is not late any more. */
 #define LATE_NS ((gint64) GST_SECOND)
+/* Between two requests for now, and between two instants of one consumer: key units
+ * are several times as large as other pictures. */
+#define KEY_UNIT_NS ((gint64) GST_SECOND / 4)
 /* Of a frame of unknown duration. */
 #define FRAME_NS (40 * (gint64) GST_MSECOND)
 
@@ -67,6 +71,8 @@ gst_datahub_uplink_start (GstDatahubUplink *uplink, GstDatahubWriter *writer)
   uplink->clock_map = (GstDatahubClockMap){ 0 };
   uplink->asked = g_array_new (FALSE, FALSE, sizeof (Asked));
   uplink->late = g_array_new (FALSE, FALSE, sizeof (Late));
+  uplink->now_at = 0;
+  uplink->later = FALSE;
   GST_OBJECT_LOCK (uplink->element);
   uplink->stats = (GstDatahubUplinkStats){ 0 };
   GST_OBJECT_UNLOCK (uplink->element);
@@ -161,17 +167,22 @@ is_ahead (const Asked *asked, const GstDatahubWriterPosition *position)
       && !is_passed (asked->instant, position);
 }
 
-/* How many requests of @consumer wait for their time. */
-static guint
-count_ahead (GstDatahubUplink *uplink, guint64 consumer,
+/* Whether its consumer asks for too many, or for two that are too close. */
+static gboolean
+is_too_much (GstDatahubUplink *uplink, const Asked *wanted,
     const GstDatahubWriterPosition *position)
 {
   guint n = 0;
   for (guint i = 0; i < uplink->asked->len; i++) {
     const Asked *asked = &g_array_index (uplink->asked, Asked, i);
-    n += asked->consumer == consumer && is_ahead (asked, position);
+    if (asked->consumer != wanted->consumer
+        || asked->instant == GST_DATAHUB_NO_INSTANT)
+      continue;
+    if (ABS (asked->instant - wanted->instant) < KEY_UNIT_NS)
+      return TRUE;
+    n += is_ahead (asked, position);
   }
-  return n;
+  return n >= ASKED_BY_ONE_MAX;
 }
 
 static Asked *
@@ -196,11 +207,63 @@ remember (GstDatahubUplink *uplink, const Asked *wanted,
     before->all_headers = TRUE;
     return NULL;
   }
-  if (is_ahead (wanted, position)
-      && count_ahead (uplink, wanted->consumer, position) >= ASKED_BY_ONE_MAX)
+  if (is_ahead (wanted, position) && is_too_much (uplink, wanted, position))
     return &uplink->stats.refused;
   g_array_append_val (uplink->asked, *wanted);
   return NULL;
+}
+
+/* Returns: how long until a key unit may be wanted at once again */
+static gint64
+time_to_next (const GstDatahubUplink *uplink)
+{
+  gint64 since = gst_datahub_monotonic_now () - uplink->now_at;
+  return uplink->now_at && since < KEY_UNIT_NS ? KEY_UNIT_NS - since : 0;
+}
+
+/* What comes too soon waits, and becomes one request. */
+static void
+ask_at_once (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
+{
+  if (uplink->later) {
+    uplink->soon.all_headers |= upstream->all_headers;
+    count (uplink, &uplink->stats.merged);
+  } else if (time_to_next (uplink) > 0) {
+    uplink->soon = *upstream;
+    uplink->later = TRUE;
+  } else {
+    uplink->now_at = gst_datahub_monotonic_now ();
+    push (uplink, upstream);
+  }
+}
+
+/* Returns: how long until there is something to be done; FOREVER: nothing is */
+static gint64
+ask_what_waits (GstDatahubUplink *uplink)
+{
+  gint64 left = time_to_next (uplink);
+  if (!uplink->later)
+    return DATAHUB_FOREVER;
+  if (left > 0)
+    return left;
+  uplink->later = FALSE;
+  ask_at_once (uplink, &uplink->soon);
+  return DATAHUB_FOREVER;
+}
+
+/**
+ * gst_datahub_uplink_ask_now:
+ * @uplink: a started one
+ *
+ * A consumer wants a key unit with all headers, at once.
+ */
+void
+gst_datahub_uplink_ask_now (GstDatahubUplink *uplink)
+{
+  GstDatahubUpstream upstream = { .kind = GST_DATAHUB_UPSTREAM_KEY_UNIT,
+    .instant = GST_DATAHUB_NO_INSTANT,
+    .all_headers = TRUE };
+  ask_at_once (uplink, &upstream);
 }
 
 static void
@@ -220,7 +283,10 @@ ask_key_unit (GstDatahubUplink *uplink, const Wanted *one)
   }
   if (is_passed (upstream.instant, &position))
     upstream.instant = GST_DATAHUB_NO_INSTANT;
-  push (uplink, &upstream);
+  if (upstream.instant == GST_DATAHUB_NO_INSTANT)
+    ask_at_once (uplink, &upstream);
+  else
+    push (uplink, &upstream);
 }
 
 /* It has no structure to own. */
@@ -357,9 +423,9 @@ is_wanted (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
  * Takes the events of all consumers. Events go upstream in this thread, without a
  * lock.
  *
- * Returns: whether there may be more
+ * Returns: in how many nanoseconds it must be called again, or %DATAHUB_FOREVER
  */
-gboolean
+gint64
 gst_datahub_uplink_take (GstDatahubUplink *uplink,
     const DatahubConsumerInfo *infos, guint n)
 {
@@ -388,5 +454,7 @@ gst_datahub_uplink_take (GstDatahubUplink *uplink,
       push (uplink, &upstream);
   }
   ask_key_units (uplink, key_units);
-  return taken == EVENTS_MAX;
+  if (taken == EVENTS_MAX)
+    return 0;
+  return ask_what_waits (uplink);
 }

@@ -28,6 +28,9 @@ typedef struct
   GstDatahubClockMap clock_map;
   GArray *asked; /* requests for key units that were made */
   GArray *late; /* consumers that are */
+  gint64 now_at; /* when a key unit was wanted at once; 0: never */
+  gboolean later; /* `soon` is to be made */
+  GstDatahubUpstream soon; /* has no structure */
   GstDatahubUplinkStats stats; /* object lock */
 } GstDatahubUplink;
 
@@ -36,7 +39,8 @@ void gst_datahub_uplink_init (GstDatahubUplink *uplink, GstElement *element,
 void gst_datahub_uplink_start (GstDatahubUplink *uplink,
     GstDatahubWriter *writer);
 void gst_datahub_uplink_stop (GstDatahubUplink *uplink);
-gboolean gst_datahub_uplink_take (GstDatahubUplink *uplink,
+void gst_datahub_uplink_ask_now (GstDatahubUplink *uplink);
+gint64 gst_datahub_uplink_take (GstDatahubUplink *uplink,
     const DatahubConsumerInfo *infos, guint n);
 
 G_END_DECLS

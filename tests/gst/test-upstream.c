@@ -160,17 +160,68 @@ GST_START_TEST (one_consumer_asks_only_so_far_ahead)
   GstHarness *b = reader (sink, "");
   GstClockTime at = HERE + AHEAD + GST_SECOND;
   for (guint i = 0; i < 2 * AHEAD_MAX; i++)
-    fail_unless (ask (a, at + i * 3 * FRAME, FALSE));
+    fail_unless (ask (a, at + i * 7 * FRAME, FALSE));
   for (guint i = 0; i < AHEAD_MAX; i++)
-    expect_ask (sink, HERE + GST_SECOND + i * 3 * FRAME, FALSE);
+    expect_ask (sink, HERE + GST_SECOND + i * 7 * FRAME, FALSE);
   UNTIL (element_stat (sink->element, "events-refused") == AHEAD_MAX);
-  fail_unless (ask (b, at + 200 * FRAME, FALSE));
-  expect_ask (sink, HERE + GST_SECOND + 200 * FRAME, FALSE);
-  fail_unless (ask (a, at + 200 * FRAME, TRUE));
-  expect_ask (sink, HERE + GST_SECOND + 200 * FRAME, TRUE);
+  fail_unless (ask (b, at + 500 * FRAME, FALSE));
+  expect_ask (sink, HERE + GST_SECOND + 500 * FRAME, FALSE);
+  fail_unless (ask (a, at + 500 * FRAME, TRUE));
+  expect_ask (sink, HERE + GST_SECOND + 500 * FRAME, TRUE);
   fail_unless (ask (a, GST_CLOCK_TIME_NONE, FALSE));
   expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
   mark (a, sink, "end");
+  end (sink, a, b);
+}
+GST_END_TEST;
+
+/* An encoder would make each frame a key unit. */
+GST_START_TEST (a_key_unit_at_once_is_asked_for_four_times_a_second)
+{
+  GstHarness *sink = live_sink (""), *a = reader (sink, "");
+  GstHarness *b = reader (sink, "");
+  gint64 since = g_get_monotonic_time ();
+  guint64 pushed;
+  while (g_get_monotonic_time () - since < 2 * G_USEC_PER_SEC) {
+    ask (a, GST_CLOCK_TIME_NONE, FALSE);
+    ask (b, HERE + AHEAD - GST_SECOND, FALSE);
+    g_usleep (5000); /* the load */
+  }
+  pushed = element_stat (sink->element, "events-pushed");
+  since = g_get_monotonic_time () - since;
+  fail_unless (pushed >= 4 && (gint64) pushed <= since * 4 / G_USEC_PER_SEC + 1,
+      "%" G_GUINT64_FORMAT, pushed);
+  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  end (sink, a, b);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_key_unit_that_is_wanted_too_soon_comes_later)
+{
+  GstHarness *sink = live_sink (""), *a = reader (sink, "");
+  gint64 since = g_get_monotonic_time ();
+  fail_unless (ask (a, GST_CLOCK_TIME_NONE, FALSE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  fail_unless (ask (a, GST_CLOCK_TIME_NONE, TRUE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, TRUE);
+  fail_unless (g_get_monotonic_time () - since >= G_USEC_PER_SEC / 4);
+  end (sink, a, NULL);
+}
+GST_END_TEST;
+
+GST_START_TEST (instants_of_one_consumer_are_not_too_close)
+{
+  GstHarness *sink = live_sink (""), *a = reader (sink, "");
+  GstHarness *b = reader (sink, "");
+  GstClockTime at = HERE + AHEAD + GST_SECOND;
+  fail_unless (ask (a, at, FALSE));
+  expect_ask (sink, HERE + GST_SECOND, FALSE);
+  fail_unless (ask (a, at + 5 * FRAME, FALSE));
+  UNTIL (element_stat (sink->element, "events-refused") == 1);
+  fail_unless (ask (b, at + 5 * FRAME, FALSE));
+  expect_ask (sink, HERE + GST_SECOND + 5 * FRAME, FALSE);
+  fail_unless (ask (a, at + 7 * FRAME, FALSE));
+  expect_ask (sink, HERE + GST_SECOND + 7 * FRAME, FALSE);
   end (sink, a, b);
 }
 GST_END_TEST;
@@ -337,6 +388,9 @@ add_tests (TCase *tc)
   tcase_add_test (tc, what_the_stream_has_passed_is_wanted_now);
   tcase_add_test (tc, an_instant_is_asked_for_once);
   tcase_add_test (tc, one_consumer_asks_only_so_far_ahead);
+  tcase_add_test (tc, a_key_unit_at_once_is_asked_for_four_times_a_second);
+  tcase_add_test (tc, a_key_unit_that_is_wanted_too_soon_comes_later);
+  tcase_add_test (tc, instants_of_one_consumer_are_not_too_close);
   tcase_add_test (tc, qos_goes_up_while_all_are_late);
   tcase_add_test (tc, a_reliable_consumer_needs_every_buffer);
   tcase_add_test (tc, other_events_cross_as_they_are);
