@@ -550,11 +550,11 @@ gst_datahub_attachment_get_stats (GstDatahubAttachment *attachment)
       counters.lost + now.lost, "damaged", G_TYPE_UINT64,
       counters.damaged + now.damaged, "expired", G_TYPE_UINT64,
       counters.expired + now.expired, "skipped", G_TYPE_UINT64,
-      counters.skipped, "quota", G_TYPE_UINT, now.quota, "pinned",
-      G_TYPE_UINT, now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag",
-      G_TYPE_UINT64, now.head - MIN (now.cursor, now.head), "bytes-mapped",
-      G_TYPE_UINT64, now.bytes_mapped, "producers", G_TYPE_UINT64,
-      counters.producers, "attachments", G_TYPE_UINT64, counters.attachments,
-      "rejoins", G_TYPE_UINT64, counters.rejoins, "notifications",
-      G_TYPE_UINT64, notifications, NULL);
+      counters.skipped, "quota", G_TYPE_UINT, now.quota, "pinned", G_TYPE_UINT,
+      now.pinned, "waits", G_TYPE_UINT64, now.waits, "lag", G_TYPE_UINT64,
+      now.head - MIN (now.cursor, now.head), "bytes-mapped", G_TYPE_UINT64,
+      now.bytes_mapped, "producers", G_TYPE_UINT64, counters.producers,
+      "attachments", G_TYPE_UINT64, counters.attachments, "rejoins",
+      G_TYPE_UINT64, counters.rejoins, "notifications", G_TYPE_UINT64,
+      notifications, NULL);
 }

@@ -132,13 +132,17 @@ on_requested (GstDatahubConsumerWatch *watch, guint requests)
 {
   GstDatahubEvents wanted =
       gst_datahub_sink_settings_read (watch->element, watch->settings).events;
-  if ((requests & DATAHUB_REQUEST_KEYFRAME)
-      && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
+  gboolean key_unit = (requests & DATAHUB_REQUEST_KEYFRAME) != 0;
+  gboolean reconfigure = (requests & DATAHUB_REQUEST_RECONFIGURE) != 0;
+  if (key_unit && (wanted & GST_DATAHUB_EVENTS_FORCE_KEY_UNIT))
     gst_datahub_uplink_ask_now (&watch->uplink);
-  if ((requests & DATAHUB_REQUEST_RECONFIGURE)
-      && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
+  else if (key_unit)
+    gst_datahub_uplink_refuse (&watch->uplink);
+  if (reconfigure && (wanted & GST_DATAHUB_EVENTS_RECONFIGURE))
     gst_pad_push_event (GST_BASE_SINK_PAD (watch->element),
         gst_event_new_reconfigure ());
+  else if (reconfigure)
+    gst_datahub_uplink_refuse (&watch->uplink);
 }
 
 static const DatahubConsumerInfo *

@@ -8,6 +8,7 @@
  * Tests: gst-events, gst-joiners, gst-clip */
 #include "gstdatahubfeed.h"
 #include "gstdatahubeventtimes.h"
+#include "gstdatahubwanted.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -69,6 +70,7 @@ gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     const GstDatahubSrcSettings *settings)
 {
   drop_held (feed);
+  feed->wanted = GST_DATAHUB_EVENTS_UPSTREAM;
   gst_datahub_stream_header_clear (&feed->header);
   gst_datahub_timeline_clear (&feed->timeline);
   gst_datahub_timeline_init (&feed->timeline, settings->timestamps,
@@ -155,7 +157,8 @@ to_local_group (GstDatahubFeed *feed, GstEvent *event)
 void
 gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event)
 {
-  if (gst_datahub_stream_header_take_event (&feed->header, event)) {
+  if (gst_datahub_stream_header_take_event (&feed->header, event)
+      || gst_datahub_wanted_take_event (&feed->wanted, event)) {
     gst_event_unref (event);
     return;
   }

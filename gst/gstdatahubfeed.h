@@ -30,6 +30,7 @@ typedef struct
   GstDatahubLeaseStats stats;
   GstDatahubLeftOut metas_refused;
   guint64 pipeline; /* the producing one of the stream */
+  GstDatahubEvents wanted; /* upstream, by the sink */
 } GstDatahubFeed;
 
 void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);

@@ -8,8 +8,8 @@
 void
 gst_datahub_medium_set_caps (GstDatahubMedium *medium, const GstCaps *caps)
 {
-  medium->picture = gst_structure_has_name (gst_caps_get_structure (caps, 0),
-                        "video/x-raw")
+  medium->picture =
+      gst_structure_has_name (gst_caps_get_structure (caps, 0), "video/x-raw")
       && gst_video_info_from_caps (&medium->video, caps)
       && GST_VIDEO_INFO_FORMAT (&medium->video) != GST_VIDEO_FORMAT_ENCODED;
   gst_datahub_audio_layout_set_caps (&medium->audio, caps);

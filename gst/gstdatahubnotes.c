@@ -9,16 +9,17 @@ void
 gst_datahub_notes_init (GstDatahubNotes *notes, GstElement *element)
 {
   *notes = (GstDatahubNotes){ .element = element,
-    .early = g_ptr_array_new_with_free_func (
-        (GDestroyNotify) gst_message_unref) };
+    .early =
+        g_ptr_array_new_with_free_func ((GDestroyNotify) gst_message_unref) };
 }
 
 /* Returns: (transfer full): what waits */
 static GPtrArray *
 steal_early (GstDatahubNotes *notes)
 {
-  GPtrArray *early, *none =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_message_unref);
+  GPtrArray *early,
+      *none =
+          g_ptr_array_new_with_free_func ((GDestroyNotify) gst_message_unref);
   GST_OBJECT_LOCK (notes->element);
   early = notes->early;
   notes->early = none;

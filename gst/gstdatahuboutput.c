@@ -7,6 +7,7 @@
 #include "gstdatahuboutput.h"
 #include "gstdatahubeventtimes.h"
 #include "gstdatahubstreamheader.h"
+#include "gstdatahubwanted.h"
 
 void
 gst_datahub_output_init (GstDatahubOutput *output, GstBaseSink *sink)
@@ -24,7 +25,8 @@ gst_datahub_output_begin (GstDatahubOutput *output, guint64 pipeline)
   output->events.pipeline = pipeline;
   output->clock_map = (GstDatahubClockMap){ 0 };
   output->medium = (GstDatahubMedium){ 0 };
-  output->live_known = FALSE;
+  output->live_known = output->restricted = FALSE;
+  g_atomic_int_set (&output->retell, TRUE);
 }
 
 static void
@@ -141,6 +143,8 @@ gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event)
 {
   GstClockTime timestamp;
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
+    g_atomic_int_set (&output->retell, TRUE); /* it ends what is in force */
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
     return write_segment (output, writer, wanted, event);
   if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
@@ -216,6 +220,21 @@ gst_datahub_output_write_sudden (GstDatahubOutput *output,
   flow = write_all (output, writer, wanted, &events);
   clear_events (&events);
   return flow;
+}
+
+/* Consumers refuse the upstream events that the sink excludes, if they know. As long
+ * as all pass there is nothing to know. */
+GstFlowReturn
+gst_datahub_output_write_wanted (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  g_autoptr (GstEvent) event = NULL;
+  g_atomic_int_set (&output->retell, FALSE);
+  if (!output->restricted && (~wanted & GST_DATAHUB_EVENTS_UPSTREAM) == 0)
+    return GST_FLOW_OK;
+  output->restricted = TRUE;
+  event = gst_datahub_wanted_make_event (wanted);
+  return gst_datahub_event_write_own (event, &output->events, writer);
 }
 
 static GstFlowReturn

@@ -21,6 +21,8 @@ typedef struct
   GstDatahubFragments fragments;
   GstDatahubMedium medium;
   gboolean live, live_known;
+  gint retell; /* atomic: consumers may not know which upstream events pass */
+  gboolean restricted; /* they were told that some do not */
 } GstDatahubOutput;
 
 void gst_datahub_output_init (GstDatahubOutput *output, GstBaseSink *sink);
@@ -43,6 +45,8 @@ GstFlowReturn gst_datahub_output_write_event (GstDatahubOutput *output,
 GstFlowReturn gst_datahub_output_write_header (GstDatahubOutput *output,
     GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer ***buffers, guint *n);
+GstFlowReturn gst_datahub_output_write_wanted (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted);
 void gst_datahub_output_look_live (GstDatahubOutput *output);
 
 /* The state that applies to what is written now, on @clock. */

@@ -7,6 +7,7 @@
  * Tests: gst-upstream */
 #include "gstdatahubpostbox.h"
 #include "gstdatahubupstream.h"
+#include "gstdatahubwanted.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -37,6 +38,7 @@ gst_datahub_postbox_start (GstDatahubPostbox *postbox)
 {
   gst_datahub_postbox_clear (postbox);
   postbox->distance = GST_DATAHUB_NO_INSTANT;
+  postbox->wanted = GST_DATAHUB_EVENTS_UPSTREAM;
   postbox->stuck = postbox->told_late = FALSE;
   postbox->stats = (GstDatahubPostboxStats){ 0 };
 }
@@ -187,6 +189,25 @@ gst_datahub_postbox_carries (GstEvent *event)
 }
 
 /**
+ * gst_datahub_postbox_wants:
+ * @postbox: a postbox
+ * @type: of an upstream event
+ *
+ * Returns: whether the sink takes such events; if not, one is counted as refused
+ */
+gboolean
+gst_datahub_postbox_wants (GstDatahubPostbox *postbox, GstDatahubEvents type)
+{
+  gboolean wanted;
+  lock (postbox);
+  wanted = (postbox->wanted & type) != 0;
+  if (!wanted)
+    postbox->stats.refused++;
+  unlock (postbox);
+  return wanted;
+}
+
+/**
  * gst_datahub_postbox_send:
  * @postbox: a postbox
  * @event: an upstream event
@@ -199,12 +220,15 @@ gboolean
 gst_datahub_postbox_send (GstDatahubPostbox *postbox, GstEvent *event)
 {
   g_auto (GstDatahubUpstream) upstream = { 0 };
+  GstDatahubEvents wanted;
   gint64 distance;
   gboolean sent;
   lock (postbox);
   distance = postbox->distance;
+  wanted = postbox->wanted;
   unlock (postbox);
   sent = gst_datahub_upstream_from_event (event, distance, &upstream)
+      && (wanted & gst_datahub_upstream_type (&upstream))
       && send_upstream (postbox, &upstream);
   if (!sent)
     GST_DEBUG_OBJECT (postbox->attachment->element, "refused %" GST_PTR_FORMAT,

@@ -19,6 +19,7 @@ typedef struct
 
   /* The lock of its interrupt. */
   gint64 distance; /* from running times to instants; NO_INSTANT: not known */
+  GstDatahubEvents wanted; /* by the sink */
   GQueue kept; /* of GBytes: key units that found the mailbox full */
   gboolean stuck; /* the producer did not empty the mailbox in time */
   gboolean told_late; /* the last report to the producer: late */
@@ -33,6 +34,8 @@ void gst_datahub_postbox_start (GstDatahubPostbox *postbox);
 void gst_datahub_postbox_clear (GstDatahubPostbox *postbox);
 gboolean gst_datahub_postbox_carries (GstEvent *event);
 gboolean gst_datahub_postbox_send (GstDatahubPostbox *postbox, GstEvent *event);
+gboolean gst_datahub_postbox_wants (GstDatahubPostbox *postbox,
+    GstDatahubEvents type);
 void gst_datahub_postbox_retry (GstDatahubPostbox *postbox);
 
 G_END_DECLS

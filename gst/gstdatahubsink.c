@@ -278,6 +278,9 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
   if (flow == GST_FLOW_OK && !g_queue_is_empty (&self->output.waiting))
     flow = gst_datahub_output_write_waiting (&self->output,
         self->publication.writer, get_settings (self).events);
+  if (flow == GST_FLOW_OK && g_atomic_int_get (&self->output.retell))
+    flow = gst_datahub_output_write_wanted (&self->output,
+        self->publication.writer, get_settings (self).events);
   if (flow == GST_FLOW_OK && g_atomic_int_get (&self->output.n_sudden))
     flow = gst_datahub_output_write_sudden (&self->output,
         self->publication.writer, get_settings (self).events);
@@ -475,6 +478,8 @@ gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
   if (!gst_datahub_client_set_property (element, &self->client, id, value)
       && !gst_datahub_sink_settings_set (element, &self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  if (id == GST_DATAHUB_SINK_EVENT_TYPES)
+    g_atomic_int_set (&self->output.retell, TRUE);
   if (id == GST_DATAHUB_SINK_WAIT_FOR_CONSUMERS)
     gst_datahub_publication_interrupt (&self->publication,
         GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);

@@ -182,6 +182,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
   self->postbox.distance = self->feed.timeline.distance;
+  self->postbox.wanted = self->feed.wanted;
   g_mutex_unlock (&self->interrupt.lock);
   if (self->feed.header.pending)
     buffer = gst_datahub_stream_header_put_first (&self->feed.header, buffer,
@@ -429,8 +430,10 @@ gst_datahub_src_event (GstBaseSrc *src, GstEvent *event)
         ->event (src, event);
   gst_datahub_video_layout_reset (&self->feed.layout);
   gst_datahub_reader_restate (&self->reader);
-  return gst_datahub_attachment_request (&self->attachment,
-      DATAHUB_REQUEST_RECONFIGURE);
+  return gst_datahub_postbox_wants (&self->postbox,
+             GST_DATAHUB_EVENTS_RECONFIGURE)
+      && gst_datahub_attachment_request (&self->attachment,
+          DATAHUB_REQUEST_RECONFIGURE);
 }
 
 /* ---- the object ---- */

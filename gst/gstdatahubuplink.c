@@ -266,6 +266,13 @@ gst_datahub_uplink_ask_now (GstDatahubUplink *uplink)
   ask_at_once (uplink, &upstream);
 }
 
+/* What a consumer wants is not of `event-types`. */
+void
+gst_datahub_uplink_refuse (GstDatahubUplink *uplink)
+{
+  count (uplink, &uplink->stats.refused);
+}
+
 static void
 ask_key_unit (GstDatahubUplink *uplink, const Wanted *one)
 {

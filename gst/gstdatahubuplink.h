@@ -40,6 +40,7 @@ void gst_datahub_uplink_start (GstDatahubUplink *uplink,
     GstDatahubWriter *writer);
 void gst_datahub_uplink_stop (GstDatahubUplink *uplink);
 void gst_datahub_uplink_ask_now (GstDatahubUplink *uplink);
+void gst_datahub_uplink_refuse (GstDatahubUplink *uplink);
 gint64 gst_datahub_uplink_take (GstDatahubUplink *uplink,
     const DatahubConsumerInfo *infos, guint n);
 

@@ -6,6 +6,7 @@
 #include "until.h"
 
 #include <datahub/consumer.h>
+#include <datahub/producer.h>
 #include <gst/video/video.h>
 
 #define FRAME (40 * GST_MSECOND)
@@ -352,13 +353,74 @@ GST_START_TEST (what_does_not_cross_is_refused)
 }
 GST_END_TEST;
 
+/* A consumer knows them with its first buffer. */
 GST_START_TEST (only_events_of_event_types_go_up)
 {
   GstHarness *sink = live_sink ("event-types=custom-upstream");
   GstHarness *src = reader (sink, "");
-  ask (src, GST_CLOCK_TIME_NONE, FALSE);
-  UNTIL (element_stat (sink->element, "events-refused") == 1);
+  fail_if (ask (src, GST_CLOCK_TIME_NONE, FALSE));
+  fail_if (gst_harness_push_upstream_event (src,
+      gst_event_new_navigation (content ("application/x-gst-navigation"))));
+  fail_if (gst_harness_push_upstream_event (src, gst_event_new_reconfigure ()));
+  fail_unless_equals_uint64 (element_stat (src->element, "events-refused"), 3);
   mark (src, sink, "end");
+  fail_unless_equals_uint64 (element_stat (src->element, "events-sent"), 1);
+  end (sink, src, NULL);
+}
+GST_END_TEST;
+
+/* Of a consumer that does not know, or that does not care. */
+GST_START_TEST (the_sink_refuses_what_it_excludes)
+{
+  static const guint8 key_unit[24] = { 1 };
+  GstHarness *sink = live_sink ("event-types=custom-upstream");
+  GstHarness *src = reader (sink, "");
+  guint64 before = element_stat (sink->element, "events-refused");
+  DatahubConsumer *consumer = NULL;
+  fail_unless_equals_int (datahub_consumer_attach ("test", NULL, &consumer,
+                              NULL),
+      DATAHUB_OK);
+  fail_unless_equals_int (datahub_consumer_post_event (consumer, key_unit, 20,
+                              NULL),
+      DATAHUB_OK);
+  UNTIL (element_stat (sink->element, "events-refused") > before);
+  datahub_consumer_request (consumer, DATAHUB_REQUEST_RECONFIGURE);
+  UNTIL (element_stat (sink->element, "events-refused") > before + 1);
+  mark (src, sink, "end");
+  datahub_consumer_close (consumer);
+  end (sink, src, NULL);
+}
+GST_END_TEST;
+
+static void
+push_frame (GstHarness *sink, GstHarness *src)
+{
+  GstBuffer *buffer = bytes_buffer (10, 1);
+  GST_BUFFER_PTS (buffer) = HERE;
+  fail_unless_equals_int (gst_harness_push (sink, buffer), GST_FLOW_OK);
+  gst_buffer_unref (gst_harness_pull (src));
+}
+
+/* Also beyond a new stream; none of it is for downstream. */
+GST_START_TEST (a_change_of_event_types_reaches_the_consumers)
+{
+  GstHarness *sink = live_sink (""), *src = reader (sink, "");
+  GstEvent *event;
+  fail_unless (ask (src, GST_CLOCK_TIME_NONE, FALSE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  gst_util_set_object_arg (G_OBJECT (sink->element), "event-types", "qos");
+  push_frame (sink, src);
+  fail_if (ask (src, GST_CLOCK_TIME_NONE, FALSE));
+  gst_harness_push_event (sink, gst_event_new_stream_start ("another"));
+  gst_util_set_object_arg (G_OBJECT (sink->element), "event-types",
+      "qos+force-key-unit");
+  push_frame (sink, src);
+  fail_unless (ask (src, GST_CLOCK_TIME_NONE, TRUE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, TRUE);
+  while ((event = gst_harness_try_pull_event (src))) {
+    fail_if (GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY);
+    gst_event_unref (event);
+  }
   end (sink, src, NULL);
 }
 GST_END_TEST;
@@ -397,6 +459,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, events_one_upon_the_other_all_arrive);
   tcase_add_test (tc, what_does_not_cross_is_refused);
   tcase_add_test (tc, only_events_of_event_types_go_up);
+  tcase_add_test (tc, the_sink_refuses_what_it_excludes);
+  tcase_add_test (tc, a_change_of_event_types_reaches_the_consumers);
   tcase_add_test (tc, bytes_that_make_no_sense_are_counted);
 }
 
