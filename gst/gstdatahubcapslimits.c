@@ -19,6 +19,8 @@ typedef struct
 {
   guint64 id, sequence;
   GstCaps *caps; /* owned; NULL: none, or not readable */
+  const gchar *why; /* it is not applied; NULL: it is */
+  gboolean reported; /* that it is not applied */
 } Stated;
 
 static void
@@ -36,6 +38,7 @@ gst_datahub_caps_limits_init (GstDatahubCapsLimits *limits, GstElement *element,
     .settings = settings,
     .known = g_array_new (FALSE, TRUE, sizeof (Stated)) };
   g_array_set_clear_func (limits->known, stated_clear);
+  gst_datahub_left_out_init (&limits->left, element, "limits-left");
 }
 
 /* Takes @caps. */
@@ -55,6 +58,7 @@ gst_datahub_caps_limits_clear (GstDatahubCapsLimits *limits)
   gst_clear_caps (&limits->asked);
   limits->asked_at = 0;
   g_array_set_size (limits->known, 0);
+  gst_datahub_left_out_clear (&limits->left);
 }
 
 /* With its owner. */
@@ -76,6 +80,7 @@ read_stated (DatahubProducer *producer, guint64 sequence, Stated *now)
   if (result == DATAHUB_TIMEOUT)
     return;
   now->sequence = sequence;
+  now->reported = FALSE;
   gst_clear_caps (&now->caps);
   if (result == DATAHUB_OK)
     now->caps = gst_datahub_format_decode_limits (text, strlen (text) + 1);
@@ -105,6 +110,7 @@ refresh (GstDatahubCapsLimits *limits, DatahubProducer *producer,
       continue;
     if (old) {
       now.sequence = old->sequence;
+      now.reported = old->reported;
       now.caps = old->caps ? gst_caps_ref (old->caps) : NULL;
     }
     if (now.sequence != infos[i].limits_sequence)
@@ -143,23 +149,68 @@ upstream_can (GstDatahubCapsLimits *limits, GstCaps *caps)
   return !gst_caps_is_empty (possible);
 }
 
+/* Returns: (nullable): why the statement @one cannot be applied beside @all; %NULL:
+ * @both is what they leave */
+static const gchar *
+join (GstDatahubCapsLimits *limits, GstCaps *current, gboolean may_move,
+    GstCaps *all, GstCaps *one, GstCaps **both)
+{
+  if (!may_move && !fits (current, one))
+    return "a consumer beside it states nothing, so the caps do not move. Set "
+           "restrict-caps=all to move them";
+  *both = all ? gst_caps_intersect (all, one) : gst_caps_ref (one);
+  if (gst_caps_is_empty (*both) || gst_caps_get_size (*both) > STRUCTURES_MAX)
+    return "earlier consumers read something else. Put a converter behind its "
+           "datahubsrc";
+  if (!fits (current, *both) && !upstream_can (limits, *both))
+    return "upstream cannot produce it. Put a converter in front of datahubsink";
+  return NULL;
+}
+
 /* Returns: (transfer full) (nullable): those of all consumers together */
 static GstCaps *
 combine (GstDatahubCapsLimits *limits, GstCaps *current, gboolean may_move)
 {
   g_autoptr (GstCaps) all = NULL;
   for (guint i = 0; i < limits->known->len; i++) {
-    GstCaps *one = g_array_index (limits->known, Stated, i).caps;
+    Stated *one = &g_array_index (limits->known, Stated, i);
     g_autoptr (GstCaps) both = NULL;
-    if (!one || (!may_move && !fits (current, one)))
+    if (!one->caps)
       continue;
-    both = all ? gst_caps_intersect (all, one) : gst_caps_ref (one);
-    if (gst_caps_is_empty (both) || gst_caps_get_size (both) > STRUCTURES_MAX
-        || (!fits (current, both) && !upstream_can (limits, both)))
-      continue;
-    gst_caps_replace (&all, both);
+    one->why = join (limits, current, may_move, all, one->caps, &both);
+    if (!one->why)
+      gst_caps_replace (&all, both);
   }
   return g_steal_pointer (&all);
+}
+
+static const gchar *
+name_of (guint64 id, const DatahubConsumerInfo *infos, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (infos[i].id == id)
+      return g_utf8_validate (infos[i].name, -1, NULL) ? infos[i].name : "?";
+  return "?";
+}
+
+/* A consumer that reads the present caps lacks nothing. */
+static void
+report_left (GstDatahubCapsLimits *limits, GstCaps *current,
+    const DatahubConsumerInfo *infos, guint n)
+{
+  for (guint i = 0; i < limits->known->len; i++) {
+    Stated *one = &g_array_index (limits->known, Stated, i);
+    if (!one->caps || !one->why || one->reported || fits (current, one->caps))
+      continue;
+    one->reported = TRUE;
+    gst_datahub_left_out_note (&limits->left, "A limit of the caps", 0,
+        "by the consumer \"%s\" cannot be applied, and that consumer gets no "
+        "buffers: %s",
+        name_of (one->id, infos, n), one->why);
+    GST_OBJECT_LOCK (limits->element);
+    limits->n_left++;
+    GST_OBJECT_UNLOCK (limits->element);
+  }
 }
 
 /* Returns: how long to wait before upstream can be asked; FOREVER: it was. */
@@ -208,6 +259,7 @@ gst_datahub_caps_limits_update (GstDatahubCapsLimits *limits,
   wanted = combine (limits, current,
       mode == GST_DATAHUB_RESTRICT_CAPS_ALL || !is_shared (limits));
   set_in_force (limits, wanted ? gst_caps_ref (wanted) : NULL);
+  report_left (limits, current, infos, n);
   if (wanted && !fits (current, wanted))
     return ask_upstream (limits, wanted);
   gst_clear_caps (&limits->asked);

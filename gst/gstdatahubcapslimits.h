@@ -3,6 +3,7 @@
 #ifndef GST_DATAHUB_CAPS_LIMITS_H
 #define GST_DATAHUB_CAPS_LIMITS_H
 
+#include "gstdatahubleftout.h"
 #include "gstdatahubsinksettings.h"
 
 G_BEGIN_DECLS
@@ -15,11 +16,13 @@ typedef struct
 
   GstCaps *in_force; /* owned; NULL: none; object lock */
   guint64 renegotiations; /* object lock */
+  guint64 n_left; /* statements that are not applied; object lock */
 
   /* The service thread's. */
   GArray *known; /* of a type of the .c file; owned */
   GstCaps *asked; /* owned; what upstream was asked for last */
   gint64 asked_at; /* 0: never */
+  GstDatahubLeftOut left;
 } GstDatahubCapsLimits;
 
 void gst_datahub_caps_limits_init (GstDatahubCapsLimits *limits,

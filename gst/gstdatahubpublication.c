@@ -356,7 +356,8 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
   uplink = publication->watch.uplink.stats;
   gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
       publication->watch.num_consumers, "renegotiations", G_TYPE_UINT64,
-      publication->watch.limits.renegotiations, NULL);
+      publication->watch.limits.renegotiations, "limits-left", G_TYPE_UINT64,
+      publication->watch.limits.n_left, NULL);
   GST_OBJECT_UNLOCK (publication->element);
   gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
       G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,

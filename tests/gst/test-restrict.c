@@ -6,6 +6,8 @@
 #include "sandbox.h"
 #include "until.h"
 
+#include <datahub/types.h>
+
 static void
 expect_caps (GstPad *pad, const gchar *filter, const gchar *expected)
 {
@@ -53,8 +55,8 @@ GST_START_TEST (a_refusal_names_both_sides)
 }
 GST_END_TEST;
 
-#define CAMERA                                                                 \
-  "videotestsrc is-live=true ! datahubsink name=sink datablock=test "
+#define SINK "datahubsink name=sink datablock=test "
+#define CAMERA "videotestsrc is-live=true ! " SINK
 #define VIEWER(caps) "datahubsrc datablock=test num-buffers=5 ! " caps
 
 static GstElement *
@@ -258,6 +260,30 @@ expect_refused (GstElement *viewer)
       "=(int)128");
 }
 
+/* That it was reported once, with @word. */
+static void
+expect_left (Producer *a, const gchar *word)
+{
+  fail_unless_equals_uint64 (element_stat (a->sink, "limits-left"), 1);
+  fail_unless_equals_int (count_told (a->pipeline, GST_MESSAGE_WARNING, word),
+      1);
+}
+
+GST_START_TEST (limits_that_upstream_cannot_meet_are_reported)
+{
+  Producer a = producer_start ("videotestsrc is-live=true ! "
+                               "video/x-raw,width=64 ! " SINK);
+  GstElement *viewer = play ("datahubsrc datablock=test consumer-name=tv ! "
+                             "video/x-raw,width=128 ! fakesink");
+  expect_refused (viewer);
+  expect_left (&a,
+      "by the consumer \"tv\" cannot be applied, and that "
+      "consumer gets no buffers: upstream cannot produce it");
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 GST_START_TEST (caps_do_not_move_beside_a_consumer_that_states_nothing)
 {
   Producer a = producer_start (CAMERA);
@@ -267,6 +293,7 @@ GST_START_TEST (caps_do_not_move_beside_a_consumer_that_states_nothing)
   expect_refused (later);
   expect_width (a.sink, 320);
   fail_unless_equals_uint64 (element_stat (a.sink, "renegotiations"), 0);
+  expect_left (&a, "restrict-caps=all");
   stop (later);
   stop (earlier);
   producer_end (&a);
@@ -289,6 +316,7 @@ GST_START_TEST (caps_move_if_all_that_are_attached_read_them)
   expect_refused (third);
   expect_width (a.sink, 128);
   fail_unless_equals_uint64 (element_stat (src, "lost"), 0);
+  expect_left (&a, "earlier consumers");
   stop (third);
   stop (earlier);
   producer_end (&a);
@@ -371,6 +399,54 @@ GST_START_TEST (limits_that_are_too_long_are_left_out_with_a_warning)
 }
 GST_END_TEST;
 
+/* Caps of width 128 whose text has so many bytes, without its end. */
+static gchar *
+long_limits (gsize size)
+{
+  g_autofree gchar *text = NULL, *line = NULL;
+  for (gsize n = size - 100; n < size; n++) {
+    g_autofree gchar *fill = g_strnfill (n, 'x');
+    g_autoptr (GstCaps) caps = NULL;
+    g_free (g_steal_pointer (&line));
+    g_free (g_steal_pointer (&text));
+    line = g_strdup_printf ("video/x-raw,width=128; a/b,x=(string)%s", fill);
+    caps = gst_caps_simplify (gst_caps_from_string (line));
+    text = gst_caps_serialize (caps, GST_SERIALIZE_FLAG_NONE);
+    if (strlen (text) == size)
+      return g_steal_pointer (&line);
+  }
+  fail ("no such caps");
+  return NULL;
+}
+
+static GstElement *
+play_limited (gsize size)
+{
+  g_autofree gchar *caps = long_limits (size);
+  g_autofree gchar *line = g_strdup_printf (
+      "datahubsrc datablock=test num-buffers=5 ! capsfilter caps=\"%s\" ! "
+      "fakesink",
+      caps);
+  return play (line);
+}
+
+GST_START_TEST (the_longest_limits_cross_and_one_byte_more_does_not)
+{
+  Producer a = producer_start (CAMERA);
+  GstElement *viewer = play_limited (DATAHUB_LIMITS_MAX);
+  gst_message_unref (wait_message (viewer, GST_MESSAGE_WARNING));
+  expect_refused (viewer);
+  expect_width (a.sink, 320);
+  stop (viewer);
+  viewer = play_limited (DATAHUB_LIMITS_MAX - 1);
+  expect_end (viewer);
+  expect_width (a.sink, 128);
+  fail_unless_equals_int (count_told (viewer, GST_MESSAGE_WARNING, ""), 0);
+  stop (viewer);
+  producer_end (&a);
+}
+GST_END_TEST;
+
 /* The formats of a converter are too many to state, and restrict nothing. */
 GST_START_TEST (a_converter_is_no_reason_for_a_warning)
 {
@@ -398,12 +474,14 @@ add_tests (TCase *tc)
   tcase_add_test (tc,
       buffers_of_caps_that_do_not_fit_are_counted_and_named_once);
   tcase_add_test (tc, a_consumer_may_be_first);
+  tcase_add_test (tc, limits_that_upstream_cannot_meet_are_reported);
   tcase_add_test (tc, caps_do_not_move_beside_a_consumer_that_states_nothing);
   tcase_add_test (tc, caps_move_if_all_that_are_attached_read_them);
   tcase_add_test (tc, upstream_is_asked_once_a_second_at_most);
   tcase_add_test (tc, a_buffer_that_is_not_negotiated_names_both_sides);
   tcase_add_test (tc, restrict_caps_none_leaves_the_choice_to_upstream);
   tcase_add_test (tc, limits_that_are_too_long_are_left_out_with_a_warning);
+  tcase_add_test (tc, the_longest_limits_cross_and_one_byte_more_does_not);
   tcase_add_test (tc, a_converter_is_no_reason_for_a_warning);
 }
 
