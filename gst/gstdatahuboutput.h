@@ -22,7 +22,7 @@ typedef struct
   GstDatahubMedium medium;
   gboolean live, live_known;
   gint retell; /* atomic: consumers may not know which upstream events pass */
-  gboolean restricted; /* they were told that some do not */
+  gboolean restricted; /* a record states that some do not */
 } GstDatahubOutput;
 
 void gst_datahub_output_init (GstDatahubOutput *output, GstBaseSink *sink);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which upstream events a sink takes, told to its consumers. */
+/* Which upstream events a sink takes, for its consumers. */
 #ifndef GST_DATAHUB_WANTED_H
 #define GST_DATAHUB_WANTED_H
 

@@ -399,7 +399,7 @@ GST_START_TEST (limits_that_are_too_long_are_left_out_with_a_warning)
 }
 GST_END_TEST;
 
-/* Caps of width 128 whose text has so many bytes, without its end. */
+/* Caps of width 128; their text has so many bytes, without its end. */
 static gchar *
 long_limits (gsize size)
 {
