@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A stream repeats what does not cross with each buffer, so one warning a name is
- * enough; the counter has the rest. Names can come from another process: only so
- * many are remembered, and no more warnings follow.
+ * enough; the counter has the rest. What nothing could use is no reason to warn.
+ * Names can come from another process: only so many are remembered, and no more
+ * warnings follow.
  * Tests: gst-metas, gst-left-out */
 #include "gstdatahubleftout.h"
 
@@ -33,6 +34,15 @@ is_new (GstDatahubLeftOut *left, const gchar *name)
       && g_hash_table_add (left->names, g_strdup (name));
 }
 
+/* Whether it is the first of its name. */
+static gboolean
+count (GstDatahubLeftOut *left, const gchar *name)
+{
+  left->count++;
+  g_strlcpy (left->last, name, sizeof left->last);
+  return left->element && is_new (left, name);
+}
+
 /**
  * gst_datahub_left_out_note:
  * @left: what was left out before
@@ -49,9 +59,7 @@ gst_datahub_left_out_note (GstDatahubLeftOut *left, const gchar *name,
   g_autofree gchar *bytes = NULL;
   g_autofree gchar *why = NULL;
   va_list args;
-  left->count++;
-  g_strlcpy (left->last, name, sizeof left->last);
-  if (!left->element || !is_new (left, name))
+  if (!count (left, name))
     return;
   va_start (args, reason);
   why = g_strdup_vprintf (reason, args);
@@ -62,5 +70,26 @@ gst_datahub_left_out_note (GstDatahubLeftOut *left, const gchar *name,
       ("%s%s %s. It was left out; the rest of the stream goes on. Later ones are "
        "left out without a warning; `%s` in stats counts them.",
           name, bytes, why, left->counter),
+      (NULL));
+}
+
+/**
+ * gst_datahub_left_out_mention:
+ * @left: what was left out before
+ * @name: of the thing
+ * @reason: the rest of a sentence that begins with the name
+ *
+ * As gst_datahub_left_out_note(), for a thing that nothing there can use: what is
+ * posted is an information.
+ */
+void
+gst_datahub_left_out_mention (GstDatahubLeftOut *left, const gchar *name,
+    const gchar *reason)
+{
+  if (!count (left, name))
+    return;
+  GST_ELEMENT_INFO (left->element, STREAM, NOT_IMPLEMENTED,
+      ("%s %s. It was left out, and later ones are; `%s` in stats counts them.",
+          name, reason, left->counter),
       (NULL));
 }

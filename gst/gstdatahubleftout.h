@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   GstElement
-      *element; /* not owned; posts the warnings; NULL: nothing is posted */
+      *element; /* not owned; posts the messages; NULL: nothing is posted */
   const gchar *counter; /* the field of its statistics that counts them */
   GHashTable *names; /* owned; those that were reported */
   guint64 count;
@@ -22,6 +22,8 @@ void gst_datahub_left_out_init (GstDatahubLeftOut *left, GstElement *element,
 void gst_datahub_left_out_clear (GstDatahubLeftOut *left);
 void gst_datahub_left_out_note (GstDatahubLeftOut *left, const gchar *name,
     gsize size, const gchar *reason, ...) G_GNUC_PRINTF (4, 5);
+void gst_datahub_left_out_mention (GstDatahubLeftOut *left, const gchar *name,
+    const gchar *reason);
 
 G_END_DECLS
 

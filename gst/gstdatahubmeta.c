@@ -98,6 +98,26 @@ name_of (const GstMeta *meta)
   return g_type_name (meta->info->type);
 }
 
+/* GstMpegVideoMeta: the headers of a picture, as mpegvideoparse finds them in its
+ * bytes. Its library has no stable interface. */
+static gboolean
+is_made_from_bytes (const GstMeta *meta)
+{
+  return g_str_equal (name_of (meta), "GstMpegVideoMeta");
+}
+
+static void
+note_left (GstDatahubLeftOut *left, const GstMeta *meta)
+{
+  if (is_made_from_bytes (meta))
+    gst_datahub_left_out_mention (left, name_of (meta),
+        "repeats what the bytes of its buffer are, and a parser behind "
+        "datahubsrc makes it again");
+  else
+    gst_datahub_left_out_note (left, name_of (meta), 0,
+        "has no form that other processes read, or does not fit its buffer");
+}
+
 /**
  * gst_datahub_meta_encode_of:
  * @buffer: a buffer
@@ -121,8 +141,7 @@ gst_datahub_meta_encode_of (GstBuffer *buffer, const GstDatahubMedium *medium,
     if (wrong) {
       gst_datahub_left_out_note (left, name_of (meta), 0, "%s", wrong);
     } else if (!encode_one (meta, bytes, left)) {
-      gst_datahub_left_out_note (left, name_of (meta), 0,
-          "has no form that other processes read, or does not fit its buffer");
+      note_left (left, meta);
     } else if (bytes->len - start > GST_DATAHUB_METAS_MAX) {
       gst_datahub_left_out_note (left, name_of (meta), bytes->len - before,
           "exceeds the %u bytes that the metas of one buffer may have",
@@ -158,18 +177,31 @@ read_name (GstDatahubBytes in, gchar *name)
 }
 
 static void
-note_refused (GstDatahubLeftOut *left, guint32 kind, GstDatahubBytes in)
+name_refused (guint32 kind, GstDatahubBytes in, gchar name[NAME_MAX_BYTES])
 {
   const GstDatahubMetaCodec *codec = codec_by_kind (kind);
-  gchar name[NAME_MAX_BYTES] = "";
+  name[0] = '\0';
   if (codec && codec->name)
-    g_strlcpy (name, codec->name, sizeof name);
+    g_strlcpy (name, codec->name, NAME_MAX_BYTES);
   else if (codec)
     read_name (in, name);
   if (name[0] == '\0')
-    g_snprintf (name, sizeof name, "A meta of kind %u", kind);
-  gst_datahub_left_out_note (left, name, in.size,
-      "is unknown to this process or not valid");
+    g_snprintf (name, NAME_MAX_BYTES, "A meta of kind %u", kind);
+}
+
+/* Elements that read a custom meta register it, as those that write it do. */
+static void
+note_refused (GstDatahubLeftOut *left, guint32 kind, GstDatahubBytes in)
+{
+  gchar name[NAME_MAX_BYTES];
+  name_refused (kind, in, name);
+  if (kind == GST_DATAHUB_META_CUSTOM && !gst_meta_get_info (name))
+    gst_datahub_left_out_mention (left, name,
+        "is a custom meta that no element of this process has registered, so "
+        "none can read it");
+  else
+    gst_datahub_left_out_note (left, name, in.size,
+        "is unknown to this process or not valid");
 }
 
 /* The picture is found once: it can be behind very many metas. */

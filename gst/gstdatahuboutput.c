@@ -157,13 +157,30 @@ gst_datahub_output_write_event (GstDatahubOutput *output,
   return gst_datahub_event_write (event, &output->events, wanted, writer);
 }
 
+/* Muxers send the tags of a stream in front of its stream-start, which ends all that
+ * was in force. So the first one goes in front, as a pad keeps them. */
+static gboolean
+begins_all (const GstDatahubOutput *output, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) != GST_EVENT_STREAM_START)
+    return FALSE;
+  for (const GList *l = output->pending.head; l; l = l->next)
+    if (GST_EVENT_TYPE (l->data) == GST_EVENT_STREAM_START)
+      return FALSE;
+  return TRUE;
+}
+
 /* Keeps the event for write_pending() or write_waiting(). */
 void
 gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event)
 {
-  g_queue_push_tail (gst_datahub_event_is_context (event) ? &output->pending
-                                                          : &output->waiting,
-      gst_event_ref (event));
+  gst_event_ref (event);
+  if (!gst_datahub_event_is_context (event))
+    g_queue_push_tail (&output->waiting, event);
+  else if (begins_all (output, event))
+    g_queue_push_head (&output->pending, event);
+  else
+    g_queue_push_tail (&output->pending, event);
 }
 
 /* Keeps an event that is not serialized: one thread writes. Any thread. */

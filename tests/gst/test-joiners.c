@@ -271,6 +271,74 @@ GST_START_TEST (a_wish_to_renegotiate_goes_up_to_the_producer)
 }
 GST_END_TEST;
 
+/* A pad on a sink, like that of a muxer, which decides itself what it sends first. */
+static GstPad *
+new_pad (GstElement *sink)
+{
+  GstPad *pad = gst_pad_new ("src", GST_PAD_SRC);
+  GstPad *peer = gst_element_get_static_pad (sink, "sink");
+  gst_pad_set_active (pad, TRUE);
+  fail_unless_equals_int (gst_pad_link (pad, peer), GST_PAD_LINK_OK);
+  gst_object_unref (peer);
+  return pad;
+}
+
+static void
+send_title (GstPad *pad, const gchar *title, GstTagScope scope)
+{
+  GstTagList *tags = gst_tag_list_new (GST_TAG_TITLE, title, NULL);
+  gst_tag_list_set_scope (tags, scope);
+  fail_unless (gst_pad_push_event (pad, gst_event_new_tag (tags)));
+}
+
+static void
+send_value (GstPad *pad, const gchar *name, guint value)
+{
+  fail_unless (gst_pad_push_event (pad,
+      gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+          gst_structure_new (name, "value", G_TYPE_UINT, value, NULL))));
+}
+
+static void
+send_stream (GstPad *pad, const gchar *id)
+{
+  GstSegment segment;
+  GstCaps *caps = gst_caps_new_empty_simple ("application/x-test");
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  fail_unless (gst_pad_push_event (pad, gst_event_new_stream_start (id)));
+  send_value (pad, "between", 2);
+  fail_unless (gst_pad_push_event (pad, gst_event_new_caps (caps)));
+  fail_unless (gst_pad_push_event (pad, gst_event_new_segment (&segment)));
+  fail_unless_equals_int (gst_pad_push (pad,
+                              gst_buffer_new_allocate (NULL, 10, NULL)),
+      GST_FLOW_OK);
+  gst_caps_unref (caps);
+}
+
+/* Tags in front of stream-start are those of the first stream, and of no other. */
+GST_START_TEST (what_is_said_before_the_stream_is_of_the_first_one)
+{
+  GstElement *sink =
+      gst_parse_launch ("datahubsink " BLOCK "sync=false async=false", NULL);
+  GstPad *pad = new_pad (sink);
+  GstHarness *src;
+  gst_element_set_state (sink, GST_STATE_PLAYING);
+  send_title (pad, "t", GST_TAG_SCOPE_STREAM);
+  send_value (pad, "lens", 1);
+  send_title (pad, "g", GST_TAG_SCOPE_GLOBAL);
+  send_stream (pad, "one");
+  src = new_src ("");
+  check_next (src,
+      "stream-start stream-start caps segment tag tag lens=1 between=2 ");
+  send_stream (pad, "two");
+  check_next (src, "stream-start between=2 segment ");
+  gst_harness_teardown (src);
+  gst_element_set_state (sink, GST_STATE_NULL);
+  gst_object_unref (pad);
+  gst_object_unref (sink);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -281,6 +349,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, what_is_said_before_the_first_buffer_waits_for_it);
   tcase_add_test (tc, the_end_of_a_group_names_the_group_as_it_is_called_here);
   tcase_add_test (tc, nothing_of_a_stream_is_said_in_the_next);
+  tcase_add_test (tc, what_is_said_before_the_stream_is_of_the_first_one);
   tcase_add_test (tc, a_wish_to_renegotiate_goes_up_to_the_producer);
 }
 

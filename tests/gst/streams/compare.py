@@ -186,10 +186,17 @@ def losses(pairs, sent, got, stats):
         yield "loss", f"{lost} are missing, lost is {stats.get('lost')}"
 
 
-def stream(sent, got, whole, exact, gaps, stats, timed, single):
+def without(metas, names):
+    """The text of metas, but for those."""
+    return [each for each in metas.split("; ")
+            if each and each.split(" ")[0] not in names]
+
+
+def stream(sent, got, whole, exact, gaps, stats, timed, single, stays=()):
     """The aspects of one stream. whole: it arrives from its first buffer on;
     exact: with the producer's own timestamps; gaps: losses are permitted;
-    timed: nothing is paused; single: it is placed in time alone."""
+    timed: nothing is paused; single: it is placed in time alone; stays: metas
+    that need not cross."""
     found = (part_of if gaps else tail_of)(sent, got, whole)
     if not found or (whole and not gaps
                      and len(found[1]) != len(sent.buffers)):
@@ -198,9 +205,11 @@ def stream(sent, got, whole, exact, gaps, stats, timed, single):
     headers, pairs = found
     start = index_of(sent, pairs)
     yield from header(sent, got, headers, start)
-    for aspect in ("duration", "offset", "metas", "caps"):
+    for aspect in ("duration", "offset", "caps"):
         yield from first_difference(aspect, [
             (getattr(a, aspect), getattr(b, aspect)) for a, b in pairs])
+    yield from first_difference("metas", [
+        (without(a.metas, stays), without(b.metas, stays)) for a, b in pairs])
     yield from first_difference("flags", [(a.flags, b.flags) for a, b in pairs],
                                 hex)
     for aspect in ("pts", "dts", "running"):

@@ -80,6 +80,7 @@ class Row:
     #                         the same, or "some", or "none"
     seek: tuple = ()  # (buffers before it, or "paused"; rate, flags, start, stop)
     pause: str = ""  # which end pauses and plays again
+    stays: tuple = ()  # metas that are nothing to the consumer and stay behind
 
     def __post_init__(self):
         if isinstance(self.tails, str):
@@ -100,11 +101,11 @@ def bytes_of(name, media, tail, **options):
                late_end="none", **options)
 
 
-def muxed(name, mux, demux, tail=DECODE_H264, source=H264):
+def muxed(name, mux, demux, tail=DECODE_H264, source=H264, **options):
     """Its encoder makes a key frame for a late consumer, so that pictures are
     others from there on."""
     return Row(name, "muxed", f"{source} ! {mux}", f"{demux} ! {tail}",
-               fresh=True, late=True, late_end="some")
+               fresh=True, late=True, late_end="some", **options)
 
 
 def elementary(name, media, demux, pad, parse, tail, **options):
@@ -140,7 +141,8 @@ MUXED = [
     muxed("ts-muxed", "mpegtsmux", "tsdemux"),
     muxed("mkv-muxed", "matroskamux streamable=true", "matroskademux"),
     muxed("webm-muxed", "webmmux streamable=true", "matroskademux", "vp8dec",
-          f"{VIDEO} ! vp8enc deadline=0 cpu-used=4 keyframe-max-dist=20"),
+          f"{VIDEO} ! vp8enc deadline=0 cpu-used=4 keyframe-max-dist=20",
+          stays=("GstVP8Meta-api",)),  # only rtpvp8pay reads it
     muxed("mp4-muxed", "mp4mux fragment-duration=400 streamable=true",
           "qtdemux"),
     muxed("flv-muxed", "flvmux streamable=true", "flvdemux"),
@@ -184,7 +186,8 @@ CODECS = [
     elementary("prores", "film.mov", "qtdemux", "video_0", "",
                "avdec_prores max-threads=1"),
     elementary("mpeg2", "mpeg2.mpg", "mpegpsdemux", "", "mpegvideoparse",
-               "avdec_mpeg2video max-threads=1"),
+               "avdec_mpeg2video max-threads=1",
+               stays=("GstMpegVideoMetaAPI",)),  # of its parser
     elementary("theora", "film.ogg", "oggdemux", "", "theoraparse",
                "theoradec"),
     elementary("aac", "film.mp4", "qtdemux", "audio_0", "aacparse",

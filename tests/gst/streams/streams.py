@@ -255,7 +255,8 @@ class Case:
                 exact=not self.row.live, gaps=self.delivery == "live",
                 stats={key: value for (element, key), value
                        in got.stats.items() if element == f"src{i}"},
-                timed=not self.row.pause, single=len(self.row.tails) == 1)
+                timed=not self.row.pause, single=len(self.row.tails) == 1,
+                stays=self.row.stays)
             if alone and not self.row.fresh and first:
                 yield from compare.inputs(self.observed(alone, name), stream)
             if self.has_tails and self.is_same_everywhere(alone, end):
