@@ -51,10 +51,9 @@ gst_datahub_flags_decode (guint32 flags)
 {
   guint32 buffer = (flags & DATAHUB_FLAG_USER_MASK) << GST_DATAHUB_FLAG_SHIFT;
   buffer &= ~(guint32) GST_DATAHUB_FLAGS_IGNORED;
-  if (flags & DATAHUB_FLAG_INSIDE) /* what it was is in the user's flags */
-    return (GstBufferFlags) buffer;
-  buffer &= ~(guint32) GST_BUFFER_FLAG_DELTA_UNIT;
-  if (flags & DATAHUB_FLAG_DELTA_UNIT)
+  /* what the buffer was is in the user's flags; where readers begin may differ */
+  if ((flags & (DATAHUB_FLAG_DELTA_UNIT | DATAHUB_FLAG_INSIDE))
+      == DATAHUB_FLAG_DELTA_UNIT)
     buffer |= GST_BUFFER_FLAG_DELTA_UNIT;
   return (GstBufferFlags) buffer;
 }

@@ -3,7 +3,7 @@
  * enough; the counter has the rest. What nothing could use is no reason to warn.
  * Names can come from another process: only so many are remembered, and no more
  * warnings follow.
- * Tests: gst-metas, gst-left-out */
+ * Tests: gst-metas, gst-metas-unused, gst-left-out */
 #include "gstdatahubleftout.h"
 
 #define NAMES_MAX 64

@@ -3,7 +3,7 @@
  * size, payload}, all little-endian; an unknown kind is skipped. A meta that
  * points outside of its buffer is refused when read, because GStreamer uses it
  * unchecked.
- * Tests: gst-metas, gst-text, fuzz-meta */
+ * Tests: gst-metas, gst-metas-unused, gst-text, fuzz-meta */
 #include "gstdatahubmeta.h"
 #include "gstdatahubmetacodec.h"
 

@@ -53,6 +53,7 @@ gst_datahub_output_end (GstDatahubOutput *output)
   clear_sudden (output);
   gst_datahub_event_state_clear (&output->events);
   gst_datahub_fragments_clear (&output->fragments);
+  gst_datahub_units_clear (&output->units);
 }
 
 /* Upstream flushed what does not describe the stream. */
@@ -64,6 +65,7 @@ gst_datahub_output_flush (GstDatahubOutput *output)
   gst_datahub_sticky_forget (&output->events.sticky,
       GST_EVENT_INSTANT_RATE_CHANGE);
   gst_datahub_fragments_flush (&output->fragments);
+  gst_datahub_units_clear (&output->units);
   output->live_known = FALSE;
 }
 
@@ -72,6 +74,7 @@ gst_datahub_output_set_caps (GstDatahubOutput *output, const GstCaps *caps)
 {
   gst_datahub_fragments_set_caps (&output->fragments, caps);
   gst_datahub_medium_set_caps (&output->medium, caps);
+  gst_datahub_units_set_caps (&output->units, caps);
 }
 
 /* Asks upstream whether the stream is live. */
@@ -80,6 +83,35 @@ gst_datahub_output_look_live (GstDatahubOutput *output)
 {
   output->live = gst_datahub_is_live (GST_BASE_SINK_PAD (output->sink));
   output->live_known = TRUE;
+}
+
+/* Writes what is held of a unit, and @last behind it. */
+static GstFlowReturn
+write_unit (GstDatahubOutput *output, GstDatahubWriter *writer,
+    const GstDatahubWriterNow *now, GstBuffer *last)
+{
+  g_autoptr (GPtrArray) buffers = NULL;
+  GstBuffer *buffer;
+  if (last && g_queue_is_empty (&output->units.head))
+    return gst_datahub_writer_write_buffers (writer, now, &last, 1);
+  buffers = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  while ((buffer = g_queue_pop_head (&output->units.head)))
+    g_ptr_array_add (buffers, buffer);
+  if (last)
+    g_ptr_array_add (buffers, gst_buffer_ref (last));
+  return gst_datahub_writer_write_buffers (writer, now,
+      (GstBuffer **) buffers->pdata, buffers->len);
+}
+
+/* An event is behind what is held of a unit. */
+static GstFlowReturn
+write_head (GstDatahubOutput *output, GstDatahubWriter *writer)
+{
+  g_autoptr (GstClock) clock =
+      gst_element_get_clock (GST_ELEMENT_CAST (output->sink));
+  GstDatahubWriterNow now = gst_datahub_output_get_now (output, clock);
+  gst_datahub_units_give_up (&output->units);
+  return write_unit (output, writer, &now, NULL);
 }
 
 static GstFlowReturn
@@ -129,6 +161,23 @@ write_timed (GstDatahubOutput *output, GstDatahubWriter *writer,
   return gst_datahub_event_write_at (event, timestamp, &now, wanted, writer);
 }
 
+static GstFlowReturn
+write_any (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted, GstEvent *event)
+{
+  GstClockTime timestamp;
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    return write_segment (output, writer, wanted, event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (output, writer, event)
+                                           : GST_FLOW_OK;
+  if (!GST_EVENT_IS_STICKY (event)
+      && gst_datahub_event_times_get (event, &output->sink->segment,
+          &timestamp))
+    return write_timed (output, writer, wanted, event, timestamp);
+  return gst_datahub_event_write (event, &output->events, wanted, writer);
+}
+
 /**
  * gst_datahub_output_write_event:
  * @output: an output
@@ -142,19 +191,12 @@ GstFlowReturn
 gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event)
 {
-  GstClockTime timestamp;
+  GstFlowReturn flow = g_queue_is_empty (&output->units.head)
+      ? GST_FLOW_OK
+      : write_head (output, writer);
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
     g_atomic_int_set (&output->retell, TRUE); /* it ends what is in force */
-  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
-    return write_segment (output, writer, wanted, event);
-  if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
-    return wanted & GST_DATAHUB_EVENTS_GAP ? write_gap (output, writer, event)
-                                           : GST_FLOW_OK;
-  if (!GST_EVENT_IS_STICKY (event)
-      && gst_datahub_event_times_get (event, &output->sink->segment,
-          &timestamp))
-    return write_timed (output, writer, wanted, event, timestamp);
-  return gst_datahub_event_write (event, &output->events, wanted, writer);
+  return flow == GST_FLOW_OK ? write_any (output, writer, wanted, event) : flow;
 }
 
 /* Muxers send the tags of a stream in front of its stream-start, which ends all that
@@ -291,5 +333,29 @@ gst_datahub_output_write_header (GstDatahubOutput *output,
   for (; *n > 0 && flow == GST_FLOW_OK && output->fragments.header;
        (*buffers)++, (*n)--)
     flow = write_one (output, writer, now, **buffers);
+  return flow;
+}
+
+/**
+ * gst_datahub_output_write_units:
+ * @output: an output; its units have several buffers
+ * @writer: where to
+ * @now: the state that applies
+ * @buffers: (array length=n): buffers
+ * @n: how many
+ *
+ * The beginning of a unit may be held until the rest of it comes.
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_output_write_units (GstDatahubOutput *output,
+    GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer **buffers, guint n)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint i = 0; i < n && flow == GST_FLOW_OK; i++)
+    if (!gst_datahub_units_hold (&output->units, buffers[i]))
+      flow = write_unit (output, writer, now, buffers[i]);
   return flow;
 }

@@ -20,6 +20,7 @@ typedef struct
   GstDatahubClockMap clock_map;
   GstDatahubFragments fragments;
   GstDatahubMedium medium;
+  GstDatahubUnits units;
   gboolean live, live_known;
   gint retell; /* atomic: consumers may not know which upstream events pass */
   gboolean restricted; /* a record states that some do not */
@@ -47,6 +48,9 @@ GstFlowReturn gst_datahub_output_write_header (GstDatahubOutput *output,
     GstBuffer ***buffers, guint *n);
 GstFlowReturn gst_datahub_output_write_wanted (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
+GstFlowReturn gst_datahub_output_write_units (GstDatahubOutput *output,
+    GstDatahubWriter *writer, const GstDatahubWriterNow *now,
+    GstBuffer **buffers, guint n);
 void gst_datahub_output_look_live (GstDatahubOutput *output);
 
 /* The state that applies to what is written now, on @clock. */
@@ -61,7 +65,8 @@ gst_datahub_output_get_now (GstDatahubOutput *output, GstClock *clock)
     .clock_map = &output->clock_map,
     .live = output->live,
     .fragments = &output->fragments,
-    .medium = &output->medium };
+    .medium = &output->medium,
+    .units = &output->units };
 }
 
 G_END_DECLS

@@ -408,7 +408,10 @@ write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
   if (self->output.fragments.header)
     flow = gst_datahub_output_write_header (&self->output,
         self->publication.writer, &now, &buffers, &n);
-  if (flow == GST_FLOW_OK && n > 0)
+  if (flow == GST_FLOW_OK && self->output.units.syntax)
+    flow = gst_datahub_output_write_units (&self->output,
+        self->publication.writer, &now, buffers, n);
+  else if (flow == GST_FLOW_OK && n > 0)
     flow = gst_datahub_writer_write_buffers (self->publication.writer, &now,
         buffers, n);
   if (flow == GST_FLOW_OK)

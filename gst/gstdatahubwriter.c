@@ -196,7 +196,8 @@ is_batch_full (GstDatahubWriter *writer, guint n)
 /* A wait for slots would have no end while uncommitted buffers of the batch hold
  * them: consumers cannot read those. */
 static GstFlowReturn
-copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
+copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint32 flags,
+    guint index)
 {
   gsize size = gst_buffer_get_size (buffer);
   DatahubSlot *slot = &writer->copies[index];
@@ -208,7 +209,7 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint index)
     return FLOW_BATCH_FULL;
   do {
     DatahubResult result = datahub_producer_acquire_slot_for (writer->producer,
-        size, gst_datahub_flags_encode (buffer), timeout, slot, &error);
+        size, flags, timeout, slot, &error);
     if (result == DATAHUB_TIMEOUT && index > 0)
       return FLOW_BATCH_FULL;
     flow = flow_of (writer, result, &error, "making room for a buffer");
@@ -244,15 +245,15 @@ instant_of (const GstDatahubWriterNow *now, GstClockTime timestamp)
 }
 
 static void
-describe (const GstDatahubWriterNow *now, GstBuffer *buffer,
+describe (const GstDatahubWriterNow *now, GstBuffer *buffer, guint32 flags,
     DatahubCommit *commit)
 {
   GstClockTime first = GST_BUFFER_DTS_OR_PTS (buffer);
   if (GST_BUFFER_PTS_IS_VALID (buffer))
     first = GST_BUFFER_PTS (buffer);
   commit->type = DATAHUB_RECORD_BUFFER;
-  commit->flags =
-      gst_datahub_flags_encode (buffer) | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  commit->flags = flags | (now->live ? DATAHUB_FLAG_LIVE : 0);
+  gst_datahub_units_advance (now->units);
   if (now->fragments->watched
       && !gst_datahub_fragments_begin (now->fragments, buffer))
     commit->flags = gst_datahub_flags_set_inside (commit->flags);
@@ -271,14 +272,16 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer *buffer, guint index)
 {
   DatahubCommit *commit = &writer->commits[index];
+  guint32 flags = gst_datahub_units_get_flags (now->units,
+      gst_datahub_flags_encode (buffer));
   gboolean copy =
       !gst_datahub_allocator_take_buffer (writer->allocator, buffer, commit);
   if (copy) {
-    GstFlowReturn flow = copy_into_slot (writer, buffer, index);
+    GstFlowReturn flow = copy_into_slot (writer, buffer, flags, index);
     if (flow != GST_FLOW_OK)
       return flow;
   }
-  describe (now, buffer, commit);
+  describe (now, buffer, flags, commit);
   writer->meta_at[index] = writer->metas->len;
   encode_metas (writer, now->medium, buffer);
   commit->meta_size = (guint32) (writer->metas->len - writer->meta_at[index]);

@@ -8,6 +8,7 @@
 #include "gstdatahubmedium.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubtime.h"
+#include "gstdatahubunits.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +39,7 @@ typedef struct
   gboolean live;
   GstDatahubFragments *fragments; /* of the stream */
   const GstDatahubMedium *medium; /* of the caps */
+  GstDatahubUnits *units; /* of the stream */
 } GstDatahubWriterNow;
 
 typedef struct _GstDatahubWriter GstDatahubWriter;

@@ -130,8 +130,8 @@ typedef enum
 #define DATAHUB_FLAG_DELTA_UNIT UINT32_C (0x80000000) /* not a keyframe */
 #define DATAHUB_FLAG_LIVE UINT32_C (0x40000000) /* live producer */
 #define DATAHUB_FLAG_DROPPABLE UINT32_C (0x20000000) /* nothing depends on it */
-/* Beside DELTA_UNIT: inside of a unit that began before it, so no reader can begin
- * with it, be it a keyframe or not. */
+/* Inside of a unit that began before it, so no reader can begin with it, be it a
+ * keyframe or not. */
 #define DATAHUB_FLAG_INSIDE UINT32_C (0x10000000)
 #define DATAHUB_FLAG_USER_MASK UINT32_C (0x00ffffff)
 

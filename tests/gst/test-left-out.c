@@ -295,79 +295,6 @@ GST_START_TEST (metas_that_contradict_the_caps_are_refused)
 }
 GST_END_TEST;
 
-/* All warnings and infos on the bus must be one info about @name. */
-static void
-expect_one_info (GstElement *element, const gchar *name)
-{
-  g_autoptr (GstBus) bus = gst_element_get_bus (element);
-  GstMessage *message = gst_bus_pop_filtered (bus,
-      GST_MESSAGE_INFO | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
-  g_autoptr (GError) info = NULL;
-  fail_unless (message != NULL);
-  fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_INFO);
-  gst_message_parse_info (message, &info, NULL);
-  fail_unless (g_str_has_prefix (info->message, name), "%s", info->message);
-  gst_message_unref (message);
-  fail_if (gst_bus_pop_filtered (bus,
-      GST_MESSAGE_INFO | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
-}
-
-static const gchar custom_meta[] = "\6\0\0\0\21\0\0\0\15\0\0\0test-custom;";
-
-/* What no element registered none can read; an element that is loaded later can. */
-GST_START_TEST (a_custom_meta_of_others_is_no_reason_to_warn)
-{
-  static const gchar *const tags[] = { NULL };
-  DatahubProducer *producer = make_producer ();
-  GstHarness *src;
-  GstBuffer *out;
-  commit_text (producer, DATAHUB_RECORD_CAPS, TEST_CAPS);
-  for (guint i = 0; i < 3; i++)
-    commit_body (producer, DATAHUB_RECORD_BUFFER, custom_meta,
-        sizeof custom_meta);
-  publish (producer);
-  src = harness_src_heard ("delivery=reliable start-at=oldest");
-  for (guint i = 0; i < 3; i++)
-    gst_buffer_unref (gst_harness_pull (src));
-  expect_one_info (src->element, "test-custom is a custom meta");
-  fail_unless_equals_uint64 (element_stat (src->element, "metas-refused"), 3);
-  gst_meta_register_custom ("test-custom", (const gchar **) tags, NULL, NULL,
-      NULL);
-  commit_body (producer, DATAHUB_RECORD_BUFFER, custom_meta,
-      sizeof custom_meta);
-  out = gst_harness_pull (src);
-  fail_unless (gst_buffer_get_custom_meta (out, "test-custom") != NULL);
-  gst_buffer_unref (out);
-  gst_harness_teardown (src);
-  datahub_producer_close (producer);
-}
-GST_END_TEST;
-
-static gboolean
-init_nothing (GstMeta *meta, gpointer params, GstBuffer *buffer)
-{
-  return TRUE;
-}
-
-GST_START_TEST (what_the_bytes_have_anyway_is_no_reason_to_warn)
-{
-  static const gchar *const tags[] = { NULL };
-  GType api =
-      gst_meta_api_type_register ("GstMpegVideoMetaAPI", (const gchar **) tags);
-  const GstMetaInfo *info = gst_meta_register (api, "GstMpegVideoMeta",
-      sizeof (GstMeta), init_nothing, NULL, NULL);
-  GstHarness *sink = heard_sink ();
-  for (guint i = 0; i < 3; i++) {
-    GstBuffer *buffer = bytes_buffer (10, 1);
-    gst_buffer_add_meta (buffer, info, NULL);
-    gst_harness_push (sink, buffer);
-  }
-  expect_one_info (sink->element, "GstMpegVideoMeta repeats");
-  fail_unless_equals_uint64 (element_stat (sink->element, "metas-left"), 3);
-  gst_harness_teardown (sink);
-}
-GST_END_TEST;
-
 /* A record that is no caps is skipped if it makes no sense. */
 GST_START_TEST (damaged_records_are_skipped_and_counted)
 {
@@ -604,8 +531,6 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, metas_that_contradict_the_caps_are_refused);
-  tcase_add_test (tc, a_custom_meta_of_others_is_no_reason_to_warn);
-  tcase_add_test (tc, what_the_bytes_have_anyway_is_no_reason_to_warn);
   tcase_add_test (tc, damaged_records_are_skipped_and_counted);
   tcase_add_test (tc, a_cover_that_is_too_large_does_not_cost_the_title);
   tcase_add_test (tc, covers_cross_as_far_as_they_fit_together);

@@ -216,7 +216,7 @@ typedef struct
   /* 0x180 */
   shared_u64 tail;
   shared_u64 tail_claim;
-  shared_u64 last_key_seq; /* newest buffer that is not a delta unit */
+  shared_u64 last_key_seq; /* newest buffer to begin with */
   shared_u64 last_buffer_seq; /* newest buffer */
   shared_u64 flush_seq; /* live readers skip records below it */
   uint8_t pad1[88];

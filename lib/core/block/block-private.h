@@ -117,6 +117,13 @@ struct _Block
   Access *access; /* of a client of a strict block; else NULL */
 };
 
+/* Whether readers can begin with a buffer of these flags. */
+static inline bool
+flags_begin (uint32_t flags)
+{
+  return !(flags & (DATAHUB_FLAG_DELTA_UNIT | DATAHUB_FLAG_INSIDE));
+}
+
 static inline BlockRecord *
 block_record (const Block *block, uint32_t record)
 {

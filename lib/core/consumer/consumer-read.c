@@ -160,7 +160,7 @@ on_mismatch (DatahubConsumer *consumer, DatahubError *error)
 static bool
 depends_on_key (const DatahubConsumer *consumer, const DatahubView *view)
 {
-  return (view->flags & DATAHUB_FLAG_DELTA_UNIT) != 0
+  return !flags_begin (view->flags)
       && load_acquire (&consumer->block.header->last_key_seq) != DATAHUB_NONE;
 }
 

@@ -231,7 +231,7 @@ note_buffer (DatahubProducer *producer, const DatahubCommit *commit,
   store_relaxed (&header->bytes, load_relaxed (&header->bytes) + bytes);
   producer->ring.last_buffer = sequence;
   store_relaxed (&header->last_buffer_seq, sequence);
-  if (!(commit->flags & DATAHUB_FLAG_DELTA_UNIT)) {
+  if (flags_begin (commit->flags)) {
     producer->ring.last_key = sequence;
     store_relaxed (&header->last_key_seq, sequence);
   }

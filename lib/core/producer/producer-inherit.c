@@ -245,7 +245,7 @@ rank_kept (Heir *heir)
     ring->n_lesser += rank_is_lesser (rank);
     if (own->type == DATAHUB_RECORD_BUFFER)
       ring->last_buffer = s;
-    if (rank == RANK_KEY)
+    if (rank == RANK_KEY && flags_begin (own->flags))
       ring->last_key = s;
   }
 }

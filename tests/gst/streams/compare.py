@@ -2,6 +2,8 @@
 """What differs between the stream that was sent and the one that arrived, and
 between the end of a pipeline in one process and in two. Each function yields
 (ASPECT, WHAT)."""
+import itertools
+
 from observed import DELTA, HEADER
 
 MS = 1_000_000
@@ -24,11 +26,13 @@ def first_difference(aspect, pairs, show=str):
 
 def leading_headers(sent, got):
     """How many buffers of the stream's header may come before the stream: those
-    that the caps name, or, as in MP4, two that the stream begins with."""
+    that the caps name, or, as in MP4, two that the stream begins with. They
+    have no time."""
     known = got.header or [buffer.sum for buffer in sent.buffers[:2]]
     most = min(len(got.buffers), len(known))
     count = 0
     while count < most and got.buffers[count].flags & HEADER \
+            and got.buffers[count].pts is None \
             and got.buffers[count].sum in known:
         count += 1
     return count
@@ -173,10 +177,30 @@ def header(sent, got, headers, start):
         yield "header", f"{headers} of {len(got.header)} header buffers came"
 
 
+def places(pairs, sent):
+    """Where the pairs are in sent."""
+    index = {id(buffer): i for i, buffer in enumerate(sent.buffers)}
+    return [index[id(a)] for a, _ in pairs]
+
+
+def before_loss(pairs, sent, stats):
+    """pairs with those in front of the first gap where they were by the count of
+    lost buffers: delimiters of units are equal."""
+    at = places(pairs, sent)
+    cut = next((i for i, (_, b) in enumerate(pairs) if i and b.discont), 0)
+    missing = at[-1] - at[0] + 1 - len(at) if at else 0
+    shift = stats.get("lost", 0) - missing
+    if shift <= 0 or at[0] < shift:
+        return pairs
+    moved = [(sent.buffers[place - shift], b)
+             for place, (_, b) in zip(at[:cut], pairs)]
+    return moved + pairs[cut:] if all(a.sum == b.sum for a, b in moved) \
+        else pairs
+
+
 def losses(pairs, sent, got, stats):
     """Each gap is marked, and the count of the source is exact."""
-    index = {id(buffer): i for i, buffer in enumerate(sent.buffers)}
-    at = [index[id(a)] for a, _ in pairs]
+    at = places(pairs, sent)
     gaps = [(b, here - before - 1) for before, here, (_, b)
             in zip(at, at[1:], pairs[1:]) if here - before > 1]
     if any(not buffer.discont for buffer, _ in gaps):
@@ -192,6 +216,15 @@ def without(metas, names):
             if each and each.split(" ")[0] not in names]
 
 
+def begins_with_key(pairs):
+    """Of a unit of several buffers the first alone has the time, or each has it."""
+    first = pairs[0][1]
+    unit = itertools.takewhile(lambda each: each.pts in (None, first.pts),
+                               [b for _, b in pairs[1:]])
+    return bool(first.flags & HEADER) or any(
+        not each.flags & DELTA for each in [first, *unit])
+
+
 def stream(sent, got, whole, exact, gaps, stats, timed, single, stays=()):
     """The aspects of one stream. whole: it arrives from its first buffer on;
     exact: with the producer's own timestamps; gaps: losses are permitted;
@@ -203,6 +236,8 @@ def stream(sent, got, whole, exact, gaps, stats, timed, single, stays=()):
         yield "payload", explain(sent, got)
         return
     headers, pairs = found
+    if gaps:
+        pairs = before_loss(pairs, sent, stats)
     start = index_of(sent, pairs)
     yield from header(sent, got, headers, start)
     for aspect in ("duration", "offset", "caps"):
@@ -225,7 +260,7 @@ def stream(sent, got, whole, exact, gaps, stats, timed, single, stays=()):
     else:
         yield from segments(sent, got, exact, start, timed)
         yield from others(sent, got, start, headers, exact and whole)
-    if start and pairs and pairs[0][1].flags & (DELTA | HEADER) == DELTA \
+    if start and pairs and not begins_with_key(pairs) \
             and any(not each.flags & DELTA for each in sent.buffers):
         yield "keyframe", "the first buffer is no keyframe"
 

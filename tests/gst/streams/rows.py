@@ -182,6 +182,13 @@ CODECS = [
     elementary("vp9", "vp9.webm", "matroskademux", "video_0", "", "vp9dec"),
     elementary("av1", "av1.mkv", "matroskademux", "video_0", "av1parse",
                "av1parse ! av1dec"),
+    elementary("av1-obu", "av1.mkv", "matroskademux", "video_0",
+               "av1parse ! video/x-av1,alignment=obu",
+               "av1parse ! video/x-av1,alignment=tu ! av1dec"),
+    Row("h264-slices", "codecs", f"{VIDEO} ! x264enc key-int-max=20 aud=true "
+        "sliced-threads=true threads=4 speed-preset=ultrafast ! h264parse ! "
+        "video/x-h264,stream-format=byte-stream,alignment=nal", DECODE_NALS,
+        fresh=True, late_end="some"),
     elementary("mjpeg", "film.avi", "avidemux", "video_0", "", "jpegdec"),
     elementary("prores", "film.mov", "qtdemux", "video_0", "",
                "avdec_prores max-threads=1"),

@@ -5,13 +5,19 @@
 #include <string.h>
 
 static void
-commit_delta (DatahubProducer *producer, uint64_t seed)
+commit_flags (DatahubProducer *producer, uint64_t seed, uint32_t flags)
 {
   DatahubSlot slot;
   fill_slot (producer, seed, 1000, &slot);
   DatahubCommit record = buffer_record (&slot, seed, 1000);
-  record.flags = DATAHUB_FLAG_DELTA_UNIT;
+  record.flags = flags;
   CHECK_OK (datahub_producer_commit (producer, &record, SOON, NULL, &err));
+}
+
+static void
+commit_delta (DatahubProducer *producer, uint64_t seed)
+{
+  commit_flags (producer, seed, DATAHUB_FLAG_DELTA_UNIT);
 }
 
 static void
@@ -107,6 +113,28 @@ keyframe_gone (void)
   } while (view.offset != 31);
   CHECK (!(view.flags & DATAHUB_FLAG_DELTA_UNIT));
   datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* A unit of several buffers is joined at its first one. */
+static void
+inside_of_a_unit (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_buffers (producer, 0, 1);
+  commit_flags (producer, 1, DATAHUB_FLAG_INSIDE);
+  check_first (DATAHUB_START_KEYFRAME, false, 0);
+  commit_delta (producer, 2);
+  check_first (DATAHUB_START_KEYFRAME, false, 0);
+  check_first (DATAHUB_START_KEYFRAME, true, 0);
+  for (uint64_t i = 3; i < 30; i++)
+    commit_delta (producer, i);
+  DatahubConsumer *waits = consumer_new ("cam0", true, DATAHUB_START_KEYFRAME);
+  commit_flags (producer, 30, DATAHUB_FLAG_INSIDE);
+  commit_buffers (producer, 31, 1);
+  commit_flags (producer, 32, DATAHUB_FLAG_INSIDE);
+  expect_buffers (waits, 31, 2);
+  datahub_consumer_close (waits);
   datahub_producer_close (producer);
 }
 
@@ -287,6 +315,7 @@ static const CheckTest tests[] = {
   { "keyframe starts at the next buffer of a stream without key frames",
       without_keyframes },
   { "keyframe gets the next one when the ring holds none", keyframe_gone },
+  { "a unit of several buffers is joined at its first one", inside_of_a_unit },
   { "a consumer that is lapped before its first read joins later",
       lapped_before_it_reads },
   { "an event before the first key frame makes nothing a loss",
