@@ -125,7 +125,7 @@ void
 gst_datahub_publication_start (GstDatahubPublication *publication)
 {
   GST_OBJECT_LOCK (publication->element);
-  publication->ending = FALSE;
+  publication->ending = publication->stopping = FALSE;
   GST_OBJECT_UNLOCK (publication->element);
   if (wanted_consumers (publication))
     gst_datahub_ending_listen (&publication->eos, publication->element);
@@ -142,23 +142,74 @@ gst_datahub_publication_end_wait (GstDatahubPublication *publication)
       GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);
 }
 
+typedef struct
+{
+  GstDatahubPublication *publication;
+  gboolean in_render;
+} Creation;
+
+/* %GST_FLOW_OK while a creation may go on. A change of state waits for the preroll
+ * lock, which render has. */
+static GstFlowReturn
+look_at_creation (const Creation *creation)
+{
+  GstDatahubPublication *publication = creation->publication;
+  GstFlowReturn flow = GST_FLOW_OK;
+  GST_OBJECT_LOCK (publication->element);
+  if (publication->stopping)
+    flow = GST_FLOW_FLUSHING;
+  else if (publication->unlocked && creation->in_render)
+    flow = GST_FLOW_CUSTOM_SUCCESS;
+  GST_OBJECT_UNLOCK (publication->element);
+  return flow;
+}
+
+/* Asked between the pieces of the memory of a new block. */
+static bool
+is_going_on (void *data)
+{
+  return look_at_creation (data) == GST_FLOW_OK;
+}
+
+/* Ends the creation of a block. Any thread. */
+void
+gst_datahub_publication_stop (GstDatahubPublication *publication)
+{
+  GST_OBJECT_LOCK (publication->element);
+  publication->stopping = TRUE;
+  GST_OBJECT_UNLOCK (publication->element);
+}
+
 /**
  * gst_datahub_publication_create:
  * @publication: one without a block
  * @options: of the block; a secret is added to those of a strict one
+ * @in_render: whether the thread has the preroll lock
  *
- * Creates a block that is not visible yet, and its writer.
+ * Creates a block that is not visible yet, and its writer. Big ones take a while,
+ * which gst_datahub_publication_stop() ends, and any change of state if the thread
+ * has the preroll lock.
  *
- * Returns: %GST_FLOW_OK; %GST_FLOW_ERROR was posted
+ * Returns: %GST_FLOW_OK; %GST_FLOW_FLUSHING if the sink stops;
+ *   %GST_FLOW_CUSTOM_SUCCESS if the preroll lock is wanted; %GST_FLOW_ERROR was
+ *   posted
  */
 GstFlowReturn
 gst_datahub_publication_create (GstDatahubPublication *publication,
-    DatahubProducerOptions *options)
+    DatahubProducerOptions *options, gboolean in_render)
 {
+  Creation creation = { publication, in_render };
   DatahubError error = { 0 };
-  GstDatahubProducer *block = make_secret (publication, options, &error)
-      ? gst_datahub_producer_new (publication->client->channel, options, &error)
-      : NULL;
+  GstDatahubProducer *block = NULL;
+  options->may_go_on = is_going_on;
+  options->may_go_on_data = &creation;
+  if (make_secret (publication, options, &error))
+    block = gst_datahub_producer_new (publication->client->channel, options,
+        &error);
+  if (!block && error.code == DATAHUB_INTERRUPTED)
+    return look_at_creation (&creation) == GST_FLOW_FLUSHING
+        ? GST_FLOW_FLUSHING
+        : GST_FLOW_CUSTOM_SUCCESS;
   if (!block) {
     gst_datahub_client_post_error (publication->element, &error,
         "creating the block");

@@ -22,6 +22,7 @@ typedef struct
   GstDatahubProducer *block; /* owned */
   GstDatahubWriter *writer; /* owned */
   gboolean unlocked;
+  gboolean stopping; /* no block is made any more */
   gboolean ending; /* no consumer is waited for */
 
   GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */
@@ -41,8 +42,10 @@ gboolean gst_datahub_publication_is_name_free (const GstDatahubPublication
 
 void gst_datahub_publication_start (GstDatahubPublication *publication);
 void gst_datahub_publication_end_wait (GstDatahubPublication *publication);
-GstFlowReturn gst_datahub_publication_create (
-    GstDatahubPublication *publication, DatahubProducerOptions *options);
+void gst_datahub_publication_stop (GstDatahubPublication *publication);
+GstFlowReturn gst_datahub_publication_create (GstDatahubPublication
+                                                  *publication,
+    DatahubProducerOptions *options, gboolean in_render);
 GstFlowReturn gst_datahub_publication_publish (GstDatahubPublication
         *publication);
 GstFlowReturn gst_datahub_publication_wait_consumers (GstDatahubPublication

@@ -84,13 +84,15 @@ get_settings (GstDatahubSink *self)
 /* The known sticky events are written before the block becomes visible, so that
  * consumers get a complete description. */
 static GstFlowReturn
-try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
+try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps,
+    gboolean in_render)
 {
   DatahubProducerOptions options;
   GstFlowReturn flow;
   gst_datahub_sink_settings_fill (GST_ELEMENT_CAST (self), &self->settings,
       size, &options);
-  flow = gst_datahub_publication_create (&self->publication, &options);
+  flow =
+      gst_datahub_publication_create (&self->publication, &options, in_render);
   if (flow == GST_FLOW_OK)
     flow = gst_datahub_output_write_pending (&self->output,
         self->publication.writer, get_settings (self).events);
@@ -107,14 +109,17 @@ try_make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
 
 /* Upstream tries again after a failure; the error is posted only once. */
 static GstFlowReturn
-make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps)
+make_block (GstDatahubSink *self, GstDatahubSlotSize size, GstCaps *caps,
+    gboolean in_render)
 {
-  GstFlowReturn flow =
-      self->failed ? GST_FLOW_ERROR : try_make_block (self, size, caps);
+  GstFlowReturn flow = self->failed
+      ? GST_FLOW_ERROR
+      : try_make_block (self, size, caps, in_render);
   self->failed |= flow == GST_FLOW_ERROR;
   return flow;
 }
 
+/* Returns %GST_FLOW_CUSTOM_SUCCESS if the preroll lock is wanted. */
 static GstFlowReturn
 ensure_block (GstDatahubSink *self, GstBuffer *buffer)
 {
@@ -124,7 +129,21 @@ ensure_block (GstDatahubSink *self, GstBuffer *buffer)
   if (self->publication.writer)
     return GST_FLOW_OK;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
-  return make_block (self, gst_datahub_slot_size_from_buffer (buffer), caps);
+  return make_block (self, gst_datahub_slot_size_from_buffer (buffer), caps,
+      TRUE);
+}
+
+/* Begins again after a pause. */
+static GstFlowReturn
+ensure_block_in_play (GstDatahubSink *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow;
+  while ((flow = ensure_block (self, buffer)) == GST_FLOW_CUSTOM_SUCCESS) {
+    flow = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+    if (flow != GST_FLOW_OK)
+      break;
+  }
+  return flow;
 }
 
 /* ---- the base class ---- */
@@ -205,9 +224,11 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
   GstStateChangeReturn result;
   if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
     return GST_STATE_CHANGE_FAILURE;
-  if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
+  if (change == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    gst_datahub_publication_stop (&self->publication);
     gst_datahub_publication_interrupt (&self->publication,
         GST_DATAHUB_PRODUCER_FLUSHING, TRUE);
+  }
   if (may_meet_render (change))
     gst_datahub_sink_unlock (GST_BASE_SINK (self));
   result = GST_ELEMENT_CLASS (gst_datahub_sink_parent_class)
@@ -272,7 +293,7 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
   GstFlowReturn flow = gst_base_sink_do_preroll (GST_BASE_SINK (self),
       GST_MINI_OBJECT_CAST (object));
   if (flow == GST_FLOW_OK)
-    flow = ensure_block (self, first);
+    flow = ensure_block_in_play (self, first);
   if (flow == GST_FLOW_OK)
     flow = wait_for_consumers (self);
   if (flow == GST_FLOW_OK && !g_queue_is_empty (&self->output.waiting))
@@ -309,12 +330,14 @@ take_event (GstDatahubSink *self, GstEvent *event)
 }
 
 /* The slot size of raw media is known from the caps, and the user can set it
- * for other media. Then the pool exists when upstream queries it. */
+ * for other media. Then the pool exists when upstream queries it. Caps that find the
+ * sink stopping are taken: the next buffer is refused as flushing. */
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {
   GstDatahubSlotSize size;
   GstCaps *caps;
+  GstFlowReturn flow;
   if (take_event (self, event) != GST_FLOW_OK)
     return FALSE;
   gst_event_parse_caps (event, &caps);
@@ -326,7 +349,10 @@ take_caps (GstDatahubSink *self, GstEvent *event)
   size = gst_datahub_slot_size_from_caps (caps);
   if (size.slot_size == 0)
     size.slot_size = get_settings (self).slot_size;
-  return size.slot_size == 0 || make_block (self, size, caps) == GST_FLOW_OK;
+  if (size.slot_size == 0)
+    return TRUE;
+  flow = make_block (self, size, caps, FALSE);
+  return flow == GST_FLOW_OK || flow == GST_FLOW_FLUSHING;
 }
 
 static gboolean
@@ -396,7 +422,9 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
 static GstFlowReturn
 gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
 {
-  return ensure_block (GST_DATAHUB_SINK (sink), buffer);
+  GstFlowReturn flow = ensure_block (GST_DATAHUB_SINK (sink), buffer);
+  /* the base class wants to play already: render makes the block */
+  return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
 }
 
 static GstFlowReturn

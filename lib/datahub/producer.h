@@ -42,6 +42,10 @@ typedef struct
   DatahubHugePages hugepages;
   bool adopt; /* take over a dead producer's block if it fits; init: true */
   bool strict; /* sealed memory without names, passed on by the producer */
+  /* Asked by datahub_producer_create() before each few MiB that it takes, in its
+   * thread; false ends it with DATAHUB_INTERRUPTED. NULL: it is not asked. */
+  bool (*may_go_on) (void *data);
+  void *may_go_on_data;
 } DatahubProducerOptions;
 
 /* A loan of writable payload memory. Plain data: copy it freely; the loan is
@@ -118,7 +122,7 @@ typedef struct
   uint64_t bytes_used; /* shared memory of all pools now */
   uint64_t max_bytes;
   uint64_t slot_size; /* bytes; of the newest payload pool */
-  uint32_t slots;
+  uint32_t slots; /* of that size, or up to twice as big */
   uint32_t free_slots;
   uint32_t ring_size;
   uint64_t page_size; /* bytes of the pages most of the newest pool is on */

@@ -3,12 +3,15 @@
  * In a small tmpfs that only this process sees. */
 #include "bytes.h"
 #include "messages.h"
+#include "numbers.h"
 #include "sandbox.h"
+#include "until.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static gboolean
@@ -65,6 +68,14 @@ GST_START_TEST (frames_that_outgrow_the_memory_are_an_error_too)
 }
 GST_END_TEST;
 
+static gpointer
+push_most (gpointer data)
+{
+  GstBuffer *buffer =
+      gst_buffer_new_allocate (NULL, 512 << 20, NULL); /* not touched */
+  return GINT_TO_POINTER (gst_harness_push (data, buffer));
+}
+
 /* The picture of the tags is left out, and the title comes. */
 GST_START_TEST (tags_without_space_lose_their_pictures_alone)
 {
@@ -94,12 +105,59 @@ GST_START_TEST (tags_without_space_lose_their_pictures_alone)
 }
 GST_END_TEST;
 
+static guint64
+free_bytes (void)
+{
+  struct statvfs fs;
+  fail_unless (statvfs ("/dev/shm", &fs) == 0);
+  return (guint64) fs.f_bavail * fs.f_frsize;
+}
+
+/* This process alone has the file system, so what is missing there is being made. */
+static void
+stop_in_a_growth (guint64 before)
+{
+  GstHarness *sink = number_sink ("max-bytes=600000000");
+  GThread *thread;
+  push_number (sink, 1);
+  thread = g_thread_new ("push", push_most, sink);
+  UNTIL (free_bytes () < before - (16 << 20));
+  gst_element_set_state (sink->element, GST_STATE_NULL);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_FLUSHING);
+  gst_harness_teardown (sink);
+  fail_unless_equals_uint64 (free_bytes (), before);
+  fail_unless_equals_int (sandbox_count_files (), 0);
+}
+
+/* One slot of that size fits, and two do not. */
+GST_START_TEST (a_growth_that_was_stopped_leaves_its_memory_to_the_next_one)
+{
+  GstHarness *sink;
+  guint64 before;
+  fail_unless (mount ("tmpfs", "/dev/shm", "tmpfs", MS_REMOUNT, "size=600m")
+      == 0);
+  before = free_bytes ();
+  for (guint i = 0; i < 3; i++)
+    stop_in_a_growth (before);
+  sink = number_sink ("max-bytes=600000000");
+  push_number (sink, 1);
+  fail_unless_equals_int (GPOINTER_TO_INT (push_most (sink)), GST_FLOW_OK);
+  fail_unless_equals_uint64 (element_stat (sink->element, "growths"), 1);
+  gst_harness_teardown (sink);
+  fail_unless_equals_uint64 (free_bytes (), before);
+  mount ("tmpfs", "/dev/shm", "tmpfs", MS_REMOUNT, "size=1m");
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, full_shared_memory_is_said_with_the_numbers);
   tcase_add_test (tc, frames_that_outgrow_the_memory_are_an_error_too);
   tcase_add_test (tc, tags_without_space_lose_their_pictures_alone);
+  tcase_add_test (tc,
+      a_growth_that_was_stopped_leaves_its_memory_to_the_next_one);
 }
 
 int

@@ -334,6 +334,96 @@ GST_START_TEST (a_flush_ends_the_growth_of_a_block)
 }
 GST_END_TEST;
 
+/* Of the blocks below, which take the kernel about a second. */
+#define MAKING_TOTAL (G_GUINT64_CONSTANT (2) << 30)
+
+static gpointer
+watch_the_making (gpointer done)
+{
+  guint64 most = 0;
+  while (!g_atomic_int_get ((gint *) done))
+    most = MAX (most, bytes_in_the_making ());
+  return GSIZE_TO_POINTER ((gsize) most);
+}
+
+/* The rest of the memory is not taken. */
+static void
+check_stops_before_it_is_made (GstElement *element)
+{
+  gint done = FALSE;
+  GThread *watch = g_thread_new ("watch", watch_the_making, &done);
+  check_stops (element);
+  g_atomic_int_set (&done, TRUE);
+  fail_unless (GPOINTER_TO_SIZE (g_thread_join (watch)) < MAKING_TOTAL / 2);
+  fail_unless (bytes_in_the_making () < 1 << 20);
+  fail_unless_equals_int (sandbox_count_files (), 0);
+}
+
+/* The size of raw pictures is known from the caps: the block is made before the
+ * first buffer. */
+GST_START_TEST (a_sink_stops_at_once_while_its_block_is_made)
+{
+  GstElement *pipeline = gst_parse_launch (
+      "videotestsrc ! video/x-raw,format=BGRx,width=7680,height=4320 ! "
+      "datahubsink name=sink datablock=test slots=17",
+      NULL);
+  for (guint i = 0; i < 3; i++) {
+    g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+    g_autoptr (GstMessage) message = NULL;
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    UNTIL (bytes_in_the_making () > 8 << 20);
+    check_stops_before_it_is_made (pipeline);
+    message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+    fail_unless (message == NULL);
+  }
+  gst_object_unref (pipeline);
+}
+GST_END_TEST;
+
+/* Its slots are 128 MiB: of no known size, so the first buffer decides. */
+static gpointer
+push_first (gpointer data)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 64 << 20, NULL);
+  return GINT_TO_POINTER (gst_harness_push (data, buffer));
+}
+
+static GThread *
+begin_making (GstHarness *sink)
+{
+  GThread *thread = g_thread_new ("push", push_first, sink);
+  UNTIL (bytes_in_the_making () > 8 << 20);
+  return thread;
+}
+
+GST_START_TEST (a_sink_that_makes_its_block_in_render_stops_at_once)
+{
+  GstHarness *sink = number_sink ("slots=16");
+  GThread *thread = begin_making (sink);
+  check_stops_before_it_is_made (sink->element);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_FLUSHING);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_pause_ends_the_making_of_a_block_which_begins_again)
+{
+  GstHarness *sink = number_sink ("slots=16");
+  GThread *thread = begin_making (sink);
+  guint64 now, most = 0;
+  gst_element_set_state (sink->element, GST_STATE_PAUSED);
+  while ((now = bytes_in_the_making ()) >= 1 << 20)
+    most = MAX (most, now);
+  fail_unless (most < MAKING_TOTAL / 2);
+  gst_element_set_state (sink->element, GST_STATE_PLAYING);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_OK);
+  fail_unless_equals_uint64 (element_stat (sink->element, "buffers"), 1);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (starting_and_stopping_leaves_nothing)
 {
   guint fds = 0;
@@ -370,6 +460,9 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_sink_that_is_held_up_stops_at_once);
   tcase_add_test (tc, a_sink_stops_at_once_while_its_block_grows);
   tcase_add_test (tc, a_flush_ends_the_growth_of_a_block);
+  tcase_add_test (tc, a_sink_stops_at_once_while_its_block_is_made);
+  tcase_add_test (tc, a_sink_that_makes_its_block_in_render_stops_at_once);
+  tcase_add_test (tc, a_pause_ends_the_making_of_a_block_which_begins_again);
   tcase_add_test (tc, starting_and_stopping_leaves_nothing);
 }
 

@@ -3,6 +3,8 @@
  * a pool of its own; the table has two entries, used again. A reliable and a
  * live reader open pools as they see them, or when a record needs one. An old
  * pool goes when no record, in the ring or in limbo, refers to it.
+ * A record of an older pool that is open is like one committed before: a pool leaves
+ * the table only after it was closed, when no slot of it is lent any more.
  * lib/core/producer/producer-pools.c, producer-grow.c, producer-ring.c,
  * named-memory.c, consumer-pools.c, consumer-view.c (open_pools), block.c
  * (pool_shape_read), block-open.c (pool_open), producer-adopt.c (take_pools, tidy_files).

@@ -319,6 +319,29 @@ producer_grows_in_pieces (CheckParent *parent)
   end_part (parent, producer);
 }
 
+/* Big slots beside small ones, given back while the small ones are in use. */
+void
+producer_has_big_slots (CheckParent *parent)
+{
+  DatahubProducer *producer = open_producer (parent);
+  DatahubProducerStats stats;
+  DatahubSlot slot;
+  part_begins (parent);
+  commit_many (parent, producer, 4);
+  for (uint32_t i = 0; i < 2; i++) {
+    DatahubResult result = DATAHUB_TIMEOUT;
+    while (result == DATAHUB_TIMEOUT)
+      result = datahub_producer_acquire_slot (producer, 5 << 19, 0, &slot,
+          &scenario_error);
+    MUST (result);
+    datahub_producer_abort (producer, &slot);
+    commit_many (parent, producer, 16);
+  }
+  datahub_producer_get_stats (producer, &stats);
+  MUST_BE (stats.growths, 2);
+  end_part (parent, producer);
+}
+
 /* Behind a growth that the others have not seen. */
 void
 producer_closes (CheckParent *parent)

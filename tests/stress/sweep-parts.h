@@ -59,6 +59,7 @@ void producer_evicts (CheckParent *parent);
 void producer_cleans_after_the_dead (CheckParent *parent);
 void producer_grows (CheckParent *parent);
 void producer_grows_in_pieces (CheckParent *parent);
+void producer_has_big_slots (CheckParent *parent);
 void producer_closes (CheckParent *parent);
 void producer_has_user_locks (CheckParent *parent);
 void producer_takes_events (CheckParent *parent);

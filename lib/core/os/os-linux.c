@@ -269,13 +269,6 @@ os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
   return -1;
 }
 
-/* Allocates the holes in a file of @size bytes. */
-bool
-os_reserve (int fd, uint64_t size)
-{
-  return allocate (fd, size) == 0;
-}
-
 void
 os_close (int *fd)
 {
@@ -362,13 +355,13 @@ os_identity (int fd, uint64_t *device, uint64_t *inode)
   return true;
 }
 
-void
+/* Gives memory back. False: it leaves with the last mapping. */
+bool
 os_punch (int fd, uint64_t offset, uint64_t size)
 {
-  if (fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) offset,
-          (off_t) size)
-      < 0)
-    return; /* the memory then leaves with the last mapping */
+  return fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+             (off_t) offset, (off_t) size)
+      == 0;
 }
 
 bool

@@ -10,7 +10,10 @@ struct _Pool
 {
   PoolShape shape;
   uint32_t entry; /* of the pool table */
+  bool open; /* slots are lent; else it goes once nothing refers to it */
   bool leaving; /* out of the shared table, and still behind the server */
+  uint64_t taken_at; /* pools->takes at the last loan */
+  uint64_t charged; /* bytes of it in bytes_used */
   int fd;
   uint8_t *map;
   uint64_t map_size; /* the file's, whole pages of its kind */
@@ -32,12 +35,14 @@ typedef struct
 {
   Backing *backing; /* not owned: the producer's */
   Pool *table[MAX_POOLS];
-  Pool *newest[N_POOL_KINDS];
+  Pool *newest[N_POOL_KINDS]; /* of those that are open */
+  uint32_t n_open[N_POOL_KINDS]; /* at least one */
+  uint64_t takes; /* loans of all pools */
   bool growing; /* some thread creates a pool, unlocked */
   Pool *unfinished; /* in no table: the next growth continues it */
   bool has_idle;
   int64_t no_growth_until;
-  uint64_t bytes_used; /* of payload slots; limited by max_bytes */
+  uint64_t bytes_used; /* of payload slots with memory; limited by max_bytes */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;
@@ -59,6 +64,30 @@ pool_find (const Pools *pools, uint32_t gen)
   return newest && newest->shape.gen == gen ? newest
                                             : pool_find_old (pools, gen);
 }
+
+/* Whether slots of @pool are lent for @size bytes. */
+static inline bool
+pool_serves (const Pool *pool, PoolKind kind, uint64_t size)
+{
+  return pool && pool->open && pool->shape.kind == kind
+      && pool->shape.stride >= size;
+}
+
+/* Slots for payloads of one size: those of the smallest open pool with slots that are
+ * big enough, and of other open pools with slots up to twice that size. */
+typedef struct
+{
+  uint64_t stride; /* 0: there is none */
+  uint64_t n_slots, n_free;
+} PoolClass;
+
+PoolClass pool_class (const Pools *pools, PoolKind kind, uint64_t size);
+Pool *pool_smallest (const Pools *pools, PoolKind kind, uint64_t size);
+Pool *pool_with_room (const Pools *pools, PoolKind kind, uint64_t size);
+SlotRef pool_take (Pools *pools, Pool *pool);
+uint64_t pool_bytes_in_use (const Pools *pools, PoolKind kind);
+void pool_close (Pools *pools, Pool *pool);
+bool pool_close_unused (Pools *pools, PoolKind kind, bool all);
 
 void slot_unref (Pools *pools, SlotRef slot);
 void pool_end_packing (Pools *pools);
@@ -96,5 +125,6 @@ Pool *pool_begin (const Pools *pools, const PoolShape *shape,
     DatahubError *error);
 DatahubResult pool_make (const Pools *pools, Pool *pool, const Pace *pace,
     DatahubError *error);
+bool pool_make_again (const Pools *pools, Pool *pool, const Pace *pace);
 
 #endif /* DATAHUB_POOLS_PRIVATE_H */

@@ -157,7 +157,8 @@ take_pools (Pools *pools)
     if (!pool_shape_read (&block->pools[i], &shape)
         || !(pools->table[i] = open_pool (pools, &shape, i)))
       return false;
-    pools->bytes_used += pool_counted_bytes (&shape);
+    pools->table[i]->charged = pool_counted_bytes (&shape);
+    pools->bytes_used += pools->table[i]->charged;
     newest = pools->newest[shape.kind];
     if (!newest || newest->shape.gen < shape.gen)
       pools->newest[shape.kind] = pools->table[i];
@@ -173,13 +174,14 @@ take_pools (Pools *pools)
 static bool
 reserve_newest (Pools *pools)
 {
+  DatahubProducerOptions options = *pools->backing->options;
+  const Pace pace = { producer_may_go_on, &options };
   for (uint32_t kind = 0; kind < N_POOL_KINDS; kind++) {
     Pool *pool = pools->newest[kind];
-    if (!pool || !os_reserve (pool->fd, pool->shape.size))
+    if (!pool || !pool_make_again (pools, pool, &pace))
       return false;
-    os_prefault (pool->map, pool->shape.size, true,
-        pools->backing->options->hugepages != DATAHUB_HUGEPAGES_NEVER);
-    pool->page_size = os_page_size_of (pool->map);
+    pool->open = true;
+    pools->n_open[kind] = 1;
   }
   return true;
 }
@@ -193,6 +195,7 @@ drop_pools (Pools *pools)
     pools->table[i] = NULL;
   }
   memset (pools->newest, 0, sizeof pools->newest);
+  memset (pools->n_open, 0, sizeof pools->n_open);
   pools->bytes_used = 0;
 }
 

@@ -65,12 +65,8 @@ choose_meta_location (DatahubProducer *producer, Call *call, uint32_t i)
     return ATTEMPT_DONE;
   }
   location->offset = 0;
-  if (commit->meta_size > producer->pools.newest[POOL_SMALL]->shape.stride) {
-    call->kind = POOL_SMALL;
-    call->grow_stride = commit->meta_size;
-    return ATTEMPT_GROW;
-  }
-  return producer_take_slot (producer, call, POOL_SMALL, &location->slot);
+  return producer_take_slot (producer, call, POOL_SMALL, commit->meta_size,
+      &location->slot);
 }
 
 static void

@@ -3,6 +3,7 @@
  * 3a): ring, rows, sequences, gates and pins stay as they are, so no data is lost.
  * Models: tests/model/pool.pml.
  * Tests: core-growth, core-space */
+#include "growth-shapes-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
@@ -11,15 +12,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* A slot over that is so big that one alone is better than none. */
-#define BIG_SLOT (UINT64_C (16) << 20)
-#define POOL_SLOTS_MIN 4u
-/* A pool for a bigger size begins with what its stream needs at once: the
- * records that the ring keeps and the slot that is being filled. */
-#define SLOTS_NEEDED (RING_MIN_KEPT + 1)
-/* Bytes beyond the need that a growth may take. Loans and leases that turn out to
- * need more make the block grow again. */
-#define SPARE_BYTES (UINT64_C (64) << 20)
 /* A pool up to this size takes no time that matters. */
 #define PROMPT_BYTES (4 * POOL_PIECE)
 /* Others may take the space that a growth counted on. */
@@ -98,8 +90,18 @@ install (DatahubProducer *producer, Pool *pool, DatahubError *error)
       "A pool could not be added to the block.");
 }
 
-/* Adds a pool. Called without the lock by the creator. A process killed in here
- * leaves a file that no table names; it goes with the block. */
+/* The answer of the creator to the question whether the creation goes on. */
+DatahubResult
+producer_may_go_on (void *data)
+{
+  const DatahubProducerOptions *options = data;
+  return !options->may_go_on || options->may_go_on (options->may_go_on_data)
+      ? DATAHUB_OK
+      : DATAHUB_INTERRUPTED;
+}
+
+/* Adds a pool. Called without the lock by the creator. The memory has no name
+ * before it is in the table: killed in here, a process leaves nothing of it. */
 DatahubResult
 producer_add_pool (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
     uint64_t stride, DatahubError *error)
@@ -111,10 +113,11 @@ producer_add_pool (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
     .size = pool_size (n_slots, stride),
     .gen = next_gen (producer) };
   Pool *pool = pool_begin (pools, &shape, error);
+  Pace pace = { producer_may_go_on, &producer->options };
   DatahubResult result;
   if (!pool)
     return error->code;
-  result = pool_make (pools, pool, NULL, error);
+  result = pool_make (pools, pool, &pace, error);
   STEP (P1_FILE_MADE);
   if (result == DATAHUB_OK)
     return install (producer, pool, error);
@@ -122,87 +125,7 @@ producer_add_pool (DatahubProducer *producer, PoolKind kind, uint32_t n_slots,
   return result;
 }
 
-/* ---- The shape of the next pool; the lock is held. ---- */
-
-/* The least that is of use. */
-static uint32_t
-least_slots (uint64_t size)
-{
-  return size > BIG_SLOT ? 1 : POOL_SLOTS_MIN;
-}
-
-/* For payloads of a bigger size: not more slots than before, and not more bytes
- * than needed at once and SPARE_BYTES. */
-static bool
-choose_bigger (const Pools *pools, PoolKind kind, uint64_t size,
-    PoolShape *shape)
-{
-  const PoolShape *now = &pools->newest[kind]->shape;
-  uint64_t exact = round_up (size, BLOCK_PAGE);
-  uint64_t bytes = SLOTS_NEEDED * exact + SPARE_BYTES;
-  uint64_t most = now->n_slots > SLOTS_NEEDED ? now->n_slots : SLOTS_NEEDED;
-  uint64_t wanted, roomy = round_up (now->stride / 2 * 3, BLOCK_PAGE);
-  /* growing by half, at most by its share of the spare bytes, bounds the number
-   * of pools alive */
-  if (roomy > exact + SPARE_BYTES / SLOTS_NEEDED)
-    roomy = exact + SPARE_BYTES / SLOTS_NEEDED / BLOCK_PAGE * BLOCK_PAGE;
-  shape->stride = roomy > exact ? roomy : exact;
-  wanted = bytes / shape->stride < most ? bytes / shape->stride : most;
-  shape->n_slots =
-      pool_slots_that_fit (pools, kind, (uint32_t) wanted, shape->stride);
-  if (shape->n_slots >= wanted)
-    return true;
-  shape->stride = exact;
-  shape->n_slots = pool_slots_that_fit (pools, kind, (uint32_t) wanted, exact);
-  return shape->n_slots >= least_slots (size);
-}
-
-/* Slots of the newest pool's size that something holds. */
-static uint64_t
-slots_in_use (const Pools *pools, PoolKind kind)
-{
-  uint64_t n = 0;
-  for (uint32_t i = 0; i < MAX_POOLS; i++) {
-    const Pool *pool = pools->table[i];
-    if (pool && pool->shape.kind == kind
-        && pool->shape.stride == pools->newest[kind]->shape.stride)
-      n += pool->shape.n_slots - pool->n_free;
-  }
-  return n;
-}
-
-/* For more slots of the same size: those in use, the one that is short, and
- * SPARE_BYTES of others; at most twice as many as before. A pool smaller than the
- * current one is of no use. */
-static bool
-choose_more (const Pools *pools, PoolKind kind, PoolShape *shape)
-{
-  const PoolShape *now = &pools->newest[kind]->shape;
-  uint64_t most = now->n_slots * UINT64_C (2);
-  uint64_t wanted = slots_in_use (pools, kind) + 1 + SPARE_BYTES / now->stride;
-  if (most < SLOTS_NEEDED)
-    most = SLOTS_NEEDED;
-  if (wanted > most)
-    wanted = most;
-  shape->stride = now->stride;
-  shape->n_slots =
-      pool_slots_that_fit (pools, kind, (uint32_t) wanted, shape->stride);
-  return shape->n_slots > now->n_slots;
-}
-
-/* Chooses the shape of the next pool. Returns false where nothing fits now. */
-static bool
-choose_growth (const Pools *pools, const Call *call, PoolShape *shape)
-{
-  bool fits = pool_free_entry (pools) >= 0;
-  *shape = (PoolShape){ .kind = call->kind };
-  if (fits && call->grow_stride)
-    fits = choose_bigger (pools, call->kind, call->grow_stride, shape);
-  else if (fits)
-    fits = choose_more (pools, call->kind, shape);
-  shape->size = pool_size (shape->n_slots, shape->stride);
-  return fits;
-}
+/* ---- A growth that is not possible; the lock is held. ---- */
 
 /* How big a payload can be that a growth now would have room for. */
 static uint64_t
@@ -217,10 +140,10 @@ biggest_that_fits (const Pools *pools, PoolKind kind)
 static DatahubResult
 fail_too_big (const Pools *pools, const Call *call)
 {
-  uint64_t space = 0, total = 0, size = call->grow_stride;
+  uint64_t space = 0, total = 0, size = call->need;
   uint64_t limit = pool_bytes_allowed (pools, call->kind);
   uint64_t used = call->kind == POOL_PAYLOAD ? pools->bytes_used : 0;
-  uint64_t wanted = least_slots (size) * round_up (size, BLOCK_PAGE);
+  uint64_t wanted = growth_least_slots (size) * round_up (size, BLOCK_PAGE);
   uint64_t fits = biggest_that_fits (pools, call->kind);
   pool_space (pools, &total, &space);
   if (used + wanted <= limit)
@@ -234,30 +157,47 @@ fail_too_big (const Pools *pools, const Call *call)
     return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
         "Metas or an event of %llu bytes do not fit: %u such slots exceed the "
         "%llu bytes that a block has for them; max-bytes does not change that.",
-        (unsigned long long) size, least_slots (size),
+        (unsigned long long) size, growth_least_slots (size),
         (unsigned long long) limit);
   return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
       "A payload of %llu bytes does not fit: %u such slots besides the %llu "
       "bytes in use exceed max-bytes, %llu. A payload of %llu bytes fits.",
-      (unsigned long long) size, least_slots (size), (unsigned long long) used,
-      (unsigned long long) limit, (unsigned long long) fits);
+      (unsigned long long) size, growth_least_slots (size),
+      (unsigned long long) used, (unsigned long long) limit,
+      (unsigned long long) fits);
 }
 
-/* If the block cannot grow now (P5): discard old frames that no reliable
- * consumer needs, or else wait for those consumers, or else drop the new frame.
- */
+/* Notes it once a second at most: the next try is after that time. */
+static void
+pause_growth (DatahubProducer *producer)
+{
+  int64_t now = os_now ();
+  if (now < producer->pools.no_growth_until)
+    return;
+  producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
+  error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
+      "Slots are short and the block cannot grow: max-bytes or the file system.");
+}
+
+/* If the block cannot grow now (P5): remove pools that are not in use; discard old
+ * frames that no reliable consumer needs, or else wait for those consumers, or
+ * else drop the new frame. */
 static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {
-  if (call->grow_stride && !pool_is_any_old (&producer->pools))
-    return fail_too_big (&producer->pools, call);
-  if (call->grow_stride
-      && ring_drain_old_pools (&producer->ring, &producer->pools))
+  Pools *pools = &producer->pools;
+  if (pool_close_unused (pools, call->kind, call->bigger))
     return DATAHUB_OK;
-  if (call->grow_stride == 0) {
-    producer->pools.no_growth_until = os_now () + GROWTH_PAUSE_NS;
-    error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
-        "Slots are short and the block cannot grow: max-bytes or the file system.");
+  if (call->bigger && !pool_is_any_old (pools))
+    return fail_too_big (pools, call);
+  if (call->bigger && ring_drain_old_pools (&producer->ring, pools))
+    return DATAHUB_OK;
+  if (!call->bigger) {
+    pause_growth (producer);
+    if (!call->cramped) {
+      call->cramped = true;
+      return DATAHUB_OK;
+    }
   }
   return ring_is_gated (&producer->ring) ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
@@ -297,19 +237,17 @@ may_go_on (void *data)
 static bool
 is_timed (const Call *call, const PoolShape *shape)
 {
-  return call->grow_stride && shape->size > PROMPT_BYTES;
+  return call->bigger && shape->size > PROMPT_BYTES;
 }
 
 /* Whether an unfinished pool is what @call needs. */
 static bool
 is_of_use (const Pools *pools, const Call *call, const PoolShape *shape)
 {
-  const PoolShape *now = &pools->newest[call->kind]->shape;
-  if (shape->kind != call->kind)
+  PoolClass now = pool_class (pools, call->kind, call->need);
+  if (shape->kind != call->kind || shape->stride < call->need)
     return false;
-  if (call->grow_stride)
-    return shape->stride >= call->grow_stride;
-  return shape->stride >= now->stride && shape->n_slots > now->n_slots;
+  return call->bigger || shape->stride <= 2 * now.stride;
 }
 
 static Pool *
@@ -380,6 +318,30 @@ make_and_install (DatahubProducer *producer, Call *call, Pool *pool,
   return result;
 }
 
+/* What the ring keeps beyond its minimum must not add to what big payloads take. */
+static void
+drop_history (DatahubProducer *producer, const Call *call)
+{
+  Ring *ring = &producer->ring;
+  while (growth_is_history_big (&producer->pools, call->kind, call->need)
+      && ring_live_records (ring) > RING_MIN_KEPT && ring_retire_oldest (ring))
+    if (ring->n_limbo)
+      ring_reclaim (ring, &producer->pools);
+}
+
+static bool
+choose_shape (DatahubProducer *producer, const Call *call, PoolShape *shape)
+{
+  const Pools *pools = &producer->pools;
+  if (!call->bigger && os_now () < pools->no_growth_until)
+    return false;
+  if (!growth_choose_shape (pools, call->kind, call->need, call->bigger, shape))
+    return false;
+  drop_history (producer, call);
+  return growth_choose_shape (pools, call->kind, call->need, call->bigger,
+      shape);
+}
+
 /* One try. Returns as producer_grow(), or %DATAHUB_ERROR_NO_SPACE where others
  * took the space meanwhile. */
 static DatahubResult
@@ -399,9 +361,7 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
     ring_reclaim (&producer->ring, pools);
   if (pools->unfinished && is_of_use (pools, call, &pools->unfinished->shape))
     pool = take_unfinished (pools);
-  go = pool
-      || ((call->grow_stride || os_now () >= pools->no_growth_until)
-          && choose_growth (pools, call, &shape));
+  go = pool || choose_shape (producer, call, &shape);
   result = go ? DATAHUB_OK : cannot_grow (producer, call);
   pools->growing = go;
   pthread_mutex_unlock (&producer->lock);
@@ -432,7 +392,7 @@ producer_grow (DatahubProducer *producer, Call *call)
   for (int i = 0; i < GROWTH_TRIES && result == DATAHUB_ERROR_NO_SPACE; i++)
     result = grow_once (producer, call, error);
   /* more slots are not vital */
-  if (result >= DATAHUB_ERROR_FIRST && call->grow_stride == 0) {
+  if (result >= DATAHUB_ERROR_FIRST && !call->bigger) {
     pthread_mutex_lock (&producer->lock);
     result = cannot_grow (producer, call);
     pthread_mutex_unlock (&producer->lock);

@@ -167,6 +167,26 @@ prefault (const Pools *pools, Pool *pool, const Pace *pace)
   return result;
 }
 
+/* Allocates and prefaults all of the memory of an adopted pool: parts of it may
+ * have been given back. False: not enough memory, or @pace ended it. */
+bool
+pool_make_again (const Pools *pools, Pool *pool, const Pace *pace)
+{
+  bool huge = pools->backing->options->hugepages != DATAHUB_HUGEPAGES_NEVER;
+  uint64_t piece;
+  for (uint64_t done = 0; done < pool->shape.size; done += piece) {
+    piece = pool->shape.size - done < POOL_PIECE ? pool->shape.size - done
+                                                 : POOL_PIECE;
+    if (os_reserve_piece (pool->fd, done, piece) != 0)
+      return false;
+    os_prefault (pool->map + done, piece, true, huge);
+    if (pace->may_go_on (pace->data) != DATAHUB_OK)
+      return false;
+  }
+  pool->page_size = os_page_size_of (pool->map);
+  return true;
+}
+
 static void
 fill_page (const Pools *pools, Pool *pool)
 {

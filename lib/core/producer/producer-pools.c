@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pools of slots. Slots are allocated only from the newest pool of a kind. An
- * older pool is removed when no loan and no record, in the ring or in limbo,
- * refers to it. Models: tests/model/pool.pml.
+/* Pools of slots. Slots are lent only of open pools, see pool-classes.c. A closed
+ * pool gives the memory of free slots back, and is removed when no loan and no
+ * record, in the ring or in limbo, refers to it. Models: tests/model/pool.pml.
  * Tests: core-growth, core-connections */
-#include "pools-private.h"
+#include "growth-shapes-private.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +27,42 @@ pool_counted_bytes (const PoolShape *shape)
   return shape->kind == POOL_PAYLOAD ? shape->n_slots * shape->stride : 0;
 }
 
+/* The memory of a free slot of a closed pool goes at once where the kernel allows
+ * that: not in a sealed pool, and huge pages go with the pool. */
+static void
+give_back (Pools *pools, Pool *pool, uint32_t slot)
+{
+  bool gone = os_punch (pool->fd, BLOCK_PAGE + slot * pool->shape.stride,
+      pool->shape.stride);
+  STEP (SLOT_PUNCHED);
+  if (!gone || pool->huge_page || pool->charged < pool->shape.stride)
+    return;
+  pool->charged -= pool->shape.stride;
+  pools->bytes_used -= pool->shape.stride;
+}
+
+/* Lends no slot of @pool any more. Another pool of its kind is open. */
+void
+pool_close (Pools *pools, Pool *pool)
+{
+  PoolKind kind = (PoolKind) pool->shape.kind;
+  pool->open = false;
+  pools->n_open[kind]--;
+  for (uint32_t i = 0; i < pool->n_free; i++)
+    give_back (pools, pool, pool->free[i]);
+  if (pool->n_free == pool->shape.n_slots)
+    pools->has_idle = true;
+  if (pools->newest[kind] != pool)
+    return;
+  pools->newest[kind] = NULL;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    Pool *other = pools->table[i], *newest = pools->newest[kind];
+    if (pool_serves (other, kind, 0)
+        && (!newest || other->shape.gen > newest->shape.gen))
+      pools->newest[kind] = other;
+  }
+}
+
 /* A slot without a reference is free at once: readers pin records, and a record
  * keeps its slots until reclaim saw no pin. */
 void
@@ -36,11 +72,9 @@ slot_unref (Pools *pools, SlotRef slot)
   if (--pool->refs[slot.slot] > 0)
     return;
   pool->free[pool->n_free++] = slot.slot;
-  if (pool == pools->newest[pool->shape.kind])
+  if (pool->open)
     return;
-  os_punch (pool->fd, BLOCK_PAGE + slot.slot * pool->shape.stride,
-      pool->shape.stride);
-  STEP (SLOT_PUNCHED);
+  give_back (pools, pool, slot.slot);
   if (pool->n_free == pool->shape.n_slots)
     pools->has_idle = true;
 }
@@ -70,7 +104,7 @@ pool_leave_idle (Pools *pools)
   Block *block = pools->backing->block;
   for (uint32_t i = 0; i < MAX_POOLS && pools->has_idle; i++) {
     Pool *pool = pools->table[i];
-    if (!pool || pool->leaving || pool == pools->newest[pool->shape.kind]
+    if (!pool || pool->leaving || pool->open
         || pool->n_free < pool->shape.n_slots)
       continue;
     pool->leaving = true;
@@ -78,7 +112,7 @@ pool_leave_idle (Pools *pools)
     STEP (P2_ENTRY_FREED);
     add_seq (&block->header->pool_changes, 1);
     STEP (P2_CHANGES_COUNTED);
-    pools->bytes_used -= pool_counted_bytes (&pool->shape);
+    pools->bytes_used -= pool->charged;
     return pool;
   }
   pools->has_idle = false;
@@ -95,19 +129,31 @@ pool_free_entry (const Pools *pools)
   return -1;
 }
 
-/* Makes @pool the newest of its kind. The entry's generation is stored last: a
+/* After @pool is in the table: an adopter takes the newest pool there and needs its
+ * memory. */
+static void
+close_replaced (Pools *pools, const Pool *pool)
+{
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (pool_serves (pools->table[i], (PoolKind) pool->shape.kind, 0)
+        && growth_replaces (pools->table[i], pool->shape.stride))
+      pool_close (pools, pools->table[i]);
+}
+
+/* Makes @pool the newest of its kind, and closes those that it replaces. The entry's generation is stored last: a
  * reader that sees it sees the rest (P1). */
 void
 pool_install (Pools *pools, Pool *pool, uint32_t entry)
 {
   PoolEntry *shared = &pools->backing->block->pools[entry];
-  Pool *old = pools->newest[pool->shape.kind];
   pool->entry = entry;
+  pool->open = true;
+  pool->taken_at = pools->takes;
+  pool->charged = pool_counted_bytes (&pool->shape);
   pools->table[entry] = pool;
   pools->newest[pool->shape.kind] = pool;
-  pools->bytes_used += pool_counted_bytes (&pool->shape);
-  if (old && old->n_free == old->shape.n_slots)
-    pools->has_idle = true;
+  pools->n_open[pool->shape.kind]++;
+  pools->bytes_used += pool->charged;
   store_release (&shared->kind, pool->shape.kind);
   store_release (&shared->n_slots, pool->shape.n_slots);
   store_release (&shared->stride, pool->shape.stride);
@@ -117,6 +163,7 @@ pool_install (Pools *pools, Pool *pool, uint32_t entry)
   STEP (P1_ENTRY_GEN_STORED);
   add_seq (&pools->backing->block->header->pool_changes, 1);
   STEP (P1_CHANGES_COUNTED);
+  close_replaced (pools, pool);
 }
 
 /* Drops the packing slot: its unused rest is lost. */
@@ -180,7 +227,7 @@ pool_is_any_old (const Pools *pools)
 {
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
     const Pool *pool = pools->table[i];
-    if (pool && pool != pools->newest[pool->shape.kind])
+    if (pool && !pool->open)
       return true;
   }
   return false;

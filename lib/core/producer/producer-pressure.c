@@ -17,19 +17,22 @@
 
 #include <string.h>
 
-/* Whether only the record keeps a slot of @pool. A pinned record would free
+/* Whether only the record keeps a slot that is short. A pinned record would free
  * nothing now. The test for pins is only a hint here: the scan before the
  * record is reused decides. */
 static bool
-would_free_a_slot (const Ring *ring, uint32_t record, const Pool *pool,
+would_free_a_slot (const Ring *ring, uint32_t record, const Call *call,
     const PinScan *pins)
 {
   const RecordRefs *state = &ring->records[record];
   if (state->refs != 1 || pin_scan_is_pinned (pins, record))
     return false;
-  for (uint32_t i = 0; i < state->n_slots; i++)
-    if (state->slots[i].pool == pool && pool->refs[state->slots[i].slot] == 1)
+  for (uint32_t i = 0; i < state->n_slots; i++) {
+    const Pool *pool = state->slots[i].pool;
+    if (pool_serves (pool, call->kind, call->need)
+        && pool->refs[state->slots[i].slot] == 1)
       return true;
+  }
   return false;
 }
 
@@ -68,17 +71,17 @@ bury (Ring *ring, uint64_t s, uint32_t record)
   ring_unref (ring, record);
 }
 
-/* Discards the oldest buffer below @end of @rank that would free a slot of
- * @pool. The newest buffer stays, since joining consumers start there. The lock
+/* Discards the oldest buffer below @end of @rank that would free a slot for
+ * @call. The newest buffer stays, since joining consumers start there. The lock
  * is held. */
 static bool
-give_up (Ring *ring, const Pool *pool, Rank rank, uint64_t end,
+give_up (Ring *ring, const Call *call, Rank rank, uint64_t end,
     const PinScan *pins)
 {
   for (uint64_t s = ring->tail; s < end; s++) {
     uint32_t record = *ring_private (ring, s);
     if (ring->records[record].rank != rank || s == ring->last_buffer
-        || !would_free_a_slot (ring, record, pool, pins))
+        || !would_free_a_slot (ring, record, call, pins))
       continue;
     bury (ring, s, record);
     return true;
@@ -86,10 +89,10 @@ give_up (Ring *ring, const Pool *pool, Rank rank, uint64_t end,
   return false;
 }
 
-/* Makes room in @pool at the expense of the oldest droppable buffer, else of the
+/* Makes room for @call at the expense of the oldest droppable buffer, else of the
  * oldest delta unit. False: there is none to be had. */
 static bool
-make_room_in (Ring *ring, const Pool *pool)
+make_room (Ring *ring, const Call *call)
 {
   PinScan pins;
   uint64_t end;
@@ -103,8 +106,8 @@ make_room_in (Ring *ring, const Pool *pool)
   for (uint64_t s = ring->tail; s < end; s++)
     pin_scan_want (&pins, *ring_private (ring, s));
   pin_scan_look (ring, &pins); /* T2 */
-  return give_up (ring, pool, RANK_DROPPABLE, end, &pins)
-      || give_up (ring, pool, RANK_DELTA, end, &pins);
+  return give_up (ring, call, RANK_DROPPABLE, end, &pins)
+      || give_up (ring, call, RANK_DELTA, end, &pins);
 }
 
 /* Whether the oldest record may go for a buffer of rank @wanted: not a key
@@ -124,13 +127,13 @@ may_retire_for (Ring *ring, Rank wanted)
   return ring_is_gated (ring);
 }
 
-/* How many records stay readable though slots are short. A pool of one or two
- * slots keeps fewer: it would have no slot for the next buffer. */
+/* How many records stay readable though slots are short. Of one or two slots
+ * fewer stay if the block cannot grow: there would be none for the next buffer. */
 static uint64_t
-kept_beside (const Pool *pool)
+kept_beside (const Call *call, uint64_t n_slots)
 {
-  return pool->shape.n_slots > RING_MIN_KEPT ? RING_MIN_KEPT
-                                             : pool->shape.n_slots - 1;
+  return !call->cramped || n_slots > RING_MIN_KEPT ? RING_MIN_KEPT
+                                                   : n_slots - 1;
 }
 
 /* Rule S1: a free slot; else one in limbo; else the slot of a droppable buffer
@@ -138,25 +141,31 @@ kept_beside (const Pool *pool)
  * new buffer has a sufficient rank. Never sleeps because of a live consumer. */
 Attempt
 producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
-    SlotRef *slot)
+    uint64_t size, SlotRef *slot)
 {
   Ring *ring = &producer->ring;
-  Pool *pool = producer->pools.newest[kind];
+  Pools *pools = &producer->pools;
+  PoolClass class;
+  Pool *pool;
   call->kind = kind;
-  call->grow_stride = 0;
-  while (pool->n_free == 0) {
-    if (ring->n_limbo && ring_reclaim (ring, &producer->pools))
+  call->need = size;
+  call->bigger = false;
+  while (!(pool = pool_with_room (pools, kind, size))) {
+    class = pool_class (pools, kind, size);
+    call->bigger = class.n_slots == 0;
+    if (call->bigger)
+      return ATTEMPT_GROW;
+    if (ring->n_limbo && ring_reclaim (ring, pools))
       continue;
-    if (ring_live_records (ring) <= kept_beside (pool))
+    if (ring_live_records (ring) <= kept_beside (call, class.n_slots))
       return ATTEMPT_STARVED;
-    if (make_room_in (ring, pool))
+    if (make_room (ring, call))
       continue;
     if (!may_retire_for (ring, call->rank))
       return ATTEMPT_STARVED;
     if (!ring_retire_oldest (ring))
       return ATTEMPT_WAIT_ANY;
   }
-  *slot = (SlotRef){ pool, pool->free[--pool->n_free] };
-  pool->refs[slot->slot] = 1;
+  *slot = pool_take (pools, pool);
   return ATTEMPT_DONE;
 }

@@ -52,7 +52,7 @@ typedef enum
   ATTEMPT_WAIT_ANY, /* the same, but any released slot helps as well */
   ATTEMPT_STARVED, /* every slot is held; no wait has started yet */
   ATTEMPT_EXHAUSTED, /* every record is held; growing adds no records */
-  ATTEMPT_GROW /* a pool of grow_stride is needed */
+  ATTEMPT_GROW /* a pool of bigger slots is needed */
 } Attempt;
 
 /* Determined by a commit for each record before it is filled: the location of
@@ -73,7 +73,9 @@ struct _Call
   int64_t timeout_ns;
   int64_t end; /* once it cannot be done at once; -1: never */
   PoolKind kind; /* of the pool that is short */
-  uint64_t grow_stride; /* 0: more slots of the same size */
+  uint64_t need; /* bytes of the slot that is short */
+  bool bigger; /* no open pool has such slots */
+  bool cramped; /* it cannot grow: fewer records stay readable */
   DatahubResult result;
   DatahubError *error;
   Rank rank; /* of the buffer that needs the slot */
@@ -101,6 +103,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->wait = wait;
   call->timeout_ns = timeout_ns;
   call->result = DATAHUB_OK;
+  call->cramped = false;
   call->error = error;
 }
 
@@ -121,9 +124,10 @@ bool producer_adopt (DatahubProducer *producer);
 
 /* Slots when they are short; the lock is held. */
 Attempt producer_take_slot (DatahubProducer *producer, Call *call,
-    PoolKind kind, SlotRef *slot);
+    PoolKind kind, uint64_t size, SlotRef *slot);
 
 /* Growth; unlocked. */
+DatahubResult producer_may_go_on (void *options);
 DatahubResult producer_add_pool (DatahubProducer *producer, PoolKind kind,
     uint32_t n_slots, uint64_t stride, DatahubError *error);
 void producer_drop_unfinished (DatahubProducer *producer);

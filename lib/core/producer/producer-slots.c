@@ -51,7 +51,8 @@ attempt_pack (DatahubProducer *producer, Call *call)
     if (pack->pool)
       slot_unref (&producer->pools, *pack);
     *pack = (SlotRef){ NULL, 0 };
-    attempt = producer_take_slot (producer, call, POOL_PAYLOAD, pack);
+    attempt =
+        producer_take_slot (producer, call, POOL_PAYLOAD, call->size, pack);
     if (attempt != ATTEMPT_DONE)
       return attempt;
     offset = 0;
@@ -66,17 +67,13 @@ attempt_pack (DatahubProducer *producer, Call *call)
 static Attempt
 attempt_acquire (DatahubProducer *producer, Call *call)
 {
-  uint64_t stride = producer->pools.newest[POOL_PAYLOAD]->shape.stride;
+  const Pool *pool = pool_smallest (&producer->pools, POOL_PAYLOAD, call->size);
   SlotRef slot;
   Attempt attempt;
-  if (call->size > stride) {
-    call->kind = POOL_PAYLOAD;
-    call->grow_stride = call->size;
-    return ATTEMPT_GROW;
-  }
-  if (producer->options.pack && call->size <= stride / 2)
+  if (pool && producer->options.pack && call->size <= pool->shape.stride / 2)
     return attempt_pack (producer, call);
-  attempt = producer_take_slot (producer, call, POOL_PAYLOAD, &slot);
+  attempt =
+      producer_take_slot (producer, call, POOL_PAYLOAD, call->size, &slot);
   if (attempt == ATTEMPT_DONE)
     lend (producer, call, slot, 0, slot.pool->shape.stride);
   return attempt;

@@ -72,8 +72,10 @@ read_stats (DatahubProducer *producer, DatahubProducerStats *stats)
   BlockHeader *header = producer->block.header;
   const ProducerCounters *more = producer->ring.counters;
   const Pool *pool;
+  PoolClass class;
   pthread_mutex_lock (&producer->lock);
   pool = producer->pools.newest[POOL_PAYLOAD];
+  class = pool_class (&producer->pools, POOL_PAYLOAD, pool->shape.stride);
   *stats = (DatahubProducerStats){ .commits = producer->ring.ordinal,
     .records = producer->ring.head,
     .bytes = load_relaxed (&header->bytes),
@@ -87,8 +89,8 @@ read_stats (DatahubProducer *producer, DatahubProducerStats *stats)
     .bytes_used = producer->pools.bytes_used,
     .max_bytes = producer->pools.max_bytes,
     .slot_size = pool->shape.stride,
-    .slots = pool->shape.n_slots,
-    .free_slots = pool->n_free,
+    .slots = (uint32_t) class.n_slots,
+    .free_slots = (uint32_t) class.n_free,
     .ring_size = producer->block.g.ring_size,
     .page_size = pool->page_size,
     .adopted = producer->adopted,

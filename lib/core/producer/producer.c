@@ -237,6 +237,11 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
   bool adopted = result == DATAHUB_OK && producer->options.adopt
       && !producer->options.strict /* a sealed block cannot be adopted */
       && producer_adopt (producer);
+  /* the dead block stays for the next try */
+  if (result == DATAHUB_OK && !adopted)
+    result = producer_may_go_on (&producer->options);
+  if (result == DATAHUB_INTERRUPTED)
+    return result;
   datahub_block_reclaim (false, NULL, NULL, NULL);
   if (adopted || result != DATAHUB_OK)
     return result;
@@ -275,7 +280,8 @@ check_options (const DatahubProducerOptions *options, DatahubError *error)
  * consumers can attach after datahub_producer_publish(). All memory is
  * allocated here: a full file system is %DATAHUB_ERROR_NO_SPACE with the
  * numbers, never a SIGBUS later. Files that dead processes of this
- * user left are removed first.
+ * user left are removed first. `may_go_on` can end the allocation; then nothing is
+ * left, and the block of a dead producer is as it was.
  *
  * With `adopt` the block of a dead producer of that name is continued instead,
  * if it is not damaged and has the sizes, zones, mode and secret that @options
@@ -286,7 +292,7 @@ check_options (const DatahubProducerOptions *options, DatahubError *error)
  * datahub_producer_get_stats() shows whether a block was adopted. Takes up to
  * 0.2 s if the name is taken.
  *
- * Returns: %DATAHUB_OK or a failure
+ * Returns: %DATAHUB_OK, %DATAHUB_INTERRUPTED, or a failure
  */
 DatahubResult
 datahub_producer_create (const char *channel,
@@ -318,6 +324,7 @@ datahub_producer_create (const char *channel,
   result =
       made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
   made->options.secret = NULL;
+  made->options.may_go_on = NULL;
   if (result == DATAHUB_OK)
     *producer = made;
   else

@@ -150,12 +150,12 @@ beyond_max_bytes (void)
 }
 
 /* 16 slots of 4 KiB, then 16 of 8 KiB; the next size fits beside the second
- * pool, not beside both. */
+ * pool, not beside it and any slot in use of the first. */
 static DatahubProducerOptions
 tight_options (void)
 {
   DatahubProducerOptions options = small_options ();
-  options.max_bytes = (16 * 4 + 16 * 8 + 4 * 16 - 1) << 10;
+  options.max_bytes = (16 * 8 + 4 * 16 + 3) << 10;
   options.block_timeout_ns = -1;
   return options;
 }
