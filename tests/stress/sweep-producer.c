@@ -546,6 +546,7 @@ const Scenario producer_scenarios[] = {
   { .like = &producer_dies,
       .name = "a producer has big slots",
       .part = producer_has_big_slots,
+      .epoch = EPOCH + 1, /* not packed: a loan each */
       .has_consumer = true,
       .has_heir = true },
   { .like = &producer_dies,
