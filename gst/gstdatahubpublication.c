@@ -390,11 +390,13 @@ gst_datahub_publication_get_allocator (GstDatahubPublication *publication)
   return allocator;
 }
 
-/* Adds the counters of the block and of its writer to @stats. Any thread. */
-void
-gst_datahub_publication_add_stats (GstDatahubPublication *publication,
-    GstStructure *stats)
+/* Returns: (transfer full): the statistics of the base class, and the counters of the
+ * block and of its writer. Any thread. */
+GstStructure *
+gst_datahub_publication_get_stats (GstDatahubPublication *publication)
 {
+  GstStructure *stats =
+      gst_base_sink_get_stats (GST_BASE_SINK (publication->element));
   DatahubProducerStats block = { 0 };
   GstDatahubWriterStats writer = { 0 };
   GstDatahubUplinkStats uplink;
@@ -428,6 +430,7 @@ gst_datahub_publication_add_stats (GstDatahubPublication *publication,
       uplink.pushed, "events-merged", G_TYPE_UINT64, uplink.merged,
       "events-refused", G_TYPE_UINT64, uplink.refused, "events-damaged",
       G_TYPE_UINT64, uplink.damaged, NULL);
+  return stats;
 }
 
 /* Object lock. Returns: (transfer full) (nullable): the block */

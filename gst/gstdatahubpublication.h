@@ -58,8 +58,8 @@ void gst_datahub_publication_close (GstDatahubPublication *publication);
 
 GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
         *publication);
-void gst_datahub_publication_add_stats (GstDatahubPublication *publication,
-    GstStructure *stats);
+GstStructure *gst_datahub_publication_get_stats (GstDatahubPublication
+        *publication);
 void gst_datahub_publication_note (GstDatahubPublication *publication,
     GstMessage *message);
 void gst_datahub_publication_interrupt (GstDatahubPublication *publication,

@@ -138,11 +138,9 @@ static GstFlowReturn
 ensure_block_in_play (GstDatahubSink *self, GstBuffer *buffer)
 {
   GstFlowReturn flow;
-  while ((flow = ensure_block (self, buffer)) == GST_FLOW_CUSTOM_SUCCESS) {
-    flow = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
-    if (flow != GST_FLOW_OK)
+  while ((flow = ensure_block (self, buffer)) == GST_FLOW_CUSTOM_SUCCESS)
+    if ((flow = gst_base_sink_wait_preroll (GST_BASE_SINK (self))))
       break;
-  }
   return flow;
 }
 
@@ -330,8 +328,7 @@ take_event (GstDatahubSink *self, GstEvent *event)
 }
 
 /* The slot size of raw media is known from the caps, and the user can set it
- * for other media. Then the pool exists when upstream queries it. Caps that find the
- * sink stopping are taken: the next buffer is refused as flushing. */
+ * for other media. Then the pool exists when upstream queries it. */
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {
@@ -369,15 +366,6 @@ refuse_event (GstEvent *event)
   return FALSE;
 }
 
-static void
-take_flush (GstDatahubSink *self)
-{
-  gst_datahub_publication_flush (&self->publication);
-  gst_datahub_publication_interrupt (&self->publication,
-      GST_DATAHUB_PRODUCER_FLUSHING, FALSE);
-  gst_datahub_output_flush (&self->output);
-}
-
 static gboolean
 gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
 {
@@ -389,7 +377,10 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
           GST_DATAHUB_PRODUCER_FLUSHING, TRUE);
       return chain_event (sink, event);
     case GST_EVENT_FLUSH_STOP:
-      take_flush (self);
+      gst_datahub_publication_flush (&self->publication);
+      gst_datahub_publication_interrupt (&self->publication,
+          GST_DATAHUB_PRODUCER_FLUSHING, FALSE);
+      gst_datahub_output_flush (&self->output);
       return chain_event (sink, event);
     case GST_EVENT_CAPS:
       if (!take_caps (self, event))
@@ -423,7 +414,7 @@ static GstFlowReturn
 gst_datahub_sink_preroll (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstFlowReturn flow = ensure_block (GST_DATAHUB_SINK (sink), buffer);
-  /* the base class wants to play already: render makes the block */
+  /* if the base class wants to play already, render makes the block */
   return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
 }
 
@@ -490,14 +481,6 @@ gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
 
 /* ---- the object ---- */
 
-static GstStructure *
-get_stats (GstDatahubSink *self)
-{
-  GstStructure *stats = gst_base_sink_get_stats (GST_BASE_SINK (self));
-  gst_datahub_publication_add_stats (&self->publication, stats);
-  return stats;
-}
-
 static void
 gst_datahub_sink_set_property (GObject *object, guint id, const GValue *value,
     GParamSpec *spec)
@@ -532,7 +515,8 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
       GST_OBJECT_UNLOCK (self);
       break;
     case GST_DATAHUB_SINK_STATS:
-      g_value_take_boxed (value, get_stats (self));
+      g_value_take_boxed (value,
+          gst_datahub_publication_get_stats (&self->publication));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
