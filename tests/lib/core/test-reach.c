@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memories and bodies whose offset and size are inside a slot each, and end at its
- * last byte or one byte behind it: every place that adds the two. */
+/* Memories and bodies with an offset and a size that are inside a slot each, and that end
+ * at its last byte or one byte behind it: every place that adds the two. */
 #include "findings.h"
 
 #include <string.h>
