@@ -15,6 +15,8 @@ Each row is a stream of `tests/gst/streams/rows.py`. It is sent by one process a
 received by another, and compared with the same pipeline in one process: the bytes or
 pictures, PTS, DTS, durations, offsets, flags, metas, caps, segments, tags, events,
 differences of running time, losses, and what the consumer's pipeline shows at its end.
+Metas that nothing at the consumer could use need not cross (`mpeg2`, `webm-muxed`; see
+Metas in [elements.md](elements.md)).
 A consumer comes *first*, *late* (a third of the stream was sent) or *very late* (all of
 it was sent, but not EOS). It is *reliable* or *live*. The file is written by
 `tests/gst/streams/report.py` from the results of the leg `streams` of `.ci/long`, here
