@@ -15,4 +15,4 @@ plugin_init (GstPlugin *plugin)
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, datahub,
     "Live media between processes over shared memory", plugin_init, VERSION,
-    "LGPL", PACKAGE, PACKAGE_ORIGIN)
+    "LGPL", GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)

@@ -11,6 +11,9 @@ GST_DEBUG_CATEGORY (gst_datahub_sink_debug);
 GST_DEBUG_CATEGORY (gst_datahub_src_debug);
 
 #define DEFAULT_DATABLOCK "default"
+#define NAME_BLURB                                                             \
+  "Name of the channel: a letter or digit, then up to 63 letters, digits, "    \
+  "'.', '_' or '-'"
 #define SECURITY_CONTEXT "datahub.security"
 
 void
@@ -45,8 +48,9 @@ gst_datahub_client_install_properties (GObjectClass *klass,
   const GParamFlags flags = any | GST_PARAM_MUTABLE_READY;
   g_object_class_install_property (klass, GST_DATAHUB_PROP_DATABLOCK,
       g_param_spec_string ("datablock", "DataBlock",
-          "Name of the channel: a letter or digit, then up to 63 letters, "
-          "digits, '.', '_' or '-'. A running source goes over to the new name",
+          datablock & GST_PARAM_MUTABLE_PLAYING ? NAME_BLURB
+              ". A running source goes over to the new name"
+                                                : NAME_BLURB,
           DEFAULT_DATABLOCK, any | datablock));
   g_object_class_install_property (klass, GST_DATAHUB_PROP_BROKER,
       g_param_spec_string ("broker", "Broker",

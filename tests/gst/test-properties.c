@@ -41,6 +41,81 @@ GST_START_TEST (defaults_are_as_documented)
 }
 GST_END_TEST;
 
+static void
+expect_factory (const gchar *name, const gchar *klass, guint rank)
+{
+  GstElementFactory *factory = gst_element_factory_find (name);
+  fail_unless_equals_string (gst_element_factory_get_metadata (factory,
+                                 GST_ELEMENT_METADATA_KLASS),
+      klass);
+  fail_unless_equals_int (
+      gst_plugin_feature_get_rank (GST_PLUGIN_FEATURE (factory)), rank);
+  gst_object_unref (factory);
+}
+
+static gchar *
+blurb_of (const gchar *element, const gchar *property)
+{
+  GstElement *one = gst_element_factory_make (element, NULL);
+  gchar *blurb = g_strdup (g_param_spec_get_blurb (
+      g_object_class_find_property (G_OBJECT_GET_CLASS (one), property)));
+  gst_object_unref (one);
+  return blurb;
+}
+
+/* The origin is a URL, or states that there is none. */
+GST_START_TEST (gst_inspect_shows_what_users_know_from_other_plugins)
+{
+  GstPlugin *plugin = gst_registry_find_plugin (gst_registry_get (), "datahub");
+  const gchar *origin = gst_plugin_get_origin (plugin);
+  g_autofree gchar *sink = blurb_of ("datahubsink", "datablock");
+  g_autofree gchar *src = blurb_of ("datahubsrc", "datablock");
+  fail_unless (strstr (origin, "://")
+          || g_str_equal (origin, "Unknown package origin"),
+      "%s", origin);
+  fail_unless_equals_string (gst_plugin_get_license (plugin), "LGPL");
+  expect_factory ("datahubsink", "Sink", GST_RANK_NONE);
+  expect_factory ("datahubsrc", "Source", GST_RANK_PRIMARY);
+  fail_unless (strstr (src, "running source") && !strstr (sink, "source"));
+  gst_object_unref (plugin);
+}
+GST_END_TEST;
+
+static void
+expect_latency (GstElement *src, gboolean expected)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean live;
+  GstClockTime min, max;
+  g_object_set (src, "is-live", expected, NULL);
+  fail_unless (gst_element_query (src, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  fail_unless (live == expected && min == 0 && max == GST_CLOCK_TIME_NONE);
+}
+
+/* It has no stream yet. */
+GST_START_TEST (a_source_answers_queries_at_any_time)
+{
+  GstElement *src = gst_element_factory_make ("datahubsrc", NULL);
+  g_autoptr (GstQuery) seeking = gst_query_new_seeking (GST_FORMAT_TIME);
+  g_autoptr (GstQuery) scheduling = gst_query_new_scheduling ();
+  gboolean seekable = TRUE;
+  gint64 position = -1, duration = -1;
+  fail_unless (gst_element_query (src, seeking));
+  gst_query_parse_seeking (seeking, NULL, &seekable, NULL, NULL);
+  fail_if (seekable);
+  fail_unless (gst_element_query (src, scheduling));
+  fail_if (gst_query_has_scheduling_mode (scheduling, GST_PAD_MODE_PULL));
+  fail_unless (gst_element_query_position (src, GST_FORMAT_TIME, &position));
+  fail_unless_equals_int64 (position, 0);
+  gst_element_query_duration (src, GST_FORMAT_TIME, &duration);
+  fail_unless_equals_int64 (duration, -1);
+  expect_latency (src, FALSE);
+  expect_latency (src, TRUE);
+  gst_object_unref (src);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_environment_names_the_broker)
 {
   GstElement *sink = gst_element_factory_make ("datahubsink", NULL);
@@ -131,6 +206,8 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, defaults_are_as_documented);
+  tcase_add_test (tc, gst_inspect_shows_what_users_know_from_other_plugins);
+  tcase_add_test (tc, a_source_answers_queries_at_any_time);
   tcase_add_test (tc, the_environment_names_the_broker);
   tcase_add_test (tc, a_uri_names_the_block_and_sets_properties);
   tcase_add_test (tc, a_wrong_uri_is_refused);
