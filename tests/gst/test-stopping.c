@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pausing and stopping: at once, whatever is waited for, and nothing is left. */
+#include "messages.h"
 #include "numbers.h"
 #include "sandbox.h"
 #include "producer.h"
@@ -36,6 +37,43 @@ GST_START_TEST (a_source_that_waits_for_buffers_stops_at_once)
   check_stops (src->element);
   gst_harness_teardown (src);
   gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* In PAUSED it stops at once; in PLAYING it ends. */
+static void
+expect_empty_end (const gchar *line)
+{
+  GstElement *pipeline = gst_parse_launch (line, NULL);
+  GstMessage *message;
+  gst_element_set_state (pipeline, GST_STATE_PAUSED);
+  fail_if (gst_element_get_state (pipeline, NULL, NULL, 20 * GST_SECOND)
+      < GST_STATE_CHANGE_SUCCESS);
+  check_stops (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  message = wait_message (pipeline, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_EOS);
+  gst_message_unref (message);
+  check_stops (pipeline);
+  gst_object_unref (pipeline);
+}
+
+/* The EOS comes before the sink plays, and before there is a block. */
+GST_START_TEST (a_stream_without_buffers_ends)
+{
+  static const gchar *const inputs[] = { "fakesrc num-buffers=0",
+    "fakesrc num-buffers=0 is-live=true", "videotestsrc num-buffers=0",
+    "filesrc location=/dev/null" };
+  for (guint i = 0; i < G_N_ELEMENTS (inputs); i++) {
+    g_autofree gchar *usual =
+        g_strdup_printf ("%s ! datahubsink datablock=test", inputs[i]);
+    g_autofree gchar *sync =
+        g_strdup_printf ("%s ! datahubsink datablock=test async=false "
+                         "sync=false",
+            inputs[i]);
+    expect_empty_end (usual);
+    expect_empty_end (sync);
+  }
 }
 GST_END_TEST;
 
@@ -450,6 +488,7 @@ add_tests (TCase *tc)
 {
   tcase_add_test (tc, a_source_that_waits_for_a_producer_stops_at_once);
   tcase_add_test (tc, a_source_that_waits_for_buffers_stops_at_once);
+  tcase_add_test (tc, a_stream_without_buffers_ends);
   tcase_add_test (tc, a_source_pauses_and_goes_on);
   tcase_add_test (tc, pauses_lose_nothing);
   tcase_add_test (tc, a_pause_while_a_buffer_is_made_keeps_it);
