@@ -212,7 +212,7 @@ begins_all (const GstDatahubOutput *output, GstEvent *event)
   return TRUE;
 }
 
-/* Keeps the event for write_pending() or write_waiting(). */
+/* Keeps the event for write_pending() or write_due(). */
 void
 gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event)
 {
@@ -256,18 +256,10 @@ gst_datahub_output_write_pending (GstDatahubOutput *output,
   return write_all (output, writer, wanted, &output->pending);
 }
 
-/* Writes the other events, which came before the stream played. */
-GstFlowReturn
-gst_datahub_output_write_waiting (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstDatahubEvents wanted)
-{
-  return write_all (output, writer, wanted, &output->waiting);
-}
-
 /* Writes the events that came out of band. */
-GstFlowReturn
-gst_datahub_output_write_sudden (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstDatahubEvents wanted)
+static GstFlowReturn
+write_sudden (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted)
 {
   GQueue events;
   GstFlowReturn flow;
@@ -283,9 +275,9 @@ gst_datahub_output_write_sudden (GstDatahubOutput *output,
 
 /* Consumers refuse the upstream events that the sink excludes, if they know. As long
  * as all pass there is nothing to know. */
-GstFlowReturn
-gst_datahub_output_write_wanted (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstDatahubEvents wanted)
+static GstFlowReturn
+write_wanted (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstDatahubEvents wanted)
 {
   g_autoptr (GstEvent) event = NULL;
   g_atomic_int_set (&output->retell, FALSE);
@@ -294,6 +286,29 @@ gst_datahub_output_write_wanted (GstDatahubOutput *output,
   output->restricted = TRUE;
   event = gst_datahub_wanted_make_event (wanted);
   return gst_datahub_event_write_own (event, &output->events, writer);
+}
+
+/**
+ * gst_datahub_output_write_due:
+ * @output: an output
+ * @writer: where to
+ * @wanted: which events cross
+ *
+ * Writes what came before the stream played, which upstream events the sink takes,
+ * and what came out of band.
+ *
+ * Returns: as gst_datahub_writer_write_buffers()
+ */
+GstFlowReturn
+gst_datahub_output_write_due (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  GstFlowReturn flow = write_all (output, writer, wanted, &output->waiting);
+  if (flow == GST_FLOW_OK && g_atomic_int_get (&output->retell))
+    flow = write_wanted (output, writer, wanted);
+  if (flow == GST_FLOW_OK && g_atomic_int_get (&output->n_sudden))
+    flow = write_sudden (output, writer, wanted);
+  return flow;
 }
 
 static GstFlowReturn

@@ -36,22 +36,27 @@ void gst_datahub_output_set_caps (GstDatahubOutput *output,
 void gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event);
 GstFlowReturn gst_datahub_output_write_pending (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
-GstFlowReturn gst_datahub_output_write_waiting (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstDatahubEvents wanted);
 void gst_datahub_output_hold_sudden (GstDatahubOutput *output, GstEvent *event);
-GstFlowReturn gst_datahub_output_write_sudden (GstDatahubOutput *output,
-    GstDatahubWriter *writer, GstDatahubEvents wanted);
 GstFlowReturn gst_datahub_output_write_event (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted, GstEvent *event);
 GstFlowReturn gst_datahub_output_write_header (GstDatahubOutput *output,
     GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer ***buffers, guint *n);
-GstFlowReturn gst_datahub_output_write_wanted (GstDatahubOutput *output,
+GstFlowReturn gst_datahub_output_write_due (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
 GstFlowReturn gst_datahub_output_write_units (GstDatahubOutput *output,
     GstDatahubWriter *writer, const GstDatahubWriterNow *now,
     GstBuffer **buffers, guint n);
 void gst_datahub_output_look_live (GstDatahubOutput *output);
+
+/* Whether gst_datahub_output_write_due() would write anything. */
+static inline gboolean
+gst_datahub_output_has_due (GstDatahubOutput *output)
+{
+  return !g_queue_is_empty (&output->waiting)
+      || g_atomic_int_get (&output->retell)
+      || g_atomic_int_get (&output->n_sudden);
+}
 
 /* The state that applies to what is written now, on @clock. */
 static inline GstDatahubWriterNow

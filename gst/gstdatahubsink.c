@@ -294,14 +294,8 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
     flow = ensure_block_in_play (self, first);
   if (flow == GST_FLOW_OK)
     flow = wait_for_consumers (self);
-  if (flow == GST_FLOW_OK && !g_queue_is_empty (&self->output.waiting))
-    flow = gst_datahub_output_write_waiting (&self->output,
-        self->publication.writer, get_settings (self).events);
-  if (flow == GST_FLOW_OK && g_atomic_int_get (&self->output.retell))
-    flow = gst_datahub_output_write_wanted (&self->output,
-        self->publication.writer, get_settings (self).events);
-  if (flow == GST_FLOW_OK && g_atomic_int_get (&self->output.n_sudden))
-    flow = gst_datahub_output_write_sudden (&self->output,
+  if (flow == GST_FLOW_OK && gst_datahub_output_has_due (&self->output))
+    flow = gst_datahub_output_write_due (&self->output,
         self->publication.writer, get_settings (self).events);
   return flow;
 }
