@@ -234,3 +234,22 @@ gst_datahub_feed_make_buffer (GstDatahubFeed *feed, DatahubConsumer *consumer,
   return gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats,
       &feed->metas_refused, buffer);
 }
+
+/* Before the buffer @ordinal is pushed. */
+void
+gst_datahub_feed_check_header (GstDatahubFeed *feed, guint64 ordinal)
+{
+  g_autoptr (GstCaps) caps = NULL;
+  if (!gst_datahub_stream_header_is_missing (&feed->header, ordinal))
+    return;
+  feed->stats.headers_missing++;
+  caps = gst_pad_get_current_caps (GST_BASE_SRC_PAD (feed->src));
+  GST_ELEMENT_WARNING (feed->src, STREAM, DEMUX,
+      ("The stream was joined behind its header, and elements downstream may not "
+       "understand it: the producer keeps no header of %s. Start this consumer "
+       "before the producer (datahubsink wait-for-consumers=1), or share the stream "
+       "as it is in front of the muxer.",
+          caps ? gst_structure_get_name (gst_caps_get_structure (caps, 0))
+               : ""),
+      ("the caps have no streamheader"));
+}

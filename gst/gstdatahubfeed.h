@@ -48,6 +48,7 @@ void gst_datahub_feed_push_event (GstDatahubFeed *feed, GstEvent *event);
 void gst_datahub_feed_push_timed_event (GstDatahubFeed *feed, GstEvent *event,
     const DatahubView *view);
 void gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view);
+void gst_datahub_feed_check_header (GstDatahubFeed *feed, guint64 ordinal);
 GstFlowReturn gst_datahub_feed_make_buffer (GstDatahubFeed *feed,
     DatahubConsumer *consumer, const DatahubView *view, GstBuffer **buffer);
 void gst_datahub_feed_push_held (GstDatahubFeed *feed);

@@ -18,6 +18,7 @@ typedef struct
   guint64 zero_copy;
   guint64 copied;
   guint64 metas_refused;
+  guint64 headers_missing; /* streams that were joined behind their header */
 } GstDatahubLeaseStats;
 
 GstFlowReturn gst_datahub_lease_make_buffer (DatahubConsumer *consumer,

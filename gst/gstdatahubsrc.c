@@ -179,6 +179,8 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     gst_datahub_postbox_retry (&self->postbox);
   if (view->meta_size || self->feed.audio.planar)
     buffer = fit_layout (self, buffer);
+  if (self->feed.header.pending)
+    gst_datahub_feed_check_header (&self->feed, view->ordinal);
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
   self->postbox.distance = self->feed.timeline.distance;
@@ -452,7 +454,8 @@ get_stats (GstDatahubSrc *self)
   g_mutex_unlock (&self->interrupt.lock);
   gst_structure_set (stats, "zero-copy", G_TYPE_UINT64, reader.zero_copy,
       "copied", G_TYPE_UINT64, reader.copied, "metas-refused", G_TYPE_UINT64,
-      reader.metas_refused, "latency", G_TYPE_UINT64, latency, "events-sent",
+      reader.metas_refused, "headers-missing", G_TYPE_UINT64,
+      reader.headers_missing, "latency", G_TYPE_UINT64, latency, "events-sent",
       G_TYPE_UINT64, events.sent, "events-refused", G_TYPE_UINT64,
       events.refused, NULL);
   return stats;

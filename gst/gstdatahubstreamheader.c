@@ -92,6 +92,23 @@ gst_datahub_stream_header_clear (GstDatahubStreamHeader *header)
   header->pending = FALSE;
 }
 
+/* Formats whose first bytes describe all others. Producers that keep them for later
+ * receivers mark that in the caps. */
+static gboolean
+needs_header (const GstStructure *structure)
+{
+  static const gchar *const names[] = { "audio/x-wav", "audio/x-aiff",
+    "audio/x-au", "audio/x-w64", "audio/x-m4a", "audio/x-matroska",
+    "audio/webm", "audio/ogg", "application/ogg", "application/mxf",
+    "application/x-3gp", "application/x-yuv4mpeg", "video/ogg", "video/mj2",
+    "video/quicktime", "video/webm", "video/x-flv", "video/x-ivf",
+    "video/x-matroska", "video/x-ms-asf", "video/x-msvideo" };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (gst_structure_has_name (structure, names[i]))
+      return TRUE;
+  return FALSE;
+}
+
 /**
  * gst_datahub_stream_header_set_caps:
  * @header: a header
@@ -111,8 +128,25 @@ gst_datahub_stream_header_set_caps (GstDatahubStreamHeader *header,
   }
   g_clear_pointer (&header->buffers, g_ptr_array_unref);
   header->buffers = buffers;
+  header->needed = needs_header (gst_caps_get_structure (caps, 0));
   header->ordinal = ordinal;
   header->pending = TRUE;
+}
+
+/**
+ * gst_datahub_stream_header_is_missing:
+ * @header: a header
+ * @ordinal: the number of the next buffer
+ *
+ * Returns: whether that buffer cannot be understood, as the producer did not keep
+ *   what the stream begins with
+ */
+gboolean
+gst_datahub_stream_header_is_missing (const GstDatahubStreamHeader *header,
+    guint64 ordinal)
+{
+  return header->pending && header->needed && !header->buffers
+      && ordinal != header->ordinal;
 }
 
 /**

@@ -13,6 +13,7 @@ typedef struct
 {
   GPtrArray *buffers; /* owned, of GstBuffer; NULL: none */
   guint64 ordinal; /* of the buffer that is next if none was missed */
+  gboolean needed; /* the caps are of a format that begins with one */
   gboolean pending; /* no buffer behind the caps was passed on yet */
   GQueue ready; /* of GstBuffer, owned: to be pushed next */
 } GstDatahubStreamHeader;
@@ -20,6 +21,8 @@ typedef struct
 void gst_datahub_stream_header_clear (GstDatahubStreamHeader *header);
 void gst_datahub_stream_header_set_caps (GstDatahubStreamHeader *header,
     const GstCaps *caps, guint64 ordinal);
+gboolean gst_datahub_stream_header_is_missing (
+    const GstDatahubStreamHeader *header, guint64 ordinal);
 gboolean gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
     GstEvent *event);
 GstEvent *gst_datahub_stream_header_make_event (GPtrArray *buffers);

@@ -216,6 +216,66 @@ GST_START_TEST (the_same_caps_again_begin_nothing)
 }
 GST_END_TEST;
 
+/* A harness whose messages are kept. */
+static GstHarness *
+new_heard_src (const gchar *properties)
+{
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsrc " BLOCK "timestamps=passthrough %s",
+          properties);
+  GstHarness *h = gst_harness_new_parse (line);
+  g_autoptr (GstBus) bus = gst_bus_new ();
+  gst_element_set_bus (h->element, bus);
+  gst_harness_play (h);
+  return h;
+}
+
+/* One warning with @word, and one stream that was counted; or none of both. */
+static void
+check_warnings (GstHarness *h, const gchar *word)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (h->element);
+  g_autoptr (GstElement) src = gst_harness_find_element (h, "datahubsrc");
+  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+  fail_unless ((message != NULL) == (word != NULL));
+  fail_unless_equals_uint64 (element_stat (src, "headers-missing"),
+      word != NULL);
+  if (message) {
+    g_autoptr (GError) warning = NULL;
+    gst_message_parse_warning (message, &warning, NULL);
+    fail_unless (strstr (warning->message, word), "%s", warning->message);
+    gst_message_unref (message);
+  }
+  fail_if (gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING));
+}
+
+static void
+check_join (const gchar *caps, const gchar *properties, const gchar *word)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, caps);
+  push (sink, "H0H0");
+  push (sink, "one");
+  push (sink, "two");
+  src = new_heard_src (properties);
+  g_free (pull_until (src, "two "));
+  push (sink, "three");
+  check_next (src, 1, "three ");
+  check_warnings (src, word);
+  teardown (src, sink);
+}
+
+/* Nothing can be done here for a format whose header the producer does not keep. */
+GST_START_TEST (a_stream_that_is_joined_behind_its_header_is_named_once)
+{
+  check_join ("audio/x-wav", "", "audio/x-wav");
+  check_join ("application/x-yuv4mpeg", "", "application/x-yuv4mpeg");
+  check_join ("audio/x-wav", "start-at=oldest", NULL);
+  check_join ("audio/x-raw, format=S16LE, rate=1, channels=1", "", NULL);
+  check_join ("video/x-flv, streamheader=(buffer)<48304830>", "", NULL);
+}
+GST_END_TEST;
+
 #define BOX(size, type) "\0\0\0" size type
 
 static void
@@ -334,6 +394,7 @@ add_tests (TCase *tc)
       a_stream_that_is_joined_inside_of_its_header_brings_the_rest);
   tcase_add_test (tc, a_loss_needs_no_header_but_one_that_was_lost_does);
   tcase_add_test (tc, the_same_caps_again_begin_nothing);
+  tcase_add_test (tc, a_stream_that_is_joined_behind_its_header_is_named_once);
   tcase_add_test (tc, a_fragmented_mp4_is_joined_at_a_fragment);
   tcase_add_test (tc, the_next_fragment_is_the_latest);
   tcase_add_test (tc, its_first_consumer_gets_it_as_it_is);
