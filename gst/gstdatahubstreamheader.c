@@ -92,7 +92,7 @@ gst_datahub_stream_header_clear (GstDatahubStreamHeader *header)
   header->pending = FALSE;
 }
 
-/* Formats whose first bytes describe all others. Producers that keep them for later
+/* In these formats the first bytes describe all others. Producers that keep them for later
  * receivers mark that in the caps. */
 static gboolean
 needs_header (const GstStructure *structure)

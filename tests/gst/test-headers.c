@@ -216,7 +216,7 @@ GST_START_TEST (the_same_caps_again_begin_nothing)
 }
 GST_END_TEST;
 
-/* A harness whose messages are kept. */
+/* The messages of its bin are kept. */
 static GstHarness *
 new_heard_src (const gchar *properties)
 {
@@ -265,7 +265,7 @@ check_join (const gchar *caps, const gchar *properties, const gchar *word)
   teardown (src, sink);
 }
 
-/* Nothing can be done here for a format whose header the producer does not keep. */
+/* Nothing can be done here if the producer does not keep the header. */
 GST_START_TEST (a_stream_that_is_joined_behind_its_header_is_named_once)
 {
   check_join ("audio/x-wav", "", "audio/x-wav");
