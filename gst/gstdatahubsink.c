@@ -377,9 +377,8 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
       gst_datahub_output_flush (&self->output);
       return chain_event (sink, event);
     case GST_EVENT_CAPS:
-      if (!take_caps (self, event))
-        return refuse_event (event);
-      return chain_event (sink, event);
+      return take_caps (self, event) ? chain_event (sink, event)
+                                     : refuse_event (event);
     case GST_EVENT_EOS:
       /* Committed before the base class waits for the clock and posts its
        * message: the application may stop the pipeline as soon as it has that. */
@@ -417,16 +416,15 @@ write_buffers (GstDatahubSink *self, GstBuffer **buffers, guint n)
 {
   g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT_CAST (self));
   GstDatahubWriterNow now = gst_datahub_output_get_now (&self->output, clock);
+  GstDatahubOutput *output = &self->output;
+  GstDatahubWriter *writer = self->publication.writer;
   GstFlowReturn flow = GST_FLOW_OK;
-  if (self->output.fragments.header)
-    flow = gst_datahub_output_write_header (&self->output,
-        self->publication.writer, &now, &buffers, &n);
-  if (flow == GST_FLOW_OK && self->output.units.syntax)
-    flow = gst_datahub_output_write_units (&self->output,
-        self->publication.writer, &now, buffers, n);
+  if (output->fragments.header)
+    flow = gst_datahub_output_write_header (output, writer, &now, &buffers, &n);
+  if (flow == GST_FLOW_OK && output->units.syntax)
+    flow = gst_datahub_output_write_units (output, writer, &now, buffers, n);
   else if (flow == GST_FLOW_OK && n > 0)
-    flow = gst_datahub_writer_write_buffers (self->publication.writer, &now,
-        buffers, n);
+    flow = gst_datahub_writer_write_buffers (writer, &now, buffers, n);
   if (flow == GST_FLOW_OK)
     gst_datahub_publication_notify (&self->publication);
   return flow;
