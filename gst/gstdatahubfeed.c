@@ -128,6 +128,7 @@ gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps,
   gst_datahub_video_layout_reset (&feed->layout);
   gst_datahub_audio_layout_set_caps (&feed->audio, caps);
   gst_datahub_stream_header_set_caps (&feed->header, caps, ordinal);
+  gst_datahub_timeline_set_caps (&feed->timeline, caps);
   /* a refusal shows when the next buffer is pushed */
   if (!gst_base_src_set_caps (feed->src, caps))
     GST_WARNING_OBJECT (feed->src, "downstream refused %" GST_PTR_FORMAT, caps);

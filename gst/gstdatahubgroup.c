@@ -23,7 +23,15 @@
  * A reliable consumer has everything, with the distances it had. Its first buffer
  * is due at once, however old it is, and a pause delays what comes behind it.
  * One reliable source makes its group reliable.
- * Tests: gst-timeline, gst-instants */
+ *
+ * What comes behind the first buffer of a reliable group may be shown before it: it
+ * was reordered, or it is of another stream. So that it keeps its distance, the first
+ * buffer is not due before its position in the producer's segment, up to a limit.
+ *
+ * A stream may begin with buffers without a time, and they need the segment. Then the
+ * begin of the producer's segment is due when the first of them arrives. If the first
+ * time is far from that, it is placed anew.
+ * Tests: gst-timeline, gst-timeline-begins, gst-instants */
 #include "gstdatahubgroup.h"
 #include "gstdatahubtime.h"
 
@@ -33,12 +41,23 @@
 #define PACED_MAX GST_SECOND
 /* Two streams of one group are committed that much apart. */
 #define ANCHOR_TOLERANCE (20 * GST_MSECOND)
+/* So much room is left in front of a first buffer that was committed before its
+ * time; and of one of a stream without times of decoding. */
+#define ROOM_AHEAD (2 * GST_SECOND)
+#define ROOM_REORDERED (200 * GST_MSECOND)
+/* A first time may be so much later than its buffer's arrival, or earlier. */
+#define GUESS_EARLY ROOM_AHEAD
+#define GUESS_LATE GST_SECOND
 
 typedef struct
 {
   gboolean known;
   gint64 offset;
   gint64 base; /* that `offset` is for */
+  gint64 epoch; /* instant of running time 0 in the producing pipeline */
+  gboolean guessed;
+  gint64
+      guess; /* running time here of running time 0 there, until it is known */
 } Lane;
 
 struct _GstDatahubGroup
@@ -161,15 +180,53 @@ commit_time (const GstDatahubNow *now, const GstDatahubArrival *arrival)
   return MIN (arrival->committed - now->base, now->running_time);
 }
 
+/* The producer does not wait for a clock. */
+static gboolean
+is_ahead (const GstDatahubArrival *arrival)
+{
+  return has_commit (arrival)
+      && arrival->committed < arrival->instant - (gint64) ANCHOR_TOLERANCE;
+}
+
+/* The earliest running time of the first buffer of a reliable group. */
+static gint64
+room_before (const GstDatahubArrival *arrival)
+{
+  gint64 room = arrival->reordered ? (gint64) ROOM_REORDERED : 0;
+  if (is_ahead (arrival))
+    room = ROOM_AHEAD;
+  return CLAMP (arrival->position, 0, room);
+}
+
 static gint64
 first_offset (const GstDatahubGroup *group, const GstDatahubNow *now,
     const GstDatahubArrival *arrival)
 {
+  gint64 room = group->reliable ? room_before (arrival) : 0;
   if (arrival->lane == GST_DATAHUB_LANE_LIVE)
-    return group->reliable ? MAX (-now->base, -arrival->instant) : -now->base;
+    return group->reliable ? MAX (-now->base, room - arrival->instant)
+                           : -now->base;
   if (!group->reliable && is_paced (arrival))
     return commit_time (now, arrival) - arrival->instant;
-  return MAX (now->running_time, 0) - arrival->instant;
+  return MAX (now->running_time, room) - arrival->instant;
+}
+
+/* A viewer sees the present, a recorder gets one segment. */
+static gboolean
+guess_fits (const GstDatahubGroup *group, gint64 error)
+{
+  if (!group->reliable)
+    return ABS (error) <= (gint64) ANCHOR_TOLERANCE;
+  return error >= -(gint64) GUESS_LATE && error <= (gint64) GUESS_EARLY;
+}
+
+static gint64
+first_offset_or_guess (const GstDatahubGroup *group, const Lane *lane,
+    const GstDatahubNow *now, const GstDatahubArrival *arrival)
+{
+  gint64 offset = first_offset (group, now, arrival);
+  gint64 guess = lane->guess + arrival->own - arrival->instant;
+  return lane->guessed && guess_fits (group, guess - offset) ? guess : offset;
 }
 
 /* This pipeline was paused, or its clock drifts. */
@@ -214,14 +271,54 @@ gst_datahub_group_get_offset (GstDatahubGroup *group, const GstDatahubNow *now,
   gint64 offset;
   g_mutex_lock (&groups_lock);
   if (!lane->known)
-    *lane = (Lane){ TRUE, first_offset (group, now, arrival), now->base };
+    *lane = (Lane){ .known = TRUE,
+      .offset = first_offset_or_guess (group, lane, now, arrival),
+      .base = now->base };
   else if (lane->base != now->base)
     follow_base (group, lane, arrival->lane, now->base);
   if (arrival->lost && !group->reliable && has_commit (arrival))
     anchor_anew (lane, now, arrival);
+  lane->epoch = arrival->instant - arrival->own;
   offset = lane->offset;
   g_mutex_unlock (&groups_lock);
   return offset;
+}
+
+/* When what arrives is due, if it has no time. */
+static gint64
+due_at_arrival (const GstDatahubGroup *group, const GstDatahubNow *now,
+    const GstDatahubArrival *arrival)
+{
+  gint64 due = now->running_time;
+  if (!group->reliable && has_commit (arrival)
+      && due - commit_time (now, arrival) < (gint64) PACED_MAX)
+    due = commit_time (now, arrival);
+  return MAX (due, 0);
+}
+
+/**
+ * gst_datahub_group_get_move:
+ * @group: a group
+ * @now: this pipeline's time
+ * @arrival: a buffer without a time, with the begin of its segment as `own`
+ *
+ * Returns: what to add to a running time of the producing pipeline to get one of
+ *   this pipeline
+ */
+gint64
+gst_datahub_group_get_move (GstDatahubGroup *group, const GstDatahubNow *now,
+    const GstDatahubArrival *arrival)
+{
+  Lane *lane = &group->lanes[arrival->lane];
+  gint64 move;
+  g_mutex_lock (&groups_lock);
+  if (!lane->known && !lane->guessed) {
+    lane->guessed = TRUE;
+    lane->guess = due_at_arrival (group, now, arrival) - arrival->own;
+  }
+  move = lane->known ? lane->offset + lane->epoch : lane->guess;
+  g_mutex_unlock (&groups_lock);
+  return move;
 }
 
 /**

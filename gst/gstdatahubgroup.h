@@ -32,6 +32,9 @@ typedef struct
 {
   GstDatahubLane lane;
   gint64 instant; /* of its first timestamp */
+  gint64 own; /* running time of it in the producing pipeline */
+  gint64 position; /* of it in its segment */
+  gboolean reordered; /* later ones may be shown before it */
   gint64 committed; /* CLOCK_MONOTONIC */
   gboolean lost; /* buffers before it were lost */
   gint64 sent; /* its stream has been placed up to this running time */
@@ -42,6 +45,8 @@ void gst_datahub_group_leave (GstDatahubGroup *group);
 guint64 gst_datahub_group_get_id (GstDatahubGroup *group);
 void gst_datahub_group_set_reliable (GstDatahubGroup *group);
 gint64 gst_datahub_group_get_offset (GstDatahubGroup *group,
+    const GstDatahubNow *now, const GstDatahubArrival *arrival);
+gint64 gst_datahub_group_get_move (GstDatahubGroup *group,
     const GstDatahubNow *now, const GstDatahubArrival *arrival);
 gint64 gst_datahub_group_get_origin (GstDatahubGroup *group, gint64 first);
 

@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gboolean begun;
+  gint64 floor; /* no time is earlier */
   gint64 offset;
   gint64 knee_instant, knee_time;
   gint64 last_instant, last_time; /* the latest ones */
@@ -30,7 +31,9 @@ typedef struct
   gboolean out_changed; /* must be pushed before the mapped buffer */
   gboolean adjusted; /* `out` was moved to our clock */
   gint64 moved; /* by how much */
-  GstDatahubCurve curve;
+  gint64 lead; /* timestamp of running time `base`: DTS may be before it */
+  gboolean reorders; /* buffers may be shown in another order than they come */
+  GstDatahubCurve shown, decoded; /* for PTS and DTS */
   gint64 distance; /* from running times to instants; may be NO_INSTANT */
 } GstDatahubTimeline;
 
@@ -41,6 +44,8 @@ void gst_datahub_timeline_set_group (GstDatahubTimeline *timeline,
 void gst_datahub_timeline_clear (GstDatahubTimeline *timeline);
 void gst_datahub_timeline_set_segment (GstDatahubTimeline *timeline,
     const GstSegment *segment);
+void gst_datahub_timeline_set_caps (GstDatahubTimeline *timeline,
+    const GstCaps *caps);
 void gst_datahub_timeline_map (GstDatahubTimeline *timeline,
     const GstDatahubNow *now, GstDatahubStamp *stamp);
 void gst_datahub_timeline_map_on_clock (GstDatahubTimeline *timeline,
