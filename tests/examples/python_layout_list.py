@@ -13,8 +13,8 @@ def declarations(text):
         yield f"STRUCT ({name});"
         for line in filter(str.strip, body.split(";")):
             for part in line.split(","):
-                field = re.search(r"(\w+)\s*(?:\[[^]]*\]\s*)*$", part).group(1)
-                yield f"FIELD ({name}, {field});"
+                field = re.search(r"\(\*(\w+)\)|(\w+)\s*(?:\[[^]]*\]\s*)*$", part)
+                yield f"FIELD ({name}, {field[1] or field[2]});"
     for body in re.findall(r"typedef enum\s*\{(.*?)\}", text, re.S):
         for line in filter(str.strip, body.split(",")):
             yield f"CONSTANT ({line.split('=')[0].strip()});"
