@@ -158,8 +158,9 @@ DATAHUB_API DatahubResult datahub_block_reclaim (bool dry_run,
  * it, then try to attach, then wait: no change is missed. NULL if the name is
  * not valid or descriptors or memory are out. */
 DATAHUB_API DatahubWatch *datahub_watch_new (const char *channel);
-/* Waits until the name may have changed: OK, at least once a second; else
- * TIMEOUT or INTERRUPTED. One thread waits. */
+/* Waits until the name may have changed: OK, at least once a second; else TIMEOUT,
+ * INTERRUPTED, or FORKED in a child of the process that made it. One thread waits.
+ * All watches of a process share two descriptors, which stay open till its end. */
 DATAHUB_API DatahubResult datahub_watch_wait (DatahubWatch *watch,
     int64_t timeout_ns);
 /* While @interrupted is true, waits end at once with INTERRUPTED. Any thread. */

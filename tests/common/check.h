@@ -109,6 +109,10 @@ uint64_t check_bytes_used (void);
 void check_allow_files (void);
 void check_assert_nothing_left (void);
 uint32_t check_count_fds (void);
+/* The process keeps @n more descriptors till its end, as after its first watch of a
+ * name: so many must be open in the end, not more and not less. */
+#define CHECK_FDS_OF_WATCHES 2
+void check_keep_fds (uint32_t n);
 uint32_t check_count_fds_of (pid_t pid);
 
 /* Looks until the condition holds, for what nothing can wait for; 10 s at most on

@@ -30,15 +30,23 @@ def texts_that_do_not_fit(source):
             yield f"{name}: its text occurs {found} times in {CORE}{file}"
 
 
+def copy_file(path, to):
+    """Only if it differs: what is not touched is not compiled again, and what was
+    a mutant is."""
+    content = path.read_bytes()
+    if not to.exists() or to.read_bytes() != content:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(content)
+        shutil.copymode(path, to)
+
+
 def copy_tree(source, build):
     copy = build / "source"
-    shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
     for part in BUILT:
-        if (source / part).is_dir():
-            shutil.copytree(source / part, copy / part)
-        elif (source / part).exists():
-            shutil.copy2(source / part, copy / part)
+        whole = source / part
+        for path in sorted(whole.rglob("*")) if whole.is_dir() else [whole]:
+            if path.is_file():
+                copy_file(path, copy / path.relative_to(source))
     return copy
 
 

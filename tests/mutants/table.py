@@ -77,7 +77,7 @@ MUTANTS = [
      ["stress-between"]),
     ("gate-looks-again", "consumer/consumer-join.c",
      "if (load_seq (claim) <= *gate)", "if (true)",
-     ["core-join"]),
+     ["stress-between"]),
     ("sticky-after-head", "producer/producer-show.c",
      "  store_seq (&header->head, ring->head); /* A7: all or nothing */\n",
      "  ring_publish_sticky (ring);\n"

@@ -79,6 +79,43 @@ lapped (void)
   lap_at ("B3_PINNED");
 }
 
+/* ---- a reliable reader whose claim is passed before its gate is shut ---- */
+
+static void
+join_slowly (CheckParent *parent)
+{
+  DatahubConsumer *consumer;
+  DatahubView view;
+  trap_at ("B10_CLAIM_LOADED", 1);
+  consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  steps_ignore ();
+  check_ready (parent);
+  check_hear (parent->in);
+  view = read_record (consumer);
+  check_buffer (&view, view.pts, 1000);
+  CHECK_INT (view.lost, ==, 0);
+  datahub_consumer_end_read (consumer, &view);
+  expect_buffers (consumer, view.pts + 1, 7);
+  datahub_consumer_close (consumer);
+}
+
+static void
+passed_at_the_join (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  commit_buffers (producer, 0, 8);
+  CheckChild reader = check_fork (join_slowly, NULL);
+  wait_until_stopped (&reader);
+  commit_buffers (producer, 8, LAP);
+  check_continue (&reader);
+  CHECK_HEAR (reader.from, 1);
+  /* Its gate holds what it has not read. */
+  CHECK_RESULT (try_commit (producer, 8 + LAP, 1000, 0), DATAHUB_TIMEOUT);
+  check_tell (reader.to, 1);
+  check_join (&reader);
+  datahub_producer_close (producer);
+}
+
 /* ---- a producer that stands between the records and what refers to them ---- */
 
 static void
@@ -160,20 +197,30 @@ fill_and_wait (CheckParent *parent)
   datahub_producer_close (producer);
 }
 
+static uint64_t
+waits_of_producer (void)
+{
+  DatahubBlockInfo info;
+  CHECK_OK (datahub_block_inspect ("cam0", &info, &err));
+  return info.waits;
+}
+
 /* The time that it stood still is no consumer's. */
 static void
 stopped_evicts_none (void)
 {
   CheckChild producer = check_fork_ready (fill_and_wait, NULL);
   DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
-  uint64_t since;
+  uint64_t since, waits;
   check_tell (producer.to, 1);
   wait_until_stopped (&producer);
+  waits = waits_of_producer ();
   since = check_now_ns ();
   /* a time is what is tested */
   CHECK_UNTIL (check_now_ns () - since
       > 2 * (uint64_t) check_scaled_ns (EVICTION));
   check_continue (&producer);
+  CHECK_UNTIL (waits_of_producer () > waits + 1);
   expect_buffers (consumer, 0, 16);
   check_join (&producer);
   datahub_consumer_close (consumer);
@@ -249,6 +296,8 @@ name_stays (void)
 
 static const CheckTest tests[] = {
   { "a reader that is lapped between two looks reads a whole record", lapped },
+  { "a reliable reader that is passed while it joins gets all from there",
+      passed_at_the_join },
   { "what refers to a record is stored after the record can be read",
       sticky_follows_head },
   { "a producer that was stopped while it waits evicts no consumer",

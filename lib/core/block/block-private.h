@@ -47,7 +47,8 @@ typedef struct
   bool observes; /* requests only the access of an observer, without a row */
 } AccessRequest;
 
-int watch_interrupt_fd (const struct _DatahubWatch *watch);
+int watch_interrupt_fd (struct _DatahubWatch *watch);
+bool watch_is_interrupted (struct _DatahubWatch *watch);
 
 typedef struct _Block Block;
 

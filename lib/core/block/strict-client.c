@@ -152,8 +152,7 @@ fill_hello (const Block *block, BlockAccess access,
 static bool
 is_cancelled (const AccessRequest *request)
 {
-  int fd = request->watch ? watch_interrupt_fd (request->watch) : -1;
-  return fd >= 0 && os_wait_readable (fd, -1, 0);
+  return request->watch && watch_is_interrupted (request->watch);
 }
 
 /* Waits for the answer, till @end (< 0: no end) or an interrupt. */

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Waiting until a block appears, without a broker.
- * Tests: core-wait, gst-attendance */
-#include "block-private.h"
+ * Tests: core-wait, core-watch, gst-attendance */
+#include "notify-private.h"
 
 #include <datahub/block.h>
 
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 /* inotify can miss (no watches left, another kind of file system). */
@@ -18,9 +14,10 @@
 
 struct _DatahubWatch
 {
-  FileName entry;
-  int notify; /* -1: rescans alone */
-  int interrupt; /* readable while interrupted */
+  NotifyEntry entry;
+  Notify *notify;
+  bool interrupted; /* guarded by its lock, as what follows */
+  int interrupt; /* readable while interrupted; -1: not asked for yet */
 };
 
 DatahubWatch *
@@ -32,46 +29,31 @@ datahub_watch_new (const char *channel)
   watch = calloc (1, sizeof *watch);
   if (!watch)
     return NULL;
-  watch->entry = name_entry (os_user (), channel);
-  watch->notify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
-  if (watch->notify >= 0
-      && inotify_add_watch (watch->notify, datahub_shm_directory (),
-             IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MODIFY)
-          < 0) {
-    close (watch->notify);
-    watch->notify = -1;
-  }
-  watch->interrupt = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (watch->interrupt < 0) {
-    datahub_watch_free (watch);
-    return NULL;
-  }
-  return watch;
+  watch->entry.name = name_entry (os_user (), channel);
+  watch->interrupt = -1;
+  watch->notify = notify_get ();
+  if (watch->notify && notify_add (watch->notify, &watch->entry))
+    return watch;
+  free (watch);
+  return NULL;
 }
 
-/* Reads the events of inotify; true if the entry is among them. */
+/* The lock is held. False: nothing has happened. */
 static bool
-drain (const DatahubWatch *watch)
+look (DatahubWatch *watch, int64_t end, int64_t rescan, DatahubResult *result)
 {
-  _Alignas(struct inotify_event) char
-      buffer[16 * (sizeof (struct inotify_event) + NAME_MAX + 1)];
-  bool ours = false;
-  ssize_t n;
-  while ((n = read (watch->notify, buffer, sizeof buffer)) > 0)
-    for (char *at = buffer; at < buffer + n;) {
-      const struct inotify_event *event = (const struct inotify_event *) at;
-      ours = ours || (event->mask & IN_Q_OVERFLOW)
-          || (event->len && strcmp (event->name, watch->entry.text) == 0);
-      at += sizeof *event + event->len;
-    }
-  return ours;
-}
-
-static int
-poll_slice_ms (int64_t end, int64_t rescan)
-{
-  int64_t now = os_now (), until = end >= 0 && end < rescan ? end : rescan;
-  return until <= now ? 0 : (int) ((until - now + NS_PER_MS - 1) / NS_PER_MS);
+  int64_t now = os_now ();
+  if (watch->interrupted)
+    *result = DATAHUB_INTERRUPTED;
+  else if (watch->entry.changed || now >= rescan)
+    *result = DATAHUB_OK;
+  else if (end >= 0 && now >= end)
+    *result = DATAHUB_TIMEOUT;
+  else
+    return false;
+  if (*result == DATAHUB_OK)
+    watch->entry.changed = false;
+  return true;
 }
 
 /**
@@ -80,47 +62,81 @@ poll_slice_ms (int64_t end, int64_t rescan)
  * @timeout_ns: how long
  *
  * Returns when the entry was made, replaced, removed or adopted, and once a second to
- * let the caller look itself. One thread waits.
+ * let the caller look itself. One thread waits. All watches of a process share one
+ * inotify instance.
  *
- * Returns: %DATAHUB_OK to look again, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED
+ * Returns: %DATAHUB_OK to look again, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,
+ *   %DATAHUB_ERROR_FORKED
  */
 DatahubResult
 datahub_watch_wait (DatahubWatch *watch, int64_t timeout_ns)
 {
   int64_t end = os_end_of (timeout_ns);
   int64_t rescan = os_now () + RESCAN_NS;
-  for (;;) {
-    struct pollfd fds[2] = { { watch->interrupt, POLLIN, 0 },
-      { watch->notify, POLLIN, 0 } };
-    int ready = poll (fds, 2, poll_slice_ms (end, rescan));
-    if (ready > 0 && fds[0].revents)
-      return DATAHUB_INTERRUPTED;
-    if (ready > 0 && fds[1].revents && drain (watch))
-      return DATAHUB_OK;
-    if (end >= 0 && os_now () >= end)
-      return DATAHUB_TIMEOUT;
-    if (os_now () >= rescan)
-      return DATAHUB_OK;
-  }
+  DatahubResult result;
+  if (!notify_is_ours (watch->notify))
+    return DATAHUB_ERROR_FORKED;
+  notify_lock (watch->notify);
+  while (!look (watch, end, rescan, &result))
+    notify_wait (watch->notify,
+        (end >= 0 && end < rescan ? end : rescan) - os_now ());
+  notify_unlock (watch->notify);
+  return result;
 }
 
-void
-datahub_watch_set_interrupted (DatahubWatch *watch, bool interrupted)
+/* The lock is held. */
+static void
+show_interrupted (const DatahubWatch *watch)
 {
   uint64_t value = 1;
   ssize_t done;
-  if (interrupted)
+  if (watch->interrupt < 0)
+    return;
+  if (watch->interrupted)
     done = write (watch->interrupt, &value, sizeof value);
   else
     done = read (watch->interrupt, &value, sizeof value);
   (void) done; /* EAGAIN: it was so already */
 }
 
-/* Readable while the watch is interrupted; the watch's. */
-int
-watch_interrupt_fd (const DatahubWatch *watch)
+void
+datahub_watch_set_interrupted (DatahubWatch *watch, bool interrupted)
 {
-  return watch->interrupt;
+  if (!notify_is_ours (watch->notify))
+    return;
+  notify_lock (watch->notify);
+  watch->interrupted = interrupted;
+  show_interrupted (watch);
+  if (interrupted)
+    notify_wake (watch->notify);
+  notify_unlock (watch->notify);
+}
+
+bool
+watch_is_interrupted (DatahubWatch *watch)
+{
+  bool interrupted;
+  notify_lock (watch->notify);
+  interrupted = watch->interrupted;
+  notify_unlock (watch->notify);
+  return interrupted;
+}
+
+/* A descriptor that is readable while the watch is interrupted; the watch's. -1:
+ * there is none. */
+int
+watch_interrupt_fd (DatahubWatch *watch)
+{
+  int fd;
+  notify_lock (watch->notify);
+  if (watch->interrupt < 0) {
+    watch->interrupt = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->interrupted)
+      show_interrupted (watch);
+  }
+  fd = watch->interrupt;
+  notify_unlock (watch->notify);
+  return fd;
 }
 
 void
@@ -128,8 +144,8 @@ datahub_watch_free (DatahubWatch *watch)
 {
   if (!watch)
     return;
-  if (watch->notify >= 0)
-    close (watch->notify);
+  if (notify_is_ours (watch->notify))
+    notify_remove (watch->notify, &watch->entry);
   if (watch->interrupt >= 0)
     close (watch->interrupt);
   free (watch);

@@ -47,6 +47,12 @@ install (void)
   pthread_atfork (before_fork, after_fork_parent, after_fork_child);
 }
 
+void
+os_count_forks (void)
+{
+  pthread_once (&fork_once, install);
+}
+
 /* The lock is held. */
 static bool
 add (int fd)

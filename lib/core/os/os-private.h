@@ -115,6 +115,7 @@ os_generation (void)
 {
   return load_relaxed (&os_forks);
 }
+void os_count_forks (void);
 bool os_register_lock_fd (int fd);
 int os_open_lock_fd (int dir, const char *name);
 int os_reopen_lock_fd (int fd, bool writable);

@@ -238,6 +238,7 @@ stopped_producer (void)
       DATAHUB_TIMEOUT);
   CHECK_CONTAINS (err.message, "does not answer");
   Attach attach = { .watch = datahub_watch_new ("cam0") };
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   CheckThread *thread = check_thread (attach_in_thread, &attach);
   check_until_asleep (thread);
   datahub_watch_set_interrupted (attach.watch, true);

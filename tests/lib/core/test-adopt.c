@@ -166,6 +166,7 @@ watched (void)
   Life life = small_life (0, 1);
   leave_dead (&life);
   DatahubWatch *watch = datahub_watch_new ("cam0");
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   CHECK (watch != NULL);
   DatahubProducer *producer = adopt_block (2);
   /* Well before the rescan. */

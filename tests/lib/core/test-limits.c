@@ -17,6 +17,7 @@ longest_timeout (void)
   DatahubSpinlock *lock;
   DatahubView view;
   DatahubWatch *watch = datahub_watch_new ("cam1");
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   datahub_consumer_options_init (&options);
   options.timeout_ns = INT64_MAX;
   options.reliable = true;

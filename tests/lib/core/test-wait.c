@@ -166,6 +166,7 @@ watch_timeout (void)
 {
   Peers peers = peers_new (false);
   peers.watch = datahub_watch_new ("cam1");
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   CHECK (peers.watch != NULL);
   /* The first wait may report that the directory was looked at. */
   while (datahub_watch_wait (peers.watch, 0) == DATAHUB_OK)
@@ -281,6 +282,7 @@ interrupt_watch_wait (void)
 {
   Peers peers = peers_new (false);
   peers.watch = datahub_watch_new ("cam1");
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   while (datahub_watch_wait (peers.watch, 0) == DATAHUB_OK)
     ;
   check_interrupt (&peers, wait_watch, interrupt_watch);
@@ -357,6 +359,7 @@ static void
 event_watch (void)
 {
   Peers peers = { .watch = datahub_watch_new ("cam0") };
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
   while (datahub_watch_wait (peers.watch, 0) == DATAHUB_OK)
     ;
   Waiter waiter = { .peers = &peers, .wait = wait_watch };
