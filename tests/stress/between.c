@@ -79,7 +79,7 @@ lapped (void)
   lap_at ("B3_PINNED");
 }
 
-/* ---- a reliable reader whose claim is passed before its gate is shut ---- */
+/* ---- a reliable reader that is passed before its gate is shut ---- */
 
 static void
 join_slowly (CheckParent *parent)

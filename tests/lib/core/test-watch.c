@@ -75,7 +75,7 @@ wait_for_name (void *data)
   return NULL;
 }
 
-/* Whichever thread polls, the one whose name comes is woken, and the others wait
+/* Whichever thread polls, the watch of the name that comes is woken, and the others wait
  * on. With their looks of once a second alone it would take a minute. */
 static void
 each_is_woken (void)
