@@ -28,9 +28,14 @@ GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define REMEMBERED_NS ((gint64) GST_SECOND)
 /* A consumer that does not report again is not late any more. */
 #define LATE_NS ((gint64) GST_SECOND)
-/* Between two requests for now, and between two instants of one consumer: key units
- * are several times as large as other pictures. */
+/* A consumer may ask for a key unit so often, on average: key units are several
+ * times as large as other pictures. */
 #define KEY_UNIT_NS ((gint64) GST_SECOND / 4)
+/* So many requests may come together, for now and for instants ahead. */
+#define BURST_NOW 4
+#define BURST_AHEAD 16
+/* A request of a consumer that cannot post events has no name. */
+#define NO_CONSUMER G_MAXUINT64
 /* Of a frame of unknown duration. */
 #define FRAME_NS (40 * (gint64) GST_MSECOND)
 
@@ -41,6 +46,13 @@ typedef struct
   gboolean all_headers;
   guint64 consumer;
 } Asked;
+
+/* When the requests of a consumer would have come one by one. */
+typedef struct
+{
+  guint64 consumer;
+  gint64 due;
+} Allowance;
 
 /* A request that came, and its consumer. */
 typedef struct
@@ -71,6 +83,7 @@ gst_datahub_uplink_start (GstDatahubUplink *uplink, GstDatahubWriter *writer)
   uplink->clock_map = (GstDatahubClockMap){ 0 };
   uplink->asked = g_array_new (FALSE, FALSE, sizeof (Asked));
   uplink->late = g_array_new (FALSE, FALSE, sizeof (Late));
+  uplink->allowances = g_array_new (FALSE, FALSE, sizeof (Allowance));
   uplink->now_at = 0;
   uplink->later = FALSE;
   GST_OBJECT_LOCK (uplink->element);
@@ -85,6 +98,7 @@ gst_datahub_uplink_stop (GstDatahubUplink *uplink)
   uplink->writer = NULL;
   g_clear_pointer (&uplink->asked, g_array_unref);
   g_clear_pointer (&uplink->late, g_array_unref);
+  g_clear_pointer (&uplink->allowances, g_array_unref);
 }
 
 static void
@@ -167,22 +181,55 @@ is_ahead (const Asked *asked, const GstDatahubWriterPosition *position)
       && !is_passed (asked->instant, position);
 }
 
-/* Whether its consumer asks for too many, or for two that are too close. */
+/* Those that have caught up are as good as new. */
+static Allowance *
+find_allowance (GstDatahubUplink *uplink, guint64 consumer, gint64 now)
+{
+  Allowance fresh = { consumer, now };
+  for (guint i = uplink->allowances->len; i > 0; i--) {
+    Allowance *one = &g_array_index (uplink->allowances, Allowance, i - 1);
+    if (one->consumer == consumer)
+      return one;
+    if (one->due <= now)
+      g_array_remove_index_fast (uplink->allowances, i - 1);
+  }
+  g_array_append_val (uplink->allowances, fresh);
+  return &g_array_index (uplink->allowances, Allowance,
+      uplink->allowances->len - 1);
+}
+
+/* Whether @consumer has not asked too often; counts the request if so. */
 static gboolean
-is_too_much (GstDatahubUplink *uplink, const Asked *wanted,
+may_ask (GstDatahubUplink *uplink, guint64 consumer, guint burst)
+{
+  gint64 now = gst_datahub_monotonic_now ();
+  Allowance *allowance = find_allowance (uplink, consumer, now);
+  gint64 due = MAX (allowance->due, now);
+  if (due - now > (gint64) (burst - 1) * KEY_UNIT_NS)
+    return FALSE;
+  allowance->due = due + KEY_UNIT_NS;
+  return TRUE;
+}
+
+static guint
+count_ahead (GstDatahubUplink *uplink, guint64 consumer,
     const GstDatahubWriterPosition *position)
 {
   guint n = 0;
   for (guint i = 0; i < uplink->asked->len; i++) {
     const Asked *asked = &g_array_index (uplink->asked, Asked, i);
-    if (asked->consumer != wanted->consumer
-        || asked->instant == GST_DATAHUB_NO_INSTANT)
-      continue;
-    if (ABS (asked->instant - wanted->instant) < KEY_UNIT_NS)
-      return TRUE;
-    n += is_ahead (asked, position);
+    n += asked->consumer == consumer && is_ahead (asked, position);
   }
-  return n >= ASKED_BY_ONE_MAX;
+  return n;
+}
+
+/* Whether its consumer asks too often, or so many of its requests wait. */
+static gboolean
+is_too_much (GstDatahubUplink *uplink, const Asked *wanted,
+    const GstDatahubWriterPosition *position)
+{
+  return count_ahead (uplink, wanted->consumer, position) >= ASKED_BY_ONE_MAX
+      || !may_ask (uplink, wanted->consumer, BURST_AHEAD);
 }
 
 static Asked *
@@ -221,20 +268,37 @@ time_to_next (const GstDatahubUplink *uplink)
   return uplink->now_at && since < KEY_UNIT_NS ? KEY_UNIT_NS - since : 0;
 }
 
-/* What comes too soon waits, and becomes one request. */
+/* For the request that waits, or makes @upstream that. */
 static void
-ask_at_once (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
+wait_with (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
 {
-  if (uplink->later) {
-    uplink->soon.all_headers |= upstream->all_headers;
-    count (uplink, &uplink->stats.merged);
-  } else if (time_to_next (uplink) > 0) {
+  if (!uplink->later) {
     uplink->soon = *upstream;
     uplink->later = TRUE;
-  } else {
-    uplink->now_at = gst_datahub_monotonic_now ();
-    push (uplink, upstream);
+    return;
   }
+  uplink->soon.all_headers |= upstream->all_headers;
+  count (uplink, &uplink->stats.merged);
+}
+
+/* What is asked for too often waits, and becomes one request, with the next that
+ * does not have to wait at the latest. */
+static void
+ask_at_once (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream,
+    gboolean may_be_now)
+{
+  GstDatahubUpstream one = *upstream;
+  if (!may_be_now && (uplink->later || time_to_next (uplink) > 0)) {
+    wait_with (uplink, upstream);
+    return;
+  }
+  if (uplink->later) {
+    one.all_headers |= uplink->soon.all_headers;
+    count (uplink, &uplink->stats.merged);
+  }
+  uplink->later = FALSE;
+  uplink->now_at = gst_datahub_monotonic_now ();
+  push (uplink, &one);
 }
 
 /* Returns: how long until there is something to be done; FOREVER: nothing is */
@@ -247,7 +311,7 @@ ask_what_waits (GstDatahubUplink *uplink)
   if (left > 0)
     return left;
   uplink->later = FALSE;
-  ask_at_once (uplink, &uplink->soon);
+  ask_at_once (uplink, &uplink->soon, TRUE);
   return DATAHUB_FOREVER;
 }
 
@@ -263,7 +327,7 @@ gst_datahub_uplink_ask_now (GstDatahubUplink *uplink)
   GstDatahubUpstream upstream = { .kind = GST_DATAHUB_UPSTREAM_KEY_UNIT,
     .instant = GST_DATAHUB_NO_INSTANT,
     .all_headers = TRUE };
-  ask_at_once (uplink, &upstream);
+  ask_at_once (uplink, &upstream, may_ask (uplink, NO_CONSUMER, BURST_NOW));
 }
 
 /* What a consumer wants is not of `event-types`. */
@@ -291,7 +355,7 @@ ask_key_unit (GstDatahubUplink *uplink, const Wanted *one)
   if (is_passed (upstream.instant, &position))
     upstream.instant = GST_DATAHUB_NO_INSTANT;
   if (upstream.instant == GST_DATAHUB_NO_INSTANT)
-    ask_at_once (uplink, &upstream);
+    ask_at_once (uplink, &upstream, may_ask (uplink, one->consumer, BURST_NOW));
   else
     push (uplink, &upstream);
 }

@@ -28,6 +28,7 @@ typedef struct
   GstDatahubClockMap clock_map;
   GArray *asked; /* requests for key units that were made */
   GArray *late; /* consumers that are */
+  GArray *allowances; /* of consumers that asked for key units */
   gint64 now_at; /* when a key unit was wanted at once; 0: never */
   gboolean later; /* `soon` is to be made */
   GstDatahubUpstream soon; /* has no structure */

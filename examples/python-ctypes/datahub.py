@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import threading
-from ctypes import (POINTER, Structure, c_bool, c_char, c_char_p, c_int,
+from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int,
                     c_int32, c_int64, c_size_t, c_uint, c_uint8, c_uint16,
                     c_uint32, c_uint64, c_void_p)
 
@@ -121,7 +121,9 @@ class DatahubProducerOptions(Structure):
                 ("block_timeout_ns", c_int64), ("secret", POINTER(c_uint8)),
                 ("checksum", c_uint), ("zone_size", c_uint32),
                 ("shared_zone_size", c_uint32), ("hugepages", c_uint),
-                ("adopt", c_bool), ("strict", c_bool)]
+                ("adopt", c_bool), ("strict", c_bool),
+                ("may_go_on", CFUNCTYPE(c_bool, c_void_p)),
+                ("may_go_on_data", c_void_p)]
 
 
 class DatahubSlot(Structure):

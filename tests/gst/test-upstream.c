@@ -176,13 +176,15 @@ GST_START_TEST (one_consumer_asks_only_so_far_ahead)
 }
 GST_END_TEST;
 
+#define AT_ONCE_MAX 4
+
 /* An encoder would make each frame a key unit. */
 GST_START_TEST (a_key_unit_at_once_is_asked_for_four_times_a_second)
 {
   GstHarness *sink = live_sink (""), *a = reader (sink, "");
   GstHarness *b = reader (sink, "");
   gint64 since = g_get_monotonic_time ();
-  guint64 pushed;
+  guint64 pushed, most;
   while (g_get_monotonic_time () - since < 2 * G_USEC_PER_SEC) {
     ask (a, GST_CLOCK_TIME_NONE, FALSE);
     ask (b, HERE + AHEAD - GST_SECOND, FALSE);
@@ -190,40 +192,51 @@ GST_START_TEST (a_key_unit_at_once_is_asked_for_four_times_a_second)
   }
   pushed = element_stat (sink->element, "events-pushed");
   since = g_get_monotonic_time () - since;
-  fail_unless (pushed >= 4 && (gint64) pushed <= since * 4 / G_USEC_PER_SEC + 1,
-      "%" G_GUINT64_FORMAT, pushed);
+  most = 2 * (AT_ONCE_MAX + (guint64) (since * 4 / G_USEC_PER_SEC)) + 1;
+  fail_unless (pushed >= 4 && pushed <= most, "%" G_GUINT64_FORMAT, pushed);
   expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
   end (sink, a, b);
 }
 GST_END_TEST;
 
-GST_START_TEST (a_key_unit_that_is_wanted_too_soon_comes_later)
-{
-  GstHarness *sink = live_sink (""), *a = reader (sink, "");
-  gint64 since = g_get_monotonic_time ();
-  fail_unless (ask (a, GST_CLOCK_TIME_NONE, FALSE));
-  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
-  fail_unless (ask (a, GST_CLOCK_TIME_NONE, TRUE));
-  expect_ask (sink, GST_CLOCK_TIME_NONE, TRUE);
-  fail_unless (g_get_monotonic_time () - since >= G_USEC_PER_SEC / 4);
-  end (sink, a, NULL);
-}
-GST_END_TEST;
-
-GST_START_TEST (instants_of_one_consumer_are_not_too_close)
+/* A few requests may come together. */
+GST_START_TEST (a_key_unit_that_is_wanted_too_often_comes_later)
 {
   GstHarness *sink = live_sink (""), *a = reader (sink, "");
   GstHarness *b = reader (sink, "");
-  GstClockTime at = HERE + AHEAD + GST_SECOND;
-  fail_unless (ask (a, at, FALSE));
-  expect_ask (sink, HERE + GST_SECOND, FALSE);
-  fail_unless (ask (a, at + 5 * FRAME, FALSE));
-  UNTIL (element_stat (sink->element, "events-refused") == 1);
-  fail_unless (ask (b, at + 5 * FRAME, FALSE));
-  expect_ask (sink, HERE + GST_SECOND + 5 * FRAME, FALSE);
-  fail_unless (ask (a, at + 7 * FRAME, FALSE));
-  expect_ask (sink, HERE + GST_SECOND + 7 * FRAME, FALSE);
+  gint64 since = g_get_monotonic_time (), took;
+  for (guint i = 1; i <= AT_ONCE_MAX; i++) {
+    fail_unless (ask (a, HERE + AHEAD - i * 3 * FRAME, FALSE));
+    expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  }
+  took = g_get_monotonic_time () - since;
+  fail_unless (ask (a, GST_CLOCK_TIME_NONE, TRUE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, TRUE);
+  since = g_get_monotonic_time () - since;
+  /* on a slow machine it was not too often */
+  fail_unless (since >= G_USEC_PER_SEC / 4 || took >= G_USEC_PER_SEC / 8);
+  /* another consumer has an allowance of its own, and what waits goes with it */
+  fail_unless (ask (a, HERE + AHEAD - 40 * FRAME, FALSE));
+  fail_unless (ask (b, HERE + AHEAD - 50 * FRAME, FALSE));
+  expect_ask (sink, GST_CLOCK_TIME_NONE, FALSE);
+  UNTIL (element_stat (sink->element, "events-pushed")
+          + element_stat (sink->element, "events-merged")
+      == AT_ONCE_MAX + 3);
   end (sink, a, b);
+}
+GST_END_TEST;
+
+GST_START_TEST (instants_of_one_consumer_may_be_close)
+{
+  GstHarness *sink = live_sink (""), *a = reader (sink, "");
+  GstClockTime at = HERE + AHEAD + GST_SECOND;
+  for (guint i = 0; i < AHEAD_MAX; i++) {
+    fail_unless (ask (a, at + i * 2 * FRAME, FALSE));
+    expect_ask (sink, HERE + GST_SECOND + i * 2 * FRAME, FALSE);
+  }
+  fail_unless (ask (a, at + AHEAD_MAX * 2 * FRAME, FALSE));
+  UNTIL (element_stat (sink->element, "events-refused") == 1);
+  end (sink, a, NULL);
 }
 GST_END_TEST;
 
@@ -451,8 +464,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, an_instant_is_asked_for_once);
   tcase_add_test (tc, one_consumer_asks_only_so_far_ahead);
   tcase_add_test (tc, a_key_unit_at_once_is_asked_for_four_times_a_second);
-  tcase_add_test (tc, a_key_unit_that_is_wanted_too_soon_comes_later);
-  tcase_add_test (tc, instants_of_one_consumer_are_not_too_close);
+  tcase_add_test (tc, a_key_unit_that_is_wanted_too_often_comes_later);
+  tcase_add_test (tc, instants_of_one_consumer_may_be_close);
   tcase_add_test (tc, qos_goes_up_while_all_are_late);
   tcase_add_test (tc, a_reliable_consumer_needs_every_buffer);
   tcase_add_test (tc, other_events_cross_as_they_are);
