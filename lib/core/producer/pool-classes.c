@@ -61,11 +61,11 @@ pool_class (const Pools *pools, PoolKind kind, uint64_t size)
 /* Where several pools have room, that with the smallest slots, then that with the
  * most: the others become unused. NULL: none has. */
 Pool *
-pool_with_room (const Pools *pools, PoolKind kind, uint64_t size)
+pool_with_room_of_several (const Pools *pools, PoolKind kind, uint64_t size)
 {
   Pool *least = pool_smallest (pools, kind, size), *best = NULL;
-  if (!least || pools->n_open[kind] == 1)
-    return least && least->n_free ? least : NULL;
+  if (!least)
+    return NULL;
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
     Pool *pool = pools->table[i];
     if (!is_of_class (pool, least) || pool->n_free == 0)
@@ -106,16 +106,13 @@ pool_close_unused (Pools *pools, PoolKind kind, bool all)
   return close_others (pools, kind, all, 0);
 }
 
-/* Takes a slot of a pool that has a free one. */
-SlotRef
-pool_take (Pools *pools, Pool *pool)
+/* Closes pools that others make unneeded; several of its kind are open. */
+void
+pool_note_taken (Pools *pools, Pool *pool)
 {
-  SlotRef slot = { pool, pool->free[--pool->n_free] };
-  pool->refs[slot.slot] = 1;
   pool->taken_at = ++pools->takes;
-  if (pools->takes % LOOK_EVERY == 0 && pools->n_open[pool->shape.kind] > 1)
+  if (pools->takes % LOOK_EVERY == 0)
     close_others (pools, pool->shape.kind, false, UNUSED_AFTER);
-  return slot;
 }
 
 /* The bytes of the slots that a loan or a record holds. */

@@ -37,7 +37,7 @@ typedef struct
   Pool *table[MAX_POOLS];
   Pool *newest[N_POOL_KINDS]; /* of those that are open */
   uint32_t n_open[N_POOL_KINDS]; /* at least one */
-  uint64_t takes; /* loans of all pools */
+  uint64_t takes; /* loans while several pools of a kind were open */
   bool growing; /* some thread creates a pool, unlocked */
   Pool *unfinished; /* in no table: the next growth continues it */
   bool has_idle;
@@ -83,8 +83,31 @@ typedef struct
 
 PoolClass pool_class (const Pools *pools, PoolKind kind, uint64_t size);
 Pool *pool_smallest (const Pools *pools, PoolKind kind, uint64_t size);
-Pool *pool_with_room (const Pools *pools, PoolKind kind, uint64_t size);
-SlotRef pool_take (Pools *pools, Pool *pool);
+Pool *pool_with_room_of_several (const Pools *pools, PoolKind kind,
+    uint64_t size);
+void pool_note_taken (Pools *pools, Pool *pool);
+
+/* The pool to lend a slot for @size bytes of, or NULL. Nearly always one is open. */
+static inline Pool *
+pool_with_room (const Pools *pools, PoolKind kind, uint64_t size)
+{
+  Pool *newest = pools->newest[kind];
+  if (pools->n_open[kind] > 1)
+    return pool_with_room_of_several (pools, kind, size);
+  return newest->n_free > 0 && newest->shape.stride >= size ? newest : NULL;
+}
+
+/* Takes a slot of a pool that has a free one. */
+static inline SlotRef
+pool_take (Pools *pools, Pool *pool)
+{
+  SlotRef slot = { pool, pool->free[--pool->n_free] };
+  pool->refs[slot.slot] = 1;
+  if (pools->n_open[pool->shape.kind] > 1)
+    pool_note_taken (pools, pool);
+  return slot;
+}
+
 uint64_t pool_bytes_in_use (const Pools *pools, PoolKind kind);
 void pool_close (Pools *pools, Pool *pool);
 bool pool_close_unused (Pools *pools, PoolKind kind, bool all);

@@ -63,6 +63,14 @@ pool_close (Pools *pools, Pool *pool)
   }
 }
 
+/* A slot of a closed pool has become free. */
+static void __attribute__ ((noinline)) leave_closed (Pools *pools, SlotRef slot)
+{
+  give_back (pools, slot.pool, slot.slot);
+  if (slot.pool->n_free == slot.pool->shape.n_slots)
+    pools->has_idle = true;
+}
+
 /* A slot without a reference is free at once: readers pin records, and a record
  * keeps its slots until reclaim saw no pin. */
 void
@@ -72,11 +80,8 @@ slot_unref (Pools *pools, SlotRef slot)
   if (--pool->refs[slot.slot] > 0)
     return;
   pool->free[pool->n_free++] = slot.slot;
-  if (pool->open)
-    return;
-  give_back (pools, pool, slot.slot);
-  if (pool->n_free == pool->shape.n_slots)
-    pools->has_idle = true;
+  if (!pool->open)
+    leave_closed (pools, slot);
 }
 
 /* Unmaps, and where asked unlinks. The pool is in no table any more. */

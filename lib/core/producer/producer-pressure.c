@@ -140,7 +140,7 @@ kept_beside (const Call *call, uint64_t n_slots)
  * or a delta unit; else the oldest of the ring, down to RING_MIN_KEPT, if the
  * new buffer has a sufficient rank. Never sleeps because of a live consumer. */
 Attempt
-producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
+producer_find_slot (DatahubProducer *producer, Call *call, PoolKind kind,
     uint64_t size, SlotRef *slot)
 {
   Ring *ring = &producer->ring;

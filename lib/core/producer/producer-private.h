@@ -123,8 +123,20 @@ DatahubResult producer_run (DatahubProducer *producer, Call *call);
 bool producer_adopt (DatahubProducer *producer);
 
 /* Slots when they are short; the lock is held. */
-Attempt producer_take_slot (DatahubProducer *producer, Call *call,
+Attempt producer_find_slot (DatahubProducer *producer, Call *call,
     PoolKind kind, uint64_t size, SlotRef *slot);
+
+/* Slots. The lock is held. */
+static inline Attempt
+producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
+    uint64_t size, SlotRef *slot)
+{
+  Pool *pool = pool_with_room (&producer->pools, kind, size);
+  if (!pool)
+    return producer_find_slot (producer, call, kind, size, slot);
+  *slot = pool_take (&producer->pools, pool);
+  return ATTEMPT_DONE;
+}
 
 /* Growth; unlocked. */
 DatahubResult producer_may_go_on (void *options);

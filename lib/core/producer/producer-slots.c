@@ -64,13 +64,19 @@ attempt_pack (DatahubProducer *producer, Call *call)
   return ATTEMPT_DONE;
 }
 
+static bool
+is_packable (const Pools *pools, uint64_t size)
+{
+  const Pool *pool = pool_smallest (pools, POOL_PAYLOAD, size);
+  return pool && size <= pool->shape.stride / 2;
+}
+
 static Attempt
 attempt_acquire (DatahubProducer *producer, Call *call)
 {
-  const Pool *pool = pool_smallest (&producer->pools, POOL_PAYLOAD, call->size);
   SlotRef slot;
   Attempt attempt;
-  if (pool && producer->options.pack && call->size <= pool->shape.stride / 2)
+  if (producer->options.pack && is_packable (&producer->pools, call->size))
     return attempt_pack (producer, call);
   attempt =
       producer_take_slot (producer, call, POOL_PAYLOAD, call->size, &slot);
