@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Witnesses as child processes, waited for by what they write."""
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -62,6 +63,12 @@ class Witness:
             raise Late(f"the {self.name} ended before {text!r}: "
                        f"{self.problem()}") from None
 
+    def offer(self, text):
+        """A command that a process which has ended does not need."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(text + "\n")
+            self.process.stdin.flush()
+
     def problem(self):
         said = [line for line in self.lines
                 if line.startswith(("error", "warning"))][:2]
@@ -85,7 +92,8 @@ class Witness:
             self.process.kill()
         self.process.wait()
         self._thread.join()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()  # writes what was not taken
         self.process.stdout.close()
         self._errors.close()
 
