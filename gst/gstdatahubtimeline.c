@@ -234,15 +234,18 @@ move_segment (GstDatahubTimeline *timeline, gint64 move)
   return TRUE;
 }
 
-/* What is squeezed keeps the segment and gets the timestamps of when it is due. */
+/* What is squeezed keeps the segment and gets the timestamps of when it is due. A
+ * PTS that is not squeezed stays as it is, also if the DTS is. */
 static gboolean
 restamp_in_segment (const GstDatahubTimeline *timeline, const Due *due,
-    GstDatahubStamp *stamp)
+    gboolean squeezed, GstDatahubStamp *stamp)
 {
-  GstClockTime pts = gst_segment_position_from_running_time (&timeline->out,
-      GST_FORMAT_TIME, (guint64) due->shown);
+  GstClockTime pts = stamp->pts;
   GstClockTime reorder = (GstClockTime) ((gdouble) (due->shown - due->decoded)
       * timeline->in.rate);
+  if (squeezed || !GST_CLOCK_TIME_IS_VALID (pts))
+    pts = gst_segment_position_from_running_time (&timeline->out,
+        GST_FORMAT_TIME, (guint64) due->shown);
   if (!GST_CLOCK_TIME_IS_VALID (pts))
     return FALSE;
   if (GST_CLOCK_TIME_IS_VALID (stamp->dts))
@@ -259,9 +262,12 @@ move_to (GstDatahubTimeline *timeline, const Place *place, const Due *due,
     GstDatahubStamp *stamp)
 {
   gint64 plain = place->instant + timeline->shown.offset;
-  if (timeline->reliable && timeline->in.rate > 0 && due->shown != plain
+  gboolean squeezed = due->shown != plain;
+  gboolean dts_squeezed = GST_CLOCK_TIME_IS_VALID (stamp->dts)
+      && due->decoded > plain + place->decoding;
+  if (timeline->reliable && timeline->in.rate > 0 && (squeezed || dts_squeezed)
       && move_segment (timeline, plain - place->own)
-      && (place->hidden || restamp_in_segment (timeline, due, stamp)))
+      && (place->hidden || restamp_in_segment (timeline, due, squeezed, stamp)))
     return;
   move_segment (timeline, due->shown - place->own);
 }

@@ -278,6 +278,34 @@ GST_START_TEST (what_is_squeezed_for_a_recorder_has_one_segment)
 }
 GST_END_TEST;
 
+/* With B frames, a picture that is shown in time is decoded among those that are
+ * squeezed: DTS do not go back there. */
+GST_START_TEST (what_is_squeezed_is_decoded_in_its_order)
+{
+  GstElement *element = some_element ();
+  GstDatahubTimeline video, audio;
+  GstClockTime last = 0;
+  start_timeline_of (&audio, GST_DATAHUB_TIMESTAMPS_AUTO, TRUE, element);
+  start_timeline_of (&video, GST_DATAHUB_TIMESTAMPS_AUTO, TRUE, element);
+  record (&audio, GST_MSECOND, 12 * GST_SECOND, 12 * GST_SECOND);
+  for (guint i = 0; i < 30; i++) {
+    GstClockTime dts = (9800 + i * 40) * GST_MSECOND;
+    guint behind = i == 0 ? 80 : i % 3 == 0 ? 200 : 60;
+    GstClockTime pts = dts + behind * GST_MSECOND;
+    GstDatahubStamp stamp =
+        map_stamp (&video, 90 * GST_SECOND, GST_MSECOND, file_stamp (pts, dts));
+    fail_unless (stamp.dts >= last && stamp.dts <= stamp.pts);
+    last = stamp.dts;
+    fail_unless (take_change (&video) == (i == 0));
+    if (pts >= 10100 * GST_MSECOND)
+      fail_unless_equals_uint64 (stamp.pts, pts);
+  }
+  gst_datahub_timeline_clear (&video);
+  gst_datahub_timeline_clear (&audio);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 /* What is only decoded, and what is played backwards, shares a place, and so needs no
  * other timestamps. */
 static void
@@ -518,6 +546,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_stream_of_a_file_that_is_behind_keeps_its_distances);
   tcase_add_test (tc, room_is_left_where_it_is_needed);
   tcase_add_test (tc, what_is_squeezed_for_a_recorder_has_one_segment);
+  tcase_add_test (tc, what_is_squeezed_is_decoded_in_its_order);
   tcase_add_test (tc, what_is_placed_with_its_segment_keeps_its_timestamps);
   tcase_add_test (tc, a_viewer_of_a_film_gets_its_timestamps);
   tcase_add_test (tc, a_header_without_a_time_has_the_same_segment);
