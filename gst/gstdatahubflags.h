@@ -40,6 +40,13 @@ gst_datahub_flags_set_inside (guint32 wire)
   return wire | DATAHUB_FLAG_DELTA_UNIT | DATAHUB_FLAG_INSIDE;
 }
 
+/* Of a buffer in front of which others are missing. */
+static inline guint32
+gst_datahub_flags_set_discont (guint32 wire)
+{
+  return wire | GST_BUFFER_FLAG_DISCONT >> GST_DATAHUB_FLAG_SHIFT;
+}
+
 /**
  * gst_datahub_flags_decode:
  * @flags: the flags of a record

@@ -27,6 +27,7 @@ struct _GstDatahubWriter
   DatahubCommit commits[DATAHUB_MAX_BATCH];
   DatahubSlot copies[DATAHUB_MAX_BATCH]; /* loans of this call */
   gsize meta_at[DATAHUB_MAX_BATCH];
+  gboolean discont; /* buffers in front of the next one were dropped */
 
   GMutex lock; /* guards the rest; innermost */
   GstDatahubWriterStats stats;
@@ -282,6 +283,9 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
       return flow;
   }
   describe (now, buffer, flags, commit);
+  if (writer->discont)
+    commit->flags = gst_datahub_flags_set_discont (commit->flags);
+  writer->discont = FALSE;
   writer->meta_at[index] = writer->metas->len;
   encode_metas (writer, now->medium, buffer);
   commit->meta_size = (guint32) (writer->metas->len - writer->meta_at[index]);
@@ -298,6 +302,14 @@ prepare (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
   if (copy)
     datahub_producer_count_copied (writer->producer, 1);
   return GST_FLOW_OK;
+}
+
+/* Consumers see it by DISCONT alone: the numbers of records have no gap. */
+static void
+note_dropped (GstDatahubWriter *writer, guint n)
+{
+  writer->discont = TRUE;
+  count (writer, &writer->stats.dropped, n);
 }
 
 static void
@@ -325,7 +337,7 @@ commit_batch (GstDatahubWriter *writer, guint n)
   if (flow != GST_FLOW_OK)
     give_back (writer, n);
   if (flow == GST_FLOW_CUSTOM_SUCCESS)
-    count (writer, &writer->stats.dropped, n);
+    note_dropped (writer, n);
   return flow == GST_FLOW_CUSTOM_SUCCESS ? GST_FLOW_OK : flow;
 }
 
@@ -345,7 +357,7 @@ write_batch (GstDatahubWriter *writer, const GstDatahubWriterNow *now,
         flow = prepare (writer, now, buffers[i], n);
     }
     if (flow == GST_FLOW_CUSTOM_SUCCESS) {
-      count (writer, &writer->stats.dropped, 1);
+      note_dropped (writer, 1);
       continue;
     }
     if (flow != GST_FLOW_OK) {

@@ -346,12 +346,23 @@ dropped_by_inspection (void)
   return info->dropped;
 }
 
+static gboolean
+pull_discont (GstHarness *src)
+{
+  g_autoptr (GstBuffer) buffer = gst_harness_pull (src);
+  fail_unless (buffer != NULL);
+  return GST_BUFFER_IS_DISCONT (buffer);
+}
+
 GST_START_TEST (a_buffer_without_room_is_counted_where_tools_look)
 {
-  GstHarness *sink = harness_sink ("slots=4 max-bytes=200000");
+  GstHarness *sink = harness_sink ("slots=4 max-bytes=200000"), *src;
   GList *loans = NULL;
   GstBuffer *loan;
   gst_harness_set_src_caps_str (sink, VIDEO_CAPS (64, 64));
+  push_bytes (sink, 4096, 0);
+  src = harness_src ("");
+  fail_unless (pull_discont (src));
   do {
     loan = gst_harness_create_buffer (sink, 4096);
     loans = g_list_prepend (loans, loan);
@@ -366,6 +377,11 @@ GST_START_TEST (a_buffer_without_room_is_counted_where_tools_look)
   g_list_free_full (loans, (GDestroyNotify) gst_buffer_unref);
   push_bytes (sink, 4096, 3);
   fail_unless_equals_uint64 (dropped_by_inspection (), 2);
+  /* consumers see that something is missing there */
+  fail_unless (pull_discont (src));
+  push_bytes (sink, 4096, 4);
+  fail_if (pull_discont (src));
+  gst_harness_teardown (src);
   gst_harness_teardown (sink);
 }
 GST_END_TEST;
