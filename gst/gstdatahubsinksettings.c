@@ -17,6 +17,8 @@
 #define VIDEO_ROOM 4096u
 /* Raw audio buffers are small and of many sizes. */
 #define AUDIO_SLOT (64u << 10)
+/* For buffers of a format of unknown size that are bigger than the first one. */
+#define HEADROOM (G_GUINT64_CONSTANT (16) << 20)
 
 #define SETTING(id, field, type)                                               \
   GST_DATAHUB_SETTING (GST_DATAHUB_SINK_##id, GstDatahubSinkSettings, field,   \
@@ -229,13 +231,16 @@ gst_datahub_slot_size_from_caps (const GstCaps *caps)
  * gst_datahub_slot_size_from_buffer:
  * @buffer: (nullable): the first buffer
  *
- * Returns: slots in which it, and others up to twice its size, fit
+ * Returns: slots in which it fits, and others up to twice its size, but not more than
+ *     HEADROOM bigger: the block grows for those
  */
 GstDatahubSlotSize
 gst_datahub_slot_size_from_buffer (GstBuffer *buffer)
 {
   guint64 size = buffer ? gst_buffer_get_size (buffer) : 0;
-  return (GstDatahubSlotSize){ round_to_page (MAX (2 * size, 1)), FALSE };
+  guint64 headroom = MIN (size, HEADROOM);
+  return (GstDatahubSlotSize){ round_to_page (MAX (size + headroom, 1)),
+    FALSE };
 }
 
 /**

@@ -156,6 +156,24 @@ GST_START_TEST (a_buffer_list_of_more_than_all_slots_crosses_whole)
 }
 GST_END_TEST;
 
+/* There are eight slots at least: what is twice as big is too much. */
+GST_START_TEST (a_big_first_buffer_has_little_headroom)
+{
+  GstHarness *small = harness_sink ("datablock=small");
+  GstHarness *big = harness_sink ("datablock=big");
+  gst_harness_set_src_caps_str (small, TEST_CAPS);
+  gst_harness_set_src_caps_str (big, TEST_CAPS);
+  push_bytes (small, 1 << 20, 1);
+  push_bytes (big, 40 << 20, 1);
+  fail_unless_equals_uint64 (element_stat (small->element, "slot-size"),
+      2 << 20);
+  fail_unless_equals_uint64 (element_stat (big->element, "slot-size"),
+      56 << 20);
+  gst_harness_teardown (small);
+  gst_harness_teardown (big);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_buffer_list_of_more_than_all_slots_is_not_dropped)
 {
   GstHarness *sink = harness_sink (FEW_SLOTS);
@@ -520,6 +538,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_long_buffer_list_crosses_whole);
   tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_crosses_whole);
   tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_is_not_dropped);
+  tcase_add_test (tc, a_big_first_buffer_has_little_headroom);
   tcase_add_test (tc, flags_offsets_and_times_cross);
   tcase_add_test (tc, planar_audio_is_readable_at_the_other_end);
   tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);
