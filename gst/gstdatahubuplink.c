@@ -268,37 +268,48 @@ time_to_next (const GstDatahubUplink *uplink)
   return uplink->now_at && since < KEY_UNIT_NS ? KEY_UNIT_NS - since : 0;
 }
 
-/* For the request that waits, or makes @upstream that. */
 static void
-wait_with (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
+push_now (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream)
 {
-  if (!uplink->later) {
-    uplink->soon = *upstream;
-    uplink->later = TRUE;
+  uplink->later = FALSE;
+  uplink->now_at = gst_datahub_monotonic_now ();
+  push (uplink, upstream);
+}
+
+/* For the request that waits, or makes @upstream that, which @consumer has to make
+ * up for. */
+static void
+wait_with (GstDatahubUplink *uplink, guint64 consumer,
+    const GstDatahubUpstream *upstream)
+{
+  if (uplink->later) {
+    uplink->soon.all_headers |= upstream->all_headers;
+    count (uplink, &uplink->stats.merged);
     return;
   }
-  uplink->soon.all_headers |= upstream->all_headers;
-  count (uplink, &uplink->stats.merged);
+  uplink->soon = *upstream;
+  uplink->later = TRUE;
+  find_allowance (uplink, consumer, gst_datahub_monotonic_now ())->due +=
+      KEY_UNIT_NS;
 }
 
 /* What is asked for too often waits, and becomes one request, with the next that
  * does not have to wait at the latest. */
 static void
-ask_at_once (GstDatahubUplink *uplink, const GstDatahubUpstream *upstream,
-    gboolean may_be_now)
+ask_at_once (GstDatahubUplink *uplink, guint64 consumer,
+    const GstDatahubUpstream *upstream)
 {
   GstDatahubUpstream one = *upstream;
-  if (!may_be_now && (uplink->later || time_to_next (uplink) > 0)) {
-    wait_with (uplink, upstream);
+  if (!may_ask (uplink, consumer, BURST_NOW)
+      && (uplink->later || time_to_next (uplink) > 0)) {
+    wait_with (uplink, consumer, upstream);
     return;
   }
   if (uplink->later) {
     one.all_headers |= uplink->soon.all_headers;
     count (uplink, &uplink->stats.merged);
   }
-  uplink->later = FALSE;
-  uplink->now_at = gst_datahub_monotonic_now ();
-  push (uplink, &one);
+  push_now (uplink, &one);
 }
 
 /* Returns: how long until there is something to be done; FOREVER: nothing is */
@@ -310,8 +321,7 @@ ask_what_waits (GstDatahubUplink *uplink)
     return DATAHUB_FOREVER;
   if (left > 0)
     return left;
-  uplink->later = FALSE;
-  ask_at_once (uplink, &uplink->soon, TRUE);
+  push_now (uplink, &uplink->soon);
   return DATAHUB_FOREVER;
 }
 
@@ -327,7 +337,7 @@ gst_datahub_uplink_ask_now (GstDatahubUplink *uplink)
   GstDatahubUpstream upstream = { .kind = GST_DATAHUB_UPSTREAM_KEY_UNIT,
     .instant = GST_DATAHUB_NO_INSTANT,
     .all_headers = TRUE };
-  ask_at_once (uplink, &upstream, may_ask (uplink, NO_CONSUMER, BURST_NOW));
+  ask_at_once (uplink, NO_CONSUMER, &upstream);
 }
 
 /* What a consumer wants is not of `event-types`. */
@@ -355,7 +365,7 @@ ask_key_unit (GstDatahubUplink *uplink, const Wanted *one)
   if (is_passed (upstream.instant, &position))
     upstream.instant = GST_DATAHUB_NO_INSTANT;
   if (upstream.instant == GST_DATAHUB_NO_INSTANT)
-    ask_at_once (uplink, &upstream, may_ask (uplink, one->consumer, BURST_NOW));
+    ask_at_once (uplink, one->consumer, &upstream);
   else
     push (uplink, &upstream);
 }

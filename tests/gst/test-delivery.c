@@ -180,7 +180,7 @@ GST_START_TEST (old_buffers_are_skipped)
   GstHarness *sink = number_sink (""), *src;
   gboolean discont;
   push_number (sink, 1);
-  g_usleep (3000); /* an age is nothing but time */
+  g_usleep (3000); /* time is under test: the age of a buffer */
   src = harness_src ("max-age=1000000");
   UNTIL (element_stat (src->element, "expired") > 0);
   /* it can be changed while the stream flows */

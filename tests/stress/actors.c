@@ -74,7 +74,7 @@ static void
 keep_rate (const ProducerActor *life)
 {
   struct timespec distance = { 0, life->pause_ns };
-  nanosleep (&distance, NULL); /* the load: a stream of that rate */
+  nanosleep (&distance, NULL); /* time is the load: a stream of that rate */
 }
 
 void

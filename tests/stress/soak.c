@@ -101,7 +101,7 @@ let_run (Soak *soak)
 {
   struct timespec delay = { 0,
     (long) random_below (&soak->random, MAX_DELAY_NS) };
-  nanosleep (&delay, NULL); /* the load: any moment of a life is hit */
+  nanosleep (&delay, NULL); /* time is the load: kills at any moment */
 }
 
 static void

@@ -81,4 +81,8 @@ void check_event (const DatahubView *view, DatahubRecordType type,
 DatahubProducerStats producer_stats (DatahubProducer *producer);
 DatahubConsumerStats consumer_stats (DatahubConsumer *consumer);
 
+/* The bytes of memory without a name that this process is making. By path: a call
+ * that takes the descriptor would race with its close. */
+uint64_t bytes_in_the_making (void);
+
 #endif /* TESTS_CORE_FIXTURE_H */

@@ -3,9 +3,6 @@
  * between any two of them. */
 #include "fixture.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
 #define MIB (UINT64_C (1) << 20)
 
 typedef struct
@@ -14,21 +11,6 @@ typedef struct
   uint32_t asked;
   uint64_t most; /* bytes in the making, at a question */
 } Answer;
-
-static uint64_t
-bytes_in_the_making (void)
-{
-  uint64_t most = 0;
-  for (int fd = 3; fd < 256; fd++) {
-    struct stat st;
-    char path[32];
-    snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-    if (stat (path, &st) == 0 && S_ISREG (st.st_mode) && st.st_nlink == 0
-        && (uint64_t) st.st_blocks * 512 > most)
-      most = (uint64_t) st.st_blocks * 512;
-  }
-  return most;
-}
 
 static bool
 answer (void *data)

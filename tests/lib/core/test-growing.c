@@ -3,9 +3,6 @@
  * pieces, and no longer than the caller waits. */
 #include "fixture.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
 #define MIB (UINT64_C (1) << 20)
 #define SPARE (64 * MIB)
 /* Takes the kernel most of a second. */
@@ -18,23 +15,6 @@ roomy_producer (void)
   options.slots = 128;
   options.max_bytes = 8192 * MIB;
   return producer_new ("cam0", &options);
-}
-
-/* The bytes of memory without a name that this process is making. By path: a call
- * that takes the descriptor would race with its close. */
-static uint64_t
-bytes_in_the_making (void)
-{
-  uint64_t most = 0;
-  for (int fd = 3; fd < 256; fd++) {
-    struct stat st;
-    char path[32];
-    snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-    if (stat (path, &st) == 0 && S_ISREG (st.st_mode) && st.st_nlink == 0
-        && (uint64_t) st.st_blocks * 512 > most)
-      most = (uint64_t) st.st_blocks * 512;
-  }
-  return most;
 }
 
 static void
