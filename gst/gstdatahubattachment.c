@@ -29,6 +29,7 @@ gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     .client = client,
     .settings = settings,
     .interrupt = interrupt };
+  gst_datahub_presence_init (&attachment->presence, element, &client->outbox);
 }
 
 /* Notifications are of one name. */
@@ -59,6 +60,7 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
   attachment->told_skipped = FALSE;
   g_mutex_unlock (&attachment->interrupt->lock);
+  gst_datahub_presence_start (&attachment->presence);
   begin_notifications (attachment);
 }
 
@@ -71,6 +73,7 @@ gst_datahub_attachment_change_name (GstDatahubAttachment *attachment)
   gst_datahub_client_rename (attachment->element, attachment->client);
   attachment->uuid[0] = '\0';
   attachment->waiting_since = attachment->unfit_since = 0;
+  gst_datahub_presence_start (&attachment->presence);
   begin_notifications (attachment);
   GST_INFO_OBJECT (attachment->element, "reads %s from now on",
       attachment->client->channel);
@@ -319,6 +322,15 @@ patience_of (const GstDatahubAttachment *attachment)
   return time_left (attachment->waiting_since, (gint64) timeout);
 }
 
+/* The time of @a and @b that is over first. */
+static gint64
+shorter (gint64 a, gint64 b)
+{
+  if (a == DATAHUB_FOREVER || b == DATAHUB_FOREVER)
+    return MAX (a, b);
+  return MIN (a, b);
+}
+
 /* Waits for the name to change. */
 static GstFlowReturn
 wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
@@ -329,6 +341,9 @@ wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
   left = patience_of (attachment);
   if (left == 0)
     return fail_timeout (attachment, timeout);
+  gst_datahub_presence_quiet (&attachment->presence,
+      attachment->client->channel, "no-producer", 0);
+  left = shorter (left, gst_datahub_presence_left (&attachment->presence));
   if (attachment->interrupt->watch)
     result = datahub_watch_wait (attachment->interrupt->watch, left);
   else /* out of descriptors: look again, now and then */
@@ -392,11 +407,12 @@ DatahubResult
 gst_datahub_attachment_read (GstDatahubAttachment *attachment,
     DatahubView *view, DatahubError *error)
 {
-  gint64 time = attachment->wake == GST_DATAHUB_WAKE_POLL
+  attachment->asked = attachment->wake == GST_DATAHUB_WAKE_POLL
       ? (gint64) gst_datahub_attachment_get_settings (attachment).poll_interval
-      : patience_of (attachment);
+      : shorter (patience_of (attachment),
+          gst_datahub_presence_left (&attachment->presence));
   return gst_datahub_interrupt_read (attachment->interrupt, attachment->wake,
-      time, view, error);
+      attachment->asked, view, error);
 }
 
 /**
@@ -414,6 +430,8 @@ gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
       attachment->incarnation && attachment->incarnation != incarnation;
   attachment->waiting_since = 0;
   attachment->incarnation = incarnation;
+  gst_datahub_presence_heard (&attachment->presence,
+      attachment->client->channel, attachment->uuid);
   if (!another)
     return FALSE;
   GST_INFO_OBJECT (attachment->element, "a new producer continues block %s",
@@ -432,6 +450,10 @@ GstFlowReturn
 gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
 {
   g_autofree DatahubBlockInfo *info = NULL;
+  gst_datahub_presence_quiet (&attachment->presence,
+      attachment->client->channel,
+      attachment->waiting_since ? "no-producer" : "no-data",
+      attachment->interrupt->notifier ? 0 : MAX (attachment->asked, 0));
   if (patience_of (attachment) != 0)
     return GST_FLOW_OK;
   info = g_new0 (DatahubBlockInfo, 1);
@@ -442,6 +464,14 @@ gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
         gst_datahub_attachment_get_settings (attachment).timeout);
   attachment->waiting_since = 0;
   return GST_FLOW_OK;
+}
+
+/* A wait was ended by a pause, for good, or by a change of a setting. */
+GstFlowReturn
+gst_datahub_attachment_on_interrupt (GstDatahubAttachment *attachment)
+{
+  gst_datahub_presence_interrupted (&attachment->presence);
+  return gst_datahub_interrupt_resume (attachment->interrupt);
 }
 
 /**
@@ -463,6 +493,8 @@ gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
   GST_INFO_OBJECT (attachment->element, "the producer %s", how);
+  gst_datahub_presence_lost (&attachment->presence, attachment->client->channel,
+      result == DATAHUB_CLOSED ? "left" : "died");
   if (result == DATAHUB_PRODUCER_LOST
       && settings.on_disconnect == GST_DATAHUB_ON_DISCONNECT_WAIT) {
     begin_waiting (attachment);

@@ -7,6 +7,7 @@
 #include "gstdatahubheartbeat.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubinterrupt.h"
+#include "gstdatahubpresence.h"
 
 G_BEGIN_DECLS
 
@@ -47,6 +48,8 @@ typedef struct
   gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
   gboolean told_skipped; /* that buffers of such caps are skipped */
   gint64 waiting_since; /* for a producer; 0: not waiting */
+  gint64 asked; /* how long the present read may wait */
+  GstDatahubPresence presence;
 } GstDatahubAttachment;
 
 void gst_datahub_attachment_init (GstDatahubAttachment *attachment,
@@ -67,12 +70,15 @@ static inline gboolean
 gst_datahub_attachment_has_met (const GstDatahubAttachment *attachment,
     guint64 incarnation)
 {
-  return attachment->incarnation == incarnation && !attachment->waiting_since;
+  return attachment->incarnation == incarnation && !attachment->waiting_since
+      && !attachment->presence.attentive;
 }
 
 gboolean gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
     guint64 incarnation);
 GstFlowReturn gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment);
+GstFlowReturn gst_datahub_attachment_on_interrupt (GstDatahubAttachment
+        *attachment);
 GstFlowReturn gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
     DatahubResult result);
 GstFlowReturn gst_datahub_attachment_rejoin (GstDatahubAttachment *attachment);

@@ -22,6 +22,7 @@ gst_datahub_client_init (GstDatahubClient *client)
   const gchar *broker = g_getenv ("DATAHUB_BROKER");
   *client = (GstDatahubClient){ .datablock = g_strdup (DEFAULT_DATABLOCK),
     .broker = g_strdup (broker && *broker ? broker : "auto") };
+  gst_datahub_outbox_init (&client->outbox);
 }
 
 void
@@ -33,6 +34,7 @@ gst_datahub_client_clear (GstDatahubClient *client)
   g_clear_pointer (&client->curve_server_key, g_free);
   g_clear_pointer (&client->curve_key_file, g_free);
   g_clear_pointer (&client->security, gst_structure_free);
+  gst_datahub_outbox_clear (&client->outbox);
 }
 
 /**

@@ -4,6 +4,8 @@
 #ifndef GST_DATAHUB_CLIENT_H
 #define GST_DATAHUB_CLIENT_H
 
+#include "gstdatahuboutbox.h"
+
 #include <datahub/datahub.h>
 #include <gst/gst.h>
 
@@ -33,6 +35,7 @@ typedef struct
   gchar *channel;
   DatahubHub *hub; /* NULL: no broker */
   gint running; /* atomic: settings that need READY are refused */
+  GstDatahubOutbox outbox;
 } GstDatahubClient;
 
 void gst_datahub_client_init (GstDatahubClient *client);

@@ -528,7 +528,7 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
       return reader->looked ? gst_datahub_attachment_on_lull (attachment)
                             : take_sticky (reader);
     case DATAHUB_INTERRUPTED:
-      return gst_datahub_interrupt_resume (attachment->interrupt);
+      return gst_datahub_attachment_on_interrupt (attachment);
     case DATAHUB_CLOSED:
     case DATAHUB_PRODUCER_LOST:
       return gst_datahub_attachment_on_end (attachment, result);

@@ -10,7 +10,8 @@
  * first: it waits for a producer for at most #GstDatahubSrc:timeout. If the
  * producer leaves without EOS and a new one starts, datahubsrc continues with a
  * DISCONT. If the producer was killed, the new one continues the same block,
- * and datahubsrc stays attached.
+ * and datahubsrc stays attached. The element messages datahub-producer-found,
+ * datahub-producer-lost and datahub-waiting report it, and signals of these names.
  *
  * Buffers are read-only views of the shared memory, without a copy. At most
  * #GstDatahubSrc:max-pinned of them exist at once; further buffers are copied,
@@ -546,6 +547,7 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   gst_datahub_client_install_properties (object_class,
       GST_PARAM_MUTABLE_PLAYING);
   gst_datahub_src_settings_install_properties (object_class);
+  gst_datahub_presence_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_src_change_state;
   element_class->post_message = gst_datahub_src_post_message;

@@ -57,7 +57,8 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           GST_TYPE_DATAHUB_START_AT, DATAHUB_START_KEYFRAME, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_ON_DISCONNECT,
       g_param_spec_enum ("on-disconnect", "On disconnect",
-          "Action when the producer dies, or leaves without EOS",
+          "Action when the producer dies, or leaves without EOS. The messages "
+          "datahub-producer-lost, -found and datahub-waiting report it",
           GST_TYPE_DATAHUB_ON_DISCONNECT, GST_DATAHUB_ON_DISCONNECT_WAIT, any));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",

@@ -381,6 +381,21 @@ on_error (Worker *worker, GstMessage *message)
       error->message, debug ? debug : "no details");
 }
 
+/* What a datahubsrc reports about its producer. */
+static void
+on_producer_message (Worker *worker, const GstStructure *s)
+{
+  const gchar *block = gst_structure_get_string (s, "datablock");
+  const gchar *reason = gst_structure_get_string (s, "reason");
+
+  if (gst_structure_has_name (s, "datahub-producer-found"))
+    worker_say (worker, "%s has a producer", block);
+  else if (gst_structure_has_name (s, "datahub-producer-lost"))
+    worker_say (worker, "%s has lost its producer: %s", block, reason);
+  else if (gst_structure_has_name (s, "datahub-waiting"))
+    worker_say (worker, "%s is waited for: %s", block, reason);
+}
+
 static void
 on_element_message (Worker *worker, GstMessage *message)
 {
@@ -396,6 +411,8 @@ on_element_message (Worker *worker, GstMessage *message)
     worker_say (worker, "%s is no longer read by %s (%s)",
         GST_MESSAGE_SRC_NAME (message), text ? text : "a consumer",
         gst_structure_get_string (s, "reason"));
+  } else {
+    on_producer_message (worker, s);
   }
 }
 

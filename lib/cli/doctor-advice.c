@@ -45,7 +45,8 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_LOCK_NAME] = "Open the lock by its index instead.",
   [DATAHUB_FINDING_PRODUCER_DEAD] =
       "Start the producer again; it continues the block, and consumers stay "
-      "attached. If it will not come back: datahub doctor %s --close",
+      "attached. Applications get datahub-producer-lost and -found from "
+      "datahubsrc. If it will not come back: datahub doctor %s --close",
   [DATAHUB_FINDING_BLOCK_LEFTOVER] = "datahub reclaim --yes",
   [DATAHUB_FINDING_CONSUMER_DEAD] =
       "The producer cleans the row when it needs the space. To clean it now: "
@@ -66,7 +67,8 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
       "Consumers hold too many buffers. Lower their max-pinned, avoid long "
       "queues behind datahubsrc, or raise max-bytes or slots of the producer.",
   [DATAHUB_FINDING_PRODUCER_SILENT] =
-      "The producer may only be idle; consumers wait for it.",
+      "The producer may only be idle; consumers wait for it. Applications get "
+      "datahub-waiting from datahubsrc after one second.",
   [DATAHUB_FINDING_CONSUMER_STALLED] =
       "Check whether its pipeline is paused or blocked downstream, or whether "
       "its process is stopped. A reliable consumer blocks the producer until "
