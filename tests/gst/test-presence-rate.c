@@ -132,6 +132,7 @@ GST_START_TEST (a_storm_is_few_messages)
   while (place.presence.told.state != GST_DATAHUB_PRESENCE_FOUND) {
     gint64 left = gst_datahub_presence_left (&place.presence);
     fail_unless (left > 0 && left <= GST_SECOND);
+    /* time is under test: the rate of messages */
     g_usleep ((gulong) (left / 1000) + 1);
     hear (&place, 1);
   }
