@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The producer's view of its consumers. Counts come from kernel locks, so they
- * are never stale.
+/* The producer's view of its consumers. Counts come from kernel locks. They are
+ * stale only while the server of a strict block hands out a lock: until it has
+ * closed its copy, a consumer that dies then counts.
  * Tests: core-consumers, gst-attendance */
 #include "producer-private.h"
 
