@@ -57,6 +57,7 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
   g_mutex_lock (&attachment->interrupt->lock);
   attachment->uuid[0] = '\0';
   attachment->waiting_since = attachment->unfit_since = 0;
+  gst_datahub_refusal_clear (&attachment->refusal);
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
   attachment->told_skipped = FALSE;
   g_mutex_unlock (&attachment->interrupt->lock);
@@ -74,6 +75,7 @@ gst_datahub_attachment_change_name (GstDatahubAttachment *attachment)
   attachment->uuid[0] = '\0';
   attachment->waiting_since = attachment->unfit_since = 0;
   gst_datahub_presence_start (&attachment->presence);
+  gst_datahub_refusal_clear (&attachment->refusal);
   begin_notifications (attachment);
   GST_INFO_OBJECT (attachment->element, "reads %s from now on",
       attachment->client->channel);
@@ -115,6 +117,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
   g_strlcpy (attachment->uuid, datahub_consumer_get_uuid (consumer),
       sizeof attachment->uuid);
   attachment->waiting_since = attachment->unfit_since = 0;
+  gst_datahub_refusal_clear (&attachment->refusal);
   attachment->heartbeat = gst_datahub_heartbeat_new (consumer);
   attachment->wake = gst_datahub_attachment_get_settings (attachment).wake;
   gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
@@ -154,9 +157,9 @@ refused_by_broker (const GError *why, DatahubError *error)
           || why->code == DATAHUB_HUB_ERROR_PENDING
           || why->code == DATAHUB_HUB_ERROR_DISCONNECTED
           || why->code == DATAHUB_HUB_ERROR_TIMEOUT))
-    return DATAHUB_ERROR_NOT_FOUND; /* not yet, or there is no broker now */
+    return DATAHUB_ERROR_NOT_FOUND; /* not yet; @error stays */
   g_strlcpy (error->message, why->message, sizeof error->message);
-  return error->code = DATAHUB_ERROR_DENIED;
+  return error->sys_errno = 0, error->code = DATAHUB_ERROR_DENIED;
 }
 
 /* Asks the broker for a ticket to the block that @glance saw, and attaches with
@@ -182,7 +185,7 @@ attach_introduced (GstDatahubAttachment *attachment,
     g_snprintf (error->message, sizeof error->message,
         "The broker does not let this key read the DataBlock \"%s\".",
         attachment->client->channel);
-    return error->code = DATAHUB_ERROR_DENIED;
+    return error->sys_errno = 0, error->code = DATAHUB_ERROR_DENIED;
   }
   return datahub_consumer_attach (attachment->client->channel, options,
       consumer, error);
@@ -235,6 +238,8 @@ static GstFlowReturn
 fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
   g_autofree gchar *time = describe_timeout (timeout);
+  if (gst_datahub_refusal_post (&attachment->refusal, attachment->element))
+    return GST_FLOW_ERROR;
   GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
       ("No producer of the DataBlock \"%s\" appeared within %s. Start one: "
        "gst-launch-1.0 ... ! datahubsink datablock=%s",
@@ -386,7 +391,9 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
     return GST_FLOW_OK;
   if (result == DATAHUB_INTERRUPTED)
     return gst_datahub_interrupt_resume (attachment->interrupt);
-  if (is_not_there (result, &error))
+  if (gst_datahub_refusal_note (&attachment->refusal, attachment->element,
+          &error)
+      || is_not_there (result, &error))
     return wait_for_producer (attachment, settings.timeout);
   gst_datahub_client_post_error (attachment->element, &error, "attaching");
   return GST_FLOW_ERROR;

@@ -5,6 +5,7 @@
 #define GST_DATAHUB_ATTACHMENT_H
 
 #include "gstdatahubheartbeat.h"
+#include "gstdatahubrefusal.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubinterrupt.h"
 #include "gstdatahubpresence.h"
@@ -50,6 +51,7 @@ typedef struct
   gint64 waiting_since; /* for a producer; 0: not waiting */
   gint64 asked; /* how long the present read may wait */
   GstDatahubPresence presence;
+  GstDatahubRefusal refusal; /* of what has the name */
 } GstDatahubAttachment;
 
 void gst_datahub_attachment_init (GstDatahubAttachment *attachment,

@@ -311,17 +311,18 @@ static const ErrorCode error_codes[] = {
 };
 
 /**
- * gst_datahub_client_post_error:
+ * gst_datahub_client_post:
  * @element: the element
+ * @type: %GST_MESSAGE_ERROR or %GST_MESSAGE_WARNING
  * @error: why something failed
  * @doing: the failed operation, for the debug text
  *
- * Posts one element error: the library's sentence for a person, and the rest as
+ * Posts one message: the library's sentence for a person, and the rest as
  * detail. Any thread, no lock held.
  */
 void
-gst_datahub_client_post_error (GstElement *element, const DatahubError *error,
-    const gchar *doing)
+gst_datahub_client_post (GstElement *element, GstMessageType type,
+    const DatahubError *error, const gchar *doing)
 {
   GQuark domain = GST_RESOURCE_ERROR;
   gint code = GST_RESOURCE_ERROR_FAILED;
@@ -331,9 +332,16 @@ gst_datahub_client_post_error (GstElement *element, const DatahubError *error,
       domain = error_codes[i].stream ? GST_STREAM_ERROR : GST_RESOURCE_ERROR;
       code = error_codes[i].code;
     }
-  gst_element_message_full (element, GST_MESSAGE_ERROR, domain, code,
+  gst_element_message_full (element, type, domain, code,
       g_strdup (*error->message ? error->message : "The DataBlock failed."),
       g_strdup_printf ("while %s: %s%s%s", doing,
           datahub_result_name (error->code), *reason ? ", " : "", reason),
       __FILE__, GST_FUNCTION, __LINE__);
+}
+
+void
+gst_datahub_client_post_error (GstElement *element, const DatahubError *error,
+    const gchar *doing)
+{
+  gst_datahub_client_post (element, GST_MESSAGE_ERROR, error, doing);
 }

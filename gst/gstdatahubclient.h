@@ -55,6 +55,8 @@ gboolean gst_datahub_client_start (GstElement *element,
     GstDatahubClient *client);
 void gst_datahub_client_stop (GstDatahubClient *client);
 void gst_datahub_client_rename (GstElement *element, GstDatahubClient *client);
+void gst_datahub_client_post (GstElement *element, GstMessageType type,
+    const DatahubError *error, const gchar *doing);
 void gst_datahub_client_post_error (GstElement *element,
     const DatahubError *error, const gchar *doing);
 

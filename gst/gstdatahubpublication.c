@@ -33,7 +33,7 @@ gst_datahub_publication_is_name_free (const GstDatahubPublication *publication)
   gboolean taken =
       datahub_block_glance (publication->client->channel, &glance, &error)
           == DATAHUB_OK
-      && glance.producer_alive;
+      && glance.producer_alive && !glance.foreign;
   if (taken) {
     error.code = DATAHUB_ERROR_BUSY;
     g_snprintf (error.message, sizeof error.message,

@@ -108,8 +108,9 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
           GST_TYPE_DATAHUB_CHECKSUM, DATAHUB_CHECKSUM_NONE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_SHM_MODE,
       g_param_spec_string ("shm-mode", "Shared memory mode",
-          "Permissions of the block, in octal digits", DEFAULT_SHM_MODE,
-          ready));
+          "Permissions of the block, in octal digits; more than 0600, for other "
+          "users, only with strict=true",
+          DEFAULT_SHM_MODE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_EVENT_TYPES,
       g_param_spec_flags ("event-types", "Event types",
           "Events that cross to other processes in addition to stream-start, "
@@ -173,16 +174,27 @@ gst_datahub_sink_settings_check (GstElement *element,
     GstDatahubSinkSettings *settings)
 {
   g_autofree gchar *text = NULL;
+  gboolean strict, known;
   guint32 mode;
   GST_OBJECT_LOCK (element);
   text = g_strdup (settings->shm_mode);
+  strict = settings->strict;
   GST_OBJECT_UNLOCK (element);
-  if (parse_mode (text, &mode))
+  known = parse_mode (text, &mode);
+  if (known && (strict || (mode & 0077) == 0))
     return TRUE;
-  GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
-      ("shm-mode=%s is not a file mode such as 0600 or 0660.",
-          text ? text : "(none)"),
-      ("octal digits, at most 0666"));
+  if (known)
+    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+        ("shm-mode=%s admits other users, and they could write to the files of "
+         "this block. Set strict=true too, or use shm-mode=0600.",
+            text),
+        ("SECURITY.md has the settings for several users"));
+  else
+    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+        ("shm-mode=%s is not a file mode such as 0600 or, with strict=true, "
+         "0660.",
+            text ? text : "(none)"),
+        ("octal digits, at most 0666"));
   return FALSE;
 }
 

@@ -87,6 +87,7 @@ typedef struct
   bool producer_alive;
   bool strict;
   int32_t producer_pid; /* as the producer wrote it */
+  bool foreign; /* a strict block of another user: a ticket is needed */
 } DatahubBlockGlance;
 
 /* Called for each file that is removed or, on a dry run, would be. @file is

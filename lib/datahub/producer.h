@@ -32,7 +32,7 @@ typedef struct
   uint32_t max_consumers; /* auto: 128, at most DATAHUB_MAX_CONSUMERS */
   uint32_t max_pinned; /* largest quota a consumer may ask for; auto: 8 */
   bool pack; /* several small payloads share a slot */
-  uint32_t mode; /* file permissions, at most 0666; auto: 0600 */
+  uint32_t mode; /* file permissions; more than 0600 needs strict; auto: 0600 */
   int64_t block_timeout_ns; /* until a reliable consumer that holds the producer
                                up is evicted; init: 5 s; < 0: never */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL; not kept */

@@ -46,6 +46,27 @@ GST_START_TEST (a_wrong_mode_is_refused)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_mode_for_other_users_needs_strict)
+{
+  static const gchar *const modes[] = { "0640", "0660", "0666", "0604", "0602",
+    "0644", "0620" };
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    g_autofree gchar *sink =
+        g_strdup_printf ("datahubsink shm-mode=%s", modes[i]);
+    g_autofree gchar *strict =
+        g_strdup_printf ("datahubsink strict=true shm-mode=%s", modes[i]);
+    GstElement *element;
+    expect_start_error (sink, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+        "strict");
+    element = gst_object_ref_sink (gst_parse_launch (strict, NULL));
+    fail_unless_equals_int (gst_element_set_state (element, GST_STATE_PAUSED),
+        GST_STATE_CHANGE_ASYNC);
+    gst_element_set_state (element, GST_STATE_NULL);
+    gst_object_unref (element);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (a_second_producer_is_refused)
 {
   GstHarness *sink = number_sink ("");
@@ -109,6 +130,7 @@ add_tests (TCase *tc)
 {
   tcase_add_test (tc, wrong_names_are_refused);
   tcase_add_test (tc, a_wrong_mode_is_refused);
+  tcase_add_test (tc, a_mode_for_other_users_needs_strict);
   tcase_add_test (tc, a_second_producer_is_refused);
   tcase_add_test (tc, of_two_that_start_at_once_one_is_refused);
   tcase_add_test (tc, the_consumer_table_can_be_full);

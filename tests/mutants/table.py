@@ -48,7 +48,7 @@ MUTANTS = [
      "return size <= total;",
      ["core-hostile-records"]),
     ("memory-owner", "block/strict-client.c",
-     "&& owner == block->user", "",
+     "&& owner == block->owner", "",
      ["core-false-server"]),
     # words of other processes
     ("name-end", "block/rows.c",

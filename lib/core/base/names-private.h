@@ -29,14 +29,17 @@ FileName name_entry (uint32_t user, const char *channel);
 FileName name_part (uint32_t user, const Uuid *uuid, const char *part);
 FileName name_pool (uint32_t user, const Uuid *uuid, uint32_t gen);
 
-/* The meaning of a file name of @user. */
+/* The meaning of a file name. */
 typedef enum
 {
   NAME_FOREIGN = 0,
   NAME_ENTRY,
   NAME_PART
 } NameKind;
+NameKind name_split (const char *file, uint32_t *user, const char **channel,
+    Uuid *uuid, const char **part);
 NameKind name_parse (uint32_t user, const char *file, const char **channel,
     Uuid *uuid, const char **part);
+bool name_is_entry_of (const char *file, const char *channel, uint32_t *user);
 
 #endif /* DATAHUB_NAMES_PRIVATE_H */

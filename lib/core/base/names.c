@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define UUID_DIGITS (DATAHUB_UUID_TEXT - 1)
+#define PREFIX "datahub-"
+#define USER_DIGITS 10
 
 void
 uuid_generate (Uuid *uuid)
@@ -133,21 +135,59 @@ name_pool (uint32_t user, const Uuid *uuid, uint32_t gen)
   return name_part (user, uuid, part);
 }
 
-/* Splits @file into its parts; @channel and @part point into it. */
+/* The text behind "datahub-<uid>-", or NULL. The number is as name_entry() writes
+ * it: without a sign, and without zeros in front. */
+static const char *
+after_user (const char *file, uint32_t *user)
+{
+  const char *digits = file + strlen (PREFIX);
+  size_t n;
+  uint64_t number;
+  if (strncmp (file, PREFIX, strlen (PREFIX)) != 0)
+    return NULL;
+  n = strspn (digits, "0123456789");
+  if (n == 0 || n > USER_DIGITS || digits[n] != '-'
+      || (n > 1 && digits[0] == '0'))
+    return NULL;
+  number = strtoull (digits, NULL, 10);
+  if (number > UINT32_MAX)
+    return NULL;
+  *user = (uint32_t) number;
+  return digits + n + 1;
+}
+
+/* Splits @file into its parts; @channel and @part point into it. @user is the
+ * number in the name: it need not be that of the file's owner. */
+NameKind
+name_split (const char *file, uint32_t *user, const char **channel, Uuid *uuid,
+    const char **part)
+{
+  const char *rest = after_user (file, user);
+  if (!rest)
+    return NAME_FOREIGN;
+  *part = part_of (rest, uuid);
+  if (*part)
+    return NAME_PART;
+  if (!datahub_channel_is_valid (rest, NULL))
+    return NAME_FOREIGN;
+  *channel = rest;
+  return NAME_ENTRY;
+}
+
+/* The same of a name with the number @user; others are foreign. */
 NameKind
 name_parse (uint32_t user, const char *file, const char **channel, Uuid *uuid,
     const char **part)
 {
-  char prefix[32];
-  size_t length =
-      (size_t) snprintf (prefix, sizeof prefix, "datahub-%u-", user);
-  if (strncmp (file, prefix, length) != 0)
-    return NAME_FOREIGN;
-  *part = part_of (file + length, uuid);
-  if (*part)
-    return NAME_PART;
-  if (!datahub_channel_is_valid (file + length, NULL))
-    return NAME_FOREIGN;
-  *channel = file + length;
-  return NAME_ENTRY;
+  uint32_t number;
+  NameKind kind = name_split (file, &number, channel, uuid, part);
+  return kind == NAME_FOREIGN || number != user ? NAME_FOREIGN : kind;
+}
+
+/* Whether @file is an entry of @channel, of any number. */
+bool
+name_is_entry_of (const char *file, const char *channel, uint32_t *user)
+{
+  const char *rest = after_user (file, user);
+  return rest && strcmp (rest, channel) == 0;
 }

@@ -10,7 +10,7 @@
  *   and a lck is garbage if its byte 0 and row bytes are all free; nothing else
  *   is.
  * Tests: core-lifecycle, core-reclaim, core-adopt-fit */
-#include "block-private.h"
+#include "entry-private.h"
 #include "core/base/result-private.h"
 
 #include <datahub/block.h>
@@ -209,9 +209,8 @@ fail_busy (const char *channel, int fd, DatahubError *error)
 /* Removes the dead block that @fd, the entry, leads to. Byte 0 is held. Returns
  * whether its other files stay for a consumer that still needs them. */
 static bool
-remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
+remove_dead (int dir, const char *channel, uint32_t user, int fd, Uuid *uuid)
 {
-  uint32_t user = os_user ();
   LockPage page;
   bool known = os_read_all (fd, &page, sizeof page) && page.magic == LOCK_MAGIC;
   bool keep = false;
@@ -231,17 +230,23 @@ remove_dead (int dir, const char *channel, int fd, Uuid *uuid)
 DatahubResult
 block_take_over (int dir, const char *channel, DatahubError *error)
 {
-  FileName name = name_entry (os_user (), channel);
   int64_t end = os_now () + 5 * LOCK_PATIENCE_NS;
   while (os_now () < end) {
     DatahubResult result = DATAHUB_OK;
+    Entry entry = entry_find (dir, channel);
+    FileName name = name_entry (entry.user, channel);
     uint64_t size;
     uint32_t owner;
     bool done = true, kept = false;
     Uuid uuid = { { 0 } };
-    int fd = os_open_lock_fd (dir, name.text);
-    if (fd < 0 && errno == ENOENT)
+    int fd;
+    if (entry.rank < ENTRY_TAKEN)
       return DATAHUB_OK;
+    if (entry.rank == ENTRY_TAKEN)
+      return entry_fail_taken (channel, &entry, error);
+    fd = os_open_lock_fd (dir, name.text, true);
+    if (fd < 0 && errno == ENOENT)
+      continue;
     if (fd < 0)
       return result_fail (error, DATAHUB_ERROR_DENIED, errno,
           "The name %s in %s is taken by a file that cannot be opened: %s.",
@@ -254,14 +259,14 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     else if (block_lock_for_producer (fd) != OS_LOCK_TAKEN)
       result = fail_busy (channel, fd, error);
     else if (os_same_file (fd, dir, name.text))
-      kept = remove_dead (dir, channel, fd, &uuid);
+      kept = remove_dead (dir, channel, entry.user, fd, &uuid);
     else
       done = false; /* another candidate replaced it: look again */
     os_close_lock_fd (fd);
     STEP (TAKEOVER_UNLOCKED);
     /* the consumer they stayed for may have left while byte 0 was ours */
     if (kept)
-      block_reclaim_dead (dir, os_user (), &uuid);
+      block_reclaim_dead (dir, entry.user, &uuid);
     if (done)
       return result;
   }
@@ -313,7 +318,7 @@ static bool
 reclaim_once (int dir, uint32_t user, const Uuid *uuid)
 {
   FileName name = name_part (user, uuid, "lck");
-  EntryFilter filter = { user, os_open_lock_fd (dir, name.text) };
+  EntryFilter filter = { user, os_open_lock_fd (dir, name.text, true) };
   bool dead;
   if (filter.fd < 0) {
     if (errno != ENOENT)
@@ -350,27 +355,39 @@ block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid)
   return false;
 }
 
+/* Whether a file is of this user, whatever the number in its name is. */
+static bool
+is_own (int dir, const char *file)
+{
+  struct stat st;
+  return fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0
+      && S_ISREG (st.st_mode) && st.st_uid == os_user ();
+}
+
 typedef struct
 {
-  uint32_t user;
   DatahubListFunc func;
   void *user_data;
 } ListCall;
 
+/* A channel is listed once: by the file that it leads to. */
 static void
 list_entry (int dir, const char *file, void *data)
 {
   const ListCall *call = data;
   const char *channel, *part;
+  uint32_t user;
   Uuid uuid;
-  if (name_parse (call->user, file, &channel, &uuid, &part) == NAME_ENTRY)
+  if (name_split (file, &user, &channel, &uuid, &part) == NAME_ENTRY
+      && (user == os_user ()
+          || (is_own (dir, file) && entry_find (dir, channel).user == user)))
     call->func (channel, call->user_data);
 }
 
 DatahubResult
 datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
 {
-  ListCall call = { os_user (), func, user_data };
+  ListCall call = { func, user_data };
   int dir;
   result_begin (error);
   dir = os_open_directory (error);
@@ -381,13 +398,19 @@ datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
   return DATAHUB_OK;
 }
 
+/* A block by the names of its files. */
 typedef struct
 {
   uint32_t user;
+  Uuid uuid;
+} Parts;
+
+typedef struct
+{
   bool dry_run;
   DatahubReclaimFunc func;
   void *user_data;
-  Uuid *seen;
+  Parts *seen;
   size_t n_seen, room;
 } ReclaimCall;
 
@@ -397,21 +420,24 @@ collect_part (int dir, const char *file, void *data)
 {
   ReclaimCall *call = data;
   const char *channel, *part;
+  uint32_t user;
   Uuid uuid;
-  if (name_parse (call->user, file, &channel, &uuid, &part) != NAME_PART)
+  if (name_split (file, &user, &channel, &uuid, &part) != NAME_PART
+      || (user != os_user () && !is_own (dir, file)))
     return;
   for (size_t i = 0; i < call->n_seen; i++)
-    if (memcmp (&call->seen[i], &uuid, sizeof uuid) == 0)
+    if (call->seen[i].user == user
+        && memcmp (&call->seen[i].uuid, &uuid, sizeof uuid) == 0)
       return;
   if (call->n_seen == call->room) {
     size_t room = call->room ? call->room * 2 : 16;
-    Uuid *grown = realloc (call->seen, room * sizeof *grown);
+    Parts *grown = realloc (call->seen, room * sizeof *grown);
     if (!grown)
       return;
     call->seen = grown;
     call->room = room;
   }
-  call->seen[call->n_seen++] = uuid;
+  call->seen[call->n_seen++] = (Parts){ user, uuid };
 }
 
 /* Names and sizes of the files of one block, for the user's function: collected
@@ -447,18 +473,18 @@ list_file (int dir, const char *file, void *data)
 }
 
 static void
-reclaim_one (int dir, ReclaimCall *call, const Uuid *uuid)
+reclaim_one (int dir, ReclaimCall *call, const Parts *parts)
 {
   FileList *list = calloc (1, sizeof *list);
   bool dead;
   if (!list)
     return;
-  list->filter = (PartFilter){ call->user, *uuid };
-  list->lck =
-      os_open_existing (dir, name_part (call->user, uuid, "lck").text, false);
+  list->filter = (PartFilter){ parts->user, parts->uuid };
+  list->lck = os_open_existing (dir,
+      name_part (parts->user, &parts->uuid, "lck").text, false);
   block_for_each_name (dir, list_file, list);
-  dead = call->dry_run ? is_dead (dir, call->user, uuid)
-                       : block_reclaim_dead (dir, call->user, uuid);
+  dead = call->dry_run ? is_dead (dir, parts->user, &parts->uuid)
+                       : block_reclaim_dead (dir, parts->user, &parts->uuid);
   for (size_t i = 0; i < list->n && dead && call->func; i++)
     call->func (list->names[i].text, list->bytes[i], call->user_data);
   if (list->lck >= 0)
@@ -483,8 +509,7 @@ DatahubResult
 datahub_block_reclaim (bool dry_run, DatahubReclaimFunc func, void *user_data,
     DatahubError *error)
 {
-  ReclaimCall call = { .user = os_user (),
-    .dry_run = dry_run,
+  ReclaimCall call = { .dry_run = dry_run,
     .func = func,
     .user_data = user_data };
   int dir;

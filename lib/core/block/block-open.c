@@ -2,7 +2,7 @@
 /* Opening a block that another process made. All its values are checked and
  * copied once, here.
  * Tests: core-hostile-header, core-hostile-fields, core-lifecycle */
-#include "block-private.h"
+#include "entry-private.h"
 #include "core/base/result-private.h"
 
 #include <datahub/block.h>
@@ -40,26 +40,46 @@ block_release (Block *block)
   block_reset (block);
 }
 
+/* Opens what the channel leads to and checks its owner. Only a strict block of
+ * another user is of use, and there its lock file can only be read. */
+static DatahubResult
+open_lock_file (Block *block, uint64_t *size, DatahubError *error)
+{
+  Entry entry = entry_find (block->dir, block->channel);
+  FileName name = name_entry (entry.user, block->channel);
+  bool foreign = entry.rank == ENTRY_FOREIGN;
+  if (entry.rank == ENTRY_TAKEN)
+    return entry_fail_taken (block->channel, &entry, error);
+  block->user = entry.user;
+  block->lck = os_open_lock_fd (block->dir, name.text, !foreign);
+  if (block->lck < 0 && foreign && errno == EACCES)
+    return entry_fail_foreign (block->channel, entry.owner, error);
+  if (block->lck < 0)
+    return block_fail_open (block->channel, errno, error);
+  if (!os_file_size (block->lck, size, &block->owner))
+    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
+        "The DataBlock \"%s\" is damaged: its lock file is not a plain file.",
+        block->channel);
+  if (block_is_foreign (block) != foreign)
+    return block_fail_open (block->channel, ENOENT, error); /* it changed */
+  return DATAHUB_OK;
+}
+
 /* @strict becomes whether the block is strict, so that a server hands it out. */
 static DatahubResult
 open_entry (Block *block, bool *strict, DatahubError *error)
 {
   LockPage page;
   uint64_t size;
-  uint32_t owner;
-  FileName name = name_entry (block->user, block->channel);
-  int fd = os_open_lock_fd (block->dir, name.text);
-  if (fd < 0)
-    return block_fail_open (block->channel, errno, error);
-  block->lck = fd;
-  if (!os_file_size (fd, &size, &owner))
-    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its lock file is not a plain file.",
-        block->channel);
-  if (owner != block->user)
-    return block_fail_owner (block->channel, owner, error);
-  if (size < sizeof page || !os_read_all (fd, &page, sizeof page)
-      || page.magic != LOCK_MAGIC)
+  bool known;
+  DatahubResult result = open_lock_file (block, &size, error);
+  if (result != DATAHUB_OK)
+    return result;
+  known = size >= sizeof page && os_read_all (block->lck, &page, sizeof page)
+      && page.magic == LOCK_MAGIC;
+  if (block_is_foreign (block) && !(known && page.flags & LOCK_FLAG_STRICT))
+    return entry_fail_foreign (block->channel, block->owner, error);
+  if (!known)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: its lock file is truncated, or is "
         "not one.",
@@ -93,7 +113,6 @@ block_open_entry (Block *block, const char *channel, bool *strict,
   block_reset (block);
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
-  block->user = os_user ();
   strncpy (block->channel, channel, DATAHUB_CHANNEL_MAX);
   block->dir = os_open_directory (error);
   if (block->dir < 0)
@@ -164,7 +183,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
         block->channel, strerror (errno));
     return NULL;
   }
-  if (!os_file_size (fd, &size, &owner) || owner != block->user
+  if (!os_file_size (fd, &size, &owner) || owner != block->owner
       || !block->client->is_pool_size (block, fd, shape, size)
       || !os_read_all (fd, &page, sizeof page) || page.magic != POOL_MAGIC
       || page.gen != shape->gen || page.kind != shape->kind

@@ -97,7 +97,8 @@ struct _Block
   const ClientFuncs *client; /* of the producer's own block: named_client */
   int dir;
   int lck; /* own open description; holds the locks of this handle */
-  uint32_t user;
+  uint32_t user; /* the number in the names of its files */
+  uint32_t owner; /* of its files, as this process sees it */
   Uuid uuid;
   char uuid_text[DATAHUB_UUID_TEXT];
   uint32_t producer_pid; /* as in lck; for messages only */
@@ -171,6 +172,13 @@ block_rows_in_use (const Block *block)
 {
   uint32_t rows = load_seq (block->rows_hwm); /* A0, A4 */
   return rows < block->g.max_rows ? rows : block->g.max_rows;
+}
+
+/* Whether the block belongs to another user than this process. */
+static inline bool
+block_is_foreign (const Block *block)
+{
+  return block->owner != os_user ();
 }
 
 /* The time since a heartbeat. Its owner writes the word: a time in the future

@@ -133,6 +133,7 @@ datahub_block_glance_sized (const char *channel, DatahubBlockGlance *glance,
     memcpy (found.uuid, block.uuid_text, sizeof found.uuid);
     found.producer_alive = block_is_writer_alive (&block);
     found.strict = strict;
+    found.foreign = block_is_foreign (&block);
     found.producer_pid = (int32_t) block.producer_pid;
     block_release (&block);
   }

@@ -27,7 +27,7 @@ open_part (Block *block, const char *part, bool writable, uint64_t *size,
     *result = result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The DataBlock \"%s\" is damaged: %s is not a plain file.",
         block->channel, name.text);
-  else if (owner != block->user)
+  else if (owner != block->owner)
     *result = block_fail_owner (block->channel, owner, error);
   else
     return fd;

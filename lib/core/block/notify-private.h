@@ -13,7 +13,7 @@ typedef struct Notify Notify;
 typedef struct NotifyEntry NotifyEntry;
 struct NotifyEntry
 {
-  FileName name;
+  char channel[DATAHUB_CHANNEL_MAX + 1];
   bool changed; /* since it was looked at */
   NotifyEntry *next;
 };

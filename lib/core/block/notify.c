@@ -151,9 +151,11 @@ notify_remove (Notify *notify, NotifyEntry *entry)
 static void
 note_change (Notify *notify, const struct inotify_event *event)
 {
+  uint32_t user; /* a block of this user may have any number in its name */
   for (NotifyEntry *entry = notify->entries; entry; entry = entry->next)
     entry->changed = entry->changed || (event->mask & IN_Q_OVERFLOW)
-        || (event->len && strcmp (event->name, entry->name.text) == 0);
+        || (event->len
+            && name_is_entry_of (event->name, entry->channel, &user));
 }
 
 static void

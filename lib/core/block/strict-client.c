@@ -4,6 +4,7 @@
  * pools, and write con and its own row, and maps nothing of other consumers.
  * Tests: core-strict, core-false-server, core-connections */
 #include "strict-protocol-private.h"
+#include "entry-private.h"
 #include "core/base/result-private.h"
 
 #include <errno.h>
@@ -185,6 +186,8 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
       return DATAHUB_TIMEOUT;
     if (errno == ENOENT || errno == ECONNREFUSED)
       return fail_gone (block, error);
+    if (errno == EACCES && block_is_foreign (block))
+      return entry_fail_foreign (block->channel, block->owner, error);
     return result_fail (error,
         errno == EACCES ? DATAHUB_ERROR_DENIED : DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the DataBlock \"%s\" cannot be reached: %s.",
@@ -245,7 +248,7 @@ static bool
 is_sound (const Block *block, int fd, uint64_t *size)
 {
   uint32_t owner;
-  return os_file_size (fd, size, &owner) && owner == block->user
+  return os_file_size (fd, size, &owner) && owner == block->owner
       && os_is_sealed (fd);
 }
 
@@ -415,6 +418,9 @@ strict_client_open (Block *block, BlockAccess access,
         "The DataBlock \"%s\" is sealed: no other process can take it over or "
         "repair it.",
         block->channel);
+  if (block_is_foreign (block)
+      && (request->observes || !(request->ticket || request->secret)))
+    return entry_fail_foreign (block->channel, block->owner, error);
   result = fill_hello (block, access, request, &hello, error);
   if (result == DATAHUB_OK)
     result = ask (block, &hello, request, &fd, &message, error);

@@ -6,6 +6,7 @@
 #include <datahub/block.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ datahub_watch_new (const char *channel)
   watch = calloc (1, sizeof *watch);
   if (!watch)
     return NULL;
-  watch->entry.name = name_entry (os_user (), channel);
+  strncpy (watch->entry.channel, channel, DATAHUB_CHANNEL_MAX);
   watch->interrupt = -1;
   watch->notify = notify_get ();
   if (watch->notify && notify_add (watch->notify, &watch->entry))

@@ -50,7 +50,7 @@ pool_fault_of_file (const Block *block, const PoolShape *shape, int *number)
     return errno == ENOENT ? "is missing" : "cannot be opened";
   if (!os_file_size (fd, &size, &owner))
     fault = "is not a plain file";
-  else if (owner != block->user)
+  else if (owner != block->owner)
     fault = "belongs to another user";
   else if (size != shape->size)
     fault = "has another length than in the table";

@@ -74,7 +74,7 @@ int
 repair_open_lock_file (const Block *block)
 {
   FileName name = name_part (block->user, &block->uuid, "lck");
-  int fd = os_open_lock_fd (block->dir, name.text);
+  int fd = os_open_lock_fd (block->dir, name.text, true);
   if (fd < 0 || os_same_file (block->lck, block->dir, name.text))
     return fd;
   os_close_lock_fd (fd);

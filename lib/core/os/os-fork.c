@@ -95,12 +95,12 @@ add_opened (int fd)
 /* Opens a file for locks; a fork cannot happen between that and its
  * registration. Returns -1 and sets errno. */
 int
-os_open_lock_fd (int dir, const char *name)
+os_open_lock_fd (int dir, const char *name, bool writable)
 {
   int fd;
   pthread_once (&fork_once, install);
   pthread_mutex_lock (&fork_lock);
-  fd = add_opened (os_open_existing (dir, name, true));
+  fd = add_opened (os_open_existing (dir, name, writable));
   pthread_mutex_unlock (&fork_lock);
   return fd;
 }

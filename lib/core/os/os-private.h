@@ -117,7 +117,7 @@ os_generation (void)
 }
 void os_count_forks (void);
 bool os_register_lock_fd (int fd);
-int os_open_lock_fd (int dir, const char *name);
+int os_open_lock_fd (int dir, const char *name, bool writable);
 int os_reopen_lock_fd (int fd, bool writable);
 void os_close_lock_fd (int fd);
 

@@ -77,12 +77,24 @@ backing_private_mode (const Backing *backing)
   return backing->options->mode & 0644;
 }
 
-/* A user that can read a block must be able to lock and to write its row. */
+/* Permissions of the files of a named block that its consumers write: a user that
+ * can read a block must be able to lock and to write its row. There are no bits
+ * for other users. */
 static inline uint32_t
 backing_shared_mode (const Backing *backing)
 {
   uint32_t mode = backing->options->mode;
   return (mode | (mode & 0444) >> 1) & 0666;
+}
+
+/* Permissions of lck. Consumers of a strict block hold no lock of it: other users
+ * that the mode admits read its identity, and test whether byte 0 is held. With
+ * write permission they could truncate it and take its locks. */
+static inline uint32_t
+backing_lock_mode (const Backing *backing)
+{
+  return backing->options->strict ? backing_private_mode (backing)
+                                  : backing_shared_mode (backing);
 }
 
 #endif /* DATAHUB_BACKING_PRIVATE_H */

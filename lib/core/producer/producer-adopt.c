@@ -46,12 +46,13 @@ open_dead (DatahubProducer *producer)
   int64_t end = os_now () + OPEN_PATIENCE_NS;
   memcpy (channel, block->channel, sizeof channel);
   while (os_now () < end) {
-    FileName entry = name_entry (os_user (), channel);
     DatahubResult result = block_open (block, channel, ACCESS_PRODUCE, NULL);
+    FileName entry;
     if (result == DATAHUB_ERROR_VERSION || result == DATAHUB_ERROR_CORRUPT)
       return refuse (producer, result);
     if (result != DATAHUB_OK)
       return false;
+    entry = name_entry (block->user, channel);
     if (block_lock_for_producer (block->lck) == OS_LOCK_TAKEN
         && os_same_file (block->lck, block->dir, entry.text))
       return true;
@@ -113,7 +114,7 @@ is_alike (const DatahubProducer *producer)
       && is_secret_alike (producer)
       && has_mode (block, "ctl", backing_private_mode (&producer->backing))
       && has_mode (block, "con", backing_shared_mode (&producer->backing))
-      && has_mode (block, "lck", backing_shared_mode (&producer->backing));
+      && has_mode (block, "lck", backing_lock_mode (&producer->backing));
 }
 
 /* ---- pools ---- */

@@ -6,6 +6,7 @@
  * garbage.
  * Tests: core-lifecycle, core-adopt-fit */
 #include "producer-private.h"
+#include "core/block/entry-private.h"
 #include "core/base/result-private.h"
 
 #include <datahub/block.h>
@@ -33,6 +34,20 @@ link_parts (DatahubProducer *producer)
   return backing->funcs->link_control (backing);
 }
 
+/* A producer of the same user in another user namespace may have taken the name
+ * under another number since it was found free. The close of this one removes its
+ * entry. */
+static DatahubResult
+check_alone (const Block *block, DatahubError *error)
+{
+  if (!entry_has_live_twin (block->dir, block->channel, block->user))
+    return DATAHUB_OK;
+  return result_fail (error, DATAHUB_ERROR_BUSY, 0,
+      "The DataBlock \"%s\" already has a live producer, in another user "
+      "namespace of this user.",
+      block->channel);
+}
+
 static DatahubResult
 link_entry (Block *block, DatahubError *error)
 {
@@ -45,7 +60,7 @@ link_entry (Block *block, DatahubError *error)
     STEP (PUBLISH_NAME_FREE);
     if (os_link_again (block->dir, lck.text, entry.text)) {
       STEP (PUBLISH_ENTRY_LINKED);
-      return DATAHUB_OK;
+      return check_alone (block, error);
     }
     if (errno != EEXIST)
       break;

@@ -17,7 +17,7 @@ reaper_open (Reaper *reaper)
 {
   const Block *block = reaper->backing->block;
   reaper->fd = os_open_lock_fd (block->dir,
-      name_part (block->user, &block->uuid, "lck").text);
+      name_part (block->user, &block->uuid, "lck").text, true);
   return reaper->fd >= 0;
 }
 

@@ -43,7 +43,7 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
     .max_rows = block->g.max_rows,
     .flags = block->g.strict ? LOCK_FLAG_STRICT : 0 };
   int fd = os_create_unnamed (block->dir, sizeof page,
-      backing_shared_mode (&producer->backing), "lock file", error);
+      backing_lock_mode (&producer->backing), "lock file", error);
   if (fd < 0)
     return error->code;
   memcpy (page.uuid, block->uuid.bytes, 16);
@@ -203,7 +203,7 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
     return NULL;
   block_reset (&producer->block);
   strncpy (producer->block.channel, channel, DATAHUB_CHANNEL_MAX);
-  producer->block.user = os_user ();
+  producer->block.user = producer->block.owner = os_user ();
   uuid_generate (&producer->block.uuid);
   uuid_to_text (&producer->block.uuid, producer->block.uuid_text);
   producer->options = *options;
@@ -260,6 +260,13 @@ check_options (const DatahubProducerOptions *options, DatahubError *error)
   if (options->mode & ~0666u)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "File permissions %#o are not possible: at most 0666.", options->mode);
+  /* The files of a default block are writable to each process that may read
+   * them: it could truncate them, and take the rows of others. */
+  if ((options->mode & 0077u) && !options->strict)
+    return result_fail (error, DATAHUB_ERROR_INVALID, 0,
+        "File permissions %#o admit other users, which needs a strict block: "
+        "set `strict`, or use 0600.",
+        options->mode);
   if ((unsigned) options->checksum > DATAHUB_CHECKSUM_BLAKE2B)
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "There is no checksum number %d.", options->checksum);

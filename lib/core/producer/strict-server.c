@@ -193,8 +193,19 @@ is_allowed (const StrictServer *server, int fd)
   uint32_t user, group, mode = server->producer->options.mode;
   if (!os_peer (fd, &user, &group))
     return false;
-  return user == server->producer->block.user
+  return user == server->producer->block.owner
       || ((mode & 0040) && group == os_group ()) || (mode & 0004);
+}
+
+/* The mode lets another user ask; only a ticket lets it in. Without a secret there
+ * are none, and an observer has none. */
+static bool
+needs_ticket (const StrictServer *server, uint32_t i, const StrictHello *hello)
+{
+  uint32_t user, group;
+  return (!server->has_secret || hello->kind == STRICT_OBSERVE)
+      && (!os_peer (server->connections[i].fd, &user, &group)
+          || user != server->producer->block.owner);
 }
 
 static uint32_t
@@ -353,6 +364,8 @@ read_greeting (StrictServer *server, uint32_t i)
       ? strict_judge (&server->producer->block, &server->book,
           server->has_secret ? server->secret : NULL, &hello)
       : STRICT_REFUSED_MALFORMED;
+  if (status == STRICT_GRANTED && needs_ticket (server, i, &hello))
+    status = STRICT_REFUSED_NO_TICKET;
   if (status != STRICT_GRANTED)
     refuse (server, i, status);
   else if (hello.kind == STRICT_OBSERVE)

@@ -104,7 +104,7 @@ lock_management (Block *block, DatahubError *error)
 {
   FileName name = name_part (block->user, &block->uuid, "lck");
   int64_t end = os_now () + PATIENCE_NS;
-  int fd = os_open_lock_fd (block->dir, name.text);
+  int fd = os_open_lock_fd (block->dir, name.text, true);
   if (fd < 0) {
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file of the block cannot be opened: %s. Its producer is "

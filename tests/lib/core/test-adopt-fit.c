@@ -44,7 +44,7 @@ other_sizes (void)
   options.shared_zone_size = 64;
   expect_replaced (&options);
   options = small_options ();
-  options.mode = 0640;
+  options.mode = 0400;
   expect_replaced (&options);
   options = small_options ();
   options.secret = secret;

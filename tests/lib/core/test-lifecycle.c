@@ -186,16 +186,25 @@ mode (void)
   CHECK (stat (check_find_file (".con"), &st) == 0);
   CHECK_INT (st.st_mode & 0777, ==, 0600);
   datahub_producer_close (producer);
-  options.mode = 0640;
-  producer = producer_new ("cam0", &options);
-  CHECK (stat (check_find_file (".ctl"), &st) == 0);
-  CHECK_INT (st.st_mode & 0777, ==, 0640);
-  /* Who may read the block must be able to write its row and its lock. */
-  CHECK (stat (check_find_file (".con"), &st) == 0);
-  CHECK_INT (st.st_mode & 0777, ==, 0660);
-  CHECK (stat (check_find_file (".lck"), &st) == 0);
-  CHECK_INT (st.st_mode & 0777, ==, 0660);
-  datahub_producer_close (producer);
+}
+
+/* They could write to its files. */
+static void
+mode_for_others (void)
+{
+  static const uint32_t modes[] = { 0640, 0620, 0604, 0602, 0660, 0666 };
+  DatahubProducer *producer;
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    DatahubProducerOptions options = small_options ();
+    options.strict = false;
+    options.mode = modes[i];
+    CHECK_RESULT (datahub_producer_create ("cam0", &options, &producer, &err),
+        DATAHUB_ERROR_INVALID);
+    CHECK_CONTAINS (err.message, "strict");
+    options.strict = true;
+    CHECK_OK (datahub_producer_create ("cam0", &options, &producer, &err));
+    datahub_producer_close (producer);
+  }
 }
 
 static void
@@ -302,6 +311,7 @@ static const CheckTest tests[] = {
       died_asleep_reader },
   { "thirty dead producers leave no more than one", restarted_many_times },
   { "the files have the mode that was asked for, whatever the umask", mode },
+  { "a mode for other users needs a strict block", mode_for_others },
   { "a wrong secret is refused", secret },
   { "the secret itself is nowhere in shared memory", secret_is_not_shared },
   { "options that make no sense are refused", invalid_options },

@@ -29,6 +29,22 @@ no_names (void)
   CHECK_INT (check_count_files (), ==, 0);
 }
 
+/* The mode is that of the socket. Of the lock file others can only read the
+ * identity. */
+static void
+mode_of_socket (void)
+{
+  DatahubProducerOptions options = strict_options (NULL);
+  struct stat st;
+  options.mode = 0646;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  CHECK (stat (check_find_file (".sck"), &st) == 0);
+  CHECK_INT (st.st_mode & 0777, ==, 0666);
+  CHECK (stat (check_find_file (".lck"), &st) == 0);
+  CHECK_INT (st.st_mode & 0777, ==, 0644);
+  datahub_producer_close (producer);
+}
+
 static void
 read_all (CheckParent *parent)
 {
@@ -264,6 +280,7 @@ huger_pages (void)
 
 static const CheckTest tests[] = {
   { "nothing has a name but the lock file and the socket", no_names },
+  { "shm-mode is that of the socket, not of the lock", mode_of_socket },
   { "growth reaches the consumers of a strict block, losslessly", grows },
   { "a killed producer is told of; pools it handed over are read to the end",
       producer_killed },
