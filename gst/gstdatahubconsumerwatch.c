@@ -16,6 +16,8 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
 
+#define CHANGES_AT_ONCE 16
+
 enum
 {
   SIGNAL_CONSUMER_ADDED,
@@ -53,13 +55,6 @@ gst_datahub_consumer_watch_install_signals (GType type)
       g_signal_new ("consumer-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
           NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_STRING);
 }
-
-typedef struct
-{
-  guint64 id;
-  gboolean evicted;
-  gchar name[DATAHUB_CONSUMER_NAME_MAX];
-} Known;
 
 /**
  * gst_datahub_consumer_watch_init:
@@ -145,58 +140,32 @@ on_requested (GstDatahubConsumerWatch *watch, guint requests)
     gst_datahub_uplink_refuse (&watch->uplink);
 }
 
-static const DatahubConsumerInfo *
-find_info (const DatahubConsumerInfo *infos, guint n, guint64 id)
+static void
+report_changes (GstDatahubConsumerWatch *watch,
+    const DatahubConsumerChange *changes, guint n)
 {
+  static const gchar *const reasons[] = { [DATAHUB_CHANGE_LEFT] = "left",
+    [DATAHUB_CHANGE_DIED] = "died",
+    [DATAHUB_CHANGE_EVICTED] = "evicted" };
   for (guint i = 0; i < n; i++)
-    if (infos[i].id == id)
-      return &infos[i];
-  return NULL;
+    if (changes[i].event == DATAHUB_CHANGE_JOINED)
+      on_added (watch, changes[i].id, changes[i].name);
+    else
+      on_removed (watch, changes[i].id, changes[i].name,
+          reasons[changes[i].event]);
 }
 
-static Known *
-find_known (GstDatahubConsumerWatch *watch, guint64 id)
-{
-  for (guint i = 0; i < watch->known->len; i++)
-    if (g_array_index (watch->known, Known, i).id == id)
-      return &g_array_index (watch->known, Known, i);
-  return NULL;
-}
-
-/* Reports the changes of known consumers. An evicted consumer has left the
- * stream; it is reported as removed only once. */
+/* Reports what has changed, in portions. */
 static void
-tell_removed (GstDatahubConsumerWatch *watch, const DatahubConsumerInfo *infos,
-    guint n, gboolean reaped)
+take_changes (GstDatahubConsumerWatch *watch)
 {
-  for (guint i = watch->known->len; i > 0; i--) {
-    Known gone = g_array_index (watch->known, Known, i - 1);
-    const DatahubConsumerInfo *info = find_info (infos, n, gone.id);
-    if (info && info->state != DATAHUB_CONSUMER_EVICTED)
-      continue;
-    g_array_remove_index_fast (watch->known, i - 1);
-    on_removed (watch, gone.id, gone.name,
-        info         ? "evicted"
-            : reaped ? "died"
-                     : "left");
-  }
-}
-
-static void
-tell_added (GstDatahubConsumerWatch *watch, const DatahubConsumerInfo *infos,
-    guint n)
-{
-  for (guint i = 0; i < n; i++) {
-    Known added = { .id = infos[i].id };
-    if (infos[i].state != DATAHUB_CONSUMER_ACTIVE
-        || find_known (watch, added.id))
-      continue;
-    g_strlcpy (added.name, infos[i].name, sizeof added.name);
-    if (!g_utf8_validate (added.name, -1, NULL))
-      g_strlcpy (added.name, "?", sizeof added.name);
-    g_array_append_val (watch->known, added);
-    on_added (watch, added.id, added.name);
-  }
+  DatahubConsumerChange changes[CHANGES_AT_ONCE];
+  guint n;
+  do {
+    n = datahub_producer_take_changes (watch->producer, changes,
+        CHANGES_AT_ONCE);
+    report_changes (watch, changes, n);
+  } while (n + 1 >= CHANGES_AT_ONCE);
 }
 
 static gboolean
@@ -223,12 +192,8 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   guint requests = datahub_producer_take_requests (watch->producer);
   guint n = datahub_producer_list_consumers (watch->producer, infos,
       DATAHUB_MAX_CONSUMERS);
-  DatahubProducerStats stats;
   gint64 wait;
-  datahub_producer_get_stats (watch->producer, &stats);
-  tell_removed (watch, infos, n, stats.reaped > watch->reaped);
-  watch->reaped = stats.reaped;
-  tell_added (watch, infos, n);
+  take_changes (watch);
   g_atomic_int_set (&watch->notify, is_notify_wanted (infos, n));
   if (requests)
     on_requested (watch, requests);
@@ -267,8 +232,6 @@ gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
 {
   watch->block = gst_datahub_producer_ref (block);
   watch->producer = gst_datahub_producer_enter (block);
-  watch->known = g_array_new (FALSE, FALSE, sizeof (Known));
-  watch->reaped = 0;
   gst_datahub_uplink_start (&watch->uplink, writer);
   watch->thread = g_thread_new ("datahub-service", run, watch);
 }
@@ -291,7 +254,6 @@ gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
   gst_datahub_producer_leave (watch->block);
   watch->producer = NULL;
   g_clear_pointer (&watch->block, gst_datahub_producer_unref);
-  g_clear_pointer (&watch->known, g_array_unref);
   gst_datahub_uplink_stop (&watch->uplink);
   gst_datahub_caps_limits_clear (&watch->limits);
 }

@@ -28,8 +28,6 @@ typedef struct
 
   /* The thread's. */
   GstDatahubUplink uplink;
-  GArray *known; /* consumers that were reported as added */
-  guint64 reaped;
 } GstDatahubConsumerWatch;
 
 void gst_datahub_consumer_watch_install_signals (GType type);

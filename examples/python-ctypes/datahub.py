@@ -33,6 +33,7 @@ ENUMS = {
     "DATAHUB_START_": ("LATEST OLDEST KEYFRAME", 0),
     "DATAHUB_CHECKSUM_": ("NONE CRC32C BLAKE2B", 0),
     "DATAHUB_HUGEPAGES_": ("ADVISE NEVER 2M 1G", 0),
+    "DATAHUB_CHANGE_": ("JOINED LEFT DIED EVICTED", 1),
     "DATAHUB_CONSUMER_": ("FREE CLAIMED ACTIVE EVICTED LEAVING", 0),
 }
 VALUES = {prefix + word: first + i
@@ -62,6 +63,12 @@ class DatahubConsumerInfo(Structure):
                 ("latency_sum_ns", c_uint64), ("latency_count", c_uint64),
                 ("latency_max_ns", c_uint64), ("limits_sequence", c_uint64),
                 ("reserved", c_uint64 * 4)]
+
+
+class DatahubConsumerChange(Structure):
+    _fields_ = [("id", c_uint64), ("event", c_uint),
+                ("name", c_char * CONSUMER_NAME_MAX),
+                ("reserved", c_uint64 * 2)]
 
 
 class DatahubIndices(Structure):

@@ -223,6 +223,11 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
  * most @max_infos. Returns how many. Does not block. */
 DATAHUB_API uint32_t datahub_producer_list_consumers (DatahubProducer *producer,
     DatahubConsumerInfo *infos, uint32_t max_infos);
+/* Fills in @changes with the consumers that joined, left, died or were evicted since
+ * the last call, each with its own end; at most @max_changes, 2 or more: if it fills
+ * all but one, call again. Returns how many. One thread at a time; does not block. */
+DATAHUB_API uint32_t datahub_producer_take_changes (DatahubProducer *producer,
+    DatahubConsumerChange *changes, uint32_t max_changes);
 /* Returns the DATAHUB_REQUEST_... bits that consumers sent since the last call.
  * Does not block. */
 DATAHUB_API uint32_t datahub_producer_take_requests (DatahubProducer *producer);

@@ -174,6 +174,23 @@ typedef struct
   uint64_t reserved[4]; /* 0 */
 } DatahubConsumerInfo;
 
+typedef enum
+{
+  DATAHUB_CHANGE_JOINED = 1,
+  DATAHUB_CHANGE_LEFT, /* closed by its program */
+  DATAHUB_CHANGE_DIED, /* its process was killed, or ended without a close */
+  DATAHUB_CHANGE_EVICTED /* after block-timeout; it may join again */
+} DatahubChange;
+
+/* A change of the consumer table. Frozen: arrays consist of it. */
+typedef struct
+{
+  uint64_t id; /* as in DatahubConsumerInfo */
+  DatahubChange event;
+  char name[DATAHUB_CONSUMER_NAME_MAX]; /* printable ASCII */
+  uint64_t reserved[2]; /* 0 */
+} DatahubConsumerChange;
+
 /* The raw indices of a stream, under the names of other shared-memory rings.
  * Filled in by the library. */
 typedef struct

@@ -17,7 +17,7 @@ import datahub  # noqa: E402
 # Elsewhere than in datahub.py because the examples do not call them.
 NOT_CALLED = {"datahub_producer_" + name for name in (
     "ref", "unref", "acquire_slot_for", "commit_batch", "wait_attention", "list_consumers",
-    "take_requests", "count_dropped", "count_copied", "note_error",
+    "take_requests", "take_changes", "count_dropped", "count_copied", "note_error",
     "get_batch_max", "get_slot_size")}
 NAMES = {"DATAHUB_ERROR_FIRST", "DATAHUB_N_CONTEXTS", "DATAHUB_WAIT_ACQUIRE",
          "DATAHUB_WAIT_COMMIT", "DATAHUB_WAIT_CONSUMERS",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Coming and going in any order: who waits for whom, how long, and who is told. */
+#include "child.h"
 #include "messages.h"
 #include "numbers.h"
 #include "sandbox.h"
@@ -156,6 +157,29 @@ GST_START_TEST (the_producer_is_told_who_comes_and_goes)
 }
 GST_END_TEST;
 
+/* The next consumer takes the row of a killed one before the producer looks. */
+GST_START_TEST (a_killed_consumer_died_though_its_place_is_taken)
+{
+  GstHarness *sink = number_sink ("max-consumers=1"), *src;
+  Child *consumer;
+  Seen seen = { 0 };
+  g_signal_connect (sink->element, "consumer-added", G_CALLBACK (on_added),
+      &seen);
+  g_signal_connect (sink->element, "consumer-removed", G_CALLBACK (on_removed),
+      &seen);
+  push_number (sink, 1);
+  consumer = child_start ("datahubsrc datablock=test ! fakesink");
+  wait_seen (&seen, &seen.added);
+  g_clear_pointer (&seen.name, g_free);
+  child_kill (consumer);
+  src = harness_src ("");
+  wait_seen (&seen, &seen.removed);
+  fail_unless_equals_string (seen.reason, "died");
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -166,6 +190,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, the_wait_for_a_producer_ends_at_its_timeout);
   tcase_add_test (tc, the_timeout_holds_after_a_loss_too);
   tcase_add_test (tc, the_producer_is_told_who_comes_and_goes);
+  tcase_add_test (tc, a_killed_consumer_died_though_its_place_is_taken);
 }
 
 SANDBOX_MAIN (attendance)

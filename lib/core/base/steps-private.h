@@ -169,6 +169,7 @@
   step (REQUESTS_TAKEN) \
   step (LEAVE_GATE_OPEN) \
   step (LEAVE_WAITER_CLEARED) \
+  step (LEAVE_NOTED) \
   step (LEAVE_STATE_STORED) \
   step (LEAVE_ROW_CLEAN) \
   step (LEAVE_ROW_FREE)

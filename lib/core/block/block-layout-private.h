@@ -341,7 +341,8 @@ typedef struct
   shared_u32 pools_seen; /* value of pool_changes up to which all are open */
   shared_u64 name[5];
   shared_u64 claim; /* incarnation at its claim; a rejoin keeps it */
-  shared_u64 reserved1[6];
+  shared_u64 departures; /* a departures_note() word */
+  shared_u64 reserved1[5];
   /* 0xc0: one bit per record */
   shared_u64 pins[];
 } ConsumerRow;
@@ -461,6 +462,7 @@ ASSERT_AT (BlockRecord, inline_bytes, 320);
 _Static_assert(sizeof (BlockRecord) == 512, "record");
 ASSERT_AT (ConsumerRow, incarnation, 0x40);
 ASSERT_AT (ConsumerRow, name, 0x60);
+ASSERT_AT (ConsumerRow, departures, 0x90);
 ASSERT_AT (ConsumerRow, pins, 0xc0);
 ASSERT_AT (RowExtra, event, 0x08);
 ASSERT_AT (RowExtra, limits, 0x10);

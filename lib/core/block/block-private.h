@@ -229,6 +229,9 @@ bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);
 
 /* Rows. */
 bool row_holds_pins (const Block *block, ConsumerRow *row);
+uint64_t departures_note (uint64_t word, uint64_t claim);
+bool departures_has (uint64_t word, uint64_t claim);
+void row_note_departure (ConsumerRow *row);
 bool row_is_neutral (const Block *block, uint32_t row);
 void row_clean (Block *block, uint32_t row);
 void row_judge_silence (DatahubConsumerInfo *info);

@@ -76,6 +76,37 @@ row_clean (Block *block, uint32_t i)
   STEP (CLEAN_STATE);
 }
 
+/* A word about the owners that left of their own accord: the low half of a claim, and
+ * bits of it and of the 31 before it. An owner of the row that is killed writes no
+ * bit, so one word has the end of each owner, however fast the next one comes. */
+uint64_t
+departures_note (uint64_t word, uint64_t claim)
+{
+  uint32_t passed = (uint32_t) claim - (uint32_t) word;
+  uint64_t bits = passed < 32 ? (word >> 32) << passed : 0;
+  return (bits | 1) << 32 | (uint32_t) claim;
+}
+
+/* Whether the owner with @claim left of its own accord. One that is too long ago is
+ * taken to have left. */
+bool
+departures_has (uint64_t word, uint64_t claim)
+{
+  int32_t since = (int32_t) ((uint32_t) word - (uint32_t) claim);
+  if (since < 0)
+    return false;
+  return since > 31 || (word >> 32 >> since & 1);
+}
+
+/* The owner is about to leave. A word of a former owner is kept in it. */
+void
+row_note_departure (ConsumerRow *row)
+{
+  store_seq (&row->departures,
+      departures_note (load_relaxed (&row->departures),
+          load_relaxed (&row->claim)));
+}
+
 static uint32_t
 count_pins (const Block *block, const ConsumerRow *row)
 {

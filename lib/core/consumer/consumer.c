@@ -191,6 +191,8 @@ datahub_consumer_close (DatahubConsumer *consumer)
   STEP (LEAVE_GATE_OPEN);
   and_seq (&consumer->block.wake->waiters[i >> 6], ~(UINT64_C (1) << (i & 63)));
   STEP (LEAVE_WAITER_CLEARED);
+  row_note_departure (row);
+  STEP (LEAVE_NOTED);
   store_seq (&row->state, DATAHUB_CONSUMER_LEAVING);
   STEP (LEAVE_STATE_STORED);
   block_attend (&consumer->block);

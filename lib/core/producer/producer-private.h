@@ -12,6 +12,14 @@
 
 #define N_WAITING_BITS 2u
 
+/* A consumer that was reported as joined; id 0: none. */
+typedef struct
+{
+  uint64_t id, claim;
+  bool evicted;
+  char name[DATAHUB_CONSUMER_NAME_MAX];
+} KnownConsumer;
+
 /* Its parts have files of their own: the ring its old end, its new end and what
  * readers see of it; the pools; the backing; the reaper. The files that take a
  * producer are those that need more than one of them. */
@@ -41,6 +49,7 @@ struct _DatahubProducer
 
   shared_u32 interrupted; /* DatahubWait bits */
   shared_u32 mail_row; /* looked at next for an event */
+  KnownConsumer known[MAX_ROWS]; /* of the thread that takes changes */
   Reaper reaper;
 };
 

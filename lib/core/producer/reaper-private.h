@@ -14,6 +14,7 @@ typedef struct
   bool granted;
   uint32_t quota;
   uint64_t claim; /* of the newest owner */
+  shared_u64 departures; /* of all owners, as in ConsumerRow; no lock */
 } StrictRow;
 
 struct _Reaper

@@ -67,7 +67,11 @@ static bool
 retire_row (Reaper *reaper, uint32_t i)
 {
   StrictRow *row = &reaper->rows[i];
+  const ConsumerRow *shared = row_at (reaper, i);
   bool dirty = !row_is_neutral (reaper->backing->block, i);
+  if (load_seq (&shared->departures))
+    store_seq (&row->departures,
+        departures_note (load_relaxed (&row->departures), row->claim));
   if (dirty) {
     /* before its effect: another thread can continue at once */
     add_relaxed (&reaper->backing->block->header->reaped, 1);

@@ -160,6 +160,7 @@
   FIELD (ConsumerRow, pools_seen)                                              \
   ARRAY (ConsumerRow, name)                                                    \
   FIELD (ConsumerRow, claim)                                                   \
+  FIELD (ConsumerRow, departures)                                              \
   ARRAY (ConsumerRow, reserved1)                                               \
   FIELD (RowExtra, owner)                                                      \
   FIELD (RowExtra, event)                                                      \
