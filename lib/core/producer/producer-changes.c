@@ -23,7 +23,7 @@ has_left (DatahubProducer *producer, uint32_t i, uint64_t claim)
       || (rows && departures_has (load_seq (&rows[i].departures), claim));
 }
 
-/* Reads who has row @i now. Its owner may change meanwhile: then it is read at the
+/* Reads the present owner of row @i. It may change meanwhile: then it is read at the
  * next call, which the newcomer causes. */
 static bool
 read_present (DatahubProducer *producer, uint32_t i, DatahubConsumerInfo *info,
