@@ -267,6 +267,9 @@ gst_datahub_client_start (GstElement *element, GstDatahubClient *client)
   }
   if (!connect_hub (element, client))
     return FALSE;
+  if (client->hub)
+    client->news = gst_datahub_broker_news_new (element, &client->outbox,
+        client->hub, client->channel);
   g_atomic_int_set (&client->running, TRUE);
   return TRUE;
 }
@@ -285,6 +288,7 @@ void
 gst_datahub_client_stop (GstDatahubClient *client)
 {
   g_atomic_int_set (&client->running, FALSE);
+  g_clear_pointer (&client->news, gst_datahub_broker_news_free);
   g_clear_object (&client->hub);
   g_clear_pointer (&client->channel, g_free);
 }

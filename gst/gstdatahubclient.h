@@ -4,7 +4,7 @@
 #ifndef GST_DATAHUB_CLIENT_H
 #define GST_DATAHUB_CLIENT_H
 
-#include "gstdatahuboutbox.h"
+#include "gstdatahubbrokernews.h"
 
 #include <datahub/datahub.h>
 #include <gst/gst.h>
@@ -34,6 +34,7 @@ typedef struct
    * channel in its streaming thread */
   gchar *channel;
   DatahubHub *hub; /* NULL: no broker */
+  GstDatahubBrokerNews *news; /* while there is a hub */
   gint running; /* atomic: settings that need READY are refused */
   GstDatahubOutbox outbox;
 } GstDatahubClient;

@@ -3,7 +3,7 @@
  * the hub's thread serves all elements. A handler of a message or of a signal may
  * change states or ask the hub, which would wait for one of these. So both are sent
  * by a thread of GStreamer's pool, one at a time and in order.
- * Tests: gst-presence */
+ * Tests: gst-presence, gst-refused */
 #include "gstdatahuboutbox.h"
 
 typedef struct

@@ -40,6 +40,24 @@ quote (const char *text)
   return g_strescape (text, utf8);
 }
 
+/* The fields that only some events have, as " name=VALUE". */
+static char *
+describe (const GLogField *fields, gsize n_fields)
+{
+  static const char *const names[][2] = { { "DATAHUB_NAME", "name" },
+    { "DATAHUB_RIGHT", "right" }, { "DATAHUB_KEY", "key" },
+    { "DATAHUB_PID", "pid" } };
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    const char *value = field (fields, n_fields, names[i][0]);
+    g_autofree char *safe = cli_safe (value ? value : "");
+    if (value)
+      g_string_append_printf (text, " %s=%s", names[i][1], safe);
+  }
+  return g_string_free (text, FALSE);
+}
+
 static GLogWriterOutput
 write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
     gpointer user_data)
@@ -53,8 +71,9 @@ write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
   g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%fZ");
   g_autofree char *safe = cli_safe (message ? message : "");
   g_autofree char *quoted = quote (safe);
-  g_printerr ("time=%s level=%s event=%s msg=\"%s\"\n", time,
-      level_word (level), event ? event : "log", quoted);
+  g_autofree char *details = describe (fields, n_fields);
+  g_printerr ("time=%s level=%s event=%s%s msg=\"%s\"\n", time,
+      level_word (level), event ? event : "log", details, quoted);
   return G_LOG_WRITER_HANDLED;
 }
 

@@ -14,7 +14,7 @@
  *   notification     (const char *name, const char *topic, const char *json)
  *   register-refused (const char *name, GError *error)
  *   broker-found     (const char *endpoint)
- *   broker-lost      (GError *error)
+ *   broker-lost      (GError *error): lost, refuses this key, or is not there
  * Their arguments belong to the hub and are valid during the emission.
  */
 #ifndef DATAHUB_HUB_H
@@ -95,6 +95,10 @@ DATAHUB_API gboolean datahub_hub_wait_connected (DatahubHub *hub,
     gint64 timeout_ns, GCancellable *cancellable, GError **error);
 /* Whether a broker answered and was not lost since then. */
 DATAHUB_API gboolean datahub_hub_is_connected (DatahubHub *hub);
+/* Whether no lasting problem with the broker is known. FALSE with the error that
+ * broker-lost reported: the key is refused or missing, or no broker answers where one
+ * was named, for more than a second. Does not wait. */
+DATAHUB_API gboolean datahub_hub_check_broker (DatahubHub *hub, GError **error);
 /* Whether this hub hosts the embedded broker. */
 DATAHUB_API gboolean datahub_hub_is_hosting (DatahubHub *hub);
 

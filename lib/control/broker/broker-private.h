@@ -4,6 +4,7 @@
 #define DATAHUB_BROKER_PRIVATE_H
 
 #include <datahub/broker.h>
+#include "denials-private.h"
 #include "registry-private.h"
 #include "rights-private.h"
 
@@ -48,6 +49,7 @@ struct _DatahubBroker
   Registry registry;
   Rights *rights;
   BrokerStats stats;
+  Denials denials;
 };
 
 /* One request while it is handled. */

@@ -28,11 +28,19 @@ may (BrokerCall *call, Right right, const char *name)
   return rights_allow (call->broker->rights, call->key, right, name);
 }
 
+static void
+log_denied (BrokerCall *call, Right right, const char *name)
+{
+  denials_log (&call->broker->denials, name, right_word (right), call->key,
+      call->client ? call->client->pid : 0);
+}
+
 static gboolean
 need (BrokerCall *call, Right right, const char *name, GError **error)
 {
   if (may (call, right, name))
     return TRUE;
+  log_denied (call, right, name);
   return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
       "this key has no right to %s %s", right_word (right), name);
 }
@@ -249,6 +257,8 @@ handle_find (BrokerCall *call, GError **error)
   json_object_set_new (call->reply, "block", block_entry_to_json (block));
   if (block->has_secret && *block->uuid && may (call, RIGHT_CONSUME, name))
     introduce (call, block);
+  else if (block->has_secret && *block->uuid)
+    log_denied (call, RIGHT_CONSUME, name);
   return TRUE;
 }
 

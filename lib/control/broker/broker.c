@@ -34,7 +34,12 @@ fail_zmq (GError **error, const char *what)
 static gboolean
 zap_check (const char *key, gpointer user_data)
 {
-  return rights_knows (((DatahubBroker *) user_data)->rights, key);
+  DatahubBroker *broker = user_data;
+  gboolean known = rights_knows (broker->rights, key);
+
+  if (!known)
+    denials_log (&broker->denials, "*", "connect", key, 0);
+  return known;
 }
 
 static void
@@ -394,6 +399,7 @@ datahub_broker_finalize (GObject *object)
 
   datahub_broker_stop (broker);
   rights_free (broker->rights);
+  denials_clear (&broker->denials);
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
@@ -415,6 +421,7 @@ static void
 datahub_broker_init (DatahubBroker *broker)
 {
   broker->check = broker_check_once;
+  denials_init (&broker->denials);
   g_mutex_init (&broker->lock);
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);

@@ -27,6 +27,8 @@ struct _HubCore
   int connected, hosting; /* atomic */
   Token instance;
   HubNotices notices; /* its lock guards part of it */
+  GMutex problem_lock; /* guards `problem`; innermost */
+  GError *problem; /* that lasts; owned; NULL: none */
 
   /* The hub thread's own from here. */
   HubTarget target;

@@ -14,6 +14,8 @@ core_free (HubCore *core)
   hub_offers_clear (&core->offers);
   hub_catalogue_clear (&core->catalogue);
   g_clear_error (&core->session.error);
+  g_clear_error (&core->problem);
+  g_mutex_clear (&core->problem_lock);
   hub_target_clear (&core->target);
   g_main_loop_unref (core->loop);
   g_main_context_unref (core->signal_context);
@@ -36,6 +38,7 @@ hub_core_new (DatahubHub *hub, DatahubHubFlags flags)
   token_new (core->instance);
   core->link.events =
       (HubLinkEvents){ hub_session_up, hub_session_down, hub_receive };
+  g_mutex_init (&core->problem_lock);
   hub_notices_init (&core->notices);
   hub_calls_init (&core->calls);
   hub_offers_init (&core->offers);

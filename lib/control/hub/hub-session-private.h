@@ -29,6 +29,8 @@ typedef struct
   gboolean reported; /* broker-lost was emitted with @error */
   guint bad_handshakes; /* in a row */
   guint retries; /* since the last connection */
+  gint64 failing_us; /* since when there is none; 0: there is */
+  gboolean missing; /* that there is none was reported */
   GSource *attempt_source, *heartbeat_source;
   guint heartbeat_ms, heartbeats_missed;
   gboolean pinging;

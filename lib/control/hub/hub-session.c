@@ -17,9 +17,9 @@
 #define ATTEMPT_MS 1000 /* until "hello" is answered */
 #define RETRY_MIN_MS 15
 #define RETRY_MAX_MS 400
-/* After so many in vain a broker that was named is worth a word: a second or
- * two, in which one that is just starting has started. */
-#define RETRIES_UNTOLD 8
+/* After this time in vain a broker that was named is reported as missing. Within it
+ * one that is just starting has started. */
+#define UNREPORTED_US (3 * G_USEC_PER_SEC / 2)
 #define BYE_LINGER_MS 100
 /* Handshakes that break without a word before the key is blamed: a broker that
  * is just going away breaks one too. */
@@ -76,6 +76,34 @@ load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
   return keypair_derive_own_client (&broker, client, error);
 }
 
+static void
+set_problem (HubCore *core, const GError *error)
+{
+  g_mutex_lock (&core->problem_lock);
+  g_clear_error (&core->problem);
+  core->problem = error ? g_error_copy (error) : NULL;
+  g_mutex_unlock (&core->problem_lock);
+}
+
+/* No broker answers where one was named. Reported once. */
+static void
+report_missing (HubCore *core, const GError *error)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (core->session.failing_us == 0)
+    core->session.failing_us = now;
+  if (core->target.automatic || core->session.missing
+      || now - core->session.failing_us < UNREPORTED_US)
+    return;
+  core->session.missing = TRUE;
+  control_log (G_LOG_LEVEL_MESSAGE, "no-broker",
+      "%s; the connection is tried again, and meanwhile streams work by name",
+      error->message);
+  set_problem (core, error);
+  hub_emit (core, SIGNAL_BROKER_LOST, NULL, error);
+}
+
 /* Stores why there is no connection; takes @error. An error that needs an
  * action of the user is reported at once, and only once. */
 static void
@@ -89,13 +117,11 @@ set_error (HubCore *core, GError *error)
 
   g_clear_error (&core->session.error);
   core->session.error = error;
-  if (!lasting && !core->target.automatic
-      && core->session.retries == RETRIES_UNTOLD)
-    control_log (G_LOG_LEVEL_MESSAGE, "no-broker",
-        "%s; the connection is tried again, and meanwhile streams work by name",
-        error->message);
-  if (!lasting)
+  if (!lasting) {
+    report_missing (core, error);
     return;
+  }
+  set_problem (core, error);
   if (!same) {
     control_log (G_LOG_LEVEL_MESSAGE, "hub-error", "%s", error->message);
     hub_emit (core, SIGNAL_BROKER_LOST, NULL, error);
@@ -182,6 +208,8 @@ hub_session_start (gpointer user_data)
   GError *error = NULL;
 
   hub_clear_source (&core->session.attempt_source);
+  if (core->session.failing_us == 0)
+    core->session.failing_us = g_get_monotonic_time ();
   if (!open_link (core, &error)) {
     set_error (core, error);
     try_again (core, retry_delay (core));
@@ -224,7 +252,9 @@ connected (HubCore *core)
 {
   hub_clear_source (&core->session.attempt_source);
   g_clear_error (&core->session.error);
-  core->session.reported = FALSE;
+  core->session.reported = core->session.missing = FALSE;
+  core->session.failing_us = 0;
+  set_problem (core, NULL);
   core->session.retries = core->session.bad_handshakes = 0;
   set_state (core, HUB_CONNECTED);
   core->session.heartbeat_source =

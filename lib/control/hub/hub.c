@@ -158,6 +158,20 @@ datahub_hub_is_hosting (DatahubHub *hub)
   return g_atomic_int_get (&hub->core->hosting);
 }
 
+gboolean
+datahub_hub_check_broker (DatahubHub *hub, GError **error)
+{
+  gboolean well;
+
+  g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
+  g_mutex_lock (&hub->core->problem_lock);
+  well = !hub->core->problem;
+  if (!well && error)
+    *error = g_error_copy (hub->core->problem);
+  g_mutex_unlock (&hub->core->problem_lock);
+  return well;
+}
+
 /* --- the object --- */
 
 static gboolean
