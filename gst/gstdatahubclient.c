@@ -206,6 +206,16 @@ ask_for_keys (GstElement *element, GstDatahubClient *client)
             SECURITY_CONTEXT));
 }
 
+static gint
+code_of (const GError *error)
+{
+  if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS))
+    return GST_RESOURCE_ERROR_SETTINGS;
+  if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT))
+    return GST_RESOURCE_ERROR_FAILED;
+  return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+}
+
 /* Data flows without a broker, too. So it is only an error if the user set an
  * endpoint that cannot be used. */
 static gboolean
@@ -226,20 +236,20 @@ connect_hub (GstElement *element, GstDatahubClient *client)
   if (client->hub)
     return TRUE;
   if (!named) {
-    GST_ELEMENT_WARNING (element, RESOURCE, NOT_AUTHORIZED,
-        ("The stream has no broker; on this machine it can still be read by "
-         "name: %s",
+    gst_element_message_full (element, GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+        code_of (error),
+        g_strdup_printf ("The stream has no broker; on this machine it can "
+                         "still be read by name: %s",
             error ? error->message : "unknown reason"),
-        ("broker=%s", to.broker));
+        g_strdup_printf ("broker=%s", to.broker), __FILE__, GST_FUNCTION,
+        __LINE__);
     return TRUE;
   }
-  if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS))
-    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS, ("%s", error->message),
-        ("broker=%s", to.broker));
-  else
-    GST_ELEMENT_ERROR (element, RESOURCE, NOT_AUTHORIZED,
-        ("%s", error ? error->message : "The broker cannot be used."),
-        ("broker=%s", to.broker));
+  gst_element_message_full (element, GST_MESSAGE_ERROR, GST_RESOURCE_ERROR,
+      code_of (error),
+      g_strdup (error ? error->message : "The broker cannot be used."),
+      g_strdup_printf ("broker=%s", to.broker), __FILE__, GST_FUNCTION,
+      __LINE__);
   return FALSE;
 }
 

@@ -220,20 +220,36 @@ run (gpointer data)
 
 /* ---- other threads ---- */
 
+static void
+leave_block (GstDatahubConsumerWatch *watch)
+{
+  gst_datahub_producer_leave (watch->block);
+  watch->producer = NULL;
+  g_clear_pointer (&watch->block, gst_datahub_producer_unref);
+  gst_datahub_uplink_stop (&watch->uplink);
+  gst_datahub_caps_limits_clear (&watch->limits);
+}
+
 /**
  * gst_datahub_consumer_watch_start:
  * @watch: one that does not run
  * @block: a published block
  * @writer: its writer, which outlives the run
+ * @error: return location for a #GError
+ *
+ * Returns: whether the system granted the thread
  */
-void
+gboolean
 gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
-    GstDatahubProducer *block, GstDatahubWriter *writer)
+    GstDatahubProducer *block, GstDatahubWriter *writer, GError **error)
 {
   watch->block = gst_datahub_producer_ref (block);
   watch->producer = gst_datahub_producer_enter (block);
   gst_datahub_uplink_start (&watch->uplink, writer);
-  watch->thread = g_thread_new ("datahub-service", run, watch);
+  watch->thread = g_thread_try_new ("datahub-service", run, watch, error);
+  if (!watch->thread)
+    leave_block (watch);
+  return watch->thread != NULL;
 }
 
 /**
@@ -251,11 +267,7 @@ gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
   datahub_producer_set_interrupted (watch->producer, DATAHUB_WAIT_ATTENTION,
       true);
   g_thread_join (g_steal_pointer (&watch->thread));
-  gst_datahub_producer_leave (watch->block);
-  watch->producer = NULL;
-  g_clear_pointer (&watch->block, gst_datahub_producer_unref);
-  gst_datahub_uplink_stop (&watch->uplink);
-  gst_datahub_caps_limits_clear (&watch->limits);
+  leave_block (watch);
 }
 
 /* The watch has stopped and the block is closed: it has no consumers. */

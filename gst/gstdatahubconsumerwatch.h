@@ -34,8 +34,8 @@ void gst_datahub_consumer_watch_install_signals (GType type);
 void gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
     GstElement *element, const GstDatahubClient *client,
     const GstDatahubSinkSettings *settings);
-void gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
-    GstDatahubProducer *block, GstDatahubWriter *writer);
+gboolean gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
+    GstDatahubProducer *block, GstDatahubWriter *writer, GError **error);
 void gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch);
 void gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch);
 gboolean gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch

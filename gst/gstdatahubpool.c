@@ -8,6 +8,7 @@
  * Tests: gst-zero-copy, gst-clip, gst-decoders */
 #include "gstdatahubpool.h"
 
+#include <datahub/resources.h>
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
@@ -34,6 +35,9 @@ struct _GstDatahubPool
   GstDatahubAllocator *allocator; /* owned */
   Shape shape; /* changed while the pool is inactive */
 };
+
+/* What a GstBufferPool opens. */
+#define POOL_DESCRIPTORS 2
 
 G_DEFINE_TYPE (GstDatahubPool, gst_datahub_pool, GST_TYPE_BUFFER_POOL)
 
@@ -250,7 +254,9 @@ propose_pool (GstQuery *query, GstAllocator *allocator, GstCaps *caps,
   GstStructure *config;
   GstVideoInfo info;
   guint64 size = gst_video_info_from_caps (&info, caps) ? info.size : slot_size;
-  if (size == 0 || size > G_MAXUINT)
+  /* A GstBufferPool without its descriptors warns at each buffer. */
+  if (size == 0 || size > G_MAXUINT
+      || datahub_resources_try (POOL_DESCRIPTORS, 0, NULL) != DATAHUB_OK)
     return;
   pool = gst_datahub_pool_new (allocator);
   config = gst_buffer_pool_get_config (pool);

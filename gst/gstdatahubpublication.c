@@ -240,6 +240,7 @@ GstFlowReturn
 gst_datahub_publication_publish (GstDatahubPublication *publication)
 {
   DatahubError error = { 0 };
+  g_autoptr (GError) refusal = NULL;
   if (datahub_producer_publish (
           gst_datahub_writer_get_producer (publication->writer), &error)
       != DATAHUB_OK) {
@@ -247,9 +248,15 @@ gst_datahub_publication_publish (GstDatahubPublication *publication)
         "publishing the block");
     return GST_FLOW_ERROR;
   }
-  gst_datahub_consumer_watch_start (&publication->watch, publication->block,
-      publication->writer);
-  return GST_FLOW_OK;
+  if (gst_datahub_consumer_watch_start (&publication->watch, publication->block,
+          publication->writer, &refusal))
+    return GST_FLOW_OK;
+  GST_ELEMENT_ERROR (publication->element, RESOURCE, FAILED,
+      ("The system refuses the thread that serves the consumers: %s",
+          refusal->message),
+      ("see ulimit -u (RLIMIT_NPROC), ulimit -v (RLIMIT_AS) and the limit of "
+       "tasks of the control group"));
+  return GST_FLOW_ERROR;
 }
 
 /**

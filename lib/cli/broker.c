@@ -4,11 +4,15 @@
 
 #include <glib-unix.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #define ASK_NS (2000 * G_GINT64_CONSTANT (1000000))
 #define TAKE_OVER_MS 20 /* between tries after an embedded broker stopped */
 #define TAKE_OVER_TRIES 200
 #define WAIT_MS 200 /* between tries with --wait */
+/* What the main loop takes, and GLib's thread for signals. */
+#define LOOP_DESCRIPTORS 2
+#define LOOP_THREADS 1
 
 typedef struct
 {
@@ -159,11 +163,24 @@ serve (Daemon *d)
     say ("stopped", "the broker has stopped");
 }
 
+/* Each connection takes descriptors, and nothing here uses select(). */
+static void
+raise_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit (RLIMIT_NOFILE, &limit);
+}
+
 int
 cli_broker (int argc, char **argv)
 {
   Daemon d = { 0 };
   g_autoptr (GError) error = NULL;
+  DatahubError refusal = { 0 };
   const GOptionEntry entries[] = {
     { "endpoint", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &d.endpoints,
         "Also serve this endpoint: ipc:///path or tcp://host:port; may be "
@@ -186,6 +203,10 @@ cli_broker (int argc, char **argv)
   if (argc != 1)
     return cli_fail (CLI_USAGE, "this command takes no arguments");
   cli_log_to_stderr ();
+  raise_limit ();
+  if (datahub_resources_try (LOOP_DESCRIPTORS, LOOP_THREADS, &refusal)
+      != DATAHUB_OK)
+    return cli_fail (CLI_FAILED, "%s", refusal.message);
   d.broker = datahub_broker_new ();
   d.loop = g_main_loop_new (NULL, FALSE);
   if (configure (&d, &error))

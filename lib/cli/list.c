@@ -111,15 +111,16 @@ ask_broker (const CliTarget *target, GTree *rows, GError **error)
   return blocks != NULL;
 }
 
-/* Whether @error means that no broker runs or that it does not answer. Then the
- * blocks must still be listed: the process that hosts the broker may be the one
- * that hangs. */
+/* Whether @error means that no broker runs, that it does not answer, or that the
+ * system refuses what a connection takes. Then the blocks must still be listed:
+ * the process that hosts the broker may be the one that hangs. */
 static gboolean
 is_silence (const GError *error)
 {
   return g_error_matches (error, DATAHUB_HUB_ERROR,
              DATAHUB_HUB_ERROR_DISCONNECTED)
-      || g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT);
+      || g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_TIMEOUT)
+      || g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT);
 }
 
 static const char *

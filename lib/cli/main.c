@@ -3,7 +3,10 @@
 #include "cli.h"
 #include "cli-config.h"
 
+#include <errno.h>
 #include <locale.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct
@@ -55,6 +58,17 @@ wrong_command (const char *name)
   return CLI_USAGE;
 }
 
+/* A command with incomplete output has failed. */
+static int
+finish (int code)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return code;
+  g_printerr ("%s: cannot write the output: %s\n", g_get_prgname (),
+      g_strerror (errno));
+  return code == CLI_OK ? CLI_FAILED : code;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -62,6 +76,8 @@ main (int argc, char **argv)
   g_autofree char *program = NULL;
 
   setlocale (LC_ALL, "");
+  /* Output beyond RLIMIT_FSIZE is an error of write(), not the end. */
+  signal (SIGXFSZ, SIG_IGN);
   g_set_prgname ("datahub");
   if (argc < 2) {
     print_help ();
@@ -82,5 +98,5 @@ main (int argc, char **argv)
   program = g_strconcat ("datahub ", command->name, NULL);
   g_set_prgname (program);
   argv[1] = program;
-  return command->run (argc - 1, argv + 1);
+  return finish (command->run (argc - 1, argv + 1));
 }

@@ -12,6 +12,7 @@
 #include <datahub/integrity.h>
 #include <datahub/lock.h>
 #include <datahub/producer.h>
+#include <datahub/resources.h>
 #include <datahub/ticket.h>
 #include <datahub/zone.h>
 

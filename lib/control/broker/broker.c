@@ -8,6 +8,7 @@
 #include "control/wire/endpoint-private.h"
 #include <datahub/hub.h>
 #include "control/wire/keys-private.h"
+#include "control/wire/resources-private.h"
 #include "control/wire/zap-private.h"
 #include "control/wire/zmq-source-private.h"
 
@@ -20,6 +21,10 @@
 #define HANDSHAKE_MS 3000
 #define HEARTBEAT_MS 2000 /* of libzmq itself, to notice half-open links */
 #define HEARTBEAT_TIMEOUT_MS 20000
+/* What a broker takes before its first client: its context, libzmq's with two
+ * threads and their epolls, the sockets, the monitor with its reader. */
+#define OWN_DESCRIPTORS 12
+#define OWN_THREADS 3
 
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
 
@@ -125,6 +130,28 @@ take_locks (DatahubBroker *broker, GError **error)
     g_array_append_val (broker->locks, lock);
   }
   return TRUE;
+}
+
+/* The locks come before this, because most processes that try are not the first.
+ * libzmq and GLib end the process if they get no descriptor or no thread. */
+static gboolean
+open_context (DatahubBroker *broker, GError **error)
+{
+  if (!wire_try_resources ("the broker",
+          OWN_DESCRIPTORS + broker->endpoints->len, OWN_THREADS, error))
+    return FALSE;
+  if (!broker->context) {
+    broker->context = g_main_context_new ();
+    broker->loop = g_main_loop_new (broker->context, FALSE);
+  }
+  return TRUE;
+}
+
+static void
+close_context (DatahubBroker *broker)
+{
+  g_clear_pointer (&broker->loop, g_main_loop_unref);
+  g_clear_pointer (&broker->context, g_main_context_unref);
 }
 
 /* The ZAP handler is bound first: there is no moment without one. */
@@ -345,15 +372,21 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
           NULL))
     g_ptr_array_insert (broker->endpoints, 0, g_strdup (own));
   g_ptr_array_set_size (broker->bound, 0);
-  if (!take_locks (broker, error) || !open_sockets (broker, error)) {
+  if (!take_locks (broker, error) || !open_context (broker, error)
+      || !open_sockets (broker, error)) {
     close_sockets (broker);
     return FALSE;
   }
   registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
-  broker->thread = g_thread_new ("datahub-broker", run, broker);
-  return TRUE;
+  broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
+  if (broker->thread)
+    return TRUE;
+  broker->running = FALSE;
+  registry_clear (&broker->registry);
+  close_sockets (broker);
+  return FALSE;
 }
 
 /**
@@ -403,8 +436,7 @@ datahub_broker_finalize (GObject *object)
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
-  g_main_loop_unref (broker->loop);
-  g_main_context_unref (broker->context);
+  close_context (broker);
   g_mutex_clear (&broker->lock);
   G_OBJECT_CLASS (datahub_broker_parent_class)->finalize (object);
 }
@@ -426,6 +458,4 @@ datahub_broker_init (DatahubBroker *broker)
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);
   broker->locks = g_array_new (FALSE, FALSE, sizeof (int));
-  broker->context = g_main_context_new ();
-  broker->loop = g_main_loop_new (broker->context, FALSE);
 }

@@ -21,6 +21,7 @@ struct _HubCore
   void (*free_func) (HubCore *core); /* of the whole */
   HubBack *back; /* owned */
   DatahubHubFlags flags;
+  /* These three are NULL if the system refused the hub's thread. */
   GMainContext *context; /* of the hub's thread */
   GMainContext *signal_context; /* of the thread that made the hub */
   GMainLoop *loop;
@@ -42,5 +43,7 @@ struct _HubCore
 };
 
 HubCore *hub_core_new (DatahubHub *hub, DatahubHubFlags flags);
+gboolean hub_core_open (HubCore *core, GError **error);
+void hub_core_close (HubCore *core);
 
 #endif /* DATAHUB_HUB_CORE_PRIVATE_H */

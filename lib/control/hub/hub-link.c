@@ -5,6 +5,7 @@
  * Tests: hub-loss, hub-election */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
+#include "control/wire/resources-private.h"
 #include "control/wire/zmq-source-private.h"
 
 #include <sodium.h>
@@ -12,6 +13,11 @@
 
 #define MESSAGES_PER_TURN 64
 #define QUEUE_LIMIT 4096
+/* What libzmq takes: the context with its two threads and their epolls; then the
+ * socket, its monitor, that one's reader, the connection. */
+#define CONTEXT_DESCRIPTORS 5
+#define CONTEXT_THREADS 2
+#define LINK_DESCRIPTORS 4
 
 static void
 socket_readable (gpointer user_data)
@@ -109,6 +115,12 @@ hub_link_open (HubCore *core, const char *endpoint, const char *server_key,
 {
   HubLink *link = &core->link;
 
+  /* libzmq ends the process if it gets no epoll or no thread. */
+  if (!wire_try_resources ("the connection to the broker",
+          link->zmq_context ? LINK_DESCRIPTORS
+                            : CONTEXT_DESCRIPTORS + LINK_DESCRIPTORS,
+          link->zmq_context ? 0 : CONTEXT_THREADS, error))
+    return FALSE;
   if (!link->zmq_context)
     link->zmq_context = zmq_ctx_new ();
   link->socket = zmq_socket (link->zmq_context, ZMQ_DEALER);

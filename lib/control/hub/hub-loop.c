@@ -22,14 +22,19 @@ hub_core_unref (HubCore *core)
     core->free_func (core);
 }
 
-/* Has @func run once in the hub's thread, after all that was posted before. Any
- * thread; returns at once. */
+/* Has @func run once in the hub's thread, after all that was posted before. A
+ * hub without a thread frees @data at once. Any thread; returns at once. */
 void
 hub_core_post (HubCore *core, GSourceFunc func, gpointer data,
     GDestroyNotify destroy)
 {
-  GSource *source = g_idle_source_new ();
+  GSource *source;
 
+  if (!core->context) {
+    destroy (data);
+    return;
+  }
+  source = g_idle_source_new ();
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, func, data, destroy);
   g_source_attach (source, core->context);

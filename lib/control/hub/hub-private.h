@@ -10,7 +10,8 @@ struct _DatahubHub
   GObject parent;
   DatahubHubFlags flags;
   HubCore *core; /* owned */
-  GThread *thread; /* owned */
+  GThread *thread; /* owned; NULL if the system refused it */
+  GError *refused; /* owned; why there is no thread */
   gboolean connecting;
 };
 

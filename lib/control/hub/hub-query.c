@@ -7,6 +7,7 @@
 #include "hub-connect-private.h"
 #include "hub-find-private.h"
 #include "hub-private.h"
+#include "control/wire/resources-private.h"
 #include <datahub/block.h>
 
 #include <string.h>
@@ -25,6 +26,9 @@ question_free (gpointer data)
 {
   Question *question = data;
 
+  if (question->task && !question->core->context)
+    g_task_return_new_error (question->task, DATAHUB_HUB_ERROR,
+        DATAHUB_HUB_ERROR_LIMIT, "the system refused the hub's thread");
   g_clear_object (&question->task);
   if (question->message)
     json_decref (question->message);
@@ -63,12 +67,18 @@ sync_done (GObject *source, GAsyncResult *result, gpointer user_data)
 static gboolean
 sync_begin (DatahubHub *hub, Sync *sync, GError **error)
 {
+  if (hub->refused) {
+    g_propagate_error (error, g_error_copy (hub->refused));
+    return FALSE;
+  }
   if (g_main_context_is_owner (hub->core->context)) {
     g_set_error_literal (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
         "this call blocks and must not be used in handlers that run in the "
         "hub's own thread");
     return FALSE;
   }
+  if (!wire_try_resources ("the question to the broker", 1, 0, error))
+    return FALSE;
   sync->context = g_main_context_new ();
   g_main_context_push_thread_default (sync->context);
   return TRUE;

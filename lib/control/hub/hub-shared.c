@@ -85,6 +85,10 @@ datahub_hub_get_shared (const char *endpoint, const char *server_key_file,
           key_file, error))
     return NULL;
   g_autoptr (DatahubHub) made = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+  if (made->refused) {
+    g_propagate_error (error, g_error_copy (made->refused));
+    return NULL;
+  }
   DatahubHub *other = remember (key, made);
   if (other)
     return other;

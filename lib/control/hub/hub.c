@@ -6,6 +6,7 @@
 #include "hub-private.h"
 #include <datahub/block.h>
 #include "control/wire/endpoint-private.h"
+#include "control/wire/resources-private.h"
 #include "control/wire/runtime-dir-private.h"
 
 #include <sodium.h>
@@ -26,6 +27,10 @@ G_DEFINE_TYPE (DatahubHub, datahub_hub, G_TYPE_OBJECT)
  * Makes a hub that is not connected yet. Its signals are emitted in the context
  * that is the thread-default one of the calling thread, unless
  * %DATAHUB_HUB_THREAD_SIGNALS is among @flags.
+ *
+ * If the system refuses the hub's thread or its descriptors, there still is a
+ * hub: datahub_hub_connect_to() and each call with an answer fail with
+ * %DATAHUB_HUB_ERROR_LIMIT.
  *
  * Freeing a hub leaves the broker, and ends the embedded one if this hub hosts
  * it (another process takes over); it takes a fraction of a second.
@@ -129,6 +134,10 @@ datahub_hub_connect_to (DatahubHub *hub, const char *endpoint,
   g_return_val_if_fail (DATAHUB_IS_HUB (hub), FALSE);
   g_return_val_if_fail (!hub->connecting, FALSE);
 
+  if (hub->refused) {
+    g_propagate_error (error, g_error_copy (hub->refused));
+    return FALSE;
+  }
   if (!hub_check_target (hub->flags, endpoint, server_key_file, key_file,
           error))
     return FALSE;
@@ -206,8 +215,9 @@ datahub_hub_finalize (GObject *object)
       (GDestroyNotify) hub_core_unref);
   if (hub->thread == g_thread_self ())
     g_thread_unref (hub->thread);
-  else
+  else if (hub->thread)
     g_thread_join (hub->thread);
+  g_clear_error (&hub->refused);
   hub_core_unref (hub->core);
   G_OBJECT_CLASS (datahub_hub_parent_class)->finalize (object);
 }
@@ -219,7 +229,14 @@ datahub_hub_constructed (GObject *object)
 
   G_OBJECT_CLASS (datahub_hub_parent_class)->constructed (object);
   hub->core = hub_core_new (hub, hub->flags);
-  hub->thread = g_thread_new ("datahub-hub", run, hub_core_ref (hub->core));
+  if (!hub_core_open (hub->core, &hub->refused))
+    return;
+  hub->thread = wire_start_thread ("datahub-hub", run, hub_core_ref (hub->core),
+      &hub->refused);
+  if (!hub->thread) {
+    hub_core_unref (hub->core);
+    hub_core_close (hub->core);
+  }
 }
 
 static void

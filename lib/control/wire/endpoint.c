@@ -7,6 +7,7 @@
 #include "endpoint-private.h"
 #include "control-error-private.h"
 #include "runtime-dir-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +123,7 @@ endpoint_lock (const char *endpoint, GError **error)
 
   if (fd < 0) {
     message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
-        "cannot open lock file %s: %s", file, g_strerror (errno));
+        "cannot open lock file %s: %s", file, os_reason (errno));
     return -1;
   }
   if (flock (fd, LOCK_EX | LOCK_NB) != 0) {
@@ -130,14 +131,17 @@ endpoint_lock (const char *endpoint, GError **error)
       report_busy (fd, endpoint, error);
     else
       message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS, "cannot lock %s: %s",
-          file, g_strerror (errno));
+          file, os_reason (errno));
     close (fd);
     return -1;
   }
   /* Only for messages: the kernel's lock decides. */
   const char *program = g_get_prgname ();
+  OsSizeGuard guard;
+  os_size_guard_begin (&guard);
   if (ftruncate (fd, 0) == 0)
     dprintf (fd, "pid %d, %s\n", (int) getpid (), program ? program : "?");
+  os_size_guard_end (&guard);
 
   struct stat st;
   if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))

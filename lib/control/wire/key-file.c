@@ -6,6 +6,7 @@
 #include "key-file-private.h"
 #include "keys-private.h"
 #include "control-error-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,7 @@ check_directory (const char *file, GError **error)
   if (stat (directory, &st) != 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot examine the directory of key file %s: %s", file,
-        g_strerror (errno));
+        os_reason (errno));
   if (st.st_uid != geteuid ())
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "the directory of secret key file %s belongs to user %u, not to you "
@@ -57,7 +58,7 @@ examine (int fd, const char *file, struct stat *st, GError **error)
 {
   if (fstat (fd, st) != 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot examine key file %s: %s", file, g_strerror (errno));
+        "cannot examine key file %s: %s", file, os_reason (errno));
   if (!S_ISREG (st->st_mode))
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "key file %s is not a regular file", file);
@@ -117,7 +118,7 @@ read_key (int fd, const char *file, char *key, GError **error)
   while (n < 0 && errno == EINTR);
   if (n < 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot read key file %s: %s", file, g_strerror (errno));
+        "cannot read key file %s: %s", file, os_reason (errno));
   while (n > 0 && g_ascii_isspace (text[n - 1]))
     n--;
   text[n] = '\0';
@@ -145,7 +146,7 @@ key_file_read (const char *file, KeyFileKind kind,
           "key file %s is a symbolic link; use the path of the file itself",
           file);
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot open key file %s: %s", file, g_strerror (errno));
+        "cannot open key file %s: %s", file, os_reason (errno));
   }
   gboolean done = (kind == KEY_FILE_SECRET ? check_secret (fd, file, error)
                                            : check_public (fd, file, error))
@@ -161,10 +162,13 @@ write_all (int fd, const char *key)
 
   memcpy (line, key, DATAHUB_KEY_TEXT);
   line[DATAHUB_KEY_TEXT] = '\n';
+  OsSizeGuard guard;
+  os_size_guard_begin (&guard);
   ssize_t n = write (fd, line, sizeof line);
+  os_size_guard_end (&guard);
   sodium_memzero (line, sizeof line);
   if (n >= 0 && n != sizeof line)
-    errno = ENOSPC;
+    errno = os_is_limited (EFBIG) ? EFBIG : ENOSPC;
   return n == sizeof line && fchmod (fd, 0600) == 0 && fsync (fd) == 0;
 }
 
@@ -180,7 +184,7 @@ key_file_write (const char *file, const char *key, GError **error)
 
   if (fd < 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot create key file %s: %s", file, g_strerror (errno));
+        "cannot create key file %s: %s", file, os_reason (errno));
   gboolean done = write_all (fd, key) && link (temporary, file) == 0;
   int sys_errno = errno;
   close (fd);
@@ -189,7 +193,7 @@ key_file_write (const char *file, const char *key, GError **error)
     return TRUE;
   if (sys_errno != EEXIST)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot write key file %s: %s", file, g_strerror (sys_errno));
+        "cannot write key file %s: %s", file, os_reason (sys_errno));
   g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
       "key file %s exists already; remove it first if its key is no longer "
       "needed",

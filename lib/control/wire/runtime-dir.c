@@ -6,6 +6,7 @@
 #include "runtime-dir-private.h"
 #include <datahub/keys.h>
 #include "control-error-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,9 +43,12 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
         "runtime directory %s is not a directory; remove it, or set "
         "DATAHUB_RUNTIME_DIR to another place",
         path);
+  if (sys_errno == EMFILE || sys_errno == ENFILE)
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "cannot open runtime directory %s: %s", path, os_reason (sys_errno));
   return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
       "cannot open runtime directory %s: %s; create it with: mkdir -m 700 %s",
-      path, g_strerror (sys_errno), path);
+      path, os_reason (sys_errno), path);
 }
 
 /* Checks that @path is a directory of this user that no other user can enter; a
@@ -59,7 +63,7 @@ runtime_dir_check (const char *path, gboolean create, GError **error)
     return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "cannot create runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
         "directory that you can create",
-        path, g_strerror (errno));
+        path, os_reason (errno));
 
   int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
@@ -69,8 +73,7 @@ runtime_dir_check (const char *path, gboolean create, GError **error)
   close (fd);
   if (failed)
     return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
-        "cannot examine runtime directory %s: %s", path,
-        g_strerror (sys_errno));
+        "cannot examine runtime directory %s: %s", path, os_reason (sys_errno));
   if (st.st_uid != geteuid ())
     return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
         "runtime directory %s belongs to user %u, not to you (%u); set "

@@ -12,6 +12,7 @@
  * Tests: core-lifecycle, core-reclaim, core-adopt-fit */
 #include "entry-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -250,7 +251,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
     if (fd < 0)
       return result_fail (error, DATAHUB_ERROR_DENIED, errno,
           "The name %s in %s is taken by a file that cannot be opened: %s.",
-          name.text, datahub_shm_directory (), strerror (errno));
+          name.text, datahub_shm_directory (), os_reason (errno));
     STEP (TAKEOVER_ENTRY_OPENED);
     if (!os_file_size (fd, &size, &owner) || owner != os_user ())
       result = result_fail (error, DATAHUB_ERROR_DENIED, 0,

@@ -4,6 +4,7 @@
  * Tests: core-hostile-header, core-hostile-fields, core-lifecycle */
 #include "entry-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -180,7 +181,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   if (fd < 0) {
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be opened: %s.", shape->gen,
-        block->channel, strerror (errno));
+        block->channel, os_reason (errno));
     return NULL;
   }
   if (!os_file_size (fd, &size, &owner) || owner != block->owner
@@ -195,7 +196,7 @@ pool_open (const Block *block, const PoolShape *shape, int *fd_out,
   else if (!(map = os_map (fd, size, writable)))
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Pool %u of the DataBlock \"%s\" cannot be mapped: %s.", shape->gen,
-        block->channel, strerror (errno));
+        block->channel, os_reason (errno));
   *map_size = size;
   if (map && fd_out)
     *fd_out = fd;

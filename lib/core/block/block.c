@@ -4,6 +4,7 @@
  * Tests: core-hostile-header, core-lifecycle, core-late */
 #include "block-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -100,9 +101,10 @@ block_fail_open (const char *channel, int number, DatahubError *error)
   if (number == EACCES || number == EPERM || number == ELOOP)
     return result_fail (error, DATAHUB_ERROR_DENIED, number,
         "The DataBlock \"%s\" may not be opened: %s.", channel,
-        strerror (number));
+        os_reason (number));
   return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
-      "The DataBlock \"%s\" cannot be opened: %s.", channel, strerror (number));
+      "The DataBlock \"%s\" cannot be opened: %s.", channel,
+      os_reason (number));
 }
 
 DatahubResult
@@ -163,7 +165,7 @@ block_map_control (Block *block, int ctl, uint64_t ctl_size, int con,
   if (!block->header || !block->wake)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
-        strerror (errno));
+        os_reason (errno));
   if (block->wake->magic != BLOCK_MAGIC
       || memcmp (block->wake->uuid, block->uuid.bytes, 16) != 0)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,

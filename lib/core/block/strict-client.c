@@ -6,6 +6,7 @@
 #include "strict-protocol-private.h"
 #include "entry-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -191,7 +192,7 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
     return result_fail (error,
         errno == EACCES ? DATAHUB_ERROR_DENIED : DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the DataBlock \"%s\" cannot be reached: %s.",
-        block->channel, strerror (errno));
+        block->channel, os_reason (errno));
   }
   bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
   STEP (CLIENT_ASKED);
@@ -321,7 +322,7 @@ map_granted (Block *block, Message *message, DatahubError *error)
   if (!access->row_map)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The DataBlock \"%s\" cannot be mapped: %s.", block->channel,
-        strerror (errno));
+        os_reason (errno));
   /* so that block_row() of row number `row`, and of no other, is in the
    * mapping */
   block->rows = access->row_map - (size_t) access->row * block->g.row_stride;

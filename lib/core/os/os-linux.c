@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* System calls for files, locks, futexes and clocks on Linux.
  * Tests: core-space, core-namespaces, core-limits */
+#include "os-limits-private.h"
 #include "os-private.h"
 #include "core/base/result-private.h"
 
@@ -184,7 +185,7 @@ os_open_directory (DatahubError *error)
   if (fd < 0)
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "Cannot open the shared memory directory %s: %s.", path,
-        strerror (errno));
+        os_reason (errno));
   return fd;
 }
 
@@ -206,9 +207,10 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
   uint64_t total = 0, available = 0;
   const char *path = datahub_shm_directory ();
   if (number != ENOSPC && number != EDQUOT)
-    return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
+    return result_fail (error,
+        number == EFBIG ? DATAHUB_ERROR_NO_SPACE : DATAHUB_ERROR_SYSTEM, number,
         "Cannot allocate %llu bytes for the %s in %s: %s.",
-        (unsigned long long) size, what, path, strerror (number));
+        (unsigned long long) size, what, path, os_reason (number));
   os_space (dir, &total, &available);
   return result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough shared memory for the %s: %.1f MiB wanted, %.1f MiB free of "
@@ -222,11 +224,14 @@ fail_allocate (int dir, uint64_t size, const char *what, int number,
 int
 os_reserve_piece (int fd, uint64_t offset, uint64_t size)
 {
-  int tries = 0;
-  while (fallocate (fd, 0, (off_t) offset, (off_t) size) < 0)
+  int tries = 0, number = 0;
+  OsSizeGuard guard;
+  os_size_guard_begin (&guard);
+  while (!number && fallocate (fd, 0, (off_t) offset, (off_t) size) < 0)
     if (errno != EINTR || ++tries > 1000)
-      return errno;
-  return 0;
+      number = errno;
+  os_size_guard_end (&guard);
+  return number;
 }
 
 static int
@@ -367,7 +372,12 @@ os_punch (int fd, uint64_t offset, uint64_t size)
 bool
 os_write_all (int fd, const void *bytes, size_t size)
 {
-  return pwrite (fd, bytes, size, 0) == (ssize_t) size;
+  OsSizeGuard guard;
+  ssize_t written;
+  os_size_guard_begin (&guard);
+  written = pwrite (fd, bytes, size, 0);
+  os_size_guard_end (&guard);
+  return written == (ssize_t) size;
 }
 
 bool

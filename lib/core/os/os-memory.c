@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory without a name: created, sealed and passed on by descriptor.
  * Tests: core-sealed, core-strict */
+#include "os-limits-private.h"
 #include "os-private.h"
 #include "core/base/result-private.h"
 
@@ -90,18 +91,23 @@ os_open_memory (uint64_t *size, uint64_t huge_page, uint32_t mode,
     const char *what)
 {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  OsSizeGuard guard;
   int fd, number;
   *size = round_to (*size, huge_page);
   if (huge_page)
     flags |=
         MFD_HUGETLB | (unsigned) __builtin_ctzll (huge_page) << MFD_HUGE_SHIFT;
   fd = memfd_create (what, flags);
-  /* not 0777 as made: others could open it for writing by /proc */
-  if (fd < 0
-      || (ftruncate (fd, (off_t) *size) == 0
-          && fchmod (fd, (mode_t) mode) == 0))
+  if (fd < 0)
     return fd;
-  number = errno;
+  os_size_guard_begin (&guard);
+  /* not 0777 as made: others could open it for writing by /proc */
+  number = ftruncate (fd, (off_t) *size) < 0 || fchmod (fd, (mode_t) mode) < 0
+      ? errno
+      : 0;
+  os_size_guard_end (&guard);
+  if (!number)
+    return fd;
   close (fd);
   errno = number;
   return -1;
@@ -126,8 +132,9 @@ os_create_memory (uint64_t *size, uint32_t mode, const char *what,
         "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free.", what,
         *size / 1048576.0, available / 1048576.0);
   else
-    result_fail (error, DATAHUB_ERROR_SYSTEM, number,
-        "Cannot make memory for the %s: %s.", what, strerror (number));
+    result_fail (error,
+        number == EFBIG ? DATAHUB_ERROR_NO_SPACE : DATAHUB_ERROR_SYSTEM, number,
+        "Cannot make memory for the %s: %s.", what, os_reason (number));
   return -1;
 }
 

@@ -5,6 +5,7 @@
  * Tests: core-lifecycle, core-space, core-late, core-reclaim */
 #include "producer-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +31,7 @@ make_control (DatahubProducer *producer, DatahubError *error)
   block->wake = os_map (backing->con_fd, g->con_size, true);
   if (!block->header || !block->wake)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-        "The block cannot be mapped: %s.", strerror (errno));
+        "The block cannot be mapped: %s.", os_reason (errno));
   block_set_pointers (block);
   for (uint32_t i = 0; i < g->max_rows; i++)
     store_relaxed (&block_row (block, i)->gate, GATE_WORD (0, GATE_OPEN));

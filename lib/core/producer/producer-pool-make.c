@@ -7,6 +7,7 @@
  * Tests: core-growing, core-growth, core-space, stress-sweep */
 #include "pools-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -43,11 +44,14 @@ fail (const Pools *pools, Pool *pool, int number, const char *what,
     DatahubError *error)
 {
   os_close (&pool->fd); /* what it got counts as free again */
-  if (number == ENOSPC || number == EDQUOT || number == ENOMEM)
+  bool limited =
+      number == EFBIG || (number == ENOMEM && os_is_limited (number));
+  if (number == ENOSPC || number == EDQUOT || (number == ENOMEM && !limited))
     return fail_space (pools, &pool->shape, number, error);
-  return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
+  return result_fail (error,
+      limited ? DATAHUB_ERROR_NO_SPACE : DATAHUB_ERROR_SYSTEM, number,
       "A pool of %llu bytes cannot be %s: %s.",
-      (unsigned long long) pool->shape.size, what, strerror (number));
+      (unsigned long long) pool->shape.size, what, os_reason (number));
 }
 
 /* Returns 0 or errno. */

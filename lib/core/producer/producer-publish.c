@@ -8,6 +8,7 @@
 #include "producer-private.h"
 #include "core/block/entry-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -67,7 +68,7 @@ link_entry (Block *block, DatahubError *error)
   }
   return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "The name %s cannot be made in %s: %s.", entry.text,
-      datahub_shm_directory (), strerror (errno));
+      datahub_shm_directory (), os_reason (errno));
 }
 
 /* An adopted block has its names; only C11 remains. */
@@ -120,7 +121,7 @@ datahub_producer_publish (DatahubProducer *producer, DatahubError *error)
   if (!linked)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The files of the block cannot be made in %s: %s.",
-        datahub_shm_directory (), strerror (errno));
+        datahub_shm_directory (), os_reason (errno));
   result = producer->backing.funcs->serve (&producer->backing, error);
   if (result == DATAHUB_OK)
     result = link_entry (&producer->block, error);

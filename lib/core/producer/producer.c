@@ -7,6 +7,7 @@
 #include "producer-private.h"
 #include "core/base/result-private.h"
 #include "core/base/sized-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
 
@@ -54,7 +55,7 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
       || os_lock_try (block->lck, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file in %s cannot be written and locked: %s.",
-        datahub_shm_directory (), strerror (errno));
+        datahub_shm_directory (), os_reason (errno));
   STEP (CREATE_BYTE_0_LOCKED);
   return DATAHUB_OK;
 }
@@ -155,7 +156,7 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
   if (!pool_space (&producer->pools, &total, &available))
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The space in %s cannot be read: %s.", datahub_shm_directory (),
-        strerror (errno));
+        os_reason (errno));
   result = geometry_compute (&producer->options, available, &block->g, error);
   if (result != DATAHUB_OK)
     return result;

@@ -10,6 +10,7 @@
  * Tests: core-strict, core-sealed */
 #include "producer-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ fail_memory (const char *what, DatahubError *error)
   return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "The memory of a strict block cannot be %s: %s. Strict blocks need Linux "
       "5.1 or later.",
-      what, strerror (errno));
+      what, os_reason (errno));
 }
 
 /* Makes ctl and con; ctl is sealed. */

@@ -8,6 +8,7 @@
  * Tests: core-strict, core-sealed, core-access */
 #include "producer-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ create_row (const Block *block, uint64_t incarnation, uint32_t quota,
   result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
       "The memory of a strict block cannot be written: %s. Strict blocks need "
       "Linux 5.1 or later.",
-      strerror (errno));
+      os_reason (errno));
   close (fd);
   return -1;
 }

@@ -15,6 +15,7 @@
 #include "core/block/strict-protocol-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -516,7 +517,7 @@ strict_server_open (StrictServer *server, DatahubError *error)
       || !os_register_lock_fd (server->listener))
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The socket of the block cannot be made in %s: %s.",
-        datahub_shm_directory (), strerror (errno));
+        datahub_shm_directory (), os_reason (errno));
   STEP (SERVER_SOCKET_BOUND);
   /* the application's signal handlers are for its own threads */
   sigfillset (&all);
@@ -526,7 +527,7 @@ strict_server_open (StrictServer *server, DatahubError *error)
   if (number)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
         "The thread of the block's socket cannot be started: %s.",
-        strerror (number));
+        os_reason (number));
   STEP (SERVER_OPEN);
   server->running = true;
   return DATAHUB_OK;

@@ -10,6 +10,7 @@
  * Tests: core-lock, core-repair */
 #include "lock-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-limits-private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -109,7 +110,7 @@ lock_management (Block *block, DatahubError *error)
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The lock file of the block cannot be opened: %s. Its producer is "
         "gone; use the lock by its index.",
-        strerror (errno));
+        os_reason (errno));
     return -1;
   }
   while (os_lock_try (fd, LOCK_BYTE_REGISTRY) != OS_LOCK_TAKEN) {
