@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,9 @@ CLIP = os.environ.get("DATAHUB_TEST_CLIP")
 CLIP_FRAMES = 720
 CLIP_SAMPLES = 1440000  # 30 s at 48000 Hz
 RATE = 30
+# qtdemux skips a video track that is a smaller part of the recording. The test
+# picture lags behind the tone on a machine that cannot make 30 of them a second.
+SHORTEST_TRACK = 0.2
 LIMIT = 120 * int(os.environ.get("CHECK_SCALE", 1))  # seconds, of one run
 
 
@@ -92,6 +96,14 @@ class Run:
         frames, samples = map(int, done.stdout.split())
         print(f"recording: {frames} frames, {samples} samples")
         return frames, samples
+
+    def frames_in_index(self):
+        """The frames that the recording's last index lists."""
+        data = (self.out / "recording.mp4").read_bytes()
+        index = data[data.rindex(b"moov"):]
+        sizes = index.index(b"stsz", index.index(b"vmhd"))
+        # behind the name: version and flags, one size for all, count
+        return struct.unpack_from(">I", index, sizes + 12)[0]
 
     def compare_picture(self, *clip):
         at = re.search(r"the picture is the frame at (\S+)", self.text)
@@ -213,8 +225,11 @@ def capture_killed():
         check(re.search(r"\[encode +\d+\] done", run.text), "encode ended well")
         check(re.search(r"\[preview +\d+\] done", run.text),
               "preview ended well")
-        check(run.media()[0] == run.counts("encode", "video")[0],
-              "frames in the recording")
+        frames, samples = run.media()
+        encoded = run.counts("encode", "video")[0]
+        if encoded / RATE < SHORTEST_TRACK * samples / 48000:
+            frames = run.frames_in_index()
+        check(frames == encoded, "frames in the recording")
         run.compare_picture()
 
 
