@@ -32,7 +32,6 @@ gst_datahub_attachment_init (GstDatahubAttachment *attachment,
   gst_datahub_presence_init (&attachment->presence, element, &client->outbox);
 }
 
-/* Notifications are of one name. */
 static void
 begin_notifications (GstDatahubAttachment *attachment)
 {
@@ -499,6 +498,8 @@ gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
       gst_datahub_attachment_get_settings (attachment);
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
+  if (datahub_consumer_has_successor (attachment->consumer))
+    settings.on_disconnect = GST_DATAHUB_ON_DISCONNECT_WAIT;
   GST_INFO_OBJECT (attachment->element, "the producer %s", how);
   gst_datahub_presence_lost (&attachment->presence, attachment->client->channel,
       result == DATAHUB_CLOSED ? "left" : "died");

@@ -72,6 +72,7 @@ gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
     .client = client,
     .settings = settings };
   gst_datahub_uplink_init (&watch->uplink, element, settings);
+  gst_datahub_names_init (&watch->names, element);
   gst_datahub_caps_limits_init (&watch->limits, element,
       GST_BASE_SINK_PAD (element), settings);
 }
@@ -202,6 +203,115 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   return earlier (wait, gst_datahub_uplink_take (&watch->uplink, infos, n));
 }
 
+static gboolean
+is_active (const DatahubConsumerInfo *infos, guint n, guint64 id)
+{
+  for (guint i = 0; i < n; i++)
+    if (infos[i].id == id && infos[i].state == DATAHUB_CONSUMER_ACTIVE)
+      return TRUE;
+  return FALSE;
+}
+
+/* Reports that all consumers leave the block, each once: those in the second list
+ * have not left when the changes were taken, those in the first had joined. */
+static void
+report_rest (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+{
+  g_autofree DatahubConsumerInfo *joined =
+      g_new (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
+  guint n_joined = datahub_producer_list_consumers (watch->producer, joined,
+      DATAHUB_MAX_CONSUMERS);
+  guint n;
+  take_changes (watch);
+  n = datahub_producer_list_consumers (watch->producer, infos,
+      DATAHUB_MAX_CONSUMERS);
+  for (guint i = 0; i < n; i++)
+    if (infos[i].state == DATAHUB_CONSUMER_ACTIVE
+        && is_active (joined, n_joined, infos[i].id))
+      on_removed (watch, infos[i].id,
+          g_utf8_validate (infos[i].name, -1, NULL) ? infos[i].name : "?",
+          "left");
+}
+
+/* Closes a block that another one follows; its consumers go over then. */
+static void
+drop_former (GstDatahubProducer *former, GstDatahubWriter *writer)
+{
+  gst_datahub_writer_free (writer);
+  gst_datahub_producer_close (former);
+  gst_datahub_producer_unref (former);
+}
+
+static void
+enter_block (GstDatahubConsumerWatch *watch, GstDatahubProducer *block,
+    GstDatahubWriter *writer)
+{
+  GST_OBJECT_LOCK (watch->element);
+  watch->block = block;
+  GST_OBJECT_UNLOCK (watch->element);
+  watch->producer = gst_datahub_producer_enter (block);
+  gst_datahub_names_start (&watch->names);
+  gst_datahub_uplink_start (&watch->uplink, writer);
+}
+
+static void
+leave_block (GstDatahubConsumerWatch *watch)
+{
+  GstDatahubProducer *block;
+  GST_OBJECT_LOCK (watch->element);
+  block = g_steal_pointer (&watch->block);
+  GST_OBJECT_UNLOCK (watch->element);
+  watch->producer = NULL;
+  gst_datahub_producer_leave (block);
+  gst_datahub_producer_unref (block);
+  gst_datahub_uplink_stop (&watch->uplink);
+  gst_datahub_caps_limits_clear (&watch->limits);
+}
+
+/* Ends the wait of the thread in @block. */
+static void
+interrupt (GstDatahubProducer *block)
+{
+  DatahubProducer *producer = gst_datahub_producer_enter (block);
+  if (!producer)
+    return;
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ATTENTION, true);
+  gst_datahub_producer_leave (block);
+}
+
+static gboolean
+is_stopping (GstDatahubConsumerWatch *watch)
+{
+  gboolean stopping;
+  GST_OBJECT_LOCK (watch->element);
+  stopping = watch->stopping;
+  GST_OBJECT_UNLOCK (watch->element);
+  return stopping;
+}
+
+/* Goes over to the next block. Not the streaming thread: it has locks that a signal
+ * handler of this thread may wait for, so it must not wait for this thread. Returns:
+ * whether there is one */
+static gboolean
+go_over (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+{
+  GstDatahubProducer *next, *former;
+  GstDatahubWriter *writer, *former_writer;
+  GST_OBJECT_LOCK (watch->element);
+  next = g_steal_pointer (&watch->next);
+  writer = g_steal_pointer (&watch->next_writer);
+  former = g_steal_pointer (&watch->former);
+  former_writer = g_steal_pointer (&watch->former_writer);
+  GST_OBJECT_UNLOCK (watch->element);
+  if (!next)
+    return FALSE;
+  report_rest (watch, infos);
+  leave_block (watch);
+  drop_former (former, former_writer);
+  enter_block (watch, next, writer);
+  return !is_stopping (watch);
+}
+
 static gpointer
 run (gpointer data)
 {
@@ -211,24 +321,19 @@ run (gpointer data)
   guint32 seen = 0;
   DatahubResult result;
   do {
-    gint64 wait = look (watch, infos);
+    gint64 wait = earlier (look (watch, infos),
+        gst_datahub_names_look (&watch->names, watch->producer));
     result = datahub_producer_wait_attention (watch->producer, &seen, wait);
+    if (result == DATAHUB_INTERRUPTED && go_over (watch, infos)) {
+      seen = 0;
+      result = DATAHUB_OK;
+    }
   } while (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
   look (watch, infos);
   return NULL;
 }
 
 /* ---- other threads ---- */
-
-static void
-leave_block (GstDatahubConsumerWatch *watch)
-{
-  gst_datahub_producer_leave (watch->block);
-  watch->producer = NULL;
-  g_clear_pointer (&watch->block, gst_datahub_producer_unref);
-  gst_datahub_uplink_stop (&watch->uplink);
-  gst_datahub_caps_limits_clear (&watch->limits);
-}
 
 /**
  * gst_datahub_consumer_watch_start:
@@ -243,13 +348,48 @@ gboolean
 gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
     GstDatahubProducer *block, GstDatahubWriter *writer, GError **error)
 {
-  watch->block = gst_datahub_producer_ref (block);
-  watch->producer = gst_datahub_producer_enter (block);
-  gst_datahub_uplink_start (&watch->uplink, writer);
+  watch->stopping = FALSE;
+  enter_block (watch, gst_datahub_producer_ref (block), writer);
   watch->thread = g_thread_try_new ("datahub-service", run, watch, error);
   if (!watch->thread)
     leave_block (watch);
   return watch->thread != NULL;
+}
+
+/* Whether the thread has not gone over to the last block yet. Any thread. */
+gboolean
+gst_datahub_consumer_watch_is_following (GstDatahubConsumerWatch *watch)
+{
+  gboolean following;
+  GST_OBJECT_LOCK (watch->element);
+  following = watch->next != NULL;
+  GST_OBJECT_UNLOCK (watch->element);
+  return following;
+}
+
+/**
+ * gst_datahub_consumer_watch_follow:
+ * @watch: one that runs, and is not following
+ * @block: the published successor
+ * @writer: its writer, which outlives the run
+ * @former: (transfer full): the block so far
+ * @former_writer: (transfer full): its writer
+ *
+ * The thread goes over to @block, and closes @former. Does not wait for it.
+ */
+void
+gst_datahub_consumer_watch_follow (GstDatahubConsumerWatch *watch,
+    GstDatahubProducer *block, GstDatahubWriter *writer,
+    GstDatahubProducer *former, GstDatahubWriter *former_writer)
+{
+  g_autoptr (GstDatahubProducer) old = gst_datahub_producer_ref (former);
+  GST_OBJECT_LOCK (watch->element);
+  watch->next = gst_datahub_producer_ref (block);
+  watch->next_writer = writer;
+  watch->former = former;
+  watch->former_writer = former_writer;
+  GST_OBJECT_UNLOCK (watch->element);
+  interrupt (old);
 }
 
 /**
@@ -262,12 +402,24 @@ gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
 void
 gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
 {
+  g_autoptr (GstDatahubProducer) block = NULL;
   if (!watch->thread)
     return;
-  datahub_producer_set_interrupted (watch->producer, DATAHUB_WAIT_ATTENTION,
-      true);
+  GST_OBJECT_LOCK (watch->element);
+  watch->stopping = TRUE;
+  if (watch->block) /* NULL: the thread goes over, and looks then */
+    block = gst_datahub_producer_ref (watch->block);
+  GST_OBJECT_UNLOCK (watch->element);
+  if (block)
+    interrupt (block);
   g_thread_join (g_steal_pointer (&watch->thread));
   leave_block (watch);
+  if (!watch->next)
+    return;
+  drop_former (g_steal_pointer (&watch->former),
+      g_steal_pointer (&watch->former_writer));
+  g_clear_pointer (&watch->next, gst_datahub_producer_unref);
+  watch->next_writer = NULL;
 }
 
 /* The watch has stopped and the block is closed: it has no consumers. */

@@ -5,6 +5,7 @@
 #define GST_DATAHUB_CONSUMER_WATCH_H
 
 #include "gstdatahubcapslimits.h"
+#include "gstdatahubnames.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubuplink.h"
@@ -21,13 +22,21 @@ typedef struct
   guint num_consumers; /* object lock; written by the thread */
   gint notify; /* atomic: a consumer wants notifications of new data */
 
-  /* Set while the thread does not run. */
-  GstDatahubProducer *block; /* owned */
-  DatahubProducer *producer; /* entered */
-  GThread *thread; /* NULL: it does not run */
+  GstDatahubProducer *block; /* owned; object lock */
+  gboolean stopping; /* object lock */
+  GThread *thread; /* NULL: it does not run; set while it does not */
+
+  /* Another block that the thread is to go over to; object lock. All owned, NULL:
+   * there is none. */
+  GstDatahubProducer *next;
+  GstDatahubWriter *next_writer; /* not owned: the publication's */
+  GstDatahubProducer *former; /* of the publication; the thread closes it */
+  GstDatahubWriter *former_writer;
 
   /* The thread's. */
+  DatahubProducer *producer; /* entered */
   GstDatahubUplink uplink;
+  GstDatahubNames names;
 } GstDatahubConsumerWatch;
 
 void gst_datahub_consumer_watch_install_signals (GType type);
@@ -36,6 +45,11 @@ void gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
     const GstDatahubSinkSettings *settings);
 gboolean gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
     GstDatahubProducer *block, GstDatahubWriter *writer, GError **error);
+gboolean gst_datahub_consumer_watch_is_following (GstDatahubConsumerWatch
+        *watch);
+void gst_datahub_consumer_watch_follow (GstDatahubConsumerWatch *watch,
+    GstDatahubProducer *block, GstDatahubWriter *writer,
+    GstDatahubProducer *former, GstDatahubWriter *former_writer);
 void gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch);
 void gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch);
 gboolean gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch

@@ -126,6 +126,8 @@ gst_datahub_publication_start (GstDatahubPublication *publication)
 {
   GST_OBJECT_LOCK (publication->element);
   publication->ending = publication->stopping = FALSE;
+  publication->renewals = 0;
+  publication->renew_after = 0;
   GST_OBJECT_UNLOCK (publication->element);
   if (wanted_consumers (publication))
     gst_datahub_ending_listen (&publication->eos, publication->element);
@@ -226,6 +228,97 @@ uuid_of (GstDatahubPublication *publication)
 {
   return datahub_producer_get_uuid (
       gst_datahub_writer_get_producer (publication->writer));
+}
+
+static void
+leave_hub (GstDatahubPublication *publication)
+{
+  if (publication->client->hub && publication->writer)
+    datahub_hub_unregister_block (publication->client->hub,
+        publication->client->channel, uuid_of (publication));
+}
+
+/* Writes what describes the stream to a block that follows another, and gives it
+ * the name. Returns: whether it has the name */
+static gboolean
+take_name (GstDatahubPublication *publication, GstDatahubWriter *writer,
+    GstDatahubDescribe describe, gpointer data, DatahubError *error)
+{
+  GstFlowReturn flow = describe (writer, data);
+  if (flow != GST_FLOW_OK) {
+    error->code = DATAHUB_INTERRUPTED;
+    return FALSE;
+  }
+  return datahub_producer_succeed (
+             gst_datahub_writer_get_producer (publication->writer),
+             gst_datahub_writer_get_producer (writer), error)
+      == DATAHUB_OK;
+}
+
+/* The service thread closes the former block, which has the name no longer. */
+static void
+go_over (GstDatahubPublication *publication, GstDatahubProducer *block,
+    GstDatahubWriter *writer)
+{
+  GstDatahubProducer *former = publication->block;
+  GstDatahubWriter *former_writer = publication->writer;
+  gboolean unlocked;
+  leave_hub (publication);
+  GST_OBJECT_LOCK (publication->element);
+  publication->block = block;
+  publication->writer = writer;
+  publication->renewals++;
+  unlocked = publication->unlocked;
+  GST_OBJECT_UNLOCK (publication->element);
+  if (unlocked) /* as in install_block() */
+    gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
+        TRUE);
+  gst_datahub_consumer_watch_follow (&publication->watch, block, writer, former,
+      former_writer);
+}
+
+/**
+ * gst_datahub_publication_renew:
+ * @publication: one with a published block that lost its names
+ * @options: of the block that is to follow
+ * @describe: writes what describes the stream
+ * @data: passed to @describe
+ * @error: (out): why it failed; %DATAHUB_INTERRUPTED: it may be tried again
+ *
+ * Goes over to another block under the same name. It is to be registered then. After
+ * a failure the block is the same as before.
+ *
+ * Returns: whether it did
+ */
+gboolean
+gst_datahub_publication_renew (GstDatahubPublication *publication,
+    DatahubProducerOptions *options, GstDatahubDescribe describe, gpointer data,
+    DatahubError *error)
+{
+  Creation creation = { publication, TRUE };
+  GstDatahubPublication before = *publication;
+  GstDatahubProducer *block = NULL;
+  GstDatahubWriter *writer;
+  error->code = DATAHUB_INTERRUPTED;
+  if (gst_datahub_consumer_watch_is_following (&publication->watch))
+    return FALSE;
+  options->may_go_on = is_going_on;
+  options->may_go_on_data = &creation;
+  if (make_secret (publication, options, error))
+    block =
+        gst_datahub_producer_new (publication->client->channel, options, error);
+  options->may_go_on = NULL;
+  options->may_go_on_data = NULL;
+  writer = block ? gst_datahub_writer_new (block, publication->element) : NULL;
+  if (writer && take_name (publication, writer, describe, data, error)) {
+    go_over (publication, block, writer);
+    return TRUE;
+  }
+  memcpy (publication->secret, before.secret, sizeof before.secret);
+  publication->has_secret = before.has_secret;
+  g_clear_pointer (&writer, gst_datahub_writer_free);
+  g_clear_pointer (&block, gst_datahub_producer_unref);
+  return FALSE;
 }
 
 /**
@@ -348,14 +441,6 @@ gst_datahub_publication_flush (GstDatahubPublication *publication)
 }
 
 static void
-leave_hub (GstDatahubPublication *publication)
-{
-  if (publication->client->hub && publication->writer)
-    datahub_hub_unregister_block (publication->client->hub,
-        publication->client->channel, uuid_of (publication));
-}
-
-static void
 wipe_secret (GstDatahubPublication *publication)
 {
   explicit_bzero (publication->secret, sizeof publication->secret);
@@ -417,7 +502,8 @@ gst_datahub_publication_get_stats (GstDatahubPublication *publication)
   gst_structure_set (stats, "num-consumers", G_TYPE_UINT,
       publication->watch.num_consumers, "renegotiations", G_TYPE_UINT64,
       publication->watch.limits.renegotiations, "limits-left", G_TYPE_UINT64,
-      publication->watch.limits.n_left, NULL);
+      publication->watch.limits.n_left, "renewals", G_TYPE_UINT64,
+      publication->renewals, NULL);
   GST_OBJECT_UNLOCK (publication->element);
   gst_structure_set (stats, "buffers", G_TYPE_UINT64, block.commits, "bytes",
       G_TYPE_UINT64, block.bytes, "zero-copy", G_TYPE_UINT64, writer.zero_copy,

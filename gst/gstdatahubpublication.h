@@ -24,6 +24,8 @@ typedef struct
   gboolean unlocked;
   gboolean stopping; /* no block is made any more */
   gboolean ending; /* no consumer is waited for */
+  guint64 renewals; /* blocks that followed one without names */
+  gint64 renew_after; /* the streaming thread's; a try failed */
 
   GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */
   GstDatahubNotes notes;
@@ -54,6 +56,11 @@ void gst_datahub_publication_flush (GstDatahubPublication *publication);
 void gst_datahub_publication_notify (GstDatahubPublication *publication);
 void gst_datahub_publication_register (GstDatahubPublication *publication,
     GstCaps *caps);
+typedef GstFlowReturn (*GstDatahubDescribe) (GstDatahubWriter *writer,
+    gpointer data);
+gboolean gst_datahub_publication_renew (GstDatahubPublication *publication,
+    DatahubProducerOptions *options, GstDatahubDescribe describe, gpointer data,
+    DatahubError *error);
 void gst_datahub_publication_close (GstDatahubPublication *publication);
 
 GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication

@@ -37,9 +37,8 @@
  */
 #include "gstdatahubsink.h"
 #include "gstdatahubgroup.h"
-#include "gstdatahuboutput.h"
 #include "gstdatahubpool.h"
-#include "gstdatahubpublication.h"
+#include "gstdatahubrenewal.h"
 #include "gstdatahubsinkcaps.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahuburi.h"
@@ -59,6 +58,7 @@ struct _GstDatahubSink
 
   /* The streaming thread's. */
   GstDatahubOutput output;
+  GstDatahubRenewal renewal;
   GstDatahubGroup *group;
   gboolean waited; /* the wanted consumers were attached */
   gboolean failed; /* no block will be made, and the error was posted */
@@ -294,6 +294,8 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
     flow = ensure_block_in_play (self, first);
   if (flow == GST_FLOW_OK)
     flow = wait_for_consumers (self);
+  if (flow == GST_FLOW_OK)
+    gst_datahub_renewal_look (&self->renewal, first);
   if (flow == GST_FLOW_OK && gst_datahub_output_has_due (&self->output))
     flow = gst_datahub_output_write_due (&self->output,
         self->publication.writer, get_settings (self).events);
@@ -584,6 +586,8 @@ gst_datahub_sink_init (GstDatahubSink *self)
       GST_BASE_SINK_PAD (self), &self->publication.watch.limits);
   gst_datahub_output_init (&self->output, GST_BASE_SINK (self));
   gst_datahub_sink_settings_init (&self->settings);
+  self->renewal = (GstDatahubRenewal){ GST_BASE_SINK (self), &self->publication,
+    &self->output, &self->settings };
   /* Nothing is presented here: time for that would only make every live buffer
    * later, here and at all consumers. */
   gst_base_sink_set_processing_deadline (GST_BASE_SINK (self), 0);

@@ -188,6 +188,9 @@ DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
 
 /* UUID of the block, 32 hexadecimal digits; owned by @consumer. */
 DATAHUB_API const char *datahub_consumer_get_uuid (DatahubConsumer *consumer);
+/* Whether the block is closed because its producer goes on in another block, under
+ * the same name. */
+DATAHUB_API bool datahub_consumer_has_successor (DatahubConsumer *consumer);
 /* Snapshots of the indices and of the counters, all 0 in a forked process. Do
  * not block; the indices cost a system call for each consumer. */
 DATAHUB_API void datahub_consumer_get_indices_sized (DatahubConsumer *consumer,

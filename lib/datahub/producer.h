@@ -203,6 +203,19 @@ datahub_producer_commit_batch (DatahubProducer *producer,
  * `flushed`. EOS and segment are forgotten. Does not block. OK or FORKED. */
 DATAHUB_API DatahubResult datahub_producer_flush (DatahubProducer *producer);
 
+/* Looks whether later consumers can find the block: another program may have removed
+ * its files. Links again what can be linked. OK; NOT_FOUND: the names are gone for
+ * good; BUSY: the name leads to another block; FORKED. One thread; not during a
+ * publication or a close. Does not block. */
+DATAHUB_API DatahubResult
+datahub_producer_check_names (DatahubProducer *producer, DatahubError *error);
+/* Publishes @successor, made with the same channel and `adopt` false, in place of
+ * @producer, which is to be closed then: its consumers read what was committed and go
+ * on with @successor. As datahub_producer_publish(); after a failure @producer is as
+ * it was. */
+DATAHUB_API DatahubResult datahub_producer_succeed (DatahubProducer *producer,
+    DatahubProducer *successor, DatahubError *error);
+
 /* While @interrupted is true, the DATAHUB_WAIT_... kinds of calls in @waits
  * return INTERRUPTED instead of waiting. Does not block. */
 DATAHUB_API void datahub_producer_set_interrupted (DatahubProducer *producer,

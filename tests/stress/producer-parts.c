@@ -4,6 +4,10 @@
 #include "sweep-parts.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LOST_CHANNEL "lost"
 
 static DatahubProducer *
 create (CheckParent *parent, const DatahubProducerOptions *options)
@@ -350,6 +354,50 @@ producer_closes (CheckParent *parent)
   commit_many (parent, producer, 8);
   part_begins (parent);
   close_producer (parent, producer);
+}
+
+/* As a script does that tidies up. */
+static void
+remove_file (const char *format, const char *middle)
+{
+  char name[128], path[400];
+  snprintf (name, sizeof name, format, (unsigned) geteuid (), middle);
+  snprintf (path, sizeof path, "%s/%s", datahub_shm_directory (), name);
+  CHECK (unlink (path) == 0);
+}
+
+static DatahubProducer *
+create_of (const char *channel)
+{
+  DatahubProducerOptions options = scenario_options (EPOCH);
+  DatahubProducer *producer = NULL;
+  options.adopt = false;
+  MUST (datahub_producer_create (channel, &options, &producer,
+      &scenario_error));
+  return producer;
+}
+
+/* Under another name, without consumers. What is left has its locks as evidence. */
+void
+producer_loses_names (CheckParent *parent)
+{
+  DatahubProducer *producer = create_of (LOST_CHANNEL), *successor;
+  const char *uuid = datahub_producer_get_uuid (producer);
+  MUST (datahub_producer_publish (producer, &scenario_error));
+  part_begins (parent);
+  remove_file ("datahub-%u-%s", LOST_CHANNEL);
+  MUST (datahub_producer_check_names (producer, &scenario_error));
+  remove_file ("datahub-%u-%s.lck", uuid);
+  MUST (datahub_producer_check_names (producer, &scenario_error));
+  remove_file ("datahub-%u-%s.ctl", uuid);
+  MUST_BE (datahub_producer_check_names (producer, &scenario_error),
+      DATAHUB_ERROR_NOT_FOUND);
+  successor = create_of (LOST_CHANNEL);
+  MUST (datahub_producer_succeed (producer, successor, &scenario_error));
+  datahub_producer_close (producer);
+  MUST (datahub_producer_check_names (successor, &scenario_error));
+  part_ends ();
+  datahub_producer_close (successor);
 }
 
 void

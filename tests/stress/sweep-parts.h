@@ -61,6 +61,7 @@ void producer_grows (CheckParent *parent);
 void producer_grows_in_pieces (CheckParent *parent);
 void producer_has_big_slots (CheckParent *parent);
 void producer_closes (CheckParent *parent);
+void producer_loses_names (CheckParent *parent);
 void producer_has_user_locks (CheckParent *parent);
 void producer_takes_events (CheckParent *parent);
 void producer_dies_half_way (CheckParent *parent);

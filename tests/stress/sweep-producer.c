@@ -72,8 +72,7 @@ idle_consumer (CheckParent *parent)
 static void
 kill_a_consumer (void)
 {
-  CheckChild child = check_fork (idle_consumer, NULL);
-  check_hear (child.from);
+  CheckChild child = check_fork_ready (idle_consumer, NULL);
   check_kill (&child);
 }
 
@@ -101,8 +100,7 @@ predecessor (CheckParent *parent)
 static CheckChild
 start_predecessor (const char *channel)
 {
-  CheckChild child = check_fork_ready (predecessor, channel);
-  return child;
+  return check_fork_ready (predecessor, channel);
 }
 
 static void
@@ -416,8 +414,7 @@ after_producer (ScenarioRun *run)
 static void
 after_takeover (ScenarioRun *run)
 {
-  DatahubResult result = scenario_read_all (&run->idle);
-  CHECK (is_end (result));
+  CHECK (is_end (scenario_read_all (&run->idle)));
   CHECK_INT (run->idle.next, ==, N_BEFORE);
   CHECK_INT (run->idle.received + run->idle.lost, ==, N_BEFORE);
   scenario_detach (&run->idle);
@@ -558,6 +555,9 @@ const Scenario producer_scenarios[] = {
   { .like = &producer_dies,
       .name = "a producer takes events",
       .part = producer_takes_events },
+  { .like = &producer_dies,
+      .name = "a producer loses its names",
+      .part = producer_loses_names },
   { .like = &producer_dies,
       .name = "a producer has user locks",
       .part = producer_has_user_locks },

@@ -6,10 +6,12 @@
  *   test. Only that holder unlinks it, and unlinks while holding.
  * - Links are made in the order lck, pools, con, ctl, entry and removed in the
  *   order entry, ctl, con, pools, lck (of a strict block: lck, sck, entry and
- *   back). So, whenever a process is killed, a file without a lck is garbage,
- *   and a lck is garbage if its byte 0 and row bytes are all free; nothing else
- *   is.
- * Tests: core-lifecycle, core-reclaim, core-adopt-fit */
+ *   back). So, whenever a process is killed, its files have a lck, and they are
+ *   garbage if its byte 0 and row bytes are all free; nothing else is.
+ * - A missing name is no evidence: another program may have removed it from a
+ *   living block. Without lck the entry is examined, a link to the same file.
+ *   Without both nothing is removed.
+ * Tests: core-lifecycle, core-reclaim, core-adopt-fit, core-lost-names */
 #include "entry-private.h"
 #include "core/base/result-private.h"
 #include "core/os/os-limits-private.h"
@@ -303,13 +305,67 @@ unlink_entry_of (int dir, const char *file, void *data)
   }
 }
 
+/* Whether a file is of this user, whatever the number in its name is. */
+static bool
+is_own (int dir, const char *file)
+{
+  struct stat st;
+  return fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0
+      && S_ISREG (st.st_mode) && st.st_uid == os_user ();
+}
+
+typedef struct
+{
+  uint32_t user;
+  Uuid uuid;
+  bool found;
+  FileName name;
+} LockSearch;
+
+static void
+look_for_lock (int dir, const char *file, void *data)
+{
+  LockSearch *search = data;
+  const char *channel, *part;
+  Uuid uuid;
+  LockPage page;
+  int fd;
+  if (search->found || strlen (file) >= FILE_NAME_MAX
+      || name_parse (search->user, file, &channel, &uuid, &part) != NAME_ENTRY
+      || !is_own (dir, file) || (fd = os_open_existing (dir, file, false)) < 0)
+    return;
+  search->found = os_read_all (fd, &page, sizeof page)
+      && page.magic == LOCK_MAGIC
+      && memcmp (page.uuid, &search->uuid, sizeof search->uuid) == 0;
+  strcpy (search->name.text, file);
+  close (fd);
+}
+
+/* The name of the lock file of @uuid: lck, or the entry if another program removed
+ * lck. A name that is missing is no evidence of death. False: there is none. */
+static bool
+find_lock_file (int dir, uint32_t user, const Uuid *uuid, FileName *name)
+{
+  LockSearch search = { .user = user, .uuid = *uuid };
+  *name = name_part (user, uuid, "lck");
+  if (os_has_name (dir, name->text))
+    return true;
+  block_for_each_name (dir, look_for_lock, &search);
+  *name = search.name;
+  return search.found;
+}
+
 static bool
 is_dead (int dir, uint32_t user, const Uuid *uuid)
 {
-  int fd = os_open_existing (dir, name_part (user, uuid, "lck").text, true);
+  FileName name;
   bool dead;
+  int fd;
+  if (!find_lock_file (dir, user, uuid, &name))
+    return false;
+  fd = os_open_existing (dir, name.text, true);
   if (fd < 0)
-    return errno == ENOENT;
+    return false;
   dead = os_lock_is_free (fd, LOCK_BYTE_PRODUCER) && all_rows_free (fd);
   close (fd);
   return dead;
@@ -318,15 +374,14 @@ is_dead (int dir, uint32_t user, const Uuid *uuid)
 static bool
 reclaim_once (int dir, uint32_t user, const Uuid *uuid)
 {
-  FileName name = name_part (user, uuid, "lck");
-  EntryFilter filter = { user, os_open_lock_fd (dir, name.text, true) };
+  EntryFilter filter = { .user = user };
+  FileName name;
   bool dead;
-  if (filter.fd < 0) {
-    if (errno != ENOENT)
-      return false;
-    block_unlink_parts (dir, user, uuid);
-    return true;
-  }
+  if (!find_lock_file (dir, user, uuid, &name))
+    return false;
+  filter.fd = os_open_lock_fd (dir, name.text, true);
+  if (filter.fd < 0)
+    return false;
   STEP (RECLAIM_OPENED);
   dead = os_lock_try (filter.fd, LOCK_BYTE_PRODUCER) == OS_LOCK_TAKEN
       && all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);
@@ -354,15 +409,6 @@ block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid)
       return false;
   }
   return false;
-}
-
-/* Whether a file is of this user, whatever the number in its name is. */
-static bool
-is_own (int dir, const char *file)
-{
-  struct stat st;
-  return fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0
-      && S_ISREG (st.st_mode) && st.st_uid == os_user ();
 }
 
 typedef struct

@@ -4,10 +4,23 @@
 #include "consumer-private.h"
 #include "core/base/sized-private.h"
 
+#include <string.h>
+
 const char *
 datahub_consumer_get_uuid (DatahubConsumer *consumer)
 {
   return consumer->block.uuid_text;
+}
+
+/* Written before the state, and loaded behind it. */
+bool
+datahub_consumer_has_successor (DatahubConsumer *consumer)
+{
+  static const uint8_t none[16];
+  const BlockHeader *header = consumer->block.header;
+  return consumer->generation == os_generation ()
+      && load_seq (&header->state) == DATAHUB_STATE_CLOSED
+      && memcmp (header->next_uuid, none, sizeof none) != 0;
 }
 
 /* A consumer of a strict block sees no other consumer than itself. */

@@ -338,6 +338,12 @@ os_is_whole (int fd)
       && (uint64_t) st.st_blocks * 512 >= (uint64_t) st.st_size;
 }
 
+bool
+os_has_name (int dir, const char *name)
+{
+  return faccessat (dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Permissions of a plain file, or -1. */
 int
 os_file_mode (int dir, const char *name)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* If a block lost its names, its sink goes on in another one. Consumers that are
+ * attached read what was committed and go over; those that come later find the new
+ * one. The sticky events of the pad describe the stream again, and upstream is asked
+ * to take its buffers from the new block.
+ *
+ * If the name is another producer's by now, or there is no room, the old block goes
+ * on as it was, with a warning, and the next try is 10 s later.
+ * Tests: gst-lost-names */
+#include "gstdatahubrenewal.h"
+#include "gstdatahubevents.h"
+#include "gstdatahubtime.h"
+
+#define PAUSE_NS (G_GINT64_CONSTANT (10) * GST_SECOND)
+
+static gboolean
+hold_sticky (GstPad *pad, GstEvent **event, gpointer data)
+{
+  if (gst_datahub_event_is_context (*event))
+    gst_datahub_output_hold_event (data, *event);
+  return TRUE;
+}
+
+static GstFlowReturn
+describe_stream (GstDatahubWriter *writer, gpointer data)
+{
+  GstDatahubRenewal *renewal = data;
+  GstElement *element = GST_ELEMENT_CAST (renewal->sink);
+  gst_pad_sticky_events_foreach (GST_BASE_SINK_PAD (renewal->sink), hold_sticky,
+      renewal->output);
+  g_atomic_int_set (&renewal->output->retell, TRUE);
+  return gst_datahub_output_write_pending (renewal->output, writer,
+      gst_datahub_sink_settings_read (element, renewal->settings).events);
+}
+
+static void
+choose_options (GstDatahubRenewal *renewal, GstCaps *caps, GstBuffer *buffer,
+    DatahubProducerOptions *options)
+{
+  GstDatahubSlotSize size = gst_datahub_slot_size_from_caps (caps);
+  if (size.slot_size == 0)
+    size = gst_datahub_slot_size_from_buffer (buffer);
+  gst_datahub_sink_settings_fill (GST_ELEMENT_CAST (renewal->sink),
+      renewal->settings, size, options);
+  options->adopt = false;
+}
+
+static void
+on_renewed (GstDatahubRenewal *renewal, GstCaps *caps)
+{
+  gst_datahub_publication_register (renewal->publication, caps);
+  if (renewal->publication->renewals == 1)
+    GST_ELEMENT_WARNING (renewal->sink, RESOURCE, NOT_FOUND,
+        ("The files of the DataBlock \"%s\" were removed by another program. The "
+         "stream goes on in a new block. Find out what removes files in %s, such "
+         "as RemoveIPC= of logind or a script.",
+            renewal->publication->client->channel, datahub_shm_directory ()),
+        ("reported once; `renewals` in stats counts"));
+  gst_pad_push_event (GST_BASE_SINK_PAD (renewal->sink),
+      gst_event_new_reconfigure ());
+}
+
+/**
+ * gst_datahub_renewal_try:
+ * @renewal: what it is about
+ * @buffer: the next buffer
+ *
+ * Publishes another block in place of the one that lost its names. The writer of the
+ * publication may be another one then.
+ */
+void
+gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
+{
+  g_autoptr (GstCaps) caps = NULL;
+  DatahubProducerOptions options;
+  DatahubError error = { 0 };
+  gint64 now = gst_datahub_monotonic_now ();
+  if (now < renewal->publication->renew_after)
+    return;
+  caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (renewal->sink));
+  choose_options (renewal, caps, buffer, &options);
+  if (gst_datahub_publication_renew (renewal->publication, &options,
+          describe_stream, renewal, &error)) {
+    renewal->publication->renew_after = 0;
+    on_renewed (renewal, caps);
+    return;
+  }
+  if (error.code == DATAHUB_INTERRUPTED)
+    return;
+  if (!renewal->publication->renew_after)
+    gst_datahub_client_post (GST_ELEMENT_CAST (renewal->sink),
+        GST_MESSAGE_WARNING, &error,
+        "making another block for one that lost its names");
+  renewal->publication->renew_after = now + PAUSE_NS;
+}
