@@ -173,7 +173,9 @@ class Case:
         if self.row.live:
             return self.later_live(place)
         count = len(alone.stream("show-0").buffers)
-        hold = "eos" if self.join == "very-late" or count < 3 else count // 3
+        hold = self.row.late_at or count // 3
+        if self.join == "very-late" or count < 3:
+            hold = "eos"
         producer = self.start(place, "producer", self.texts.producer(0),
                               *self.options(hold))
         producer.wait_for("held")
