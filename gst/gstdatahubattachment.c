@@ -2,15 +2,12 @@
 /* Producers can start and stop in any order, and the name refers to the current
  * one. A source searches for a live producer, waits if there is none, and
  * follows it to its successor or to its end.
- * Tests: gst-attendance, gst-successors, gst-switch, gst-strict */
+ * Tests: gst-attendance, gst-successors, gst-switch, gst-introduction */
 #include "gstdatahubattachment.h"
 #include "gstdatahubsrccaps.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
-
-/* How long to wait for the broker before looking at the name again. */
-#define INTRODUCTION_NS (G_GINT64_CONSTANT (2) * GST_SECOND)
 
 /**
  * gst_datahub_attachment_init:
@@ -30,6 +27,8 @@ gst_datahub_attachment_init (GstDatahubAttachment *attachment,
     .settings = settings,
     .interrupt = interrupt };
   gst_datahub_presence_init (&attachment->presence, element, &client->outbox);
+  gst_datahub_introduction_init (&attachment->introduction, element, client,
+      interrupt);
 }
 
 static void
@@ -146,104 +145,11 @@ find_block (GstDatahubAttachment *attachment, DatahubBlockGlance *glance,
   return DATAHUB_OK;
 }
 
-static DatahubResult
-refused_by_broker (const GError *why, DatahubError *error)
-{
-  if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return DATAHUB_INTERRUPTED;
-  if (why->domain == DATAHUB_HUB_ERROR
-      && (why->code == DATAHUB_HUB_ERROR_NOT_FOUND
-          || why->code == DATAHUB_HUB_ERROR_PENDING
-          || why->code == DATAHUB_HUB_ERROR_DISCONNECTED
-          || why->code == DATAHUB_HUB_ERROR_TIMEOUT))
-    return DATAHUB_ERROR_NOT_FOUND; /* not yet; @error stays */
-  g_strlcpy (error->message, why->message, sizeof error->message);
-  return error->sys_errno = 0, error->code = DATAHUB_ERROR_DENIED;
-}
-
-/* Asks the broker for a ticket to the block that @glance saw, and attaches with
- * it. The only wait of this thread for a broker, and it can be interrupted. */
-static DatahubResult
-attach_introduced (GstDatahubAttachment *attachment,
-    const DatahubBlockGlance *glance, DatahubConsumerOptions *options,
-    DatahubConsumer **consumer, DatahubError *error)
-{
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (DatahubHubBlock) block = NULL;
-  g_autoptr (GError) why = NULL;
-  gst_datahub_interrupt_set_introduction (attachment->interrupt, cancellable);
-  block = datahub_hub_find (attachment->client->hub,
-      attachment->client->channel, INTRODUCTION_NS, cancellable, &why);
-  gst_datahub_interrupt_set_introduction (attachment->interrupt, NULL);
-  if (!block)
-    return refused_by_broker (why, error);
-  if (!g_str_equal (datahub_hub_block_get_uuid (block), glance->uuid))
-    return DATAHUB_ERROR_NOT_FOUND; /* one of the two is out of date */
-  options->ticket = datahub_hub_block_get_ticket (block);
-  if (!options->ticket) {
-    g_snprintf (error->message, sizeof error->message,
-        "The broker does not let this key read the DataBlock \"%s\".",
-        attachment->client->channel);
-    return error->sys_errno = 0, error->code = DATAHUB_ERROR_DENIED;
-  }
-  return datahub_consumer_attach (attachment->client->channel, options,
-      consumer, error);
-}
-
-static DatahubResult
-try_attach (GstDatahubAttachment *attachment, DatahubError *error)
-{
-  DatahubConsumerOptions options;
-  DatahubConsumerStats stats;
-  DatahubConsumer *consumer = NULL;
-  DatahubBlockGlance glance;
-  g_autofree gchar *name = NULL;
-  DatahubResult result = find_block (attachment, &glance, error);
-  if (result != DATAHUB_OK)
-    return result;
-  name = gst_datahub_src_settings_fill (attachment->element,
-      attachment->settings, &options);
-  options.watch = attachment->interrupt->watch;
-  g_free (attachment->limits);
-  options.limits = attachment->limits =
-      gst_datahub_src_caps_get_limits (attachment->element,
-          GST_BASE_SRC_PAD (attachment->element));
-  result = datahub_consumer_attach (attachment->client->channel, &options,
-      &consumer, error);
-  if (result == DATAHUB_ERROR_DENIED && glance.strict
-      && attachment->client->hub)
-    result =
-        attach_introduced (attachment, &glance, &options, &consumer, error);
-  if (result != DATAHUB_OK)
-    return result;
-  datahub_consumer_get_stats (consumer, &stats);
-  attachment->ring_size = stats.ring_size;
-  use_consumer (attachment, consumer);
-  return result;
-}
-
-/* In a unit that a person can read. A time that short is one in another unit. */
-static gchar *
-describe_timeout (GstClockTime timeout)
-{
-  if (timeout >= GST_MSECOND)
-    return g_strdup_printf ("%g s", (gdouble) timeout / GST_SECOND);
-  return g_strdup_printf ("%" G_GUINT64_FORMAT
-                          " ns (timeout is in nanoseconds: 1 s is 1000000000)",
-      timeout);
-}
-
 static GstFlowReturn
 fail_timeout (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
-  g_autofree gchar *time = describe_timeout (timeout);
-  if (gst_datahub_refusal_post (&attachment->refusal, attachment->element))
-    return GST_FLOW_ERROR;
-  GST_ELEMENT_ERROR (attachment->element, RESOURCE, NOT_FOUND,
-      ("No producer of the DataBlock \"%s\" appeared within %s. Start one: "
-       "gst-launch-1.0 ... ! datahubsink datablock=%s",
-          attachment->client->channel, time, attachment->client->channel),
-      ("searched in %s", datahub_shm_directory ()));
+  if (!gst_datahub_refusal_post (&attachment->refusal, attachment->element))
+    gst_datahub_introduction_fail (&attachment->introduction, timeout);
   return GST_FLOW_ERROR;
 }
 
@@ -253,6 +159,7 @@ begin_waiting (GstDatahubAttachment *attachment)
   if (attachment->waiting_since)
     return;
   attachment->waiting_since = gst_datahub_monotonic_now ();
+  gst_datahub_introduction_clear (&attachment->introduction);
   GST_INFO_OBJECT (attachment->element, "waiting for a producer of %s",
       attachment->client->channel);
 }
@@ -335,18 +242,57 @@ shorter (gint64 a, gint64 b)
   return MIN (a, b);
 }
 
+static DatahubResult
+try_attach (GstDatahubAttachment *attachment, DatahubError *error)
+{
+  DatahubConsumerOptions options;
+  DatahubConsumerStats stats;
+  DatahubConsumer *consumer = NULL;
+  DatahubBlockGlance glance;
+  g_autofree gchar *name = NULL;
+  DatahubResult result;
+  gint64 limit = gst_datahub_introduction_begin (&attachment->introduction,
+      shorter (patience_of (attachment),
+          gst_datahub_presence_left (&attachment->presence)));
+  result = find_block (attachment, &glance, error);
+  if (result != DATAHUB_OK)
+    return result;
+  name = gst_datahub_src_settings_fill (attachment->element,
+      attachment->settings, &options);
+  options.watch = attachment->interrupt->watch;
+  options.timeout_ns = limit;
+  g_free (attachment->limits);
+  options.limits = attachment->limits =
+      gst_datahub_src_caps_get_limits (attachment->element,
+          GST_BASE_SRC_PAD (attachment->element));
+  result = datahub_consumer_attach (attachment->client->channel, &options,
+      &consumer, error);
+  if (result == DATAHUB_ERROR_DENIED && glance.strict
+      && attachment->client->hub)
+    result = gst_datahub_introduction_attach (&attachment->introduction,
+        &glance, &options, &consumer, error);
+  gst_datahub_introduction_note (&attachment->introduction, result, &glance);
+  if (result != DATAHUB_OK)
+    return result;
+  datahub_consumer_get_stats (consumer, &stats);
+  attachment->ring_size = stats.ring_size;
+  use_consumer (attachment, consumer);
+  return result;
+}
+
 /* Waits for the name to change. */
 static GstFlowReturn
 wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
-  gint64 left;
+  gint64 left = patience_of (attachment);
   DatahubResult result;
-  begin_waiting (attachment);
-  left = patience_of (attachment);
   if (left == 0)
     return fail_timeout (attachment, timeout);
+  gst_datahub_introduction_warn (&attachment->introduction,
+      attachment->waiting_since);
   gst_datahub_presence_quiet (&attachment->presence,
-      attachment->client->channel, "no-producer", 0);
+      attachment->client->channel,
+      gst_datahub_introduction_word (&attachment->introduction), 0);
   left = shorter (left, gst_datahub_presence_left (&attachment->presence));
   if (attachment->interrupt->watch)
     result = datahub_watch_wait (attachment->interrupt->watch, left);
@@ -385,6 +331,7 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
   DatahubResult result;
   gst_datahub_interrupt_ensure_watch (attachment->interrupt,
       attachment->client->channel);
+  begin_waiting (attachment);
   result = try_attach (attachment, &error);
   if (result == DATAHUB_OK)
     return GST_FLOW_OK;

@@ -7,7 +7,7 @@
 #include "gstdatahubheartbeat.h"
 #include "gstdatahubrefusal.h"
 #include "gstdatahubsrcsettings.h"
-#include "gstdatahubinterrupt.h"
+#include "gstdatahubintroduction.h"
 #include "gstdatahubpresence.h"
 
 G_BEGIN_DECLS
@@ -51,6 +51,7 @@ typedef struct
   gint64 waiting_since; /* for a producer; 0: not waiting */
   gint64 asked; /* how long the present read may wait */
   GstDatahubPresence presence;
+  GstDatahubIntroduction introduction;
   GstDatahubRefusal refusal; /* of what has the name */
 } GstDatahubAttachment;
 

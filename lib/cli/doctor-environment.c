@@ -94,6 +94,73 @@ check_shm (Subject *subject)
   check_space (subject, path);
 }
 
+typedef struct
+{
+  GPtrArray *known; /* blocks that the broker knows */
+  Subject *subject;
+  const char *broker;
+} Introductions;
+
+static gboolean
+is_known (const GPtrArray *known, const char *uuid)
+{
+  for (guint i = 0; i < known->len; i++)
+    if (strcmp (datahub_hub_block_get_uuid (known->pdata[i]), uuid) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+check_introduction (const char *channel, void *user_data)
+{
+  Introductions *all = user_data;
+  DatahubBlockGlance glance;
+
+  if (datahub_block_glance (channel, &glance, NULL) != DATAHUB_OK
+      || !glance.strict || !glance.producer_alive
+      || is_known (all->known, glance.uuid))
+    return;
+  subject_add (all->subject, DATAHUB_SEVERITY_NOTE, "not-introduced", -1,
+      g_strdup_printf ("The broker at %s does not know the strict block %s of "
+                       "process %d. If the producer has another broker, "
+                       "consumers with this one cannot attach.",
+          all->broker, channel, glance.producer_pid),
+      g_strdup (
+          "Start both with the same DATAHUB_RUNTIME_DIR, or with the same "
+          "broker=ENDPOINT."));
+}
+
+/* Strict blocks that consumers of this broker cannot read. */
+static void
+check_introductions (Subject *subject, DatahubHub *hub, const char *broker)
+{
+  gboolean stopped;
+  g_autofree char *where = datahub_hub_describe_broker (broker, &stopped);
+  g_autoptr (GPtrArray) known = datahub_hub_list (hub, CONNECT_NS, NULL, NULL);
+  Introductions all = { known, subject, where };
+
+  if (known)
+    datahub_block_list (check_introduction, &all, NULL);
+}
+
+/* Returns whether the process that hosts the broker is stopped: no consumer can
+ * attach to a strict block then. */
+static gboolean
+check_stopped (Subject *subject, const char *broker)
+{
+  gboolean stopped;
+  g_autofree char *where = datahub_hub_describe_broker (broker, &stopped);
+
+  if (stopped)
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "broker-stopped", -1,
+        g_strdup_printf ("The broker at %s does not answer.", where),
+        g_strdup (
+            "Continue that process, or end it: another process then hosts "
+            "the broker. Meanwhile consumers cannot attach to strict "
+            "blocks; other streams work by name."));
+  return stopped;
+}
+
 /* A missing broker is only a note: without a broker streams work by name. */
 static void
 check_broker (Subject *subject, const CliTarget *target)
@@ -110,7 +177,11 @@ check_broker (Subject *subject, const CliTarget *target)
                   target->key, &error)
       && datahub_hub_wait_connected (hub, CONNECT_NS, NULL, &error);
   json_object_set_new (subject->json, "broker", json_boolean (connected));
-  if (connected)
+  if (connected) {
+    check_introductions (subject, hub, broker);
+    return;
+  }
+  if (check_stopped (subject, broker))
     return;
   gboolean silent = g_error_matches (error, DATAHUB_HUB_ERROR,
       DATAHUB_HUB_ERROR_DISCONNECTED);

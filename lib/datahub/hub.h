@@ -102,6 +102,13 @@ DATAHUB_API gboolean datahub_hub_check_broker (DatahubHub *hub, GError **error);
 /* Whether this hub hosts the embedded broker. */
 DATAHUB_API gboolean datahub_hub_is_hosting (DatahubHub *hub);
 
+/* Describes the broker at @endpoint, as in connect_to, for a sentence that begins with
+ * "The broker at": its endpoint, and the process that serves it, if that is known and of
+ * this user. @stopped becomes TRUE if that process is stopped. Reads files; does not
+ * connect. The caller frees the text with g_free(). */
+DATAHUB_API char *datahub_hub_describe_broker (const char *endpoint,
+    gboolean *stopped);
+
 /* ---- Offers and uses of this process: stored, and sent to every broker that is
  * found. They need no broker and do not fail; arguments are copied. ---- */
 

@@ -43,7 +43,7 @@ zap_check (const char *key, gpointer user_data)
   gboolean known = rights_knows (broker->rights, key);
 
   if (!known)
-    denials_log (&broker->denials, "*", "connect", key, 0);
+    denials_log (&broker->denials, NULL, NULL, key, 0);
   return known;
 }
 

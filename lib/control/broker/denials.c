@@ -71,25 +71,37 @@ denials_note (Denials *denials, const char *key, gint64 now_us, guint64 *others)
   return TRUE;
 }
 
-/* @pid 0: not known. The public key is no secret: an administrator copies it to the
- * allow-list. */
+static char *
+describe (const char *name, const char *right, const char *key)
+{
+  return name
+      ? g_strdup_printf ("key %.8s… has no right to %s %s: add it to the "
+                         "allow-list",
+          key, right, name)
+      : g_strdup_printf ("a client was refused: its key (%.8s…) is not on "
+                         "the allow-list",
+          key);
+}
+
+/* @name and @right NULL: to connect; @pid 0: not known. The public key is no secret: an
+ * administrator copies it to the allow-list. */
 void
 denials_log (Denials *denials, const char *name, const char *right,
     const char *key, int pid)
 {
   g_autofree char *pid_text = g_strdup_printf ("%d", pid);
+  g_autofree char *text = describe (name, right, key);
+  g_autofree char *more = NULL;
   guint64 others;
 
   if (!denials_note (denials, key, g_get_monotonic_time (), &others))
     return;
-  g_autofree char *more = others
-      ? g_strdup_printf (" (and %" G_GUINT64_FORMAT
-                         " other refusals of this key since the last line)",
-          others)
-      : g_strdup ("");
+  if (others)
+    more = g_strdup_printf (" (and %" G_GUINT64_FORMAT
+                            " other refusals of this key since the last line)",
+        others);
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "DATAHUB_EVENT",
-      "denied", "DATAHUB_NAME", name, "DATAHUB_RIGHT", right, "DATAHUB_KEY",
-      key, "DATAHUB_PID", pid_text, "MESSAGE",
-      "key %s (pid %s) has no right to %s %s: add it to the allow-list%s", key,
-      pid ? pid_text : "unknown", right, name, more);
+      "denied", "DATAHUB_NAME", name ? name : "*", "DATAHUB_RIGHT",
+      right ? right : "connect", "DATAHUB_KEY", key, "DATAHUB_PID", pid_text,
+      "MESSAGE", "%s%s", text, more ? more : "");
 }

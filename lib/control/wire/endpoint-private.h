@@ -7,6 +7,7 @@
 
 const char *endpoint_ipc_path (const char *endpoint);
 gboolean endpoint_check (const char *endpoint, GError **error);
+char *endpoint_lock_file (const char *path);
 char *endpoint_runtime (gboolean create, GError **error);
 int endpoint_lock (const char *endpoint, GError **error);
 

@@ -87,8 +87,9 @@ endpoint_runtime (gboolean create, GError **error)
   return g_steal_pointer (&endpoint);
 }
 
-static char *
-lock_file_of (const char *path)
+/* The lock for binding the socket at @path. */
+char *
+endpoint_lock_file (const char *path)
 {
   if (g_str_has_suffix (path, "/" BROKER_SOCKET)) {
     g_autofree char *directory = g_path_get_dirname (path);
@@ -118,7 +119,7 @@ int
 endpoint_lock (const char *endpoint, GError **error)
 {
   const char *path = endpoint_ipc_path (endpoint);
-  g_autofree char *file = lock_file_of (path);
+  g_autofree char *file = endpoint_lock_file (path);
   int fd = open (file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0) {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Introduction by the broker, and what stands between a source and a producer. The
+ * streaming thread's. */
+#ifndef GST_DATAHUB_INTRODUCTION_H
+#define GST_DATAHUB_INTRODUCTION_H
+
+#include "gstdatahubclient.h"
+#include "gstdatahubinterrupt.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  GST_DATAHUB_OBSTACLE_NONE, /* no live producer has the name */
+  GST_DATAHUB_OBSTACLE_UNKNOWN, /* the broker does not know the producer */
+  GST_DATAHUB_OBSTACLE_BROKER, /* no broker answers */
+  GST_DATAHUB_OBSTACLE_PRODUCER, /* the producer does not answer */
+  GST_DATAHUB_N_OBSTACLES
+} GstDatahubObstacle;
+
+typedef struct
+{
+  /* Not owned: the element outlives this struct. */
+  GstElement *element;
+  const GstDatahubClient *client;
+  GstDatahubInterrupt *interrupt;
+
+  gint64 limit; /* of one attempt, nanoseconds */
+  GstDatahubObstacle obstacle; /* at the last attempt */
+  gint producer_pid; /* as it wrote it */
+
+  gboolean warned[GST_DATAHUB_N_OBSTACLES];
+} GstDatahubIntroduction;
+
+void gst_datahub_introduction_init (GstDatahubIntroduction *introduction,
+    GstElement *element, const GstDatahubClient *client,
+    GstDatahubInterrupt *interrupt);
+void gst_datahub_introduction_clear (GstDatahubIntroduction *introduction);
+gint64 gst_datahub_introduction_begin (GstDatahubIntroduction *introduction,
+    gint64 patience);
+DatahubResult gst_datahub_introduction_attach (GstDatahubIntroduction
+                                                   *introduction,
+    const DatahubBlockGlance *glance, DatahubConsumerOptions *options,
+    DatahubConsumer **consumer, DatahubError *error);
+void gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
+    DatahubResult result, const DatahubBlockGlance *glance);
+const gchar *gst_datahub_introduction_word (const GstDatahubIntroduction
+        *introduction);
+void gst_datahub_introduction_warn (GstDatahubIntroduction *introduction,
+    gint64 since);
+void gst_datahub_introduction_fail (GstDatahubIntroduction *introduction,
+    GstClockTime timeout);
+
+G_END_DECLS
+
+#endif /* GST_DATAHUB_INTRODUCTION_H */

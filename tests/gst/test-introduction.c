@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A strict block without an introduction: the message names what is missing, and the
+ * timeout holds. */
+#include "child.h"
+#include "messages.h"
+#include "sandbox.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+
+#define STRICT                                                                 \
+  TEST_PICTURE " ! datahubsink name=sink datablock=cam0 strict=true"
+
+static const gchar *
+pid_of (Child *child)
+{
+  return g_subprocess_get_identifier (child->process);
+}
+
+static GstMessage *
+play_until (GstElement **pipeline, const gchar *properties,
+    GstMessageType types)
+{
+  g_autofree gchar *line =
+      g_strdup_printf ("datahubsrc datablock=cam0 broker=auto %s ! fakesink",
+          properties);
+  *pipeline = gst_parse_launch (line, NULL);
+  gst_element_set_state (*pipeline, GST_STATE_PLAYING);
+  return wait_message (*pipeline, types);
+}
+
+/* An error within the timeout of one second, or, without a timeout, a warning. */
+static GError *
+get_complaint (gboolean timed)
+{
+  GstElement *pipeline;
+  g_autoptr (GstMessage) message = NULL;
+  GError *error = NULL;
+  gint64 start = g_get_monotonic_time (), took;
+  message = play_until (&pipeline, timed ? "timeout=1000000000" : "",
+      GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+  took = g_get_monotonic_time () - start;
+  fail_unless_equals_int (GST_MESSAGE_TYPE (message),
+      timed ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING);
+  if (timed)
+    gst_message_parse_error (message, &error, NULL);
+  else
+    gst_message_parse_warning (message, &error, NULL);
+  fail_unless (took >= 990000, "%" G_GINT64_FORMAT " us", took);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+  return error;
+}
+
+static void
+expect_complaint (gint code, const gchar *const *words)
+{
+  for (gint timed = 0; timed < 2; timed++) {
+    g_autoptr (GError) error = get_complaint (timed);
+    fail_unless (g_error_matches (error, GST_RESOURCE_ERROR, code), "%d: %s",
+        error->code, error->message);
+    for (guint i = 0; words[i]; i++)
+      fail_unless (strstr (error->message, words[i]) != NULL, "no %s: %s",
+          words[i], error->message);
+  }
+}
+
+GST_START_TEST (the_process_that_hosts_the_broker_is_stopped)
+{
+  Child *host = child_start ("fakesrc is-live=true do-timestamp=true "
+                             "! datahubsink name=sink datablock=host "
+                             "broker=auto");
+  Child *producer, *proof;
+  g_autofree gchar *kill = g_strdup_printf ("kill -CONT %s", pid_of (host));
+  const gchar *words[] = { "\"cam0\"", "broker.sock", kill, "stopped", NULL };
+  child_expect (host, "playing");
+  producer = child_start (STRICT " broker=auto");
+  child_expect (producer, "playing");
+  /* it was introduced, so the broker is the first one's */
+  proof = child_start ("datahubsrc datablock=cam0 broker=auto ! "
+                       "fakesink name=show");
+  child_take_buffers (proof, 1);
+  child_stop (proof);
+  child_halt (host);
+  expect_complaint (GST_RESOURCE_ERROR_BUSY, words);
+  child_signal (host, SIGCONT);
+  child_stop (producer);
+  child_stop (host);
+}
+GST_END_TEST;
+
+static void
+remove_directory (const gchar *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const gchar *name;
+  while (dir && (name = g_dir_read_name (dir))) {
+    g_autofree gchar *file = g_build_filename (path, name, NULL);
+    g_unlink (file);
+  }
+  g_rmdir (path);
+}
+
+GST_START_TEST (producer_and_consumer_have_two_brokers)
+{
+  g_autofree gchar *runtime = g_strdup (g_getenv ("DATAHUB_RUNTIME_DIR"));
+  g_autofree gchar *other = g_dir_make_tmp ("datahub-gst-XXXXXX", NULL);
+  const gchar *words[] = { "\"cam0\"", "does not know it", runtime,
+    "DATAHUB_RUNTIME_DIR", NULL };
+  Child *producer;
+  g_setenv ("DATAHUB_RUNTIME_DIR", other, TRUE);
+  producer = child_start (STRICT " broker=auto");
+  g_setenv ("DATAHUB_RUNTIME_DIR", runtime, TRUE);
+  child_expect (producer, "playing");
+  expect_complaint (GST_RESOURCE_ERROR_NOT_AUTHORIZED, words);
+  child_stop (producer);
+  remove_directory (other);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_stopped_producer_is_named)
+{
+  Child *producer = child_start (STRICT " broker=none");
+  g_autofree gchar *kill = g_strdup_printf ("kill -CONT %s", pid_of (producer));
+  const gchar *words[] = { "\"cam0\"", "does not answer", kill, NULL };
+  child_expect (producer, "playing");
+  child_halt (producer);
+  expect_complaint (GST_RESOURCE_ERROR_BUSY, words);
+  child_signal (producer, SIGCONT);
+  child_stop (producer);
+}
+GST_END_TEST;
+
+GST_START_TEST (no_producer_is_no_complaint_of_the_broker)
+{
+  g_autoptr (GError) error = get_complaint (TRUE);
+  fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NOT_FOUND));
+}
+GST_END_TEST;
+
+static void
+add_tests (TCase *tc)
+{
+  tcase_add_test (tc, the_process_that_hosts_the_broker_is_stopped);
+  tcase_add_test (tc, producer_and_consumer_have_two_brokers);
+  tcase_add_test (tc, a_stopped_producer_is_named);
+  tcase_add_test (tc, no_producer_is_no_complaint_of_the_broker);
+}
+
+SANDBOX_MAIN (introduction)
