@@ -17,8 +17,10 @@
 #define VIDEO_ROOM 4096u
 /* Raw audio buffers are small and of many sizes. */
 #define AUDIO_SLOT (64u << 10)
-/* For buffers of a format of unknown size that are bigger than the first one. */
-#define HEADROOM (G_GUINT64_CONSTANT (16) << 20)
+/* Slots up to that size have headroom, for buffers of a format of unknown size that
+ * are bigger than the first one. Of bigger ones it would be many bytes, which the
+ * block takes when they are needed. */
+#define ROOMY_SLOT (G_GUINT64_CONSTANT (8) << 20)
 
 #define SETTING(id, field, type)                                               \
   GST_DATAHUB_SETTING (GST_DATAHUB_SINK_##id, GstDatahubSinkSettings, field,   \
@@ -243,15 +245,15 @@ gst_datahub_slot_size_from_caps (const GstCaps *caps)
  * gst_datahub_slot_size_from_buffer:
  * @buffer: (nullable): the first buffer
  *
- * Returns: slots in which it fits, and others up to twice its size, but not more than
- *     HEADROOM bigger: the block grows for those
+ * Returns: slots in which it fits, and others up to twice its size as far as these
+ *     fit in ROOMY_SLOT: the block grows for bigger ones
  */
 GstDatahubSlotSize
 gst_datahub_slot_size_from_buffer (GstBuffer *buffer)
 {
   guint64 size = buffer ? gst_buffer_get_size (buffer) : 0;
-  guint64 headroom = MIN (size, HEADROOM);
-  return (GstDatahubSlotSize){ round_to_page (MAX (size + headroom, 1)),
+  guint64 roomy = MIN (2 * size, ROOMY_SLOT);
+  return (GstDatahubSlotSize){ round_to_page (MAX (MAX (size, roomy), 1)),
     FALSE };
 }
 

@@ -156,8 +156,8 @@ GST_START_TEST (a_buffer_list_of_more_than_all_slots_crosses_whole)
 }
 GST_END_TEST;
 
-/* There are eight slots at least: what is twice as big is too much. */
-GST_START_TEST (a_big_first_buffer_has_little_headroom)
+/* Headroom is for small slots: three big ones and 64 MiB are the most. */
+GST_START_TEST (a_big_first_buffer_has_no_headroom)
 {
   GstHarness *small = harness_sink ("datablock=small");
   GstHarness *big = harness_sink ("datablock=big");
@@ -168,9 +168,24 @@ GST_START_TEST (a_big_first_buffer_has_little_headroom)
   fail_unless_equals_uint64 (element_stat (small->element, "slot-size"),
       2 << 20);
   fail_unless_equals_uint64 (element_stat (big->element, "slot-size"),
-      56 << 20);
+      40 << 20);
+  fail_unless (element_stat (big->element, "bytes-used") <= (3 * 40 + 64)
+          << 20);
   gst_harness_teardown (small);
   gst_harness_teardown (big);
+}
+GST_END_TEST;
+
+/* Three of them, as behind small ones. */
+GST_START_TEST (big_buffers_fit_within_max_bytes_from_the_first)
+{
+  GstHarness *sink = harness_sink ("datablock=cam0 max-bytes=62914560");
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  for (guint i = 0; i < 6; i++)
+    push_bytes (sink, 20 << 20, (guint8) i);
+  fail_unless_equals_uint64 (element_stat (sink->element, "dropped"), 0);
+  fail_unless (element_stat (sink->element, "bytes-used") <= 62914560);
+  gst_harness_teardown (sink);
 }
 GST_END_TEST;
 
@@ -538,7 +553,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_long_buffer_list_crosses_whole);
   tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_crosses_whole);
   tcase_add_test (tc, a_buffer_list_of_more_than_all_slots_is_not_dropped);
-  tcase_add_test (tc, a_big_first_buffer_has_little_headroom);
+  tcase_add_test (tc, a_big_first_buffer_has_no_headroom);
+  tcase_add_test (tc, big_buffers_fit_within_max_bytes_from_the_first);
   tcase_add_test (tc, flags_offsets_and_times_cross);
   tcase_add_test (tc, planar_audio_is_readable_at_the_other_end);
   tcase_add_test (tc, padded_pictures_fit_who_does_not_know_padding);

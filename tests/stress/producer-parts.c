@@ -346,6 +346,30 @@ producer_has_big_slots (CheckParent *parent)
   end_part (parent, producer);
 }
 
+/* The small payloads get a pool of their own at once, and the first one goes. The
+ * number of slots is automatic, and what a successor asks for. */
+void
+producer_begins_with_big_slots (CheckParent *parent)
+{
+  DatahubProducerOptions options =
+      scenario_options (scenario_of (parent)->scenario->epoch);
+  DatahubProducerStats stats;
+  DatahubProducer *producer;
+  uint64_t before;
+  options.slots = 0;
+  options.slot_size = 3 << 19;
+  producer = create (parent, &options);
+  publish (parent, producer);
+  datahub_producer_get_stats (producer, &stats);
+  before = stats.bytes_used;
+  part_begins (parent);
+  commit_many (parent, producer, 32);
+  datahub_producer_get_stats (producer, &stats);
+  MUST_BE (stats.growths > 0, true);
+  MUST_BE (stats.bytes_used < before, true);
+  end_part (parent, producer);
+}
+
 /* Behind a growth that the others have not seen. */
 void
 producer_closes (CheckParent *parent)

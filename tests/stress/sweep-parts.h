@@ -60,6 +60,7 @@ void producer_cleans_after_the_dead (CheckParent *parent);
 void producer_grows (CheckParent *parent);
 void producer_grows_in_pieces (CheckParent *parent);
 void producer_has_big_slots (CheckParent *parent);
+void producer_begins_with_big_slots (CheckParent *parent);
 void producer_closes (CheckParent *parent);
 void producer_loses_names (CheckParent *parent);
 void producer_has_user_locks (CheckParent *parent);

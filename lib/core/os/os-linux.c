@@ -344,6 +344,14 @@ os_has_name (int dir, const char *name)
   return faccessat (dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The bytes that the file takes; if that is not known, as many as there can be. */
+uint64_t
+os_allocated (int fd)
+{
+  struct stat st;
+  return fstat (fd, &st) == 0 ? (uint64_t) st.st_blocks * 512 : UINT64_MAX;
+}
+
 /* Permissions of a plain file, or -1. */
 int
 os_file_mode (int dir, const char *name)

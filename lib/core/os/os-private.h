@@ -54,6 +54,7 @@ bool os_same_file (int fd, int dir, const char *name);
 bool os_file_size (int fd, uint64_t *size, uint32_t *owner);
 bool os_is_whole (int fd);
 bool os_has_name (int dir, const char *name);
+uint64_t os_allocated (int fd);
 bool os_identity (int fd, uint64_t *device, uint64_t *inode);
 int os_reserve_piece (int fd, uint64_t offset, uint64_t size);
 int os_file_mode (int dir, const char *name);

@@ -14,9 +14,12 @@
 #define POOL_SLOTS_MIN 4u
 
 uint32_t growth_least_slots (uint64_t size);
+uint32_t growth_first_slots (const Pools *pools, uint32_t wanted,
+    uint64_t stride);
 bool growth_choose_shape (const Pools *pools, PoolKind kind, uint64_t size,
     bool bigger, PoolShape *shape);
 bool growth_is_history_big (const Pools *pools, PoolKind kind, uint64_t size);
 bool growth_replaces (const Pool *pool, uint64_t stride);
+bool growth_is_far (PoolKind kind, uint64_t stride, uint64_t size);
 
 #endif /* DATAHUB_GROWTH_SHAPES_PRIVATE_H */

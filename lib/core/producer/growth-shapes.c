@@ -2,8 +2,8 @@
 /* The shape of the pool that a growth adds. With n slots in use, the one that is
  * short included and three at least, a payload of a size that is big makes the
  * payload pools take at most n times that size and SPARE_BYTES.
- * Models: tests/model/pool.pml.
- * Tests: core-growing, core-growth-bound */
+ * Models: tests/model/pool.pml, tests/model/open-pools.pml (grow, replace).
+ * Tests: core-growing, core-growth-bound, core-growth-edges */
 #include "growth-shapes-private.h"
 
 /* A pool for a bigger size begins with what its stream needs at once: the
@@ -14,6 +14,10 @@
 #define SPARE_BYTES (UINT64_C (64) << 20)
 /* Slots that are so many times bigger than a payload are for others. */
 #define FAR 4u
+/* A pool for small payloads beside big slots has so many slots at once, */
+#define SMALLER_SLOTS 32u
+/* unless they are more bytes than that. */
+#define SMALLER_BYTES (UINT64_C (8) << 20)
 /* With so many pools a growth takes bigger steps: the table is bounded. */
 #define MANY_POOLS (MAX_POOLS / 2)
 
@@ -34,6 +38,26 @@ static uint64_t
 at_most (uint64_t value, uint64_t most)
 {
   return value < most ? value : most;
+}
+
+/* The slots of the first payload pool where the options leave the number open: at
+ * most @wanted, and what a growth for that size would have. A stream gets the same
+ * slots whatever it began with. */
+uint32_t
+growth_first_slots (const Pools *pools, uint32_t wanted, uint64_t stride)
+{
+  uint64_t spare = stride > BIG_SLOT ? 0 : SPARE_BYTES / stride;
+  uint64_t slots = at_most (wanted, SLOTS_NEEDED + spare);
+  slots = pool_slots_that_fit (pools, POOL_PAYLOAD, (uint32_t) slots, stride);
+  return (uint32_t) at_least (slots, growth_least_slots (stride));
+}
+
+/* Whether slots of @stride are for far bigger payloads than those of @size. */
+bool
+growth_is_far (PoolKind kind, uint64_t stride, uint64_t size)
+{
+  return kind == POOL_PAYLOAD && stride > BIG_SLOT
+      && round_up (size, BLOCK_PAGE) < stride / FAR;
 }
 
 /* Slots of @stride that @bytes are enough for beside @used bytes. */
@@ -127,15 +151,17 @@ more_slots (const Pools *pools, PoolKind kind, const PoolClass *now)
 }
 
 /* For payloads that are far smaller than the slots: as the first pool is, if that
- * is enough. */
+ * is enough. A first pool of big slots has few. */
 static uint64_t
 choose_smaller (const Pools *pools, uint64_t exact, PoolShape *shape)
 {
   const Geometry *first = &pools->backing->block->g;
   bool fits = exact <= first->slot_stride && first->slot_stride <= BIG_SLOT;
+  uint64_t few = at_most (SMALLER_SLOTS, SMALLER_BYTES / exact);
   shape->stride = fits ? first->slot_stride : exact;
-  return at_least (at_most (SPARE_BYTES / shape->stride, first->n_slots),
-      POOL_SLOTS_MIN);
+  few = at_least (few, first->n_slots);
+  return at_least (at_most (SPARE_BYTES / shape->stride, few),
+      growth_least_slots (exact));
 }
 
 /* For more slots for payloads of @size, beside those that are there. */
@@ -147,7 +173,7 @@ choose_more (const Pools *pools, PoolKind kind, uint64_t size, PoolShape *shape)
   shape->stride = now.stride;
   if (now.stride <= BIG_SLOT) {
     wanted = more_slots (pools, kind, &now);
-  } else if (kind == POOL_PAYLOAD && exact < now.stride / FAR) {
+  } else if (growth_is_far (kind, now.stride, size)) {
     wanted = choose_smaller (pools, exact, shape);
   } else {
     shape->stride = exact;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From which pool a slot is lent. Several pools can be open: those that give more
  * slots of one size, and pools of far smaller slots beside one of big slots. So a
- * single big payload does not make small payloads use big slots.
+ * single big payload does not make small payloads use big slots, whether it comes
+ * first or later, or was its producer's last: the pool of an adopter can be such a one.
  *
  * A slot that is punched has no memory and must not be lent: only slots of a closed
  * pool are punched, and a closed pool is never opened again.
- * Tests: core-growth, core-growth-bound */
-#include "pools-private.h"
+ * Models: tests/model/open-pools.pml (suits, find, close_unused).
+ * Tests: core-growth, core-growth-bound, core-growth-edges */
+#include "growth-shapes-private.h"
 
 /* An open pool that no loan was of for UNUSED_AFTER loans is not needed. */
 #ifdef DATAHUB_STEPS
@@ -34,12 +36,29 @@ pool_smallest (const Pools *pools, PoolKind kind, uint64_t size)
   return least;
 }
 
+/* Whether all slots that are big enough are for far bigger payloads. A pool for
+ * such small ones is needed, in which they do not keep the big slots busy. */
+bool
+pool_is_wasted (const Pools *pools, PoolKind kind, uint64_t size)
+{
+  const Pool *least = pool_smallest (pools, kind, size);
+  return least && growth_is_far (kind, least->shape.stride, size);
+}
+
 /* A free slot that is far too big is not lent: it is for bigger payloads. */
 static bool
 is_of_class (const Pool *pool, const Pool *least)
 {
   return pool_serves (pool, least->shape.kind, least->shape.stride)
       && pool->shape.stride <= 2 * least->shape.stride;
+}
+
+/* Whether a free slot of @pool would be lent for @size bytes. */
+bool
+pool_helps (const Pools *pools, const Pool *pool, PoolKind kind, uint64_t size)
+{
+  const Pool *least = pool_smallest (pools, kind, size);
+  return least && is_of_class (pool, least);
 }
 
 PoolClass
@@ -64,7 +83,7 @@ Pool *
 pool_with_room_of_several (const Pools *pools, PoolKind kind, uint64_t size)
 {
   Pool *least = pool_smallest (pools, kind, size), *best = NULL;
-  if (!least)
+  if (!least || growth_is_far (kind, least->shape.stride, size))
     return NULL;
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
     Pool *pool = pools->table[i];

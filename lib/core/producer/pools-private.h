@@ -37,11 +37,14 @@ typedef struct
   Pool *table[MAX_POOLS];
   Pool *newest[N_POOL_KINDS]; /* of those that are open */
   uint32_t n_open[N_POOL_KINDS]; /* at least one */
-  uint64_t takes; /* loans while several pools of a kind were open */
+  /* The one that is open, if any payload may have its slots; else NULL. */
+  Pool *only[N_POOL_KINDS];
+  uint64_t takes; /* loans of kinds that have no `only` pool */
   bool growing; /* some thread creates a pool, unlocked */
   Pool *unfinished; /* in no table: the next growth continues it */
   bool has_idle;
   int64_t no_growth_until;
+  int64_t no_smaller_until; /* small payloads use big slots */
   uint64_t bytes_used; /* of payload slots with memory; limited by max_bytes */
   uint64_t max_bytes;
   SlotRef pack; /* partly filled slot, with a reference of its own */
@@ -83,6 +86,9 @@ typedef struct
 
 PoolClass pool_class (const Pools *pools, PoolKind kind, uint64_t size);
 Pool *pool_smallest (const Pools *pools, PoolKind kind, uint64_t size);
+bool pool_is_wasted (const Pools *pools, PoolKind kind, uint64_t size);
+bool pool_helps (const Pools *pools, const Pool *pool, PoolKind kind,
+    uint64_t size);
 Pool *pool_with_room_of_several (const Pools *pools, PoolKind kind,
     uint64_t size);
 void pool_note_taken (Pools *pools, Pool *pool);
@@ -91,10 +97,10 @@ void pool_note_taken (Pools *pools, Pool *pool);
 static inline Pool *
 pool_with_room (const Pools *pools, PoolKind kind, uint64_t size)
 {
-  Pool *newest = pools->newest[kind];
-  if (pools->n_open[kind] > 1)
+  Pool *only = pools->only[kind];
+  if (!only)
     return pool_with_room_of_several (pools, kind, size);
-  return newest->n_free > 0 && newest->shape.stride >= size ? newest : NULL;
+  return only->n_free > 0 && only->shape.stride >= size ? only : NULL;
 }
 
 /* Takes a slot of a pool that has a free one. */
@@ -103,13 +109,15 @@ pool_take (Pools *pools, Pool *pool)
 {
   SlotRef slot = { pool, pool->free[--pool->n_free] };
   pool->refs[slot.slot] = 1;
-  if (pools->n_open[pool->shape.kind] > 1)
+  if (!pools->only[pool->shape.kind])
     pool_note_taken (pools, pool);
   return slot;
 }
 
 uint64_t pool_bytes_in_use (const Pools *pools, PoolKind kind);
+void pool_choose_only (Pools *pools, PoolKind kind);
 void pool_close (Pools *pools, Pool *pool);
+void pool_leave_closed (Pools *pools, Pool *pool);
 bool pool_close_unused (Pools *pools, PoolKind kind, bool all);
 
 void slot_unref (Pools *pools, SlotRef slot);

@@ -158,19 +158,37 @@ take_pools (Pools *pools)
     if (!pool_shape_read (&block->pools[i], &shape)
         || !(pools->table[i] = open_pool (pools, &shape, i)))
       return false;
-    pools->table[i]->charged = pool_counted_bytes (&shape);
-    pools->bytes_used += pools->table[i]->charged;
     newest = pools->newest[shape.kind];
     if (!newest || newest->shape.gen < shape.gen)
       pools->newest[shape.kind] = pools->table[i];
   }
-  if (pools->backing->options->max_bytes
-      && pools->bytes_used > pools->backing->options->max_bytes)
-    return false;
   return true;
 }
 
-/* Memory must be allocated before it is written: otherwise a full file system
+/* Counts the memory of the pools: the newest is made whole again, the others have
+ * what their producer had not given back. Returns whether max-bytes permits it. */
+static bool
+charge_pools (Pools *pools)
+{
+  uint64_t max_bytes = pools->backing->options->max_bytes;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    Pool *pool = pools->table[i];
+    uint64_t allocated;
+    if (!pool)
+      continue;
+    allocated = os_allocated (pool->fd);
+    pool->charged = pool_counted_bytes (&pool->shape);
+    if (pool != pools->newest[pool->shape.kind] && allocated < pool->charged)
+      pool->charged = allocated;
+    pools->bytes_used += pool->charged;
+  }
+  return max_bytes == 0 || pools->bytes_used <= max_bytes;
+}
+
+/* Opens the newest pools alone: parts of the others may have been given back. So
+ * may parts of the newest, if it was just closing; it is made whole again. Models:
+ * tests/model/open-pools.pml (make_whole, ALL_OPENED, NOT_WHOLE).
+ * Memory must be allocated before it is written: otherwise a full file system
  * causes a SIGBUS. */
 static bool
 reserve_newest (Pools *pools)
@@ -183,6 +201,7 @@ reserve_newest (Pools *pools)
       return false;
     pool->open = true;
     pools->n_open[kind] = 1;
+    pool_choose_only (pools, (PoolKind) kind);
   }
   return true;
 }
@@ -197,6 +216,7 @@ drop_pools (Pools *pools)
   }
   memset (pools->newest, 0, sizeof pools->newest);
   memset (pools->n_open, 0, sizeof pools->n_open);
+  memset (pools->only, 0, sizeof pools->only);
   pools->bytes_used = 0;
 }
 
@@ -302,9 +322,9 @@ judge (DatahubProducer *producer, Heir *heir)
     return false;
   if (load_seq (&header->next_gen) <= GEN_MAX
       && load_seq (&header->incarnation) <= INCARNATION_MAX
-      && take_pools (&producer->pools) && reserve_newest (&producer->pools)
-      && ring_make_state (&producer->ring) && reaper_open (&producer->reaper)
-      && heir_judge (heir))
+      && take_pools (&producer->pools) && charge_pools (&producer->pools)
+      && reserve_newest (&producer->pools) && ring_make_state (&producer->ring)
+      && reaper_open (&producer->reaper) && heir_judge (heir))
     return true;
   return refuse (producer, DATAHUB_ERROR_CORRUPT);
 }

@@ -8,17 +8,30 @@
  * of the records that are kept (RING_MIN_KEPT), and after them with a pin. A
  * word that moves forward and back makes no progress. */
 #define GATES_AT_ONE_TAIL 4
+
+/* Whether the row pins a record that is in limbo. A lease of one that is in the ring
+ * keeps nothing from the producer. */
+static bool
+pins_any_retired (const Ring *ring, ConsumerRow *row)
+{
+  for (uint32_t i = 0; i < ring->n_limbo; i++) {
+    uint32_t record = ring->limbo[i];
+    if (load_acquire (&row->pins[record >> 6]) >> (record & 63) & 1)
+      return true;
+  }
+  return false;
+}
+
 /* Whether the row keeps something that the producer waits for: the oldest
  * record or, if slots are short, any record. A row that has read everything and
- * holds nothing does not block. */
+ * holds nothing but what is readable anyway does not block. */
 static bool
 is_in_the_way (const Ring *ring, ConsumerRow *row, uint64_t needed,
     bool starved)
 {
   if (needed <= ring->tail && needed < ring->shown_head)
     return true;
-  return starved
-      && (needed < ring->shown_head || row_holds_pins (ring->block, row));
+  return starved && (needed < ring->shown_head || pins_any_retired (ring, row));
 }
 
 /* Overdue, and not because it stood still. */

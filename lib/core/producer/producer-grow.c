@@ -179,15 +179,27 @@ pause_growth (DatahubProducer *producer)
       "Slots are short and the block cannot grow: max-bytes or the file system.");
 }
 
+static DatahubResult
+waste_slots (DatahubProducer *producer, Call *call)
+{
+  producer->pools.no_smaller_until = os_now () + GROWTH_PAUSE_NS;
+  call->wasteful = true;
+  error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
+      "Small payloads use big slots: the block cannot grow.");
+  return DATAHUB_OK;
+}
+
 /* If the block cannot grow now (P5): remove pools that are not in use; discard old
- * frames that no reliable consumer needs, or else wait for those consumers, or
- * else drop the new frame. */
+ * frames that no reliable consumer needs, or else wait for what only those
+ * consumers keep, or else drop the new frame. */
 static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {
   Pools *pools = &producer->pools;
   if (pool_close_unused (pools, call->kind, call->bigger))
     return DATAHUB_OK;
+  if (call->smaller && !call->wasteful)
+    return waste_slots (producer, call);
   if (call->bigger && !pool_is_any_old (pools))
     return fail_too_big (pools, call);
   if (call->bigger && ring_drain_old_pools (&producer->ring, pools))
@@ -199,7 +211,8 @@ cannot_grow (DatahubProducer *producer, Call *call)
       return DATAHUB_OK;
     }
   }
-  return ring_is_gated (&producer->ring) ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+  return producer_is_kept_waiting (producer, call) ? DATAHUB_TIMEOUT
+                                                   : DATAHUB_DROPPED;
 }
 
 /* ---- A pool in the making ---- */
@@ -245,7 +258,8 @@ static bool
 is_of_use (const Pools *pools, const Call *call, const PoolShape *shape)
 {
   PoolClass now = pool_class (pools, call->kind, call->need);
-  if (shape->kind != call->kind || shape->stride < call->need)
+  if (shape->kind != call->kind || shape->stride < call->need
+      || growth_is_far (call->kind, shape->stride, call->need))
     return false;
   return call->bigger || shape->stride <= 2 * now.stride;
 }
@@ -354,8 +368,11 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   bool go;
   pthread_mutex_lock (&producer->lock);
   if (pools->growing) {
+    /* a big slot is better than a wait */
+    bool waste = call->smaller && !call->wasteful;
+    call->wasteful |= waste;
     pthread_mutex_unlock (&producer->lock);
-    return DATAHUB_TIMEOUT;
+    return waste ? DATAHUB_OK : DATAHUB_TIMEOUT;
   }
   if (producer->ring.n_limbo)
     ring_reclaim (&producer->ring, pools);

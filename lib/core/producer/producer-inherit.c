@@ -224,8 +224,8 @@ stack_free_slots (Pools *pools, Pool *pool)
   for (uint32_t i = pool->shape.n_slots; i > 0; i--)
     if (pool->refs[i - 1] == 0)
       pool->free[pool->n_free++] = i - 1;
-  if (!pool->open && pool->n_free == pool->shape.n_slots)
-    pools->has_idle = true;
+  if (!pool->open)
+    pool_leave_closed (pools, pool);
 }
 
 /* Restores the ranks of the records in the ring, and which were discarded. */

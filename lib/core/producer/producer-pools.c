@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pools of slots. Slots are lent only of open pools, see pool-classes.c. A closed
  * pool gives the memory of free slots back, and is removed when no loan and no
- * record, in the ring or in limbo, refers to it. Models: tests/model/pool.pml.
+ * record, in the ring or in limbo, refers to it. Models: tests/model/pool.pml,
+ * tests/model/open-pools.pml (close, punch, tidy, grow, replace, settle).
  * Tests: core-growth, core-connections */
 #include "growth-shapes-private.h"
 
@@ -29,16 +30,45 @@ pool_counted_bytes (const PoolShape *shape)
 
 /* The memory of a free slot of a closed pool goes at once where the kernel allows
  * that: not in a sealed pool, and huge pages go with the pool. */
-static void
-give_back (Pools *pools, Pool *pool, uint32_t slot)
+static bool
+punch (const Pool *pool, uint32_t slot)
 {
   bool gone = os_punch (pool->fd, BLOCK_PAGE + slot * pool->shape.stride,
       pool->shape.stride);
   STEP (SLOT_PUNCHED);
-  if (!gone || pool->huge_page || pool->charged < pool->shape.stride)
+  return gone && !pool->huge_page;
+}
+
+static void
+give_back (Pools *pools, Pool *pool, uint32_t slot)
+{
+  if (!punch (pool, slot) || pool->charged < pool->shape.stride)
     return;
   pool->charged -= pool->shape.stride;
   pools->bytes_used -= pool->shape.stride;
+}
+
+static Pool *
+newest_open (const Pools *pools, PoolKind kind)
+{
+  Pool *newest = NULL;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    Pool *pool = pools->table[i];
+    if (pool_serves (pool, kind, 0)
+        && (!newest || pool->shape.gen > newest->shape.gen))
+      newest = pool;
+  }
+  return newest;
+}
+
+/* After the open pools of @kind changed. Which payloads get slots of several pools,
+ * or of one with big slots, is decided in pool-classes.c. */
+void
+pool_choose_only (Pools *pools, PoolKind kind)
+{
+  Pool *newest = pools->newest[kind];
+  bool plain = pools->n_open[kind] == 1 && newest->shape.stride <= BIG_SLOT;
+  pools->only[kind] = plain ? newest : NULL;
 }
 
 /* Lends no slot of @pool any more. Another pool of its kind is open. */
@@ -52,19 +82,31 @@ pool_close (Pools *pools, Pool *pool)
     give_back (pools, pool, pool->free[i]);
   if (pool->n_free == pool->shape.n_slots)
     pools->has_idle = true;
-  if (pools->newest[kind] != pool)
-    return;
-  pools->newest[kind] = NULL;
-  for (uint32_t i = 0; i < MAX_POOLS; i++) {
-    Pool *other = pools->table[i], *newest = pools->newest[kind];
-    if (pool_serves (other, kind, 0)
-        && (!newest || other->shape.gen > newest->shape.gen))
-      pools->newest[kind] = other;
+  if (pools->newest[kind] == pool)
+    pools->newest[kind] = newest_open (pools, kind);
+  pool_choose_only (pools, kind);
+}
+
+/* For a pool that was adopted and stays closed: some of its free slots may have
+ * memory, others were given back before. No record leads to a free slot, so a
+ * successor that comes to the same end may do it again. */
+void
+pool_leave_closed (Pools *pools, Pool *pool)
+{
+  uint64_t held = (pool->shape.n_slots - pool->n_free) * pool->shape.stride;
+  bool gone = true;
+  for (uint32_t i = 0; i < pool->n_free; i++)
+    gone = punch (pool, pool->free[i]) && gone;
+  if (gone && pool->charged > held) {
+    pools->bytes_used -= pool->charged - held;
+    pool->charged = held;
   }
+  if (pool->n_free == pool->shape.n_slots)
+    pools->has_idle = true;
 }
 
 /* A slot of a closed pool has become free. */
-static void __attribute__ ((noinline)) leave_closed (Pools *pools, SlotRef slot)
+static void __attribute__ ((noinline)) free_closed (Pools *pools, SlotRef slot)
 {
   give_back (pools, slot.pool, slot.slot);
   if (slot.pool->n_free == slot.pool->shape.n_slots)
@@ -81,7 +123,7 @@ slot_unref (Pools *pools, SlotRef slot)
     return;
   pool->free[pool->n_free++] = slot.slot;
   if (!pool->open)
-    leave_closed (pools, slot);
+    free_closed (pools, slot);
 }
 
 /* Unmaps, and where asked unlinks. The pool is in no table any more. */
@@ -145,8 +187,8 @@ close_replaced (Pools *pools, const Pool *pool)
       pool_close (pools, pools->table[i]);
 }
 
-/* Makes @pool the newest of its kind, and closes those that it replaces. The entry's generation is stored last: a
- * reader that sees it sees the rest (P1). */
+/* Makes @pool the newest of its kind, and closes those that it replaces. The
+ * entry's generation is stored last: a reader that sees it sees the rest (P1). */
 void
 pool_install (Pools *pools, Pool *pool, uint32_t entry)
 {
@@ -168,6 +210,7 @@ pool_install (Pools *pools, Pool *pool, uint32_t entry)
   STEP (P1_ENTRY_GEN_STORED);
   add_seq (&pools->backing->block->header->pool_changes, 1);
   STEP (P1_CHANGES_COUNTED);
+  pool_choose_only (pools, (PoolKind) pool->shape.kind);
   close_replaced (pools, pool);
 }
 

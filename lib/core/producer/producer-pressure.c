@@ -21,15 +21,17 @@
  * nothing now. The test for pins is only a hint here: the scan before the
  * record is reused decides. */
 static bool
-would_free_a_slot (const Ring *ring, uint32_t record, const Call *call,
-    const PinScan *pins)
+would_free_a_slot (const DatahubProducer *producer, uint32_t record,
+    const Call *call, const PinScan *pins)
 {
+  const Ring *ring = &producer->ring;
+  const Pools *pools = &producer->pools;
   const RecordRefs *state = &ring->records[record];
   if (state->refs != 1 || pin_scan_is_pinned (pins, record))
     return false;
   for (uint32_t i = 0; i < state->n_slots; i++) {
     const Pool *pool = state->slots[i].pool;
-    if (pool_serves (pool, call->kind, call->need)
+    if (pool_helps (pools, pool, call->kind, call->need)
         && pool->refs[state->slots[i].slot] == 1)
       return true;
   }
@@ -75,13 +77,14 @@ bury (Ring *ring, uint64_t s, uint32_t record)
  * @call. The newest buffer stays, since joining consumers start there. The lock
  * is held. */
 static bool
-give_up (Ring *ring, const Call *call, Rank rank, uint64_t end,
+give_up (DatahubProducer *producer, const Call *call, Rank rank, uint64_t end,
     const PinScan *pins)
 {
+  Ring *ring = &producer->ring;
   for (uint64_t s = ring->tail; s < end; s++) {
     uint32_t record = *ring_private (ring, s);
     if (ring->records[record].rank != rank || s == ring->last_buffer
-        || !would_free_a_slot (ring, record, call, pins))
+        || !would_free_a_slot (producer, record, call, pins))
       continue;
     bury (ring, s, record);
     return true;
@@ -92,8 +95,9 @@ give_up (Ring *ring, const Call *call, Rank rank, uint64_t end,
 /* Makes room for @call at the expense of the oldest droppable buffer, else of the
  * oldest delta unit. False: there is none to be had. */
 static bool
-make_room (Ring *ring, const Call *call)
+make_room (DatahubProducer *producer, const Call *call)
 {
+  Ring *ring = &producer->ring;
   PinScan pins;
   uint64_t end;
   if (ring->n_free_recs == 0 || ring->n_lesser == 0)
@@ -106,8 +110,8 @@ make_room (Ring *ring, const Call *call)
   for (uint64_t s = ring->tail; s < end; s++)
     pin_scan_want (&pins, *ring_private (ring, s));
   pin_scan_look (ring, &pins); /* T2 */
-  return give_up (ring, call, RANK_DROPPABLE, end, &pins)
-      || give_up (ring, call, RANK_DELTA, end, &pins);
+  return give_up (producer, call, RANK_DROPPABLE, end, &pins)
+      || give_up (producer, call, RANK_DELTA, end, &pins);
 }
 
 /* Whether the oldest record may go for a buffer of rank @wanted: not a key
@@ -127,13 +131,34 @@ may_retire_for (Ring *ring, Rank wanted)
   return ring_is_gated (ring);
 }
 
-/* How many records stay readable though slots are short. Of one or two slots
- * fewer stay if the block cannot grow: there would be none for the next buffer. */
-static uint64_t
-kept_beside (const Call *call, uint64_t n_slots)
+/* Whether as many records stay readable as shall though slots are short. If the
+ * block cannot grow, fewer stay of one or two slots: there would be none for the
+ * next buffer. Fewer stay, too, where a reliable consumer waits for that buffer and
+ * one of them would free a slot: what live consumers hold does not cost it any. */
+static bool
+is_at_its_least (DatahubProducer *producer, const Call *call, uint64_t n_slots)
 {
-  return !call->cramped || n_slots > RING_MIN_KEPT ? RING_MIN_KEPT
-                                                   : n_slots - 1;
+  uint64_t kept = RING_MIN_KEPT;
+  if (call->cramped && n_slots <= RING_MIN_KEPT)
+    kept = n_slots - 1;
+  if (ring_live_records (&producer->ring) > kept)
+    return false;
+  return !call->cramped || !producer_may_keep_fewer (producer, call);
+}
+
+/* Small payloads get big slots only where no pool for them can be added. Returns
+ * whether one is to be tried now. Else @size is that of slots to be used. */
+static bool
+wants_smaller_slots (const Pools *pools, Call *call, uint64_t *size)
+{
+  call->smaller = pool_is_wasted (pools, call->kind, *size);
+  if (!call->smaller)
+    return false;
+  if (!call->wasteful && os_now () >= pools->no_smaller_until)
+    return true;
+  call->wasteful = true;
+  *size = pool_smallest (pools, call->kind, *size)->shape.stride;
+  return false;
 }
 
 /* Rule S1: a free slot; else one in limbo; else the slot of a droppable buffer
@@ -150,6 +175,9 @@ producer_find_slot (DatahubProducer *producer, Call *call, PoolKind kind,
   call->kind = kind;
   call->need = size;
   call->bigger = false;
+  if (wants_smaller_slots (pools, call, &size))
+    return ATTEMPT_GROW;
+  call->need = size;
   while (!(pool = pool_with_room (pools, kind, size))) {
     class = pool_class (pools, kind, size);
     call->bigger = class.n_slots == 0;
@@ -157,9 +185,9 @@ producer_find_slot (DatahubProducer *producer, Call *call, PoolKind kind,
       return ATTEMPT_GROW;
     if (ring->n_limbo && ring_reclaim (ring, pools))
       continue;
-    if (ring_live_records (ring) <= kept_beside (call, class.n_slots))
+    if (is_at_its_least (producer, call, class.n_slots))
       return ATTEMPT_STARVED;
-    if (make_room (ring, call))
+    if (make_room (producer, call))
       continue;
     if (!may_retire_for (ring, call->rank))
       return ATTEMPT_STARVED;

@@ -84,6 +84,8 @@ struct _Call
   PoolKind kind; /* of the pool that is short */
   uint64_t need; /* bytes of the slot that is short */
   bool bigger; /* no open pool has such slots */
+  bool smaller; /* all slots are for far bigger payloads */
+  bool wasteful; /* it cannot grow: such slots are used */
   bool cramped; /* it cannot grow: fewer records stay readable */
   DatahubResult result;
   DatahubError *error;
@@ -112,7 +114,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->wait = wait;
   call->timeout_ns = timeout_ns;
   call->result = DATAHUB_OK;
-  call->cramped = false;
+  call->wasteful = call->cramped = false;
   call->error = error;
 }
 
@@ -134,6 +136,11 @@ bool producer_adopt (DatahubProducer *producer);
 /* Slots when they are short; the lock is held. */
 Attempt producer_find_slot (DatahubProducer *producer, Call *call,
     PoolKind kind, uint64_t size, SlotRef *slot);
+
+/* What consumers keep from a call that is short of slots, NULL: of records. The
+ * lock is held. producer-kept.c */
+bool producer_is_kept_waiting (DatahubProducer *producer, const Call *call);
+bool producer_may_keep_fewer (DatahubProducer *producer, const Call *call);
 
 /* Slots. The lock is held. */
 static inline Attempt

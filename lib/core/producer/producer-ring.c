@@ -81,13 +81,20 @@ row_needs (Ring *ring, uint32_t i)
   return GATE_EVICTED;
 }
 
+/* Whether the stream waits for the consumer of the row. */
+bool
+ring_row_gates (Ring *ring, uint32_t row)
+{
+  return row_needs (ring, row) < GATE_EVICTED;
+}
+
 /* Whether any consumer that the stream waits for is attached. */
 bool
 ring_is_gated (Ring *ring)
 {
   uint32_t rows = block_rows_in_use (ring->block);
   for (uint32_t i = 0; i < rows; i++)
-    if (row_needs (ring, i) < GATE_EVICTED)
+    if (ring_row_gates (ring, i))
       return true;
   return false;
 }

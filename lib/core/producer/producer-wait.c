@@ -93,11 +93,11 @@ sleep_for_room (DatahubProducer *producer, uint32_t room, int64_t end,
 static DatahubResult
 wait_or_drop (DatahubProducer *producer)
 {
-  bool gated;
+  bool waits;
   pthread_mutex_lock (&producer->lock);
-  gated = ring_is_gated (&producer->ring);
+  waits = producer_is_kept_waiting (producer, NULL);
   pthread_mutex_unlock (&producer->lock);
-  return gated ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
+  return waits ? DATAHUB_TIMEOUT : DATAHUB_DROPPED;
 }
 
 /* Decides the next step of an attempt that needs slots or a bigger pool.

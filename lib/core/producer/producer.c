@@ -4,6 +4,7 @@
  * Byte 0 of the lock file is locked before that file has a name, until the last
  * loan is returned.
  * Tests: core-lifecycle, core-memory, core-strict */
+#include "growth-shapes-private.h"
 #include "producer-private.h"
 #include "core/base/result-private.h"
 #include "core/base/sized-private.h"
@@ -152,6 +153,7 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
   uint64_t total = 0, available = 0, first;
+  uint32_t least;
   DatahubResult result;
   if (!pool_space (&producer->pools, &total, &available))
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
@@ -162,14 +164,26 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
     return result;
   producer->pools.max_bytes =
       producer->options.max_bytes ? producer->options.max_bytes : total / 2;
-  first = block->g.n_slots * block->g.slot_stride;
+  least = producer->options.slots ? block->g.n_slots
+                                  : growth_least_slots (block->g.slot_stride);
+  first = least * block->g.slot_stride;
   if (first > producer->pools.max_bytes && producer->options.max_bytes)
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-        "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.",
-        block->g.n_slots, (unsigned long long) block->g.slot_stride,
-        (unsigned long long) first,
+        "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.", least,
+        (unsigned long long) block->g.slot_stride, (unsigned long long) first,
         (unsigned long long) producer->pools.max_bytes);
   return DATAHUB_OK;
+}
+
+static DatahubResult
+add_first_pool (DatahubProducer *producer, DatahubError *error)
+{
+  const Geometry *g = &producer->block.g;
+  uint32_t slots = producer->options.slots
+      ? g->n_slots
+      : growth_first_slots (&producer->pools, g->n_slots, g->slot_stride);
+  return producer_add_pool (producer, POOL_PAYLOAD, slots, g->slot_stride,
+      error);
 }
 
 static DatahubResult
@@ -188,8 +202,7 @@ build (DatahubProducer *producer, DatahubError *error)
     result = producer_add_pool (producer, POOL_SMALL, SMALL_SLOTS, SMALL_STRIDE,
         error);
   if (result == DATAHUB_OK)
-    result = producer_add_pool (producer, POOL_PAYLOAD, block->g.n_slots,
-        block->g.slot_stride, error);
+    result = add_first_pool (producer, error);
   if (result == DATAHUB_OK)
     store_seq (&block->header->state, DATAHUB_STATE_READY);
   STEP (CREATE_READY);

@@ -184,6 +184,7 @@ uint32_t ring_reclaim (Ring *ring, Pools *pools);
 bool ring_drain_old_pools (Ring *ring, Pools *pools);
 uint64_t ring_lowest_gate (Ring *ring);
 bool ring_is_gated (Ring *ring);
+bool ring_row_gates (Ring *ring, uint32_t row);
 bool ring_is_distrusted (const Ring *ring, uint32_t row);
 
 /* Rows that are in the way: producer-evict.c. */

@@ -94,10 +94,45 @@ held_by_a_reliable_one (void)
   datahub_producer_close (producer);
 }
 
+/* Nothing that a live one keeps as well is waited for. */
+static void
+held_by_both (void)
+{
+  static DatahubView views[1000], others[1000];
+  DatahubProducerOptions options = few_records ();
+  DatahubProducer *producer;
+  DatahubConsumer *reliable, *live;
+  DatahubResult last = DATAHUB_OK;
+  uint32_t n = 0;
+  options.max_consumers = 2;
+  producer = producer_new ("cam0", &options);
+  reliable = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  live = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  for (; n < 1000 && (last = try_event (producer, 0)) == DATAHUB_OK; n++) {
+    views[n] = read_record (reliable);
+    others[n] = read_record (live);
+  }
+  CHECK_INT (n, <, 1000);
+  CHECK_RESULT (last, DATAHUB_DROPPED);
+  for (uint32_t i = 0; i < n; i++)
+    datahub_consumer_end_read (live, &others[i]);
+  /* now it is the reliable one alone */
+  CHECK_RESULT (try_event (producer, 0), DATAHUB_TIMEOUT);
+  for (uint32_t i = 0; i < n; i++)
+    datahub_consumer_end_read (reliable, &views[i]);
+  CHECK_OK (try_event (producer, 0));
+  CHECK_INT (producer_stats (producer).evictions, ==, 0);
+  datahub_consumer_close (live);
+  datahub_consumer_close (reliable);
+  datahub_producer_close (producer);
+}
+
 static const CheckTest tests[] = {
   { "records that a live consumer keeps make nothing grow",
       held_by_a_live_one },
   { "records that a reliable consumer keeps are waited for",
       held_by_a_reliable_one },
+  { "records that a live consumer keeps as well are not waited for",
+      held_by_both },
 };
 CHECK_MAIN (tests)

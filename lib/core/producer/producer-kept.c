@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What consumers keep when slots or records are short. The producer waits only for
+ * what would be free without its reliable consumers. What a live consumer has
+ * pinned, too, is not worth a wait: the wait would be for the live one, and would
+ * be charged to the reliable ones.
+ *
+ * The scans of pins are hints here. A pin that comes or goes meanwhile costs a wait
+ * of one slice or one buffer; the scan before a record is used again decides.
+ * Tests: core-kept */
+#include "producer-private.h"
+
+#include <string.h>
+
+typedef struct
+{
+  DatahubProducer *producer;
+  const Call *call; /* NULL: records are short */
+  PinScan live, reliable; /* pins of these consumers alone */
+} Kept;
+
+/* ---- pins ---- */
+
+static void
+want (Kept *kept, uint32_t record)
+{
+  pin_scan_want (&kept->live, record);
+  pin_scan_want (&kept->reliable, record);
+}
+
+static void
+look (Kept *kept)
+{
+  Ring *ring = &kept->producer->ring;
+  uint32_t rows;
+  fence_seq ();
+  rows = block_rows_in_use (ring->block);
+  for (uint32_t i = 0; i < rows; i++) {
+    ConsumerRow *row = block_row (ring->block, i);
+    PinScan *scan = ring_row_gates (ring, i) ? &kept->reliable : &kept->live;
+    for (uint32_t k = 0; k < scan->n_words; k++)
+      scan->busy[scan->words[k]] |= load_acquire (&row->pins[scan->words[k]]);
+  }
+}
+
+/* Looks for pins of all records in the ring and in limbo. */
+static void
+kept_begin (Kept *kept, DatahubProducer *producer, const Call *call)
+{
+  const Ring *ring = &producer->ring;
+  kept->producer = producer;
+  kept->call = call;
+  pin_scan_begin (ring, &kept->live);
+  pin_scan_begin (ring, &kept->reliable);
+  for (uint32_t i = 0; i < ring->n_limbo; i++)
+    want (kept, ring->limbo[i]);
+  for (uint64_t s = ring->tail; s < ring->head; s++)
+    want (kept, *ring_private (ring, s));
+  look (kept);
+}
+
+/* ---- records ---- */
+
+/* Whether a slot of @pool is what the call is short of, if it becomes free. For a
+ * bigger payload an old pool makes room, which gives its slots back. */
+static bool
+is_short (const Kept *kept, const Pool *pool)
+{
+  const Call *call = kept->call;
+  if (call->bigger)
+    return pool->shape.kind == call->kind && !pool->open;
+  return pool_helps (&kept->producer->pools, pool, call->kind, call->need);
+}
+
+/* Whether the end of the record would help, which @refs lead to, and no live
+ * consumer prevents it. */
+static bool
+would_help (const Kept *kept, uint32_t record, uint32_t refs)
+{
+  const RecordRefs *state = &kept->producer->ring.records[record];
+  if (state->refs != refs || pin_scan_is_pinned (&kept->live, record))
+    return false;
+  for (uint32_t i = 0; kept->call && i < state->n_slots; i++) {
+    SlotRef slot = state->slots[i];
+    if (slot.pool->refs[slot.slot] == 1 && is_short (kept, slot.pool))
+      return true;
+  }
+  return !kept->call;
+}
+
+static bool
+any_in_ring_would_help (const Kept *kept)
+{
+  const Ring *ring = &kept->producer->ring;
+  for (uint64_t s = ring->tail; s < ring->head; s++)
+    if (would_help (kept, *ring_private (ring, s), 1))
+      return true;
+  return false;
+}
+
+static bool
+any_in_limbo_would_help (const Kept *kept)
+{
+  const Ring *ring = &kept->producer->ring;
+  for (uint32_t i = 0; i < ring->n_limbo; i++)
+    if (pin_scan_is_pinned (&kept->reliable, ring->limbo[i])
+        && would_help (kept, ring->limbo[i], 0))
+      return true;
+  return false;
+}
+
+/* Whether reliable consumers alone keep what @call is short of. Retiring has come
+ * to its end: the ring keeps what a gate protects, or, unless a bigger payload wants
+ * it, what is to stay readable. */
+bool
+producer_is_kept_waiting (DatahubProducer *producer, const Call *call)
+{
+  Kept kept;
+  if (!ring_is_gated (&producer->ring))
+    return false;
+  kept_begin (&kept, producer, call);
+  return any_in_limbo_would_help (&kept)
+      || (call && call->bigger && any_in_ring_would_help (&kept));
+}
+
+/* Whether records that are to stay readable may go for a reliable consumer: not for
+ * one that holds them itself, which would then be in the way of the others. */
+bool
+producer_may_keep_fewer (DatahubProducer *producer, const Call *call)
+{
+  Kept kept;
+  if (ring_live_records (&producer->ring) == 0
+      || !ring_is_gated (&producer->ring))
+    return false;
+  kept_begin (&kept, producer, call);
+  for (uint32_t w = 0; w < kept.live.n_words; w++)
+    kept.live.busy[kept.live.words[w]] |=
+        kept.reliable.busy[kept.live.words[w]];
+  return any_in_ring_would_help (&kept);
+}
