@@ -401,7 +401,7 @@ inline count(record)
 #else
   :: record_gen[record] != 0 ->
 #endif
-     /* one whose pool is gone refers to none */
+     /* a record of a pool that is gone refers to none */
      record_gen[record] = (record_gen[record] != pool_of[0]
        && record_gen[record] != pool_of[1]
        && record_gen[record] != pool_of[2] -> 0 : record_gen[record]);
@@ -529,7 +529,7 @@ over:
 #endif
 }
 
-/* Opens what the table names: the file must be there and say the same. */
+/* Opens what the table names: the file must be there with the same numbers. */
 inline open_entry(k)
 {
   g = entry_gen[k];
