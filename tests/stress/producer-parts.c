@@ -200,12 +200,16 @@ typedef struct
   _Atomic bool done;
 } Borrower;
 
+/* A live consumer that dies with a pin is not waited for, until it is found dead. */
 static void *
 borrow (void *data)
 {
   Borrower *borrower = data;
-  MUST (datahub_producer_acquire_slot (borrower->producer, 8192,
-      DATAHUB_FOREVER, &borrower->slot, &scenario_error));
+  DatahubResult result = DATAHUB_DROPPED;
+  while (result == DATAHUB_DROPPED)
+    result = datahub_producer_acquire_slot (borrower->producer, 8192,
+        DATAHUB_FOREVER, &borrower->slot, &scenario_error);
+  MUST (result);
   atomic_store (&borrower->done, true);
   return NULL;
 }

@@ -179,6 +179,13 @@ pause_growth (DatahubProducer *producer)
       "Slots are short and the block cannot grow: max-bytes or the file system.");
 }
 
+/* A pool for small payloads may have room where none for big ones has. */
+static bool
+wants_smaller (const Call *call)
+{
+  return call->smaller && !call->wasteful;
+}
+
 static DatahubResult
 waste_slots (DatahubProducer *producer, Call *call)
 {
@@ -198,7 +205,7 @@ cannot_grow (DatahubProducer *producer, Call *call)
   Pools *pools = &producer->pools;
   if (pool_close_unused (pools, call->kind, call->bigger))
     return DATAHUB_OK;
-  if (call->smaller && !call->wasteful)
+  if (wants_smaller (call))
     return waste_slots (producer, call);
   if (call->bigger && !pool_is_any_old (pools))
     return fail_too_big (pools, call);
@@ -347,7 +354,8 @@ static bool
 choose_shape (DatahubProducer *producer, const Call *call, PoolShape *shape)
 {
   const Pools *pools = &producer->pools;
-  if (!call->bigger && os_now () < pools->no_growth_until)
+  bool paused = !call->bigger && !wants_smaller (call);
+  if (paused && os_now () < pools->no_growth_until)
     return false;
   if (!growth_choose_shape (pools, call->kind, call->need, call->bigger, shape))
     return false;
@@ -369,7 +377,7 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   pthread_mutex_lock (&producer->lock);
   if (pools->growing) {
     /* a big slot is better than a wait */
-    bool waste = call->smaller && !call->wasteful;
+    bool waste = wants_smaller (call);
     call->wasteful |= waste;
     pthread_mutex_unlock (&producer->lock);
     return waste ? DATAHUB_OK : DATAHUB_TIMEOUT;

@@ -2,7 +2,9 @@
 /* What consumers keep when slots or records are short. The producer waits only for
  * what would be free without its reliable consumers. What a live consumer has
  * pinned, too, is not worth a wait: the wait would be for the live one, and would
- * be charged to the reliable ones.
+ * be charged to the reliable ones. Loans that come back lose a reliable consumer
+ * nothing, so they are waited for where one is attached and no live one has a part
+ * in the shortage.
  *
  * The scans of pins are hints here. A pin that comes or goes meanwhile costs a wait
  * of one slice or one buffer; the scan before a record is used again decides.
@@ -15,6 +17,7 @@ typedef struct
 {
   DatahubProducer *producer;
   const Call *call; /* NULL: records are short */
+  bool helps[MAX_POOLS]; /* a free slot of the pool would */
   PinScan live, reliable; /* pins of these consumers alone */
 } Kept;
 
@@ -42,6 +45,20 @@ look (Kept *kept)
   }
 }
 
+/* For a bigger payload an old pool makes room, which gives its slots back. */
+static void
+look_at_pools (Kept *kept)
+{
+  const Pools *pools = &kept->producer->pools;
+  const Call *call = kept->call;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    const Pool *pool = pools->table[i];
+    kept->helps[i] = pool && call && pool->shape.kind == call->kind
+        && (call->bigger ? !pool->open
+                         : pool_helps (pools, pool, call->kind, call->need));
+  }
+}
+
 /* Looks for pins of all records in the ring and in limbo. */
 static void
 kept_begin (Kept *kept, DatahubProducer *producer, const Call *call)
@@ -49,6 +66,7 @@ kept_begin (Kept *kept, DatahubProducer *producer, const Call *call)
   const Ring *ring = &producer->ring;
   kept->producer = producer;
   kept->call = call;
+  look_at_pools (kept);
   pin_scan_begin (ring, &kept->live);
   pin_scan_begin (ring, &kept->reliable);
   for (uint32_t i = 0; i < ring->n_limbo; i++)
@@ -60,17 +78,6 @@ kept_begin (Kept *kept, DatahubProducer *producer, const Call *call)
 
 /* ---- records ---- */
 
-/* Whether a slot of @pool is what the call is short of, if it becomes free. For a
- * bigger payload an old pool makes room, which gives its slots back. */
-static bool
-is_short (const Kept *kept, const Pool *pool)
-{
-  const Call *call = kept->call;
-  if (call->bigger)
-    return pool->shape.kind == call->kind && !pool->open;
-  return pool_helps (&kept->producer->pools, pool, call->kind, call->need);
-}
-
 /* Whether the end of the record would help, which @refs lead to, and no live
  * consumer prevents it. */
 static bool
@@ -81,7 +88,7 @@ would_help (const Kept *kept, uint32_t record, uint32_t refs)
     return false;
   for (uint32_t i = 0; kept->call && i < state->n_slots; i++) {
     SlotRef slot = state->slots[i];
-    if (slot.pool->refs[slot.slot] == 1 && is_short (kept, slot.pool))
+    if (slot.pool->refs[slot.slot] == 1 && kept->helps[slot.pool->entry])
       return true;
   }
   return !kept->call;
@@ -108,7 +115,53 @@ any_in_limbo_would_help (const Kept *kept)
   return false;
 }
 
-/* Whether reliable consumers alone keep what @call is short of. Retiring has come
+/* ---- loans ---- */
+
+/* References of the record to slots that would help. */
+static uint64_t
+count_helping (const Kept *kept, uint32_t record)
+{
+  const RecordRefs *state = &kept->producer->ring.records[record];
+  uint64_t n = 0;
+  for (uint32_t i = 0; i < state->n_slots; i++)
+    n += kept->helps[state->slots[i].pool->entry];
+  return n;
+}
+
+static bool
+any_is_pinned_live (const Kept *kept)
+{
+  const Ring *ring = &kept->producer->ring;
+  for (uint32_t i = 0; i < ring->n_limbo; i++)
+    if (pin_scan_is_pinned (&kept->live, ring->limbo[i])
+        && count_helping (kept, ring->limbo[i]))
+      return true;
+  for (uint64_t s = ring->tail; s < ring->head; s++)
+    if (pin_scan_is_pinned (&kept->live, *ring_private (ring, s))
+        && count_helping (kept, *ring_private (ring, s)))
+      return true;
+  return false;
+}
+
+/* A slot has more references than records have to it. */
+static bool
+any_is_lent (const Kept *kept)
+{
+  const DatahubProducer *producer = kept->producer;
+  uint64_t refs = 0, of_records = 0;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    const Pool *pool = producer->pools.table[i];
+    for (uint32_t k = 0; kept->helps[i] && k < pool->shape.n_slots; k++)
+      refs += pool->refs[k];
+  }
+  for (uint32_t i = 0; i < producer->block.g.n_recs; i++)
+    of_records += count_helping (kept, i);
+  return refs > of_records;
+}
+
+/* ---- what follows ---- */
+
+/* Whether reliable consumers alone keep what @call is short of, or loans. Retiring has come
  * to its end: the ring keeps what a gate protects, or, unless a bigger payload wants
  * it, what is to stay readable. */
 bool
@@ -118,8 +171,10 @@ producer_is_kept_waiting (DatahubProducer *producer, const Call *call)
   if (!ring_is_gated (&producer->ring))
     return false;
   kept_begin (&kept, producer, call);
-  return any_in_limbo_would_help (&kept)
-      || (call && call->bigger && any_in_ring_would_help (&kept));
+  if (any_in_limbo_would_help (&kept)
+      || (call && call->bigger && any_in_ring_would_help (&kept)))
+    return true;
+  return call && !any_is_pinned_live (&kept) && any_is_lent (&kept);
 }
 
 /* Whether records that are to stay readable may go for a reliable consumer: not for

@@ -176,6 +176,24 @@ no_room_for_small_ones (void)
   datahub_producer_close (producer);
 }
 
+/* They get their pool, however short the big slots were. */
+static void
+room_for_small_ones_alone (void)
+{
+  DatahubProducerOptions options = big_first (20 * MIB, 21 * MIB);
+  DatahubProducer *producer;
+  require_space ();
+  producer = producer_new ("cam0", &options);
+  for (uint64_t i = 0; i < 4; i++)
+    commit_buffer (producer, i, 20 * MIB);
+  CHECK_INT (producer_stats (producer).slots, ==, 1);
+  for (uint64_t i = 4; i < MANY; i++)
+    commit_buffer (producer, i, SMALL);
+  CHECK_INT (producer_stats (producer).growths, ==, 1);
+  CHECK_INT (producer_stats (producer).bytes_used, <=, MIB);
+  datahub_producer_close (producer);
+}
+
 /* ---- after a kill ---- */
 
 typedef struct
@@ -296,6 +314,8 @@ static const CheckTest tests[] = {
   { "less than the least is refused with the numbers", too_tight },
   { "small payloads use big slots where no others fit",
       no_room_for_small_ones },
+  { "small payloads have a pool beside the only big slot",
+      room_for_small_ones_alone },
   { "an adopted pool of big slots goes when small payloads follow",
       adopted_with_big_slots },
   { "an adopted block counts the memory that there is",

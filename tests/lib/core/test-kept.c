@@ -193,6 +193,36 @@ both_hold_the_same (void)
   scene_end (&scene);
 }
 
+/* Loans come back, so a reliable consumer loses nothing by a wait for one. Where a
+ * live consumer holds a slot as well, the wait would be for that one, too. */
+static void
+loans_are_waited_for (void)
+{
+  Scene scene;
+  DatahubSlot loans[SLOTS], slot;
+  uint32_t n = 0;
+  scene_start (&scene, block_for_ever);
+  commit_held (&scene, scene.live, scene.reliable, 1);
+  while (n < SLOTS - 1) {
+    CHECK_OK (datahub_producer_acquire_slot (scene.producer, 1000, 0,
+        &loans[n++], &err));
+  }
+  CHECK_RESULT (datahub_producer_acquire_slot (scene.producer, 1000,
+                    200 * CHECK_MS, &slot, &err),
+      DATAHUB_DROPPED);
+  CHECK_INT (producer_stats (scene.producer).waits, ==, 0);
+  release (&scene, scene.live, 1);
+  CHECK_OK (datahub_producer_acquire_slot (scene.producer, 1000, 0, &loans[n++],
+      &err));
+  CHECK_RESULT (datahub_producer_acquire_slot (scene.producer, 1000, 0, &slot,
+                    &err),
+      DATAHUB_TIMEOUT);
+  while (n > 0)
+    datahub_producer_abort (scene.producer, &loans[--n]);
+  goes_on (&scene, 20);
+  scene_end (&scene);
+}
+
 /* A pool for bigger payloads waits for the old ones in the same way. */
 static void
 live_holds_the_old_pool (void)
@@ -265,6 +295,8 @@ static const CheckTest tests[] = {
   { "what a reliable consumer has not read is waited for", reliable_is_behind },
   { "what a live consumer holds as well is not waited for",
       both_hold_the_same },
+  { "loans are waited for unless a live consumer holds a slot as well",
+      loans_are_waited_for },
   { "a growth does not wait for a live consumer", live_holds_the_old_pool },
   { "a lease of the newest record is in nothing's way",
       a_lease_of_the_newest_is_not_in_the_way },
