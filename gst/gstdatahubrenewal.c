@@ -5,13 +5,14 @@
  * to take its buffers from the new block.
  *
  * If the name is another producer's by now, or there is no room, the old block goes
- * on as it was, with a warning, and the next try is 10 s later.
+ * on as it was, with a warning, and the next try is later.
  * Tests: gst-lost-names */
 #include "gstdatahubrenewal.h"
 #include "gstdatahubevents.h"
 #include "gstdatahubtime.h"
 
 #define PAUSE_NS (G_GINT64_CONSTANT (10) * GST_SECOND)
+#define SHORT_PAUSE_NS GST_SECOND
 
 static gboolean
 hold_sticky (GstPad *pad, GstEvent **event, gpointer data)
@@ -91,5 +92,6 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
     gst_datahub_client_post (GST_ELEMENT_CAST (renewal->sink),
         GST_MESSAGE_WARNING, &error,
         "making another block for one that lost its names");
-  renewal->publication->renew_after = now + PAUSE_NS;
+  renewal->publication->renew_after =
+      now + (error.code == DATAHUB_ERROR_NO_SPACE ? PAUSE_NS : SHORT_PAUSE_NS);
 }

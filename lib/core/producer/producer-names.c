@@ -42,6 +42,20 @@ is_in_directory (const Block *block)
   return same;
 }
 
+/* Makes the directory again if it was removed and was this user's: with the same
+ * mode, whatever the umask is. */
+static void
+make_directory (const Block *block)
+{
+  const char *path = datahub_shm_directory ();
+  struct stat st;
+  if (access (path, F_OK) == 0 || fstat (block->dir, &st) < 0
+      || st.st_uid != os_user () || mkdir (path, 0700) < 0)
+    return;
+  if (chmod (path, st.st_mode & 07777) < 0)
+    return; /* it admits this user alone */
+}
+
 /* Generations of the pools in the table. */
 static uint32_t
 list_pools (DatahubProducer *producer, uint32_t gens[MAX_POOLS])
@@ -171,6 +185,7 @@ datahub_producer_check_names (DatahubProducer *producer, DatahubError *error)
   pthread_mutex_unlock (&producer->lock);
   if (!named)
     return DATAHUB_OK;
+  make_directory (&producer->block);
   if (!is_in_directory (&producer->block) || !has_parts (producer))
     return result_end (error, fail_lost (&producer->block, error));
   return result_end (error, check_links (producer, error));

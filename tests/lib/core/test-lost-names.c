@@ -7,6 +7,7 @@
 #include "core/producer/producer-private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -171,6 +172,37 @@ all_names_gone (void)
   datahub_producer_close (other);
 }
 
+static void
+folder_is_gone (void)
+{
+  char path[256];
+  struct stat before, after;
+  snprintf (path, sizeof path, "%s/blocks", check_directory ());
+  CHECK (mkdir (path, 0700) == 0 && chmod (path, 01777) == 0);
+  CHECK (stat (path, &before) == 0);
+  setenv ("DATAHUB_SHM_DIR", path, 1);
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  remove_name (producer, entry_of (producer));
+  block_unlink_parts (producer->block.dir, producer->block.user,
+      &producer->block.uuid);
+  CHECK (rmdir (path) == 0);
+  CHECK_RESULT (datahub_producer_check_names (producer, &err),
+      DATAHUB_ERROR_NOT_FOUND);
+  CHECK (stat (path, &after) == 0 && before.st_ino != after.st_ino);
+  CHECK_INT (after.st_mode, ==, before.st_mode);
+  DatahubProducerOptions options = small_options ();
+  options.adopt = false;
+  DatahubProducer *other;
+  CHECK_OK (datahub_producer_create ("cam0", &options, &other, &err));
+  CHECK_OK (datahub_producer_succeed (producer, other, &err));
+  datahub_producer_close (producer);
+  commit_buffers (other, 0, 1);
+  late_consumer_reads (0, 1);
+  datahub_producer_close (other);
+  CHECK (rmdir (path) == 0);
+  setenv ("DATAHUB_SHM_DIR", check_directory (), 1);
+}
+
 /* The name is not fought for. */
 static void
 taken_meanwhile (void)
@@ -260,6 +292,7 @@ static const CheckTest tests[] = {
       a_part_of_a_strict_block },
   { "where all names are gone the stream goes on in another block",
       all_names_gone },
+  { "a directory that was removed is made again", folder_is_gone },
   { "a name that another producer took is left to it", taken_meanwhile },
   { "a lock file that is missing is no death", missing_lck_is_no_death },
   { "without a lock file the entry proves a death", entry_proves_death },
