@@ -5,6 +5,7 @@
 
 #include <datahub/broker.h>
 #include "denials-private.h"
+#include "gate-private.h"
 #include "registry-private.h"
 #include "rights-private.h"
 
@@ -40,6 +41,7 @@ struct _DatahubBroker
   GMainLoop *loop;
   GArray *locks; /* descriptors of the held endpoint locks */
   void *zmq_context, *router, *zap, *monitor;
+  Gate *gate; /* owned */
   GSource *router_source, *zap_source, *monitor_source;
   GSource *tick_source, *probe_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
@@ -75,6 +77,9 @@ void broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
 void broker_read (gpointer broker);
+
+/* broker-requests.c */
+gboolean broker_make_way (gpointer broker);
 
 /* broker-send.c */
 gboolean broker_send_to (DatahubBroker *broker, GBytes *routing,

@@ -482,29 +482,47 @@ handle_stats (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* An embedded broker stops for a standalone one that requests it. All other
- * clients are notified, so that they leave the lock to that broker. */
+/* Ends an embedded broker, so that another process serves. All clients but
+ * @successor, which may be NULL, are notified, so that they leave the lock to
+ * that process for a moment. */
+static void
+make_way (DatahubBroker *broker, const BrokerClient *successor)
+{
+  GHashTableIter iter;
+  BrokerClient *client;
+  g_autoptr (json_t) event = broker_event_new ("closing");
+
+  json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    if (client != successor)
+      broker_send (broker, client, event);
+  broker_quit_soon (broker, YIELD_LINGER_MS);
+}
+
+/* The broker's own thread. */
+gboolean
+broker_make_way (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+
+  if (!broker->closing)
+    make_way (broker, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+/* An embedded broker stops for a standalone one that requests it. */
 static gboolean
 handle_yield (BrokerCall *call, GError **error)
 {
-  DatahubBroker *broker = call->broker;
-  GHashTableIter iter;
-  BrokerClient *client;
-
   if (!need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
-  if (!broker->embedded)
+  if (!call->broker->embedded)
     return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
         "a standalone broker (pid %d) serves this endpoint and does not stop "
         "for another",
         (int) getpid ());
-  g_autoptr (json_t) event = broker_event_new ("closing");
-  json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
-  g_hash_table_iter_init (&iter, broker->registry.clients);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    if (client != call->client)
-      broker_send (broker, client, event);
-  broker_quit_soon (broker, YIELD_LINGER_MS);
+  make_way (call->broker, call->client);
   return TRUE;
 }
 

@@ -5,10 +5,13 @@
  * Tests: hub-election, broker-access, cli-commands */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
+#include "control/wire/control-error-private.h"
 #include "control/wire/endpoint-private.h"
 #include <datahub/hub.h>
+#include "core/os/os-limits-private.h"
 #include "control/wire/keys-private.h"
 #include "control/wire/resources-private.h"
+#include "control/wire/runtime-dir-private.h"
 #include "control/wire/zap-private.h"
 #include "control/wire/zmq-source-private.h"
 
@@ -22,9 +25,15 @@
 #define HEARTBEAT_MS 2000 /* of libzmq itself, to notice half-open links */
 #define HEARTBEAT_TIMEOUT_MS 20000
 /* What a broker takes before its first client: its context, libzmq's with two
- * threads and their epolls, the sockets, the monitor with its reader. */
-#define OWN_DESCRIPTORS 12
-#define OWN_THREADS 3
+ * threads and their epolls, the sockets, the monitor with its reader, the gate. */
+#define OWN_DESCRIPTORS 16
+#define OWN_THREADS 4
+/* Descriptors that stay free: for libzmq, which has up to BACKLOG connections
+ * more than the gate, and for the files of blocks; in a program that has other
+ * work, many more. */
+#define RESERVE 20
+#define EMBEDDED_RESERVE 64
+#define BACKLOG 4
 
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
 
@@ -78,6 +87,7 @@ set_options (DatahubBroker *broker, const Keypair *pair)
     { ZMQ_SNDHWM, SEND_QUEUE },
     { ZMQ_RCVHWM, RECEIVE_QUEUE },
     { ZMQ_LINGER, LINGER_MS },
+    { ZMQ_BACKLOG, BACKLOG },
     { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
     { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
     { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
@@ -100,20 +110,45 @@ set_options (DatahubBroker *broker, const Keypair *pair)
       == 0;
 }
 
+/* libzmq listens at a place of its own, and the gate at the endpoints. */
 static gboolean
-bind_one (DatahubBroker *broker, const char *endpoint, GError **error)
+bind_all (DatahubBroker *broker, GError **error)
 {
-  char last[256];
-  size_t size = sizeof last;
+  g_autofree char *path = runtime_file (BROKER_INNER, FALSE, error);
 
-  if (zmq_bind (broker->router, endpoint) != 0) {
-    g_autofree char *what = g_strconcat ("cannot bind ", endpoint, NULL);
-    return fail_zmq (error, what);
+  if (!path)
+    return FALSE;
+  g_autofree char *inner = g_strconcat ("ipc://", path, NULL);
+  if (zmq_bind (broker->router, inner) != 0)
+    return fail_zmq (error, "cannot bind the broker's own socket");
+  broker->gate =
+      gate_new (broker->embedded ? EMBEDDED_RESERVE : RESERVE, error);
+  if (!broker->gate || !gate_lead_to (broker->gate, path, error))
+    return FALSE;
+  for (guint i = 0; i < broker->endpoints->len; i++) {
+    char *bound;
+    if (!gate_add_door (broker->gate, g_ptr_array_index (broker->endpoints, i),
+            &bound, error))
+      return FALSE;
+    g_ptr_array_add (broker->bound, bound);
   }
-  if (zmq_getsockopt (broker->router, ZMQ_LAST_ENDPOINT, last, &size) != 0)
-    return fail_zmq (error, "cannot query the endpoint");
-  g_ptr_array_add (broker->bound, g_strdup (last));
   return TRUE;
+}
+
+/* Called in the gate's thread. */
+static void
+starved (gpointer user_data)
+{
+  DatahubBroker *broker = user_data;
+  GSource *source = g_idle_source_new ();
+
+  control_log (G_LOG_LEVEL_MESSAGE, "starved",
+      "this process has fewer than %d free descriptors: its broker makes way "
+      "for one of another process",
+      EMBEDDED_RESERVE);
+  g_source_set_callback (source, broker_make_way, broker, NULL);
+  g_source_attach (source, broker->context);
+  g_source_unref (source);
 }
 
 /* Tested first, because most processes that try are not the first. */
@@ -137,9 +172,16 @@ take_locks (DatahubBroker *broker, GError **error)
 static gboolean
 open_context (DatahubBroker *broker, GError **error)
 {
-  if (!wire_try_resources ("the broker",
-          OWN_DESCRIPTORS + broker->endpoints->len, OWN_THREADS, error))
+  guint own = OWN_DESCRIPTORS + broker->endpoints->len;
+  guint reserve = broker->embedded ? EMBEDDED_RESERVE : RESERVE;
+
+  if (!wire_try_resources ("the broker", own, OWN_THREADS, error))
     return FALSE;
+  if (!os_has_descriptors (own + reserve))
+    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+        "the broker cannot start: it takes %u descriptors and keeps %u free, "
+        "and there are fewer: %s",
+        own, reserve, os_reason (EMFILE));
   if (!broker->context) {
     broker->context = g_main_context_new ();
     broker->loop = g_main_loop_new (broker->context, FALSE);
@@ -178,10 +220,7 @@ open_sockets (DatahubBroker *broker, GError **error)
       ZMQ_EVENT_DISCONNECTED);
   if (!broker->monitor)
     return fail_zmq (error, "cannot watch the broker's socket");
-  for (guint i = 0; i < broker->endpoints->len; i++)
-    if (!bind_one (broker, g_ptr_array_index (broker->endpoints, i), error))
-      return FALSE;
-  return TRUE;
+  return bind_all (broker, error);
 }
 
 static void
@@ -194,12 +233,15 @@ clear_source (GSource **source)
 static void
 close_sockets (DatahubBroker *broker)
 {
+  if (broker->gate)
+    gate_shut (broker->gate);
   wire_monitor_close (broker->router, &broker->monitor);
   wire_close_socket (&broker->router);
   wire_close_socket (&broker->zap);
   if (broker->zmq_context)
     zmq_ctx_term (broker->zmq_context);
   broker->zmq_context = NULL;
+  g_clear_pointer (&broker->gate, gate_free);
   for (guint i = 0; i < broker->bound->len; i++) {
     const char *path = endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
     if (path)
@@ -380,7 +422,9 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
   registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
-  broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
+  if (gate_start (broker->gate, broker->embedded ? starved : NULL, broker,
+          error))
+    broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
   if (broker->thread)
     return TRUE;
   broker->running = FALSE;

@@ -7,6 +7,7 @@
 
 #define BROKER_SOCKET "broker.sock"
 #define BROKER_LOCK "broker.lock"
+#define BROKER_INNER "broker.in" /* without a name once it is bound */
 #define BROKER_SECRET "broker.key"
 #define BROKER_PUBLIC "broker.pub"
 

@@ -5,9 +5,11 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 const char *os_reason (int number);
 bool os_is_limited (int number);
+bool os_has_descriptors (uint64_t wanted);
 
 /* Around a call that can make a file bigger. */
 typedef struct

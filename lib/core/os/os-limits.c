@@ -143,8 +143,8 @@ wait_for_end (void *data)
 
 /* Whether @wanted numbers are free, without taking one: another thread would be
  * refused meanwhile. */
-static bool
-has_numbers (uint64_t wanted)
+bool
+os_has_descriptors (uint64_t wanted)
 {
   struct rlimit rlimit;
   uint64_t n_free = 0;
@@ -163,7 +163,7 @@ static int
 take_descriptors (Try *try, uint32_t wanted)
 {
   struct epoll_event event = { .events = EPOLLIN };
-  if (wanted && !has_numbers ((uint64_t) wanted + SPARE_DESCRIPTORS))
+  if (wanted && !os_has_descriptors ((uint64_t) wanted + SPARE_DESCRIPTORS))
     return EMFILE;
   while (try->n_fds < wanted) {
     int fd = try->n_fds == 1 ? epoll_create1 (EPOLL_CLOEXEC)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The gate in front of the broker's socket; see gate.c. */
+#ifndef DATAHUB_GATE_PRIVATE_H
+#define DATAHUB_GATE_PRIVATE_H
+
+#include <glib.h>
+
+typedef struct _Gate Gate;
+
+typedef enum
+{
+  GATE_WAKE,
+  GATE_DOOR,
+  GATE_CLIENT,
+  GATE_BROKER
+} GateKind;
+
+/* A descriptor in the gate's epoll. */
+typedef struct
+{
+  GateKind kind;
+  int fd; /* owned; -1: none */
+  guint32 events; /* 0: not in the epoll */
+  gpointer owner;
+} GateEnd;
+
+/* A socket that listens. */
+typedef struct
+{
+  GateEnd end;
+  gboolean tcp;
+  guint n_half, n_all; /* connections; half: no client has proven its key */
+  gint64 shut_us; /* no connection is taken since then; 0: they are */
+} GateDoor;
+
+/* Bytes that were read and that the other side has not taken. */
+typedef struct
+{
+  guint8 *data; /* owned; NULL: none */
+  gsize begin, end;
+  guint64 passed;
+  gboolean over; /* the side that is read from has ended */
+} GatePipe;
+
+typedef struct
+{
+  Gate *gate;
+  GateDoor *door;
+  GateEnd client, broker;
+  GatePipe inward, outward;
+  gboolean half, dead;
+  gint64 since_us;
+} GateConnection;
+
+/* A size of data that one side can have in the gate. */
+#define GATE_PIECE 16384
+
+/* gate-door.c */
+gboolean gate_door_open (GateDoor *door, const char *endpoint, char **bound,
+    GError **error);
+
+/* gate-relay.c */
+gboolean gate_end_watch (Gate *gate, GateEnd *end, guint32 events);
+void gate_end_close (Gate *gate, GateEnd *end);
+void gate_relay (GateConnection *connection);
+GateConnection *gate_connection_new (Gate *gate, GateDoor *door, int fd);
+void gate_connection_free (GateConnection *connection);
+
+/* gate.c */
+typedef void (*GateStarved) (gpointer user_data);
+
+Gate *gate_new (guint reserve, GError **error);
+gboolean gate_lead_to (Gate *gate, const char *path, GError **error);
+gboolean gate_add_door (Gate *gate, const char *endpoint, char **bound,
+    GError **error);
+gboolean gate_start (Gate *gate, GateStarved starved, gpointer user_data,
+    GError **error);
+void gate_shut (Gate *gate);
+void gate_free (Gate *gate);
+int gate_epoll (Gate *gate);
+int gate_dial (Gate *gate);
+
+#endif /* DATAHUB_GATE_PRIVATE_H */

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The gate in front of the broker's socket. libzmq ends the process if accept()
+ * fails for want of a descriptor, so libzmq accepts only connections from here,
+ * one at a time, and only if descriptors are left for it. The gate accepts all
+ * others, has a limit for those without a proven key, and closes the one with the
+ * least progress if more come. The limits are separate for each endpoint: a flood
+ * by tcp takes nothing from clients by ipc.
+ *
+ * The gate has one thread, and nothing outlives it: if the process is killed, all
+ * its sockets close, and the clients connect to the next broker.
+ * Tests: broker-gate, hub-election */
+#include "control/wire/control-log-private.h"
+#include "control/wire/control-error-private.h"
+#include "control/wire/resources-private.h"
+#include "core/os/os-limits-private.h"
+#include "gate-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Connections of one endpoint without a proven key. */
+#define HALF_MAX 64
+#define HALF_US (3 * G_TIME_SPAN_SECOND)
+/* What a client by tcp has at least. With HALF_MAX it limits what a flood costs;
+ * by ipc a client must not wait in the queue behind a flood. */
+#define HALF_LEAST_US (100 * G_TIME_SPAN_MILLISECOND)
+/* Descriptors of a connection: the client's, the gate's to libzmq, libzmq's. */
+#define DESCRIPTORS 3
+/* Descriptors that are not for tcp. */
+#define IPC_SHARE_MAX 768
+#define ACCEPTS_AT_ONCE 16
+#define EVENTS_AT_ONCE 64
+#define TICK_MS 20 /* while something waits */
+#define IDLE_MS 500
+/* After this time without a descriptor the broker is of no use here. */
+#define STARVED_US (G_TIME_SPAN_SECOND)
+#define DRAIN_US (300 * G_TIME_SPAN_MILLISECOND)
+
+struct _Gate
+{
+  int epoll;
+  GateEnd wake; /* an eventfd */
+  guint reserve; /* descriptors that stay free */
+  int inner; /* of the name that leads to libzmq's socket */
+  char inner_path[108];
+  GPtrArray *doors; /* of GateDoor; owned */
+  GThread *thread;
+  GateStarved starved;
+  gpointer user_data;
+  int state; /* atomic */
+
+  /* The thread's own. */
+  GPtrArray *connections; /* of GateConnection; owned */
+  gboolean told_starved;
+  gint64 end_us;
+};
+
+enum
+{
+  STATE_OPEN,
+  STATE_SHUT, /* takes no connections */
+  STATE_END /* and ends when the broker has closed all */
+};
+
+int
+gate_epoll (Gate *gate)
+{
+  return gate->epoll;
+}
+
+/* ---- the way to libzmq ---- */
+
+/* Returns a connected socket, or -1 with errno; EAGAIN: later. */
+int
+gate_dial (Gate *gate)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int number;
+
+  if (!os_has_descriptors (gate->reserve)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return -1;
+  g_strlcpy (address.sun_path, gate->inner_path, sizeof address.sun_path);
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) == 0)
+    return fd;
+  number = errno;
+  close (fd);
+  errno = number;
+  return -1;
+}
+
+/* The socket of libzmq is at @path. It loses its name, so that only the gate
+ * connects to it. */
+gboolean
+gate_lead_to (Gate *gate, const char *path, GError **error)
+{
+  g_strlcpy (gate->inner_path, path, sizeof gate->inner_path);
+  gate->inner = open (path, O_PATH | O_CLOEXEC);
+  if (gate->inner < 0)
+    return message_refuse (error, DATAHUB_HUB_ERROR_FAILED,
+        "cannot open %s: %s", path, os_reason (errno));
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", gate->inner);
+  /* Without /proc the name stays, in a directory of this user alone. */
+  if (access (link, F_OK) == 0) {
+    g_strlcpy (gate->inner_path, link, sizeof gate->inner_path);
+    unlink (path);
+  }
+  return TRUE;
+}
+
+/* ---- taking connections ---- */
+
+/* The connection without a proven key that has made the least progress. */
+static GateConnection *
+find_least (Gate *gate, const GateDoor *door)
+{
+  GateConnection *least = NULL;
+
+  for (guint i = 0; i < gate->connections->len; i++) {
+    GateConnection *one = g_ptr_array_index (gate->connections, i);
+    guint64 bytes = one->inward.passed + one->inward.end;
+    if (one->door != door || !one->half || one->dead)
+      continue;
+    if (!least || bytes < least->inward.passed + least->inward.end)
+      least = one; /* the first is the oldest of equal ones */
+  }
+  return least;
+}
+
+/* By tcp half of the descriptors can be used: the others are for clients by
+ * ipc. */
+static gboolean
+has_room (const Gate *gate, const GateDoor *door)
+{
+  struct rlimit limit;
+  guint64 need = gate->reserve + DESCRIPTORS;
+
+  if (door->tcp && getrlimit (RLIMIT_NOFILE, &limit) == 0
+      && limit.rlim_cur > need)
+    need += MIN ((limit.rlim_cur - need) / 2, IPC_SHARE_MAX);
+  return os_has_descriptors (need);
+}
+
+static gboolean
+is_waited_at (const GateDoor *door)
+{
+  struct pollfd waiting = { door->end.fd, POLLIN, 0 };
+
+  return poll (&waiting, 1, 0) > 0;
+}
+
+/* Makes room for one more, which waits. */
+static gboolean
+make_room (Gate *gate, GateDoor *door)
+{
+  if (door->n_half < HALF_MAX && has_room (gate, door))
+    return TRUE;
+  GateConnection *least = find_least (gate, door);
+  if (!least || !is_waited_at (door)
+      || (door->tcp
+          && g_get_monotonic_time () - least->since_us < HALF_LEAST_US))
+    return FALSE;
+  g_ptr_array_remove (gate->connections, least);
+  return has_room (gate, door);
+}
+
+static void
+shut_door (Gate *gate, GateDoor *door)
+{
+  gate_end_watch (gate, &door->end, 0);
+  if (door->shut_us == 0)
+    door->shut_us = g_get_monotonic_time ();
+}
+
+/* Returns whether another one may wait. */
+static gboolean
+accept_one (Gate *gate, GateDoor *door)
+{
+  if (!make_room (gate, door)) {
+    shut_door (gate, door);
+    return FALSE;
+  }
+  int fd = accept4 (door->end.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM
+        || errno == ENOBUFS)
+      shut_door (gate, door);
+    return errno == ECONNABORTED || errno == EINTR;
+  }
+  GateConnection *connection = gate_connection_new (gate, door, fd);
+  g_ptr_array_add (gate->connections, connection);
+  gate_relay (connection);
+  return TRUE;
+}
+
+static void
+accept_some (Gate *gate, GateDoor *door)
+{
+  for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one (gate, door); i++)
+    continue;
+}
+
+/* ---- the thread ---- */
+
+/* Removes what is over, and what has not proven its key in time; tries again what
+ * waits for libzmq. Returns whether something waits. */
+static gboolean
+tend_connections (Gate *gate, gint64 now)
+{
+  gboolean waits = FALSE;
+
+  for (guint i = gate->connections->len; i > 0; i--) {
+    GateConnection *one = g_ptr_array_index (gate->connections, i - 1);
+    if (one->half && now - one->since_us > HALF_US)
+      one->dead = TRUE;
+    if (!one->dead && one->broker.fd < 0 && one->client.events == 0)
+      gate_relay (one);
+    waits |= one->broker.fd < 0 && one->client.events == 0;
+    if (one->dead)
+      g_ptr_array_remove_index (gate->connections, i - 1);
+  }
+  return waits;
+}
+
+/* A broker that has no descriptor for a client that waits should make way. */
+static void
+look_for_starvation (Gate *gate, GateDoor *door, gint64 now)
+{
+  if (gate->told_starved || !gate->starved || door->tcp
+      || now - door->shut_us < STARVED_US || !is_waited_at (door))
+    return;
+  gate->told_starved = TRUE;
+  gate->starved (gate->user_data);
+}
+
+static gboolean
+tend_doors (Gate *gate, gint64 now)
+{
+  gboolean waits = FALSE;
+
+  for (guint i = 0; i < gate->doors->len; i++) {
+    GateDoor *door = g_ptr_array_index (gate->doors, i);
+    if (door->shut_us == 0)
+      continue;
+    if (now - door->shut_us < TICK_MS * G_TIME_SPAN_MILLISECOND)
+      waits = TRUE;
+    else if (door->n_half > 0 || has_room (gate, door)) {
+      door->shut_us = 0;
+      gate_end_watch (gate, &door->end, EPOLLIN);
+    } else {
+      look_for_starvation (gate, door, now);
+      waits = TRUE;
+    }
+  }
+  return waits;
+}
+
+static void
+close_doors (Gate *gate)
+{
+  for (guint i = 0; i < gate->doors->len; i++) {
+    GateDoor *door = g_ptr_array_index (gate->doors, i);
+    gate_end_close (gate, &door->end);
+    door->shut_us = 0;
+  }
+}
+
+/* Returns whether the thread is to end. */
+static gboolean
+obey (Gate *gate, gint64 now)
+{
+  int state = g_atomic_int_get (&gate->state);
+
+  if (state >= STATE_SHUT)
+    close_doors (gate);
+  if (state < STATE_END)
+    return FALSE;
+  if (gate->end_us == 0)
+    gate->end_us = now + DRAIN_US;
+  for (guint i = gate->connections->len; i > 0; i--) {
+    GateConnection *one = g_ptr_array_index (gate->connections, i - 1);
+    if (one->broker.fd < 0)
+      g_ptr_array_remove_index (gate->connections, i - 1);
+  }
+  return gate->connections->len == 0 || now > gate->end_us;
+}
+
+static void
+handle (Gate *gate, GateEnd *end)
+{
+  guint64 count;
+
+  switch (end->kind) {
+    case GATE_WAKE:
+      if (read (end->fd, &count, sizeof count) < 0)
+        count = 0; /* it was read already */
+      break;
+    case GATE_DOOR:
+      accept_some (gate, end->owner);
+      break;
+    case GATE_CLIENT:
+    case GATE_BROKER:
+      gate_relay (end->owner);
+      break;
+  }
+}
+
+/* Doors come last, because taking a connection can free another one. */
+static void
+handle_all (Gate *gate, struct epoll_event *events, int n)
+{
+  for (int i = 0; i < n; i++)
+    if (((GateEnd *) events[i].data.ptr)->kind != GATE_DOOR)
+      handle (gate, events[i].data.ptr);
+  for (int i = 0; i < n; i++)
+    if (((GateEnd *) events[i].data.ptr)->kind == GATE_DOOR)
+      handle (gate, events[i].data.ptr);
+}
+
+static gpointer
+run (gpointer data)
+{
+  Gate *gate = data;
+  struct epoll_event events[EVENTS_AT_ONCE];
+  gboolean waits = FALSE;
+
+  while (!obey (gate, g_get_monotonic_time ())) {
+    waits |= g_atomic_int_get (&gate->state) == STATE_END;
+    int n = epoll_wait (gate->epoll, events, EVENTS_AT_ONCE,
+        waits                        ? TICK_MS
+            : gate->connections->len ? IDLE_MS
+                                     : -1);
+    gint64 now = g_get_monotonic_time ();
+    handle_all (gate, events, MAX (n, 0));
+    waits = tend_connections (gate, now);
+    waits |= tend_doors (gate, now);
+  }
+  g_ptr_array_set_size (gate->connections, 0);
+  return NULL;
+}
+
+/* ---- other threads ---- */
+
+static void
+connection_free (gpointer connection)
+{
+  gate_connection_free (connection);
+}
+
+static void
+door_free (gpointer data)
+{
+  GateDoor *door = data;
+
+  if (door->end.fd >= 0)
+    close (door->end.fd);
+  g_free (door);
+}
+
+/* @reserve is the number of descriptors that the process keeps. */
+Gate *
+gate_new (guint reserve, GError **error)
+{
+  Gate *gate = g_new0 (Gate, 1);
+
+  gate->reserve = reserve;
+  gate->inner = -1;
+  gate->doors = g_ptr_array_new_with_free_func (door_free);
+  gate->connections = g_ptr_array_new_with_free_func (connection_free);
+  gate->epoll = epoll_create1 (EPOLL_CLOEXEC);
+  gate->wake =
+      (GateEnd){ GATE_WAKE, eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK), 0, gate };
+  if (gate->epoll >= 0 && gate->wake.fd >= 0
+      && gate_end_watch (gate, &gate->wake, EPOLLIN))
+    return gate;
+  message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+      "the broker's gate cannot be made: %s", os_reason (errno));
+  gate_free (gate);
+  return NULL;
+}
+
+gboolean
+gate_add_door (Gate *gate, const char *endpoint, char **bound, GError **error)
+{
+  GateDoor *door = g_new0 (GateDoor, 1);
+
+  door->end = (GateEnd){ GATE_DOOR, -1, 0, door };
+  g_ptr_array_add (gate->doors, door);
+  return gate_door_open (door, endpoint, bound, error)
+      && gate_end_watch (gate, &door->end, EPOLLIN);
+}
+
+/* @starved is called in the gate's thread, once. */
+gboolean
+gate_start (Gate *gate, GateStarved starved, gpointer user_data, GError **error)
+{
+  gate->starved = starved;
+  gate->user_data = user_data;
+  gate->thread = wire_start_thread ("datahub-gate", run, gate, error);
+  return gate->thread != NULL;
+}
+
+static void
+set_state (Gate *gate, int state)
+{
+  guint64 one = 1;
+
+  g_atomic_int_set (&gate->state, state);
+  if (write (gate->wake.fd, &one, sizeof one) < 0)
+    one = 0; /* full: it wakes */
+}
+
+/* Takes no connection from now on; those that there are go on. */
+void
+gate_shut (Gate *gate)
+{
+  if (gate->thread)
+    set_state (gate, STATE_SHUT);
+}
+
+/* The broker has closed its socket: passes what it sent last, for a short time,
+ * and ends. */
+void
+gate_free (Gate *gate)
+{
+  if (!gate)
+    return;
+  if (gate->thread) {
+    set_state (gate, STATE_END);
+    g_thread_join (gate->thread);
+  }
+  g_ptr_array_unref (gate->connections);
+  g_ptr_array_unref (gate->doors);
+  if (gate->inner >= 0)
+    close (gate->inner);
+  if (gate->wake.fd >= 0)
+    close (gate->wake.fd);
+  if (gate->epoll >= 0)
+    close (gate->epoll);
+  g_free (gate);
+}
