@@ -167,6 +167,8 @@ check_links (DatahubProducer *producer, DatahubError *error)
  * can be linked again. Costs a few system calls; must not run in two threads at
  * once, nor during a close.
  *
+ * Models: tests/model/lost-names.pml.
+ *
  * Returns: %DATAHUB_OK: all names are there, or the block has none now;
  *   %DATAHUB_ERROR_NOT_FOUND: they are gone for good, see
  *   datahub_producer_succeed(); %DATAHUB_ERROR_BUSY: the name leads to another
