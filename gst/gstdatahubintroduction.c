@@ -4,6 +4,7 @@
  * decides what to do, so a message names it, and the process that stands still.
  * Tests: gst-introduction, gst-strict */
 #include "gstdatahubintroduction.h"
+#include "gstdatahubprocess.h"
 #include "gstdatahubtime.h"
 
 /* How long one attempt waits before the name is looked at again. */
@@ -112,6 +113,8 @@ gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
     DatahubResult result, const DatahubBlockGlance *glance)
 {
   introduction->producer_pid = glance->producer_pid;
+  g_strlcpy (introduction->producer_uuid, glance->uuid,
+      sizeof introduction->producer_uuid);
   if (result == DATAHUB_TIMEOUT)
     introduction->obstacle = GST_DATAHUB_OBSTACLE_PRODUCER;
 }
@@ -149,27 +152,29 @@ static gchar *
 describe (const GstDatahubIntroduction *introduction)
 {
   const gchar *channel = introduction->client->channel;
-  gint pid = introduction->producer_pid;
-  g_autofree gchar *broker = NULL;
+  g_autofree gchar *broker = NULL, *process = NULL;
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_NONE)
     return NULL;
+  process = gst_datahub_process_describe (introduction->producer_pid,
+      introduction->producer_uuid);
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_PRODUCER)
-    return g_strdup_printf ("The producer of the DataBlock \"%s\", process %d, "
-                            "does not answer. If it is stopped, continue it: "
-                            "kill -CONT %d. Otherwise start it again.",
-        channel, pid, pid);
+    return g_strdup_printf (
+        "The producer of the DataBlock \"%s\", %s, does not "
+        "answer. If it is stopped, continue it (kill -CONT); "
+        "otherwise start it again.",
+        channel, process);
   broker = describe_broker (introduction);
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_BROKER)
     return g_strdup_printf (
-        "The DataBlock \"%s\" is strict and has a producer, process %d, but the "
+        "The DataBlock \"%s\" is strict and has a producer, %s, but the "
         "broker at %s does not answer, so it introduces no consumer. Continue or "
         "end the process that hosts it, or start one: datahub broker.",
-        channel, pid, broker);
+        channel, process, broker);
   return g_strdup_printf (
-      "The DataBlock \"%s\" is strict and has a producer, process %d, but the "
+      "The DataBlock \"%s\" is strict and has a producer, %s, but the "
       "broker at %s does not know it, so it introduces no consumer. Start both "
       "with the same DATAHUB_RUNTIME_DIR, or with the same broker=ENDPOINT.",
-      channel, pid, broker);
+      channel, process, broker);
 }
 
 static gint

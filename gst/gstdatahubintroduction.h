@@ -28,6 +28,7 @@ typedef struct
   gint64 limit; /* of one attempt, nanoseconds */
   GstDatahubObstacle obstacle; /* at the last attempt */
   gint producer_pid; /* as it wrote it */
+  gchar producer_uuid[DATAHUB_UUID_TEXT]; /* of its block */
 
   gboolean warned[GST_DATAHUB_N_OBSTACLES];
 } GstDatahubIntroduction;

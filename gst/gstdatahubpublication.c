@@ -4,6 +4,7 @@
  * here.
  * Tests: gst-broker, gst-strict, gst-refusals */
 #include "gstdatahubpublication.h"
+#include "gstdatahubprocess.h"
 
 #include <gst/base/gstbasesink.h>
 #include <string.h>
@@ -35,11 +36,13 @@ gst_datahub_publication_is_name_free (const GstDatahubPublication *publication)
           == DATAHUB_OK
       && glance.producer_alive && !glance.foreign;
   if (taken) {
+    g_autofree gchar *process =
+        gst_datahub_process_describe (glance.producer_pid, glance.uuid);
     error.code = DATAHUB_ERROR_BUSY;
     g_snprintf (error.message, sizeof error.message,
-        "Another producer, process %d, has the DataBlock \"%s\". Stop it, or "
+        "Another producer, %s, has the DataBlock \"%s\". Stop it, or "
         "choose another name with datablock=NAME.",
-        glance.producer_pid, publication->client->channel);
+        process, publication->client->channel);
     gst_datahub_client_post_error (publication->element, &error,
         "looking for the name");
   }

@@ -67,5 +67,7 @@ void cli_add_slots (json_t *json, const DatahubDiagnosis *diagnosis);
 
 /* log.c */
 void cli_log_to_stderr (void);
+void cli_log_quietly (void);
+int cli_finish (int code);
 
 #endif /* DATAHUB_CLI_H */

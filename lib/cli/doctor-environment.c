@@ -32,6 +32,16 @@ check_mode (Subject *subject, const char *path, const struct stat *st)
         g_strdup_printf ("chmod +t %s", path));
 }
 
+static char *
+bigger (const char *path)
+{
+  return g_strdup_printf (
+      "Scan for leftover files: datahub reclaim. Or make "
+      "the file system bigger: mount -o remount,size=2G %s; "
+      "in a container: --shm-size=2g.",
+      path);
+}
+
 static void
 check_space (Subject *subject, const char *path)
 {
@@ -53,14 +63,16 @@ check_space (Subject *subject, const char *path)
       json_integer ((json_int_t) total));
   json_object_set_new (subject->json, "shm-available",
       json_integer ((json_int_t) available));
-  if (available < LITTLE_SPACE)
+  if (total < LITTLE_SPACE)
+    subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-small", -1,
+        g_strdup_printf ("%s is small: it has %s, of which %s are free.", path,
+            total_text, available_text),
+        bigger (path));
+  else if (available < LITTLE_SPACE)
     subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
         g_strdup_printf ("%s is nearly full: %s of %s are free.", path,
             available_text, total_text),
-        g_strdup_printf ("Scan for leftover files: datahub reclaim. Or make "
-                         "the file system bigger: mount -o remount,size=2G %s; "
-                         "in a container: --shm-size=2g.",
-            path));
+        bigger (path));
   if (vfs.f_files && vfs.f_favail == 0)
     subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-full", -1,
         g_strdup_printf ("%s cannot hold more files: no inodes are free.",

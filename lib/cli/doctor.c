@@ -272,7 +272,8 @@ find_cases (const char *channel, GPtrArray *candidates)
   if (!datahub_channel_is_valid (channel, &error))
     return cli_fail (CLI_USAGE, "%s", error.message);
   if (datahub_block_inspect (channel, info, &error) == DATAHUB_ERROR_NOT_FOUND)
-    return cli_fail (CLI_NOT_FOUND, "%s", error.message);
+    return cli_fail (CLI_NOT_FOUND, "%s To see the names: datahub list",
+        error.message);
   add_case (channel, candidates);
   return CLI_OK;
 }

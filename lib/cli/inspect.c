@@ -276,9 +276,10 @@ cli_inspect (int argc, char **argv)
   if (result == DATAHUB_OK && slots)
     result = look_twice (argv[1], &diagnosis, &error);
   if (result != DATAHUB_OK)
-    return cli_fail (result == DATAHUB_ERROR_NOT_FOUND ? CLI_NOT_FOUND
-                                                       : CLI_FAILED,
-        "%s", error.message);
+    return result == DATAHUB_ERROR_NOT_FOUND
+        ? cli_fail (CLI_NOT_FOUND, "%s To see the names: datahub list",
+            error.message)
+        : cli_fail (CLI_FAILED, "%s", error.message);
   n = MIN (n, DATAHUB_MAX_CONSUMERS);
   if (json) {
     print_json (info, rows, n, &errors, diagnosis);

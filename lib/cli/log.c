@@ -83,3 +83,21 @@ cli_log_to_stderr (void)
 {
   g_log_set_writer_func (write_line, NULL, NULL);
 }
+
+static GLogWriterOutput
+drop_notices (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+    gpointer user_data)
+{
+  if ((level & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO)) != 0
+      && g_strcmp0 (field (fields, n_fields, "GLIB_DOMAIN"), "datahub") == 0
+      && !g_getenv ("G_MESSAGES_DEBUG"))
+    return G_LOG_WRITER_HANDLED;
+  return g_log_writer_default (level, fields, n_fields, user_data);
+}
+
+/* A command prints its error itself. */
+void
+cli_log_quietly (void)
+{
+  g_log_set_writer_func (drop_notices, NULL, NULL);
+}

@@ -59,8 +59,8 @@ wrong_command (const char *name)
 }
 
 /* A command with incomplete output has failed. */
-static int
-finish (int code)
+int
+cli_finish (int code)
 {
   if (fflush (stdout) == 0 && !ferror (stdout))
     return code;
@@ -86,11 +86,11 @@ main (int argc, char **argv)
   if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0
       || strcmp (argv[1], "help") == 0) {
     print_help ();
-    return CLI_OK;
+    return cli_finish (CLI_OK);
   }
   if (strcmp (argv[1], "--version") == 0) {
     g_print ("datahub %s\n", CLI_VERSION);
-    return CLI_OK;
+    return cli_finish (CLI_OK);
   }
   command = find_command (argv[1]);
   if (!command)
@@ -98,5 +98,7 @@ main (int argc, char **argv)
   program = g_strconcat ("datahub ", command->name, NULL);
   g_set_prgname (program);
   argv[1] = program;
-  return finish (command->run (argc - 1, argv + 1));
+  if (command->run != cli_broker)
+    cli_log_quietly ();
+  return cli_finish (command->run (argc - 1, argv + 1));
 }

@@ -26,14 +26,28 @@ cli_parse (int *argc, char ***argv, const char *arguments, const char *summary,
     G_OPTION_ENTRY_NULL,
   };
 
+  gboolean help = FALSE;
+  const GOptionEntry help_entries[] = {
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this text", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, description);
   if (entries)
     g_option_context_add_main_entries (context, entries, NULL);
   if (target)
     g_option_context_add_main_entries (context, target_entries, NULL);
-  if (g_option_context_parse (context, argc, argv, &error))
-    return TRUE;
+  /* the help of GOption would end the program without a look at the output */
+  g_option_context_set_help_enabled (context, FALSE);
+  g_option_context_add_main_entries (context, help_entries, NULL);
+  if (g_option_context_parse (context, argc, argv, &error)) {
+    if (!help)
+      return TRUE;
+    g_autofree char *text = g_option_context_get_help (context, FALSE, NULL);
+    g_print ("%s", text);
+    exit (cli_finish (CLI_OK));
+  }
   g_printerr ("%s: %s\nSee: %s --help\n", g_get_prgname (), error->message,
       g_get_prgname ());
   return FALSE;

@@ -122,8 +122,10 @@ GST_END_TEST;
 GST_START_TEST (a_stopped_producer_is_named)
 {
   Child *producer = child_start (STRICT " broker=none");
-  g_autofree gchar *kill = g_strdup_printf ("kill -CONT %s", pid_of (producer));
-  const gchar *words[] = { "\"cam0\"", "does not answer", kill, NULL };
+  g_autofree gchar *process =
+      g_strdup_printf ("process %s,", pid_of (producer));
+  const gchar *words[] = { "\"cam0\"", "does not answer", process, "kill -CONT",
+    NULL };
   child_expect (producer, "playing");
   child_halt (producer);
   expect_complaint (GST_RESOURCE_ERROR_BUSY, words);

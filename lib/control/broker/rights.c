@@ -8,8 +8,10 @@
 #include "control/wire/keys-private.h"
 #include "control/wire/message-private.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_CONFIG_BYTES (1024 * 1024)
 
@@ -167,12 +169,24 @@ check_file (const char *file, GError **error)
   struct stat st;
 
   if (stat (file, &st) != 0)
-    return refuse (error, file, "cannot be opened");
-  if (st.st_mode & 0022)
     return refuse (error, file,
-        "others can change the allow-list; fix it with: chmod go-w");
+        errno == ENOENT ? "there is no such file; write an allow-list, as in "
+                          "docs/protocol.md, or start without --config"
+                        : g_strerror (errno));
+  if (S_ISDIR (st.st_mode))
+    return refuse (error, file,
+        "is a directory; --config takes the allow-list, a JSON file");
   if (!S_ISREG (st.st_mode) || st.st_size > MAX_CONFIG_BYTES)
     return refuse (error, file, "is not a regular file of at most 1 MiB");
+  if (st.st_uid != geteuid () && st.st_uid != 0)
+    return refuse (error, file,
+        "the allow-list belongs to another user, which could admit any client; "
+        "copy it into a file of your own");
+  if (st.st_mode & 0022) {
+    g_autofree char *advice = g_strdup_printf (
+        "others can change the allow-list; fix it with: chmod go-w %s", file);
+    return refuse (error, file, advice);
+  }
   return TRUE;
 }
 

@@ -45,6 +45,28 @@ set_state (HubCore *core, HubState state)
   g_atomic_int_set (&core->connected, state == HUB_CONNECTED);
 }
 
+/* Another broker than the user's own was named, and there are no keys for it: what is
+ * wrong with the runtime directory is not the point. */
+static void
+ask_for_keys (HubCore *core, GError **error)
+{
+  g_autofree char *runtime = runtime_dir_name ();
+  const char *missing = core->target.server_key_file
+      ? "the secret key of this client (curve-key-file of an element, --key of "
+        "the command)"
+      : core->target.key_file
+      ? "the public key of the broker (curve-server-key of an element, "
+        "--server-key of the command)"
+      : "the public key of the broker (curve-server-key of an element, "
+        "--server-key of the command) and the secret key of this client "
+        "(curve-key-file, --key)";
+
+  g_clear_error (error);
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
+      "endpoint %s needs the file of %s; %s has no keys of a local broker",
+      core->target.endpoint, missing, runtime);
+}
+
 /* The keys of a connection: from the files that were named, else from the
  * runtime directory, which only this user can read. */
 static gboolean
@@ -58,10 +80,7 @@ load_keys (HubCore *core, char server_key[DATAHUB_KEY_TEXT + 1],
   if (!core->target.server_key_file || !core->target.key_file)
     if (!keypair_load_broker (&broker, create, error)) {
       if (!core->target.automatic)
-        g_prefix_error (error,
-            "endpoint %s needs key files (curve-server-key, curve-key-file) or "
-            "those of the local broker: ",
-            core->target.endpoint);
+        ask_for_keys (core, error);
       return FALSE;
     }
   if (core->target.server_key_file) {

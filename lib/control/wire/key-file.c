@@ -146,7 +146,8 @@ key_file_read (const char *file, KeyFileKind kind,
           "key file %s is a symbolic link; use the path of the file itself",
           file);
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "cannot open key file %s: %s", file, os_reason (errno));
+        "cannot open key file %s: %s%s", file, os_reason (errno),
+        errno == ENOENT ? "; make a key pair with: datahub keygen NAME" : "");
   }
   gboolean done = (kind == KEY_FILE_SECRET ? check_secret (fd, file, error)
                                            : check_public (fd, file, error))

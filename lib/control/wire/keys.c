@@ -41,11 +41,26 @@ complete_pair (Keypair *pair, GError **error)
   return TRUE;
 }
 
+/* A public key is a valid secret one by its form. The names of the files show which is
+ * which. */
+static gboolean
+check_name_of_secret (const char *file, GError **error)
+{
+  if (!g_str_has_suffix (file, ".pub"))
+    return TRUE;
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
+      "key file %s is a public key by its name; give the file of the secret "
+      "key, which has no .pub",
+      file);
+  return FALSE;
+}
+
 /* Loads a secret key and works out its public one. */
 gboolean
 keypair_load (Keypair *pair, const char *secret_file, GError **error)
 {
-  return key_file_read (secret_file, KEY_FILE_SECRET, pair->secret_key, error)
+  return check_name_of_secret (secret_file, error)
+      && key_file_read (secret_file, KEY_FILE_SECRET, pair->secret_key, error)
       && complete_pair (pair, error);
 }
 
@@ -132,6 +147,18 @@ gboolean
 datahub_keys_load_public (const char *file, char key[DATAHUB_KEY_TEXT + 1],
     GError **error)
 {
+  g_autofree char *base = g_strdup (file);
+  if (g_str_has_suffix (base, ".key"))
+    base[strlen (base) - strlen (".key")] = '\0';
+  g_autofree char *sibling = g_strconcat (base, ".pub", NULL);
+
+  if (g_file_test (file, G_FILE_TEST_EXISTS)
+      && g_file_test (sibling, G_FILE_TEST_EXISTS)) {
+    g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_KEY,
+        "key file %s is a secret key, because %s is beside it; give that file",
+        file, sibling);
+    return FALSE;
+  }
   return key_file_read (file, KEY_FILE_PUBLIC, key, error);
 }
 

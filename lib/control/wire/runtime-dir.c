@@ -46,9 +46,14 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
   if (sys_errno == EMFILE || sys_errno == ENFILE)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "cannot open runtime directory %s: %s", path, os_reason (sys_errno));
+  if (sys_errno == ENOENT)
+    return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
+        "runtime directory %s does not exist; create it with: mkdir -m 700 %s",
+        path, path);
   return message_refuse (error, DATAHUB_HUB_ERROR_RUNTIME_DIR,
-      "cannot open runtime directory %s: %s; create it with: mkdir -m 700 %s",
-      path, os_reason (sys_errno), path);
+      "cannot open runtime directory %s: %s; set DATAHUB_RUNTIME_DIR to a "
+      "directory of your own",
+      path, os_reason (sys_errno));
 }
 
 /* Checks that @path is a directory of this user that no other user can enter; a

@@ -184,8 +184,9 @@ os_open_directory (DatahubError *error)
   int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-        "Cannot open the shared memory directory %s: %s.", path,
-        os_reason (errno));
+        "Cannot open the shared memory directory %s: %s. Set DATAHUB_SHM_DIR to "
+        "a directory of your own on a tmpfs, or unset it.",
+        path, os_reason (errno));
   return fd;
 }
 

@@ -52,6 +52,10 @@ make_lock_file (DatahubProducer *producer, DatahubError *error)
   block->lck = os_reopen_lock_fd (fd, true);
   close (fd);
   STEP (CREATE_LOCK_FILE_MADE);
+  if (block->lck < 0 && errno == ENOENT && access ("/proc/self/fd", X_OK) != 0)
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOENT,
+        "/proc is not mounted here, so the files of a block cannot get names. "
+        "Mount it: mount -t proc proc /proc.");
   if (block->lck < 0 || !os_write_all (block->lck, &page, sizeof page)
       || os_lock_try (block->lck, LOCK_BYTE_PRODUCER) != OS_LOCK_TAKEN)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
@@ -169,8 +173,10 @@ choose_sizes (DatahubProducer *producer, DatahubError *error)
   first = least * block->g.slot_stride;
   if (first > producer->pools.max_bytes && producer->options.max_bytes)
     return result_fail (error, DATAHUB_ERROR_TOO_BIG, 0,
-        "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu.", least,
-        (unsigned long long) block->g.slot_stride, (unsigned long long) first,
+        "%u slots of %llu bytes take %llu bytes; max-bytes allows %llu. "
+        "Raise max-bytes, or use fewer or smaller slots.",
+        least, (unsigned long long) block->g.slot_stride,
+        (unsigned long long) first,
         (unsigned long long) producer->pools.max_bytes);
   return DATAHUB_OK;
 }
