@@ -205,8 +205,8 @@ fail_busy (const char *channel, int fd, DatahubError *error)
   if (!os_read_all (fd, &page, sizeof page) || page.magic != LOCK_MAGIC)
     page.producer_pid = 0;
   return result_fail (error, DATAHUB_ERROR_BUSY, 0,
-      "The DataBlock \"%s\" already has a live producer (process %u in its own "
-      "PID namespace). Stop it, or choose another name.",
+      "The DataBlock \"%s\" already has a live producer (process %u). Stop it, "
+      "or choose another name. The number is that of its own PID namespace.",
       channel, page.producer_pid);
 }
 
