@@ -26,7 +26,7 @@ typedef struct
   size_t struct_size; /* set by datahub_producer_options_init() */
   uint64_t slot_size; /* bytes that a payload must fit in; required, > 0 */
   uint32_t slots; /* payload slots of the first pool; auto: 32, up to 128 of
-                     small ones, fewer if memory is short */
+                     small ones, fewer of big ones or if memory is short */
   uint32_t ring_size; /* records kept; a power of two, 4 to 32768 */
   uint64_t max_bytes; /* of all pools; auto: half of the file system */
   uint32_t max_consumers; /* auto: 128, at most DATAHUB_MAX_CONSUMERS */
@@ -170,8 +170,9 @@ DATAHUB_API DatahubProducer *datahub_producer_ref (DatahubProducer *producer);
 DATAHUB_API void datahub_producer_unref (DatahubProducer *producer);
 
 /* Lends @size writable bytes or more; the caller ends the loan. Any number of
- * loans, in any order. Waits only for reliable consumers and for the memory of a
- * growth, ended by WAIT_ACQUIRE. A growth that does not end in time is continued by
+ * loans, in any order. Waits only for reliable consumers, with one attached for loans
+ * if no live consumer holds a slot, and for the memory of a growth, ended by
+ * WAIT_ACQUIRE. A growth that does not end in time is continued by
  * the next call. TIMEOUT, INTERRUPTED, DROPPED (nothing to wait for), CLOSED, or TOO_BIG,
  * NO_SPACE, SYSTEM, FORKED. */
 DATAHUB_API DatahubResult

@@ -115,8 +115,9 @@ acquire (DatahubProducer *producer, uint64_t size, uint32_t flags,
  * Lends writable payload memory of at least @size bytes, page-aligned (64-byte
  * aligned where payloads are packed). The block grows where @size does not fit
  * its slots. Loans are kept in any number and ended in any order; they may
- * outlive datahub_producer_close(). Waits only for reliable consumers and for the
- * memory of a growth. A growth for a bigger payload that takes more than 16 MiB
+ * outlive datahub_producer_close(). Waits only for what reliable consumers alone
+ * keep, where one is attached also for loans if no live consumer holds a slot, and
+ * for the memory of a growth. A growth for a bigger payload that takes more than 16 MiB
  * and does not end in time is continued by the next call that needs it; any other
  * ends whatever @timeout_ns is. A refusal is not counted as a dropped buffer, see
  * datahub_producer_count_dropped(). Any thread.
