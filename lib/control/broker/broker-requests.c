@@ -179,6 +179,7 @@ handle_register (BrokerCall *call, GError **error)
         registry_add (&call->broker->registry, call->client, name, uuid, caps);
   }
   block->stalled_us = 0;
+  block->visible = evidence_is_visible (name, uuid);
   block->has_secret = has_secret;
   block->strict = json_is_true (json_object_get (call->message, "strict"));
   if (has_secret)

@@ -23,9 +23,10 @@ block_is_gone (BlockEntry *block, gint64 now)
 {
   Evidence evidence = EVIDENCE_UNKNOWN;
 
-  if (block->owner->local)
-    evidence = *block->uuid ? evidence_of_block (block->name, block->uuid)
-                            : EVIDENCE_GONE;
+  if (block->owner->local && !*block->uuid)
+    evidence = EVIDENCE_GONE;
+  else if (block->owner->local && block->visible)
+    evidence = evidence_of_block (block->name, block->uuid);
   if (evidence == EVIDENCE_UNKNOWN)
     return now - block->stalled_us > REMOTE_PATIENCE_US;
   return evidence == EVIDENCE_GONE;
@@ -37,7 +38,7 @@ joined_is_gone (BlockEntry *block, Joined *joined, gint64 now,
 {
   Evidence evidence = EVIDENCE_UNKNOWN;
 
-  if (joined->client->local)
+  if (joined->client->local && block->visible)
     evidence = evidence_of_consumer (all, block->name, block->uuid, joined->id);
   if (evidence == EVIDENCE_UNKNOWN)
     return now - joined->client->seen_us > REMOTE_PATIENCE_US;

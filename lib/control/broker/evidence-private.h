@@ -13,6 +13,7 @@ typedef enum
   EVIDENCE_UNKNOWN /* it could not be examined */
 } Evidence;
 
+gboolean evidence_is_visible (const char *name, const char *uuid);
 Evidence evidence_of_block (const char *name, const char *uuid);
 /* The consumers of one block, queried once, when the first one is needed: if
  * the producer of a strict block is stopped, the query waits. All zero: not

@@ -26,6 +26,18 @@ evidence_of_block (const char *name, const char *uuid)
       : EVIDENCE_GONE;
 }
 
+/* Whether the block @name with @uuid is in the shared memory of this process, alive or
+ * dead. Of another shared memory, as in a container, nothing follows from a name that is
+ * not there. The uuid is random, so the same uuid is the same file. */
+gboolean
+evidence_is_visible (const char *name, const char *uuid)
+{
+  DatahubBlockGlance glance;
+
+  return datahub_block_glance (name, &glance, NULL) == DATAHUB_OK
+      && strcmp (glance.uuid, uuid) == 0;
+}
+
 static Evidence
 ask_for_consumers (ConsumersEvidence *all, const char *name, const char *uuid)
 {

@@ -56,6 +56,7 @@ typedef struct
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
   gboolean strict; /* clients get tickets, not the secret */
+  gboolean visible; /* the broker saw this block in its own shared memory */
   BrokerClient *owner; /* never NULL: a client with blocks is kept */
   gint64 stalled_us; /* since when its owner is stalled; 0 if it is not */
   GPtrArray *joined; /* of Joined; owned */

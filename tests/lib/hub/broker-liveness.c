@@ -3,6 +3,7 @@
  * with real blocks in shared memory. */
 #include "fixture.h"
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 
@@ -50,6 +51,18 @@ static int
 produce_anew (const char *name)
 {
   return produce_as (name, false);
+}
+
+/* Has shared memory of its own, as in a container. */
+static int
+produce_elsewhere (const char *name)
+{
+  g_autofree char *shm =
+      g_build_filename (datahub_shm_directory (), "elsewhere", NULL);
+
+  g_mkdir (shm, 0700);
+  g_setenv ("DATAHUB_SHM_DIR", shm, TRUE);
+  return produce_as (name, true);
 }
 
 /* A child that joins a real block. */
@@ -155,15 +168,21 @@ typedef struct
 } Scene;
 
 static Scene *
-scene_begin (void)
+scene_begin_with (const char *role)
 {
   Scene *s = g_new0 (Scene, 1);
 
   s->broker = fixture_broker (NULL);
   s->hub = listen (&s->heard);
-  s->producer = fixture_spawn_ready ("produce", "cam0", "uuid");
+  s->producer = fixture_spawn_ready (role, "cam0", "uuid");
   fixture_wait_until (s->heard.added == 1);
   return s;
+}
+
+static Scene *
+scene_begin (void)
+{
+  return scene_begin_with ("produce");
 }
 
 static void
@@ -227,6 +246,21 @@ static void
 test_stopped (void)
 {
   Scene *s = scene_begin ();
+
+  fixture_stop (s->producer);
+  fixture_wait_until (is_stalled (s->hub));
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  fixture_signal (s->producer, SIGCONT);
+  fixture_wait_until (!is_stalled (s->hub));
+  g_assert_cmpint (s->heard.removed, ==, 0);
+  scene_close (s);
+}
+
+/* The broker cannot see the block: a name that is not there is no evidence. */
+static void
+test_stopped_elsewhere (void)
+{
+  Scene *s = scene_begin_with ("produce-elsewhere");
 
   fixture_stop (s->producer);
   fixture_wait_until (is_stalled (s->hub));
@@ -369,6 +403,7 @@ add_tests (void)
   fixture_add ("/broker/liveness/killed", test_killed);
   fixture_add ("/broker/liveness/closed", test_closed);
   fixture_add ("/broker/liveness/stopped", test_stopped);
+  fixture_add ("/broker/liveness/stopped-elsewhere", test_stopped_elsewhere);
   fixture_add ("/broker/liveness/restarted", test_restarted);
   fixture_add ("/broker/liveness/adopted", test_adopted);
   fixture_add ("/broker/liveness/handed-over", test_handed_over);
@@ -382,6 +417,7 @@ main (int argc, char **argv)
 {
   fixture_add_role ("produce", produce);
   fixture_add_role ("produce-anew", produce_anew);
+  fixture_add_role ("produce-elsewhere", produce_elsewhere);
   fixture_add_role ("consume", consume);
   return fixture_main (&argc, &argv, add_tests);
 }
