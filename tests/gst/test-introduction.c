@@ -5,6 +5,7 @@
 #include "messages.h"
 #include "sandbox.h"
 
+#include <datahub/datahub.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -16,6 +17,15 @@ static const gchar *
 pid_of (Child *child)
 {
   return g_subprocess_get_identifier (child->process);
+}
+
+/* Waits for the broker of the runtime directory. */
+static DatahubHub *
+connect_hub (DatahubHub *hub)
+{
+  fail_unless (datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL));
+  fail_unless (datahub_hub_wait_connected (hub, 30 * GST_SECOND, NULL, NULL));
+  return hub;
 }
 
 static GstMessage *
@@ -75,6 +85,8 @@ GST_START_TEST (the_process_that_hosts_the_broker_is_stopped)
   g_autofree gchar *kill = g_strdup_printf ("kill -CONT %s", pid_of (host));
   const gchar *words[] = { "\"cam0\"", "broker.sock", kill, "stopped", NULL };
   child_expect (host, "playing");
+  /* no other process can host it meanwhile */
+  g_object_unref (connect_hub (datahub_hub_new (DATAHUB_HUB_MONITOR)));
   producer = child_start (STRICT " broker=auto");
   child_expect (producer, "playing");
   /* it was introduced, so the broker is the first one's */
@@ -108,12 +120,18 @@ GST_START_TEST (producer_and_consumer_have_two_brokers)
   g_autofree gchar *other = g_dir_make_tmp ("datahub-gst-XXXXXX", NULL);
   const gchar *words[] = { "\"cam0\"", "does not know it", runtime,
     "DATAHUB_RUNTIME_DIR", NULL };
+  DatahubHub *shared;
   Child *producer;
   g_setenv ("DATAHUB_RUNTIME_DIR", other, TRUE);
   producer = child_start (STRICT " broker=auto");
   g_setenv ("DATAHUB_RUNTIME_DIR", runtime, TRUE);
   child_expect (producer, "playing");
+  /* the hub of the source: its own broker answers */
+  shared = datahub_hub_get_shared ("auto", NULL, NULL, NULL);
+  fail_unless (datahub_hub_wait_connected (shared, 30 * GST_SECOND, NULL,
+      NULL));
   expect_complaint (GST_RESOURCE_ERROR_NOT_AUTHORIZED, words);
+  g_object_unref (shared);
   child_stop (producer);
   remove_directory (other);
 }

@@ -7,35 +7,37 @@
 
 #include <signal.h>
 
-/* The next element message of a source, which must be @name. */
+/* The next element message of a source of this name, with @text in a field. A machine
+ * that stands still for a second causes others in between. */
 static GstMessage *
-expect_word (GstElement *element, const gchar *name)
+expect_word (GstElement *element, const gchar *name, const gchar *field,
+    const gchar *text)
 {
-  GstMessage *message = wait_message (element, GST_MESSAGE_ELEMENT);
-  const GstStructure *structure = gst_message_get_structure (message);
-  fail_unless_equals_string (gst_structure_get_name (structure), name);
-  fail_unless (GST_MESSAGE_SRC (message) == GST_OBJECT_CAST (element));
-  return message;
+  for (;;) {
+    GstMessage *message = wait_message (element, GST_MESSAGE_ELEMENT);
+    const GstStructure *structure = gst_message_get_structure (message);
+    fail_unless (GST_MESSAGE_SRC (message) == GST_OBJECT_CAST (element));
+    if (gst_structure_has_name (structure, name)
+        && g_strcmp0 (gst_structure_get_string (structure, field), text) == 0)
+      return message;
+    gst_message_unref (message);
+  }
 }
 
 static void
 expect_text (GstElement *element, const gchar *name, const gchar *field,
     const gchar *text)
 {
-  g_autoptr (GstMessage) message = expect_word (element, name);
-  fail_unless_equals_string (
-      gst_structure_get_string (gst_message_get_structure (message), field),
-      text);
+  gst_message_unref (expect_word (element, name, field, text));
 }
 
 static void
 expect_silence (GstElement *element, const gchar *reason)
 {
-  g_autoptr (GstMessage) message = expect_word (element, "datahub-waiting");
+  g_autoptr (GstMessage) message =
+      expect_word (element, "datahub-waiting", "reason", reason);
   const GstStructure *structure = gst_message_get_structure (message);
   guint64 silence;
-  fail_unless_equals_string (gst_structure_get_string (structure, "reason"),
-      reason);
   fail_unless (gst_structure_get_uint64 (structure, "silence", &silence));
   fail_unless (silence >= GST_SECOND, "%" G_GUINT64_FORMAT, silence);
 }
@@ -62,7 +64,7 @@ GST_START_TEST (producers_are_reported_when_they_come_and_go)
 }
 GST_END_TEST;
 
-GST_START_TEST (a_silent_producer_is_reported_once)
+GST_START_TEST (a_silent_producer_is_reported_and_found_again)
 {
   GstHarness *sink = number_sink (""), *src;
   push_number (sink, 1);
@@ -142,9 +144,12 @@ on_waiting (GstElement *src, const gchar *reason, gpointer user_data)
 static void
 expect_signal (Heard *heard, const gchar *text)
 {
-  g_autofree gchar *got =
-      g_async_queue_timeout_pop (heard->queue, 30 * G_USEC_PER_SEC);
-  fail_unless_equals_string (got, text);
+  for (gboolean found = FALSE; !found;) {
+    g_autofree gchar *got =
+        g_async_queue_timeout_pop (heard->queue, 30 * G_USEC_PER_SEC);
+    fail_unless (got != NULL, "no %s", text);
+    found = g_str_equal (got, text);
+  }
 }
 
 GST_START_TEST (a_handler_may_change_the_state)
@@ -173,7 +178,7 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, producers_are_reported_when_they_come_and_go);
-  tcase_add_test (tc, a_silent_producer_is_reported_once);
+  tcase_add_test (tc, a_silent_producer_is_reported_and_found_again);
   tcase_add_test (tc, a_killed_producer_has_died);
   tcase_add_test (tc, a_handler_may_change_the_state);
 }
