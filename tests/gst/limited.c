@@ -7,8 +7,8 @@
  * RESOURCE is a limit (nofile, as, fsize, nproc) or a system call that fails
  * with errno VALUE (memfd_create, inotify_init1, fallocate). The pipeline has no
  * main loop, because GLib ends a process that gets none. It prints its warnings
- * and its error; the exit code is 0 after EOS, 1 after an error, 3 after 30 s
- * without either. */
+ * and its error; the exit code is 0 after EOS, 1 after an error or if GStreamer
+ * itself gets no thread, 3 after 30 s without any of them. */
 #include <gst/gst.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -90,15 +90,21 @@ run (GstElement *pipeline)
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   int code = -1;
 
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  /* GStreamer's own way from PAUSED to PLAYING needs one more thread. */
+  if (gst_element_set_state (pipeline, GST_STATE_PAUSED)
+      != GST_STATE_CHANGE_ASYNC)
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
   while (code < 0) {
     g_autoptr (GstMessage) message =
         gst_bus_timed_pop_filtered (bus, 30 * GST_SECOND,
-            GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+            GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING
+                | GST_MESSAGE_ASYNC_DONE);
     if (!message)
       code = 3;
     else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
       code = 0;
+    else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ASYNC_DONE)
+      gst_element_set_state (pipeline, GST_STATE_PLAYING);
     else
       print_message (message);
     if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
@@ -106,6 +112,16 @@ run (GstElement *pipeline)
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return code;
+}
+
+/* GStreamer goes on without its own streaming thread, and then posts nothing. */
+static void
+end_without_thread (const char *domain, GLogLevelFlags level,
+    const char *message, gpointer user_data)
+{
+  g_print ("%s\n", message);
+  if (strstr (message, "failed to create thread"))
+    _exit (1);
 }
 
 int
@@ -119,6 +135,8 @@ main (int argc, char **argv)
   /* The registry is written before a limit is set. */
   if (pipeline)
     gst_init (NULL, NULL);
+  g_log_set_handler ("GStreamer", G_LOG_LEVEL_WARNING, end_without_thread,
+      NULL);
   if (!refuse (argv[1], g_ascii_strtoull (argv[2], NULL, 10)))
     return 77;
   if (!pipeline) {

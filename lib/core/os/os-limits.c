@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,10 @@
  * an arena of the C library, which takes 128 MiB for a moment. */
 #define THREAD_SPACE (UINT64_C (136) << 20)
 #define SPARE_SPACE (UINT64_C (8) << 20)
+/* Other threads that start meanwhile. */
+#define SPARE_THREADS 2u
+/* The kernel counts a thread for a moment after it was joined. */
+#define LEAVE_NS (NS_PER_S)
 
 typedef struct
 {
@@ -128,6 +134,8 @@ typedef struct
 {
   pthread_mutex_t lock; /* held by the try until all threads are there */
   pthread_t threads[TRY_MAX];
+  shared_u32 ids[TRY_MAX]; /* the kernel's; 0: not known yet */
+  shared_u32 n_ids;
   int fds[TRY_MAX];
   uint32_t n_threads, n_fds;
 } Try;
@@ -136,6 +144,8 @@ static void *
 wait_for_end (void *data)
 {
   Try *try = data;
+  uint32_t i = add_seq (&try->n_ids, 1);
+  store_seq (&try->ids[i], (uint32_t) syscall (SYS_gettid));
   pthread_mutex_lock (&try->lock);
   pthread_mutex_unlock (&try->lock);
   return NULL;
@@ -199,7 +209,8 @@ take_threads (Try *try, uint32_t wanted)
 static int
 map_space (uint32_t n_threads)
 {
-  uint64_t size = SPARE_SPACE + n_threads * THREAD_SPACE;
+  uint64_t size =
+      SPARE_SPACE + (n_threads ? n_threads + SPARE_THREADS : 0) * THREAD_SPACE;
   void *space;
   if (!os_is_limited (ENOMEM))
     return 0;
@@ -210,12 +221,24 @@ map_space (uint32_t n_threads)
   return 0;
 }
 
+/* Until the kernel has forgotten a thread that was joined, it counts against
+ * RLIMIT_NPROC, and the next one could be refused. */
+static void
+wait_until_gone (uint32_t id)
+{
+  int64_t end = os_now () + LEAVE_NS;
+  while (syscall (SYS_tgkill, getpid (), id, 0) == 0 && os_now () < end)
+    sched_yield ();
+}
+
 static void
 give_back (Try *try)
 {
   pthread_mutex_unlock (&try->lock);
   for (uint32_t i = 0; i < try->n_threads; i++)
     pthread_join (try->threads[i], NULL);
+  for (uint32_t i = 0; i < try->n_threads; i++)
+    wait_until_gone (load_seq (&try->ids[i]));
   for (uint32_t i = 0; i < try->n_fds; i++)
     close (try->fds[i]);
 }
