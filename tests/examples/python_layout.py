@@ -18,7 +18,8 @@ import datahub  # noqa: E402
 NOT_CALLED = {"datahub_producer_" + name for name in (
     "ref", "unref", "acquire_slot_for", "commit_batch", "wait_attention", "list_consumers",
     "take_requests", "take_changes", "count_dropped", "count_copied", "note_error",
-    "get_batch_max", "get_slot_size")}
+    "get_batch_max", "get_slot_size", "check_names",
+    "succeed")} | {"datahub_consumer_has_successor"}
 NAMES = {"DATAHUB_ERROR_FIRST", "DATAHUB_N_CONTEXTS", "DATAHUB_WAIT_ACQUIRE",
          "DATAHUB_WAIT_COMMIT", "DATAHUB_WAIT_CONSUMERS",
          "DATAHUB_WAIT_ATTENTION"}  # and constants
