@@ -32,11 +32,23 @@ place_init (Place *place)
 }
 
 static void
+on_gone (gpointer queue, GObject *where_the_object_was)
+{
+  g_async_queue_push (queue, where_the_object_was);
+}
+
+/* The thread that sends refers to the element, and uses the outbox until then. */
+static void
 place_clear (Place *place)
 {
+  GAsyncQueue *gone = g_async_queue_new ();
   gst_element_set_bus (place->element, NULL);
   g_clear_object (&place->bus);
+  g_object_weak_ref (G_OBJECT (place->element), on_gone, gone);
   g_clear_object (&place->element);
+  fail_unless (g_async_queue_timeout_pop (gone, 30 * G_USEC_PER_SEC) != NULL);
+  g_async_queue_unref (gone);
+  gst_datahub_outbox_clear (&place->outbox);
 }
 
 /* Messages since the last call. @last is set to the name of the last one. */
