@@ -19,6 +19,8 @@ hub_core_open (HubCore *core, GError **error)
   if (!wire_try_resources ("the connection to the broker", CONTEXT_DESCRIPTORS,
           HUB_THREADS, error))
     return FALSE;
+  /* GLib's thread starts here, before the hub's tries take threads. */
+  g_type_ensure (G_TYPE_TASK);
   core->context = g_main_context_new ();
   core->signal_context = g_main_context_ref_thread_default ();
   core->loop = g_main_loop_new (core->context, FALSE);
