@@ -4,6 +4,13 @@
 
 #include <stdlib.h>
 
+static void
+print_help (GOptionContext *context)
+{
+  g_autofree char *text = g_option_context_get_help (context, FALSE, NULL);
+  g_print ("%s", text);
+}
+
 /* Reads the options of a subcommand. If they are wrong, prints the error and
  * returns FALSE. --help ends the program. */
 gboolean
@@ -44,8 +51,7 @@ cli_parse (int *argc, char ***argv, const char *arguments, const char *summary,
   if (g_option_context_parse (context, argc, argv, &error)) {
     if (!help)
       return TRUE;
-    g_autofree char *text = g_option_context_get_help (context, FALSE, NULL);
-    g_print ("%s", text);
+    print_help (context);
     exit (cli_finish (CLI_OK));
   }
   g_printerr ("%s: %s\nSee: %s --help\n", g_get_prgname (), error->message,
