@@ -157,8 +157,8 @@ typedef struct
   uint64_t epoch;
   uint64_t ctl_size;
   uint64_t con_size;
-  uint64_t dat_size; /* of the first payload pool */
-  uint32_t n_slots; /* of the first payload pool */
+  uint64_t dat_size; /* of a payload pool of n_slots slots */
+  uint32_t n_slots; /* the first payload pool has at most as many */
   uint32_t n_recs;
   uint64_t slot_stride; /* of the first payload pool */
   uint32_t ring_size;

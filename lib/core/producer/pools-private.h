@@ -21,6 +21,7 @@ struct _Pool
   uint64_t reserved, prefaulted; /* bytes, while it is being made */
   uint64_t page_size; /* of the memory in use */
   uint32_t *refs; /* per slot: records and loans */
+  uint32_t *ends; /* per slot, of producer-kept.c: references that would end */
   uint32_t *free; /* stack */
   uint32_t n_free;
 };

@@ -135,8 +135,9 @@ open_pool (Pools *pools, const PoolShape *shape, uint32_t entry)
   pool->entry = entry;
   pool->fd = -1;
   pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
+  pool->ends = calloc (shape->n_slots, sizeof *pool->ends);
   pool->free = calloc (shape->n_slots, sizeof *pool->free);
-  if (pool->refs && pool->free)
+  if (pool->refs && pool->ends && pool->free)
     pool->map =
         pool_open (block, shape, &pool->fd, &pool->map_size, true, NULL);
   if (pool->map)

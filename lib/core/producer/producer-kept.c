@@ -6,6 +6,9 @@
  * nothing, so they are waited for where one is attached and no live one has a part
  * in the shortage.
  *
+ * Records can share a slot: packed payloads, one memory in several buffers. So the ends
+ * of records are counted for each slot. It is free when all that refers to it ended.
+ *
  * The scans of pins are hints here. A pin that comes or goes meanwhile costs a wait
  * of one slice or one buffer; the scan before a record is used again decides.
  * Tests: core-kept */
@@ -52,10 +55,12 @@ look_at_pools (Kept *kept)
   const Pools *pools = &kept->producer->pools;
   const Call *call = kept->call;
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
-    const Pool *pool = pools->table[i];
+    Pool *pool = pools->table[i];
     kept->helps[i] = pool && call && pool->shape.kind == call->kind
         && (call->bigger ? !pool->open
                          : pool_helps (pools, pool, call->kind, call->need));
+    if (kept->helps[i])
+      memset (pool->ends, 0, pool->shape.n_slots * sizeof *pool->ends);
   }
 }
 
@@ -78,8 +83,8 @@ kept_begin (Kept *kept, DatahubProducer *producer, const Call *call)
 
 /* ---- records ---- */
 
-/* Whether the end of the record would help, which @refs lead to, and no live
- * consumer prevents it. */
+/* Counts the end of the record, which @refs lead to, unless a live consumer prevents
+ * it. Returns whether it would help, together with those that were counted before. */
 static bool
 would_help (const Kept *kept, uint32_t record, uint32_t refs)
 {
@@ -88,7 +93,8 @@ would_help (const Kept *kept, uint32_t record, uint32_t refs)
     return false;
   for (uint32_t i = 0; kept->call && i < state->n_slots; i++) {
     SlotRef slot = state->slots[i];
-    if (slot.pool->refs[slot.slot] == 1 && kept->helps[slot.pool->entry])
+    if (kept->helps[slot.pool->entry]
+        && ++slot.pool->ends[slot.slot] == slot.pool->refs[slot.slot])
       return true;
   }
   return !kept->call;
@@ -104,13 +110,13 @@ any_in_ring_would_help (const Kept *kept)
   return false;
 }
 
+/* A record in limbo has a pin, or goes at the next try. */
 static bool
 any_in_limbo_would_help (const Kept *kept)
 {
   const Ring *ring = &kept->producer->ring;
   for (uint32_t i = 0; i < ring->n_limbo; i++)
-    if (pin_scan_is_pinned (&kept->reliable, ring->limbo[i])
-        && would_help (kept, ring->limbo[i], 0))
+    if (would_help (kept, ring->limbo[i], 0))
       return true;
   return false;
 }

@@ -96,9 +96,10 @@ pool_begin (const Pools *pools, const PoolShape *shape, DatahubError *error)
     pool->fd = -1;
     pool->shape = *shape;
     pool->refs = calloc (shape->n_slots, sizeof *pool->refs);
+    pool->ends = calloc (shape->n_slots, sizeof *pool->ends);
     pool->free = calloc (shape->n_slots, sizeof *pool->free);
   }
-  if (!pool || !pool->refs || !pool->free)
+  if (!pool || !pool->refs || !pool->ends || !pool->free)
     result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   else if (open_pool (pools, pool, error) == DATAHUB_OK)
     return pool;

@@ -139,6 +139,7 @@ pool_free (const Pools *pools, Pool *pool, bool unlink_it)
   if (pool->fd >= 0)
     close (pool->fd);
   free (pool->refs);
+  free (pool->ends);
   free (pool->free);
   free (pool);
 }

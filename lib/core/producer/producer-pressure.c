@@ -17,6 +17,17 @@
 
 #include <string.h>
 
+/* Whether all references to @slot are the record's: its memories and metas can share
+ * one. */
+static bool
+is_alone_in (const RecordRefs *state, SlotRef slot)
+{
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < state->n_slots; i++)
+    n += state->slots[i].pool == slot.pool && state->slots[i].slot == slot.slot;
+  return slot.pool->refs[slot.slot] == n;
+}
+
 /* Whether only the record keeps a slot that is short. A pinned record would free
  * nothing now. The test for pins is only a hint here: the scan before the
  * record is reused decides. */
@@ -32,7 +43,7 @@ would_free_a_slot (const DatahubProducer *producer, uint32_t record,
   for (uint32_t i = 0; i < state->n_slots; i++) {
     const Pool *pool = state->slots[i].pool;
     if (pool_helps (pools, pool, call->kind, call->need)
-        && pool->refs[state->slots[i].slot] == 1)
+        && is_alone_in (state, state->slots[i]))
       return true;
   }
   return false;

@@ -24,7 +24,7 @@ typedef struct
 {
   DatahubProducer *producer;
   DatahubConsumer *reliable, *live;
-  DatahubView views[SLOTS]; /* of one of them */
+  DatahubView views[2 * SLOTS]; /* of one of them */
   uint64_t next;
 } Scene;
 
@@ -150,6 +150,78 @@ reliable_is_waited_for (void)
   expect_buffers (scene.reliable, scene.next++, 1);
   CHECK_INT (producer_stats (scene.producer).dropped, ==, 0);
   scene_end (&scene);
+}
+
+/* Metas behind the payload are another reference to its slot. */
+static void
+commit_with_metas (Scene *scene)
+{
+  static const char metas[1000];
+  DatahubSlot slot;
+  fill_slot (scene->producer, scene->next, 1000, &slot);
+  DatahubCommit record = buffer_record (&slot, scene->next, 1000);
+  record.meta = metas;
+  record.meta_size = sizeof metas;
+  CHECK_OK (datahub_producer_commit (scene->producer, &record, SOON, NULL,
+      &err));
+}
+
+static void
+reliable_holds_metas (void)
+{
+  Scene scene;
+  scene_start (&scene, block_for_ever);
+  for (uint32_t i = 0; i < SLOTS; i++) {
+    commit_with_metas (&scene);
+    scene.views[i] = read_record (scene.reliable);
+    expect_buffer (scene.live, scene.next++, 1000);
+  }
+  CHECK_RESULT (try_commit (scene.producer, scene.next, 1000, 0),
+      DATAHUB_TIMEOUT);
+  release (&scene, scene.reliable, SLOTS);
+  goes_on (&scene, 20);
+  CHECK_INT (producer_stats (scene.producer).dropped, ==, 0);
+  scene_end (&scene);
+}
+
+/* Two payloads share a slot. The live consumer has none of them, or the second one of
+ * each slot. */
+static void
+holds_packed (bool live_too)
+{
+  DatahubProducerOptions options = tight_options (block_for_ever);
+  Scene scene = { 0 };
+  options.pack = true;
+  scene.producer = producer_new ("cam0", &options);
+  scene.reliable = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  scene.live = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  for (uint32_t i = 0; i < 2 * SLOTS; i++) {
+    bool live_has_it = live_too && i % 2 == 1;
+    commit_buffer (scene.producer, scene.next, 2000);
+    scene.views[i] = read_record (live_has_it ? scene.live : scene.reliable);
+    expect_buffer (live_has_it ? scene.reliable : scene.live, scene.next++,
+        2000);
+  }
+  CHECK_RESULT (try_commit (scene.producer, scene.next, 2000, 0),
+      live_too ? DATAHUB_DROPPED : DATAHUB_TIMEOUT);
+  for (uint32_t i = 0; i < 2 * SLOTS; i++)
+    datahub_consumer_end_read (live_too && i % 2 == 1 ? scene.live
+                                                      : scene.reliable,
+        &scene.views[i]);
+  goes_on (&scene, 20);
+  scene_end (&scene);
+}
+
+static void
+reliable_holds_packed (void)
+{
+  holds_packed (false);
+}
+
+static void
+both_hold_packed (void)
+{
+  holds_packed (true);
 }
 
 /* It has not read what is in the only slots that the live one left. */
@@ -292,6 +364,10 @@ static const CheckTest tests[] = {
       live_alone_is_as_ever },
   { "what a reliable consumer alone holds is waited for",
       reliable_is_waited_for },
+  { "so is a payload with metas behind it", reliable_holds_metas },
+  { "so are payloads that share slots", reliable_holds_packed },
+  { "slots that a live consumer has a part of are not waited for",
+      both_hold_packed },
   { "what a reliable consumer has not read is waited for", reliable_is_behind },
   { "what a live consumer holds as well is not waited for",
       both_hold_the_same },

@@ -15,6 +15,8 @@ typedef struct
   DatahubConsumer *hoarder;
   DatahubView held[HELD];
   uint64_t next; /* number of the next buffer */
+  const void *metas; /* of each buffer */
+  uint32_t meta_size;
 } Scene;
 
 static DatahubResult
@@ -28,6 +30,8 @@ try_commit_flags (Scene *scene, uint32_t flags, int64_t timeout_ns)
   pattern_fill (slot.data, 1000, scene->next);
   DatahubCommit record = buffer_record (&slot, scene->next, 1000);
   record.flags = flags;
+  record.meta = scene->metas;
+  record.meta_size = scene->meta_size;
   result = datahub_producer_commit (scene->producer, &record, timeout_ns, NULL,
       &err);
   if (result != DATAHUB_OK)
@@ -145,6 +149,22 @@ keyframes_outlive_delta_units (void)
   stats = consumer_stats (late);
   CHECK_INT (stats.received + stats.lost, ==, 47 - HELD + 1);
   datahub_consumer_close (late);
+  scene_end (&scene);
+}
+
+/* They are too many for the record, so they are behind the payload, in its slot. */
+static void
+with_metas (void)
+{
+  static const char metas[1000];
+  Scene scene;
+  scene_start (&scene);
+  scene.metas = metas;
+  scene.meta_size = sizeof metas;
+  while (scene.next < 47)
+    commit_flags (&scene, scene.next % 4 == 0 ? 0 : DELTA);
+  CHECK_INT (producer_stats (scene.producer).given_up, >, 10);
+  CHECK_INT (producer_stats (scene.producer).dropped, ==, 0);
   scene_end (&scene);
 }
 
@@ -539,6 +559,7 @@ joins_under_load (void)
 static const CheckTest tests[] = {
   { "key frames outlive delta units when slots are short",
       keyframes_outlive_delta_units },
+  { "so do key frames with many metas", with_metas },
   { "droppable buffers go before delta units", droppable_goes_first },
   { "where only key frames are left a new droppable buffer is refused",
       new_ones_are_refused_for_keyframes },
