@@ -2,14 +2,16 @@
 /* Which process serves an endpoint, for messages. The holder of the endpoint's lock has
  * written its number and name into the lock file. They are believed only of a process
  * that has this file open: the number may be of another PID namespace, or old.
- * Tests: gst-introduction */
+ * Tests: gst-introduction, hub-questions */
 #include "control/wire/control-log-private.h"
 #include <datahub/hub.h>
 #include "control/wire/endpoint-private.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_TEXT 128
 
@@ -45,19 +47,24 @@ is_stopped (int pid)
   return state && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
 }
 
-/* Reads the number of the process and its name, as it wrote them. */
+/* Reads the number of the process and its name, as it wrote them. What is no plain file
+ * is not read: an open of a FIFO would wait. */
 static gboolean
-read_holder (const char *file, int *pid, char program[MAX_TEXT])
+read_holder (const char *file, struct stat *lock, int *pid,
+    char program[MAX_TEXT])
 {
-  char text[MAX_TEXT] = "";
-  FILE *stream = fopen (file, "re");
-  gboolean read = stream && fgets (text, sizeof text, stream);
+  char text[MAX_TEXT];
+  ssize_t n = -1;
+  int fd = open (file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-  if (stream)
-    fclose (stream);
+  if (fd < 0)
+    return FALSE;
+  if (fstat (fd, lock) == 0 && S_ISREG (lock->st_mode))
+    n = pread (fd, text, sizeof text - 1, 0);
+  close (fd);
+  text[MAX (n, 0)] = '\0';
   program[0] = '\0';
-  return read && sscanf (text, "pid %d, %100[^\n]", pid, program) >= 1
-      && *pid > 0;
+  return sscanf (text, "pid %d, %100[^\n]", pid, program) >= 1 && *pid > 0;
 }
 
 static char *
@@ -69,7 +76,7 @@ describe (const char *endpoint, gboolean *stopped)
   struct stat lock;
   int pid;
 
-  if (!file || stat (file, &lock) != 0 || !read_holder (file, &pid, program)
+  if (!file || !read_holder (file, &lock, &pid, program)
       || !has_open (pid, &lock))
     return g_strdup (endpoint);
   *stopped = is_stopped (pid);

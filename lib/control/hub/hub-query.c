@@ -129,6 +129,7 @@ datahub_hub_find_async (DatahubHub *hub, const char *name, gint64 timeout_ns,
   if (!datahub_channel_is_valid (name, &reason)) {
     g_task_return_new_error (question->task, DATAHUB_HUB_ERROR,
         DATAHUB_HUB_ERROR_SETTINGS, "%s", reason.message);
+    g_clear_object (&question->task);
     question_free (question);
     return;
   }
@@ -249,6 +250,7 @@ datahub_hub_request_async (DatahubHub *hub, const char *type, const char *json,
     g_task_return_new_error (question->task, DATAHUB_HUB_ERROR,
         DATAHUB_HUB_ERROR_SETTINGS, "the fields of the request are invalid: %s",
         problem.text);
+    g_clear_object (&question->task);
     question_free (question);
     return;
   }

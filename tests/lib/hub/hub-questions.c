@@ -3,6 +3,8 @@
 #include "fixture.h"
 
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static DatahubHubBlock *
@@ -420,6 +422,53 @@ test_told_before_connected (void)
 }
 
 static void
+note_wrong_arguments (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (g_task_propagate_pointer (G_TASK (result), &error));
+  g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS);
+  ++*(int *) user_data;
+}
+
+/* Wrong arguments for a hub without a thread: there are two reasons to refuse them,
+ * and one answer. */
+static void
+test_refused_twice (void)
+{
+  struct rlimit before, few;
+  int answers = 0;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  few = before;
+  few.rlim_cur = 4;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_DEFAULT);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_false (datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL));
+  datahub_hub_find_async (hub, "a/b", 0, NULL, note_wrong_arguments, &answers);
+  datahub_hub_request_async (hub, "ping", "[]", 0, NULL, note_wrong_arguments,
+      &answers);
+  fixture_wait_until (answers == 2);
+}
+
+/* A lock file that is a FIFO, as another user can make it where @endpoint is in a
+ * directory of all: it is not waited for. */
+static void
+test_lock_is_a_fifo (void)
+{
+  g_autofree char *path = fixture_file ("shared.sock");
+  g_autofree char *lock = g_strconcat (path, ".lock", NULL);
+  g_autofree char *endpoint = g_strconcat ("ipc://", path, NULL);
+  gboolean stopped = TRUE;
+
+  g_assert_cmpint (mkfifo (lock, 0600), ==, 0);
+  g_autofree char *text = datahub_hub_describe_broker (endpoint, &stopped);
+  g_assert_cmpstr (text, ==, endpoint);
+  g_assert_false (stopped);
+}
+
+static void
 add_tests (void)
 {
   fixture_add ("/hub/register-then-find", test_register_then_find);
@@ -437,6 +486,8 @@ add_tests (void)
   fixture_add ("/hub/each-ends-once", test_each_ends_once);
   fixture_add ("/hub/many-askers", test_many_askers);
   fixture_add ("/hub/shared", test_shared);
+  fixture_add ("/hub/refused-twice", test_refused_twice);
+  fixture_add ("/hub/lock-is-a-fifo", test_lock_is_a_fifo);
   fixture_add ("/hub/told-before-connected", test_told_before_connected);
 }
 
