@@ -51,7 +51,9 @@ struct _DatahubBroker
   Registry registry;
   Rights *rights;
   BrokerStats stats;
-  Denials denials;
+  /* Of keys on the allow-list, and of others: those can have ever new keys, which
+   * must not keep the first ones out of the log. */
+  Denials denials, strangers;
 };
 
 /* One request while it is handled. */

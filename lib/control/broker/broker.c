@@ -52,7 +52,7 @@ zap_check (const char *key, gpointer user_data)
   gboolean known = rights_knows (broker->rights, key);
 
   if (!known)
-    denials_log (&broker->denials, NULL, NULL, key, 0);
+    denials_log (&broker->strangers, NULL, NULL, key, 0);
   return known;
 }
 
@@ -477,6 +477,7 @@ datahub_broker_finalize (GObject *object)
   datahub_broker_stop (broker);
   rights_free (broker->rights);
   denials_clear (&broker->denials);
+  denials_clear (&broker->strangers);
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
@@ -498,6 +499,7 @@ datahub_broker_init (DatahubBroker *broker)
 {
   broker->check = broker_check_once;
   denials_init (&broker->denials);
+  denials_init (&broker->strangers);
   g_mutex_init (&broker->lock);
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);

@@ -120,12 +120,52 @@ test_line (void)
   raw_free (raw);
 }
 
+/* One more key that is on no list; returns when it is refused. */
+static void
+add_stranger (void)
+{
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+
+  raw_key_pair (public_key, secret_key);
+  Raw *raw = raw_with_key (public_key, secret_key);
+  g_assert_cmpint (raw_handshake_event (raw, 30000), !=, 0);
+  raw_free (raw);
+}
+
+static void
+test_strangers_hide_nothing (void)
+{
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+  g_autoptr (DatahubBroker) broker = NULL;
+
+  raw_key_pair (public_key, secret_key);
+  g_autofree char *list =
+      g_strdup_printf ("{\"clients\":[{\"key\":\"%s\",\"consume\":[\"*\"]}]}",
+          public_key);
+  broker = fixture_broker (list);
+  for (int i = 0; i < 256; i++)
+    add_stranger ();
+  Raw *raw = raw_with_key (public_key, secret_key);
+  raw_hello (raw, INSTANCE);
+  raw_expect_error (raw, "register",
+      json_pack ("{s:s, s:s, s:s}", "name", "cam1", "uuid", UUID_A, "caps",
+          "x"),
+      "denied");
+  g_mutex_lock (&lines.lock);
+  g_assert_cmpstr (lines.name, ==, "cam1");
+  g_assert_cmpstr (lines.key, ==, public_key);
+  g_mutex_unlock (&lines.lock);
+  raw_free (raw);
+}
+
 static void
 add_tests (void)
 {
   fixture_add ("/broker/denials/rate", test_rate);
   fixture_add ("/broker/denials/strangers", test_strangers);
   fixture_add ("/broker/denials/line", test_line);
+  fixture_add ("/broker/denials/strangers-hide-nothing",
+      test_strangers_hide_nothing);
 }
 
 int
