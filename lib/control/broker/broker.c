@@ -143,8 +143,8 @@ starved (gpointer user_data)
   GSource *source = g_idle_source_new ();
 
   control_log (G_LOG_LEVEL_MESSAGE, "starved",
-      "this process has fewer than %d free descriptors: its broker makes way "
-      "for one of another process",
+      "this process has fewer than %d free descriptors: its broker ends, so that "
+      "another process can host one",
       EMBEDDED_RESERVE);
   g_source_set_callback (source, broker_make_way, broker, NULL);
   g_source_attach (source, broker->context);

@@ -122,7 +122,8 @@ listen_ipc (const char *path)
     errno = ENAMETOOLONG;
     return -1;
   }
-  unlink (path); /* the holder of the lock binds */
+  /* the holder of the lock has removed the socket of a dead broker; another file at
+   * this place stays */
   g_strlcpy (address.un.sun_path, path, sizeof address.un.sun_path);
   return listen_at (&address, sizeof address.un);
 }

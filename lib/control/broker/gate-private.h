@@ -50,6 +50,7 @@ typedef struct
   GatePipe inward, outward;
   gboolean half, dead;
   gint64 since_us;
+  gint64 over_us; /* since when the broker has ended it; 0: it has not */
 } GateConnection;
 
 /* A size of data that one side can have in the gate. */
@@ -63,6 +64,7 @@ gboolean gate_door_open (GateDoor *door, const char *endpoint, char **bound,
 gboolean gate_end_watch (Gate *gate, GateEnd *end, guint32 events);
 void gate_end_close (Gate *gate, GateEnd *end);
 void gate_relay (GateConnection *connection);
+gboolean gate_is_stuck (GateConnection *connection, gint64 now);
 GateConnection *gate_connection_new (Gate *gate, GateDoor *door, int fd);
 void gate_connection_free (GateConnection *connection);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,6 +20,8 @@
 /* The broker's greeting and WELCOME. It sends more only to a client that has
  * proven a key that is admitted, and an ERROR, which is shorter than the rest. */
 #define PROVEN (64 + 170 + 36)
+/* A client has so long to take what the broker sent before it ended. */
+#define LAST_US (3 * G_TIME_SPAN_SECOND)
 
 /* Returns FALSE if the system refuses the epoll. */
 gboolean
@@ -182,4 +185,18 @@ gate_relay (GateConnection *connection)
     connection->half = FALSE;
     connection->door->n_half--;
   }
+}
+
+/* Whether the broker has ended the connection, and the client does not take the rest,
+ * for too long. Nothing is read behind bytes that wait, so no event reports this end. */
+gboolean
+gate_is_stuck (GateConnection *connection, gint64 now)
+{
+  struct pollfd broker = { connection->broker.fd, 0, 0 };
+
+  if (!connection->outward.data || broker.fd < 0 || poll (&broker, 1, 0) <= 0)
+    return FALSE;
+  if (connection->over_us == 0)
+    connection->over_us = now;
+  return now - connection->over_us > LAST_US;
 }

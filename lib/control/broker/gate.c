@@ -26,10 +26,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Connections of one endpoint without a proven key. */
-#define HALF_MAX 64
+/* Connections of one endpoint without a proven key. By ipc there are many at once
+ * after the end of a broker, all of this user. */
+#define HALF_MAX_TCP 64
+#define HALF_MAX_IPC 256
 #define HALF_US (3 * G_TIME_SPAN_SECOND)
-/* What a client by tcp has at least. With HALF_MAX it limits what a flood costs;
+/* What a client by tcp has at least. With HALF_MAX_TCP it limits what a flood costs;
  * by ipc a client must not wait in the queue behind a flood. */
 #define HALF_LEAST_US (100 * G_TIME_SPAN_MILLISECOND)
 /* Descriptors of a connection: the client's, the gate's to libzmq, libzmq's. */
@@ -165,7 +167,9 @@ is_waited_at (const GateDoor *door)
 static gboolean
 make_room (Gate *gate, GateDoor *door)
 {
-  if (door->n_half < HALF_MAX && has_room (gate, door))
+  guint most = door->tcp ? HALF_MAX_TCP : HALF_MAX_IPC;
+
+  if (door->n_half < most && has_room (gate, door))
     return TRUE;
   GateConnection *least = find_least (gate, door);
   if (!least || !is_waited_at (door)
@@ -214,8 +218,8 @@ accept_some (Gate *gate, GateDoor *door)
 
 /* ---- the thread ---- */
 
-/* Removes what is over, and what has not proven its key in time; tries again what
- * waits for libzmq. Returns whether something waits. */
+/* Removes what is over or stuck, and what has not proven its key in time; tries again
+ * what waits for libzmq. Returns whether something waits. */
 static gboolean
 tend_connections (Gate *gate, gint64 now)
 {
@@ -223,7 +227,8 @@ tend_connections (Gate *gate, gint64 now)
 
   for (guint i = gate->connections->len; i > 0; i--) {
     GateConnection *one = g_ptr_array_index (gate->connections, i - 1);
-    if (one->half && now - one->since_us > HALF_US)
+    if ((one->half && now - one->since_us > HALF_US)
+        || gate_is_stuck (one, now))
       one->dead = TRUE;
     if (!one->dead && one->broker.fd < 0 && one->client.events == 0)
       gate_relay (one);
@@ -234,7 +239,8 @@ tend_connections (Gate *gate, gint64 now)
   return waits;
 }
 
-/* A broker that has no descriptor for a client that waits should make way. */
+/* A broker that has no descriptor for a client that waits should end: another process
+ * can host one. */
 static void
 look_for_starvation (Gate *gate, GateDoor *door, gint64 now)
 {

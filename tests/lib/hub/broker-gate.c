@@ -3,7 +3,11 @@
  * lives, and the user's own clients are served. */
 #include "fixture.h"
 
+#include "control/broker/gate-private.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +17,7 @@
 
 #define FEW 96
 #define FLOOD 300
+#define MANY 150
 
 static void
 allow_descriptors (rlim_t n)
@@ -61,17 +66,23 @@ full (const char *argument)
 }
 
 static int
-connect_ipc (void)
+connect_path (const char *path)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  g_autofree char *endpoint = raw_endpoint ();
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  g_strlcpy (address.sun_path, endpoint + strlen ("ipc://"),
-      sizeof address.sun_path);
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
   g_assert_cmpint (connect (fd, (struct sockaddr *) &address, sizeof address),
       ==, 0);
   return fd;
+}
+
+static int
+connect_ipc (void)
+{
+  g_autofree char *endpoint = raw_endpoint ();
+
+  return connect_path (endpoint + strlen ("ipc://"));
 }
 
 static int
@@ -131,10 +142,11 @@ test_silent_connections (void)
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }
 
+static const char head[10] = "\xff\0\0\0\0\0\0\0\1\x7f";
+
 static void
 test_half_greetings (void)
 {
-  static const char head[10] = "\xff\0\0\0\0\0\0\0\1\x7f";
   g_autofree char *endpoint = NULL;
   Child *child = spawn_small (&endpoint);
   int held[FLOOD];
@@ -205,6 +217,149 @@ test_no_way_around (void)
   expect_service ();
 }
 
+/* A file that is no socket is not removed for one. */
+static void
+test_file_in_the_way (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DatahubBroker) broker = datahub_broker_new ();
+  g_autofree char *path = fixture_file ("notes.txt");
+  g_autofree char *endpoint = g_strconcat ("ipc://", path, NULL);
+  g_autofree char *text = NULL;
+
+  fixture_write (path, "mine", 0600);
+  datahub_broker_add_endpoint (broker, endpoint, &error);
+  g_assert_no_error (error);
+  g_assert_false (datahub_broker_start (broker, &error));
+  g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_FAILED);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "mine");
+}
+
+/* ---- a gate without a broker: the test has the socket behind it ---- */
+
+typedef struct
+{
+  Gate *gate;
+  char *path, *bound; /* owned */
+  int listener;
+} Bare;
+
+static void
+bare_start (Bare *bare)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  g_autofree char *inner = fixture_file ("behind");
+  g_autofree char *endpoint = NULL;
+  GError *error = NULL;
+
+  unlink (inner);
+  g_strlcpy (address.sun_path, inner, sizeof address.sun_path);
+  bare->listener = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint (bind (bare->listener, (struct sockaddr *) &address,
+                       sizeof address),
+      ==, 0);
+  g_assert_cmpint (listen (bare->listener, MANY), ==, 0);
+  bare->path = fixture_file ("door");
+  endpoint = g_strconcat ("ipc://", bare->path, NULL);
+  unlink (bare->path);
+  bare->gate = gate_new (0, &error);
+  g_assert_no_error (error);
+  gate_lead_to (bare->gate, inner, &error);
+  g_assert_no_error (error);
+  gate_add_door (bare->gate, endpoint, &bare->bound, &error);
+  g_assert_no_error (error);
+  gate_start (bare->gate, NULL, NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+bare_end (Bare *bare)
+{
+  gate_free (bare->gate);
+  close (bare->listener);
+  g_free (bare->bound);
+  g_free (bare->path);
+}
+
+static int
+bare_connect (Bare *bare)
+{
+  int fd = connect_path (bare->path);
+
+  g_assert_cmpint (send (fd, head, sizeof head, MSG_NOSIGNAL), ==, sizeof head);
+  return fd;
+}
+
+/* Whether the gate closes the connection within @ms. */
+static gboolean
+is_closed (int fd, int ms)
+{
+  struct pollfd client = { fd, 0, 0 };
+
+  return poll (&client, 1, ms) > 0;
+}
+
+/* Returns whether it took less time than a half connection has. */
+static gboolean
+many_at_once (Bare *bare)
+{
+  gint64 start_us = g_get_monotonic_time ();
+  int held[MANY], behind[MANY], n_closed = 0;
+  gboolean quick;
+
+  for (int i = 0; i < MANY; i++)
+    held[i] = bare_connect (bare);
+  for (int i = 0; i < MANY; i++)
+    behind[i] = accept (bare->listener, NULL, NULL);
+  for (int i = 0; i < MANY; i++)
+    n_closed += is_closed (held[i], 0);
+  quick = fixture_ms_since (start_us) < 2000;
+  for (int i = 0; i < MANY; i++) {
+    close (held[i]);
+    close (behind[i]);
+  }
+  if (quick)
+    g_assert_cmpint (n_closed, ==, 0);
+  return quick;
+}
+
+/* As after the end of a broker: all clients of the user are back at once. */
+static void
+test_many_at_once (void)
+{
+  Bare bare;
+  gboolean done = FALSE;
+
+  bare_start (&bare);
+  for (int i = 0; i < 10 && !done; i++)
+    done = many_at_once (&bare);
+  if (!done)
+    g_test_skip ("this machine is too slow");
+  bare_end (&bare);
+}
+
+/* The broker gives up a client that does not read: it is stopped. */
+static void
+test_client_does_not_read (void)
+{
+  static const char bytes[4096];
+  Bare bare;
+
+  bare_start (&bare);
+  int client = bare_connect (&bare);
+  int behind = accept (bare.listener, NULL, NULL);
+  struct pollfd writable = { behind, POLLOUT, 0 };
+  g_assert_cmpint (behind, >=, 0);
+  while (poll (&writable, 1, 1000) > 0)
+    if (send (behind, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+      g_assert_cmpint (errno, ==, EAGAIN);
+  close (behind);
+  g_assert_true (is_closed (client, 30000));
+  close (client);
+  bare_end (&bare);
+}
+
 static void
 add_tests (void)
 {
@@ -214,6 +369,9 @@ add_tests (void)
   fixture_add ("/broker/gate/host-without-descriptors",
       test_host_without_descriptors);
   fixture_add ("/broker/gate/no-way-around", test_no_way_around);
+  fixture_add ("/broker/gate/file-in-the-way", test_file_in_the_way);
+  fixture_add ("/broker/gate/many-at-once", test_many_at_once);
+  fixture_add ("/broker/gate/client-does-not-read", test_client_does_not_read);
 }
 
 int
