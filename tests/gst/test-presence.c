@@ -108,18 +108,21 @@ GST_END_TEST;
 
 typedef struct
 {
+  GMutex lock;
   GAsyncQueue *queue; /* of texts */
-  gboolean pause;
+  gboolean pause; /* the lock */
 } Heard;
 
 static void
 hear (GstElement *src, const gchar *text, Heard *heard, const gchar *signal)
 {
+  g_mutex_lock (&heard->lock);
   /* would wait for ever if the thread had the lock of the stream */
   if (heard->pause) {
     gst_element_set_state (src, GST_STATE_PAUSED);
     gst_element_set_state (src, GST_STATE_PLAYING);
   }
+  g_mutex_unlock (&heard->lock);
   g_async_queue_push (heard->queue, g_strdup_printf ("%s %s", signal, text));
 }
 
@@ -154,9 +157,11 @@ expect_signal (Heard *heard, const gchar *text)
 
 GST_START_TEST (a_handler_may_change_the_state)
 {
-  Heard heard = { g_async_queue_new_full (g_free), TRUE };
+  static Heard heard; /* a handler may run when the element has stopped */
   GstHarness *src, *sink;
   g_autoptr (GstElement) element = NULL;
+  heard.queue = g_async_queue_new_full (g_free);
+  heard.pause = TRUE;
   src = gst_harness_new_parse ("datahubsrc datablock=test start-at=oldest");
   element = gst_harness_find_element (src, "datahubsrc");
   g_signal_connect (element, "producer-found", G_CALLBACK (on_found), &heard);
@@ -169,8 +174,10 @@ GST_START_TEST (a_handler_may_change_the_state)
   expect_signal (&heard, "found test");
   gst_harness_teardown (sink);
   expect_signal (&heard, "lost left");
+  g_mutex_lock (&heard.lock);
+  heard.pause = FALSE;
+  g_mutex_unlock (&heard.lock);
   gst_harness_teardown (src);
-  g_async_queue_unref (heard.queue);
 }
 GST_END_TEST;
 
