@@ -57,7 +57,7 @@ gst_datahub_attachment_start (GstDatahubAttachment *attachment)
   attachment->waiting_since = attachment->unfit_since = 0;
   gst_datahub_refusal_clear (&attachment->refusal);
   attachment->counters = (GstDatahubAttachmentCounters){ 0 };
-  attachment->told_skipped = FALSE;
+  attachment->told_skipped = attachment->follows = FALSE;
   g_mutex_unlock (&attachment->interrupt->lock);
   gst_datahub_presence_start (&attachment->presence);
   begin_notifications (attachment);
@@ -71,6 +71,7 @@ gst_datahub_attachment_change_name (GstDatahubAttachment *attachment)
   gst_datahub_interrupt_stop (attachment->interrupt);
   gst_datahub_client_rename (attachment->element, attachment->client);
   attachment->uuid[0] = '\0';
+  attachment->follows = FALSE;
   attachment->waiting_since = attachment->unfit_since = 0;
   gst_datahub_presence_start (&attachment->presence);
   gst_datahub_refusal_clear (&attachment->refusal);
@@ -120,6 +121,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
   attachment->wake = gst_datahub_attachment_get_settings (attachment).wake;
   gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
   attachment->incarnation = 0;
+  attachment->follows = FALSE;
   g_mutex_lock (&attachment->interrupt->lock);
   attachment->consumer = consumer;
   attachment->counters.producers++;
@@ -261,6 +263,8 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
       attachment->settings, &options);
   options.watch = attachment->interrupt->watch;
   options.timeout_ns = limit;
+  if (attachment->follows) /* the first record there is the next one */
+    options.start = DATAHUB_START_OLDEST;
   g_free (attachment->limits);
   options.limits = attachment->limits =
       gst_datahub_src_caps_get_limits (attachment->element,
@@ -445,11 +449,14 @@ gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
       gst_datahub_attachment_get_settings (attachment);
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
-  if (datahub_consumer_has_successor (attachment->consumer))
-    settings.on_disconnect = GST_DATAHUB_ON_DISCONNECT_WAIT;
   GST_INFO_OBJECT (attachment->element, "the producer %s", how);
-  gst_datahub_presence_lost (&attachment->presence, attachment->client->channel,
-      result == DATAHUB_CLOSED ? "left" : "died");
+  attachment->follows = datahub_consumer_has_successor (attachment->consumer);
+  if (attachment->follows)
+    settings.on_disconnect = GST_DATAHUB_ON_DISCONNECT_WAIT;
+  else
+    gst_datahub_presence_lost (&attachment->presence,
+        attachment->client->channel,
+        result == DATAHUB_CLOSED ? "left" : "died");
   if (result == DATAHUB_PRODUCER_LOST
       && settings.on_disconnect == GST_DATAHUB_ON_DISCONNECT_WAIT) {
     begin_waiting (attachment);

@@ -45,6 +45,7 @@ typedef struct
   guint ring_size;
   GstDatahubWake wake; /* as the consumer was prepared */
   guint64 incarnation; /* of the producer in that block; 0: no record yet */
+  gboolean follows; /* the producer goes on in another block */
   gchar *limits; /* owned; as the producer knows them; NULL: none */
   gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
   gboolean told_skipped; /* that buffers of such caps are skipped */

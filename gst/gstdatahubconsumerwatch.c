@@ -96,6 +96,8 @@ on_added (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name)
         datahub_producer_get_uuid (watch->producer), id, name);
   GST_INFO_OBJECT (watch->element, "consumer %s (%" G_GUINT64_FORMAT ") came",
       name, id);
+  g_hash_table_insert (watch->present, g_memdup2 (&id, sizeof id),
+      g_strdup (name));
   set_num_consumers (watch, 1);
   g_signal_emit (watch->element, signals[SIGNAL_CONSUMER_ADDED], 0, id, name);
   gst_element_post_message (watch->element,
@@ -113,6 +115,7 @@ on_removed (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name,
         datahub_producer_get_uuid (watch->producer), id, reason);
   GST_INFO_OBJECT (watch->element,
       "consumer %s (%" G_GUINT64_FORMAT ") went: %s", name, id, reason);
+  g_hash_table_remove (watch->present, &id);
   set_num_consumers (watch, -1);
   g_signal_emit (watch->element, signals[SIGNAL_CONSUMER_REMOVED], 0, id,
       reason);
@@ -203,34 +206,26 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   return earlier (wait, gst_datahub_uplink_take (&watch->uplink, infos, n));
 }
 
-static gboolean
-is_active (const DatahubConsumerInfo *infos, guint n, guint64 id)
+static GHashTable *
+new_table (void)
 {
-  for (guint i = 0; i < n; i++)
-    if (infos[i].id == id && infos[i].state == DATAHUB_CONSUMER_ACTIVE)
-      return TRUE;
-  return FALSE;
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 }
 
-/* Reports that all consumers leave the block, each once: those in the second list
- * have not left when the changes were taken, those in the first had joined. */
+/* Reports that all consumers leave the block, each once. One may leave by itself
+ * meanwhile, so what was reported before counts, and not what is there now. */
 static void
-report_rest (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+report_rest (GstDatahubConsumerWatch *watch)
 {
-  g_autofree DatahubConsumerInfo *joined =
-      g_new (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
-  guint n_joined = datahub_producer_list_consumers (watch->producer, joined,
-      DATAHUB_MAX_CONSUMERS);
-  guint n;
+  g_autoptr (GHashTable) rest = NULL;
+  GHashTableIter iter;
+  gpointer id, name;
   take_changes (watch);
-  n = datahub_producer_list_consumers (watch->producer, infos,
-      DATAHUB_MAX_CONSUMERS);
-  for (guint i = 0; i < n; i++)
-    if (infos[i].state == DATAHUB_CONSUMER_ACTIVE
-        && is_active (joined, n_joined, infos[i].id))
-      on_removed (watch, infos[i].id,
-          g_utf8_validate (infos[i].name, -1, NULL) ? infos[i].name : "?",
-          "left");
+  rest = g_steal_pointer (&watch->present);
+  watch->present = new_table ();
+  g_hash_table_iter_init (&iter, rest);
+  while (g_hash_table_iter_next (&iter, &id, &name))
+    on_removed (watch, *(const guint64 *) id, name, "left");
 }
 
 /* Closes a block that another one follows; its consumers go over then. */
@@ -293,7 +288,7 @@ is_stopping (GstDatahubConsumerWatch *watch)
  * handler of this thread may wait for, so it must not wait for this thread. Returns:
  * whether there is one */
 static gboolean
-go_over (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+go_over (GstDatahubConsumerWatch *watch)
 {
   GstDatahubProducer *next, *former;
   GstDatahubWriter *writer, *former_writer;
@@ -305,11 +300,25 @@ go_over (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
   GST_OBJECT_UNLOCK (watch->element);
   if (!next)
     return FALSE;
-  report_rest (watch, infos);
+  report_rest (watch);
   leave_block (watch);
   drop_former (former, former_writer);
   enter_block (watch, next, writer);
   return !is_stopping (watch);
+}
+
+/* Looks for the names, too. Consumers that the streaming thread waits for cannot come
+ * to a block that lost them: its wait ends, so that it makes another one. */
+static gint64
+look_at_all (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
+{
+  gint64 wait = look (watch, infos);
+  wait =
+      earlier (wait, gst_datahub_names_look (&watch->names, watch->producer));
+  if (gst_datahub_names_are_lost (&watch->names, watch->producer))
+    gst_datahub_producer_set_interrupted (watch->block,
+        GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);
+  return wait;
 }
 
 static gpointer
@@ -320,16 +329,17 @@ run (gpointer data)
       g_new (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
   guint32 seen = 0;
   DatahubResult result;
+  watch->present = new_table ();
   do {
-    gint64 wait = earlier (look (watch, infos),
-        gst_datahub_names_look (&watch->names, watch->producer));
+    gint64 wait = look_at_all (watch, infos);
     result = datahub_producer_wait_attention (watch->producer, &seen, wait);
-    if (result == DATAHUB_INTERRUPTED && go_over (watch, infos)) {
+    if (result == DATAHUB_INTERRUPTED && go_over (watch)) {
       seen = 0;
       result = DATAHUB_OK;
     }
   } while (result == DATAHUB_OK || result == DATAHUB_TIMEOUT);
   look (watch, infos);
+  g_clear_pointer (&watch->present, g_hash_table_unref);
   return NULL;
 }
 

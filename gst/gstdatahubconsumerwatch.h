@@ -35,6 +35,7 @@ typedef struct
 
   /* The thread's. */
   DatahubProducer *producer; /* entered */
+  GHashTable *present; /* owned; id -> name; their end was not reported */
   GstDatahubUplink uplink;
   GstDatahubNames names;
 } GstDatahubConsumerWatch;

@@ -53,6 +53,7 @@ gst_datahub_output_end (GstDatahubOutput *output)
   clear_sudden (output);
   gst_datahub_event_state_clear (&output->events);
   gst_datahub_fragments_clear (&output->fragments);
+  gst_clear_event (&output->header);
   gst_datahub_units_clear (&output->units);
 }
 
@@ -73,6 +74,8 @@ void
 gst_datahub_output_set_caps (GstDatahubOutput *output, const GstCaps *caps)
 {
   gst_datahub_fragments_set_caps (&output->fragments, caps);
+  if (!output->fragments.watched)
+    gst_clear_event (&output->header);
   gst_datahub_medium_set_caps (&output->medium, caps);
   gst_datahub_units_set_caps (&output->units, caps);
 }
@@ -194,8 +197,11 @@ gst_datahub_output_write_event (GstDatahubOutput *output,
   GstFlowReturn flow = g_queue_is_empty (&output->units.head)
       ? GST_FLOW_OK
       : write_head (output, writer);
-  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
-    g_atomic_int_set (&output->retell, TRUE); /* it ends what is in force */
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
+    /* it ends what is in force */
+    g_atomic_int_set (&output->retell, TRUE);
+    gst_clear_event (&output->header);
+  }
   return flow == GST_FLOW_OK ? write_any (output, writer, wanted, event) : flow;
 }
 
@@ -254,6 +260,37 @@ gst_datahub_output_write_pending (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted)
 {
   return write_all (output, writer, wanted, &output->pending);
+}
+
+static gboolean
+hold_sticky (GstPad *pad, GstEvent **event, gpointer data)
+{
+  if (gst_datahub_event_is_context (*event))
+    gst_datahub_output_hold_event (data, *event);
+  return TRUE;
+}
+
+/* Writes all that describes the stream to another block: the sticky events of the
+ * pad, and the header, which upstream does not repeat. What is held of a unit stands
+ * behind it. */
+GstFlowReturn
+gst_datahub_output_write_again (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted)
+{
+  g_autoptr (GstEvent) header = g_steal_pointer (&output->header);
+  GQueue head = output->units.head;
+  GstFlowReturn flow;
+  g_queue_init (&output->units.head);
+  clear_events (&output->pending); /* of a try that failed */
+  gst_pad_sticky_events_foreach (GST_BASE_SINK_PAD (output->sink), hold_sticky,
+      output);
+  g_atomic_int_set (&output->retell, TRUE);
+  flow = gst_datahub_output_write_pending (output, writer, wanted);
+  if (flow == GST_FLOW_OK && header)
+    flow = gst_datahub_event_write_own (header, &output->events, writer);
+  output->header = g_steal_pointer (&header);
+  output->units.head = head;
+  return flow;
 }
 
 /* Writes the events that came out of band. */
@@ -319,11 +356,11 @@ write_one (GstDatahubOutput *output, GstDatahubWriter *writer,
       gst_datahub_writer_write_buffers (writer, now, &buffer, 1);
   g_autoptr (GPtrArray) header =
       gst_datahub_fragments_take_header (&output->fragments);
-  g_autoptr (GstEvent) event =
-      header ? gst_datahub_stream_header_make_event (header) : NULL;
-  return flow == GST_FLOW_OK && event
-      ? gst_datahub_event_write_own (event, &output->events, writer)
-      : flow;
+  if (flow != GST_FLOW_OK || !header)
+    return flow;
+  gst_clear_event (&output->header);
+  output->header = gst_datahub_stream_header_make_event (header);
+  return gst_datahub_event_write_own (output->header, &output->events, writer);
 }
 
 /**

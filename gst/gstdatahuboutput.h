@@ -19,6 +19,7 @@ typedef struct
   GstDatahubEventState events;
   GstDatahubClockMap clock_map;
   GstDatahubFragments fragments;
+  GstEvent *header; /* owned; what `fragments` found; NULL: none in force */
   GstDatahubMedium medium;
   GstDatahubUnits units;
   gboolean live, live_known;
@@ -35,6 +36,8 @@ void gst_datahub_output_set_caps (GstDatahubOutput *output,
 
 void gst_datahub_output_hold_event (GstDatahubOutput *output, GstEvent *event);
 GstFlowReturn gst_datahub_output_write_pending (GstDatahubOutput *output,
+    GstDatahubWriter *writer, GstDatahubEvents wanted);
+GstFlowReturn gst_datahub_output_write_again (GstDatahubOutput *output,
     GstDatahubWriter *writer, GstDatahubEvents wanted);
 void gst_datahub_output_hold_sudden (GstDatahubOutput *output, GstEvent *event);
 GstFlowReturn gst_datahub_output_write_event (GstDatahubOutput *output,

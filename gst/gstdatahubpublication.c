@@ -280,6 +280,23 @@ go_over (GstDatahubPublication *publication, GstDatahubProducer *block,
       former_writer);
 }
 
+typedef struct
+{
+  gboolean has_secret;
+  guint8 secret[DATAHUB_SECRET_SIZE];
+} Secret;
+
+/* The block is the one before. */
+static void
+give_up (GstDatahubPublication *publication, const Secret *before,
+    GstDatahubProducer *block, GstDatahubWriter *writer)
+{
+  memcpy (publication->secret, before->secret, sizeof before->secret);
+  publication->has_secret = before->has_secret;
+  gst_datahub_writer_free (writer);
+  g_clear_pointer (&block, gst_datahub_producer_unref);
+}
+
 /**
  * gst_datahub_publication_renew:
  * @publication: one with a published block that lost its names
@@ -299,29 +316,28 @@ gst_datahub_publication_renew (GstDatahubPublication *publication,
     DatahubError *error)
 {
   Creation creation = { publication, TRUE };
-  GstDatahubPublication before = *publication;
+  Secret before = { publication->has_secret };
   GstDatahubProducer *block = NULL;
-  GstDatahubWriter *writer;
+  GstDatahubWriter *writer = NULL;
+  gboolean done;
   error->code = DATAHUB_INTERRUPTED;
   if (gst_datahub_consumer_watch_is_following (&publication->watch))
     return FALSE;
+  memcpy (before.secret, publication->secret, sizeof before.secret);
   options->may_go_on = is_going_on;
   options->may_go_on_data = &creation;
   if (make_secret (publication, options, error))
     block =
         gst_datahub_producer_new (publication->client->channel, options, error);
-  options->may_go_on = NULL;
-  options->may_go_on_data = NULL;
-  writer = block ? gst_datahub_writer_new (block, publication->element) : NULL;
-  if (writer && take_name (publication, writer, describe, data, error)) {
+  if (block)
+    writer = gst_datahub_writer_new (block, publication->element);
+  done = writer && take_name (publication, writer, describe, data, error);
+  if (done)
     go_over (publication, block, writer);
-    return TRUE;
-  }
-  memcpy (publication->secret, before.secret, sizeof before.secret);
-  publication->has_secret = before.has_secret;
-  g_clear_pointer (&writer, gst_datahub_writer_free);
-  g_clear_pointer (&block, gst_datahub_producer_unref);
-  return FALSE;
+  else
+    give_up (publication, &before, block, writer);
+  explicit_bzero (&before, sizeof before);
+  return done;
 }
 
 /**
@@ -410,8 +426,16 @@ resume_wait (GstDatahubPublication *publication)
       : GST_FLOW_OK;
 }
 
-/* Waits until as many consumers are attached as the settings want, which may change
- * meanwhile. */
+/**
+ * gst_datahub_publication_wait_consumers:
+ * @publication: one with a published block
+ *
+ * Waits until as many consumers are attached as the settings want, which may change
+ * meanwhile.
+ *
+ * Returns: %GST_FLOW_OK; %GST_FLOW_CUSTOM_SUCCESS if the block lost its names;
+ *   another flow if the wait was interrupted
+ */
 GstFlowReturn
 gst_datahub_publication_wait_consumers (GstDatahubPublication *publication)
 {
@@ -428,6 +452,9 @@ gst_datahub_publication_wait_consumers (GstDatahubPublication *publication)
         != DATAHUB_INTERRUPTED)
       break;
     flow = resume_wait (publication);
+    if (flow == GST_FLOW_OK
+        && gst_datahub_names_are_lost (&publication->watch.names, producer))
+      flow = GST_FLOW_CUSTOM_SUCCESS;
   } while (flow == GST_FLOW_OK);
   if (flow == GST_FLOW_OK)
     gst_datahub_ending_ignore (&publication->eos);

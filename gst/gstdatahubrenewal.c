@@ -14,23 +14,12 @@
 #define PAUSE_NS (G_GINT64_CONSTANT (10) * GST_SECOND)
 #define SHORT_PAUSE_NS GST_SECOND
 
-static gboolean
-hold_sticky (GstPad *pad, GstEvent **event, gpointer data)
-{
-  if (gst_datahub_event_is_context (*event))
-    gst_datahub_output_hold_event (data, *event);
-  return TRUE;
-}
-
 static GstFlowReturn
 describe_stream (GstDatahubWriter *writer, gpointer data)
 {
   GstDatahubRenewal *renewal = data;
   GstElement *element = GST_ELEMENT_CAST (renewal->sink);
-  gst_pad_sticky_events_foreach (GST_BASE_SINK_PAD (renewal->sink), hold_sticky,
-      renewal->output);
-  g_atomic_int_set (&renewal->output->retell, TRUE);
-  return gst_datahub_output_write_pending (renewal->output, writer,
+  return gst_datahub_output_write_again (renewal->output, writer,
       gst_datahub_sink_settings_read (element, renewal->settings).events);
 }
 
@@ -61,6 +50,26 @@ on_renewed (GstDatahubRenewal *renewal, GstCaps *caps)
       gst_event_new_reconfigure ());
 }
 
+/* Before the memory of another block is taken for nothing. */
+static gboolean
+is_name_taken (const GstDatahubPublication *publication, DatahubError *error)
+{
+  DatahubBlockGlance glance;
+  if (datahub_block_glance (publication->client->channel, &glance, NULL)
+          != DATAHUB_OK
+      || !glance.producer_alive || glance.foreign
+      || g_str_equal (glance.uuid,
+          datahub_producer_get_uuid (
+              gst_datahub_writer_get_producer (publication->writer))))
+    return FALSE;
+  error->code = DATAHUB_ERROR_BUSY;
+  g_snprintf (error->message, sizeof error->message,
+      "The files of the DataBlock \"%s\" were removed, and another producer has "
+      "its name now: consumers that come later do not find this producer.",
+      publication->client->channel);
+  return TRUE;
+}
+
 /**
  * gst_datahub_renewal_try:
  * @renewal: what it is about
@@ -80,7 +89,8 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
     return;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (renewal->sink));
   choose_options (renewal, caps, buffer, &options);
-  if (gst_datahub_publication_renew (renewal->publication, &options,
+  if (!is_name_taken (renewal->publication, &error)
+      && gst_datahub_publication_renew (renewal->publication, &options,
           describe_stream, renewal, &error)) {
     renewal->publication->renew_after = 0;
     on_renewed (renewal, caps);
@@ -94,4 +104,24 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
         "making another block for one that lost its names");
   renewal->publication->renew_after =
       now + (error.code == DATAHUB_ERROR_NO_SPACE ? PAUSE_NS : SHORT_PAUSE_NS);
+}
+
+/**
+ * gst_datahub_renewal_wait_consumers:
+ * @renewal: what it is about
+ * @buffer: (nullable): the next buffer
+ *
+ * Waits until the wanted consumers are attached, to the block that they can find.
+ *
+ * Returns: %GST_FLOW_OK; another flow if the wait was interrupted
+ */
+GstFlowReturn
+gst_datahub_renewal_wait_consumers (GstDatahubRenewal *renewal,
+    GstBuffer *buffer)
+{
+  GstFlowReturn flow;
+  while ((flow = gst_datahub_publication_wait_consumers (renewal->publication))
+      == GST_FLOW_CUSTOM_SUCCESS)
+    gst_datahub_renewal_look (renewal, buffer);
+  return flow;
 }

@@ -18,6 +18,8 @@ typedef struct
 } GstDatahubRenewal;
 
 void gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer);
+GstFlowReturn gst_datahub_renewal_wait_consumers (GstDatahubRenewal *renewal,
+    GstBuffer *buffer);
 
 /* Before each write. */
 static inline void

@@ -273,12 +273,12 @@ write_event (GstDatahubSink *self, GstEvent *event)
 }
 
 static GstFlowReturn
-wait_for_consumers (GstDatahubSink *self)
+wait_for_consumers (GstDatahubSink *self, GstBuffer *first)
 {
   GstFlowReturn flow;
   if (self->waited)
     return GST_FLOW_OK;
-  flow = gst_datahub_publication_wait_consumers (&self->publication);
+  flow = gst_datahub_renewal_wait_consumers (&self->renewal, first);
   self->waited = flow == GST_FLOW_OK;
   return flow;
 }
@@ -293,7 +293,7 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
   if (flow == GST_FLOW_OK)
     flow = ensure_block_in_play (self, first);
   if (flow == GST_FLOW_OK)
-    flow = wait_for_consumers (self);
+    flow = wait_for_consumers (self, first);
   if (flow == GST_FLOW_OK)
     gst_datahub_renewal_look (&self->renewal, first);
   if (flow == GST_FLOW_OK && gst_datahub_output_has_due (&self->output))

@@ -71,6 +71,23 @@ sandbox_count_files (void)
   return count_entries (shm_dir, FALSE);
 }
 
+void
+sandbox_remove_files (const gchar *word)
+{
+  GDir *dir = g_dir_open (shm_dir, 0, NULL);
+  const gchar *name;
+  guint n = 0;
+  while ((name = g_dir_read_name (dir))) {
+    g_autofree gchar *file = g_build_filename (shm_dir, name, NULL);
+    if (!g_str_has_prefix (name, "datahub-") || (word && !strstr (name, word)))
+      continue;
+    fail_unless (g_unlink (file) == 0);
+    n++;
+  }
+  g_dir_close (dir);
+  fail_unless (n > 0);
+}
+
 guint
 sandbox_count_fds (void)
 {

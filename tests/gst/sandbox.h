@@ -19,6 +19,9 @@ Suite *sandbox_suite (const gchar *name, void (*add_tests) (TCase *tc));
 
 const gchar *sandbox_directory (void);
 guint sandbox_count_files (void);
+/* Removes the files of blocks with @word in their name, as another program may; NULL:
+ * all. There must be one. */
+void sandbox_remove_files (const gchar *word);
 guint sandbox_count_fds (void);
 /* Whether the bytes are in a mapping of a file of a block. */
 gboolean sandbox_is_shared (gconstpointer address, gsize size);

@@ -345,6 +345,29 @@ GST_START_TEST (the_next_fragment_is_the_latest)
 }
 GST_END_TEST;
 
+/* Another program removes the files of the block. */
+GST_START_TEST (a_block_that_follows_another_has_the_header)
+{
+  GstHarness *sink = new_sink (""), *src;
+  g_autoptr (GstElement) element =
+      gst_harness_find_element (sink, "datahubsink");
+  gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x0c", "moovmovi"), 12, 0);
+  push_fragment (sink, '1');
+  sandbox_remove_files (NULL);
+  UNTIL ((push_fragment (sink, '1'), element_stat (element, "renewals") == 1));
+  push_fragment (sink, '2');
+  src = new_src ("");
+  check_box (src, 12, "ftyp", TRUE);
+  check_box (src, 12, "moov", TRUE);
+  check_box (src, 12, "moof", FALSE);
+  check_box (src, 8, "mdat", FALSE);
+  check_next (src, 2, "key2 rest- ");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
 GST_START_TEST (its_first_consumer_gets_it_as_it_is)
 {
   GstHarness *src = new_src ("delivery=reliable");
@@ -397,6 +420,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_stream_that_is_joined_behind_its_header_is_named_once);
   tcase_add_test (tc, a_fragmented_mp4_is_joined_at_a_fragment);
   tcase_add_test (tc, the_next_fragment_is_the_latest);
+  tcase_add_test (tc, a_block_that_follows_another_has_the_header);
   tcase_add_test (tc, its_first_consumer_gets_it_as_it_is);
   tcase_add_test (tc, boxes_that_make_no_sense_are_just_bytes);
 }

@@ -5,8 +5,7 @@
 #include "sandbox.h"
 #include "until.h"
 
-#include <datahub/block.h>
-#include <glib/gstdio.h>
+#include <datahub/core.h>
 
 /* Pushes numbers from @number on until @done. Returns: the next one */
 static guint32
@@ -31,24 +30,6 @@ has_entry (gpointer data)
       && glance.producer_alive;
 }
 
-/* Files of blocks with @word in the name; all of them: NULL. */
-static void
-remove_files (const gchar *word)
-{
-  const gchar *path = g_getenv ("DATAHUB_SHM_DIR"), *name;
-  GDir *dir = g_dir_open (path, 0, NULL);
-  guint n = 0;
-  while ((name = g_dir_read_name (dir))) {
-    g_autofree gchar *file = g_build_filename (path, name, NULL);
-    if (!g_str_has_prefix (name, "datahub-") || (word && !strstr (name, word)))
-      continue;
-    fail_unless (g_unlink (file) == 0);
-    n++;
-  }
-  g_dir_close (dir);
-  fail_unless (n > 0);
-}
-
 /* All numbers come, in their order, to the end. */
 static void
 expect_numbers (GstHarness *src, guint32 begin, guint32 end)
@@ -71,7 +52,7 @@ lose_names (const gchar *word, const gchar *properties)
   src = harness_src (options);
   push_number (sink, 0);
   fail_unless_equals_int (take_number (src, NULL), 0);
-  remove_files (word);
+  sandbox_remove_files (word);
   next = push_until (sink, 1, is_renewed, sink);
   push_number (sink, next++);
   push_number (sink, next++);
@@ -114,7 +95,7 @@ GST_START_TEST (a_strict_block_is_mended)
   GstHarness *sink = number_sink ("strict=true"), *late;
   guint32 next;
   push_number (sink, 0);
-  remove_files (".sck");
+  sandbox_remove_files (".sck");
   next = push_until (sink, 1, is_renewed, sink);
   late = harness_src ("start-at=oldest");
   push_number (sink, next);
@@ -131,8 +112,7 @@ GST_START_TEST (an_entry_is_mended)
   GstHarness *sink = number_sink (""), *late;
   guint32 next;
   push_number (sink, 0);
-  remove_files ("-test");
-  fail_if (has_entry (NULL));
+  sandbox_remove_files ("-test");
   next = push_until (sink, 1, has_entry, NULL);
   late = harness_src ("start-at=oldest");
   push_number (sink, next);
@@ -150,10 +130,257 @@ GST_START_TEST (a_stop_right_behind)
   for (guint i = 0; i < 3; i++) {
     GstHarness *sink = number_sink ("");
     push_number (sink, 0);
-    remove_files (NULL);
+    sandbox_remove_files (NULL);
     push_until (sink, 1, is_renewed, sink);
     gst_harness_teardown (sink);
   }
+}
+GST_END_TEST;
+
+typedef struct
+{
+  gint held, lost, waiting; /* atomic; waiting: behind a loss */
+} Follower;
+
+static GstPadProbeReturn
+hold_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  g_atomic_int_set (&((Follower *) user_data)->held, TRUE);
+  return GST_PAD_PROBE_OK; /* until the probe is removed */
+}
+
+static void
+on_lost (GstElement *src, const gchar *reason, gpointer user_data)
+{
+  g_atomic_int_inc (&((Follower *) user_data)->lost);
+}
+
+/* The signals come in their order: none of the end of a producer follows this one. */
+static void
+on_waiting (GstElement *src, const gchar *reason, gpointer user_data)
+{
+  Follower *follower = user_data;
+  if (g_atomic_int_get (&follower->lost) && g_str_equal (reason, "no-producer"))
+    g_atomic_int_set (&follower->waiting, TRUE);
+}
+
+/* Pushes numbers into both blocks while the source is held up by downstream. */
+static guint32
+push_while_held (GstHarness *sink, GstHarness *src, Follower *follower)
+{
+  GstPad *pad = gst_element_get_static_pad (src->element, "src");
+  gulong probe = gst_pad_add_probe (pad,
+      GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, hold_buffer,
+      follower, NULL);
+  guint32 next = 1;
+  guint looks = 0;
+  push_number (sink, next++);
+  UNTIL (g_atomic_int_get (&follower->held));
+  sandbox_remove_files (NULL);
+  /* few: the ring waits for a reliable consumer */
+  UNTIL ((looks++ % 100 ? (void) 0 : push_number (sink, next++),
+      is_renewed (sink)));
+  for (guint i = 0; i < 3; i++)
+    push_number (sink, next++);
+  gst_pad_remove_probe (pad, probe);
+  gst_object_unref (pad);
+  return next;
+}
+
+/* Wherever others would begin, a source goes on with the first record of the next
+ * block. Its producer is the same, so that is no loss. */
+static void
+follow (const gchar *properties)
+{
+  GstHarness *sink = number_sink ("wait-for-consumers=1 slots=256");
+  GstHarness *src = harness_src (properties);
+  Follower follower = { 0 };
+  g_signal_connect (src->element, "producer-lost", G_CALLBACK (on_lost),
+      &follower);
+  g_signal_connect (src->element, "waiting", G_CALLBACK (on_waiting),
+      &follower);
+  push_number (sink, 0);
+  fail_unless_equals_int (take_number (src, NULL), 0);
+  expect_numbers (src, 1, push_while_held (sink, src, &follower));
+  gst_harness_teardown (sink);
+  UNTIL (g_atomic_int_get (&follower.waiting));
+  fail_unless_equals_int (g_atomic_int_get (&follower.lost), 1);
+  gst_harness_teardown (src);
+}
+
+GST_START_TEST (a_source_goes_on_with_the_first_record)
+{
+  follow ("delivery=reliable");
+  follow ("delivery=reliable start-at=latest");
+}
+GST_END_TEST;
+
+/* Handlers of a sink that hold up its service thread. */
+typedef struct
+{
+  GAsyncQueue *held, *go_on;
+  gint wanted; /* atomic: the next handler is to wait */
+  gint removed; /* atomic */
+  DatahubConsumer *last; /* closed by a handler that does not wait */
+} Service;
+
+static void
+on_removed (GstElement *sink, guint64 id, const gchar *reason,
+    gpointer user_data)
+{
+  Service *service = user_data;
+  g_atomic_int_inc (&service->removed);
+  if (g_atomic_int_compare_and_exchange (&service->wanted, TRUE, FALSE)) {
+    g_async_queue_push (service->held, service);
+    g_async_queue_timeout_pop (service->go_on, 60 * G_USEC_PER_SEC);
+  } else if (service->last) {
+    datahub_consumer_close (g_steal_pointer (&service->last));
+  }
+}
+
+static void
+service_init (Service *service, GstHarness *sink)
+{
+  *service = (Service){ g_async_queue_new (), g_async_queue_new () };
+  g_signal_connect (sink->element, "consumer-removed", G_CALLBACK (on_removed),
+      service);
+}
+
+static void
+service_clear (Service *service)
+{
+  g_async_queue_unref (service->held);
+  g_async_queue_unref (service->go_on);
+}
+
+/* The thread is in a handler then. */
+static void
+hold_service (Service *service, DatahubConsumer *consumer)
+{
+  g_atomic_int_set (&service->wanted, TRUE);
+  datahub_consumer_close (consumer);
+  fail_unless (g_async_queue_timeout_pop (service->held, 30 * G_USEC_PER_SEC)
+      != NULL);
+}
+
+static void
+let_service_go_on (Service *service)
+{
+  g_async_queue_push (service->go_on, service);
+}
+
+static DatahubConsumer *
+attach_idle (void)
+{
+  DatahubConsumer *consumer = NULL;
+  fail_unless_equals_int (datahub_consumer_attach ("test", NULL, &consumer,
+                              NULL),
+      DATAHUB_OK);
+  return consumer;
+}
+
+/* Removes the files. Then the next buffer needs another block, and the service thread
+ * is in a handler: it looks for the names between two handlers, once a second. */
+static void
+lose_for_certain (Service *service, GstHarness *sink)
+{
+  guint64 before = element_stat (sink->element, "num-consumers");
+  DatahubConsumer *first = attach_idle (), *second = attach_idle ();
+  gint64 since;
+  UNTIL (element_stat (sink->element, "num-consumers") == before + 2);
+  hold_service (service, first);
+  sandbox_remove_files (NULL);
+  since = g_get_monotonic_time ();
+  UNTIL (g_get_monotonic_time () - since > G_USEC_PER_SEC);
+  let_service_go_on (service);
+  hold_service (service, second);
+}
+
+/* One consumer leaves while the end of another one in the old block is reported. */
+GST_START_TEST (each_end_in_the_old_block_is_reported)
+{
+  GstHarness *sink = number_sink ("");
+  DatahubConsumer *one;
+  Service service;
+  service_init (&service, sink);
+  push_number (sink, 0);
+  one = attach_idle ();
+  service.last = attach_idle ();
+  UNTIL (element_stat (sink->element, "num-consumers") == 2);
+  lose_for_certain (&service, sink);
+  push_number (sink, 1);
+  fail_unless (is_renewed (sink));
+  datahub_consumer_close (one);
+  let_service_go_on (&service);
+  UNTIL (g_atomic_int_get (&service.removed) == 4);
+  UNTIL (element_stat (sink->element, "num-consumers") == 0);
+  gst_harness_teardown (sink);
+  service_clear (&service);
+}
+GST_END_TEST;
+
+static gpointer
+push_first (gpointer sink)
+{
+  push_number (sink, 0);
+  return NULL;
+}
+
+/* They could not find the block that the sink had when it began to wait. */
+GST_START_TEST (consumers_that_are_waited_for_can_come)
+{
+  GstHarness *sink = number_sink ("wait-for-consumers=1"), *src;
+  GThread *thread = g_thread_new ("first", push_first, sink);
+  UNTIL (has_entry (NULL));
+  sandbox_remove_files (NULL);
+  UNTIL (is_renewed (sink));
+  src = harness_src ("");
+  fail_unless_equals_int (take_number (src, NULL), 0);
+  g_thread_join (thread);
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+static void
+push_nal (GstHarness *sink, guint8 type, guint flags)
+{
+  const guint8 bytes[] = { 0, 0, 0, 1, type, 0x88 };
+  GstBuffer *buffer = gst_buffer_new_memdup (bytes, sizeof bytes);
+  GST_BUFFER_FLAG_SET (buffer, flags);
+  fail_unless_equals_int (gst_harness_push (sink, buffer), GST_FLOW_OK);
+}
+
+/* Parameters wait for their picture, which is the first buffer for the next block. */
+GST_START_TEST (the_next_block_begins_with_its_description)
+{
+  GstHarness *sink = harness_sink ("");
+  DatahubConsumerOptions options;
+  DatahubConsumer *consumer = NULL;
+  DatahubView view;
+  Service service;
+  service_init (&service, sink);
+  gst_harness_set_src_caps_str (sink,
+      "video/x-h264, stream-format=byte-stream, alignment=nal");
+  push_nal (sink, 0x65, 0);
+  push_nal (sink, 0x67, GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_HEADER);
+  lose_for_certain (&service, sink);
+  push_nal (sink, 0x65, 0);
+  fail_unless (is_renewed (sink));
+  let_service_go_on (&service);
+  datahub_consumer_options_init (&options);
+  options.start = DATAHUB_START_OLDEST;
+  fail_unless_equals_int (datahub_consumer_attach ("test", &options, &consumer,
+                              NULL),
+      DATAHUB_OK);
+  fail_unless_equals_int (datahub_consumer_begin_read (consumer,
+                              30 * GST_SECOND, &view, NULL),
+      DATAHUB_OK);
+  fail_unless_equals_int (view.type, DATAHUB_RECORD_STREAM_START);
+  datahub_consumer_end_read (consumer, &view);
+  datahub_consumer_close (consumer);
+  gst_harness_teardown (sink);
+  service_clear (&service);
 }
 GST_END_TEST;
 
@@ -163,14 +390,23 @@ GST_START_TEST (a_name_that_was_taken_is_left)
   GstHarness *sink = number_sink ("wait-for-consumers=1"), *src, *other, *late;
   GstBus *bus = gst_bus_new ();
   GstMessage *message;
+  DatahubConsumer *consumer;
+  Service service;
   g_autoptr (GError) error = NULL;
+  service_init (&service, sink);
   gst_element_set_bus (sink->element, bus);
   src = harness_src ("start-at=oldest");
   push_number (sink, 0);
   fail_unless_equals_int (take_number (src, NULL), 0);
-  remove_files ("-test");
+  UNTIL (element_stat (sink->element, "num-consumers") == 1);
+  consumer = attach_idle ();
+  UNTIL (element_stat (sink->element, "num-consumers") == 2);
+  /* or else it may link the name again before the other one has it */
+  hold_service (&service, consumer);
+  sandbox_remove_files ("-test");
   other = number_sink ("");
   push_number (other, 100);
+  let_service_go_on (&service);
   message = wait_message (sink->element, GST_MESSAGE_WARNING);
   gst_message_parse_warning (message, &error, NULL);
   fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
@@ -186,6 +422,7 @@ GST_START_TEST (a_name_that_was_taken_is_left)
   gst_element_set_bus (sink->element, NULL);
   gst_object_unref (bus);
   gst_harness_teardown (sink);
+  service_clear (&service);
 }
 GST_END_TEST;
 
@@ -199,6 +436,10 @@ add_tests (TCase *tc)
   tcase_add_test (tc, an_entry_is_mended);
   tcase_add_test (tc, a_stop_right_behind);
   tcase_add_test (tc, a_name_that_was_taken_is_left);
+  tcase_add_test (tc, a_source_goes_on_with_the_first_record);
+  tcase_add_test (tc, each_end_in_the_old_block_is_reported);
+  tcase_add_test (tc, consumers_that_are_waited_for_can_come);
+  tcase_add_test (tc, the_next_block_begins_with_its_description);
 }
 
 SANDBOX_MAIN (lost_names)
