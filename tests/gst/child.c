@@ -131,13 +131,14 @@ child_kill (Child *child)
   fail_unless_equals_int (child_end (child), -SIGKILL);
 }
 
+/* To stop takes less than a second; the other one is a busy machine's. */
 void
 child_stop (Child *child)
 {
   gint64 start = g_get_monotonic_time ();
   child_signal (child, SIGINT);
   fail_unless_equals_int (child_end (child), 0);
-  fail_unless (g_get_monotonic_time () - start < G_USEC_PER_SEC,
+  fail_unless (g_get_monotonic_time () - start < 2 * G_USEC_PER_SEC,
       "it took %.2f s to stop",
       (gdouble) (g_get_monotonic_time () - start) / G_USEC_PER_SEC);
 }
