@@ -104,6 +104,16 @@ check_count_fds_of (pid_t pid)
   return count_entries (path);
 }
 
+bool
+check_write_file (const char *path, const char *text)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  bool done = fd >= 0 && write (fd, text, strlen (text)) > 0;
+  if (fd >= 0)
+    close (fd);
+  return done;
+}
+
 const char *
 check_find_file (const char *suffix)
 {

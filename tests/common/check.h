@@ -103,6 +103,8 @@ const char *check_directory (void);
 uint32_t check_count_files (void);
 /* The path of the one file whose name ends in suffix. */
 const char *check_find_file (const char *suffix);
+/* Writes to a file that is there, such as one of /proc. */
+bool check_write_file (const char *path, const char *text);
 /* Bytes of memory that all files of the directory take now. */
 uint64_t check_bytes_used (void);
 /* This test leaves files on purpose; the next check does not count them. */

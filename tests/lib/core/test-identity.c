@@ -36,23 +36,14 @@ need_root (void)
   CHECK (chmod (check_directory (), 01777) == 0);
 }
 
-static bool
-write_file (const char *path, const char *text)
-{
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-  bool done = fd >= 0 && write (fd, text, strlen (text)) > 0;
-  if (fd >= 0)
-    close (fd);
-  return done;
-}
-
 /* The own user is @number from now on. */
 static bool
 enter_namespace (uint32_t number)
 {
   char map[64];
   snprintf (map, sizeof map, "%u %u 1", number, geteuid ());
-  return unshare (CLONE_NEWUSER) == 0 && write_file ("/proc/self/uid_map", map);
+  return unshare (CLONE_NEWUSER) == 0
+      && check_write_file ("/proc/self/uid_map", map);
 }
 
 /* ---- one user, two numbers ---- */

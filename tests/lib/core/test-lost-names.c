@@ -117,6 +117,21 @@ parts_are_missed (void)
   lose_part ("d2");
 }
 
+/* Another block follows that of @producer, which is closed, and is found by its
+ * name. */
+static void
+succeed_and_read (DatahubProducer *producer, DatahubProducerOptions options)
+{
+  DatahubProducer *other;
+  options.adopt = false;
+  CHECK_OK (datahub_producer_create ("cam0", &options, &other, &err));
+  CHECK_OK (datahub_producer_succeed (producer, other, &err));
+  datahub_producer_close (producer);
+  commit_buffers (other, 0, 1);
+  late_consumer_reads (0, 1);
+  datahub_producer_close (other);
+}
+
 static void
 a_part_of_a_strict_block (void)
 {
@@ -127,14 +142,7 @@ a_part_of_a_strict_block (void)
   CHECK_RESULT (datahub_producer_check_names (producer, &err),
       DATAHUB_ERROR_NOT_FOUND);
   datahub_consumer_close (consumer);
-  options.adopt = false;
-  DatahubProducer *other;
-  CHECK_OK (datahub_producer_create ("cam0", &options, &other, &err));
-  CHECK_OK (datahub_producer_succeed (producer, other, &err));
-  datahub_producer_close (producer);
-  commit_buffers (other, 0, 1);
-  late_consumer_reads (0, 1);
-  datahub_producer_close (other);
+  succeed_and_read (producer, options);
 }
 
 static void
@@ -190,15 +198,7 @@ folder_is_gone (void)
       DATAHUB_ERROR_NOT_FOUND);
   CHECK (stat (path, &after) == 0 && before.st_ino != after.st_ino);
   CHECK_INT (after.st_mode, ==, before.st_mode);
-  DatahubProducerOptions options = small_options ();
-  options.adopt = false;
-  DatahubProducer *other;
-  CHECK_OK (datahub_producer_create ("cam0", &options, &other, &err));
-  CHECK_OK (datahub_producer_succeed (producer, other, &err));
-  datahub_producer_close (producer);
-  commit_buffers (other, 0, 1);
-  late_consumer_reads (0, 1);
-  datahub_producer_close (other);
+  succeed_and_read (producer, small_options ());
   CHECK (rmdir (path) == 0);
   setenv ("DATAHUB_SHM_DIR", check_directory (), 1);
 }

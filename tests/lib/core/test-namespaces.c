@@ -19,16 +19,6 @@
 /* What a child says when it may not have a namespace. */
 #define REFUSED UINT64_C (404)
 
-static bool
-write_file (const char *path, const char *text)
-{
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-  bool done = fd >= 0 && write (fd, text, strlen (text)) > 0;
-  if (fd >= 0)
-    close (fd);
-  return done;
-}
-
 /* With the same user inside as outside: who is not root needs a user namespace
  * for it. */
 static bool
@@ -39,7 +29,7 @@ leave_namespace (void)
     return true;
   snprintf (map, sizeof map, "%u %u 1", geteuid (), geteuid ());
   return unshare (CLONE_NEWUSER | CLONE_NEWPID) == 0
-      && write_file ("/proc/self/uid_map", map);
+      && check_write_file ("/proc/self/uid_map", map);
 }
 
 typedef void (*Run) (CheckParent *parent);
