@@ -14,7 +14,7 @@ until_look_again (const gchar *condition, gint64 since)
 {
   fail_if (speed_is_over (g_get_monotonic_time () - since, LIMIT),
       "in vain: %s", condition);
-  g_usleep (1000); /* no event: the pause between two looks, before the deadline */
+  g_usleep (1000); /* no event to wait for: between two looks */
 }
 
 static gboolean
