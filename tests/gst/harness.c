@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "harness.h"
+#include "until.h"
 
 static GstHarness *
 new_harness (const gchar *factory, const gchar *properties, const gchar *sink,
@@ -37,6 +38,36 @@ harness_src_heard (const gchar *properties)
   gst_object_unref (bus);
   gst_harness_play (h);
   return h;
+}
+
+static GstPadProbeReturn
+on_held (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  g_atomic_int_set (&((HarnessHold *) user_data)->held, TRUE);
+  return GST_PAD_PROBE_OK; /* until the probe is removed */
+}
+
+void
+harness_hold (GstHarness *src, HarnessHold *hold)
+{
+  hold->held = FALSE;
+  hold->pad = gst_pad_get_peer (src->sinkpad);
+  hold->probe = gst_pad_add_probe (hold->pad,
+      GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, on_held, hold,
+      NULL);
+}
+
+void
+harness_wait_held (HarnessHold *hold)
+{
+  UNTIL (g_atomic_int_get (&hold->held));
+}
+
+void
+harness_release (HarnessHold *hold)
+{
+  gst_pad_remove_probe (hold->pad, hold->probe);
+  gst_clear_object (&hold->pad);
 }
 
 guint64

@@ -18,6 +18,21 @@ GstHarness *harness_src (const gchar *properties);
 /* The same with a bus, whose messages keep the element alive. */
 GstHarness *harness_src_heard (const gchar *properties);
 
+/* A source that downstream holds up. A source that only pauses may still read one
+ * buffer, or none. */
+typedef struct
+{
+  GstPad *pad;
+  gulong probe;
+  gint held; /* atomic */
+} HarnessHold;
+
+/* The next buffer that is pushed waits. @hold must not move until the release. */
+void harness_hold (GstHarness *src, HarnessHold *hold);
+/* Waits until it does: what is written from then on is read after the release. */
+void harness_wait_held (HarnessHold *hold);
+void harness_release (HarnessHold *hold);
+
 /* A number of its statistics. */
 guint64 element_stat (GstElement *element, const gchar *field);
 

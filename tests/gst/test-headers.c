@@ -157,15 +157,18 @@ GST_END_TEST;
 
 /* Loses the caps and what is pushed, up to a buffer of the name. */
 static void
-push_while_paused (GstHarness *src, GstHarness *sink, const gchar *caps,
+push_while_held (GstHarness *src, GstHarness *sink, const gchar *caps,
     const gchar *last)
 {
-  gst_element_set_state (src->element, GST_STATE_PAUSED);
+  HarnessHold hold;
+  harness_hold (src, &hold);
+  push (sink, "held");
+  harness_wait_held (&hold);
   gst_harness_set_src_caps_str (sink, caps);
   for (guint i = 0; i < 1000; i++)
     push (sink, "lost");
   push (sink, last);
-  gst_element_set_state (src->element, GST_STATE_PLAYING);
+  harness_release (&hold);
 }
 
 /* All up to a buffer of the name. */
@@ -190,10 +193,10 @@ GST_START_TEST (a_loss_needs_no_header_but_one_that_was_lost_does)
   push (sink, "two");
   src = new_src ("");
   check_next (src, 3, "H0H0+ H1H1+ two ");
-  push_while_paused (src, sink, HEADED, "three");
+  push_while_held (src, sink, HEADED, "three");
   first = pull_until (src, "three ");
   fail_if (strchr (first, '+') != NULL, "%s", first);
-  push_while_paused (src, sink, OTHER, "four");
+  push_while_held (src, sink, OTHER, "four");
   second = pull_until (src, "four ");
   fail_unless (strstr (second, "G0G0+ ") != NULL, "%s", second);
   teardown (src, sink);

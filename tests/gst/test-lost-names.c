@@ -139,15 +139,8 @@ GST_END_TEST;
 
 typedef struct
 {
-  gint held, lost, waiting; /* atomic; waiting: behind a loss */
+  gint lost, waiting; /* atomic; waiting: behind a loss */
 } Follower;
-
-static GstPadProbeReturn
-hold_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  g_atomic_int_set (&((Follower *) user_data)->held, TRUE);
-  return GST_PAD_PROBE_OK; /* until the probe is removed */
-}
 
 static void
 on_lost (GstElement *src, const gchar *reason, gpointer user_data)
@@ -166,24 +159,21 @@ on_waiting (GstElement *src, const gchar *reason, gpointer user_data)
 
 /* Pushes numbers into both blocks while the source is held up by downstream. */
 static guint32
-push_while_held (GstHarness *sink, GstHarness *src, Follower *follower)
+push_while_held (GstHarness *sink, GstHarness *src)
 {
-  GstPad *pad = gst_element_get_static_pad (src->element, "src");
-  gulong probe = gst_pad_add_probe (pad,
-      GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, hold_buffer,
-      follower, NULL);
+  HarnessHold hold;
   guint32 next = 1;
   guint looks = 0;
+  harness_hold (src, &hold);
   push_number (sink, next++);
-  UNTIL (g_atomic_int_get (&follower->held));
+  harness_wait_held (&hold);
   sandbox_remove_files (NULL);
   /* few: the ring waits for a reliable consumer */
   UNTIL ((looks++ % 100 ? (void) 0 : push_number (sink, next++),
       is_renewed (sink)));
   for (guint i = 0; i < 3; i++)
     push_number (sink, next++);
-  gst_pad_remove_probe (pad, probe);
-  gst_object_unref (pad);
+  harness_release (&hold);
   return next;
 }
 
@@ -201,7 +191,7 @@ follow (const gchar *properties)
       &follower);
   push_number (sink, 0);
   fail_unless_equals_int (take_number (src, NULL), 0);
-  expect_numbers (src, 1, push_while_held (sink, src, &follower));
+  expect_numbers (src, 1, push_while_held (sink, src));
   gst_harness_teardown (sink);
   UNTIL (g_atomic_int_get (&follower.waiting));
   fail_unless_equals_int (g_atomic_int_get (&follower.lost), 1);
