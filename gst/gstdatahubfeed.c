@@ -61,17 +61,18 @@ gst_datahub_feed_clear (GstDatahubFeed *feed)
  * gst_datahub_feed_begin_producer:
  * @feed: a feed
  * @settings: how times are to be mapped
+ * @follows: whether the producer of before goes on in another block
  *
  * A producer's time has nothing to do with that of the one before, nor have its
  * events that wait for a first buffer.
  */
 void
 gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
-    const GstDatahubSrcSettings *settings)
+    const GstDatahubSrcSettings *settings, gboolean follows)
 {
   drop_held (feed);
   feed->wanted = GST_DATAHUB_EVENTS_UPSTREAM;
-  gst_datahub_stream_header_clear (&feed->header);
+  gst_datahub_stream_header_begin (&feed->header, follows);
   gst_datahub_timeline_clear (&feed->timeline);
   gst_datahub_timeline_init (&feed->timeline, settings->timestamps,
       settings->delivery == GST_DATAHUB_DELIVERY_RELIABLE);

@@ -37,7 +37,7 @@ void gst_datahub_feed_init (GstDatahubFeed *feed, GstBaseSrc *src);
 void gst_datahub_feed_start (GstDatahubFeed *feed);
 void gst_datahub_feed_clear (GstDatahubFeed *feed);
 void gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
-    const GstDatahubSrcSettings *settings);
+    const GstDatahubSrcSettings *settings, gboolean follows);
 void gst_datahub_feed_push_stream_start (GstDatahubFeed *feed,
     const GstDatahubStreamStart *start);
 void gst_datahub_feed_push_caps (GstDatahubFeed *feed, GstCaps *caps,

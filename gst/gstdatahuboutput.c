@@ -270,6 +270,19 @@ hold_sticky (GstPad *pad, GstEvent **event, gpointer data)
   return TRUE;
 }
 
+/* The stream began in another block. */
+static GstFlowReturn
+write_repeated_header (GstDatahubOutput *output, GstDatahubWriter *writer,
+    GstEvent *found)
+{
+  g_autoptr (GstCaps) caps =
+      gst_pad_get_current_caps (GST_BASE_SINK_PAD (output->sink));
+  g_autoptr (GstEvent) event =
+      caps ? gst_datahub_stream_header_make_repeated (caps, found) : NULL;
+  return event ? gst_datahub_event_write_own (event, &output->events, writer)
+               : GST_FLOW_OK;
+}
+
 /* Writes all that describes the stream to another block: the sticky events of the
  * pad, and the header, which upstream does not repeat. What is held of a unit stands
  * behind it. */
@@ -286,8 +299,8 @@ gst_datahub_output_write_again (GstDatahubOutput *output,
       output);
   g_atomic_int_set (&output->retell, TRUE);
   flow = gst_datahub_output_write_pending (output, writer, wanted);
-  if (flow == GST_FLOW_OK && header)
-    flow = gst_datahub_event_write_own (header, &output->events, writer);
+  if (flow == GST_FLOW_OK)
+    flow = write_repeated_header (output, writer, header);
   output->header = g_steal_pointer (&header);
   output->units.head = head;
   return flow;

@@ -40,7 +40,7 @@ gst_datahub_reader_clear (GstDatahubReader *reader)
 
 /* The sticky records are passed on again, as after joining. */
 static void
-begin_producer (GstDatahubReader *reader)
+begin_producer (GstDatahubReader *reader, gboolean follows)
 {
   GstDatahubSrcSettings settings =
       gst_datahub_attachment_get_settings (reader->attachment);
@@ -49,7 +49,7 @@ begin_producer (GstDatahubReader *reader)
   g_clear_pointer (&reader->in_force, g_bytes_unref);
   gst_clear_caps (&reader->imposed);
   reader->stream_ordinal = 0;
-  gst_datahub_feed_begin_producer (reader->feed, &settings);
+  gst_datahub_feed_begin_producer (reader->feed, &settings, follows);
   reader->discont = TRUE;
   reader->warned_damaged = FALSE;
 }
@@ -57,9 +57,11 @@ begin_producer (GstDatahubReader *reader)
 static GstFlowReturn
 attach (GstDatahubReader *reader)
 {
+  gboolean follows =
+      reader->attachment->follows; /* a new consumer forgets it */
   GstFlowReturn flow = gst_datahub_attachment_seek (reader->attachment);
   if (reader->attachment->consumer) {
-    begin_producer (reader);
+    begin_producer (reader, follows);
     reader->looked = FALSE;
   }
   return flow;
@@ -375,7 +377,7 @@ meet_producer (GstDatahubReader *reader, const DatahubView *view)
 {
   if (!gst_datahub_attachment_has_met (reader->attachment, view->incarnation)
       && gst_datahub_attachment_meet (reader->attachment, view->incarnation))
-    begin_producer (reader);
+    begin_producer (reader, FALSE);
 }
 
 /* The producer does not negotiate others. An element's answer to a CAPS query may be

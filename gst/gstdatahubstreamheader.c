@@ -12,11 +12,20 @@
  * Caps that have no such field get none added, as downstream would see other caps
  * than in one process. The sink writes the header as a sticky event instead, which
  * ends here.
+ *
+ * The stream of a block that replaces one that lost its names began in that one. So
+ * its sink writes the event there in any case, marked as repeated: the first buffer of
+ * that block does not follow the header, unless the consumer comes from the block
+ * before.
  * Tests: gst-headers */
 #include "gstdatahubstreamheader.h"
 
+#include <datahub/core.h>
+
 #define FIELD "streamheader"
 #define EVENT "DatahubStreamHeader"
+#define REPEATED "repeated"
+#define MEDIA_TYPE "media-type"
 
 static void
 add_buffer (GPtrArray *buffers, const GValue *value)
@@ -89,7 +98,22 @@ void
 gst_datahub_stream_header_clear (GstDatahubStreamHeader *header)
 {
   g_clear_pointer (&header->buffers, g_ptr_array_unref);
-  header->pending = FALSE;
+  header->pending = header->passed = header->follows = FALSE;
+}
+
+/**
+ * gst_datahub_stream_header_begin:
+ * @header: a header
+ * @follows: whether the producer goes on in another block, which is read from its
+ *   first record
+ */
+void
+gst_datahub_stream_header_begin (GstDatahubStreamHeader *header,
+    gboolean follows)
+{
+  gboolean had = follows && header->passed;
+  gst_datahub_stream_header_clear (header);
+  header->follows = had;
 }
 
 /* In these formats the first bytes describe all others. Producers that keep them for later
@@ -128,7 +152,10 @@ gst_datahub_stream_header_set_caps (GstDatahubStreamHeader *header,
   }
   g_clear_pointer (&header->buffers, g_ptr_array_unref);
   header->buffers = buffers;
+  header->from_caps = buffers != NULL;
   header->needed = needs_header (gst_caps_get_structure (caps, 0));
+  header->media_type =
+      gst_structure_get_name_id (gst_caps_get_structure (caps, 0));
   header->ordinal = ordinal;
   header->pending = TRUE;
 }
@@ -149,6 +176,34 @@ gst_datahub_stream_header_is_missing (const GstDatahubStreamHeader *header,
       && ordinal != header->ordinal;
 }
 
+/* Whether the header in @structure belongs to the caps in force. Others may follow
+ * before the event is replaced. */
+static gboolean
+is_of_caps (const GstDatahubStreamHeader *header, const GstStructure *structure,
+    const GPtrArray *buffers)
+{
+  const gchar *type = gst_structure_get_string (structure, MEDIA_TYPE);
+  if (type && g_quark_try_string (type) != header->media_type)
+    return FALSE;
+  return !header->from_caps || is_same (buffers, header->buffers);
+}
+
+static void
+use_event (GstDatahubStreamHeader *header, const GstStructure *structure)
+{
+  GPtrArray *buffers = buffers_of (structure);
+  gboolean repeated = FALSE;
+  if (!is_of_caps (header, structure, buffers)) {
+    g_clear_pointer (&buffers, g_ptr_array_unref);
+    return;
+  }
+  g_clear_pointer (&header->buffers, g_ptr_array_unref);
+  header->buffers = buffers;
+  gst_structure_get_boolean (structure, REPEATED, &repeated);
+  if (repeated && !header->follows)
+    header->ordinal = DATAHUB_NONE;
+}
+
 /**
  * gst_datahub_stream_header_take_event:
  * @header: a header
@@ -164,8 +219,7 @@ gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
   if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_DOWNSTREAM_STICKY
       || !gst_event_has_name (event, EVENT))
     return FALSE;
-  g_clear_pointer (&header->buffers, g_ptr_array_unref);
-  header->buffers = buffers_of (gst_event_get_structure (event));
+  use_event (header, gst_event_get_structure (event));
   return TRUE;
 }
 
@@ -188,6 +242,30 @@ gst_datahub_stream_header_make_event (GPtrArray *buffers)
     gst_value_array_append_and_take_value (&array, &value);
   }
   gst_structure_take_value (structure, FIELD, &array);
+  return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, structure);
+}
+
+/**
+ * gst_datahub_stream_header_make_repeated:
+ * @caps: the caps in force
+ * @found: (nullable): an event of make_event() that is in force with them
+ *
+ * Returns: (transfer full) (nullable): what take_event() takes in a block that
+ *   replaces the one in which the stream began; %NULL: these caps need no header
+ */
+GstEvent *
+gst_datahub_stream_header_make_repeated (const GstCaps *caps, GstEvent *found)
+{
+  const GstStructure *media = gst_caps_get_structure (caps, 0);
+  const GstStructure *source = found ? gst_event_get_structure (found) : media;
+  const GValue *value = gst_structure_get_value (source, FIELD);
+  GstStructure *structure;
+  if (!value && !needs_header (media))
+    return NULL;
+  structure = gst_structure_new (EVENT, REPEATED, G_TYPE_BOOLEAN, TRUE,
+      MEDIA_TYPE, G_TYPE_STRING, gst_structure_get_name (media), NULL);
+  if (value)
+    gst_structure_set_value (structure, FIELD, value);
   return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, structure);
 }
 
@@ -237,6 +315,7 @@ gst_datahub_stream_header_put_first (GstDatahubStreamHeader *header,
     return NULL;
   }
   header->pending = FALSE;
+  header->passed = TRUE;
   for (guint i = 0; i < missing; i++)
     g_queue_push_tail (&header->ready,
         copy_of (g_ptr_array_index (header->buffers, i), i == 0));

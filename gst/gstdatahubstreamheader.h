@@ -13,12 +13,18 @@ typedef struct
 {
   GPtrArray *buffers; /* owned, of GstBuffer; NULL: none */
   guint64 ordinal; /* of the buffer that is next if none was missed */
+  GQuark media_type; /* of the caps */
   gboolean needed; /* the caps are of a format that begins with one */
+  gboolean from_caps; /* `buffers` are of the caps */
   gboolean pending; /* no buffer behind the caps was passed on yet */
+  gboolean passed; /* one was */
+  gboolean follows; /* and this block continues that stream */
   GQueue ready; /* of GstBuffer, owned: to be pushed next */
 } GstDatahubStreamHeader;
 
 void gst_datahub_stream_header_clear (GstDatahubStreamHeader *header);
+void gst_datahub_stream_header_begin (GstDatahubStreamHeader *header,
+    gboolean follows);
 void gst_datahub_stream_header_set_caps (GstDatahubStreamHeader *header,
     const GstCaps *caps, guint64 ordinal);
 gboolean gst_datahub_stream_header_is_missing (
@@ -26,6 +32,8 @@ gboolean gst_datahub_stream_header_is_missing (
 gboolean gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
     GstEvent *event);
 GstEvent *gst_datahub_stream_header_make_event (GPtrArray *buffers);
+GstEvent *gst_datahub_stream_header_make_repeated (const GstCaps *caps,
+    GstEvent *found);
 GstBuffer *gst_datahub_stream_header_put_first (GstDatahubStreamHeader *header,
     GstBuffer *buffer, guint64 ordinal, gboolean inside);
 GstBuffer *gst_datahub_stream_header_next (GstDatahubStreamHeader *header);

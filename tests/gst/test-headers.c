@@ -367,6 +367,120 @@ GST_START_TEST (a_block_that_follows_another_has_the_header)
   check_box (src, 12, "moof", FALSE);
   check_box (src, 8, "mdat", FALSE);
   check_next (src, 2, "key2 rest- ");
+  gst_harness_teardown (src);
+  src = new_src ("start-at=oldest");
+  check_box (src, 12, "ftyp", TRUE);
+  check_box (src, 12, "moov", TRUE);
+  check_box (src, 12, "moof", FALSE);
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+/* Removes the files of the block and pushes until there is another. */
+static void
+renew (GstHarness *sink, const gchar *word)
+{
+  g_autoptr (GstElement) element =
+      gst_harness_find_element (sink, "datahubsink");
+  guint64 before = element_stat (element, "renewals");
+  sandbox_remove_files (NULL);
+  UNTIL ((push (sink, word), element_stat (element, "renewals") == before + 1));
+}
+
+/* The first record that is read of it is not the first of the stream. */
+static void
+check_renewed_join (const gchar *caps, const gchar *header)
+{
+  GstHarness *sink = new_sink (""), *src;
+  g_autofree gchar *line = NULL;
+  gst_harness_set_src_caps_str (sink, caps);
+  push (sink, "H0H0");
+  push (sink, "one");
+  for (guint i = 0; i < 2; i++)
+    renew (sink, "two");
+  push (sink, "three");
+  src = new_src ("start-at=oldest");
+  line = pull_until (src, "three ");
+  fail_unless (g_str_has_prefix (line, header), "%s", line);
+  teardown (src, sink);
+}
+
+GST_START_TEST (the_oldest_buffer_of_a_block_that_follows_has_no_header)
+{
+  check_renewed_join (HEADED, "H0H0+ H1H1+ two ");
+  check_renewed_join ("video/x-flv, streamheader=(buffer)<48304830>",
+      "H0H0+ two ");
+  check_renewed_join (FRAMES, "two ");
+}
+GST_END_TEST;
+
+/* Of a container, and of caps that have their header. */
+static void
+check_follower (const gchar *caps)
+{
+  GstHarness *src = new_src ("delivery=reliable");
+  GstHarness *sink = new_sink ("wait-for-consumers=1 slots=256");
+  g_autofree gchar *line = NULL;
+  gst_harness_set_src_caps_str (sink, caps);
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x0c", "moovmovi"), 12, 0);
+  push (sink, "one");
+  g_free (pull_until (src, "one "));
+  renew (sink, "two");
+  push (sink, "three");
+  line = pull_until (src, "three ");
+  fail_if (strchr (line, '+') != NULL, "%s", line);
+  teardown (src, sink);
+}
+
+GST_START_TEST (a_consumer_that_goes_over_has_the_header)
+{
+  check_follower ("video/quicktime, variant=iso");
+  check_follower (HEADED);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_block_that_follows_has_no_header_that_nothing_kept)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, "audio/x-wav");
+  push (sink, "H0H0");
+  renew (sink, "two");
+  push (sink, "three");
+  src = new_heard_src ("start-at=oldest");
+  g_free (pull_until (src, "three "));
+  check_warnings (src, "audio/x-wav");
+  teardown (src, sink);
+}
+GST_END_TEST;
+
+/* The event with the header of the fragments is still in force. */
+GST_START_TEST (a_header_does_not_belong_to_other_caps)
+{
+  GstHarness *sink = new_sink (""), *src;
+  gst_harness_set_src_caps_str (sink, "video/quicktime, variant=iso");
+  push_flags (sink, BOX ("\x0c", "ftypisom"), 12, 0);
+  push_flags (sink, BOX ("\x0c", "moovmovi"), 12, 0);
+  push_fragment (sink, '1');
+  renew (sink, "more");
+  gst_harness_set_src_caps_str (sink, FRAMES);
+  push (sink, "one");
+  push (sink, "two");
+  src = new_src ("start-at=latest");
+  check_next (src, 1, "two ");
+  gst_harness_set_src_caps_str (sink, HEADED);
+  push (sink, "three");
+  push (sink, "four");
+  gst_harness_teardown (src);
+  src = new_src ("start-at=latest");
+  check_next (src, 3, "H0H0+ H1H1+ four ");
+  gst_harness_teardown (src);
+  renew (sink, "more");
+  gst_harness_set_src_caps_str (sink, OTHER);
+  push (sink, "five");
+  push (sink, "six");
+  src = new_src ("start-at=latest");
+  check_next (src, 2, "G0G0+ six ");
   teardown (src, sink);
 }
 GST_END_TEST;
@@ -424,6 +538,10 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_fragmented_mp4_is_joined_at_a_fragment);
   tcase_add_test (tc, the_next_fragment_is_the_latest);
   tcase_add_test (tc, a_block_that_follows_another_has_the_header);
+  tcase_add_test (tc, the_oldest_buffer_of_a_block_that_follows_has_no_header);
+  tcase_add_test (tc, a_consumer_that_goes_over_has_the_header);
+  tcase_add_test (tc, a_block_that_follows_has_no_header_that_nothing_kept);
+  tcase_add_test (tc, a_header_does_not_belong_to_other_caps);
   tcase_add_test (tc, its_first_consumer_gets_it_as_it_is);
   tcase_add_test (tc, boxes_that_make_no_sense_are_just_bytes);
 }
