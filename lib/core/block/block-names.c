@@ -34,25 +34,39 @@
 /* Tolerates other candidates that test the lock at the same time, each for an
  * instant. */
 #define RECLAIM_TRIES 100
-/* ctl, con, lck, sck, the entry, and as many pools as a table has, twice
- * over. */
-#define N_FILES_TOLD (5 + 2 * MAX_POOLS)
 
-/* Calls @func with every name in the directory. */
+/* Calls @func with the names in the directory from *@at on, with @most of them.
+ * *@at becomes the position of the next one, or 0 at the end. */
 void
-block_for_each_name (int dir, NameFunc func, void *data)
+block_for_some_names (int dir, int64_t *at, uint32_t most, NameFunc func,
+    void *data)
 {
   int copy = openat (dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *stream = copy >= 0 ? fdopendir (copy) : NULL;
-  struct dirent *entry;
+  DIR *stream = NULL;
+  struct dirent *entry = NULL;
+  if (copy >= 0 && (*at == 0 || lseek (copy, (off_t) *at, SEEK_SET) >= 0))
+    stream = fdopendir (copy);
+  *at = 0;
   if (!stream) {
     if (copy >= 0)
       close (copy);
     return;
   }
-  while ((entry = readdir (stream)))
+  for (uint32_t n = 0; n < most && (entry = readdir (stream)); n++) {
+    *at = entry->d_off;
     func (dir, entry->d_name, data);
+  }
+  if (!entry)
+    *at = 0;
   closedir (stream);
+}
+
+/* Calls @func with every name in the directory. */
+void
+block_for_each_name (int dir, NameFunc func, void *data)
+{
+  int64_t at = 0;
+  block_for_some_names (dir, &at, UINT32_MAX, func, data);
 }
 
 typedef struct
@@ -281,10 +295,7 @@ block_take_over (int dir, const char *channel, DatahubError *error)
 static bool
 all_rows_free (int fd)
 {
-  for (uint64_t i = 0; i < MAX_ROWS; i++)
-    if (!os_lock_is_free (fd, LOCK_BYTE_ROW + i))
-      return false;
-  return true;
+  return os_locks_are_free (fd, LOCK_BYTE_ROW, MAX_ROWS);
 }
 
 typedef struct
@@ -307,8 +318,8 @@ unlink_entry_of (int dir, const char *file, void *data)
 }
 
 /* Whether a file is of this user, whatever the number in its name is. */
-static bool
-is_own (int dir, const char *file)
+bool
+block_is_own_file (int dir, const char *file)
 {
   struct stat st;
   return fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0
@@ -333,7 +344,8 @@ look_for_lock (int dir, const char *file, void *data)
   int fd;
   if (search->found || strlen (file) >= FILE_NAME_MAX
       || name_parse (search->user, file, &channel, &uuid, &part) != NAME_ENTRY
-      || !is_own (dir, file) || (fd = os_open_existing (dir, file, false)) < 0)
+      || !block_is_own_file (dir, file)
+      || (fd = os_open_existing (dir, file, false)) < 0)
     return;
   search->found = os_read_all (fd, &page, sizeof page)
       && page.magic == LOCK_MAGIC
@@ -356,20 +368,23 @@ find_lock_file (int dir, uint32_t user, const Uuid *uuid, FileName *name)
   return search.found;
 }
 
+/* Whether no process holds a lock of @file, the lck or the entry of a block. */
+bool
+block_is_lock_file_dead (int dir, const char *file)
+{
+  int fd = os_open_existing (dir, file, true);
+  bool dead =
+      fd >= 0 && os_lock_is_free (fd, LOCK_BYTE_PRODUCER) && all_rows_free (fd);
+  os_close (&fd);
+  return dead;
+}
+
 static bool
 is_dead (int dir, uint32_t user, const Uuid *uuid)
 {
   FileName name;
-  bool dead;
-  int fd;
-  if (!find_lock_file (dir, user, uuid, &name))
-    return false;
-  fd = os_open_existing (dir, name.text, true);
-  if (fd < 0)
-    return false;
-  dead = os_lock_is_free (fd, LOCK_BYTE_PRODUCER) && all_rows_free (fd);
-  close (fd);
-  return dead;
+  return find_lock_file (dir, user, uuid, &name)
+      && block_is_lock_file_dead (dir, name.text);
 }
 
 static bool
@@ -428,7 +443,8 @@ list_entry (int dir, const char *file, void *data)
   Uuid uuid;
   if (name_split (file, &user, &channel, &uuid, &part) == NAME_ENTRY
       && (user == os_user ()
-          || (is_own (dir, file) && entry_find (dir, channel).user == user)))
+          || (block_is_own_file (dir, file)
+              && entry_find (dir, channel).user == user)))
     call->func (channel, call->user_data);
 }
 
@@ -442,133 +458,6 @@ datahub_block_list (DatahubListFunc func, void *user_data, DatahubError *error)
   if (dir < 0)
     return DATAHUB_ERROR_SYSTEM;
   block_for_each_name (dir, list_entry, &call);
-  close (dir);
-  return DATAHUB_OK;
-}
-
-/* A block by the names of its files. */
-typedef struct
-{
-  uint32_t user;
-  Uuid uuid;
-} Parts;
-
-typedef struct
-{
-  bool dry_run;
-  DatahubReclaimFunc func;
-  void *user_data;
-  Parts *seen;
-  size_t n_seen, room;
-} ReclaimCall;
-
-/* Notes each block once, by the first of its files that is met. */
-static void
-collect_part (int dir, const char *file, void *data)
-{
-  ReclaimCall *call = data;
-  const char *channel, *part;
-  uint32_t user;
-  Uuid uuid;
-  if (name_split (file, &user, &channel, &uuid, &part) != NAME_PART
-      || (user != os_user () && !is_own (dir, file)))
-    return;
-  for (size_t i = 0; i < call->n_seen; i++)
-    if (call->seen[i].user == user
-        && memcmp (&call->seen[i].uuid, &uuid, sizeof uuid) == 0)
-      return;
-  if (call->n_seen == call->room) {
-    size_t room = call->room ? call->room * 2 : 16;
-    Parts *grown = realloc (call->seen, room * sizeof *grown);
-    if (!grown)
-      return;
-    call->seen = grown;
-    call->room = room;
-  }
-  call->seen[call->n_seen++] = (Parts){ user, uuid };
-}
-
-/* Names and sizes of the files of one block, for the user's function: collected
- * before the files are removed, reported afterwards. */
-typedef struct
-{
-  PartFilter filter;
-  int lck; /* to know its entry by */
-  FileName names[N_FILES_TOLD];
-  uint64_t bytes[N_FILES_TOLD];
-  size_t n;
-} FileList;
-
-static void
-list_file (int dir, const char *file, void *data)
-{
-  FileList *list = data;
-  const char *channel, *part;
-  Uuid uuid;
-  struct stat st;
-  NameKind kind = name_parse (list->filter.user, file, &channel, &uuid, &part);
-  bool ours =
-      kind == NAME_PART && memcmp (&uuid, &list->filter.uuid, sizeof uuid) == 0;
-  if (kind == NAME_ENTRY && list->lck >= 0)
-    ours = os_same_file (list->lck, dir, file);
-  if (!ours || list->n == N_FILES_TOLD
-      || fstatat (dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-    return;
-  if (strlen (file) >= FILE_NAME_MAX)
-    return;
-  strcpy (list->names[list->n].text, file);
-  list->bytes[list->n++] = (uint64_t) st.st_blocks * 512;
-}
-
-static void
-reclaim_one (int dir, ReclaimCall *call, const Parts *parts)
-{
-  FileList *list = calloc (1, sizeof *list);
-  bool dead;
-  if (!list)
-    return;
-  list->filter = (PartFilter){ parts->user, parts->uuid };
-  list->lck = os_open_existing (dir,
-      name_part (parts->user, &parts->uuid, "lck").text, false);
-  block_for_each_name (dir, list_file, list);
-  dead = call->dry_run ? is_dead (dir, parts->user, &parts->uuid)
-                       : block_reclaim_dead (dir, parts->user, &parts->uuid);
-  for (size_t i = 0; i < list->n && dead && call->func; i++)
-    call->func (list->names[i].text, list->bytes[i], call->user_data);
-  if (list->lck >= 0)
-    close (list->lck);
-  free (list);
-}
-
-/**
- * datahub_block_reclaim:
- * @dry_run: only report what would be removed
- * @func: (nullable): called for each file with its name and the bytes it takes
- * @user_data: passed to @func
- * @error: (out) (optional): what went wrong
- *
- * Removes the blocks of this user if producer and consumers are all dead, as
- * shown by kernel locks: a block that is still open in any process stays. Does
- * not block.
- *
- * Returns: %DATAHUB_OK, or %DATAHUB_ERROR_SYSTEM
- */
-DatahubResult
-datahub_block_reclaim (bool dry_run, DatahubReclaimFunc func, void *user_data,
-    DatahubError *error)
-{
-  ReclaimCall call = { .dry_run = dry_run,
-    .func = func,
-    .user_data = user_data };
-  int dir;
-  result_begin (error);
-  dir = os_open_directory (error);
-  if (dir < 0)
-    return DATAHUB_ERROR_SYSTEM;
-  block_for_each_name (dir, collect_part, &call);
-  for (size_t i = 0; i < call.n_seen; i++)
-    reclaim_one (dir, &call, &call.seen[i]);
-  free (call.seen);
   close (dir);
   return DATAHUB_OK;
 }

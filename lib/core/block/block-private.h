@@ -213,6 +213,9 @@ void *pool_open (const Block *block, const PoolShape *shape, int *fd,
 
 typedef void (*NameFunc) (int dir, const char *file, void *data);
 void block_for_each_name (int dir, NameFunc func, void *data);
+void block_for_some_names (int dir, int64_t *at, uint32_t most, NameFunc func,
+    void *data);
+bool block_is_own_file (int dir, const char *file);
 
 /* Names: the rules and the order for unlinking (rule N1). */
 DatahubResult block_take_over (int dir, const char *channel,
@@ -226,6 +229,8 @@ bool block_close_for_the_dead (const char *channel, const Uuid *uuid);
 bool block_names_lagging (const Block *block);
 void block_unlink_parts (int dir, uint32_t user, const Uuid *uuid);
 bool block_reclaim_dead (int dir, uint32_t user, const Uuid *uuid);
+bool block_is_lock_file_dead (int dir, const char *file);
+void block_reclaim_some (int dir);
 
 /* Rows. */
 bool row_holds_pins (const Block *block, ConsumerRow *row);

@@ -433,10 +433,17 @@ os_lock_try (int fd, uint64_t byte)
 bool
 os_lock_is_free (int fd, uint64_t byte)
 {
+  return os_locks_are_free (fd, byte, 1);
+}
+
+/* Whether no other description holds one of the @n bytes from @first on. */
+bool
+os_locks_are_free (int fd, uint64_t first, uint64_t n)
+{
   struct flock lock = { .l_type = F_WRLCK,
     .l_whence = SEEK_SET,
-    .l_start = (off_t) byte,
-    .l_len = 1 };
+    .l_start = (off_t) first,
+    .l_len = (off_t) n };
   return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 

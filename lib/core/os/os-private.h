@@ -100,6 +100,7 @@ uint64_t os_page_size_of (const void *map);
 /* Kernel locks of one open file description; gone with its last close. */
 OsLock os_lock_try (int fd, uint64_t byte);
 bool os_lock_is_free (int fd, uint64_t byte);
+bool os_locks_are_free (int fd, uint64_t first, uint64_t n);
 void os_lock_drop (int fd, uint64_t byte);
 
 /* Futexes in shared mappings; @timeout_ns >= 0. The second word may be NULL. */

@@ -248,8 +248,8 @@ producer_new (const char *channel, const DatahubProducerOptions *options)
   return producer;
 }
 
-/* Options that make no sense are refused before a dead block is looked at, and
- * that before the dead are cleared away: it is one of them. */
+/* Invalid options are refused before a dead block is examined. Dead blocks are
+ * removed after that, as the one that can be adopted is among them. */
 static DatahubResult
 adopt_or_build (DatahubProducer *producer, DatahubError *error)
 {
@@ -262,7 +262,7 @@ adopt_or_build (DatahubProducer *producer, DatahubError *error)
     result = producer_may_go_on (&producer->options);
   if (result == DATAHUB_INTERRUPTED)
     return result;
-  datahub_block_reclaim (false, NULL, NULL, NULL);
+  block_reclaim_some (producer->block.dir);
   if (adopted || result != DATAHUB_OK)
     return result;
   result = build (producer, error);
@@ -296,6 +296,44 @@ check_options (const DatahubProducerOptions *options, DatahubError *error)
   return DATAHUB_OK;
 }
 
+static DatahubResult
+create_once (const char *channel, const DatahubProducerOptions *options,
+    DatahubProducer **producer, DatahubError *error)
+{
+  DatahubProducer *made = producer_new (channel, options);
+  DatahubResult result;
+  if (!made)
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
+  made->block.dir = os_open_directory (error);
+  result =
+      made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
+  made->options.secret = NULL;
+  made->options.may_go_on = NULL;
+  if (result == DATAHUB_OK)
+    *producer = made;
+  else
+    producer_free (made);
+  return result;
+}
+
+static void
+note_file (const char *file, uint64_t bytes, void *data)
+{
+  bool *any = data;
+  (void) file;
+  (void) bytes;
+  *any = true;
+}
+
+/* Removes all dead blocks. Returns whether there was one. */
+static bool
+reclaims_any (void)
+{
+  bool any = false;
+  return datahub_block_reclaim (false, note_file, &any, NULL) == DATAHUB_OK
+      && any;
+}
+
 /**
  * datahub_producer_create:
  * @channel: the name, see datahub_channel_is_valid()
@@ -307,7 +345,8 @@ check_options (const DatahubProducerOptions *options, DatahubError *error)
  * consumers can attach after datahub_producer_publish(). All memory is
  * allocated here: a full file system is %DATAHUB_ERROR_NO_SPACE with the
  * numbers, never a SIGBUS later. Files that dead processes of this
- * user left are removed first. `may_go_on` can end the allocation; then nothing is
+ * user left are removed first: of a part of all names, and of all if the space is
+ * short. `may_go_on` can end the allocation; then nothing is
  * left, and the block of a dead producer is as it was.
  *
  * With `adopt` the block of a dead producer of that name is continued instead,
@@ -328,7 +367,6 @@ datahub_producer_create (const char *channel,
 {
   DatahubError local;
   DatahubProducerOptions known;
-  DatahubProducer *made;
   DatahubResult result;
   error = error ? error : &local;
   *producer = NULL;
@@ -344,17 +382,9 @@ datahub_producer_create (const char *channel,
     result = check_options (&known, error);
   if (result != DATAHUB_OK)
     return result;
-  made = producer_new (channel, &known);
-  if (!made)
-    return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  made->block.dir = os_open_directory (error);
-  result =
-      made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
-  made->options.secret = NULL;
-  made->options.may_go_on = NULL;
-  if (result == DATAHUB_OK)
-    *producer = made;
-  else
-    producer_free (made);
+  result = create_once (channel, &known, producer, error);
+  /* a start examines a part of the names: other dead blocks may hold the space */
+  if (result == DATAHUB_ERROR_NO_SPACE && reclaims_any ())
+    result = create_once (channel, &known, producer, error);
   return result_end (error, result);
 }
