@@ -290,14 +290,21 @@ wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
 {
   gint64 left = patience_of (attachment);
   DatahubResult result;
+  if (!attachment->refusal.error.code)
+    gst_datahub_introduction_look_elsewhere (&attachment->introduction,
+        attachment->waiting_since, left);
   if (left == 0)
     return fail_timeout (attachment, timeout);
+  left = patience_of (attachment);
   gst_datahub_introduction_warn (&attachment->introduction,
       attachment->waiting_since);
   gst_datahub_presence_quiet (&attachment->presence,
       attachment->client->channel,
       gst_datahub_introduction_word (&attachment->introduction), 0);
   left = shorter (left, gst_datahub_presence_left (&attachment->presence));
+  left = shorter (left,
+      gst_datahub_introduction_left (&attachment->introduction,
+          attachment->waiting_since));
   if (attachment->interrupt->watch)
     result = datahub_watch_wait (attachment->interrupt->watch, left);
   else /* out of descriptors: look again, now and then */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A source without data waits for one of several: a producer, a broker that knows the
- * producer, a broker that answers, a producer that answers. The one that is missing
- * decides what to do, so a message names it, and the process that stands still.
+/* A source without data waits for one of several: a producer, shared memory that has
+ * the producer's block, a broker that knows the producer, a broker that answers, a
+ * producer that answers. The one that is missing decides what to do, so a message names
+ * it, and the process that stands still.
  * Tests: gst-introduction, gst-strict */
 #include "gstdatahubintroduction.h"
 #include "gstdatahubprocess.h"
@@ -119,11 +120,42 @@ gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
     introduction->obstacle = GST_DATAHUB_OBSTACLE_PRODUCER;
 }
 
+/**
+ * gst_datahub_introduction_look_elsewhere:
+ * @introduction: an attempt in vain
+ * @since: when the wait began
+ * @left: of the user's timeout
+ *
+ * If no live producer has the name here, the broker may know one.
+ */
+void
+gst_datahub_introduction_look_elsewhere (GstDatahubIntroduction *introduction,
+    gint64 since, gint64 left)
+{
+  if (introduction->obstacle != GST_DATAHUB_OBSTACLE_NONE)
+    return;
+  gst_datahub_elsewhere_look (&introduction->elsewhere, introduction->client,
+      introduction->interrupt, since, left);
+  if (introduction->elsewhere.certain)
+    introduction->obstacle = GST_DATAHUB_OBSTACLE_ELSEWHERE;
+}
+
+/* Returns: how long the source may wait for the name to change */
+gint64
+gst_datahub_introduction_left (const GstDatahubIntroduction *introduction,
+    gint64 since)
+{
+  return gst_datahub_elsewhere_left (&introduction->elsewhere,
+      introduction->client, since);
+}
+
 /* The reason of datahub-waiting. */
 const gchar *
 gst_datahub_introduction_word (const GstDatahubIntroduction *introduction)
 {
   switch (introduction->obstacle) {
+    case GST_DATAHUB_OBSTACLE_ELSEWHERE:
+      return "not-shared";
     case GST_DATAHUB_OBSTACLE_UNKNOWN:
       return "no-introduction";
     case GST_DATAHUB_OBSTACLE_BROKER:
@@ -146,6 +178,18 @@ describe_broker (const GstDatahubIntroduction *introduction)
   return datahub_hub_describe_broker (endpoint, &stopped);
 }
 
+static gchar *
+describe_elsewhere (const GstDatahubIntroduction *introduction)
+{
+  g_autofree gchar *broker = describe_broker (introduction);
+  return g_strdup_printf (
+      "The DataBlock \"%s\" has a producer that the broker at %s knows, but it is "
+      "not in %s as this process sees it. Both must see one shared memory "
+      "directory: let the containers or services share it, or set DATAHUB_SHM_DIR "
+      "of both to one that they share. Memory of another machine cannot be read.",
+      introduction->client->channel, broker, datahub_shm_directory ());
+}
+
 /* Returns: (transfer full): what happened, why, and what to do; %NULL: there is no
  * producer */
 static gchar *
@@ -155,6 +199,8 @@ describe (const GstDatahubIntroduction *introduction)
   g_autofree gchar *broker = NULL, *process = NULL;
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_NONE)
     return NULL;
+  if (introduction->obstacle == GST_DATAHUB_OBSTACLE_ELSEWHERE)
+    return describe_elsewhere (introduction);
   process = gst_datahub_process_describe (introduction->producer_pid,
       introduction->producer_uuid);
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_PRODUCER)
@@ -180,9 +226,14 @@ describe (const GstDatahubIntroduction *introduction)
 static gint
 code_of (GstDatahubObstacle obstacle)
 {
-  return obstacle == GST_DATAHUB_OBSTACLE_UNKNOWN
-      ? GST_RESOURCE_ERROR_NOT_AUTHORIZED
-      : GST_RESOURCE_ERROR_BUSY;
+  switch (obstacle) {
+    case GST_DATAHUB_OBSTACLE_ELSEWHERE:
+      return GST_RESOURCE_ERROR_NOT_FOUND;
+    case GST_DATAHUB_OBSTACLE_UNKNOWN:
+      return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+    default:
+      return GST_RESOURCE_ERROR_BUSY;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@
 #define GST_DATAHUB_INTRODUCTION_H
 
 #include "gstdatahubclient.h"
+#include "gstdatahubelsewhere.h"
 #include "gstdatahubinterrupt.h"
 
 G_BEGIN_DECLS
@@ -12,6 +13,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   GST_DATAHUB_OBSTACLE_NONE, /* no live producer has the name */
+  GST_DATAHUB_OBSTACLE_ELSEWHERE, /* one has it in other shared memory */
   GST_DATAHUB_OBSTACLE_UNKNOWN, /* the broker does not know the producer */
   GST_DATAHUB_OBSTACLE_BROKER, /* no broker answers */
   GST_DATAHUB_OBSTACLE_PRODUCER, /* the producer does not answer */
@@ -29,6 +31,7 @@ typedef struct
   GstDatahubObstacle obstacle; /* at the last attempt */
   gint producer_pid; /* as it wrote it */
   gchar producer_uuid[DATAHUB_UUID_TEXT]; /* of its block */
+  GstDatahubElsewhere elsewhere;
 
   gboolean warned[GST_DATAHUB_N_OBSTACLES];
 } GstDatahubIntroduction;
@@ -47,6 +50,10 @@ void gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
     DatahubResult result, const DatahubBlockGlance *glance);
 const gchar *gst_datahub_introduction_word (const GstDatahubIntroduction
         *introduction);
+void gst_datahub_introduction_look_elsewhere (
+    GstDatahubIntroduction *introduction, gint64 since, gint64 left);
+gint64 gst_datahub_introduction_left (
+    const GstDatahubIntroduction *introduction, gint64 since);
 void gst_datahub_introduction_warn (GstDatahubIntroduction *introduction,
     gint64 since);
 void gst_datahub_introduction_fail (GstDatahubIntroduction *introduction,

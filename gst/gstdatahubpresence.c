@@ -40,7 +40,7 @@ static guint signals[GST_DATAHUB_PRESENCE_WAITING + 1];
 /**
  * GstDatahubSrc::waiting:
  * @src: the element
- * @reason: "no-producer", "no-data", "no-introduction", "broker-silent" or
+ * @reason: "no-producer", "not-shared", "no-data", "no-introduction", "broker-silent" or
  *   "producer-silent"
  *
  * No record arrived for one second. Emitted in a thread that holds no lock of the

@@ -65,6 +65,13 @@ void cli_add_errors (json_t *json, const CliErrors *errors);
 void cli_print_slots (const DatahubDiagnosis *diagnosis);
 void cli_add_slots (json_t *json, const DatahubDiagnosis *diagnosis);
 
+/* elsewhere.c */
+gboolean cli_is_here (DatahubHubBlock *block);
+char *cli_describe_elsewhere (DatahubHubBlock *block, const char *where,
+    char **advice);
+int cli_fail_not_found (const CliTarget *target, const char *name,
+    const DatahubError *error);
+
 /* log.c */
 void cli_log_to_stderr (void);
 void cli_log_quietly (void);

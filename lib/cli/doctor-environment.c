@@ -142,7 +142,21 @@ check_introduction (const char *channel, void *user_data)
           "broker=ENDPOINT."));
 }
 
-/* Strict blocks that consumers of this broker cannot read. */
+/* A producer that ends is known to the broker for a moment longer than its block
+ * exists. */
+static void
+check_shared (Subject *subject, DatahubHubBlock *block, const char *where)
+{
+  char *advice, *text;
+
+  if (cli_is_here (block))
+    return;
+  text = cli_describe_elsewhere (block, where, &advice);
+  subject_add (subject, DATAHUB_SEVERITY_NOTE, "not-shared", -1, text, advice);
+}
+
+/* Strict blocks that consumers of this broker cannot read, and blocks of its
+ * producers that cannot be read here. */
 static void
 check_introductions (Subject *subject, DatahubHub *hub, const char *broker)
 {
@@ -153,6 +167,8 @@ check_introductions (Subject *subject, DatahubHub *hub, const char *broker)
 
   if (known)
     datahub_block_list (check_introduction, &all, NULL);
+  for (guint i = 0; known && i < known->len; i++)
+    check_shared (subject, known->pdata[i], where);
 }
 
 /* Returns whether the process that hosts the broker is stopped: no consumer can

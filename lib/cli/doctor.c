@@ -258,7 +258,7 @@ examine_all (GPtrArray *candidates, double watch, gboolean checksums)
 /* Fills @candidates with the block that was named, or with all blocks. Returns an
  * exit code. */
 static int
-find_cases (const char *channel, GPtrArray *candidates)
+find_cases (const CliTarget *target, const char *channel, GPtrArray *candidates)
 {
   DatahubError error = { 0 };
   g_autofree DatahubBlockInfo *info = g_new0 (DatahubBlockInfo, 1);
@@ -272,8 +272,7 @@ find_cases (const char *channel, GPtrArray *candidates)
   if (!datahub_channel_is_valid (channel, &error))
     return cli_fail (CLI_USAGE, "%s", error.message);
   if (datahub_block_inspect (channel, info, &error) == DATAHUB_ERROR_NOT_FOUND)
-    return cli_fail (CLI_NOT_FOUND, "%s To see the names: datahub list",
-        error.message);
+    return cli_fail_not_found (target, channel, &error);
   add_case (channel, candidates);
   return CLI_OK;
 }
@@ -325,7 +324,7 @@ cli_doctor (int argc, char **argv)
   if ((close_it || thing) && argc != 2)
     return cli_fail (CLI_USAGE,
         "--close and --release need the NAME of a block");
-  int code = find_cases (argc == 2 ? argv[1] : NULL, candidates);
+  int code = find_cases (&target, argc == 2 ? argv[1] : NULL, candidates);
   if (code != CLI_OK)
     return code;
   if (thing)

@@ -241,6 +241,7 @@ int
 cli_inspect (int argc, char **argv)
 {
   gboolean json = FALSE, slots = FALSE;
+  const CliTarget user = { 0 }; /* the user's own broker */
   DatahubError error = { 0 };
   DatahubDiagnosis *diagnosis = NULL;
   CliErrors errors = { 0 };
@@ -277,8 +278,7 @@ cli_inspect (int argc, char **argv)
     result = look_twice (argv[1], &diagnosis, &error);
   if (result != DATAHUB_OK)
     return result == DATAHUB_ERROR_NOT_FOUND
-        ? cli_fail (CLI_NOT_FOUND, "%s To see the names: datahub list",
-            error.message)
+        ? cli_fail_not_found (&user, argv[1], &error)
         : cli_fail (CLI_FAILED, "%s", error.message);
   n = MIN (n, DATAHUB_MAX_CONSUMERS);
   if (json) {

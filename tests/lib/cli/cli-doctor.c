@@ -444,6 +444,40 @@ test_slots (void)
   datahub_producer_close (producer);
 }
 
+/* The broker knows a producer in a container that does not share its memory. */
+static void
+test_not_shared (void)
+{
+  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
+
+  datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
+      DATAHUB_REGISTER_DEFAULT);
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (hub, "cam0", 30 * SECONDS, NULL, NULL);
+  g_assert_nonnull (block);
+  g_auto (Result) all = run ("doctor", "--json", NULL);
+  json_t *json = parse (&all);
+  json_t *note = only (json_object_get (json, "environment"), "problems");
+  g_assert_cmpint (all.code, ==, 0);
+  g_assert_cmpstr (text_of (note, "name"), ==, "not-shared");
+  g_assert_cmpstr (text_of (note, "severity"), ==, "note");
+  assert_says (text_of (note, "message"), "knows a producer of the block cam0");
+  assert_says (text_of (note, "message"), g_getenv ("DATAHUB_SHM_DIR"));
+  assert_says (text_of (note, "advice"), "see one shared memory directory");
+  json_decref (json);
+  const char *const commands[] = { "doctor", "inspect" };
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    g_auto (Result) one = run (commands[i], "cam0", NULL);
+    g_assert_cmpint (one.code, ==, 3);
+    assert_says (one.err, "knows a producer of the block cam0");
+    assert_says (one.err, "see one shared memory directory");
+    g_auto (Result) other = run (commands[i], "cam1", NULL);
+    g_assert_cmpint (other.code, ==, 3);
+    assert_says (other.err, "To see the names: datahub list");
+  }
+}
+
 static void
 add_tests (void)
 {
@@ -455,6 +489,7 @@ add_tests (void)
   fixture_add ("/doctor/release", test_release);
   fixture_add ("/doctor/stopped", test_stopped);
   fixture_add ("/doctor/environment", test_environment);
+  fixture_add ("/doctor/not-shared", test_not_shared);
   fixture_add ("/doctor/usage", test_usage);
   fixture_add ("/doctor/slots", test_slots);
 }
