@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The core without GStreamer: what a buffer costs, how that changes with the
- * number of attached consumers, how fast a sleeping process wakes, how soon the
- * slots of a killed one are back; and this machine's own floors beside them.
+ * number of attached consumers, what an attachment and a block cost, how fast a
+ * sleeping process wakes, how soon the slots of a killed one are back; and this machine's own floors beside them.
  * Prints one JSON object a line; asserts nothing. */
 #include "bench-stats.h"
 
@@ -23,6 +23,8 @@
 #define CHANNEL "bench-core"
 #define N_CYCLES 2000000u
 #define N_COMMITS 500000u
+#define N_ATTACHES 2000u
+#define N_CREATIONS 500u
 #define N_WAKES 2000u
 #define WAKE_PERIOD_NS 1000000u
 #define N_CROWDS 8u /* of 1, 2, 4 ... consumers */
@@ -223,6 +225,14 @@ copy_cost (uint64_t size)
   datahub_producer_close (producer);
 }
 
+static void
+report_latency (const char *bench, uint64_t *samples, uint32_t n)
+{
+  char text[256];
+  bench_quantiles (samples, n, text, sizeof text);
+  printf ("{\"bench\": \"%s\", %s}\n", bench, text);
+}
+
 static pid_t
 child_of (void (*run) (void *), void *data)
 {
@@ -237,20 +247,42 @@ child_of (void (*run) (void *), void *data)
   return pid;
 }
 
+/* A consumer that finds a block of 4 KiB slots by its name, and leaves. */
+static void
+attach_cost (void)
+{
+  DatahubProducer *producer = producer_new (4096);
+  uint64_t samples[N_ATTACHES];
+  for (uint32_t i = 0; i < N_ATTACHES; i++) {
+    uint64_t start = bench_now_ns ();
+    DatahubConsumer *consumer = consumer_new (i % 2);
+    samples[i] = bench_now_ns () - start;
+    datahub_consumer_close (consumer);
+  }
+  report_latency ("core-attach", samples, N_ATTACHES);
+  datahub_producer_close (producer);
+}
+
+/* A block of 4 KiB slots, until consumers can find it. */
+static void
+creation_cost (void)
+{
+  uint64_t samples[N_CREATIONS];
+  for (uint32_t i = 0; i < N_CREATIONS; i++) {
+    uint64_t start = bench_now_ns ();
+    DatahubProducer *producer = producer_new (4096);
+    samples[i] = bench_now_ns () - start;
+    datahub_producer_close (producer);
+  }
+  report_latency ("core-create", samples, N_CREATIONS);
+}
+
 typedef struct
 {
   const char *bench;
   _Atomic uint32_t bell; /* the futex floor's word */
   _Atomic uint64_t sent_ns;
 } Wake;
-
-static void
-report_latency (const char *bench, uint64_t *samples, uint32_t n)
-{
-  char text[256];
-  bench_quantiles (samples, n, text, sizeof text);
-  printf ("{\"bench\": \"%s\", %s}\n", bench, text);
-}
 
 static void
 receive_wakes (void *data)
@@ -386,6 +418,8 @@ main (int argc, char **argv)
   copy_cost (4096);
   copy_cost (65536);
   copy_cost (1920 * 1080 * 3 / 2);
+  attach_cost ();
+  creation_cost ();
   futex_floor ();
   wake_latency ("core-wake");
   recovery ();
