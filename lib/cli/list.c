@@ -61,6 +61,7 @@ add_from_broker (GTree *rows, DatahubHubBlock *block)
   row->pid = datahub_hub_block_get_pid (block);
   row->consumers = datahub_hub_block_get_n_consumers (block);
   row->state = datahub_hub_block_is_pending (block) ? "pending"
+      : datahub_hub_block_is_absent (block)         ? "unknown"
       : datahub_hub_block_is_stalled (block)        ? "stalled"
                                                     : "ready";
   set_text (&row->caps, datahub_hub_block_get_caps (block));

@@ -38,6 +38,10 @@ DATAHUB_API guint datahub_hub_block_get_n_consumers (DatahubHubBlock *block);
 DATAHUB_API gboolean datahub_hub_block_is_pending (DatahubHubBlock *block);
 /* Whether its hub did not answer the broker lately; the block itself exists. */
 DATAHUB_API gboolean datahub_hub_block_is_stalled (DatahubHubBlock *block);
+/* Whether it is registered, but not in the shared memory that its owner and the
+ * broker both use: it cannot be attached. FALSE if the broker has another shared
+ * memory, as in a container, where it cannot look. */
+DATAHUB_API gboolean datahub_hub_block_is_absent (DatahubHubBlock *block);
 /* DATAHUB_SECRET_SIZE bytes; NULL: there is none, or this key may not have it. */
 DATAHUB_API const guint8 *datahub_hub_block_get_secret (DatahubHubBlock *block);
 /* DATAHUB_TICKET_SIZE bytes for one attach within 10 s, only after

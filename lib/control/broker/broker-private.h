@@ -105,6 +105,8 @@ void broker_remove_joined (DatahubBroker *broker, BlockEntry *block,
     Joined *joined, const char *reason);
 
 /* broker-watch.c */
+void broker_note_evidence (BlockEntry *block, const char *memory);
+gboolean broker_block_is_absent (BlockEntry *block);
 gboolean broker_tick (gpointer broker);
 gboolean broker_check_once (gpointer broker);
 void broker_probe_soon (DatahubBroker *broker);

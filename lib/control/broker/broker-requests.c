@@ -149,23 +149,33 @@ make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
   return TRUE;
 }
 
+/* An optional text of the request: "" if it is absent. NULL: it is invalid. */
+static const char *
+get_text (BrokerCall *call, const char *field, gsize max, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const char *text = message_string (call->message, field, max, FALSE, &local);
+
+  if (local) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return NULL;
+  }
+  return text ? text : "";
+}
+
 static gboolean
 handle_register (BrokerCall *call, GError **error)
 {
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_secret;
-  g_autoptr (GError) local = NULL;
   const char *name = message_name (call->message, error);
   const char *uuid = name ? message_uuid (call->message, error) : NULL;
-  const char *caps;
+  const char *caps, *memory;
 
-  if (!name || !uuid || !need (call, RIGHT_PRODUCE, name, error))
+  if (!name || !uuid || !need (call, RIGHT_PRODUCE, name, error)
+      || !(caps = get_text (call, "caps", CAPS_MAX, error))
+      || !(memory = get_text (call, "memory", LABEL_MAX, error)))
     return FALSE;
-  caps = message_string (call->message, "caps", CAPS_MAX, FALSE, &local);
-  if (local) {
-    g_propagate_error (error, g_steal_pointer (&local));
-    return FALSE;
-  }
   if (!message_secret (call->message, secret, &has_secret, error)
       || !make_room (call, name, uuid, error))
     return FALSE;
@@ -173,13 +183,13 @@ handle_register (BrokerCall *call, GError **error)
   BlockEntry *block = registry_find (&call->broker->registry, name);
   if (block) {
     g_free (block->caps);
-    block->caps = g_strdup (caps ? caps : "");
+    block->caps = g_strdup (caps);
   } else {
     block =
         registry_add (&call->broker->registry, call->client, name, uuid, caps);
   }
   block->stalled_us = 0;
-  block->visible = evidence_is_visible (name, uuid);
+  broker_note_evidence (block, memory);
   block->has_secret = has_secret;
   block->strict = json_is_true (json_object_get (call->message, "strict"));
   if (has_secret)
@@ -252,6 +262,8 @@ handle_find (BrokerCall *call, GError **error)
     state = "not-found";
   else if (!*block->uuid)
     state = "pending";
+  else if (broker_block_is_absent (block))
+    state = "unknown";
   json_object_set_new (call->reply, "state", json_string (state));
   if (!block)
     return TRUE;
@@ -285,6 +297,7 @@ handle_list (BrokerCall *call, GError **error)
     BlockEntry *block = g_tree_node_value (node);
     if (!may (call, RIGHT_OBSERVE, block->name))
       continue;
+    broker_block_is_absent (block);
     g_autoptr (json_t) entry = block_entry_to_json (block);
     bytes += json_dumpb (entry, NULL, 0, JSON_COMPACT) + 1;
     if (json_array_size (page) >= PAGE_BLOCKS || bytes > PAGE_BYTES)

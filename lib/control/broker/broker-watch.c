@@ -6,6 +6,7 @@
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
+#include <datahub/block.h>
 
 #define SILENT_US                                                              \
   (PROTOCOL_HEARTBEAT_MS * PROTOCOL_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
@@ -103,6 +104,35 @@ mark_silent_clients (DatahubBroker *broker, gint64 now)
   }
   broker->ticked_us = now;
   return any;
+}
+
+/* Looks for a block that was not seen yet. A block of another shared memory, as in a
+ * container, is not absent: nothing is known of it. */
+gboolean
+broker_block_is_absent (BlockEntry *block)
+{
+  if (block->absent && evidence_is_visible (block->name, block->uuid)) {
+    block->visible = TRUE;
+    block->absent = FALSE;
+  }
+  return block->absent;
+}
+
+/* @memory is what its owner wrote about its shared memory; may be empty. */
+void
+broker_note_evidence (BlockEntry *block, const char *memory)
+{
+  g_autofree char *own = evidence_memory ();
+
+  block->visible = evidence_is_visible (block->name, block->uuid);
+  block->absent = *block->uuid && !block->visible && block->owner->local
+      && *memory && g_strcmp0 (memory, own) == 0;
+  if (block->absent)
+    control_log (G_LOG_LEVEL_INFO, "absent",
+        "block %s of %s (pid %d) is registered, and is not in %s: it must be "
+        "published first",
+        block->name, block->owner->program, block->owner->pid,
+        datahub_shm_directory ());
 }
 
 /* The periodic check of all clients. */

@@ -31,5 +31,6 @@ Evidence evidence_of_consumer (ConsumersEvidence *all, const char *name,
 void consumers_evidence_clear (ConsumersEvidence *all);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ConsumersEvidence, consumers_evidence_clear)
 char *evidence_host (void);
+char *evidence_memory (void);
 
 #endif /* DATAHUB_EVIDENCE_PRIVATE_H */

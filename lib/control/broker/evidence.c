@@ -7,6 +7,7 @@
 #include <datahub/block.h>
 #include "control/wire/message-private.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* Of the block @name, if it is still the one called @uuid. Examines files; does
@@ -90,4 +91,18 @@ evidence_host (void)
   if (strlen (text) > LABEL_MAX)
     text[LABEL_MAX] = '\0';
   return text;
+}
+
+/* An identifier of the shared memory of this process: its directory, as the kernel
+ * numbers it. Two processes of one machine with the same one have the same blocks.
+ * NULL: there is no such directory. */
+char *
+evidence_memory (void)
+{
+  GStatBuf st;
+
+  if (g_stat (datahub_shm_directory (), &st) != 0)
+    return NULL;
+  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+      (guint64) st.st_dev, (guint64) st.st_ino);
 }

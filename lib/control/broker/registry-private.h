@@ -57,6 +57,8 @@ typedef struct
   gboolean has_secret;
   gboolean strict; /* clients get tickets, not the secret */
   gboolean visible; /* the broker saw this block in its own shared memory */
+  /* Its owner has the same shared memory as the broker, which did not see it. */
+  gboolean absent;
   BrokerClient *owner; /* never NULL: a client with blocks is kept */
   gint64 stalled_us; /* since when its owner is stalled; 0 if it is not */
   GPtrArray *joined; /* of Joined; owned */

@@ -251,11 +251,12 @@ block_entry_leave (BlockEntry *block, Joined *joined)
 json_t *
 block_entry_to_json (BlockEntry *block)
 {
-  json_t *json = json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b}", "name",
-      block->name, "caps", block->caps, "program", block->owner->program,
-      "host", block->owner->host, "pid", block->owner->pid, "consumers",
-      (int) block->joined->len, "pending", !*block->uuid, "stalled",
-      block->stalled_us != 0);
+  json_t *json =
+      json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b}", "name",
+          block->name, "caps", block->caps, "program", block->owner->program,
+          "host", block->owner->host, "pid", block->owner->pid, "consumers",
+          (int) block->joined->len, "pending", !*block->uuid, "stalled",
+          block->stalled_us != 0, "absent", block->absent);
 
   if (*block->uuid)
     json_object_set_new (json, "uuid", json_string (block->uuid));

@@ -15,7 +15,7 @@ struct _DatahubHubBlock
   char *caps, *program, *host; /* owned */
   int pid;
   guint n_consumers;
-  gboolean stalled;
+  gboolean stalled, absent;
   gboolean has_secret;
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean has_ticket;
@@ -51,6 +51,7 @@ hub_block_from_json (json_t *json, GError **error)
   block->pid = (int) pid;
   block->n_consumers = (guint) consumers;
   block->stalled = json_is_true (json_object_get (json, "stalled"));
+  block->absent = json_is_true (json_object_get (json, "absent"));
   return block;
 }
 
@@ -152,6 +153,12 @@ gboolean
 datahub_hub_block_is_stalled (DatahubHubBlock *block)
 {
   return block->stalled;
+}
+
+gboolean
+datahub_hub_block_is_absent (DatahubHubBlock *block)
+{
+  return block->absent;
 }
 
 const guint8 *

@@ -77,7 +77,7 @@ read_found (Find *find, json_t *reply, GError **error)
         "block %s is announced, but cannot be attached yet", find->name);
     return NULL;
   }
-  if (strcmp (state, "ready") != 0) {
+  if (strcmp (state, "ready") != 0 && strcmp (state, "unknown") != 0) {
     g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_NOT_FOUND,
         "no block has the name %s", find->name);
     return NULL;

@@ -4,6 +4,7 @@
  * Tests: hub-signals, hub-loss */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
+#include "control/broker/evidence-private.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -118,6 +119,16 @@ offer_answered (json_t *reply, const GError *error, gpointer user_data)
   g_free (answer);
 }
 
+/* With it the broker can look for the block, if it has the same shared memory. */
+static void
+add_memory (json_t *message)
+{
+  g_autofree char *memory = evidence_memory ();
+
+  if (memory)
+    json_object_set_new (message, "memory", json_string (memory));
+}
+
 static void
 offer_tell (HubCore *core, Offer *offer)
 {
@@ -132,6 +143,7 @@ offer_tell (HubCore *core, Offer *offer)
     message_set_secret (message, offer->secret);
   if (offer->strict)
     json_object_set_new (message, "strict", json_true ());
+  add_memory (message);
   Answer *answer = g_new0 (Answer, 1);
   answer->core = hub_core_ref (core);
   answer->name = g_strdup (offer->name);

@@ -7,7 +7,10 @@
 #include <signal.h>
 #include <string.h>
 
+#define INSTANCE_A "00112233445566778899aabbccddeeff"
+#define INSTANCE_B "ffeeddccbbaa99887766554433221100"
 #define MANY 30
+#define PATIENCE (30 * SECONDS)
 
 static int
 produce_strictly (const char *name)
@@ -78,8 +81,82 @@ test_who_is_there (void)
 }
 
 static void
+expect_state (Raw *raw, const char *memory, const char *state)
+{
+  json_t *fields = json_pack ("{s:s, s:s}", "name", "cam0", "uuid", UUID_A);
+
+  if (memory)
+    json_object_set_new (fields, "memory", json_string (memory));
+  raw_expect_ok (raw, "register", fields);
+  json_t *answer =
+      raw_request (raw, "find", json_pack ("{s:s}", "name", "cam0"));
+  g_assert_cmpstr (json_string_value (json_object_get (answer, "state")), ==,
+      state);
+  json_t *block = json_object_get (answer, "block");
+  g_assert_cmpint (json_is_true (json_object_get (block, "absent")), ==,
+      strcmp (state, "unknown") == 0);
+  json_decref (answer);
+}
+
+/* A block that is registered and does not exist. The broker looks for it if the owner
+ * has the same shared memory; of another one nothing is known. */
+static void
+test_absent (void)
+{
+  g_autofree char *own = evidence_memory ();
+  g_autofree char *host = evidence_host ();
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  Raw *here = raw_own (), *elsewhere = raw_own ();
+
+  raw_hello_from (here, INSTANCE_A, host);
+  expect_state (here, own, "unknown");
+  expect_state (here, "1:2", "ready");
+  expect_state (here, NULL, "ready");
+  raw_expect_error (here, "register",
+      json_pack ("{s:s, s:s, s:i}", "name", "cam0", "uuid", UUID_A, "memory",
+          1),
+      "protocol");
+  raw_expect_ok (here, "bye", NULL);
+  raw_hello (elsewhere, INSTANCE_B);
+  expect_state (elsewhere, own, "ready");
+  raw_free (elsewhere);
+  raw_free (here);
+}
+
+/* A hub that registers a block before it is published: it is there from then on. */
+static void
+test_published_late (void)
+{
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_autoptr (GError) problem = NULL;
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  DatahubError error;
+
+  datahub_producer_options_init (&options);
+  options.slot_size = 4096;
+  g_assert_cmpint (datahub_producer_create ("cam0", &options, &producer,
+                       &error),
+      ==, DATAHUB_OK);
+  datahub_hub_register_block (hub, "cam0", datahub_producer_get_uuid (producer),
+      NULL, NULL, DATAHUB_REGISTER_DEFAULT);
+  g_autoptr (DatahubHubBlock) before =
+      datahub_hub_find (hub, "cam0", PATIENCE, NULL, &problem);
+  g_assert_no_error (problem);
+  g_assert_true (datahub_hub_block_is_absent (before));
+  g_assert_cmpint (datahub_producer_publish (producer, &error), ==, DATAHUB_OK);
+  g_autoptr (DatahubHubBlock) after =
+      datahub_hub_find (hub, "cam0", PATIENCE, NULL, &problem);
+  g_assert_no_error (problem);
+  g_assert_false (datahub_hub_block_is_absent (after));
+  datahub_producer_close (producer);
+}
+
+static void
 add_tests (void)
 {
+  fixture_add ("/evidence/absent", test_absent);
+  fixture_add ("/evidence/published-late", test_published_late);
   fixture_add ("/evidence/stopped-producer", test_stopped_producer);
   fixture_add ("/evidence/who-is-there", test_who_is_there);
 }

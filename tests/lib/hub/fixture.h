@@ -75,7 +75,9 @@ void raw_free (Raw *raw);
 void raw_send (Raw *raw, const void *data, gsize size);
 json_t *raw_receive (Raw *raw, int timeout_ms);
 json_t *raw_event (Raw *raw, const char *event, int timeout_ms);
+/* As a client of another machine, or of the one with the boot id @host. */
 void raw_hello (Raw *raw, const char *instance);
+void raw_hello_from (Raw *raw, const char *instance, const char *host);
 json_t *raw_request (Raw *raw, const char *type, json_t *fields);
 void raw_expect_error (Raw *raw, const char *type, json_t *fields,
     const char *code);

@@ -200,9 +200,15 @@ raw_request (Raw *raw, const char *type, json_t *fields)
 void
 raw_hello (Raw *raw, const char *instance)
 {
+  raw_hello_from (raw, instance, "nowhere");
+}
+
+void
+raw_hello_from (Raw *raw, const char *instance, const char *host)
+{
   json_t *answer = raw_request (raw, "hello",
       json_pack ("{s:s, s:s, s:s, s:s, s:i}", "key", raw->public_key,
-          "instance", instance, "program", "raw", "host", "nowhere", "pid",
+          "instance", instance, "program", "raw", "host", host, "pid",
           (int) getpid ()));
   const char *epoch = json_string_value (json_object_get (answer, "epoch"));
 
