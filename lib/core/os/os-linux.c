@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* System calls for files, locks, futexes and clocks on Linux.
  * Tests: core-space, core-namespaces, core-limits */
-#include "os-cgroup-private.h"
 #include "os-limits-private.h"
 #include "os-private.h"
 #include "core/base/result-private.h"
@@ -267,18 +266,8 @@ int
 os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error)
 {
-  GroupSpace group = os_group_space ();
-  int fd, number;
-  if (group.available < size) {
-    result_fail (error, DATAHUB_ERROR_NO_SPACE, ENOMEM,
-        "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free of "
-        "%.1f MiB, the memory limit of the control group. Raise that limit.",
-        what, size / 1048576.0, group.available / 1048576.0,
-        group.limit / 1048576.0);
-    return -1;
-  }
-  fd = os_open_unnamed (dir, mode);
-  number = fd < 0 ? errno : allocate (fd, size);
+  int fd = os_open_unnamed (dir, mode);
+  int number = fd < 0 ? errno : allocate (fd, size);
   if (!number)
     return fd;
   os_close (&fd); /* what it got counts as free again */

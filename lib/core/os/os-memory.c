@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory without a name: created, sealed and passed on by descriptor.
  * Tests: core-sealed, core-strict */
-#include "os-cgroup-private.h"
 #include "os-limits-private.h"
 #include "os-private.h"
 #include "core/base/result-private.h"
@@ -25,6 +24,43 @@
 
 #define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
+static uint64_t
+read_number (const char *path)
+{
+  FILE *file = fopen (path, "re");
+  uint64_t value = UINT64_MAX; /* also for "max" */
+  if (!file)
+    return value;
+  if (fscanf (file, "%" SCNu64, &value) != 1)
+    value = UINT64_MAX;
+  fclose (file);
+  return value;
+}
+
+/* The memory that the control group of this process can still allocate. */
+static uint64_t
+group_available (void)
+{
+  FILE *file = fopen ("/proc/self/cgroup", "re");
+  char line[512], path[640];
+  uint64_t most, now;
+  bool found = false;
+  while (file && !found && fgets (line, sizeof line, file))
+    found = strncmp (line, "0::", 3) == 0;
+  if (file)
+    fclose (file);
+  if (!found)
+    return UINT64_MAX;
+  line[strcspn (line, "\n")] = 0;
+  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
+  most = read_number (path);
+  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.current", line + 3);
+  now = read_number (path);
+  if (most == UINT64_MAX || now == UINT64_MAX)
+    return UINT64_MAX;
+  return most > now ? most - now : 0;
+}
+
 /* Memory that can be allocated without the OOM killer. No file system limits
  * its size, so exceeding it starts the OOM killer. */
 uint64_t
@@ -32,7 +68,7 @@ os_memory_available (void)
 {
   FILE *file = fopen ("/proc/meminfo", "re");
   char line[128];
-  uint64_t kib = UINT64_MAX / 1024, group = os_group_space ().available;
+  uint64_t kib = UINT64_MAX / 1024, group = group_available ();
   while (file && fgets (line, sizeof line, file))
     if (sscanf (line, "MemAvailable: %" SCNu64, &kib) == 1)
       break;

@@ -27,7 +27,6 @@ typedef struct
 
   /* Pools. The lock of the producer is held for those that link and remove. */
   const char *place; /* what is short when no pool can be made */
-  const char *advice; /* what to do then, the begin of a sentence */
   uint64_t (*huge_page) (const Backing *backing); /* for payload; 0: none */
   /* Makes a file of which nothing is allocated, on pages of @huge_page bytes if
    * that is not 0; @size becomes its real size. -1 with errno. */

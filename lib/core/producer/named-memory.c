@@ -191,7 +191,6 @@ free_nothing (DatahubProducer *producer)
 
 const BackingFuncs named_backing = {
   .place = "shared memory",
-  .advice = "Make that file system bigger",
   .make_control = make_control,
   .available = available,
   .huge_page = huge_page,

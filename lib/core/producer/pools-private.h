@@ -132,13 +132,6 @@ uint32_t pool_slots_that_fit (const Pools *pools, PoolKind kind,
     uint32_t wanted, uint64_t stride);
 uint64_t pool_bytes_allowed (const Pools *pools, PoolKind kind);
 uint64_t pool_counted_bytes (const PoolShape *shape);
-/* Of the memory that is free, for messages. */
-typedef struct
-{
-  char free[256];
-  const char *advice; /* the begin of a sentence */
-} PoolSpaceText;
-void pool_space_text (const Pools *pools, PoolSpaceText *text);
 bool pool_space (const Pools *pools, uint64_t *total,
     uint64_t *available); /* unlocked, too */
 void pool_free (const Pools *pools, Pool *pool, bool unlink); /* unlocked */

@@ -140,23 +140,19 @@ biggest_that_fits (const Pools *pools, PoolKind kind)
 static DatahubResult
 fail_too_big (const Pools *pools, const Call *call)
 {
-  uint64_t size = call->need, stride = round_up (size, BLOCK_PAGE);
+  uint64_t space = 0, total = 0, size = call->need;
   uint64_t limit = pool_bytes_allowed (pools, call->kind);
   uint64_t used = call->kind == POOL_PAYLOAD ? pools->bytes_used : 0;
-  uint64_t wanted = growth_least_slots (size) * stride;
+  uint64_t wanted = growth_least_slots (size) * round_up (size, BLOCK_PAGE);
   uint64_t fits = biggest_that_fits (pools, call->kind);
-  if (used + wanted <= limit) {
-    PoolSpaceText text;
-    pool_space_text (pools, &text);
+  pool_space (pools, &total, &space);
+  if (used + wanted <= limit)
     return result_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
-        "Not enough %s to grow for a payload of %llu bytes: %.1f MiB wanted for "
-        "%u slots, %s: %llu such slots fit. A payload of %llu bytes fits. %s, or "
-        "use smaller payloads.",
+        "Not enough %s to grow for a payload of %llu bytes: %.1f MiB wanted, "
+        "%.1f MiB free of %.1f MiB in %s. A payload of %llu bytes fits.",
         pools->backing->funcs->place, (unsigned long long) size,
-        wanted / 1048576.0, growth_least_slots (size), text.free,
-        (unsigned long long) (pool_bytes_that_fit (pools, call->kind) / stride),
-        (unsigned long long) fits, text.advice);
-  }
+        wanted / 1048576.0, space / 1048576.0, total / 1048576.0,
+        datahub_shm_directory (), (unsigned long long) fits);
   if (call->kind != POOL_PAYLOAD)
     return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
         "Metas or an event of %llu bytes do not fit: %u such slots exceed the "

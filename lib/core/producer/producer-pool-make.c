@@ -7,7 +7,6 @@
  * Tests: core-growing, core-growth, core-space, stress-sweep */
 #include "pools-private.h"
 #include "core/base/result-private.h"
-#include "core/os/os-cgroup-private.h"
 #include "core/os/os-limits-private.h"
 
 #include <datahub/block.h>
@@ -27,18 +26,17 @@ fail_space (const Pools *pools, const PoolShape *shape, int number,
 {
   const Backing *backing = pools->backing;
   uint64_t total = 0, available = 0, slots = 0;
-  PoolSpaceText text;
   pool_space (pools, &total, &available);
-  pool_space_text (pools, &text);
   if (available > BLOCK_PAGE)
     slots = (available - BLOCK_PAGE) / shape->stride;
   return result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough %s for the %s: %.1f MiB wanted for %u slots of %llu bytes, "
-      "%s: %llu such slots fit. %s, or use fewer or smaller slots.",
+      "%.1f MiB free of %.1f MiB in %s: %llu such slots fit. Make that file "
+      "system bigger, or use fewer or smaller slots.",
       backing->funcs->place, pool_kind_names[shape->kind],
       shape->size / 1048576.0, shape->n_slots,
-      (unsigned long long) shape->stride, text.free, (unsigned long long) slots,
-      text.advice);
+      (unsigned long long) shape->stride, available / 1048576.0,
+      total / 1048576.0, datahub_shm_directory (), (unsigned long long) slots);
 }
 
 static DatahubResult
@@ -127,16 +125,6 @@ ask (const Pool *pool, uint64_t done, const Pace *pace)
   return pace->may_go_on (pace->data);
 }
 
-/* Returns 0 or errno. Beyond the limit of the control group the kernel ends a process,
- * so the piece is refused here. Others can take memory between two pieces. */
-static int
-reserve_piece (Pool *pool, uint64_t piece)
-{
-  if (os_group_space ().available < piece)
-    return ENOSPC;
-  return os_reserve_piece (pool->fd, pool->reserved, piece);
-}
-
 /* Allocates the memory; on normal pages where the huge ones are used up. */
 static DatahubResult
 reserve (const Pools *pools, Pool *pool, const Pace *pace, DatahubError *error)
@@ -144,7 +132,7 @@ reserve (const Pools *pools, Pool *pool, const Pace *pace, DatahubError *error)
   DatahubResult result = DATAHUB_OK;
   while (pool->reserved < pool->map_size && result == DATAHUB_OK) {
     uint64_t piece = next_piece (pool, pool->reserved);
-    int number = reserve_piece (pool, piece);
+    int number = os_reserve_piece (pool->fd, pool->reserved, piece);
     if (number && pool->huge_page) {
       number = open_file (pools, pool, 0);
       piece = 0;

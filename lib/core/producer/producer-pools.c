@@ -5,11 +5,7 @@
  * tests/model/open-pools.pml (close, punch, tidy, grow, replace, settle).
  * Tests: core-growth, core-connections */
 #include "growth-shapes-private.h"
-#include "core/os/os-cgroup-private.h"
 
-#include <datahub/block.h>
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -228,49 +224,16 @@ pool_end_packing (Pools *pools)
   pools->pack = (SlotRef){ NULL, 0 };
 }
 
-static uint64_t
-smaller_of (uint64_t a, uint64_t b)
-{
-  return a < b ? a : b;
-}
-
 /* The total and free memory for blocks. A strict block is not on a file system,
- * but has the same limits. Both count against the limit of the control group. */
+ * but has the same limits. */
 bool
 pool_space (const Pools *pools, uint64_t *total, uint64_t *available)
 {
   const Backing *backing = pools->backing;
-  GroupSpace group = os_group_space ();
   if (!os_space (backing->block->dir, total, available))
     return false;
-  *total = smaller_of (*total, group.limit);
-  *available =
-      smaller_of (backing->funcs->available (*available), group.available);
+  *available = backing->funcs->available (*available);
   return true;
-}
-
-/* What limits the free memory, and what to do, for a message. */
-void
-pool_space_text (const Pools *pools, PoolSpaceText *text)
-{
-  const Backing *backing = pools->backing;
-  uint64_t total = 0, available = 0;
-  GroupSpace group = os_group_space ();
-  os_space (backing->block->dir, &total, &available);
-  available = backing->funcs->available (available);
-  *text = (PoolSpaceText){ .advice = backing->funcs->advice };
-  if (group.available <= available && group.limit != UINT64_MAX) {
-    text->advice = "Raise that limit";
-    snprintf (text->free, sizeof text->free,
-        "%.1f MiB free of %.1f MiB, the memory limit of the control group",
-        group.available / 1048576.0, group.limit / 1048576.0);
-  } else if (backing->options->strict) {
-    snprintf (text->free, sizeof text->free, "%.1f MiB free",
-        available / 1048576.0);
-  } else {
-    snprintf (text->free, sizeof text->free, "%.1f MiB free of %.1f MiB in %s",
-        available / 1048576.0, total / 1048576.0, datahub_shm_directory ());
-  }
 }
 
 /* max-bytes for payloads; the bodies of events have a limit of their own. */

@@ -190,7 +190,6 @@ free_all (DatahubProducer *producer)
 
 const BackingFuncs strict_backing = {
   .place = "memory",
-  .advice = "End other programs",
   .make_control = make_control,
   .available = available,
   .huge_page = huge_page,
