@@ -131,8 +131,11 @@ each_has_its_own_end (void)
   id = changes[0].id;
   child = check_fork_ready (hold_on, &idle);
   expect_one (producer, DATAHUB_CHANGE_JOINED);
+  DatahubConsumerInfo info;
   check_kill (&child);
   datahub_consumer_close (consumer);
+  /* a strict consumer counts until the server has closed its copy of the lock */
+  CHECK_UNTIL (datahub_producer_list_consumers (producer, &info, 1) == 0);
   CHECK_INT (take (producer), ==, 2);
   for (int i = 0; i < 2; i++)
     CHECK_INT (changes[i].event, ==,
