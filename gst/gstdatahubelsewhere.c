@@ -55,8 +55,9 @@ first (gint64 since)
  * @since: when the source began to wait for a producer
  * @left: of the user's timeout, nanoseconds; %DATAHUB_FOREVER: it has none
  *
- * Called when no live producer has the name here. Asks the broker if it is time. A wait
- * that can be interrupted, of @left or of 0.1 s at most.
+ * Called when no live producer has the name here. Asks the broker if it is time. Waits
+ * for the answer of a connected broker for 1 s at most, or for 0.1 s if @left is 0.
+ * The wait can be interrupted.
  */
 void
 gst_datahub_elsewhere_look (GstDatahubElsewhere *elsewhere,
@@ -83,7 +84,7 @@ gst_datahub_elsewhere_look (GstDatahubElsewhere *elsewhere,
   g_strlcpy (elsewhere->uuid, uuid, sizeof elsewhere->uuid);
 }
 
-/* Returns: when gst_datahub_elsewhere_look() wants to be called, from now on */
+/* Returns: after how many nanoseconds gst_datahub_elsewhere_look() should be called */
 gint64
 gst_datahub_elsewhere_left (const GstDatahubElsewhere *elsewhere,
     const GstDatahubClient *client, gint64 since)

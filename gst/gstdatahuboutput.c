@@ -369,10 +369,13 @@ write_one (GstDatahubOutput *output, GstDatahubWriter *writer,
       gst_datahub_writer_write_buffers (writer, now, &buffer, 1);
   g_autoptr (GPtrArray) header =
       gst_datahub_fragments_take_header (&output->fragments);
-  if (flow != GST_FLOW_OK || !header)
+  g_autoptr (GstCaps) caps = header
+      ? gst_pad_get_current_caps (GST_BASE_SINK_PAD (output->sink))
+      : NULL;
+  if (flow != GST_FLOW_OK || !caps)
     return flow;
   gst_clear_event (&output->header);
-  output->header = gst_datahub_stream_header_make_event (header);
+  output->header = gst_datahub_stream_header_make_event (caps, header);
   return gst_datahub_event_write_own (output->header, &output->events, writer);
 }
 

@@ -57,8 +57,7 @@ begin_producer (GstDatahubReader *reader, gboolean follows)
 static GstFlowReturn
 attach (GstDatahubReader *reader)
 {
-  gboolean follows =
-      reader->attachment->follows; /* a new consumer forgets it */
+  gboolean follows = reader->attachment->follows; /* cleared by the seek */
   GstFlowReturn flow = gst_datahub_attachment_seek (reader->attachment);
   if (reader->attachment->consumer) {
     begin_producer (reader, follows);

@@ -223,16 +223,25 @@ gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
   return TRUE;
 }
 
+static GstStructure *
+new_structure (const GstCaps *caps)
+{
+  const GstStructure *media = gst_caps_get_structure (caps, 0);
+  return gst_structure_new (EVENT, MEDIA_TYPE, G_TYPE_STRING,
+      gst_structure_get_name (media), NULL);
+}
+
 /**
  * gst_datahub_stream_header_make_event:
+ * @caps: the caps in force
  * @buffers: (element-type GstBuffer): a header
  *
  * Returns: (transfer full): what take_event() takes
  */
 GstEvent *
-gst_datahub_stream_header_make_event (GPtrArray *buffers)
+gst_datahub_stream_header_make_event (const GstCaps *caps, GPtrArray *buffers)
 {
-  GstStructure *structure = gst_structure_new_empty (EVENT);
+  GstStructure *structure = new_structure (caps);
   GValue array = G_VALUE_INIT;
   g_value_init (&array, GST_TYPE_ARRAY);
   for (guint i = 0; i < buffers->len; i++) {
@@ -262,8 +271,8 @@ gst_datahub_stream_header_make_repeated (const GstCaps *caps, GstEvent *found)
   GstStructure *structure;
   if (!value && !needs_header (media))
     return NULL;
-  structure = gst_structure_new (EVENT, REPEATED, G_TYPE_BOOLEAN, TRUE,
-      MEDIA_TYPE, G_TYPE_STRING, gst_structure_get_name (media), NULL);
+  structure = new_structure (caps);
+  gst_structure_set (structure, REPEATED, G_TYPE_BOOLEAN, TRUE, NULL);
   if (value)
     gst_structure_set_value (structure, FIELD, value);
   return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, structure);

@@ -31,7 +31,8 @@ gboolean gst_datahub_stream_header_is_missing (
     const GstDatahubStreamHeader *header, guint64 ordinal);
 gboolean gst_datahub_stream_header_take_event (GstDatahubStreamHeader *header,
     GstEvent *event);
-GstEvent *gst_datahub_stream_header_make_event (GPtrArray *buffers);
+GstEvent *gst_datahub_stream_header_make_event (const GstCaps *caps,
+    GPtrArray *buffers);
 GstEvent *gst_datahub_stream_header_make_repeated (const GstCaps *caps,
     GstEvent *found);
 GstBuffer *gst_datahub_stream_header_put_first (GstDatahubStreamHeader *header,

@@ -3,8 +3,8 @@
  * file, or the entry if another program removed lck: a block without both is left
  * alone, so only these two kinds of names are opened.
  *
- * The start of a producer searches too. What it costs must not depend on the
- * number of blocks: a process that starts hundreds would examine all for each.
+ * The start of a producer searches too. What this search costs must not depend on
+ * the number of blocks: a process that starts hundreds would examine all for each.
  * So a start examines a limited number of names and continues where the previous
  * start of the process stopped. datahub_block_reclaim() examines all names.
  * Tests: core-reclaim, core-many */

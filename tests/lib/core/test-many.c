@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Many blocks of one process: what a start costs does not depend on their number. The
- * files that the core opens are counted by wrappers, which the linker puts before the
+/* Many blocks of one process: the files that a start opens do not depend on their number.
+ * They are counted by wrappers, which the linker puts before the
  * functions. */
 #include "fixture.h"
 
