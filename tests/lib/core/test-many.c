@@ -55,24 +55,27 @@ publish_several (CheckParent *parent)
 }
 
 /* Each start examines a part of the names, so a few starts remove all that a dead
- * process left, however many living blocks are between. */
+ * process left. Living blocks, with more names than a part has, are older and newer:
+ * a file system lists the one or the other first. */
 static void
 dead_are_found_in_the_end (void)
 {
-  static const uint32_t living[] = { 1000, 1000 + N_BLOCKS / 2 };
+  static const uint32_t older[] = { 1000, 1000 + N_BLOCKS / 2 };
   static const uint32_t dying[] = { 2000, 2000 + N_BLOCKS / 2 };
+  static const uint32_t newer[] = { 3000, 3000 + N_BLOCKS / 2 };
   DatahubProducer *first = start (0);
-  CheckChild child = check_fork_ready (publish_several, living);
-  CheckChild dead = check_fork_ready (publish_several, dying);
-  uint32_t with_dead = check_count_files (), n_starts = 0;
-  check_kill (&dead);
-  while (check_count_files () > with_dead / 2 + 20) {
-    DatahubProducer *producer = start (3000);
-    datahub_producer_close (producer);
+  CheckChild child[] = { check_fork_ready (publish_several, older),
+    check_fork_ready (publish_several, dying),
+    check_fork_ready (publish_several, newer) };
+  uint32_t n_files = check_count_files (), n_starts = 0;
+  check_kill (&child[1]);
+  while (check_count_files () > n_files * 3 / 4) {
+    datahub_producer_close (start (4000));
     CHECK_INT (++n_starts, <=, 2 * N_BLOCKS);
   }
   datahub_producer_close (first);
-  check_kill (&child);
+  check_kill (&child[0]);
+  check_kill (&child[2]);
   CHECK_OK (datahub_block_reclaim (false, NULL, NULL, &err));
   CHECK_INT (check_count_files (), ==, 0);
 }
