@@ -448,7 +448,7 @@ test_slots (void)
 static void
 test_not_shared (void)
 {
-  g_autoptr (DatahubBroker) broker = fixture_broker (NULL);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
 
   datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
