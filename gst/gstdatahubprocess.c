@@ -5,20 +5,43 @@
  * Tests: gst-refusals, gst-introduction */
 #include "gstdatahubprocess.h"
 
-#include <string.h>
-#include <unistd.h>
+#include <datahub/core.h>
+#include <glib/gstdio.h>
 
-/* Whether process @pid has the lock file of block @uuid open. */
+/* The lock file of block @uuid, whatever user is in its name. */
+static gboolean
+find_lock_file (const gchar *uuid, GStatBuf *found)
+{
+  g_autofree gchar *end = g_strdup_printf ("-%s.lck", uuid);
+  g_autoptr (GDir) directory = g_dir_open (datahub_shm_directory (), 0, NULL);
+  const gchar *name;
+  while (directory && (name = g_dir_read_name (directory))) {
+    g_autofree gchar *path = NULL;
+    if (!g_str_has_suffix (name, end))
+      continue;
+    path = g_build_filename (datahub_shm_directory (), name, NULL);
+    if (g_lstat (path, found) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Whether process @pid has the lock file of block @uuid open. A link in /proc has
+ * the name of that file only if it was opened by its name, so inodes are compared. */
 gboolean
 gst_datahub_process_has_block (gint pid, const gchar *uuid)
 {
   g_autofree gchar *path = g_strdup_printf ("/proc/%d/fd", pid);
-  g_autoptr (GDir) directory = g_dir_open (path, 0, NULL);
+  g_autoptr (GDir) directory = NULL;
   const gchar *name;
-  while (*uuid && directory && (name = g_dir_read_name (directory))) {
+  GStatBuf lock, open;
+  if (!*uuid || !find_lock_file (uuid, &lock))
+    return FALSE;
+  directory = g_dir_open (path, 0, NULL);
+  while (directory && (name = g_dir_read_name (directory))) {
     g_autofree gchar *link = g_build_filename (path, name, NULL);
-    g_autofree gchar *file = g_file_read_link (link, NULL);
-    if (file && strstr (file, uuid))
+    if (g_stat (link, &open) == 0 && open.st_dev == lock.st_dev
+        && open.st_ino == lock.st_ino)
       return TRUE;
   }
   return FALSE;

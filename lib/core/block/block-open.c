@@ -36,8 +36,7 @@ block_release (Block *block)
   block->client->close (block);
   if (block->lck >= 0)
     os_close_lock_fd (block->lck);
-  if (block->dir >= 0)
-    close (block->dir);
+  os_release_directory (&block->dir);
   block_reset (block);
 }
 
@@ -115,7 +114,7 @@ block_open_entry (Block *block, const char *channel, bool *strict,
   if (!datahub_channel_is_valid (channel, error))
     return DATAHUB_ERROR_NAME;
   strncpy (block->channel, channel, DATAHUB_CHANNEL_MAX);
-  block->dir = os_open_directory (error);
+  block->dir = os_share_directory (error);
   if (block->dir < 0)
     return DATAHUB_ERROR_SYSTEM;
   result = open_entry (block, strict, error);

@@ -35,7 +35,7 @@ remove_if_last (DatahubConsumer *consumer)
   STEP (LEAVE_ROW_FREE);
   if (over)
     block_reclaim_dead (dir, user, &uuid);
-  close (dir);
+  os_release_directory (&dir);
 }
 
 /* The caller and all leases are gone: the row goes neutral, its state last,

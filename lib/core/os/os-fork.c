@@ -53,6 +53,21 @@ os_count_forks (void)
   pthread_once (&fork_once, install);
 }
 
+/* Between these two no other thread forks, so that a child finds what they guard
+ * whole. */
+void
+os_forbid_forks (void)
+{
+  pthread_once (&fork_once, install);
+  pthread_mutex_lock (&fork_lock);
+}
+
+void
+os_allow_forks (void)
+{
+  pthread_mutex_unlock (&fork_lock);
+}
+
 /* The lock is held. */
 static bool
 add (int fd)

@@ -42,6 +42,10 @@ uint32_t os_thread (void);
 
 /* Files in the directory of shared memory; all fds are close-on-exec. */
 int os_open_directory (DatahubError *error);
+/* The same, as one descriptor for all users in this process; each must release it
+ * and must not close it. */
+int os_share_directory (DatahubError *error);
+void os_release_directory (int *fd); /* -1 before: there is none; -1 after */
 int os_open_unnamed (int dir, uint32_t mode);
 int os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error);
@@ -119,6 +123,9 @@ os_generation (void)
   return load_relaxed (&os_forks);
 }
 void os_count_forks (void);
+/* What they enclose must be short and must not block. */
+void os_forbid_forks (void);
+void os_allow_forks (void);
 bool os_register_lock_fd (int fd);
 int os_open_lock_fd (int dir, const char *name, bool writable);
 int os_reopen_lock_fd (int fd, bool writable);

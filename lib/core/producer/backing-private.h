@@ -45,6 +45,7 @@ typedef struct
   DatahubResult (*serve) (const Backing *backing, DatahubError *error);
 
   /* Rows. */
+  bool rows_in_lck; /* their locks are bytes of the lock file */
   bool (*reap_row) (Reaper *reaper, uint32_t row);
   /* Makes what others see of the lives of consumers as new as it can be. */
   void (*update_claims) (Reaper *reaper);

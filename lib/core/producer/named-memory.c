@@ -202,6 +202,7 @@ const BackingFuncs named_backing = {
   .remove_pool = remove_pool,
   .link_control = link_control,
   .serve = serve,
+  .rows_in_lck = true,
   .reap_row = reap_row,
   .update_claims = update_claims,
   .stop_serving = stop_serving,

@@ -369,7 +369,7 @@ producer_adopt (DatahubProducer *producer)
   adopted = adopted && judge (producer, &heir);
   if (adopted) {
     take_over (producer, &heir);
-    close (fresh.dir);
+    os_release_directory (&fresh.dir);
   } else {
     give_up (producer);
     producer->block = fresh;

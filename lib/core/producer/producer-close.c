@@ -35,7 +35,7 @@ producer_free (DatahubProducer *producer)
   STEP (CLOSE_BYTE_0_FREE);
   if (dir >= 0) {
     block_reclaim_dead (dir, user, &uuid);
-    close (dir);
+    os_release_directory (&dir);
   }
   ring_free_state (&producer->ring);
   pthread_mutex_destroy (&producer->lock);

@@ -11,11 +11,14 @@ reaper_init (Reaper *reaper, const Backing *backing)
   pthread_mutex_init (&reaper->lock, NULL);
 }
 
-/* A description of its own of the lock file, by way of its name. */
+/* A description of its own of the lock file, by way of its name, where the locks of
+ * rows are in that file. */
 bool
 reaper_open (Reaper *reaper)
 {
   const Block *block = reaper->backing->block;
+  if (!reaper->backing->funcs->rows_in_lck)
+    return true;
   reaper->fd = os_open_lock_fd (block->dir,
       name_part (block->user, &block->uuid, "lck").text, true);
   return reaper->fd >= 0;

@@ -304,7 +304,7 @@ create_once (const char *channel, const DatahubProducerOptions *options,
   DatahubResult result;
   if (!made)
     return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
-  made->block.dir = os_open_directory (error);
+  made->block.dir = os_share_directory (error);
   result =
       made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
   made->options.secret = NULL;

@@ -23,7 +23,7 @@ struct _Reaper
   /* Guards fd, an own description that never keeps a lock (D3), and what
    * follows. */
   pthread_mutex_t lock;
-  int fd;
+  int fd; /* -1 where a row has a file of its own */
   int64_t last_ns;
   /* of a strict block */
   StrictRow *rows;
