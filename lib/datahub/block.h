@@ -131,6 +131,12 @@ datahub_block_inspect (const char *channel, DatahubBlockInfo *info,
   return datahub_block_inspect_sized (channel, info, sizeof *info, error);
 }
 
+/* Compares the clocks of the producer with those of this process. The library maps
+ * the producer's times by @offset_ns, which is 0 unless @state is
+ * DATAHUB_CLOCK_MAPPED. On failure both are 0. Blocks and fails as
+ * datahub_block_inspect(). */
+DATAHUB_API DatahubResult datahub_block_inspect_clock (const char *channel,
+    DatahubClockState *state, int64_t *offset_ns, DatahubError *error);
 /* Fills in one of @infos for each row in use, also of dead consumers that were
  * not cleaned up yet; at most @max_infos, DATAHUB_MAX_CONSUMERS are always
  * enough. Sets @n_infos, to 0 on failure. Blocks and fails as

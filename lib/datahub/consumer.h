@@ -61,8 +61,9 @@ typedef struct
   DatahubRecordType type;
   uint32_t flags; /* DATAHUB_FLAG_... and the user's */
   uint64_t pts, dts, duration, offset, offset_end;
+  /* Times of CLOCK_MONOTONIC of this process, see datahub_consumer_get_clock() */
   int64_t instant_ns; /* as committed */
-  uint64_t commit_ns; /* CLOCK_MONOTONIC at commit */
+  uint64_t commit_ns; /* at commit */
   uint64_t incarnation; /* of the producer; changes when it is restarted */
   uint64_t lost; /* buffers lost since the one delivered before */
   uint64_t expired; /* buffers skipped because of their age since then */
@@ -185,6 +186,14 @@ DATAHUB_API void datahub_consumer_beat (DatahubConsumer *consumer);
  * behind them; 0 or less: no limit. Does not block. */
 DATAHUB_API void datahub_consumer_set_max_age (DatahubConsumer *consumer,
     int64_t max_age_ns);
+
+/* Whether the producer has the CLOCK_MONOTONIC of this process. In another time
+ * namespace it has not: then views have the producer's times with @offset_ns added,
+ * and a time for the producer (in an upstream event) needs it subtracted. 0 unless
+ * DATAHUB_CLOCK_MAPPED. May change with another producer. Any thread; does not
+ * block. */
+DATAHUB_API DatahubClockState
+datahub_consumer_get_clock (DatahubConsumer *consumer, int64_t *offset_ns);
 
 /* UUID of the block, 32 hexadecimal digits; owned by @consumer. */
 DATAHUB_API const char *datahub_consumer_get_uuid (DatahubConsumer *consumer);

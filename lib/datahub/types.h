@@ -174,6 +174,18 @@ typedef struct
   uint64_t reserved[4]; /* 0 */
 } DatahubConsumerInfo;
 
+/* How the CLOCK_MONOTONIC of a producer is seen from this process. Later versions
+ * may add states. */
+typedef enum
+{
+  DATAHUB_CLOCK_SAME, /* as is */
+  DATAHUB_CLOCK_MAPPED, /* it is in another time namespace; times are mapped */
+  /* Another clock, and times are passed on as they are: */
+  DATAHUB_CLOCK_OTHER_BOOT, /* of another kernel */
+  DATAHUB_CLOCK_UNKNOWN, /* the producer shows no clocks to compare */
+  DATAHUB_CLOCK_IMPLAUSIBLE /* the clocks that it shows contradict themselves */
+} DatahubClockState;
+
 typedef enum
 {
   DATAHUB_CHANGE_JOINED = 1,

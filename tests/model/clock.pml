@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The pair of clocks in the header: two places and a turn. The writer takes pairs
  * and is killed at any step; then a successor takes one. A reader without a row
- * copies the newest pair. lib/core/: clock.c (store_pair, clock_read).
+ * copies the newest pair. Each pair is of a commit: a reader that finds its records
+ * finds it, or a later one. lib/core/: clock.c (store_pair, clock_read), producer-show.c
+ * (ring_show), consumer-read.c (try_read).
  *
  * @covers K1 to K4
  * @mutant ONE_PLACE | K1 | the next pair is written over the newest
  * @mutant K1_RELAXED | K1 | the words by relaxed stores
  * @mutant K2_RELAXED | K2 | the turn by a relaxed store
  * @mutant TURN_FIRST | K2 | the turn before the words
+ * @mutant HEAD_FIRST | K2 | the head before the pair of its records
+ * @mutant HEAD_RELAXED | A7 | the head by a relaxed store
  * @mutant K3_LATE | K3 | the turn is loaded after the words
  * @mutant NO_K4 | K4 | the reader does not look again
  * @mutant K4_EARLY | K4 | the second look is before the words
@@ -20,7 +24,8 @@
 #else
 #define PLACE(n) (1 + 2 * ((n) % 2))
 #endif
-#define WORDS 5
+#define HEAD 5
+#define WORDS 6
 #include "memory.pml"
 
 #ifdef K1_RELAXED
@@ -28,13 +33,18 @@
 #else
 #define K1_ORDER RELEASE
 #endif
+#ifdef HEAD_RELAXED
+#define HEAD_ORDER RELAXED
+#else
+#define HEAD_ORDER RELEASE
+#endif
 #ifdef K2_RELAXED
 #define K2_ORDER RELAXED
 #else
 #define K2_ORDER RELEASE
 #endif
 
-hidden byte K_no_pair_is_mixed, K_newest_pair_is_whole;
+hidden byte K_no_pair_is_mixed, K_newest_pair_is_whole, K_records_have_their_pair;
 
 bool killed, first_is_gone;
 
@@ -52,13 +62,24 @@ inline take_pair(who)
 #endif
 }
 
+inline commit(who)
+{
+#ifdef HEAD_FIRST
+  store (who, HEAD_ORDER, HEAD, mem[TURN] + 1);
+  take_pair (who)
+#else
+  take_pair (who);
+  store (who, HEAD_ORDER, HEAD, turn) /* A7 */
+#endif
+}
+
 proctype writer()
 {
   byte turn;
   {
-    take_pair (0);
-    take_pair (0);
-    take_pair (0)
+    commit (0);
+    commit (0);
+    commit (0)
   } unless { killed };
   IS_SEEN (0);
   /* whatever the step, the last complete pair is there */
@@ -72,7 +93,7 @@ proctype successor()
 {
   byte turn;
   first_is_gone;
-  take_pair (1)
+  commit (1)
 }
 
 proctype kill()
@@ -82,7 +103,8 @@ proctype kill()
 
 proctype reader()
 {
-  byte turn, again, monotonic, realtime;
+  byte turn, again, monotonic, realtime, head;
+  head = mem[HEAD];
 #ifdef K3_LATE
   turn = mem[TURN];
   again = turn;
@@ -107,6 +129,7 @@ proctype reader()
 #endif
   if
   :: turn != 0 && again == turn ->
+     assert (K_records_have_their_pair || turn >= head);
      assert (K_no_pair_is_mixed || (monotonic == turn && realtime == turn))
   :: else
   fi

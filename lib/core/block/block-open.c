@@ -2,6 +2,7 @@
 /* Opening a block that another process made. All its values are checked and
  * copied once, here.
  * Tests: core-hostile-header, core-hostile-fields, core-lifecycle */
+#include "clock-private.h"
 #include "entry-private.h"
 #include "core/base/result-private.h"
 #include "core/os/os-limits-private.h"
@@ -144,7 +145,13 @@ block_open (Block *block, const char *channel, BlockAccess access,
 {
   const AccessRequest nobody = { .timeout_ns = LOOK_PATIENCE_NS,
     .observes = true };
-  return block_open_as (block, channel, access, &nobody, error);
+  DatahubResult result = block_open_as (block, channel, access, &nobody, error);
+  if (result != DATAHUB_OK || access == ACCESS_PRODUCE)
+    return result; /* an adopter's clocks are to be the producer's */
+  block->clock = clock_find (block);
+  for (uint32_t i = 0; block->access && i < block->access->n_infos; i++)
+    row_judge_silence (block, &block->access->infos[i]);
+  return result;
 }
 
 /* The same, with the proof in @request for the server of a strict block. */

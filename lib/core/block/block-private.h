@@ -92,6 +92,18 @@ typedef struct
 extern const ClientFuncs named_client;
 extern const ClientFuncs strict_client;
 
+/* Times of CLOCK_MONOTONIC from here on are no times. */
+#define CLOCK_TIME_MAX (INT64_C (1) << 62)
+
+/* How the CLOCK_MONOTONIC of a producer is seen from this process. */
+typedef struct
+{
+  DatahubClockState state;
+  int64_t offset_ns; /* add it to the producer's times; 0 unless MAPPED */
+  int64_t shown_ns; /* the offset that its pair shows, believed or not */
+  int64_t own_difference; /* CLOCK_REALTIME - CLOCK_MONOTONIC of this process */
+} ClockOffset;
+
 struct _Block
 {
   const ClientFuncs *client; /* of the producer's own block: named_client */
@@ -117,6 +129,7 @@ struct _Block
   shared_u32 *rows_hwm; /* rows ever used */
   shared_u64 *claims; /* of a strict block: the consumers in rows, or NULL */
   Access *access; /* of a client of a strict block; else NULL */
+  ClockOffset clock; /* as it was opened; of the producer's own block: 0 */
 };
 
 /* Whether readers can begin with a buffer of these flags. */
@@ -181,13 +194,41 @@ block_is_foreign (const Block *block)
   return block->owner != os_user ();
 }
 
-/* The time since a heartbeat. Its owner writes the word: a time in the future
- * counts as now. */
+/* A time of the producer as one of this process; what is no time is left as it
+ * is. The offset is at most 2^60. */
+static inline int64_t
+clock_to_own (int64_t time, int64_t offset_ns)
+{
+  return time > -CLOCK_TIME_MAX && time < CLOCK_TIME_MAX ? time + offset_ns
+                                                         : time;
+}
+
+/* The same for a word, which cannot be before 0. */
+static inline uint64_t
+clock_word_to_own (uint64_t time, int64_t offset_ns)
+{
+  int64_t own;
+  if (offset_ns == 0 || time == 0 || time >= (uint64_t) CLOCK_TIME_MAX)
+    return time;
+  own = clock_to_own ((int64_t) time, offset_ns);
+  return own > 0 ? (uint64_t) own : 1;
+}
+
+/* The time since a heartbeat, which is a time of this process. Its owner writes the
+ * word: a time in the future counts as now. */
 static inline uint64_t
 silence_since (uint64_t heartbeat)
 {
   uint64_t now = (uint64_t) os_now ();
   return heartbeat && heartbeat < now ? now - heartbeat : 0;
+}
+
+/* The heartbeat of the producer as a time of this process. */
+static inline uint64_t
+block_heartbeat (const Block *block)
+{
+  return clock_word_to_own (load_relaxed (&block->header->heartbeat),
+      block->clock.offset_ns);
 }
 
 DatahubResult block_init_library (DatahubError *error);
@@ -239,7 +280,7 @@ bool departures_has (uint64_t word, uint64_t claim);
 void row_note_departure (ConsumerRow *row);
 bool row_is_neutral (const Block *block, uint32_t row);
 void row_clean (Block *block, uint32_t row);
-void row_judge_silence (DatahubConsumerInfo *info);
+void row_judge_silence (const Block *block, DatahubConsumerInfo *info);
 void row_read_name (const ConsumerRow *row,
     char name[DATAHUB_CONSUMER_NAME_MAX]);
 void row_clean_name (char name[DATAHUB_CONSUMER_NAME_MAX]);

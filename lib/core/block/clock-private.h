@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The clocks of a producer as its block shows them. */
+/* The clocks of a producer as its block shows them, and as this process sees
+ * them. */
 #ifndef DATAHUB_CLOCK_PRIVATE_H
 #define DATAHUB_CLOCK_PRIVATE_H
 
@@ -33,6 +34,13 @@ clock_refresh (ClockWriter *writer, uint64_t now)
     clock_take_pair (writer, now);
 }
 
+void clock_read_own (ClockReading *reading);
 bool clock_read (const BlockHeader *header, ClockReading *reading);
+
+/* The reader's side. */
+ClockOffset clock_compare (const ClockReading *pair, uint64_t heartbeat,
+    const ClockReading *own);
+void clock_follow (ClockOffset *known, const ClockOffset *found);
+ClockOffset clock_find (const Block *block);
 
 #endif /* DATAHUB_CLOCK_PRIVATE_H */

@@ -202,7 +202,7 @@ read_info (const Block *block, DatahubBlockInfo *info)
   info->buffers = load_relaxed (&header->buffers);
   info->bytes = load_relaxed (&header->bytes);
   info->dropped = load_relaxed (&header->dropped);
-  info->heartbeat_ns = load_relaxed (&header->heartbeat);
+  info->heartbeat_ns = block_heartbeat (block);
   info->silent_ns = silence_since (info->heartbeat_ns);
   info->ring_size = block->g.ring_size;
   info->n_records = block->g.n_recs;
@@ -245,6 +245,37 @@ datahub_block_inspect_sized (const char *channel, DatahubBlockInfo *info,
     block_release (&block);
   }
   sized_out (info, info_size, &found, sizeof found);
+  return result_end (error, result);
+}
+
+/**
+ * datahub_block_inspect_clock:
+ * @channel: the name of a block
+ * @state: (out): whether its producer has the CLOCK_MONOTONIC of this process
+ * @offset_ns: (out): what the library adds to times of the producer; 0 unless
+ *   @state is %DATAHUB_CLOCK_MAPPED
+ * @error: (out) (optional): why it failed
+ *
+ * Compares the clocks of the producer with those of this process, as an observer.
+ * Blocks as datahub_block_inspect() does.
+ *
+ * Returns: %DATAHUB_OK or a failure
+ */
+DatahubResult
+datahub_block_inspect_clock (const char *channel, DatahubClockState *state,
+    int64_t *offset_ns, DatahubError *error)
+{
+  Block block;
+  DatahubResult result;
+  *state = DATAHUB_CLOCK_SAME;
+  *offset_ns = 0;
+  result_begin (error);
+  result = block_open (&block, channel, ACCESS_OBSERVE, error);
+  if (result == DATAHUB_OK) {
+    *state = block.clock.state;
+    *offset_ns = block.clock.offset_ns;
+    block_release (&block);
+  }
   return result_end (error, result);
 }
 

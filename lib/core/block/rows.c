@@ -137,10 +137,13 @@ row_read_name (const ConsumerRow *row, char name[DATAHUB_CONSUMER_NAME_MAX])
   row_clean_name (name);
 }
 
-/* Derives `stalled` from the last heartbeat. */
+/* Derives `stalled` from the last heartbeat. The word is a time of the producer's
+ * clock: a consumer of another time namespace stores such a one. */
 void
-row_judge_silence (DatahubConsumerInfo *info)
+row_judge_silence (const Block *block, DatahubConsumerInfo *info)
 {
+  info->heartbeat_ns =
+      clock_word_to_own (info->heartbeat_ns, block->clock.offset_ns);
   info->silent_ns = silence_since (info->heartbeat_ns);
   info->stalled = info->alive && info->state != DATAHUB_CONSUMER_LEAVING
       && info->silent_ns > (uint64_t) DATAHUB_STALLED_NS;
@@ -188,7 +191,7 @@ row_read_info (const Block *block, int lock_fd, uint32_t i,
   info->quota = load_relaxed (&row->quota);
   info->pins = count_pins (block, row);
   info->heartbeat_ns = load_relaxed (&row->heartbeat);
-  row_judge_silence (info);
+  row_judge_silence (block, info);
   read_extra (block, i, info);
   row_read_name (row, info->name);
   return true;

@@ -355,7 +355,6 @@ keep_rows (Access *access, const StrictShown *shown)
       .heartbeat_ns = row->heartbeat_ns,
       .latency_sum_ns = row->latency_sum_ns,
       .latency_count = row->latency_count };
-    row_judge_silence (info);
     memcpy (info->name, row->name, sizeof info->name);
     row_clean_name (info->name);
     access->n_infos++;

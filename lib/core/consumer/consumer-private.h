@@ -37,6 +37,22 @@ typedef struct
   shared_u64 pools;
 } HeldRecord;
 
+/* The clock of the producer, see clock-offset.c. */
+typedef struct
+{
+  /* Only for the reading thread. */
+  const shared_u64 *turn; /* of the pairs; never moves without telemetry */
+  uint64_t seen_turn; /* that `now` is of */
+  uint64_t incarnation; /* of the producer that `now` is of */
+  ClockOffset now;
+  uint64_t former_incarnation; /* 0: none */
+  int64_t former_offset_ns; /* records of that producer may still be read */
+  bool maps; /* one of the two offsets is not 0 */
+  /* Copies of `now`; any thread. */
+  shared_u64 offset_ns;
+  shared_u32 state;
+} ConsumerClock;
+
 struct _DatahubConsumer
 {
   Block block; /* unchanged after attach */
@@ -99,6 +115,7 @@ struct _DatahubConsumer
   int64_t last_sleep_ns;
   bool slept; /* since the buffer before */
   uint64_t latency_sum_ns, latency_count, latency_max_ns;
+  ConsumerClock clock;
 
   /* Any thread. */
   shared_u32 interrupted;
@@ -162,11 +179,13 @@ consumer_find_pool (const DatahubConsumer *consumer, uint32_t gen)
 }
 
 /* A heartbeat: shows only that this process runs. Tools show consumers without
- * one, but no decision depends on it. Any thread. */
+ * one, but no decision depends on it. A time of the producer's clock, as all times
+ * in a block. Any thread. */
 static inline void
 consumer_beat (DatahubConsumer *consumer)
 {
-  store_relaxed (&consumer->row->heartbeat, (uint64_t) os_now_coarse ());
+  store_relaxed (&consumer->row->heartbeat,
+      (uint64_t) os_now_coarse () - load_relaxed (&consumer->clock.offset_ns));
   STEP (BEAT_STORED);
 }
 
@@ -178,6 +197,19 @@ static inline bool
 consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
 {
   return load_seq (&consumer->block.header->producer_waiting) & bits;
+}
+
+/* The producer's clock; the reading thread. */
+void consumer_begin_clock (DatahubConsumer *consumer);
+void consumer_follow_clock (DatahubConsumer *consumer);
+void consumer_map_times (DatahubConsumer *consumer, DatahubView *view);
+
+/* Looks at the producer's clocks if there is a new pair: at most once a second. */
+static inline void
+consumer_check_clock (DatahubConsumer *consumer)
+{
+  if (load_acquire (consumer->clock.turn) != consumer->clock.seen_turn)
+    consumer_follow_clock (consumer);
 }
 
 /* The row. */

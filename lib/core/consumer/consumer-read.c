@@ -410,6 +410,7 @@ try_read (DatahubConsumer *consumer, DatahubView *view, DatahubError *error)
     s = consumer->cursor;
     if (s >= head)
       return nothing_new (consumer, state);
+    consumer_check_clock (consumer);
     word = load_acquire (block_ring_word (&consumer->block, s)); /* B2 */
     STEP (B2_WORD_LOADED);
     index = RING_RECORD (word);

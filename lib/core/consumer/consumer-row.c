@@ -46,7 +46,7 @@ occupy_row (DatahubConsumer *consumer, const DatahubConsumerOptions *options)
   store_relaxed (&row->received, 0);
   store_relaxed (&row->lost, 0);
   store_relaxed (&row->expired, 0);
-  store_relaxed (&row->heartbeat, (uint64_t) os_now_coarse ());
+  consumer_beat (consumer);
   write_name (row, options->name);
   STEP (ROW_FIELDS_STORED);
   consumer_occupy_extra (consumer, options->limits);

@@ -199,6 +199,8 @@ consumer_describe (DatahubConsumer *consumer, uint32_t index, uint64_t sequence,
   DatahubResult result;
   if (fault)
     return consumer_refuse (consumer, sequence, fault, error);
+  if (consumer->clock.maps)
+    consumer_map_times (consumer, view);
   view_contexts (record, view);
   result = view_bytes (consumer, record, view, pools, error);
   checksum_kind = record->checksum_kind;

@@ -115,8 +115,10 @@ attach (const char *channel, const DatahubConsumerOptions *options,
     return result_fail (error, DATAHUB_ERROR_SYSTEM, ENOMEM, "Out of memory.");
   result = open_block (made, channel, options, error);
   STEP (ATTACH_OPENED);
-  if (result == DATAHUB_OK)
+  if (result == DATAHUB_OK) {
+    consumer_begin_clock (made);
     result = consumer_claim_row (made, options, error);
+  }
   if (result != DATAHUB_OK) {
     consumer_free (made);
     return result;

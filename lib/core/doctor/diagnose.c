@@ -80,7 +80,9 @@ note_record (const Inventory *in, uint32_t index, const BlockRecord *copy,
     DatahubRecordState state, uint32_t depth)
 {
   DatahubRecordInfo *info = &in->out->records[index];
-  int64_t age = in->out->at_ns - (int64_t) copy->commit_ns;
+  int64_t age = in->out->at_ns
+      - (int64_t) clock_word_to_own (copy->commit_ns,
+          in->block->clock.offset_ns);
   if (info->state != DATAHUB_RECORD_STATE_UNSEEN)
     return;
   info->state = state;
@@ -287,7 +289,7 @@ read_header (Inventory *in)
   const Block *block = in->block;
   const BlockHeader *header = block->header;
   DatahubDiagnosis *out = in->out;
-  uint64_t heartbeat = load_relaxed (&header->heartbeat);
+  uint64_t heartbeat = block_heartbeat (block);
   memcpy (out->channel, block->channel, sizeof out->channel);
   memcpy (out->uuid, block->uuid_text, sizeof out->uuid);
   out->at_ns = os_now ();

@@ -58,7 +58,7 @@ check_state (Scan *scan, uint32_t index, Doubt *doubt)
 {
   const Block *block = &scan->block;
   uint32_t state = load_seq (&block->header->state);
-  uint64_t heartbeat = load_relaxed (&block->header->heartbeat);
+  uint64_t heartbeat = block_heartbeat (block);
   if (state > DATAHUB_STATE_MOVED)
     return doubt_set (doubt, DATAHUB_FINDING_STATE, 0, state,
         "The state word is %u, which is not a state.", state);

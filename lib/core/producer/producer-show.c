@@ -103,6 +103,9 @@ bool
 ring_show (Ring *ring, uint64_t now)
 {
   BlockHeader *header = ring->block->header;
+  /* before A7: a reader maps the times of these records by a pair of now, however
+   * long the producer was idle */
+  clock_refresh (&ring->clock, now);
   ring->shown_head = ring->head;
   store_seq (&header->head, ring->head); /* A7: all or nothing */
   STEP (A7_HEAD_STORED);
@@ -112,7 +115,6 @@ ring_show (Ring *ring, uint64_t now)
   store_relaxed (&header->buffers, ring->ordinal);
   store_relaxed (&header->heartbeat, now);
   STEP (HEARTBEAT_STORED);
-  clock_refresh (&ring->clock, now);
   return take_waiters (ring);
 }
 
