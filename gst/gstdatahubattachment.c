@@ -538,9 +538,12 @@ gst_datahub_attachment_get_stats (GstDatahubAttachment *attachment)
   DatahubConsumerStats now = { 0 };
   GstDatahubAttachmentCounters counters;
   guint64 notifications;
+  gint64 clock_offset = 0;
   g_mutex_lock (&interrupt->lock);
-  if (attachment->consumer)
+  if (attachment->consumer) {
     datahub_consumer_get_stats (attachment->consumer, &now);
+    datahub_consumer_get_clock (attachment->consumer, &clock_offset);
+  }
   counters = attachment->counters;
   notifications = interrupt->notifier
       ? gst_datahub_notifier_count (interrupt->notifier)
@@ -557,5 +560,5 @@ gst_datahub_attachment_get_stats (GstDatahubAttachment *attachment)
       now.bytes_mapped, "producers", G_TYPE_UINT64, counters.producers,
       "attachments", G_TYPE_UINT64, counters.attachments, "rejoins",
       G_TYPE_UINT64, counters.rejoins, "notifications", G_TYPE_UINT64,
-      notifications, NULL);
+      notifications, "clock-offset", G_TYPE_INT64, clock_offset, NULL);
 }

@@ -5,6 +5,7 @@
 #define GST_DATAHUB_ATTACHMENT_H
 
 #include "gstdatahubheartbeat.h"
+#include "gstdatahubotherclock.h"
 #include "gstdatahubrefusal.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubintroduction.h"
@@ -76,6 +77,15 @@ gst_datahub_attachment_has_met (const GstDatahubAttachment *attachment,
 {
   return attachment->incarnation == incarnation && !attachment->waiting_since
       && !attachment->presence.attentive;
+}
+
+/* With each record, and with a new consumer. */
+static inline void
+gst_datahub_attachment_follow_clock (const GstDatahubAttachment *attachment,
+    GstDatahubOtherClock *clock)
+{
+  gst_datahub_other_clock_follow (clock, attachment->element,
+      attachment->consumer, attachment->client->channel);
 }
 
 gboolean gst_datahub_attachment_meet (GstDatahubAttachment *attachment,

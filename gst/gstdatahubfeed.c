@@ -41,6 +41,7 @@ void
 gst_datahub_feed_start (GstDatahubFeed *feed)
 {
   feed->stats = (GstDatahubLeaseStats){ 0 };
+  feed->clock = (GstDatahubOtherClock){ 0 };
   gst_datahub_base_start (&feed->base, feed->src);
 }
 

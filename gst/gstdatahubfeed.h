@@ -8,6 +8,7 @@
 #include "gstdatahubbase.h"
 #include "gstdatahubformat.h"
 #include "gstdatahublease.h"
+#include "gstdatahubotherclock.h"
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubstreamheader.h"
 #include "gstdatahubtimeline.h"
@@ -23,6 +24,7 @@ typedef struct
   GstDatahubBase base;
   GstDatahubTimeline timeline;
   GstDatahubClockMap clock_map;
+  GstDatahubOtherClock clock; /* the producer's */
   GstDatahubVideoLayout layout;
   GstDatahubAudioLayout audio;
   GstDatahubStreamHeader header;
@@ -52,6 +54,14 @@ void gst_datahub_feed_check_header (GstDatahubFeed *feed, guint64 ordinal);
 GstFlowReturn gst_datahub_feed_make_buffer (GstDatahubFeed *feed,
     DatahubConsumer *consumer, const DatahubView *view, GstBuffer **buffer);
 void gst_datahub_feed_push_held (GstDatahubFeed *feed);
+
+/* From running times here to instants of the producer. */
+static inline gint64
+gst_datahub_feed_distance (const GstDatahubFeed *feed)
+{
+  return gst_datahub_other_clock_distance (&feed->clock,
+      feed->timeline.distance);
+}
 
 /* Whether gst_datahub_feed_push_held() would push anything. */
 static inline gboolean

@@ -60,6 +60,8 @@ attach (GstDatahubReader *reader)
   gboolean follows = reader->attachment->follows; /* cleared by the seek */
   GstFlowReturn flow = gst_datahub_attachment_seek (reader->attachment);
   if (reader->attachment->consumer) {
+    gst_datahub_attachment_follow_clock (reader->attachment,
+        &reader->feed->clock);
     begin_producer (reader, follows);
     reader->looked = FALSE;
   }
@@ -522,6 +524,7 @@ gst_datahub_reader_read (GstDatahubReader *reader, DatahubView *view,
   result = read_view (reader, view, &error);
   switch (result) {
     case DATAHUB_OK:
+      gst_datahub_attachment_follow_clock (attachment, &reader->feed->clock);
       return take_view (reader, view, buffer);
     case DATAHUB_TIMEOUT:
       if (gst_datahub_attachment_is_unfit (attachment))

@@ -184,7 +184,7 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     gst_datahub_feed_check_header (&self->feed, view->ordinal);
   g_mutex_lock (&self->interrupt.lock);
   self->stats = self->feed.stats;
-  self->postbox.distance = self->feed.timeline.distance;
+  self->postbox.distance = gst_datahub_feed_distance (&self->feed);
   self->postbox.wanted = self->feed.wanted;
   g_mutex_unlock (&self->interrupt.lock);
   if (self->feed.header.pending)
