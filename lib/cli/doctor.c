@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* `datahub doctor`: reports problems of the blocks of this user, their
  * duration, and what to do about them. */
-#include "doctor.h"
+#include "clocks.h"
 
 #include <string.h>
 
@@ -179,6 +179,7 @@ examine (const Candidate *one, gboolean checksums)
   if (diagnosis) {
     summarise (subject, diagnosis);
     note_processes (subject, diagnosis);
+    doctor_note_clock (subject, one->channel);
   } else if (result != DATAHUB_ERROR_CORRUPT) { /* that is a finding already */
     note_failure (subject, result, &error);
   }

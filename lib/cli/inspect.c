@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* `datahub inspect`: shows one block, as it is in shared memory, and its
  * consumers. Needs no broker, and only reads. */
-#include "cli.h"
+#include "clocks.h"
 
 /* Time between the two snapshots of --slots. */
 #define WATCH_US (G_USEC_PER_SEC / 5)
@@ -129,6 +129,7 @@ print_json (const DatahubBlockInfo *info, const DatahubConsumerInfo *rows,
     json_array_append_new (list, consumer_json (&rows[i]));
   json_object_set_new (json, "consumer-list", list);
   add_telemetry (json, info);
+  cli_add_clock (json, info->channel);
   cli_add_errors (json, errors);
   if (diagnosis)
     cli_add_slots (json, diagnosis);
@@ -162,6 +163,7 @@ print_block (const DatahubBlockInfo *info)
           / G_GUINT64_CONSTANT (1000000000)));
   g_autofree char *since =
       created ? g_date_time_format (created, "%F %T") : g_strdup ("?");
+  g_autofree char *clock = cli_clock_text (info->channel);
 
   print_line ("Block", "%s (%s)", info->channel, info->uuid);
   print_line ("State", "%s, layout %u.%u, since %s", state_word (info),
@@ -169,6 +171,8 @@ print_block (const DatahubBlockInfo *info)
   print_line ("Producer", "pid %d, %s; last heartbeat %.1f s ago",
       info->producer_pid, info->producer_alive ? "alive" : "gone",
       (double) info->silent_ns / 1e9);
+  if (clock)
+    print_line ("Clock", "%s", clock);
   print_line ("Caps", "%s", *info->caps ? info->caps : "none yet");
   print_line ("Sent",
       "%" G_GUINT64_FORMAT " buffers, %s, %" G_GUINT64_FORMAT " dropped",
