@@ -29,7 +29,7 @@ reason_of (DatahubClockState state)
 {
   switch (state) {
     case DATAHUB_CLOCK_OTHER_BOOT:
-      return "runs on another kernel, whose monotonic clock has nothing to do with "
+      return "runs on another kernel: its monotonic clock has nothing to do with "
              "the one here";
     case DATAHUB_CLOCK_UNKNOWN:
       return "has a monotonic clock that is ahead, and shows no clocks to compare: "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A producer whose CLOCK_MONOTONIC is not this process's. */
+/* A producer with a CLOCK_MONOTONIC that is not this process's. */
 #ifndef GST_DATAHUB_OTHER_CLOCK_H
 #define GST_DATAHUB_OTHER_CLOCK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Producers whose CLOCK_MONOTONIC is not that of the consumer: real ones in another
- * time namespace, where the system gives one, and blocks whose clocks were written
+/* Producers with a CLOCK_MONOTONIC that is not that of the consumer: real ones in another
+ * time namespace, where the system gives one, and blocks with clocks that were written
  * over, which need no privilege. */
 #include "child.h"
 #include "harness.h"

@@ -3,10 +3,10 @@
  * not 0 if the two are in different time namespaces.
  *
  * A time namespace moves CLOCK_MONOTONIC by a constant and leaves CLOCK_REALTIME, so
- * the difference realtime - monotonic tells two namespaces apart. The difference also
+ * the difference realtime - monotonic is another one in another namespace. The difference also
  * changes if CLOCK_REALTIME is set, and if the machine was suspended, between the
  * producer's pair and the look of the reader. Such a step must not count as a
- * namespace. What tells them apart is that a pair was taken in the past:
+ * namespace. But a pair was taken in the past:
  *
  *   offset < 0  the producer's clock would be ahead of this one. Believed if the pair
  *               is of a time that this process has not reached yet. A clock that was set
@@ -22,7 +22,7 @@
  *
  * The pair is another process's claim. It decides only about that producer's own
  * times. Sums cannot overflow: values from 2^62 ns on are not used.
- * Tests: core-clocks, core-hostile-fields */
+ * Tests: core-clock-offsets, core-clocks, core-hostile-fields */
 #include "clock-private.h"
 
 #include <string.h>
