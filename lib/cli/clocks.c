@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether the producer of a block has the monotonic clock of this process, for
  * `datahub inspect` and `datahub doctor`.
- * Tests: gst-other-clock, core-clocks */
+ * Tests: cli-clocks */
 #include "clocks.h"
 
 static const char *
@@ -45,14 +45,6 @@ describe (DatahubClockState state, gint64 offset)
   }
 }
 
-static char *
-look (const char *channel, DatahubClockState *state, int64_t *offset)
-{
-  if (datahub_block_inspect_clock (channel, state, offset, NULL) != DATAHUB_OK)
-    return NULL;
-  return describe (*state, *offset);
-}
-
 /* Returns: a sentence about the producer of @channel, or NULL */
 char *
 cli_clock_text (const char *channel)
@@ -60,19 +52,24 @@ cli_clock_text (const char *channel)
   DatahubClockState state;
   int64_t offset;
 
-  return look (channel, &state, &offset);
+  if (datahub_block_inspect_clock (channel, &state, &offset, NULL)
+      != DATAHUB_OK)
+    return NULL;
+  return describe (state, offset);
 }
 
+/* Adds nothing if the block is gone by now. */
 void
 cli_add_clock (json_t *json, const char *channel)
 {
   DatahubClockState state;
   int64_t offset;
-  g_autofree char *text = look (channel, &state, &offset);
 
-  json_object_update_new (json,
-      json_pack ("{s:s, s:I}", "clock", state_word (state), "clock-offset-ns",
-          (json_int_t) offset));
+  if (datahub_block_inspect_clock (channel, &state, &offset, NULL)
+      == DATAHUB_OK)
+    json_object_update_new (json,
+        json_pack ("{s:s, s:I}", "clock", state_word (state), "clock-offset-ns",
+            (json_int_t) offset));
 }
 
 /* A problem where times are not mapped. */
@@ -81,11 +78,15 @@ doctor_note_clock (Subject *subject, const char *channel)
 {
   DatahubClockState state;
   int64_t offset;
-  char *text = look (channel, &state, &offset);
-  gboolean mapped = state == DATAHUB_CLOCK_MAPPED;
+  gboolean mapped;
+  g_autofree char *text = NULL;
 
+  if (datahub_block_inspect_clock (channel, &state, &offset, NULL)
+      == DATAHUB_OK)
+    text = describe (state, offset);
   if (!text)
     return;
+  mapped = state == DATAHUB_CLOCK_MAPPED;
   subject_add (subject,
       mapped ? DATAHUB_SEVERITY_NOTE : DATAHUB_SEVERITY_WARNING, "clock", -1,
       g_strdup_printf ("The producer's clock differs: %s.", text),
@@ -93,5 +94,4 @@ doctor_note_clock (Subject *subject, const char *channel)
              : g_strdup (
                  "Set timestamps=passthrough and no max-age in the sources, "
                  "or run the producer with the clock of this machine."));
-  g_free (text);
 }
