@@ -223,6 +223,15 @@ silence_since (uint64_t heartbeat)
   return heartbeat && heartbeat < now ? now - heartbeat : 0;
 }
 
+/* The time since a commit, of which the producer wrote the time; negative: it is of the
+ * future, or no time. */
+static inline int64_t
+block_age_at (const Block *block, uint64_t commit_ns, int64_t now)
+{
+  uint64_t own = clock_word_to_own (commit_ns, block->clock.offset_ns);
+  return own <= (uint64_t) now ? now - (int64_t) own : -1;
+}
+
 /* The heartbeat of the producer as a time of this process. */
 static inline uint64_t
 block_heartbeat (const Block *block)

@@ -22,7 +22,7 @@
  *
  * The pair is another process's claim. It decides only about that producer's own
  * times. Sums cannot overflow: values from 2^62 ns on are not used.
- * Tests: core-clock-offsets, core-clocks, core-hostile-fields */
+ * Tests: core-clock-offsets, core-clocks, core-clock-changes, core-hostile-fields */
 #include "clock-private.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
  *
  * Without telemetry the block has no pairs: it is only seen once, at the attach, whether
  * the producer's clock is ahead.
- * Tests: core-clocks */
+ * Tests: core-clocks, core-clock-changes */
 #include "core/block/clock-private.h"
 #include "consumer-private.h"
 
@@ -30,21 +30,23 @@ consumer_begin_clock (DatahubConsumer *consumer)
   bool has = (consumer->block.g.features & FEATURE_TELEMETRY) != 0;
   clock->turn = has ? &header->clock_turn : &no_turn;
   clock->seen_turn = load_acquire (clock->turn);
-  clock->incarnation = load_seq (&header->incarnation);
   clock->now = clock_find (&consumer->block);
+  clock->incarnation = load_seq (&header->incarnation);
   show_clock (clock);
 }
 
 /* The producer took a new pair, or there is another producer. Such a one stores its
- * first pair before its incarnation. */
+ * first pair behind its incarnation, which is loaded behind the pair here: it is that
+ * of the pair, or a later one, and then another new pair follows. */
 void
 consumer_follow_clock (DatahubConsumer *consumer)
 {
   ConsumerClock *clock = &consumer->clock;
-  uint64_t incarnation = load_seq (&consumer->block.header->incarnation);
+  uint64_t incarnation;
   ClockOffset found;
   clock->seen_turn = load_acquire (clock->turn);
   found = clock_find (&consumer->block);
+  incarnation = load_seq (&consumer->block.header->incarnation);
   if (incarnation == clock->incarnation)
     clock_follow (&clock->now, &found);
   else {
@@ -59,14 +61,10 @@ consumer_follow_clock (DatahubConsumer *consumer)
 /* Makes the times of a record those of this process. Only called if one of the
  * offsets is not 0. */
 void
-consumer_map_times (DatahubConsumer *consumer, DatahubView *view)
+consumer_map_times (const DatahubConsumer *consumer, DatahubView *view)
 {
-  ConsumerClock *clock = &consumer->clock;
-  int64_t offset;
-  if (view->incarnation != clock->incarnation
-      && view->incarnation != clock->former_incarnation)
-    consumer_follow_clock (consumer);
-  offset = view->incarnation == clock->former_incarnation
+  const ConsumerClock *clock = &consumer->clock;
+  int64_t offset = view->incarnation == clock->former_incarnation
       ? clock->former_offset_ns
       : clock->now.offset_ns;
   view->instant_ns = clock_to_own (view->instant_ns, offset);
@@ -76,6 +74,12 @@ consumer_map_times (DatahubConsumer *consumer, DatahubView *view)
 DatahubClockState
 datahub_consumer_get_clock (DatahubConsumer *consumer, int64_t *offset_ns)
 {
-  *offset_ns = (int64_t) load_relaxed (&consumer->clock.offset_ns);
-  return (DatahubClockState) load_relaxed (&consumer->clock.state);
+  const ConsumerClock *clock = &consumer->clock;
+  uint32_t state = load_relaxed (&clock->state);
+  *offset_ns = (int64_t) load_relaxed (&clock->offset_ns);
+  if (*offset_ns != 0)
+    return DATAHUB_CLOCK_MAPPED;
+  /* the reading thread is between its two stores */
+  return state == DATAHUB_CLOCK_MAPPED ? DATAHUB_CLOCK_SAME
+                                       : (DatahubClockState) state;
 }

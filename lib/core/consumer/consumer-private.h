@@ -184,8 +184,9 @@ consumer_find_pool (const DatahubConsumer *consumer, uint32_t gen)
 static inline void
 consumer_beat (DatahubConsumer *consumer)
 {
+  int64_t offset = (int64_t) load_relaxed (&consumer->clock.offset_ns);
   store_relaxed (&consumer->row->heartbeat,
-      (uint64_t) os_now_coarse () - load_relaxed (&consumer->clock.offset_ns));
+      clock_word_to_own ((uint64_t) os_now_coarse (), -offset));
   STEP (BEAT_STORED);
 }
 
@@ -202,7 +203,7 @@ consumer_is_room_wanted (const DatahubConsumer *consumer, uint32_t bits)
 /* The producer's clock; the reading thread. */
 void consumer_begin_clock (DatahubConsumer *consumer);
 void consumer_follow_clock (DatahubConsumer *consumer);
-void consumer_map_times (DatahubConsumer *consumer, DatahubView *view);
+void consumer_map_times (const DatahubConsumer *consumer, DatahubView *view);
 
 /* Looks at the producer's clocks if there is a new pair: at most once a second. */
 static inline void

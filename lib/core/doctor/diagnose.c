@@ -80,15 +80,12 @@ note_record (const Inventory *in, uint32_t index, const BlockRecord *copy,
     DatahubRecordState state, uint32_t depth)
 {
   DatahubRecordInfo *info = &in->out->records[index];
-  int64_t age = in->out->at_ns
-      - (int64_t) clock_word_to_own (copy->commit_ns,
-          in->block->clock.offset_ns);
   if (info->state != DATAHUB_RECORD_STATE_UNSEEN)
     return;
   info->state = state;
   info->sequence = copy->seq & SEQUENCE_MASK;
   info->type = (DatahubRecordType) copy->type;
-  info->age_ns = age >= 0 ? age : -1;
+  info->age_ns = block_age_at (in->block, copy->commit_ns, in->out->at_ns);
   for (uint32_t i = 0; i < copy->n_mem && i < MEMORIES_MAX; i++)
     note_slot (in, copy->mem[i].gen, copy->mem[i].slot, info);
   if (copy->meta_gen)

@@ -100,9 +100,8 @@ block_age_of (const Block *block, uint64_t sequence)
     return -1;
   copy_unpinned (&record, block_record (block, RING_RECORD (word)),
       offsetof (BlockRecord, pts));
-  age = os_now ()
-      - (int64_t) clock_word_to_own (record.commit_ns, block->clock.offset_ns);
-  return load_seq (at) == word && age >= 0 ? age : -1;
+  age = block_age_at (block, record.commit_ns, os_now ());
+  return load_seq (at) == word ? age : -1;
 }
 
 /* Stores a doubt, which is checked again later. */

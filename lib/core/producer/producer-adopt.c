@@ -337,10 +337,11 @@ take_over (DatahubProducer *producer, Heir *heir)
   producer->incarnation = load_seq (&producer->block.header->incarnation) + 1;
   producer->adopted = producer->published = true;
   store_words (heir);
-  /* before C7: a reader that sees the incarnation sees its clocks */
-  ring_show_telemetry (&producer->ring);
   error_log_start (&producer->errors, &producer->block);
   store_header (producer);
+  /* behind C7: a reader that finds the adopter's clocks finds that it is another
+   * producer */
+  ring_show_telemetry (&producer->ring);
   tidy_files (producer);
   greet_consumers (producer);
 }

@@ -21,10 +21,20 @@ static const struct
       0 },
   { "noise", 1000 * HOUR, 1000 * HOUR - 90 * CHECK_MS, 1, DATAHUB_CLOCK_SAME,
       0 },
+  { "noise of long ago", 10 * HOUR, 10 * HOUR + 90 * CHECK_MS, 1,
+      DATAHUB_CLOCK_SAME, 0 },
+  { "noise of both", 1000 * HOUR + 50 * CHECK_MS, 1000 * HOUR + 50 * CHECK_MS,
+      1, DATAHUB_CLOCK_SAME, 0 },
+  { "noise of one", 1000 * HOUR + 50 * CHECK_MS, 1000 * HOUR, 1,
+      DATAHUB_CLOCK_SAME, 0 },
   { "ahead", 1028 * HOUR, 1000 * HOUR, 1, DATAHUB_CLOCK_MAPPED, -28 * HOUR },
   { "ahead, idle for an hour", 1027 * HOUR, 999 * HOUR, 1, DATAHUB_CLOCK_MAPPED,
       -28 * HOUR },
   { "behind", 972 * HOUR, 1000 * HOUR, 1, DATAHUB_CLOCK_MAPPED, 28 * HOUR },
+  { "behind, read a little later", 972 * HOUR + 50 * CHECK_MS,
+      1000 * HOUR + 50 * CHECK_MS, 1, DATAHUB_CLOCK_MAPPED, 28 * HOUR },
+  { "as far ahead as can be", (INT64_C (1) << 60) + 1000 * HOUR, 1000 * HOUR, 1,
+      DATAHUB_CLOCK_MAPPED, -(INT64_C (1) << 60) },
   { "behind by little", 1000 * HOUR - 200 * CHECK_MS, 1000 * HOUR, 1,
       DATAHUB_CLOCK_MAPPED, 200 * CHECK_MS },
   { "another boot, ahead", 1028 * HOUR, 1000 * HOUR, 2,
@@ -47,7 +57,7 @@ static const struct
       DATAHUB_CLOCK_IMPLAUSIBLE, 0 },
   { "ahead, of the future", 1028 * HOUR, 1010 * HOUR, 1,
       DATAHUB_CLOCK_IMPLAUSIBLE, 0 },
-  { "too far ahead", (INT64_C (1) << 61) + 1000 * HOUR, 1000 * HOUR, 1,
+  { "too far ahead", (INT64_C (1) << 60) + 1000 * HOUR + 1, 1000 * HOUR, 1,
       DATAHUB_CLOCK_IMPLAUSIBLE, 0 },
   { "no monotonic time", INT64_MIN, 1000 * HOUR, 1, DATAHUB_CLOCK_IMPLAUSIBLE,
       0 },
@@ -84,6 +94,57 @@ conclusions (void)
   }
 }
 
+/* A namespace in which the clock is 73 years. */
+static void
+far_behind (void)
+{
+  const int64_t most = INT64_C (1) << 60;
+  ClockReading own = reading_of (2 * most, 2 * most, 1);
+  ClockReading pair = reading_of (most, 2 * most, 1);
+  CHECK_INT (clock_compare (&pair, 0, &own).offset_ns, ==, most);
+  pair.monotonic_ns--;
+  CHECK_INT (clock_compare (&pair, 0, &own).state, ==, DATAHUB_CLOCK_SAME);
+}
+
+/* ---- a pair after another ---- */
+
+/* What is known after a pair that shows @offset, and how @step changed the own
+ * difference since. */
+static ClockOffset
+follow (const ClockOffset *known, int64_t offset, int64_t step)
+{
+  ClockReading own = reading_of (1000 * HOUR, 1000 * HOUR, 1);
+  ClockReading pair = reading_of (1000 * HOUR - offset, 1000 * HOUR, 1);
+  ClockOffset after = *known, found = clock_compare (&pair, 0, &own);
+  found.own_difference = known->own_difference + step;
+  clock_follow (&after, &found);
+  CHECK_INT (after.own_difference, ==, found.own_difference);
+  return after;
+}
+
+static void
+new_pairs (void)
+{
+  ClockOffset same = { 0 }, known = follow (&same, -HOUR, 0), after;
+  ClockOffset odd = { .state = DATAHUB_CLOCK_IMPLAUSIBLE };
+  CHECK_INT (known.state, ==, DATAHUB_CLOCK_MAPPED);
+  CHECK_INT (known.offset_ns, ==, -HOUR);
+  /* no step: it is what the new pair shows */
+  CHECK_INT (follow (&known, 2 * HOUR, 0).offset_ns, ==, 2 * HOUR);
+  CHECK_INT (follow (&known, 0, 0).state, ==, DATAHUB_CLOCK_SAME);
+  CHECK_INT (follow (&odd, 0, 0).state, ==, DATAHUB_CLOCK_SAME);
+  CHECK_INT (follow (&odd, -HOUR, 0).offset_ns, ==, -HOUR);
+  /* noise is no news */
+  CHECK_INT (follow (&known, -HOUR + 90 * CHECK_MS, 0).offset_ns, ==, -HOUR);
+  CHECK_INT (follow (&known, -HOUR - 90 * CHECK_MS, 0).offset_ns, ==, -HOUR);
+  /* a step, which is over with the next pair */
+  after = follow (&known, 2 * HOUR, HOUR);
+  CHECK_INT (after.offset_ns, ==, -HOUR);
+  CHECK_INT (follow (&after, 2 * HOUR, 0).offset_ns, ==, 2 * HOUR);
+  CHECK_INT (follow (&same, 2 * HOUR, -HOUR).state, ==, DATAHUB_CLOCK_SAME);
+  CHECK_INT (follow (&odd, 0, HOUR).state, ==, DATAHUB_CLOCK_IMPLAUSIBLE);
+}
+
 /* All that is left is the heartbeat. */
 static void
 without_a_pair (void)
@@ -117,6 +178,8 @@ mapped_times (void)
 
 static const CheckTest tests[] = {
   { "what two readings of the clocks show", conclusions },
+  { "36 years are the most", far_behind },
+  { "what a new pair changes", new_pairs },
   { "without a pair a heartbeat shows a clock that is ahead", without_a_pair },
   { "times that are none are left alone", mapped_times },
 };
