@@ -20,10 +20,15 @@
 static void
 check_mode (Subject *subject, const char *path, const struct stat *st)
 {
-  if (access (path, R_OK | W_OK | X_OK) != 0)
+  int number = access (path, R_OK | W_OK | X_OK) == 0 ? 0 : errno;
+
+  if (number)
     subject_add (subject, DATAHUB_SEVERITY_DAMAGE, "shm-permissions", -1,
-        g_strdup_printf ("%s is not writable: %s.", path, g_strerror (errno)),
-        g_strdup ("The directory should have mode 1777 or belong to you. "
+        g_strdup_printf ("%s is not writable: %s.", path, g_strerror (number)),
+        g_strdup (number == EROFS
+                ? "Consumers write to their own rows there, too. Mount it "
+                  "writable, or set DATAHUB_SHM_DIR to a directory that is."
+                : "The directory should have mode 1777 or belong to you. "
                   "Otherwise set DATAHUB_SHM_DIR to a directory of your own."));
   else if ((st->st_mode & S_IWOTH) && !(st->st_mode & S_ISVTX))
     subject_add (subject, DATAHUB_SEVERITY_WARNING, "shm-permissions", -1,
@@ -97,9 +102,9 @@ check_shm (Subject *subject)
     subject_add (subject, DATAHUB_SEVERITY_DAMAGE, "shm-missing", -1,
         g_strdup_printf ("The shared memory directory %s %s.", path,
             errno == ENOENT ? "does not exist" : "cannot be used"),
-        g_strdup_printf ("mount -t tmpfs -o mode=1777 tmpfs %s; or set "
-                         "DATAHUB_SHM_DIR.",
-            path));
+        g_strdup_printf ("mount -t tmpfs -o mode=1777 tmpfs %s; or, within a "
+                         "tmpfs, mkdir -m 700 %s; or set DATAHUB_SHM_DIR.",
+            path, path));
     return;
   }
   check_mode (subject, path, &st);
@@ -138,7 +143,8 @@ check_introduction (const char *channel, void *user_data)
                        "consumers with this one cannot attach.",
           all->broker, channel, glance.producer_pid),
       g_strdup (
-          "Start both with the same DATAHUB_RUNTIME_DIR, or with the same "
+          "Start both with the same DATAHUB_RUNTIME_DIR, a directory that "
+          "containers and services must share, or with the same "
           "broker=ENDPOINT."));
 }
 
@@ -221,7 +227,7 @@ check_broker (Subject *subject, const CliTarget *target)
       -1, g_strdup (error->message),
       g_strdup (silent
               ? "Without a broker, streams on this machine work by name. The "
-                "first program that needs a broker hosts one."
+                "first program that needs a broker hosts one, if it can."
               : "Without a broker, streams on this machine work by name. Do "
                 "what the message suggests, or set DATAHUB_BROKER=none."));
 }

@@ -98,6 +98,11 @@ block_fail_open (const char *channel, int number, DatahubError *error)
   if (number == ENOENT)
     return result_fail (error, DATAHUB_ERROR_NOT_FOUND, number,
         "There is no DataBlock \"%s\".", channel);
+  if (number == EROFS)
+    return result_fail (error, DATAHUB_ERROR_DENIED, number,
+        "The DataBlock \"%s\" may not be opened: %s is mounted read-only for this "
+        "process. A consumer writes to its own row there. Mount it writable.",
+        channel, datahub_shm_directory ());
   if (number == EACCES || number == EPERM || number == ELOOP)
     return result_fail (error, DATAHUB_ERROR_DENIED, number,
         "The DataBlock \"%s\" may not be opened: %s.", channel,

@@ -261,6 +261,28 @@ os_open_unnamed (int dir, uint32_t mode)
   return -1;
 }
 
+static DatahubResult
+fail_create (int number, DatahubError *error)
+{
+  bool denied = number == EROFS || number == EACCES || number == EPERM;
+  const char *advice = "";
+  if (number == EROFS)
+    advice = " Mount it writable for this process, or set DATAHUB_SHM_DIR to a "
+             "directory that is.";
+  else if (denied)
+    advice =
+        " Set DATAHUB_SHM_DIR to a directory on a tmpfs in which this user "
+        "may create files.";
+  else if (number == EOPNOTSUPP || number == EISDIR)
+    advice =
+        " Set DATAHUB_SHM_DIR to a directory on a tmpfs: its file system has "
+        "no files without a name.";
+  return result_fail (error,
+      denied ? DATAHUB_ERROR_DENIED : DATAHUB_ERROR_SYSTEM, number,
+      "Cannot create files in the shared memory directory %s: %s.%s",
+      datahub_shm_directory (), os_reason (number), advice);
+}
+
 /* As os_open_unnamed(), all of it allocated and zero. */
 int
 os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
@@ -270,6 +292,10 @@ os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
   int number = fd < 0 ? errno : allocate (fd, size);
   if (!number)
     return fd;
+  if (fd < 0 && number != ENOSPC && number != EDQUOT) {
+    fail_create (number, error);
+    return -1;
+  }
   os_close (&fd); /* what it got counts as free again */
   fail_allocate (dir, size, what, number, error);
   return -1;
