@@ -10,6 +10,7 @@
 #define TAKE_OVER_MS 20 /* between tries after an embedded broker stopped */
 #define TAKE_OVER_TRIES 200
 #define WAIT_MS 200 /* between tries with --wait */
+#define REVIVE_MS 100 /* between looks whether the broker runs */
 /* What the main loop takes, and GLib's thread for signals. */
 #define LOOP_DESCRIPTORS 2
 #define LOOP_THREADS 1
@@ -19,7 +20,7 @@ typedef struct
   GMainLoop *loop;
   DatahubBroker *broker;
   char **endpoints, *config;
-  gboolean wait;
+  gboolean wait, serving;
   guint tries_left;
   int code;
 } Daemon;
@@ -119,6 +120,7 @@ announce (Daemon *d)
   g_autofree char *text = g_strjoinv (" ", endpoints);
 
   say ("serving", "%s", text);
+  d->serving = TRUE;
 }
 
 static gboolean
@@ -134,6 +136,20 @@ try_start (gpointer user_data)
   else
     fail (d, error);
   return G_SOURCE_REMOVE;
+}
+
+/* A broker ends if another program removed its files. */
+static gboolean
+revive (gpointer user_data)
+{
+  Daemon *d = user_data;
+
+  if (!d->serving || datahub_broker_is_running (d->broker))
+    return G_SOURCE_CONTINUE;
+  d->serving = FALSE;
+  datahub_broker_stop (d->broker);
+  try_start (d);
+  return G_SOURCE_CONTINUE;
 }
 
 static gboolean
@@ -152,11 +168,12 @@ serve (Daemon *d)
     g_unix_signal_add (SIGTERM, stop, d),
     g_unix_signal_add (SIGINT, stop, d),
     g_unix_signal_add (SIGHUP, reload, d),
+    g_timeout_add (REVIVE_MS, revive, d),
     g_timeout_add (0, try_start, d),
   };
 
   g_main_loop_run (d->loop);
-  for (guint i = 0; i < 3; i++)
+  for (guint i = 0; i < 4; i++)
     g_source_remove (sources[i]);
   datahub_broker_stop (d->broker);
   if (d->code == CLI_OK)

@@ -31,7 +31,9 @@ DATAHUB_API gboolean datahub_broker_start (DatahubBroker *broker,
 /* Disconnects the clients and waits for the thread, a fraction of a second. Does
  * nothing if it is stopped. */
 DATAHUB_API void datahub_broker_stop (DatahubBroker *broker);
-/* Whether it serves; an embedded broker may have made way for another one. */
+/* Whether it serves. It ends by itself if another program removed its files (sockets,
+ * locks, keys): stop it then, and start it again. An embedded broker may also have made
+ * way for another one. */
 DATAHUB_API gboolean datahub_broker_is_running (DatahubBroker *broker);
 /* Endpoints in use, with their port numbers; the caller frees them with
  * g_strfreev(). */

@@ -4,6 +4,7 @@
 #define DATAHUB_BROKER_PRIVATE_H
 
 #include <datahub/broker.h>
+#include "broker-files-private.h"
 #include "denials-private.h"
 #include "gate-private.h"
 #include "registry-private.h"
@@ -40,6 +41,8 @@ struct _DatahubBroker
   /* Only for the thread from here. */
   GMainLoop *loop;
   GArray *locks; /* descriptors of the held endpoint locks */
+  BrokerFiles *files; /* owned */
+  gboolean told_lost; /* a lost file was logged */
   void *zmq_context, *router, *zap, *monitor;
   Gate *gate; /* owned */
   GSource *router_source, *zap_source, *monitor_source;

@@ -135,13 +135,51 @@ broker_note_evidence (BlockEntry *block, const char *memory)
         datahub_shm_directory ());
 }
 
-/* The periodic check of all clients. */
+static void
+log_lost (DatahubBroker *broker, const char *lost, const char *result)
+{
+  if (!broker->told_lost)
+    control_log (G_LOG_LEVEL_MESSAGE, "files-lost",
+        "another program removed %s%s", lost, result);
+  broker->told_lost = TRUE;
+}
+
+/* Ends a broker that clients cannot find any more, so that one begins that they can
+ * find. If that is not possible, the connected clients are served. */
+static void
+check_files (DatahubBroker *broker)
+{
+  g_autofree char *lost = g_strdup (broker_files_find_lost (broker->files));
+
+  if (broker->closing)
+    return;
+  if (!lost) {
+    broker->told_lost = FALSE;
+    return;
+  }
+  if (!broker_files_prepare (broker->files)) {
+    log_lost (broker, lost,
+        ", which cannot be made again here: new clients do not find this broker");
+    return;
+  }
+  broker->told_lost = FALSE;
+  if (broker_files_find_lost (broker->files)) {
+    log_lost (broker, lost,
+        ": the broker ends, and one begins that new clients find");
+    broker_make_way (broker);
+  } else {
+    log_lost (broker, lost, ": it was made again");
+  }
+}
+
+/* The periodic check of files and of all clients. */
 gboolean
 broker_tick (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
   gint64 now = g_get_monotonic_time ();
 
+  check_files (broker);
   if (!mark_silent_clients (broker, now))
     return G_SOURCE_CONTINUE;
   g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);

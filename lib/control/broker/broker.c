@@ -2,7 +2,7 @@
 /* The broker's lifecycle: the locks, the sockets and the one thread that owns
  * the registry. The protocol is in broker-wire.c, broker-requests.c and
  * broker-watch.c.
- * Tests: hub-election, broker-access, cli-commands */
+ * Tests: hub-election, broker-access, broker-files, cli-commands */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "control/wire/control-error-private.h"
@@ -131,7 +131,10 @@ bind_all (DatahubBroker *broker, GError **error)
             &bound, error))
       return FALSE;
     g_ptr_array_add (broker->bound, bound);
+    if (endpoint_ipc_path (bound))
+      broker_files_add_socket (broker->files, endpoint_ipc_path (bound));
   }
+  broker->told_lost = FALSE;
   return TRUE;
 }
 
@@ -157,12 +160,14 @@ take_locks (DatahubBroker *broker, GError **error)
 {
   for (guint i = 0; i < broker->endpoints->len; i++) {
     const char *endpoint = g_ptr_array_index (broker->endpoints, i);
-    if (!endpoint_ipc_path (endpoint))
+    const char *path = endpoint_ipc_path (endpoint);
+    if (!path)
       continue;
     int lock = endpoint_lock (endpoint, error);
     if (lock < 0)
       return FALSE;
     g_array_append_val (broker->locks, lock);
+    broker_files_add_lock (broker->files, path, lock);
   }
   return TRUE;
 }
@@ -205,6 +210,7 @@ open_sockets (DatahubBroker *broker, GError **error)
   if (!keypair_load_broker (&pair, TRUE, error)
       || !keypair_derive_own_client (&pair, &client, error))
     return FALSE;
+  broker_files_set_key (broker->files, &pair);
   Rights *listed = broker->rights;
   broker->rights = rights_new (client.public_key);
   if (listed)
@@ -244,9 +250,10 @@ close_sockets (DatahubBroker *broker)
   g_clear_pointer (&broker->gate, gate_free);
   for (guint i = 0; i < broker->bound->len; i++) {
     const char *path = endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
-    if (path)
+    if (path && broker_files_own (broker->files, path))
       unlink (path);
   }
+  broker_files_clear (broker->files);
   for (guint i = 0; i < broker->locks->len; i++)
     close (g_array_index (broker->locks, int, i));
   g_array_set_size (broker->locks, 0);
@@ -332,11 +339,13 @@ typedef struct
   Rights *rights;
 } NewRights;
 
+/* Takes them here, so that a thread that ends before its turn loses none. */
 static void
 new_rights_free (gpointer data)
 {
   NewRights *new_rights = data;
 
+  rights_take (new_rights->broker->rights, new_rights->rights);
   rights_free (new_rights->rights);
   g_object_unref (new_rights->broker);
   g_free (new_rights);
@@ -345,9 +354,6 @@ new_rights_free (gpointer data)
 static gboolean
 take_rights (gpointer data)
 {
-  NewRights *new_rights = data;
-
-  rights_take (new_rights->broker->rights, new_rights->rights);
   return G_SOURCE_REMOVE;
 }
 
@@ -394,6 +400,10 @@ datahub_broker_load_config (DatahubBroker *broker, const char *file,
  * datahub_broker_start:
  * @broker: a broker that is not started
  * @error: return location for a #GError
+ *
+ * A broker ends by itself if another program removes its files, so that the next start,
+ * of this or of another one, can be found. After datahub_broker_stop() it can be started
+ * again.
  *
  * Binds the endpoint of the runtime directory and the added ones, and serves
  * them in a thread of its own. Does not wait: if another broker serves, it
@@ -448,6 +458,8 @@ datahub_broker_stop (DatahubBroker *broker)
     return;
   broker_quit_after (broker, 0);
   g_clear_pointer (&broker->thread, g_thread_join);
+  /* a thread that had ended by itself has left that request to quit */
+  close_context (broker);
 }
 
 gboolean
@@ -481,6 +493,7 @@ datahub_broker_finalize (GObject *object)
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
+  broker_files_free (broker->files);
   close_context (broker);
   g_mutex_clear (&broker->lock);
   G_OBJECT_CLASS (datahub_broker_parent_class)->finalize (object);
@@ -504,4 +517,5 @@ datahub_broker_init (DatahubBroker *broker)
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);
   broker->locks = g_array_new (FALSE, FALSE, sizeof (int));
+  broker->files = broker_files_new ();
 }

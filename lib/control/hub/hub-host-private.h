@@ -13,6 +13,7 @@ typedef struct
   gint64 hold_until_us; /* another process is to have the lock until then */
 } HubHost;
 
+void hub_host_check (HubCore *core);
 gboolean hub_host_try (HubCore *core, GError **error);
 void hub_host_stop (HubCore *core);
 

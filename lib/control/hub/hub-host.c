@@ -7,6 +7,14 @@
 #include "hub-core-private.h"
 #include "control/broker/broker-private.h"
 
+/* A broker that made way may end after this hub has found another one. */
+void
+hub_host_check (HubCore *core)
+{
+  if (core->host.broker && !datahub_broker_is_running (core->host.broker))
+    hub_host_stop (core);
+}
+
 /* Hosts the broker if this hub may host it and no process does. Returns FALSE
  * only if hosting failed for another reason than that another process was
  * first. */
@@ -15,8 +23,7 @@ hub_host_try (HubCore *core, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
-  if (core->host.broker && !datahub_broker_is_running (core->host.broker))
-    hub_host_stop (core);
+  hub_host_check (core);
   if (!core->target.automatic || core->host.broker
       || (core->flags & DATAHUB_HUB_MONITOR)
       || g_get_monotonic_time () < core->host.hold_until_us)

@@ -27,6 +27,8 @@ typedef struct
   HubState state;
   GError *error; /* why there is no connection */
   gboolean reported; /* broker-lost was emitted with @error */
+  /* Public, of this attempt: the file may be another one when it succeeds. */
+  char key[DATAHUB_KEY_TEXT + 1];
   guint bad_handshakes; /* in a row */
   guint retries; /* since the last connection */
   gint64 failing_us; /* since when there is none; 0: there is */

@@ -193,8 +193,10 @@ has_started (HubCore *core, GError **error)
       || g_file_test (key, G_FILE_TEST_EXISTS)
       || g_file_test (runtime, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
+  g_autofree char *obstacle = runtime_dir_obstacle (runtime);
   g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_DISCONNECTED,
-      "no broker answers at %s", runtime);
+      "no broker answers at %s%s%s", runtime, obstacle ? ", " : "",
+      obstacle ? obstacle : "");
   return FALSE;
 }
 
@@ -213,10 +215,28 @@ open_link (HubCore *core, GError **error)
     if (!core->target.endpoint)
       return FALSE;
   }
-  return load_keys (core, server_key, &client, error)
-      && hub_host_try (core, error)
+  if (!load_keys (core, server_key, &client, error))
+    return FALSE;
+  g_strlcpy (core->session.key, client.public_key, sizeof core->session.key);
+  return hub_host_try (core, error)
       && hub_link_open (core, core->target.endpoint, server_key, &client,
           error);
+}
+
+/* Another program can remove the runtime directory between two steps of the first
+ * attempt. The second one makes it again. */
+static gboolean
+open_link_twice (HubCore *core, GError **error)
+{
+  g_autoptr (GError) first = NULL;
+
+  if (open_link (core, &first))
+    return TRUE;
+  if (core->target.automatic && !(core->flags & DATAHUB_HUB_MONITOR)
+      && !g_error_matches (first, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_LIMIT))
+    return open_link (core, error);
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
 }
 
 /* One attempt to reach, or to be, the broker. */
@@ -229,7 +249,7 @@ hub_session_start (gpointer user_data)
   hub_clear_source (&core->session.attempt_source);
   if (core->session.failing_us == 0)
     core->session.failing_us = g_get_monotonic_time ();
-  if (!open_link (core, &error)) {
+  if (!open_link_twice (core, &error)) {
     set_error (core, error);
     try_again (core, retry_delay (core));
     return G_SOURCE_REMOVE;
@@ -256,6 +276,7 @@ beat (gpointer user_data)
 {
   HubCore *core = user_data;
 
+  hub_host_check (core);
   if (!core->session.pinging) {
     core->session.pinging = TRUE;
     hub_call (core, json_pack ("{s:s}", "type", "ping"),
@@ -333,18 +354,8 @@ label (const char *text)
 void
 hub_session_up (HubCore *core)
 {
-  char server_key[DATAHUB_KEY_TEXT + 1];
-  g_auto (Keypair) client = { 0 };
-  GError *error = NULL;
-
   if (core->session.state != HUB_CONNECTING)
     return;
-  if (!load_keys (core, server_key, &client, &error)) {
-    hub_link_close (core, 0);
-    set_error (core, error);
-    try_again (core, retry_delay (core));
-    return;
-  }
   g_autofree char *program = label (g_get_prgname ());
   g_autofree char *host = evidence_host ();
   set_state (core, HUB_GREETING);
@@ -352,7 +363,7 @@ hub_session_up (HubCore *core)
   core->calls.epoch[0] = '\0';
   hub_call_greeting (core,
       json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello", "key",
-          client.public_key, "instance", core->instance, "program", program,
+          core->session.key, "instance", core->instance, "program", program,
           "host", host, "pid", (int) getpid ()),
       ATTEMPT_MS * G_TIME_SPAN_MILLISECOND, greeted);
 }

@@ -5,7 +5,8 @@
 
 #include <datahub/keys.h>
 
-/* Lives on the stack of its user, and is wiped when it goes out of scope. */
+/* Lives on the stack of its user, and is wiped when it goes out of scope; a running
+ * broker has one that is wiped when it ends. */
 typedef struct
 {
   char public_key[DATAHUB_KEY_TEXT + 1];
@@ -17,6 +18,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Keypair, keypair_wipe)
 
 gboolean keypair_generate (Keypair *pair, GError **error);
 gboolean keypair_load (Keypair *pair, const char *secret_file, GError **error);
+gboolean keypair_keep_broker (const Keypair *pair, GError **error);
 gboolean keypair_load_broker (Keypair *pair, gboolean create, GError **error);
 gboolean keypair_derive_own_client (const Keypair *broker, Keypair *client,
     GError **error);

@@ -10,6 +10,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 void
@@ -64,21 +65,42 @@ keypair_load (Keypair *pair, const char *secret_file, GError **error)
       && complete_pair (pair, error);
 }
 
+/* Another process of the user may be first: its file is as good as ours. */
 static gboolean
-create_broker_key (const char *secret_file, GError **error)
+write_if_missing (const char *file, const char *key, gboolean *written,
+    GError **error)
 {
-  g_auto (Keypair) pair = { 0 };
   g_autoptr (GError) local = NULL;
 
-  if (!keypair_generate (&pair, error))
-    return FALSE;
-  if (key_file_write (secret_file, pair.secret_key, &local))
+  *written = FALSE;
+  if (g_file_test (file, G_FILE_TEST_EXISTS))
     return TRUE;
-  /* Another process of the user was first: its key is as good as ours. */
-  if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST))
+  *written = key_file_write (file, key, &local);
+  if (*written || g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
+}
+
+/* Stores @pair as the key of the user's broker, both halves, if there is none. A public
+ * half without a secret one is of a key that was removed. It goes first: a process that
+ * is killed here leaves none of another key, and the next one writes what is missing. */
+gboolean
+keypair_keep_broker (const Keypair *pair, GError **error)
+{
+  g_autofree char *secret = runtime_file (BROKER_SECRET, TRUE, error);
+  if (!secret)
+    return FALSE;
+  if (g_file_test (secret, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_autofree char *public = runtime_file (BROKER_PUBLIC, FALSE, error);
+  gboolean written;
+  if (!public)
+    return FALSE;
+  unlink (public);
+  return write_if_missing (secret, pair->secret_key, &written, error)
+      && (!written
+          || write_if_missing (public, pair->public_key, &written, error));
 }
 
 /* The key pair of the user's broker, made on first use when @create. The public
@@ -90,23 +112,18 @@ keypair_load_broker (Keypair *pair, gboolean create, GError **error)
   if (!secret)
     return FALSE;
   if (create && !g_file_test (secret, G_FILE_TEST_EXISTS)
-      && !create_broker_key (secret, error))
+      && (!keypair_generate (pair, error)
+          || !keypair_keep_broker (pair, error)))
     return FALSE;
   if (!keypair_load (pair, secret, error))
     return FALSE;
 
   g_autofree char *public = runtime_file (BROKER_PUBLIC, FALSE, error);
+  gboolean written;
   if (!public)
     return FALSE;
-  if (create && !g_file_test (public, G_FILE_TEST_EXISTS)) {
-    g_autoptr (GError) local = NULL;
-    if (!key_file_write (public, pair->public_key, &local)
-        && !g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST)) {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  }
-  return TRUE;
+  return !create
+      || write_if_missing (public, pair->public_key, &written, error);
 }
 
 /* The pair of the broker's own user: a keyed hash of the broker's secret, so

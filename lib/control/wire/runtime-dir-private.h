@@ -12,6 +12,7 @@
 #define BROKER_PUBLIC "broker.pub"
 
 char *runtime_dir_name (void);
+char *runtime_dir_obstacle (const char *path);
 gboolean runtime_dir_check (const char *path, gboolean create, GError **error);
 char *runtime_file (const char *file, gboolean create, GError **error);
 

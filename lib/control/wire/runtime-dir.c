@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
 /* Where the runtime directory is, by the environment alone. */
 char *
 runtime_dir_name (void)
@@ -70,7 +72,10 @@ runtime_dir_check (const char *path, gboolean create, GError **error)
         "directory that you can create",
         path, os_reason (errno));
 
-  int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open (path, DIRECTORY_FLAGS);
+  /* another program may have removed it since */
+  if (fd < 0 && errno == ENOENT && create && mkdir (path, 0700) == 0)
+    fd = open (path, DIRECTORY_FLAGS);
   if (fd < 0)
     return refuse_unopened (path, errno, error);
   int failed = fstat (fd, &st);
@@ -90,6 +95,21 @@ runtime_dir_check (const char *path, gboolean create, GError **error)
         "chmod 700 %s",
         path, (unsigned) st.st_mode & 07777, path);
   return TRUE;
+}
+
+/* Returns: NULL if a process that needs the runtime directory @path has it or could make
+ * it; or why not, and what to do */
+char *
+runtime_dir_obstacle (const char *path)
+{
+  g_autofree char *parent = g_path_get_dirname (path);
+
+  if (access (path, F_OK) == 0 || access (parent, W_OK | X_OK) == 0)
+    return NULL;
+  return g_strdup_printf (
+      "and none can start: runtime directory %s does not exist and cannot be "
+      "created: %s; set DATAHUB_RUNTIME_DIR to a directory that you can create",
+      path, os_reason (errno));
 }
 
 /**

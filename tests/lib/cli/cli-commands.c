@@ -323,6 +323,107 @@ test_broker_reloads (void)
   assert_says (refused.err, list);
 }
 
+/* Another program removes the files of a broker, which begins anew: new clients find
+ * it. It has its key, which remote clients have a copy of. */
+static void
+test_broker_files_removed (void)
+{
+  g_autofree char *runtime = fixture_file ("run");
+  g_autofree char *gone = fixture_file ("gone");
+  g_autofree char *key = fixture_file ("run/broker.key");
+  g_autofree char *before = NULL, *after = NULL;
+  Child *broker = start_broker (NULL, NULL);
+
+  fixture_expect_line (broker, "event=serving");
+  g_assert_true (g_file_get_contents (key, &before, NULL, NULL));
+  g_assert_cmpint (g_rename (runtime, gone), ==, 0);
+  fixture_expect_line (broker, "event=files-lost");
+  fixture_expect_line (broker, "event=serving");
+  g_assert_true (g_file_get_contents (key, &after, NULL, NULL));
+  g_assert_cmpstr (before, ==, after);
+  g_assert_cmpint (g_unlink (key), ==, 0);
+  fixture_expect_line (broker, "it was made again");
+  g_clear_pointer (&after, g_free);
+  g_assert_true (g_file_get_contents (key, &after, NULL, NULL));
+  g_assert_cmpstr (before, ==, after);
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
+  fixture_round_trip (hub);
+  fixture_signal (broker, SIGTERM);
+  fixture_expect_line (broker, "event=stopped");
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+/* Another broker has made the files by then: the first one waits for its end, and
+ * begins once. */
+static void
+test_broker_files_of_another (void)
+{
+  g_autofree char *runtime = fixture_file ("run");
+  g_autofree char *gone = fixture_file ("gone");
+  g_autofree char *again = fixture_file ("again");
+  Child *broker = start_broker ("--wait", NULL);
+
+  fixture_expect_line (broker, "event=serving");
+  fixture_stop (broker);
+  g_assert_cmpint (g_rename (runtime, gone), ==, 0);
+  g_autoptr (DatahubBroker) other = fixture_broker (NULL);
+  fixture_signal (broker, SIGCONT);
+  fixture_expect_line (broker, "event=files-lost");
+  fixture_expect_line (broker, "event=waiting");
+  datahub_broker_stop (other);
+  fixture_expect_line (broker, "event=serving");
+  g_assert_cmpint (g_rename (runtime, again), ==, 0);
+  fixture_expect_line (broker, "event=files-lost");
+  fixture_expect_line (broker, "event=serving");
+  fixture_signal (broker, SIGTERM);
+  fixture_expect_line (broker, "event=stopped");
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+static int
+uptime_ms (DatahubHub *hub)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *answer =
+      datahub_hub_request (hub, "stats", NULL, 10 * SECONDS, NULL, &error);
+
+  g_assert_no_error (error);
+  const char *value = strstr (answer, "\"uptime-ms\":");
+  g_assert_nonnull (value);
+  return atoi (value + strlen ("\"uptime-ms\":"));
+}
+
+/* The files cannot be made again: the broker serves its clients and reports the loss
+ * once, until they can. */
+static void
+test_broker_files_lost (void)
+{
+  g_autofree char *runtime = fixture_file ("run");
+  g_autofree char *gone = fixture_file ("gone");
+  Child *broker = start_broker (NULL, NULL);
+
+  fixture_expect_line (broker, "event=serving");
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
+  fixture_round_trip (hub);
+  fixture_stop (broker);
+  g_assert_cmpint (g_rename (runtime, gone), ==, 0);
+  fixture_write (runtime, "a file", 0600);
+  fixture_signal (broker, SIGCONT);
+  fixture_expect_line (broker, "cannot be made again here");
+  int looks = uptime_ms (hub) + 3 * 400;
+  fixture_wait_until (uptime_ms (hub) > looks);
+  g_assert_cmpint (g_unlink (runtime), ==, 0);
+  for (gboolean ended = FALSE; !ended;) {
+    g_autofree char *line = fixture_read_line (broker);
+    g_assert_nonnull (line);
+    g_assert_null (strstr (line, "cannot be made again"));
+    ended = strstr (line, "the broker ends") != NULL;
+  }
+  fixture_expect_line (broker, "event=serving");
+  fixture_signal (broker, SIGTERM);
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
 static void
 test_broker_refused (void)
 {
@@ -386,6 +487,9 @@ add_tests (void)
   fixture_add ("/cli/broker-stops", test_broker_stops);
   fixture_add ("/cli/broker-reloads", test_broker_reloads);
   fixture_add ("/cli/broker-refused", test_broker_refused);
+  fixture_add ("/cli/broker-files-removed", test_broker_files_removed);
+  fixture_add ("/cli/broker-files-of-another", test_broker_files_of_another);
+  fixture_add ("/cli/broker-files-lost", test_broker_files_lost);
   fixture_add ("/cli/broker-takes-over", test_broker_takes_over);
 }
 

@@ -3,6 +3,7 @@
  * everybody is found again. */
 #include "fixture.h"
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -226,6 +227,86 @@ test_makes_way (void)
   }
 }
 
+/* In one step: the broker looks at any time. */
+static void
+remove_runtime (const char *file)
+{
+  const char *runtime = g_getenv ("DATAHUB_RUNTIME_DIR");
+  g_autofree char *path = g_build_filename (runtime, file, NULL);
+  g_autofree char *name = g_strconcat ("gone-", file ? file : "all", NULL);
+  g_autofree char *gone = fixture_file (name);
+
+  g_assert_cmpint (g_rename (path, gone), ==, 0);
+}
+
+static gboolean
+is_hosted_once (Child **children, int n)
+{
+  int hosts = 0;
+
+  for (int i = 0; i < n; i++)
+    hosts += is_hosting (children[i]);
+  return hosts == 1;
+}
+
+/* Another program removes what leads to the host, one file or the directory. A process
+ * that comes then and the first one find each other. */
+static void
+test_files_removed (void)
+{
+  static const char *const lost[] = { NULL, "broker.sock", "broker.lock",
+    "broker.key" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (lost); i++) {
+    Child *children[2] = { fixture_spawn_ready ("node", "node0", "found") };
+    g_assert_true (is_hosting (children[0]));
+    remove_runtime (lost[i]);
+    children[1] = fixture_spawn_ready ("node", "node1", "found");
+    g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+    g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
+    find_all (hub, children, 2);
+    fixture_wait_until (is_hosted_once (children, 2));
+    for (int n = 0; n < 2; n++)
+      g_assert_cmpint (fixture_reap (children[n]), ==, 0);
+  }
+}
+
+/* All processes lose their broker at once, again and again: one of them hosts it, and
+ * all are found. */
+static void
+test_directory_removed (void)
+{
+  enum
+  {
+    N = 6,
+    TIMES = 3
+  };
+  Child *children[N];
+  gboolean lost = FALSE;
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
+
+  for (int i = 0; i < N; i++) {
+    g_autofree char *name = g_strdup_printf ("node%d", i);
+    children[i] = fixture_spawn ("node", name);
+  }
+  for (int i = 0; i < N; i++)
+    fixture_expect_line (children[i], "found");
+  g_signal_connect (hub, "broker-lost", G_CALLBACK (mark), &lost);
+  g_assert_true (datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL));
+  find_all (hub, children, N);
+  for (int round = 0; round < TIMES; round++) {
+    g_autofree char *name = g_strdup_printf ("gone%d", round);
+    g_autofree char *gone = fixture_file (name);
+    lost = FALSE;
+    g_assert_cmpint (g_rename (g_getenv ("DATAHUB_RUNTIME_DIR"), gone), ==, 0);
+    fixture_wait_until (lost);
+    find_all (hub, children, N);
+    fixture_wait_until (is_hosted_once (children, N));
+  }
+  for (int i = 0; i < N; i++)
+    g_assert_cmpint (fixture_reap (children[i]), ==, 0);
+}
+
 static void
 add_tests (void)
 {
@@ -234,6 +315,8 @@ add_tests (void)
   fixture_add ("/hub/election/host-leaves", test_host_leaves);
   fixture_add ("/hub/election/monitor-never-hosts", test_monitor_never_hosts);
   fixture_add ("/hub/election/makes-way", test_makes_way);
+  fixture_add ("/hub/election/files-removed", test_files_removed);
+  fixture_add ("/hub/election/directory-removed", test_directory_removed);
 }
 
 int

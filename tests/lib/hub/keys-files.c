@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void
@@ -270,6 +271,52 @@ test_runtime_owner_refused (void)
   refuse_runtime ("belongs to user 12345");
 }
 
+/* A user that may not write the parent of @path needs it only where @path is
+ * missing. */
+static int
+see_obstacle (const char *path)
+{
+  enum
+  {
+    NOBODY = 65534
+  };
+  if (geteuid () == 0 && setresuid (NOBODY, NOBODY, NOBODY) != 0)
+    return 2;
+  g_autofree char *text = runtime_dir_obstacle (path);
+  return text && strstr (text, path) && strstr (text, "Permission denied");
+}
+
+static int
+exit_code_of_obstacle (const char *path)
+{
+  int status = 0;
+  pid_t child = fork ();
+
+  if (child == 0)
+    _exit (see_obstacle (path));
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+static void
+test_obstacle (void)
+{
+  g_autofree char *there = fixture_file ("there");
+  g_autofree char *missing = fixture_file ("missing");
+
+  g_assert_cmpint (g_mkdir (there, 0755), ==, 0);
+  g_assert_cmpint (g_chmod (fixture_dir (), 0555), ==, 0);
+  int code = exit_code_of_obstacle (there);
+  if (code == 2) {
+    g_test_skip ("no other user can be had here");
+  } else {
+    g_assert_cmpint (code, ==, 0);
+    g_assert_cmpint (exit_code_of_obstacle (missing), ==, 1);
+  }
+  g_assert_cmpint (g_chmod (fixture_dir (), 0700), ==, 0);
+}
+
 static void
 test_long_path (void)
 {
@@ -301,6 +348,7 @@ add_tests (void)
   fixture_add ("/runtime-dir/order", test_runtime_order);
   fixture_add ("/runtime-dir/refused", test_runtime_refused);
   fixture_add ("/runtime-dir/owner-refused", test_runtime_owner_refused);
+  fixture_add ("/runtime-dir/obstacle", test_obstacle);
   fixture_add ("/runtime-dir/long-path", test_long_path);
 }
 
