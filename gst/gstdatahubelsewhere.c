@@ -3,7 +3,7 @@
  * no producer by its name, although there is one. So a source that waits asks the
  * broker now and then. The broker may know a producer for a moment longer than its
  * files exist, so it takes two answers about one block.
- * Tests: gst-introduction */
+ * Tests: gst-introduction, gst-containers */
 #include "gstdatahubelsewhere.h"
 #include "gstdatahubtime.h"
 

@@ -219,7 +219,8 @@ describe (const GstDatahubIntroduction *introduction)
   return g_strdup_printf (
       "The DataBlock \"%s\" is strict and has a producer, %s, but the "
       "broker at %s does not know it, so it introduces no consumer. Start both "
-      "with the same DATAHUB_RUNTIME_DIR, or with the same broker=ENDPOINT.",
+      "with the same DATAHUB_RUNTIME_DIR, a directory that containers and services "
+      "must share, or with the same broker=ENDPOINT.",
       channel, process, broker);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A block that the broker knows and that is not in the shared memory of this process:
  * its producer is in a container with memory of its own, or on another machine.
- * Tests: cli-doctor */
+ * Tests: cli-doctor, gst-containers */
 #include "cli.h"
 
 #include <string.h>

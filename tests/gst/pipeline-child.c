@@ -11,6 +11,7 @@
  *   message NAME STRUCTURE          element messages
  *   log NAME TEXT                   what a datahub element says at level INFO
  *   stats NAME STRUCTURE            of datahub elements, at the end
+ *   warning DOMAIN CODE TEXT
  *   eos | error DOMAIN CODE TEXT | stopped
  *
  * SIGINT stops it without EOS, as it does gst-launch-1.0. The exit status is 0
@@ -136,11 +137,14 @@ for_each_element (Child *child, GstIteratorForeachFunction func)
 static void
 show_error (GstMessage *message)
 {
+  gboolean fatal = GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR;
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *detail = NULL;
-  gst_message_parse_error (message, &error, &detail);
-  printf ("error %s %d %s\n", g_quark_to_string (error->domain), error->code,
-      error->message);
+  if (fatal)
+    gst_message_parse_error (message, &error, NULL);
+  else
+    gst_message_parse_warning (message, &error, NULL);
+  printf ("%s %s %d %s\n", fatal ? "error" : "warning",
+      g_quark_to_string (error->domain), error->code, error->message);
 }
 
 static void
@@ -189,6 +193,9 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
     case GST_MESSAGE_EOS:
       printf ("eos\n");
       g_main_loop_quit (child->loop);
+      break;
+    case GST_MESSAGE_WARNING:
+      show_error (message);
       break;
     case GST_MESSAGE_ERROR:
       show_error (message);

@@ -8,7 +8,7 @@
  * that was removed and made again has another number. A key has no descriptor, and is
  * compared by what it holds. Nothing here survives the process: if it is killed, the
  * kernel releases the locks, and the next holder removes the sockets.
- * Tests: broker-files, hub-election, cli-commands */
+ * Tests: broker-files, hub-election, cli-commands, gst-containers */
 #include "control/wire/control-log-private.h"
 #include "control/wire/endpoint-private.h"
 #include "control/wire/runtime-dir-private.h"
