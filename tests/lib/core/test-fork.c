@@ -4,7 +4,10 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static DatahubProducer *producer;
@@ -151,6 +154,36 @@ closing (void)
   tear_down ();
 }
 
+/* Returns the signal that ends a child that touches @byte, or 0. */
+static int
+touch_in_child (volatile uint8_t *byte, bool write)
+{
+  struct rlimit none = { 0, 0 };
+  int status = 0;
+  pid_t child = fork ();
+  if (child == 0) {
+    setrlimit (RLIMIT_CORE, &none);
+    signal (SIGSEGV, SIG_DFL); /* a sanitizer has its own */
+    if (write)
+      *byte = 1;
+    _exit (*byte == 0xff ? 2 : 0);
+  }
+  CHECK (child > 0 && waitpid (child, &status, 0) == child);
+  return WIFSIGNALED (status) ? WTERMSIG (status) : 0;
+}
+
+/* The memory of frames and of slots is not in the child. */
+static void
+reads_a_frame (void)
+{
+  set_up ();
+  CHECK_INT (touch_in_child ((uint8_t *) view.memories[0].data, false), ==,
+      SIGSEGV);
+  CHECK_INT (touch_in_child (slot.data, false), ==, SIGSEGV);
+  CHECK_INT (touch_in_child (slot.data, true), ==, SIGSEGV);
+  tear_down ();
+}
+
 static void
 only_exits (CheckParent *parent)
 {
@@ -258,6 +291,8 @@ names_of_locks (void)
 }
 
 static const CheckTest tests[] = {
+  { "a child that reads a frame of its parent ends with SIGSEGV",
+      reads_a_frame },
   { "every call on a parent's handle is refused in the child", every_call },
   { "closing a parent's handle in the child changes nothing", closing },
   { "a child that only exits changes nothing", exiting },
