@@ -35,6 +35,7 @@ ENUMS = {
     "DATAHUB_HUGEPAGES_": ("ADVISE NEVER 2M 1G", 0),
     "DATAHUB_CHANGE_": ("JOINED LEFT DIED EVICTED", 1),
     "DATAHUB_CONSUMER_": ("FREE CLAIMED ACTIVE EVICTED LEAVING", 0),
+    "DATAHUB_CLOCK_": ("SAME MAPPED OTHER_BOOT UNKNOWN IMPLAUSIBLE", 0),
 }
 VALUES = {prefix + word: first + i
           for prefix, (words, first) in ENUMS.items()
@@ -191,6 +192,7 @@ PROTOTYPES = {
     "consumer_beat": (None, [c_void_p]),
     "consumer_set_spin": (None, [c_void_p, c_uint64]),
     "consumer_set_max_age": (None, [c_void_p, c_int64]),
+    "consumer_get_clock": (c_uint, [c_void_p, POINTER(c_int64)]),
     "consumer_get_uuid": (c_char_p, [c_void_p]),
     "consumer_get_indices_sized": (None, [c_void_p, POINTER(DatahubIndices),
                                           c_size_t]),
