@@ -72,6 +72,9 @@ char *cli_describe_elsewhere (DatahubHubBlock *block, const char *where,
 int cli_fail_not_found (const CliTarget *target, const char *name,
     const DatahubError *error);
 
+/* place.c */
+char *cli_broker_place (DatahubHub *hub, json_t *json);
+
 /* log.c */
 void cli_log_to_stderr (void);
 void cli_log_quietly (void);

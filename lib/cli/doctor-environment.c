@@ -177,6 +177,20 @@ check_introductions (Subject *subject, DatahubHub *hub, const char *broker)
     check_shared (subject, known->pdata[i], where);
 }
 
+/* In the summary, behind the state of the shared memory. */
+static void
+note_place (Subject *subject, DatahubHub *hub)
+{
+  g_autofree char *place = cli_broker_place (hub, subject->json);
+  char *summary = subject->summary;
+
+  if (!place)
+    return;
+  subject->summary = summary ? g_strconcat (summary, "; ", place, NULL)
+                             : g_steal_pointer (&place);
+  g_free (summary);
+}
+
 /* Returns whether the process that hosts the broker is stopped: no consumer can
  * attach to a strict block then. */
 static gboolean
@@ -212,6 +226,7 @@ check_broker (Subject *subject, const CliTarget *target)
       && datahub_hub_wait_connected (hub, CONNECT_NS, NULL, &error);
   json_object_set_new (subject->json, "broker", json_boolean (connected));
   if (connected) {
+    note_place (subject, hub);
     check_introductions (subject, hub, broker);
     return;
   }
@@ -227,7 +242,7 @@ check_broker (Subject *subject, const CliTarget *target)
       -1, g_strdup (error->message),
       g_strdup (silent
               ? "Without a broker, streams on this machine work by name. The "
-                "first program that needs a broker hosts one, if it can."
+                "first program that needs a broker starts one, if it can."
               : "Without a broker, streams on this machine work by name. Do "
                 "what the message suggests, or set DATAHUB_BROKER=none."));
 }

@@ -95,10 +95,10 @@ add_from_memory (const char *channel, void *user_data)
     set_text (&row->caps, info->caps);
 }
 
-/* Adds the blocks of the broker to @rows. Returns TRUE if the broker answered.
- */
+/* Adds the blocks of the broker to @rows, and where it runs to @json. Returns TRUE if
+ * the broker answered. */
 static gboolean
-ask_broker (const CliTarget *target, GTree *rows, GError **error)
+ask_broker (const CliTarget *target, GTree *rows, json_t *json, GError **error)
 {
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_MONITOR);
 
@@ -109,6 +109,7 @@ ask_broker (const CliTarget *target, GTree *rows, GError **error)
   g_autoptr (GPtrArray) blocks = datahub_hub_list (hub, ANSWER_NS, NULL, error);
   for (guint i = 0; blocks && i < blocks->len; i++)
     add_from_broker (rows, g_ptr_array_index (blocks, i));
+  g_free (cli_broker_place (hub, json));
   return blocks != NULL;
 }
 
@@ -146,16 +147,16 @@ add_json (gpointer name, gpointer data, gpointer user_data)
 }
 
 static void
-print_json (GTree *rows, gboolean connected, const GError *error)
+print_json (json_t *json, GTree *rows, gboolean connected, const GError *error)
 {
   json_t *blocks = json_array ();
-  json_t *json;
 
   g_tree_foreach (rows, add_json, blocks);
-  json = json_pack ("{s:b, s:o}", "broker", connected, "blocks", blocks);
+  json_object_set_new (json, "broker", json_boolean (connected));
+  json_object_set_new (json, "blocks", blocks);
   if (error)
     json_object_set_new (json, "broker-error", json_string (error->message));
-  cli_print_json (json);
+  cli_print_json (json_incref (json));
 }
 
 /* Removes the types of the values from the caps: "width=(int)640" becomes
@@ -220,6 +221,7 @@ cli_list (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   DatahubError problem = { 0 };
   g_autoptr (GTree) rows = g_tree_new_full (compare, NULL, NULL, row_free);
+  json_auto_t *report = json_object ();
   const GOptionEntry entries[] = {
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     G_OPTION_ENTRY_NULL,
@@ -237,14 +239,14 @@ cli_list (int argc, char **argv)
       target.broker ? target.broker : g_getenv ("DATAHUB_BROKER");
   gboolean with_broker = g_strcmp0 (broker, "none") != 0;
   if (with_broker)
-    connected = ask_broker (&target, rows, &error);
+    connected = ask_broker (&target, rows, report, &error);
   if (with_broker && !connected && !is_silence (error))
     return cli_fail (CLI_FAILED, "%s", error->message);
   if (datahub_block_list (add_from_memory, rows, &problem)
       >= DATAHUB_ERROR_FIRST)
     return cli_fail (CLI_FAILED, "%s", problem.message);
   if (json) {
-    print_json (rows, connected, error);
+    print_json (report, rows, connected, error);
   } else {
     print_table (rows);
     if (error)

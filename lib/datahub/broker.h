@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The broker introduces producers and consumers; the same object is embedded in
- * a hub and is the program `datahub broker`. Any thread; errors are of
+/* The broker introduces producers and consumers; the same object is in the helper
+ * process that a hub starts, or in a hub, and is the program `datahub broker`. Any thread; errors are of
  * DATAHUB_HUB_ERROR, see hub.h. */
 #ifndef DATAHUB_BROKER_H
 #define DATAHUB_BROKER_H

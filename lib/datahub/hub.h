@@ -99,7 +99,8 @@ DATAHUB_API gboolean datahub_hub_is_connected (DatahubHub *hub);
  * broker-lost reported: the key is refused or missing, or no broker answers where one
  * was named, for more than a second. Does not wait. */
 DATAHUB_API gboolean datahub_hub_check_broker (DatahubHub *hub, GError **error);
-/* Whether this hub hosts the embedded broker. */
+/* Whether this hub hosts the embedded broker in its own process. FALSE while a helper
+ * process does, as is usual. */
 DATAHUB_API gboolean datahub_hub_is_hosting (DatahubHub *hub);
 
 /* Describes the broker at @endpoint, as in connect_to, for a sentence that begins with

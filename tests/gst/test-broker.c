@@ -2,9 +2,12 @@
 /* What a broker knows of the elements of a process. */
 #include "child.h"
 #include "sandbox.h"
+#include "until.h"
 
 #include <datahub/datahub.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define PATIENCE (20 * GST_SECOND)
 
@@ -104,9 +107,59 @@ GST_START_TEST (consumers_are_told_to_who_listens)
 }
 GST_END_TEST;
 
+static int
+find_broker (void)
+{
+  gboolean stopped;
+  g_autofree gchar *where = datahub_hub_describe_broker ("auto", &stopped);
+  const gchar *process = strstr (where, "process ");
+  fail_unless (process != NULL, "%s", where);
+  return atoi (process + strlen ("process "));
+}
+
+static void
+mark_found (DatahubHub *hub, const gchar *endpoint, gint *found)
+{
+  g_atomic_int_inc (found);
+}
+
+/* The broker's process is killed at each hundredth buffer, and the next one is there
+ * before the stream goes on. */
+GST_START_TEST (a_killed_broker_takes_no_buffer)
+{
+  enum
+  {
+    KILLS = 3,
+    BETWEEN = 100
+  };
+  DatahubHub *hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+  gint found = 0;
+  Child *reader, *writer;
+  g_signal_connect (hub, "broker-found", G_CALLBACK (mark_found), &found);
+  fail_unless (datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL));
+  reader = child_consumer ("broker=auto delivery=reliable");
+  writer =
+      child_start ("videotestsrc num-buffers=%d is-live=true ! video/x-raw,"
+                   "width=64,height=64,framerate=200/1 ! datahubsink "
+                   "datablock=cam0 broker=auto wait-for-consumers=1",
+          (KILLS + 1) * BETWEEN);
+  for (gint i = 0; i < KILLS; i++) {
+    child_take_buffers (reader, BETWEEN);
+    UNTIL (g_atomic_int_get (&found) > i);
+    fail_unless (kill (find_broker (), SIGKILL) == 0);
+  }
+  UNTIL (g_atomic_int_get (&found) > KILLS);
+  fail_unless_equals_int (child_count_buffers (reader), BETWEEN);
+  fail_unless_equals_int (child_end (reader), 0);
+  fail_unless_equals_int (child_end (writer), 0);
+  g_object_unref (hub);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
+  tcase_add_test (tc, a_killed_broker_takes_no_buffer);
   tcase_add_test (tc, consumers_are_told_to_who_listens);
 }
 

@@ -8,6 +8,7 @@
 #include <datahub/datahub.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STRICT                                                                 \
@@ -79,6 +80,7 @@ expect_complaint (gint code, const gchar *const *words)
 
 GST_START_TEST (the_process_that_hosts_the_broker_is_stopped)
 {
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
   Child *host = child_start ("fakesrc is-live=true do-timestamp=true "
                              "! datahubsink name=sink datablock=host "
                              "broker=auto");
@@ -100,6 +102,36 @@ GST_START_TEST (the_process_that_hosts_the_broker_is_stopped)
   child_signal (host, SIGCONT);
   child_stop (producer);
   child_stop (host);
+  g_unsetenv ("DATAHUB_BROKER_HOST");
+}
+GST_END_TEST;
+
+/* The message has the number of the helper, not that of a program that uses it. */
+static int
+find_helper (void)
+{
+  gboolean stopped;
+  g_autofree gchar *where = datahub_hub_describe_broker ("auto", &stopped);
+  const gchar *process = strstr (where, "process ");
+  fail_unless (strstr (where, "(datahub-broker)") && process, "%s", where);
+  fail_if (stopped);
+  return atoi (process + strlen ("process "));
+}
+
+GST_START_TEST (the_helper_of_the_broker_is_stopped)
+{
+  DatahubHub *hub = connect_hub (datahub_hub_new (DATAHUB_HUB_DEFAULT));
+  int helper = find_helper ();
+  g_autofree gchar *command = g_strdup_printf ("kill -CONT %d", helper);
+  const gchar *words[] = { "\"cam0\"", "broker.sock", "(datahub-broker)",
+    command, NULL };
+  Child *producer = child_start (STRICT " broker=auto");
+  child_expect (producer, "playing");
+  fail_unless (kill (helper, SIGSTOP) == 0);
+  expect_complaint (GST_RESOURCE_ERROR_BUSY, words);
+  fail_unless (kill (helper, SIGCONT) == 0);
+  g_object_unref (hub);
+  child_stop (producer);
 }
 GST_END_TEST;
 
@@ -206,6 +238,7 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, the_process_that_hosts_the_broker_is_stopped);
+  tcase_add_test (tc, the_helper_of_the_broker_is_stopped);
   tcase_add_test (tc, producer_and_consumer_have_two_brokers);
   tcase_add_test (tc, a_stopped_producer_is_named);
   tcase_add_test (tc, the_block_is_in_other_memory);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Each house check is tried on a copy of the tree: it passes there, and fails
 when a breach is planted, with its file and its name: catch.py BUILD LIBRARY
-CORE COMPILER... Prints TAP."""
+CORE HELPER COMPILER... Prints TAP."""
 import json
 import os
 import pathlib
@@ -14,8 +14,8 @@ import tempfile
 
 from house import ROOT, c_files, tree
 
-BUILD, LIBRARY, CORE = map(pathlib.Path, sys.argv[1:4])
-COMPILER = sys.argv[4:]
+BUILD, LIBRARY, CORE, HELPER = map(pathlib.Path, sys.argv[1:5])
+COMPILER = sys.argv[5:]
 FOLDERS = ("lib/", "gst/", "tests/", "examples/", "docs/", "README.md",
            "NEWS")
 SPDX = "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
@@ -252,9 +252,9 @@ def arguments(copy, check):
     headers = [path.name for path in c_files("lib/datahub/")]
     return [check, *{
         "symbol-order": [copy.build, copy.target(CORE), copy.target(LIBRARY),
-                         planted],
+                         copy.target(HELPER), planted],
         "private-symbols": [copy.build, copy.target(LIBRARY), copy.target(CORE),
-                            planted],
+                            copy.target(HELPER), planted],
         "tests-named": [copy.build],
         "public-symbols": [LIBRARY, *headers, "--", *COMPILER],
     }.get(check, [])]

@@ -22,7 +22,7 @@ ORDER = [
     ["core/doctor"],
     ["control/wire"],
     ["control/broker"],
-    ["control/hub"],
+    ["control/helper", "control/hub"],
 ]
 LEVEL = {folder: level for level, folders in enumerate(ORDER)
          for folder in folders}

@@ -10,6 +10,10 @@
 #include "registry-private.h"
 #include "rights-private.h"
 
+#define HELPER_NAME "datahub-broker"
+/* The descriptor with which a helper process gets the lock. */
+#define HELPER_LOCK 3
+
 /* Sent to clients in the answer to "hello". A client that misses three is
  * stalled.
  */
@@ -31,7 +35,9 @@ struct _DatahubBroker
   GObject parent;
 
   GPtrArray *endpoints; /* requested; owned */
-  gboolean embedded;
+  gboolean embedded; /* makes way for a standalone one */
+  gboolean helper; /* in a process of its own, which ends without clients */
+  int given_lock; /* that of the runtime directory, until the start; -1: none */
   GMutex lock; /* guards running, bound and thread; taken last */
   gboolean running;
   GPtrArray *bound; /* endpoints as they were bound; owned */
@@ -51,6 +57,7 @@ struct _DatahubBroker
   gboolean closing;
   gint64 ticked_us;
   gint64 start_us;
+  gint64 deserted_us; /* when a helper ends, if it has no client until then */
   Registry registry;
   Rights *rights;
   BrokerStats stats;
@@ -74,6 +81,14 @@ typedef gboolean (*BrokerHandler) (BrokerCall *call, GError **error);
 
 /* broker.c */
 void broker_set_embedded (DatahubBroker *broker);
+void broker_set_helper (DatahubBroker *broker, int lock);
+void broker_wait (DatahubBroker *broker);
+
+/* broker-helper.c */
+const char *broker_kind (const DatahubBroker *broker);
+void broker_helper_begin (DatahubBroker *broker);
+void broker_helper_heard (DatahubBroker *broker, gint64 now);
+void broker_helper_look (DatahubBroker *broker, gint64 now);
 
 /* broker-loop.c */
 GSource *broker_run_in (DatahubBroker *broker, guint ms, GSourceFunc func);

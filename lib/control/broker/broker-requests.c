@@ -45,6 +45,15 @@ need (BrokerCall *call, Right right, const char *name, GError **error)
       "this key has no right to %s %s", right_word (right), name);
 }
 
+/* Where the broker runs: for any client, because its user may have to act on it. */
+static void
+add_place (BrokerCall *call)
+{
+  json_object_set_new (call->reply, "kind",
+      json_string (broker_kind (call->broker)));
+  json_object_set_new (call->reply, "pid", json_integer (getpid ()));
+}
+
 /* "hello": the identity of the client. The key that it claims must be the key
  * of its connection. */
 static gboolean
@@ -96,13 +105,14 @@ handle_hello (BrokerCall *call, GError **error)
       json_integer (PROTOCOL_HEARTBEATS_MISSED));
   json_object_set_new (call->reply, "embedded",
       json_boolean (broker->embedded));
-  json_object_set_new (call->reply, "pid", json_integer (getpid ()));
+  add_place (call);
   return TRUE;
 }
 
 static gboolean
 handle_ping (BrokerCall *call, GError **error)
 {
+  add_place (call);
   return TRUE;
 }
 

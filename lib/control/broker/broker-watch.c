@@ -180,6 +180,8 @@ broker_tick (gpointer user_data)
   gint64 now = g_get_monotonic_time ();
 
   check_files (broker);
+  if (broker->helper)
+    broker_helper_look (broker, now);
   if (!mark_silent_clients (broker, now))
     return G_SOURCE_CONTINUE;
   g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
@@ -205,6 +207,7 @@ void
 broker_heard (DatahubBroker *broker, BrokerClient *client)
 {
   client->seen_us = g_get_monotonic_time ();
+  broker_helper_heard (broker, client->seen_us);
   if (!client->stalled)
     return;
   client->stalled = FALSE;

@@ -110,6 +110,19 @@ set_options (DatahubBroker *broker, const Keypair *pair)
       == 0;
 }
 
+/* In a program that has other work. */
+static gboolean
+is_guest (const DatahubBroker *broker)
+{
+  return broker->embedded && !broker->helper;
+}
+
+static guint
+get_reserve (const DatahubBroker *broker)
+{
+  return is_guest (broker) ? EMBEDDED_RESERVE : RESERVE;
+}
+
 /* libzmq listens at a place of its own, and the gate at the endpoints. */
 static gboolean
 bind_all (DatahubBroker *broker, GError **error)
@@ -121,8 +134,7 @@ bind_all (DatahubBroker *broker, GError **error)
   g_autofree char *inner = g_strconcat ("ipc://", path, NULL);
   if (zmq_bind (broker->router, inner) != 0)
     return fail_zmq (error, "cannot bind the broker's own socket");
-  broker->gate =
-      gate_new (broker->embedded ? EMBEDDED_RESERVE : RESERVE, error);
+  broker->gate = gate_new (get_reserve (broker), error);
   if (!broker->gate || !gate_lead_to (broker->gate, path, error))
     return FALSE;
   for (guint i = 0; i < broker->endpoints->len; i++) {
@@ -154,6 +166,21 @@ starved (gpointer user_data)
   g_source_unref (source);
 }
 
+/* Returns the lock, or -1. */
+static int
+take_lock (DatahubBroker *broker, const char *endpoint, GError **error)
+{
+  int given = broker->given_lock;
+
+  if (given < 0)
+    return endpoint_lock (endpoint, error);
+  broker->given_lock = -1;
+  if (endpoint_take_over_lock (endpoint, given, error))
+    return given;
+  close (given);
+  return -1;
+}
+
 /* Tested first, because most processes that try are not the first. */
 static gboolean
 take_locks (DatahubBroker *broker, GError **error)
@@ -163,7 +190,7 @@ take_locks (DatahubBroker *broker, GError **error)
     const char *path = endpoint_ipc_path (endpoint);
     if (!path)
       continue;
-    int lock = endpoint_lock (endpoint, error);
+    int lock = take_lock (broker, endpoint, error);
     if (lock < 0)
       return FALSE;
     g_array_append_val (broker->locks, lock);
@@ -178,7 +205,7 @@ static gboolean
 open_context (DatahubBroker *broker, GError **error)
 {
   guint own = OWN_DESCRIPTORS + broker->endpoints->len;
-  guint reserve = broker->embedded ? EMBEDDED_RESERVE : RESERVE;
+  guint reserve = get_reserve (broker);
 
   if (!wire_try_resources ("the broker", own, OWN_THREADS, error))
     return FALSE;
@@ -272,6 +299,7 @@ attach_sources (DatahubBroker *broker)
   g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
   g_source_attach (broker->tick_source, broker->context);
   broker->start_us = broker->ticked_us = g_get_monotonic_time ();
+  broker_helper_begin (broker);
 }
 
 static void
@@ -314,6 +342,22 @@ void
 broker_set_embedded (DatahubBroker *broker)
 {
   broker->embedded = TRUE;
+}
+
+/* An embedded broker with a process of its own; @lock is the locked file of the runtime
+ * directory, owned from here. */
+void
+broker_set_helper (DatahubBroker *broker, int lock)
+{
+  broker->embedded = broker->helper = TRUE;
+  broker->given_lock = lock;
+}
+
+/* Waits until the broker has ended by itself. */
+void
+broker_wait (DatahubBroker *broker)
+{
+  g_clear_pointer (&broker->thread, g_thread_join);
 }
 
 DatahubBroker *
@@ -416,7 +460,8 @@ gboolean
 datahub_broker_start (DatahubBroker *broker, GError **error)
 {
   g_return_val_if_fail (DATAHUB_IS_BROKER (broker) && !broker->thread, FALSE);
-  g_autofree char *own = endpoint_runtime (TRUE, error);
+  /* a helper's was there; without it the helper has no clients */
+  g_autofree char *own = endpoint_runtime (!broker->helper, error);
 
   if (!own)
     return FALSE;
@@ -432,7 +477,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
   registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
-  if (gate_start (broker->gate, broker->embedded ? starved : NULL, broker,
+  if (gate_start (broker->gate, is_guest (broker) ? starved : NULL, broker,
           error))
     broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
   if (broker->thread)
@@ -511,6 +556,7 @@ static void
 datahub_broker_init (DatahubBroker *broker)
 {
   broker->check = broker_check_once;
+  broker->given_lock = -1;
   denials_init (&broker->denials);
   denials_init (&broker->strangers);
   g_mutex_init (&broker->lock);

@@ -81,5 +81,6 @@ void gate_shut (Gate *gate);
 void gate_free (Gate *gate);
 int gate_epoll (Gate *gate);
 int gate_dial (Gate *gate);
+guint gate_count (Gate *gate);
 
 #endif /* DATAHUB_GATE_PRIVATE_H */

@@ -57,7 +57,7 @@ struct _Gate
   GThread *thread;
   GateStarved starved;
   gpointer user_data;
-  int state; /* atomic */
+  int state, n_open; /* atomic */
 
   /* The thread's own. */
   GPtrArray *connections; /* of GateConnection; owned */
@@ -352,6 +352,7 @@ run (gpointer data)
     handle_all (gate, events, MAX (n, 0));
     waits = tend_connections (gate, now);
     waits |= tend_doors (gate, now);
+    g_atomic_int_set (&gate->n_open, (int) gate->connections->len);
   }
   g_ptr_array_set_size (gate->connections, 0);
   return NULL;
@@ -426,6 +427,13 @@ set_state (Gate *gate, int state)
   g_atomic_int_set (&gate->state, state);
   if (write (gate->wake.fd, &one, sizeof one) < 0)
     one = 0; /* full: it wakes */
+}
+
+/* How many connections there are. */
+guint
+gate_count (Gate *gate)
+{
+  return (guint) g_atomic_int_get (&gate->n_open);
 }
 
 /* Takes no connection from now on; those that there are go on. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The embedded broker. */
+/* The embedded broker; see hub-host.c. */
 #ifndef DATAHUB_HUB_HOST_PRIVATE_H
 #define DATAHUB_HUB_HOST_PRIVATE_H
 
@@ -11,10 +11,12 @@ typedef struct
 {
   DatahubBroker *broker; /* NULL: this hub does not host it */
   gint64 hold_until_us; /* another process is to have the lock until then */
+  guint vain_helpers; /* started since a broker answered last */
 } HubHost;
 
 void hub_host_check (HubCore *core);
 gboolean hub_host_try (HubCore *core, GError **error);
+void hub_host_reached (HubCore *core);
 void hub_host_stop (HubCore *core);
 
 #endif /* DATAHUB_HUB_HOST_PRIVATE_H */

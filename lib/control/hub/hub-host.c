@@ -1,11 +1,80 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The election: the process that holds the lock of the runtime directory hosts
  * the broker. The kernel gives the lock to one process and releases it when
- * that process dies; all other processes connect.
- * Tests: hub-election */
+ * that process dies; all other processes connect. A hub that gets the lock passes it to
+ * a helper process. If no helper can be started, the broker runs in this process.
+ * Tests: hub-election, hub-helper */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
+#include "hub-helper-private.h"
 #include "control/broker/broker-private.h"
+#include "control/wire/endpoint-private.h"
+
+#include <unistd.h>
+
+/* Helpers that ended before this hub reached them: the system lets a helper start, but
+ * not serve. */
+#define VAIN_HELPERS 2
+
+typedef enum
+{
+  HOST_DONE, /* or another process was first */
+  HOST_REFUSED, /* this way */
+  HOST_FAILED
+} HostResult;
+
+/* Only another process that was first is no error. */
+static HostResult
+judge (GError *refusal, GError **error)
+{
+  gboolean first =
+      g_error_matches (refusal, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);
+
+  if (first)
+    g_error_free (refusal);
+  else
+    g_propagate_error (error, refusal);
+  return first ? HOST_DONE : HOST_FAILED;
+}
+
+static HostResult
+host_in_helper (HubCore *core, GError **error)
+{
+  GError *busy = NULL;
+  g_autoptr (GError) refusal = NULL;
+  g_autofree char *directory =
+      g_path_get_dirname (endpoint_ipc_path (core->target.endpoint));
+  int lock = endpoint_lock (core->target.endpoint, &busy);
+
+  if (lock < 0)
+    return judge (busy, error);
+  gboolean started = hub_helper_start (directory, lock, &refusal);
+  close (lock);
+  if (started) {
+    core->host.vain_helpers++;
+    control_log (G_LOG_LEVEL_DEBUG, "helper", "a helper hosts the broker");
+    return HOST_DONE;
+  }
+  control_log (G_LOG_LEVEL_INFO, "no-helper",
+      "the broker runs in this process, because no helper can be started: %s",
+      refusal->message);
+  return HOST_REFUSED;
+}
+
+static HostResult
+host_here (HubCore *core, GError **error)
+{
+  GError *refusal = NULL;
+  g_autoptr (DatahubBroker) broker = datahub_broker_new ();
+
+  broker_set_embedded (broker);
+  if (!datahub_broker_start (broker, &refusal))
+    return judge (refusal, error);
+  core->host.broker = g_steal_pointer (&broker);
+  g_atomic_int_set (&core->hosting, TRUE);
+  control_log (G_LOG_LEVEL_DEBUG, "hosting", "this process hosts the broker");
+  return HOST_DONE;
+}
 
 /* A broker that made way may end after this hub has found another one. */
 void
@@ -21,29 +90,28 @@ hub_host_check (HubCore *core)
 gboolean
 hub_host_try (HubCore *core, GError **error)
 {
-  g_autoptr (GError) local = NULL;
+  HostResult result = HOST_REFUSED;
 
   hub_host_check (core);
   if (!core->target.automatic || core->host.broker
       || (core->flags & DATAHUB_HUB_MONITOR)
       || g_get_monotonic_time () < core->host.hold_until_us)
     return TRUE;
-
-  g_autoptr (DatahubBroker) broker = datahub_broker_new ();
-  broker_set_embedded (broker);
-  if (datahub_broker_start (broker, &local)) {
-    core->host.broker = g_steal_pointer (&broker);
-    g_atomic_int_set (&core->hosting, TRUE);
-    control_log (G_LOG_LEVEL_DEBUG, "hosting", "this process hosts the broker");
-    return TRUE;
-  }
-  if (g_error_matches (local, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY))
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
+  if (hub_helper_is_wanted () && core->host.vain_helpers < VAIN_HELPERS)
+    result = host_in_helper (core, error);
+  if (result == HOST_REFUSED)
+    result = host_here (core, error);
+  return result == HOST_DONE;
 }
 
-/* Ends the embedded broker, if there is one; others take over. */
+/* A broker answered. */
+void
+hub_host_reached (HubCore *core)
+{
+  core->host.vain_helpers = 0;
+}
+
+/* Ends the embedded broker of this process, if there is one; others take over. */
 void
 hub_host_stop (HubCore *core)
 {

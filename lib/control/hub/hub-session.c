@@ -17,6 +17,9 @@
 #define ATTEMPT_MS 1000 /* until "hello" is answered */
 #define RETRY_MIN_MS 15
 #define RETRY_MAX_MS 400
+/* Attempts before the delay grows, while a helper process that this hub started comes
+ * up. */
+#define HELPER_RETRIES 10
 /* After this time in vain a broker that was named is reported as missing. Within it
  * one that is just starting has started. */
 #define UNREPORTED_US (3 * G_USEC_PER_SEC / 2)
@@ -164,7 +167,11 @@ try_again (HubCore *core, guint ms)
 static guint
 retry_delay (HubCore *core)
 {
-  guint limit = core->session.reported ? RETRY_MAX_MS * 2 : RETRY_MAX_MS;
+  gboolean starting =
+      core->host.vain_helpers > 0 && core->session.retries < HELPER_RETRIES;
+  guint limit = starting       ? RETRY_MIN_MS
+      : core->session.reported ? RETRY_MAX_MS * 2
+                               : RETRY_MAX_MS;
   guint ms =
       MIN ((guint) RETRY_MIN_MS << MIN (core->session.retries, 6U), limit);
 
@@ -295,6 +302,7 @@ connected (HubCore *core)
   core->session.reported = core->session.missing = FALSE;
   core->session.failing_us = 0;
   set_problem (core, NULL);
+  hub_host_reached (core);
   core->session.retries = core->session.bad_handshakes = 0;
   set_state (core, HUB_CONNECTED);
   core->session.heartbeat_source =

@@ -121,8 +121,8 @@ hub_check_target (DatahubHubFlags flags, const char *endpoint,
  *
  * Starts to connect, and from then on keeps the connection: if the broker
  * stops, the hub waits for the next one and registers everything again. With
- * `auto` the broker is that of the runtime directory; if there is none, one
- * process of the user hosts it. Reads small files; never waits.
+ * `auto` the broker is that of the runtime directory; if there is none, a
+ * helper process is started that hosts it. Reads small files; never waits.
  *
  * Returns: whether the arguments, the runtime directory and the key files are
  * valid

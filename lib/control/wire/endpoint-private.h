@@ -10,5 +10,7 @@ gboolean endpoint_check (const char *endpoint, GError **error);
 char *endpoint_lock_file (const char *path);
 char *endpoint_runtime (gboolean create, GError **error);
 int endpoint_lock (const char *endpoint, GError **error);
+gboolean endpoint_take_over_lock (const char *endpoint, int lock,
+    GError **error);
 
 #endif /* DATAHUB_ENDPOINT_PRIVATE_H */

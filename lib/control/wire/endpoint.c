@@ -112,6 +112,22 @@ report_busy (int fd, const char *endpoint, GError **error)
       *safe ? safe : "holder unknown");
 }
 
+/* Only for messages: the kernel's lock decides. */
+static void
+write_holder (int fd)
+{
+  const char *program = g_get_prgname ();
+  g_autofree char *text = g_strdup_printf ("pid %d, %s\n", (int) getpid (),
+      program ? program : "?");
+  OsSizeGuard guard;
+
+  /* the offset is shared with a process that had the lock before */
+  os_size_guard_begin (&guard);
+  if (ftruncate (fd, 0) == 0 && pwrite (fd, text, strlen (text), 0) < 0)
+    control_log (G_LOG_LEVEL_DEBUG, "lock", "the lock file has no text");
+  os_size_guard_end (&guard);
+}
+
 /* Locks ipc @endpoint for binding and removes the socket of a dead holder. The
  * kernel releases the lock when its holder dies. Returns the lock, to be closed
  * after the socket is, or -1; never waits. */
@@ -136,16 +152,30 @@ endpoint_lock (const char *endpoint, GError **error)
     close (fd);
     return -1;
   }
-  /* Only for messages: the kernel's lock decides. */
-  const char *program = g_get_prgname ();
-  OsSizeGuard guard;
-  os_size_guard_begin (&guard);
-  if (ftruncate (fd, 0) == 0)
-    dprintf (fd, "pid %d, %s\n", (int) getpid (), program ? program : "?");
-  os_size_guard_end (&guard);
+  write_holder (fd);
 
   struct stat st;
   if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
     unlink (path);
   return fd;
+}
+
+/* @lock is a descriptor that this process got from the one that locked @endpoint: both
+ * share the lock, and the kernel releases it when the last of them has closed it. */
+gboolean
+endpoint_take_over_lock (const char *endpoint, int lock, GError **error)
+{
+  g_autofree char *file = endpoint_lock_file (endpoint_ipc_path (endpoint));
+  struct stat given, named;
+
+  if (fstat (lock, &given) != 0 || lstat (file, &named) != 0
+      || given.st_dev != named.st_dev || given.st_ino != named.st_ino)
+    return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+        "descriptor %d is not that of the lock file %s", lock, file);
+  /* Without effect on a lock that is held. */
+  if (flock (lock, LOCK_EX | LOCK_NB) != 0)
+    return message_refuse (error, DATAHUB_HUB_ERROR_BUSY, "cannot lock %s: %s",
+        file, os_reason (errno));
+  write_holder (lock);
+  return TRUE;
 }

@@ -115,6 +115,10 @@ test_list_by_broker (void)
   json_t *block = only_block (json);
 
   g_assert_true (json_is_true (json_object_get (json, "broker")));
+  g_assert_cmpstr (json_string_value (json_object_get (json, "broker-kind")),
+      ==, "helper");
+  g_assert_cmpint (json_integer_value (json_object_get (json, "broker-pid")),
+      ==, fixture_place (hub).pid);
   g_assert_true (json_is_true (json_object_get (block, "from-broker")));
   g_assert_true (json_is_true (json_object_get (block, "from-memory")));
   g_assert_cmpstr (table.err, ==, "");
@@ -450,12 +454,12 @@ test_broker_refused (void)
 
 /* A real broker replaces an embedded one, and its clients move over. */
 static void
-test_broker_takes_over (void)
+take_over (gboolean in_helper)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
 
-  g_assert_true (datahub_hub_is_hosting (hub));
+  g_assert_cmpint (datahub_hub_is_hosting (hub), ==, !in_helper);
   datahub_hub_register_block (hub, "cam0", UUID_A, NULL, NULL,
       DATAHUB_REGISTER_DEFAULT);
   Child *broker = start_broker (NULL, NULL);
@@ -467,9 +471,23 @@ test_broker_takes_over (void)
       datahub_hub_find (other, "cam0", 10 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_assert_false (datahub_hub_is_hosting (hub));
+  g_assert_cmpstr (fixture_place (other).kind, ==, "standalone");
   fixture_signal (broker, SIGTERM);
   fixture_expect_line (broker, "event=stopped");
   g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+static void
+test_broker_takes_over (void)
+{
+  take_over (TRUE);
+}
+
+static void
+test_broker_takes_over_process (void)
+{
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
+  take_over (FALSE);
 }
 
 static void
@@ -491,6 +509,8 @@ add_tests (void)
   fixture_add ("/cli/broker-files-of-another", test_broker_files_of_another);
   fixture_add ("/cli/broker-files-lost", test_broker_files_lost);
   fixture_add ("/cli/broker-takes-over", test_broker_takes_over);
+  fixture_add ("/cli/broker-takes-over-process",
+      test_broker_takes_over_process);
 }
 
 int

@@ -380,6 +380,43 @@ test_environment (void)
 }
 
 static void
+expect_place (const char *words, int pid)
+{
+  g_autofree char *sentence = g_strdup_printf ("%s %d", words, pid);
+  g_auto (Result) text = run ("doctor", "--watch", "0", NULL);
+
+  g_assert_cmpint (text.code, ==, 0);
+  assert_says (text.out, sentence);
+}
+
+/* Each of the three ways to run a broker has its sentence. */
+static void
+test_place (void)
+{
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+
+  expect_place ("the broker runs in the helper process",
+      fixture_place (hub).pid);
+  g_auto (Result) json = run ("doctor", "--json", "--watch", "0", NULL);
+  assert_says (json.out, "\"broker-kind\": \"helper\"");
+}
+
+static void
+test_place_process (void)
+{
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = fixture_hub (DATAHUB_HUB_DEFAULT);
+  expect_place ("the broker runs in process", getpid ());
+}
+
+static void
+test_place_standalone (void)
+{
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  expect_place ("the broker is process", getpid ());
+}
+
+static void
 test_usage (void)
 {
   g_auto (Result) name = run ("doctor", "bad/name", NULL);
@@ -490,6 +527,9 @@ add_tests (void)
   fixture_add ("/doctor/stopped", test_stopped);
   fixture_add ("/doctor/environment", test_environment);
   fixture_add ("/doctor/not-shared", test_not_shared);
+  fixture_add ("/doctor/place", test_place);
+  fixture_add ("/doctor/place-process", test_place_process);
+  fixture_add ("/doctor/place-standalone", test_place_standalone);
   fixture_add ("/doctor/usage", test_usage);
   fixture_add ("/doctor/slots", test_slots);
 }

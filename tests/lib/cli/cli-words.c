@@ -27,6 +27,7 @@ stay (const char *name)
 static int
 host (const char *argument)
 {
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
   DatahubHub *hub = datahub_hub_new (0);
 
   if (!datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL)

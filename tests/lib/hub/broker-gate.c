@@ -55,6 +55,7 @@ full (const char *argument)
   char byte;
 
   allow_descriptors (256);
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
   hub = fixture_hub (DATAHUB_HUB_THREAD_SIGNALS);
   fixture_say ("hosting %d", datahub_hub_is_hosting (hub));
   while (read (STDIN_FILENO, &byte, 1) == 1) {
@@ -196,6 +197,7 @@ test_host_without_descriptors (void)
   g_output_stream_write_all (g_subprocess_get_stdin_pipe (child->process), "?",
       1, NULL, NULL, NULL);
   fixture_expect_line (child, "full");
+  g_setenv ("DATAHUB_BROKER_HOST", "process", TRUE);
   datahub_hub_connect_to (hub, "auto", NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (datahub_hub_wait_connected (hub, 30 * SECONDS, NULL, &error));

@@ -4,16 +4,18 @@
 #include "common/speed.h"
 
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WAIT_LIMIT_US (20 * G_USEC_PER_SEC)
-#define MAX_ROLES 8
+#define MAX_ROLES 16
 
 static char *program;
 static char *directory;
@@ -75,6 +77,41 @@ fixture_write (const char *path, const char *text, int mode)
   g_assert_cmpint (g_chmod (path, mode), ==, 0);
 }
 
+/* Waits until the process behind @pidfd has ended. */
+void
+fixture_wait_end (int pidfd)
+{
+  struct pollfd end = { pidfd, POLLIN, 0 };
+
+  if (poll (&end, 1, (int) (WAIT_LIMIT_US / 1000 * 2)) != 1)
+    g_error ("the process does not end");
+}
+
+/* A helper process ends by itself, but later than the test. */
+static void
+end_helper (const char *runtime)
+{
+  g_autofree char *file = g_build_filename (runtime, "broker.lock", NULL);
+  g_autofree char *text = NULL;
+  int pid = 0, pidfd;
+
+  if (!g_file_get_contents (file, &text, NULL, NULL)
+      || !g_str_has_suffix (text, ", datahub-broker\n")
+      || sscanf (text, "pid %d,", &pid) != 1)
+    return;
+  pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
+  if (pidfd < 0)
+    return;
+  g_autofree char *link = g_strdup_printf ("/proc/%d/exe", pid);
+  g_autofree char *exe = g_file_read_link (link, NULL);
+  /* the number may be another process's by now */
+  if (exe && strstr (exe, "datahub-broker")) {
+    syscall (SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    fixture_wait_end (pidfd);
+  }
+  close (pidfd);
+}
+
 /* Every test has its own directories, so that none sees another's broker. */
 static void
 run_test (gconstpointer data)
@@ -89,7 +126,9 @@ run_test (gconstpointer data)
   g_setenv ("DATAHUB_RUNTIME_DIR", runtime, TRUE);
   g_setenv ("DATAHUB_SHM_DIR", shm, TRUE);
   g_unsetenv ("DATAHUB_BROKER");
+  g_unsetenv ("DATAHUB_BROKER_HOST");
   test ();
+  end_helper (runtime);
   remove_directory (shm);
   remove_directory (directory);
   g_clear_pointer (&directory, g_free);
@@ -208,6 +247,25 @@ fixture_round_trip (DatahubHub *hub)
 
   g_assert_no_error (error);
   g_assert_nonnull (answer);
+}
+
+BrokerPlace
+fixture_place (DatahubHub *hub)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text =
+      datahub_hub_request (hub, "ping", NULL, 30 * SECONDS, NULL, &error);
+  BrokerPlace place = { 0 };
+  const char *kind;
+
+  g_assert_no_error (error);
+  json_t *answer = json_loads (text, 0, NULL);
+  g_assert_cmpint (json_unpack (answer, "{s:s, s:i}", "kind", &kind, "pid",
+                       &place.pid),
+      ==, 0);
+  g_strlcpy (place.kind, kind, sizeof place.kind);
+  json_decref (answer);
+  return place;
 }
 
 /* --- children --- */

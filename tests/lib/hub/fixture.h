@@ -35,6 +35,16 @@ DatahubBroker *fixture_broker (const char *config);
 DatahubHub *fixture_hub (DatahubHubFlags flags);
 void fixture_round_trip (DatahubHub *hub);
 
+/* Where the broker runs: "helper", "process" or "standalone", and its process. */
+typedef struct
+{
+  char kind[16];
+  int pid;
+} BrokerPlace;
+
+BrokerPlace fixture_place (DatahubHub *hub);
+void fixture_wait_end (int pidfd);
+
 /* A child: this program again, as @role. It says lines and listens to none. */
 typedef struct
 {
