@@ -13,6 +13,12 @@
 #define HELPER_NAME "datahub-broker"
 /* The descriptor with which a helper process gets the lock. */
 #define HELPER_LOCK 3
+/* A line of its log, as the process that started it gets it: "LEVEL EVENT MESSAGE". Not
+ * more than PIPE_BUF, so that it is written whole. */
+#define HELPER_LINE_MAX 1024
+/* The event of the line that is written when clients can connect. */
+#define HELPER_SERVES "serving"
+#define HELPER_SERVES_TEXT "serves clients"
 
 /* Sent to clients in the answer to "hello". A client that misses three is
  * stalled.

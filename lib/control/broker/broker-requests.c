@@ -16,8 +16,11 @@
  * can grow sixfold by escaping). */
 #define PAGE_BLOCKS 64
 #define PAGE_BYTES (MESSAGE_MAX - 4096)
-/* How long clients leave the lock to the broker that asked for it. */
-#define YIELD_HOLD_MS 500
+/* How long clients leave the lock to the broker that asked for it: more than twice the
+ * longest end of this one, which waits half a second for a client that does not read.
+ * Without a successor any of them is to host the next. */
+#define YIELD_HOLD_MS 1500
+#define CLOSING_HOLD_MS 500
 /* Time for the last messages to reach all clients before the connections
  * end. */
 #define YIELD_LINGER_MS 60
@@ -516,7 +519,8 @@ make_way (DatahubBroker *broker, const BrokerClient *successor)
   BrokerClient *client;
   g_autoptr (json_t) event = broker_event_new ("closing");
 
-  json_object_set_new (event, "hold-ms", json_integer (YIELD_HOLD_MS));
+  json_object_set_new (event, "hold-ms",
+      json_integer (successor ? YIELD_HOLD_MS : CLOSING_HOLD_MS));
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
     if (client != successor)

@@ -4,5 +4,6 @@
 #define DATAHUB_HELPER_PRIVATE_H
 
 void helper_log_begin (void);
+void helper_log_serves (void);
 
 #endif /* DATAHUB_HELPER_PRIVATE_H */

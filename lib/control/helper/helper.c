@@ -2,7 +2,7 @@
 /* The embedded broker in a process of its own, so that a process that plays media does
  * not end with it. The library starts this program with the locked file of the runtime
  * directory as descriptor HELPER_LOCK, and with no other than standard ones, which are
- * /dev/null. The program ends by itself; see broker-helper.c.
+ * /dev/null, and for the log a pipe. The program ends by itself; see broker-helper.c.
  * Tests: hub-helper */
 #include "control/wire/control-log-private.h"
 #include "control/broker/broker-private.h"
@@ -62,7 +62,7 @@ main (int argc, char **argv)
     control_log (G_LOG_LEVEL_MESSAGE, "helper-failed", "%s", error->message);
     return 1;
   }
-  control_log (G_LOG_LEVEL_DEBUG, "serving", "the helper process serves");
+  helper_log_serves ();
   broker_wait (broker);
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <glib.h>
 
 gboolean hub_helper_is_wanted (void);
-gboolean hub_helper_start (const char *directory, int lock, GError **error);
+gboolean hub_helper_start (const char *directory, int lock, int log,
+    GError **error);
 
 #endif /* DATAHUB_HUB_HELPER_PRIVATE_H */

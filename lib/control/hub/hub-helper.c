@@ -108,16 +108,20 @@ make_environment (const char *directory)
 
 /* ---- how ---- */
 
-/* Descriptors are closed first: the process may have no free one. */
+/* Descriptors are closed before others are opened: the process may have no free one.
+ * @lock can be any, and @log is none that is written here, or -1. */
 static int
-set_actions (posix_spawn_file_actions_t *actions, int lock)
+set_actions (posix_spawn_file_actions_t *actions, int lock, int log)
 {
   int number = posix_spawn_file_actions_adddup2 (actions, lock, HELPER_LOCK);
+  int last = log >= 0 ? STDERR_FILENO : HELPER_LOCK;
 
+  if (number == 0 && log >= 0)
+    number = posix_spawn_file_actions_adddup2 (actions, log, STDERR_FILENO);
   if (number == 0)
     number =
         posix_spawn_file_actions_addclosefrom_np (actions, HELPER_LOCK + 1);
-  for (int fd = 0; number == 0 && fd < HELPER_LOCK; fd++)
+  for (int fd = 0; number == 0 && fd < last; fd++)
     number =
         posix_spawn_file_actions_addopen (actions, fd, "/dev/null", O_RDWR, 0);
   if (number == 0)
@@ -196,7 +200,7 @@ run_on_stack (Launch *this)
 }
 
 static int
-run_with_actions (Launch *this, int lock)
+run_with_actions (Launch *this, int lock, int log)
 {
   int number = posix_spawn_file_actions_init (&this->actions);
 
@@ -204,7 +208,7 @@ run_with_actions (Launch *this, int lock)
     return number;
   number = posix_spawnattr_init (&this->attributes);
   if (number == 0) {
-    number = set_actions (&this->actions, lock);
+    number = set_actions (&this->actions, lock, log);
     if (number == 0)
       number = set_attributes (&this->attributes);
     if (number == 0)
@@ -235,11 +239,11 @@ hub_helper_is_wanted (void)
   return g_strcmp0 (g_getenv ("DATAHUB_BROKER_HOST"), "process") != 0;
 }
 
-/* Starts the helper for the runtime @directory, which is locked by @lock. The caller
- * closes @lock. Returns FALSE if the system refuses it; a helper that was started can
- * still fail. */
+/* Starts the helper for the runtime @directory, which is locked by @lock, with @log as
+ * its standard error; -1: none. The caller closes both. Returns FALSE if the system
+ * refuses it; a helper that was started can still fail. */
 gboolean
-hub_helper_start (const char *directory, int lock, GError **error)
+hub_helper_start (const char *directory, int lock, int log, GError **error)
 {
   Launch this = { 0 };
   int number;
@@ -251,7 +255,7 @@ hub_helper_start (const char *directory, int lock, GError **error)
   if (!this.program)
     return FALSE;
   this.environment = make_environment (directory);
-  number = run_with_actions (&this, lock);
+  number = run_with_actions (&this, lock, log);
   if (number != 0)
     message_refuse (error, DATAHUB_HUB_ERROR_FAILED, "%s: %s", this.program,
         os_reason (number));

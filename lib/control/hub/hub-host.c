@@ -6,6 +6,7 @@
  * Tests: hub-election, hub-helper */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
+#include "hub-helper-log-private.h"
 #include "hub-helper-private.h"
 #include "control/broker/broker-private.h"
 #include "control/wire/endpoint-private.h"
@@ -37,19 +38,33 @@ judge (GError *refusal, GError **error)
   return first ? HOST_DONE : HOST_FAILED;
 }
 
+/* Copies of @lock and of the log's end are closed when the helper has its own. */
+static gboolean
+start_helper (HubCore *core, int lock, GError **error)
+{
+  g_autofree char *directory =
+      g_path_get_dirname (endpoint_ipc_path (core->target.endpoint));
+  int log = hub_helper_log_begin (core);
+  gboolean started = hub_helper_start (directory, lock, log, error);
+
+  close (lock);
+  if (log >= 0)
+    close (log);
+  if (!started)
+    hub_helper_log_end (core);
+  return started;
+}
+
 static HostResult
 host_in_helper (HubCore *core, GError **error)
 {
   GError *busy = NULL;
   g_autoptr (GError) refusal = NULL;
-  g_autofree char *directory =
-      g_path_get_dirname (endpoint_ipc_path (core->target.endpoint));
   int lock = endpoint_lock (core->target.endpoint, &busy);
 
   if (lock < 0)
     return judge (busy, error);
-  gboolean started = hub_helper_start (directory, lock, &refusal);
-  close (lock);
+  gboolean started = start_helper (core, lock, &refusal);
   if (started) {
     core->host.vain_helpers++;
     control_log (G_LOG_LEVEL_DEBUG, "helper", "a helper hosts the broker");

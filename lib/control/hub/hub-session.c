@@ -6,6 +6,7 @@
 #include "hub-connect-private.h"
 #include "hub-core-private.h"
 #include "hub-find-private.h"
+#include "hub-helper-log-private.h"
 #include "hub-session-private.h"
 #include "control/wire/endpoint-private.h"
 #include "control/broker/evidence-private.h"
@@ -267,6 +268,14 @@ hub_session_start (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* A helper process that this hub started can be reached now. */
+void
+hub_session_hurry (HubCore *core)
+{
+  if (core->session.state == HUB_WAITING)
+    try_again (core, 0);
+}
+
 static void
 pinged (json_t *reply, const GError *error, gpointer user_data)
 {
@@ -451,6 +460,7 @@ hub_session_stop (HubCore *core)
   hub_connect_waits_end (core, reason);
   hub_link_close (core, BYE_LINGER_MS);
   hub_link_end (core);
+  hub_helper_log_end (core);
   hub_host_stop (core);
 }
 

@@ -62,12 +62,12 @@ starter (const char *argument)
 }
 
 static gboolean
-refuse_call (guint32 number)
+refuse_call (guint32 number, guint32 action)
 {
   struct sock_filter code[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
     BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT (BPF_RET | BPF_K, action),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   struct sock_fprog program = { G_N_ELEMENTS (code), code };
@@ -80,7 +80,9 @@ static gboolean
 restrict_by (const char *what)
 {
   if (strcmp (what, "exec") == 0)
-    return refuse_call (SYS_execve);
+    return refuse_call (SYS_execve, SECCOMP_RET_ERRNO | EPERM);
+  if (strcmp (what, "exec-kills") == 0)
+    return refuse_call (SYS_execve, SECCOMP_RET_KILL_PROCESS);
   if (strcmp (what, "orphans") == 0)
     return prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
   return strcmp (what, "nothing") == 0;
@@ -116,6 +118,35 @@ expect_in_process (const char *what)
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }
 
+/* Prints events of the log that has @data in its text, and the text. */
+static GLogWriterOutput
+print_event (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+    gpointer data)
+{
+  const char *event = NULL, *text = NULL;
+
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "DATAHUB_EVENT") == 0)
+      event = fields[i].value;
+    else if (strcmp (fields[i].key, "MESSAGE") == 0)
+      text = fields[i].value;
+  if (event && text && strstr (text, data))
+    fixture_say ("%d %s %s", (int) level, event, text);
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* Prints what it logs of its helper. */
+static int
+logger (const char *argument)
+{
+  g_autoptr (DatahubHub) hub = NULL;
+
+  g_log_set_writer_func (print_event, (gpointer) argument, NULL);
+  hub = fixture_hub (DATAHUB_HUB_THREAD_SIGNALS);
+  fixture_child_stay ();
+  return 0;
+}
+
 static void
 mark (DatahubHub *hub, gpointer detail, gboolean *seen)
 {
@@ -141,6 +172,15 @@ assert_link (int pid, const char *name, const char *target)
   g_autofree char *link = g_file_read_link (path, NULL);
 
   g_assert_cmpstr (link, ==, target);
+}
+
+static void
+assert_pipe (int pid, const char *name)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/%s", pid, name);
+  g_autofree char *link = g_file_read_link (path, NULL);
+
+  g_assert_true (g_str_has_prefix (link, "pipe:"));
 }
 
 static guint64
@@ -179,7 +219,7 @@ test_clean (void)
   assert_link (place.pid, "cwd", "/");
   assert_link (place.pid, "fd/0", "/dev/null");
   assert_link (place.pid, "fd/1", "/dev/null");
-  assert_link (place.pid, "fd/2", "/dev/null");
+  assert_pipe (place.pid, "fd/2");
   g_assert_cmpuint (status_mask (place.pid, "SigBlk:"), ==, 0);
   g_assert_cmpuint (status_mask (place.pid, "SigIgn:")
           & (G_GUINT64_CONSTANT (1) << (SIGUSR2 - 1)),
@@ -280,8 +320,49 @@ test_ends (void)
   expect_end (pidfd, started);
   g_assert_false (g_file_test (socket, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_get_contents (log, &text, NULL, NULL));
-  g_assert_nonnull (strstr (text, "the helper process serves"));
+  g_assert_nonnull (strstr (text, "serves clients"));
   g_assert_null (strstr (text, "Sanitizer"));
+}
+
+#define OF_HELPER "the helper process of the broker: "
+
+/* What the helper logs is in the log of the process that started it. */
+static void
+test_log (void)
+{
+  Child *child = fixture_spawn ("logger", OF_HELPER);
+  g_autofree char *line =
+      g_strdup_printf ("%d serving " OF_HELPER "serves clients",
+          (int) G_LOG_LEVEL_DEBUG);
+
+  fixture_expect_line (child, line);
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+}
+
+/* Whatever it writes is a line of the log, and none of a level that ends a process. */
+static void
+test_log_hostile (void)
+{
+  g_autofree char *script = fixture_file ("script");
+  g_autofree char *text =
+      g_strdup_printf ("#!/bin/sh\nexec 1>&2\necho '4 fatal one'\necho plain\n"
+                       "printf 'a\\000b\\n\\n'\nprintf %%01999d 0\n");
+
+  fixture_write (script, text, 0700);
+  g_setenv ("DATAHUB_BROKER_HELPER", script, TRUE);
+  Child *child = fixture_spawn ("logger", OF_HELPER);
+  g_unsetenv ("DATAHUB_BROKER_HELPER");
+  fixture_expect_line (child, "32 fatal " OF_HELPER "one");
+  fixture_expect_line (child, "32 helper-output " OF_HELPER "plain");
+  fixture_expect_line (child, "32 helper-output " OF_HELPER "a");
+  fixture_expect_line (child, "32 helper-output " OF_HELPER "b");
+  for (int length = 1999; length > 0; length -= 1023) {
+    g_autofree char *zeros = g_strnfill ((gsize) MIN (length, 1023), '0');
+    g_autofree char *line =
+        g_strconcat ("32 helper-output " OF_HELPER, zeros, NULL);
+    fixture_expect_line (child, line);
+  }
+  g_assert_cmpint (fixture_reap (child), ==, 0);
 }
 
 /* Killed again and again: each time the registry is whole within a second. */
@@ -337,6 +418,13 @@ test_exec_refused (void)
   expect_in_process ("exec");
 }
 
+/* The sandbox kills a process that calls exec(): it is not this one. */
+static void
+test_exec_kills (void)
+{
+  expect_in_process ("exec-kills");
+}
+
 static void
 test_adopts_orphans (void)
 {
@@ -376,9 +464,12 @@ add_tests (void)
   fixture_add ("/hub/helper/no-child", test_no_child);
   fixture_add ("/hub/helper/outlives-starter", test_outlives_starter);
   fixture_add ("/hub/helper/ends", test_ends);
+  fixture_add ("/hub/helper/log", test_log);
+  fixture_add ("/hub/helper/log-hostile", test_log_hostile);
   fixture_add ("/hub/helper/killed", test_killed);
   fixture_add ("/hub/helper/directory-gone", test_directory_gone);
   fixture_add ("/hub/helper/exec-refused", test_exec_refused);
+  fixture_add ("/hub/helper/exec-kills", test_exec_kills);
   fixture_add ("/hub/helper/adopts-orphans", test_adopts_orphans);
   fixture_add ("/hub/helper/program-missing", test_program_missing);
   fixture_add ("/hub/helper/program-fails", test_program_fails);
@@ -388,6 +479,7 @@ add_tests (void)
 int
 main (int argc, char **argv)
 {
+  fixture_add_role ("logger", logger);
   fixture_add_role ("starter", starter);
   fixture_add_role ("restricted", restricted);
   return fixture_main (&argc, &argv, add_tests);
