@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The end of a broker that has a process of its own: without clients, and without its
- * runtime directory. Clients that come in that moment lose their connection, and one of
+/* The end of a broker that has a process of its own: without clients. Clients that come in that moment lose their connection, and one of
  * them starts the next broker. If the process is killed instead, the kernel releases
  * its lock, and the next holder removes the socket.
  * Tests: hub-helper */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
-
-#include <sys/stat.h>
 
 /* With two ticks and the end of libzmq less than two seconds. */
 #define DESERTED_US (900 * G_TIME_SPAN_MILLISECOND)
@@ -27,16 +24,6 @@ void
 broker_helper_begin (DatahubBroker *broker)
 {
   broker->deserted_us = broker->start_us + FIRST_US;
-}
-
-/* Whether the runtime directory was removed: new clients use another lock file then. */
-static gboolean
-has_lost_lock (const DatahubBroker *broker)
-{
-  struct stat st;
-
-  return fstat (g_array_index (broker->locks, int, 0), &st) == 0
-      && st.st_nlink == 0;
 }
 
 static gboolean
@@ -76,10 +63,6 @@ broker_helper_look (DatahubBroker *broker, gint64 now)
 {
   if (broker->closing)
     return;
-  if (has_lost_lock (broker)) {
-    broker_quit_soon (broker, 0);
-    return;
-  }
   if (has_clients (broker))
     broker_helper_heard (broker, now);
   else if (now >= broker->deserted_us)

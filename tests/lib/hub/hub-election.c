@@ -309,6 +309,8 @@ test_hold (void)
   g_assert_cmpint (hold, >, 2 * LONGEST_END_MS);
   json_decref (event);
   raw_free (client);
+}
+
 /* In one step: the broker looks at any time. */
 static void
 remove_runtime (const char *file)

@@ -410,6 +410,25 @@ test_directory_gone (void)
   fixture_wait_until (found);
 }
 
+/* Another broker began in the meantime: the end of the first leaves its socket. */
+static void
+test_directory_new (void)
+{
+  DatahubHub *hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+  int pidfd = open_process (fixture_place (hub).pid);
+  g_autofree char *lock = fixture_file ("run/broker.lock");
+
+  syscall (SYS_pidfd_send_signal, pidfd, SIGSTOP, NULL, 0);
+  g_object_unref (hub); /* or it would host the next one */
+  g_assert_cmpint (g_unlink (lock), ==, 0);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  syscall (SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
+  fixture_wait_end (pidfd);
+  close (pidfd);
+  g_autoptr (DatahubHub) other = fixture_hub (DATAHUB_HUB_MONITOR);
+  g_assert_cmpstr (fixture_place (other).kind, ==, "standalone");
+}
+
 /* ---- no helper ---- */
 
 static void
@@ -468,6 +487,7 @@ add_tests (void)
   fixture_add ("/hub/helper/log-hostile", test_log_hostile);
   fixture_add ("/hub/helper/killed", test_killed);
   fixture_add ("/hub/helper/directory-gone", test_directory_gone);
+  fixture_add ("/hub/helper/directory-new", test_directory_new);
   fixture_add ("/hub/helper/exec-refused", test_exec_refused);
   fixture_add ("/hub/helper/exec-kills", test_exec_kills);
   fixture_add ("/hub/helper/adopts-orphans", test_adopts_orphans);
