@@ -18,6 +18,8 @@
 #define HELPER_LINE_MAX 1024
 /* The event of the line that is written when clients can connect. */
 #define HELPER_SERVES "serving"
+/* The event of the line of a broker that ends because it has too few descriptors. */
+#define BROKER_STARVED "starved"
 #define HELPER_SERVES_TEXT "serves clients"
 
 /* Sent to clients in the answer to "hello". A client that misses three is

@@ -34,6 +34,9 @@
 #define RESERVE 20
 #define EMBEDDED_RESERVE 64
 #define BACKLOG 4
+/* A helper that can serve fewer clients than eight does not start: with a higher limit,
+ * that of another process can. */
+#define HELPER_ROOM 24
 
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
 
@@ -157,10 +160,10 @@ starved (gpointer user_data)
   DatahubBroker *broker = user_data;
   GSource *source = g_idle_source_new ();
 
-  control_log (G_LOG_LEVEL_MESSAGE, "starved",
-      "this process has fewer than %d free descriptors: its broker ends, so that "
+  control_log (G_LOG_LEVEL_MESSAGE, BROKER_STARVED,
+      "this process has fewer than %u free descriptors: its broker ends, so that "
       "another process can host one",
-      EMBEDDED_RESERVE);
+      get_reserve (broker));
   g_source_set_callback (source, broker_make_way, broker, NULL);
   g_source_attach (source, broker->context);
   g_source_unref (source);
@@ -205,7 +208,7 @@ static gboolean
 open_context (DatahubBroker *broker, GError **error)
 {
   guint own = OWN_DESCRIPTORS + broker->endpoints->len;
-  guint reserve = get_reserve (broker);
+  guint reserve = get_reserve (broker) + (broker->helper ? HELPER_ROOM : 0);
 
   if (!wire_try_resources ("the broker", own, OWN_THREADS, error))
     return FALSE;
@@ -477,7 +480,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
   registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
-  if (gate_start (broker->gate, is_guest (broker) ? starved : NULL, broker,
+  if (gate_start (broker->gate, broker->embedded ? starved : NULL, broker,
           error))
     broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
   if (broker->thread)

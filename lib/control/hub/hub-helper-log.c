@@ -50,6 +50,8 @@ take_line (HelperLog *log, char *line)
       "the helper process of the broker: %s", words[2]);
   if (log->core && strcmp (words[1], HELPER_SERVES) == 0)
     hub_session_hurry (log->core);
+  if (log->core && strcmp (words[1], BROKER_STARVED) == 0)
+    hub_host_rest (log->core);
 }
 
 static void

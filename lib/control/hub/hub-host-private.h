@@ -21,6 +21,8 @@ typedef struct
 void hub_host_check (HubCore *core);
 gboolean hub_host_try (HubCore *core, GError **error);
 void hub_host_reached (HubCore *core);
+void hub_host_leave (HubCore *core, gint64 us);
+void hub_host_rest (HubCore *core);
 void hub_host_stop (HubCore *core);
 
 #endif /* DATAHUB_HUB_HOST_PRIVATE_H */

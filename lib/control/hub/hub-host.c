@@ -17,6 +17,8 @@
  * not serve. */
 #define VAIN_HELPERS 2
 
+#define REST_US (10 * G_USEC_PER_SEC)
+
 typedef enum
 {
   HOST_DONE, /* or another process was first */
@@ -124,6 +126,22 @@ void
 hub_host_reached (HubCore *core)
 {
   core->host.vain_helpers = 0;
+}
+
+/* Another process is to have the lock for a time. */
+void
+hub_host_leave (HubCore *core, gint64 us)
+{
+  core->host.hold_until_us =
+      MAX (core->host.hold_until_us, g_get_monotonic_time () + us);
+}
+
+/* The helper of this process has too few descriptors for all clients: it has the limit
+ * of this process, and that of another process can be higher. */
+void
+hub_host_rest (HubCore *core)
+{
+  hub_host_leave (core, REST_US);
 }
 
 /* Ends the embedded broker of this process, if there is one; others take over. */

@@ -437,7 +437,7 @@ hub_session_down (HubCore *core, LinkEnd end)
 void
 hub_session_closing (HubCore *core, gint64 hold_ms)
 {
-  core->host.hold_until_us = g_get_monotonic_time () + hold_ms * 1000;
+  hub_host_leave (core, hold_ms * 1000);
   hub_session_down (core, LINK_LOST);
 }
 

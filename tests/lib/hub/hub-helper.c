@@ -360,8 +360,64 @@ test_log_hostile (void)
     g_autofree char *zeros = g_strnfill ((gsize) MIN (length, 1023), '0');
     g_autofree char *line =
         g_strconcat ("32 helper-output " OF_HELPER, zeros, NULL);
-    fixture_expect_line (child, line);
+    g_autofree char *said = fixture_read_line (child);
+    g_assert_cmpstr (said, ==, line);
   }
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+}
+
+/* As logger(), with a limit of descriptors, which the helper has too. */
+static int
+few (const char *argument)
+{
+  rlim_t limit = (rlim_t) atoi (argument);
+  const struct rlimit both = { limit, limit };
+  g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+
+  g_log_set_writer_func (print_event, (gpointer) OF_HELPER, NULL);
+  if (setrlimit (RLIMIT_NOFILE, &both) != 0
+      || !datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL))
+    return 1;
+  fixture_child_stay ();
+  return 0;
+}
+
+/* A helper that could serve a few clients alone does not start, and the log has it. */
+static void
+test_few_descriptors (void)
+{
+  Child *child = fixture_spawn ("few", "60");
+  g_autofree char *line = fixture_read_line (child);
+
+  g_assert_true (g_str_has_prefix (line,
+      "32 helper-failed " OF_HELPER "the broker cannot start: "));
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_assert_cmpstr (fixture_place (hub).kind, ==, "helper");
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+}
+
+/* A helper without descriptors for one more client ends, and the next one is that of a
+ * process with a higher limit. */
+static void
+test_starved (void)
+{
+  enum
+  {
+    N = 20
+  };
+  Child *child = fixture_spawn_ready ("few", "75",
+      "128 serving " OF_HELPER "serves clients");
+  DatahubHub *hubs[N];
+
+  hubs[0] = fixture_hub (DATAHUB_HUB_DEFAULT);
+  int first = fixture_place (hubs[0]).pid;
+  for (int i = 1; i < N; i++)
+    hubs[i] = fixture_hub (DATAHUB_HUB_DEFAULT);
+  g_assert_cmpint (fixture_place (hubs[N - 1]).pid, !=, first);
+  g_autofree char *line = fixture_read_line (child);
+  g_assert_true (g_str_has_prefix (line, "32 starved " OF_HELPER));
+  for (int i = 0; i < N; i++)
+    g_object_unref (hubs[i]);
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }
 
@@ -485,6 +541,8 @@ add_tests (void)
   fixture_add ("/hub/helper/ends", test_ends);
   fixture_add ("/hub/helper/log", test_log);
   fixture_add ("/hub/helper/log-hostile", test_log_hostile);
+  fixture_add ("/hub/helper/few-descriptors", test_few_descriptors);
+  fixture_add ("/hub/helper/starved", test_starved);
   fixture_add ("/hub/helper/killed", test_killed);
   fixture_add ("/hub/helper/directory-gone", test_directory_gone);
   fixture_add ("/hub/helper/directory-new", test_directory_new);
@@ -499,6 +557,7 @@ add_tests (void)
 int
 main (int argc, char **argv)
 {
+  fixture_add_role ("few", few);
   fixture_add_role ("logger", logger);
   fixture_add_role ("starter", starter);
   fixture_add_role ("restricted", restricted);
