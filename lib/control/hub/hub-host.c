@@ -72,7 +72,7 @@ host_in_helper (HubCore *core, GError **error)
     control_log (G_LOG_LEVEL_DEBUG, "helper", "a helper hosts the broker");
     return HOST_DONE;
   }
-  control_log (G_LOG_LEVEL_INFO, "no-helper",
+  control_log (G_LOG_LEVEL_MESSAGE, "no-helper",
       "the broker runs in this process, because no helper can be started: %s",
       refusal->message);
   return HOST_REFUSED;
