@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The end of a broker that has a process of its own: without clients. Clients that come in that moment lose their connection, and one of
- * them starts the next broker. If the process is killed instead, the kernel releases
- * its lock, and the next holder removes the socket.
+/* The end of a broker that has a process of its own: without clients. Clients that come
+ * in that moment lose their connection, and one of them starts the next broker. If the
+ * process is killed instead, the kernel releases its lock, and the next holder removes
+ * the socket.
  * Tests: hub-helper */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"

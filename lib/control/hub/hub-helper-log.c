@@ -15,11 +15,14 @@
 /* The helper gets a descriptor that is none of those which it has before. */
 #define FIRST_FREE (HELPER_LOCK + 1)
 #define PIPE_SIZE 65536
+/* Helpers that are read: the last one, and those before it that have not ended yet. */
+#define LOGS 3
 
 struct _HelperLog
 {
   HubCore *core; /* it owns this; NULL: it ends it */
   int fd;
+  GSource *source; /* owned */
   char text[HELPER_LINE_MAX]; /* the line so far, without an end */
   gsize length;
 };
@@ -83,7 +86,15 @@ take_some (HelperLog *log, gboolean *end)
   return size > 0;
 }
 
-/* A line without an end is the last. */
+static void
+log_free (HelperLog *log)
+{
+  hub_clear_source (&log->source);
+  take_text (log, "\n", 1); /* a line without an end is the last */
+  close (log->fd);
+  g_free (log);
+}
+
 static gboolean
 readable (int fd, GIOCondition condition, gpointer user_data)
 {
@@ -93,7 +104,8 @@ readable (int fd, GIOCondition condition, gpointer user_data)
   take_some (log, &end);
   if (!end)
     return G_SOURCE_CONTINUE;
-  take_text (log, "\n", 1);
+  log->core->host.logs = g_slist_remove (log->core->host.logs, log);
+  log_free (log);
   return G_SOURCE_REMOVE;
 }
 
@@ -101,24 +113,41 @@ static void
 watch (HubCore *core, int fd)
 {
   HelperLog *log = g_new0 (HelperLog, 1);
-  GSource *source = g_unix_fd_source_new (fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
 
   log->core = core;
   log->fd = fd;
-  core->host.log = log;
-  core->host.log_source = source;
-  g_source_set_callback (source, (GSourceFunc) (void (*) (void)) readable, log,
-      NULL);
-  g_source_attach (source, core->context);
+  log->source = g_unix_fd_source_new (fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+  g_source_set_callback (log->source, (GSourceFunc) (void (*) (void)) readable,
+      log, NULL);
+  g_source_attach (log->source, core->context);
+  core->host.logs = g_slist_prepend (core->host.logs, log);
 }
 
-/* Returns the end that is for the helper, to be closed by the caller, or -1. */
+/* What the helper has written is read first, but not more than a pipe has: it can go on
+ * writing. */
+static void
+end_oldest (HubCore *core)
+{
+  HelperLog *log = g_slist_last (core->host.logs)->data;
+  gboolean end;
+
+  core->host.logs = g_slist_remove (core->host.logs, log);
+  log->core = NULL;
+  for (guint n = 0; n < PIPE_SIZE / HELPER_LINE_MAX; n++)
+    if (!take_some (log, &end))
+      break;
+  log_free (log);
+}
+
+/* Returns the end that is for the helper, to be closed by the caller, or -1. The helper
+ * before it can have a message left: that it ends. */
 int
 hub_helper_log_begin (HubCore *core)
 {
   int ends[2], high;
 
-  hub_helper_log_end (core);
+  if (g_slist_length (core->host.logs) >= LOGS)
+    end_oldest (core);
   if (pipe2 (ends, O_CLOEXEC | O_NONBLOCK) != 0)
     return -1;
   high = fcntl (ends[1], F_DUPFD_CLOEXEC, FIRST_FREE);
@@ -130,22 +159,9 @@ hub_helper_log_begin (HubCore *core)
   return high;
 }
 
-/* What a helper that ended has written last is read first, but not more than a pipe
- * has: another one can go on writing. */
 void
 hub_helper_log_end (HubCore *core)
 {
-  HelperLog *log = g_steal_pointer (&core->host.log);
-  gboolean end;
-
-  if (!log)
-    return;
-  hub_clear_source (&core->host.log_source);
-  log->core = NULL;
-  for (guint n = 0; n < PIPE_SIZE / HELPER_LINE_MAX; n++)
-    if (!take_some (log, &end))
-      break;
-  take_text (log, "\n", 1);
-  close (log->fd);
-  g_free (log);
+  while (core->host.logs)
+    end_oldest (core);
 }

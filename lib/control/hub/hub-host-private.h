@@ -14,8 +14,7 @@ typedef struct
   DatahubBroker *broker; /* NULL: this hub does not host it */
   gint64 hold_until_us; /* another process is to have the lock until then */
   guint vain_helpers; /* started since a broker answered last */
-  HelperLog *log; /* of the helper that this hub started; owned */
-  GSource *log_source; /* owned */
+  GSList *logs; /* of HelperLog, the last first; owned */
 } HubHost;
 
 void hub_host_check (HubCore *core);

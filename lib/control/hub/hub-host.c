@@ -52,8 +52,6 @@ start_helper (HubCore *core, int lock, GError **error)
   close (lock);
   if (log >= 0)
     close (log);
-  if (!started)
-    hub_helper_log_end (core);
   return started;
 }
 

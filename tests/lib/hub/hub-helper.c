@@ -358,9 +358,10 @@ static void
 test_log_hostile (void)
 {
   g_autofree char *script = fixture_file ("script");
-  g_autofree char *text =
-      g_strdup_printf ("#!/bin/sh\nexec 1>&2\necho '4 fatal one'\necho plain\n"
-                       "printf 'a\\000b\\n\\n'\nprintf %%01999d 0\n");
+  g_autofree char *text = g_strdup_printf (
+      "#!/bin/sh\n[ -e $0.ran ] && exit 1\n: >$0.ran\nexec 1>&2\n"
+      "echo '4 fatal one'\necho plain\n"
+      "printf 'a\\000b\\n\\n'\nprintf %%01999d 0\n");
 
   fixture_write (script, text, 0700);
   g_setenv ("DATAHUB_BROKER_HELPER", script, TRUE);
