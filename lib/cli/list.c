@@ -95,8 +95,8 @@ add_from_memory (const char *channel, void *user_data)
     set_text (&row->caps, info->caps);
 }
 
-/* Adds the blocks of the broker to @rows, and where it runs to @json. Returns TRUE if
- * the broker answered. */
+/* Adds the blocks of the broker to @rows, and where it runs to @json, unless that is
+ * NULL. Returns TRUE if the broker answered. */
 static gboolean
 ask_broker (const CliTarget *target, GTree *rows, json_t *json, GError **error)
 {
@@ -109,7 +109,8 @@ ask_broker (const CliTarget *target, GTree *rows, json_t *json, GError **error)
   g_autoptr (GPtrArray) blocks = datahub_hub_list (hub, ANSWER_NS, NULL, error);
   for (guint i = 0; blocks && i < blocks->len; i++)
     add_from_broker (rows, g_ptr_array_index (blocks, i));
-  g_free (cli_broker_place (hub, json));
+  if (json)
+    g_free (cli_broker_place (hub, json));
   return blocks != NULL;
 }
 
@@ -239,7 +240,7 @@ cli_list (int argc, char **argv)
       target.broker ? target.broker : g_getenv ("DATAHUB_BROKER");
   gboolean with_broker = g_strcmp0 (broker, "none") != 0;
   if (with_broker)
-    connected = ask_broker (&target, rows, report, &error);
+    connected = ask_broker (&target, rows, json ? report : NULL, &error);
   if (with_broker && !connected && !is_silence (error))
     return cli_fail (CLI_FAILED, "%s", error->message);
   if (datahub_block_list (add_from_memory, rows, &problem)

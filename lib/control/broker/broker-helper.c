@@ -8,7 +8,7 @@
 #include "broker-private.h"
 
 /* With two ticks and the end of libzmq less than two seconds. */
-#define DESERTED_US (900 * G_TIME_SPAN_MILLISECOND)
+#define UNUSED_US (900 * G_TIME_SPAN_MILLISECOND)
 /* Until the first client: the process that started the helper may be slow. */
 #define FIRST_US (3 * G_USEC_PER_SEC)
 
@@ -24,7 +24,7 @@ broker_kind (const DatahubBroker *broker)
 void
 broker_helper_begin (DatahubBroker *broker)
 {
-  broker->deserted_us = broker->start_us + FIRST_US;
+  broker->unused_end_us = broker->start_us + FIRST_US;
 }
 
 static gboolean
@@ -55,7 +55,7 @@ has_clients (DatahubBroker *broker)
 void
 broker_helper_heard (DatahubBroker *broker, gint64 now)
 {
-  broker->deserted_us = now + DESERTED_US;
+  broker->unused_end_us = now + UNUSED_US;
 }
 
 /* Called periodically. */
@@ -66,6 +66,6 @@ broker_helper_look (DatahubBroker *broker, gint64 now)
     return;
   if (has_clients (broker))
     broker_helper_heard (broker, now);
-  else if (now >= broker->deserted_us)
+  else if (now >= broker->unused_end_us)
     broker_quit_soon (broker, 0);
 }

@@ -65,7 +65,7 @@ struct _DatahubBroker
   gboolean closing;
   gint64 ticked_us;
   gint64 start_us;
-  gint64 deserted_us; /* when a helper ends, if it has no client until then */
+  gint64 unused_end_us; /* when a helper ends, if it has no client until then */
   Registry registry;
   Rights *rights;
   BrokerStats stats;

@@ -52,7 +52,7 @@ take_line (HelperLog *log, char *line)
   control_log (level_of (level), words[1],
       "the helper process of the broker: %s", words[2]);
   if (log->core && strcmp (words[1], HELPER_SERVES) == 0)
-    hub_session_hurry (log->core);
+    hub_session_retry_now (log->core);
   if (log->core && strcmp (words[1], BROKER_STARVED) == 0)
     hub_host_rest (log->core);
 }

@@ -40,7 +40,7 @@ typedef struct
 
 void hub_target_clear (HubTarget *target);
 gboolean hub_session_start (gpointer core);
-void hub_session_hurry (HubCore *core);
+void hub_session_retry_now (HubCore *core);
 void hub_session_up (HubCore *core);
 void hub_session_down (HubCore *core, LinkEnd end);
 void hub_session_closing (HubCore *core, gint64 hold_ms);

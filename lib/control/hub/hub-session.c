@@ -270,7 +270,7 @@ hub_session_start (gpointer user_data)
 
 /* A helper process that this hub started can be reached now. */
 void
-hub_session_hurry (HubCore *core)
+hub_session_retry_now (HubCore *core)
 {
   if (core->session.state == HUB_WAITING)
     try_again (core, 0);

@@ -5,7 +5,8 @@
  * in the former one keep theirs.
  *
  * A forked child inherits the table and the descriptors. It can use them for blocks
- * that it opens; what its parent had open is never released in the child.
+ * that it opens. The close of a parent's handle does nothing in the child, so a
+ * descriptor that the parent used stays open there.
  * Tests: core-descriptors */
 #include "os-private.h"
 

@@ -318,7 +318,7 @@ remove_later (gpointer data)
   const char *gone = data;
   gulong us = (gulong) g_random_int_range (0, 10000);
 
-  g_usleep (us); /* so that each time it is at another step of the start */
+  g_usleep (us); /* time is under test: a removal at any step of the start */
   g_rename (g_getenv ("DATAHUB_RUNTIME_DIR"), gone);
   return NULL;
 }
