@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,18 @@ def wait_for(condition, what):
     end = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
+
+
+def first_line(process):
+    """What @process prints first, with its pipe still open."""
+    line, end = b"", time.monotonic() + LIMIT
+    while not line.endswith(b"\n"):
+        left = max(end - time.monotonic(), 0)
+        assert select.select([process.stdout], [], [], left)[0], "no line came"
+        byte = os.read(process.stdout.fileno(), 1)
+        assert byte, "it ended without a line"
+        line += byte
+    return line.decode()
 
 
 def children(process):
@@ -151,7 +164,7 @@ def browser(box):
     box.wait_for_consumers(0)
     server = box.start([EXAMPLES / "browser" / "serve.py", "--port", "0"],
                        stdout=subprocess.PIPE)
-    port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
+    port = int(re.search(r":(\d+)/", first_line(server))[1])
     refused = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
     refused.request("GET", "/a/b")
     assert refused.getresponse().status == 404
@@ -188,7 +201,7 @@ def rtsp(box):
     box.wait_for_consumers(0)
     server = box.start([PYTHON, EXAMPLES / "rtsp" / "serve.py", "--port", "0",
                         "cam0"], stdout=subprocess.PIPE)
-    where = server.stdout.readline().strip()
+    where = first_line(server).strip()
     box.finish(box.start(
         f"gst-launch-1.0 -q rtspsrc location={where} protocols=tcp "
         "! rtph264depay ! h264parse ! avdec_h264 ! identity eos-after=10 "

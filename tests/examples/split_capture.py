@@ -5,6 +5,7 @@ split_capture.py LAUNCHER MEDIA-CHECK BEHAVIOUR."""
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import struct
@@ -34,13 +35,14 @@ class Run:
         runtime = self.home / "runtime"
         runtime.mkdir(mode=0o700)
         self.text = ""
+        self.unread = b""  # of the output
         self.deadline = time.monotonic() + LIMIT
         self.process = subprocess.Popen(
             [LAUNCHER, "--output", self.out, *arguments],
             env={**os.environ, "DATAHUB_SHM_DIR": self.shm,
                  "DATAHUB_RUNTIME_DIR": str(runtime), **variables},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, bufsize=1)
+            stderr=subprocess.STDOUT)
 
     def __enter__(self):
         return self
@@ -52,15 +54,28 @@ class Run:
         shutil.rmtree(self.shm)
         shutil.rmtree(self.home)
 
+    def line(self):
+        """The next line of the output, in time; nothing at the end."""
+        pipe = self.process.stdout.fileno()
+        while b"\n" not in self.unread:
+            left = max(self.deadline - time.monotonic(), 0)
+            check(select.select([pipe], [], [], left)[0], "too slow")
+            part = os.read(pipe, 4096)
+            if not part:
+                return ""
+            self.unread += part
+        line, _, self.unread = self.unread.partition(b"\n")
+        line = line.decode() + "\n"
+        print(line, end="")
+        self.text += line
+        return line
+
     def read_until(self, pattern):
         """Reads on until a line matches, and returns the match."""
-        for line in self.process.stdout:
-            print(line, end="")
-            self.text += line
+        while line := self.line():
             match = re.search(pattern, line)
             if match:
                 return match
-            check(time.monotonic() < self.deadline, "too slow")
         raise SystemExit(f"FAILED: the output ended without {pattern!r}")
 
     def read_until_frames(self, process, wanted):
@@ -72,9 +87,8 @@ class Run:
         return frames
 
     def end(self):
-        for line in self.process.stdout:
-            print(line, end="")
-            self.text += line
+        while self.line():
+            pass
         return self.process.wait(LIMIT)
 
     def pid(self, name):

@@ -2,17 +2,21 @@
 /* Runs a pipeline or a program with one resource refused:
  *
  *   limited RESOURCE VALUE pipeline DESCRIPTION
+ *   limited RESOURCE VALUE serve DESCRIPTION
  *   limited RESOURCE VALUE run PROGRAM [ARGUMENT…]
  *
  * RESOURCE is a limit (nofile, as, fsize, nproc) or a system call that fails
  * with errno VALUE (memfd_create, inotify_init1, fallocate). The pipeline has no
  * main loop, because GLib ends a process that gets none. It prints its warnings
  * and its error; the exit code is 0 after EOS, 1 after an error or if GStreamer
- * itself gets no thread, 3 after 30 s without any of them. */
+ * itself gets no thread, 3 after a minute, times CHECK_SCALE, without any of them. One
+ * that serves has no such limit, and is killed when the thread that started it ends. */
 #include <gst/gst.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -84,8 +88,18 @@ print_message (GstMessage *message)
       GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message);
 }
 
+static GstClockTime
+get_patience (gboolean serves)
+{
+  const char *scale = g_getenv ("CHECK_SCALE");
+
+  if (serves)
+    return GST_CLOCK_TIME_NONE;
+  return (GstClockTime) MAX (scale ? atoi (scale) : 1, 1) * 60 * GST_SECOND;
+}
+
 static int
-run (GstElement *pipeline)
+run (GstElement *pipeline, GstClockTime patience)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   int code = -1;
@@ -95,10 +109,9 @@ run (GstElement *pipeline)
       != GST_STATE_CHANGE_ASYNC)
     gst_element_set_state (pipeline, GST_STATE_PLAYING);
   while (code < 0) {
-    g_autoptr (GstMessage) message =
-        gst_bus_timed_pop_filtered (bus, 30 * GST_SECOND,
-            GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING
-                | GST_MESSAGE_ASYNC_DONE);
+    g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, patience,
+        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING
+            | GST_MESSAGE_ASYNC_DONE);
     if (!message)
       code = 3;
     else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
@@ -128,10 +141,13 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  gboolean pipeline = argc > 4 && g_str_equal (argv[3], "pipeline");
+  gboolean serves = argc > 4 && g_str_equal (argv[3], "serve");
+  gboolean pipeline = serves || (argc > 4 && g_str_equal (argv[3], "pipeline"));
 
   if (argc < 5)
     return 2;
+  if (serves)
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
   /* The registry is written before a limit is set. */
   if (pipeline)
     gst_init (NULL, NULL);
@@ -148,5 +164,5 @@ main (int argc, char **argv)
     g_print ("error: %s\n", error->message);
     return 2;
   }
-  return run (gst_object_ref_sink (made));
+  return run (gst_object_ref_sink (made), get_patience (serves));
 }

@@ -3,6 +3,7 @@
 
 #include "common/speed.h"
 
+#include <gio/gunixinputstream.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define WAIT_LIMIT_US (20 * G_USEC_PER_SEC)
+#define LINE_LIMIT_MS 60000 /* until a child prints something, or ends */
 #define MAX_ROLES 16
 
 static char *program;
@@ -295,10 +297,38 @@ fixture_spawn (const char *role, const char *argument)
   return fixture_spawn_argv (argv);
 }
 
+static gboolean
+has_line (GBufferedInputStream *lines)
+{
+  gsize size;
+  const char *text = g_buffered_input_stream_peek_buffer (lines, &size);
+
+  return size > 0 && memchr (text, '\n', size);
+}
+
+/* Reads until a line is whole, or there is no more. */
+static void
+wait_for_line (Child *child)
+{
+  GBufferedInputStream *lines = G_BUFFERED_INPUT_STREAM (child->lines);
+  GInputStream *output = g_subprocess_get_stdout_pipe (child->process);
+  struct pollfd more = {
+    g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (output)), POLLIN, 0
+  };
+
+  while (!has_line (lines)) {
+    if (poll (&more, 1, (int) speed_given () * LINE_LIMIT_MS) == 0)
+      g_error ("the child %d is silent, and does not end", child->pid);
+    if (g_buffered_input_stream_fill (lines, -1, NULL, NULL) <= 0)
+      return;
+  }
+}
+
 /* The next line that @child says; NULL when it says no more. */
 char *
 fixture_read_line (Child *child)
 {
+  wait_for_line (child);
   return g_data_input_stream_read_line (child->lines, NULL, NULL, NULL);
 }
 
