@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +75,79 @@ each_block (void)
   for (int i = 0; i < BLOCKS; i++)
     datahub_consumer_close (consumers[i]);
   CHECK_INT (check_count_fds (), ==, none);
+}
+
+/* Those of a pair; the thread of a strict block's server closes what it has sent soon
+ * after. */
+static uint32_t
+settled_fds (uint32_t none)
+{
+  uint32_t settled =
+      none + 1 + OF_A_PRODUCER + OF_A_CONSUMER + (is_strict_run () ? 2 : 0);
+  CHECK_UNTIL (check_count_fds () == settled);
+  return settled;
+}
+
+/* A pool that is in use costs its producer a descriptor, and a consumer none. With the
+ * pool it goes. */
+static void
+grown_block (void)
+{
+  uint32_t none = check_count_fds ();
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  commit_buffer (producer, 0, 3000);
+  DatahubView held = read_record (consumer);
+  uint32_t before = settled_fds (none);
+  commit_buffer (producer, 1, 20000);
+  commit_buffer (producer, 2, 200000);
+  expect_buffer (consumer, 1, 20000);
+  expect_buffer (consumer, 2, 200000);
+  CHECK_UNTIL (check_count_fds () - before == 2);
+  check_buffer (&held, 0, 3000);
+  datahub_consumer_end_read (consumer, &held);
+  for (uint64_t i = 3; i < 100; i++) {
+    commit_buffer (producer, i, 200000);
+    expect_buffer (consumer, i, 200000);
+  }
+  CHECK_UNTIL (check_count_fds () == before);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static uint64_t
+bytes_of (const Pool *pool)
+{
+  struct stat st;
+  CHECK (fstat (pool->fd, &st) == 0);
+  return (uint64_t) st.st_blocks * 512;
+}
+
+/* Why a pool keeps its descriptor: with its mapping alone, the kernel does not take the
+ * memory of free slots back if the program has locked its memory. */
+static void
+locked_memory (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new ("cam0", true, DATAHUB_START_OLDEST);
+  Pool *old = producer->pools.newest[POOL_PAYLOAD];
+  uint64_t whole = bytes_of (old);
+  if (is_strict_run ())
+    check_skip ("a strict block is sealed: the memory goes with the pool");
+  if (mlock (old->map, old->map_size) != 0)
+    check_skip ("memory may not be locked");
+  commit_buffer (producer, 0, 3000);
+  DatahubView held = read_record (consumer);
+  for (uint64_t i = 1; i < 100; i++) {
+    commit_buffer (producer, i, 20000);
+    expect_buffer (consumer, i, 20000);
+  }
+  CHECK_INT (whole, >, 4 * old->shape.stride);
+  CHECK_INT (bytes_of (old), <=, BLOCK_PAGE + old->shape.stride);
+  check_buffer (&held, 0, 3000);
+  datahub_consumer_end_read (consumer, &held);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
 }
 
 static bool
@@ -176,6 +250,8 @@ forked_child (void)
 
 static const CheckTest tests[] = {
   { "a block costs a limited number of descriptors", each_block },
+  { "a pool in use costs its producer one more", grown_block },
+  { "memory of free slots goes back though it is locked", locked_memory },
   { "a directory that was replaced has a descriptor of its own",
       replaced_directory },
   { "the directory's descriptor is there as long as a block is open",
