@@ -48,7 +48,7 @@ has_clients (DatahubBroker *broker)
 {
   if (g_hash_table_size (broker->registry.clients) == 0)
     return FALSE;
-  return gate_count (broker->gate) > 0 || has_visible_block (broker);
+  return ports_count (broker->ports) > 0 || has_visible_block (broker);
 }
 
 /* A client spoke. It can be gone before the next look. */

@@ -39,6 +39,25 @@ broker_tell_consumer (DatahubBroker *broker, const char *event,
   broker_publish (broker, block->name, TRUE, block->owner, message);
 }
 
+/* To the owner of @block: @taker gets the name. The owner registers again if it still has the
+ * block. */
+void
+broker_tell_taken (DatahubBroker *broker, BlockEntry *block,
+    const BrokerClient *taker)
+{
+  g_autoptr (json_t) message = broker_event_new ("block-taken");
+
+  json_object_set_new (message, "name", json_string (block->name));
+  if (*block->uuid)
+    json_object_set_new (message, "uuid", json_string (block->uuid));
+  json_object_set_new (message, "program", json_string (taker->program));
+  json_object_set_new (message, "pid", json_integer (taker->pid));
+  control_log (G_LOG_LEVEL_INFO, "block-taken",
+      "the entry of block %s goes from %s (pid %d) to %s (pid %d)", block->name,
+      block->owner->program, block->owner->pid, taker->program, taker->pid);
+  broker_send (broker, block->owner, message);
+}
+
 void
 broker_remove_block (DatahubBroker *broker, BlockEntry *block,
     const char *reason)

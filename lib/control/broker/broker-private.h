@@ -5,8 +5,8 @@
 
 #include <datahub/broker.h>
 #include "broker-files-private.h"
+#include "broker-port-private.h"
 #include "denials-private.h"
-#include "gate-private.h"
 #include "registry-private.h"
 #include "rights-private.h"
 
@@ -57,10 +57,8 @@ struct _DatahubBroker
   GArray *locks; /* descriptors of the held endpoint locks */
   BrokerFiles *files; /* owned */
   gboolean told_lost; /* a lost file was logged */
-  void *zmq_context, *router, *zap, *monitor;
-  Gate *gate; /* owned */
-  GSource *router_source, *zap_source, *monitor_source;
-  GSource *tick_source, *probe_source, *watch_source;
+  BrokerPort ports[N_PORTS];
+  GSource *tick_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
   gint64 ticked_us;
@@ -79,6 +77,7 @@ typedef struct
 {
   DatahubBroker *broker;
   BrokerClient *client; /* NULL before "hello" */
+  PortNumber port;
   const char *key; /* the connection's, proven by CURVE */
   GBytes *routing;
   json_t *message;
@@ -104,7 +103,7 @@ void broker_quit_after (DatahubBroker *broker, guint ms);
 void broker_quit_soon (DatahubBroker *broker, guint ms);
 
 /* broker-wire.c */
-void broker_read (gpointer broker);
+void broker_read (gpointer port);
 
 /* broker-requests.c */
 gboolean broker_make_way (gpointer broker);
@@ -125,6 +124,8 @@ void broker_tell_block (DatahubBroker *broker, const char *event,
     BlockEntry *block, const char *reason);
 void broker_tell_consumer (DatahubBroker *broker, const char *event,
     BlockEntry *block, Joined *joined, const char *reason);
+void broker_tell_taken (DatahubBroker *broker, BlockEntry *block,
+    const BrokerClient *taker);
 void broker_remove_block (DatahubBroker *broker, BlockEntry *block,
     const char *reason);
 void broker_remove_joined (DatahubBroker *broker, BlockEntry *block,
@@ -135,7 +136,7 @@ void broker_note_evidence (BlockEntry *block, const char *memory);
 gboolean broker_block_is_absent (BlockEntry *block);
 gboolean broker_tick (gpointer broker);
 gboolean broker_check_once (gpointer broker);
-void broker_probe_soon (DatahubBroker *broker);
+void broker_probe_soon (BrokerPort *port);
 void broker_heard (DatahubBroker *broker, BrokerClient *client);
 
 #endif /* DATAHUB_BROKER_PRIVATE_H */

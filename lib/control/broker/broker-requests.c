@@ -3,8 +3,7 @@
  * parsed message of a known key, and must check the rights of that key.
  * Tests: broker-hostile, broker-access, hub-questions */
 #include "control/wire/control-log-private.h"
-#include "broker-private.h"
-#include "evidence-private.h"
+#include "broker-handlers-private.h"
 #include "control/wire/control-error-private.h"
 #include <datahub/keys.h>
 
@@ -24,225 +23,6 @@
 /* Time for the last messages to reach all clients before the connections
  * end. */
 #define YIELD_LINGER_MS 60
-
-static gboolean
-may (BrokerCall *call, Right right, const char *name)
-{
-  return rights_allow (call->broker->rights, call->key, right, name);
-}
-
-static void
-log_denied (BrokerCall *call, Right right, const char *name)
-{
-  denials_log (&call->broker->denials, name, right_word (right), call->key,
-      call->client ? call->client->pid : 0);
-}
-
-static gboolean
-need (BrokerCall *call, Right right, const char *name, GError **error)
-{
-  if (may (call, right, name))
-    return TRUE;
-  log_denied (call, right, name);
-  return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-      "this key has no right to %s %s", right_word (right), name);
-}
-
-/* Where the broker runs: for any client, because its user may have to act on it. */
-static void
-add_place (BrokerCall *call)
-{
-  json_object_set_new (call->reply, "kind",
-      json_string (broker_kind (call->broker)));
-  json_object_set_new (call->reply, "pid", json_integer (getpid ()));
-}
-
-/* "hello": the identity of the client. The key that it claims must be the key
- * of its connection. */
-static gboolean
-handle_hello (BrokerCall *call, GError **error)
-{
-  DatahubBroker *broker = call->broker;
-  json_t *message = call->message;
-  gint64 pid;
-  const char *key, *instance, *program, *host;
-
-  if (!(key = message_string (message, "key", DATAHUB_KEY_TEXT, TRUE, error))
-      || !(instance = message_token (message, "instance", error))
-      || !(program =
-               message_string (message, "program", LABEL_MAX, TRUE, error))
-      || !(host = message_string (message, "host", LABEL_MAX, TRUE, error))
-      || !message_integer (message, "pid", 0, G_MAXINT32, &pid, error))
-    return FALSE;
-  if (strcmp (key, call->key) != 0) {
-    broker->stats.impersonated++;
-    control_log (G_LOG_LEVEL_MESSAGE, "impersonation",
-        "a client with key %.8s… claimed another's identity", call->key);
-    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "the claimed identity does not belong to the key of this connection");
-  }
-
-  BrokerClient *client = registry_get_client (&broker->registry, key, instance);
-  if (!client)
-    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "this broker has %d clients, which is its limit", MAX_CLIENTS);
-  g_autofree char *own_host = evidence_host ();
-  registry_route (&broker->registry, client, call->routing);
-  /* A connection that greets with another identity loses the previous one. */
-  if (call->client && call->client != client)
-    registry_drop_idle (&broker->registry, call->client);
-  token_new (client->epoch);
-  message_integer (message, "id", 1, G_MAXINT64, &client->last_id, NULL);
-  g_free (client->program);
-  g_free (client->host);
-  client->program = g_strdup (program);
-  client->host = g_strdup (host);
-  client->pid = (int) pid;
-  client->local = strcmp (host, own_host) == 0;
-  g_ptr_array_set_size (client->subscriptions, 0);
-  broker_heard (broker, client);
-  json_object_set_new (call->reply, "epoch", json_string (client->epoch));
-  json_object_set_new (call->reply, "heartbeat-ms",
-      json_integer (PROTOCOL_HEARTBEAT_MS));
-  json_object_set_new (call->reply, "heartbeats-missed",
-      json_integer (PROTOCOL_HEARTBEATS_MISSED));
-  json_object_set_new (call->reply, "embedded",
-      json_boolean (broker->embedded));
-  add_place (call);
-  return TRUE;
-}
-
-static gboolean
-handle_ping (BrokerCall *call, GError **error)
-{
-  add_place (call);
-  return TRUE;
-}
-
-/* Whether the newcomer's block @uuid may take the name of @block. The lock in
- * shared memory is the judge wherever it can be asked. */
-static gboolean
-may_replace (BrokerCall *call, BlockEntry *block, const char *uuid)
-{
-  if (*uuid && call->client->local
-      && evidence_of_block (block->name, uuid) == EVIDENCE_ALIVE)
-    return TRUE;
-  if (!block->owner->stalled)
-    return FALSE;
-  return !block->owner->local || !*block->uuid
-      || evidence_of_block (block->name, block->uuid) != EVIDENCE_ALIVE;
-}
-
-static gboolean
-make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
-{
-  Registry *registry = &call->broker->registry;
-  BlockEntry *block = registry_find (registry, name);
-  gboolean own = block && block->owner == call->client;
-  /* The same block, adopted from a dead producer: its consumers stay. */
-  gboolean stays = block && strcmp (block->uuid, uuid) == 0 && (*uuid || own);
-
-  if (block && !own && !may_replace (call, block, uuid))
-    return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
-        "%s (pid %d%s) already produces %s; choose another name, or stop that "
-        "process",
-        block->owner->program, block->owner->pid,
-        block->owner->local ? "" : " on another machine", name);
-  if (stays && own)
-    return TRUE;
-  if (block && !stays)
-    broker_remove_block (call->broker, block, "replaced");
-  if (call->client->n_blocks >= MAX_BLOCKS_PER_CLIENT
-      || (!stays && registry_n_blocks (registry) >= MAX_BLOCKS))
-    return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "a client can register at most %d blocks, all clients together %d",
-        MAX_BLOCKS_PER_CLIENT, MAX_BLOCKS);
-  if (stays)
-    registry_hand_over (block, call->client);
-  return TRUE;
-}
-
-/* An optional text of the request: "" if it is absent. NULL: it is invalid. */
-static const char *
-get_text (BrokerCall *call, const char *field, gsize max, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  const char *text = message_string (call->message, field, max, FALSE, &local);
-
-  if (local) {
-    g_propagate_error (error, g_steal_pointer (&local));
-    return NULL;
-  }
-  return text ? text : "";
-}
-
-static gboolean
-handle_register (BrokerCall *call, GError **error)
-{
-  guint8 secret[DATAHUB_SECRET_SIZE];
-  gboolean has_secret;
-  const char *name = message_name (call->message, error);
-  const char *uuid = name ? message_uuid (call->message, error) : NULL;
-  const char *caps, *memory;
-
-  if (!name || !uuid || !need (call, RIGHT_PRODUCE, name, error)
-      || !(caps = get_text (call, "caps", CAPS_MAX, error))
-      || !(memory = get_text (call, "memory", LABEL_MAX, error)))
-    return FALSE;
-  if (!message_secret (call->message, secret, &has_secret, error)
-      || !make_room (call, name, uuid, error))
-    return FALSE;
-
-  BlockEntry *block = registry_find (&call->broker->registry, name);
-  if (block) {
-    g_free (block->caps);
-    block->caps = g_strdup (caps);
-  } else {
-    block =
-        registry_add (&call->broker->registry, call->client, name, uuid, caps);
-  }
-  block->stalled_us = 0;
-  broker_note_evidence (block, memory);
-  block->has_secret = has_secret;
-  block->strict = json_is_true (json_object_get (call->message, "strict"));
-  if (has_secret)
-    memcpy (block->secret, secret, sizeof secret);
-  broker_tell_block (call->broker, "block-added", block, NULL);
-  return TRUE;
-}
-
-/* The block a request is about: of this name, and still the same one. */
-static BlockEntry *
-get_block (BrokerCall *call, GError **error)
-{
-  const char *name = message_name (call->message, error);
-  const char *uuid = name ? message_uuid (call->message, error) : NULL;
-  BlockEntry *block;
-
-  if (!uuid)
-    return NULL;
-  block = registry_find (&call->broker->registry, name);
-  if (block && strcmp (block->uuid, uuid) == 0)
-    return block;
-  message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND, "no such block: %s",
-      name);
-  return NULL;
-}
-
-/* By owner and incarnation, never by name alone. */
-static gboolean
-handle_unregister (BrokerCall *call, GError **error)
-{
-  BlockEntry *block = get_block (call, error);
-
-  if (!block)
-    return FALSE;
-  if (block->owner != call->client)
-    return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
-        "block %s belongs to another client", block->name);
-  broker_remove_block (call->broker, block, "closed");
-  return TRUE;
-}
 
 /* A client with the right to consume a strict block gets its own ticket: valid
  * once, for a limited time, and of no use to admit other clients. */
@@ -268,7 +48,7 @@ handle_find (BrokerCall *call, GError **error)
   const char *state = "ready";
   BlockEntry *block;
 
-  if (!name || !need (call, RIGHT_OBSERVE, name, error))
+  if (!name || !broker_need (call, RIGHT_OBSERVE, name, error))
     return FALSE;
   block = registry_find (&call->broker->registry, name);
   if (!block)
@@ -281,10 +61,11 @@ handle_find (BrokerCall *call, GError **error)
   if (!block)
     return TRUE;
   json_object_set_new (call->reply, "block", block_entry_to_json (block));
-  if (block->has_secret && *block->uuid && may (call, RIGHT_CONSUME, name))
+  if (block->has_secret && *block->uuid
+      && broker_may (call, RIGHT_CONSUME, name))
     introduce (call, block);
   else if (block->has_secret && *block->uuid)
-    log_denied (call, RIGHT_CONSUME, name);
+    broker_log_denied (call, RIGHT_CONSUME, name);
   return TRUE;
 }
 
@@ -308,7 +89,7 @@ handle_list (BrokerCall *call, GError **error)
       g_tree_upper_bound (call->broker->registry.blocks, after ? after : "");
   for (; node; node = g_tree_node_next (node)) {
     BlockEntry *block = g_tree_node_value (node);
-    if (!may (call, RIGHT_OBSERVE, block->name))
+    if (!broker_may (call, RIGHT_OBSERVE, block->name))
       continue;
     broker_block_is_absent (block);
     g_autoptr (json_t) entry = block_entry_to_json (block);
@@ -382,11 +163,12 @@ static gboolean
 handle_consumer_joined (BrokerCall *call, GError **error)
 {
   guint64 id;
-  BlockEntry *block = get_block (call, error);
+  BlockEntry *block = broker_get_block (call, error);
   gboolean is_owner = block && block->owner == call->client;
   const char *label;
 
-  if (!block || (!is_owner && !need (call, RIGHT_CONSUME, block->name, error))
+  if (!block
+      || (!is_owner && !broker_need (call, RIGHT_CONSUME, block->name, error))
       || !message_u64 (call->message, "consumer", &id, error)
       || !(label =
                message_string (call->message, "label", LABEL_MAX, TRUE, error)))
@@ -411,7 +193,7 @@ static gboolean
 handle_consumer_left (BrokerCall *call, GError **error)
 {
   guint64 id;
-  BlockEntry *block = get_block (call, error);
+  BlockEntry *block = broker_get_block (call, error);
   const char *reason;
 
   if (!block || !message_u64 (call->message, "consumer", &id, error)
@@ -444,7 +226,7 @@ handle_notify (BrokerCall *call, GError **error)
     return FALSE;
   block = registry_find (&call->broker->registry, name);
   gboolean is_owner = block && block->owner == call->client;
-  if (!is_owner && !need (call, RIGHT_CONSUME, name, error))
+  if (!is_owner && !broker_need (call, RIGHT_CONSUME, name, error))
     return FALSE;
   if (!block)
     return message_refuse (error, DATAHUB_HUB_ERROR_NOT_FOUND,
@@ -464,35 +246,13 @@ handle_notify (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-/* The client leaves, and everything of it. */
-static gboolean
-handle_bye (BrokerCall *call, GError **error)
-{
-  DatahubBroker *broker = call->broker;
-  g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
-
-  for (guint i = 0; i < blocks->len; i++) {
-    BlockEntry *block = g_ptr_array_index (blocks, i);
-    for (guint j = block->joined->len; j > 0; j--) {
-      Joined *joined = g_ptr_array_index (block->joined, j - 1);
-      if (joined->client == call->client)
-        broker_remove_joined (broker, block, joined, "left");
-    }
-    if (block->owner == call->client)
-      broker_remove_block (broker, block, "closed");
-  }
-  registry_drop_idle (&broker->registry, call->client);
-  call->client = NULL;
-  return TRUE;
-}
-
 static gboolean
 handle_stats (BrokerCall *call, GError **error)
 {
   BrokerStats *stats = &call->broker->stats;
   Registry *registry = &call->broker->registry;
 
-  if (!need (call, RIGHT_ADMIN, "*", error))
+  if (!broker_need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
   json_object_update_new (call->reply,
       json_pack ("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
@@ -543,7 +303,7 @@ broker_make_way (gpointer user_data)
 static gboolean
 handle_yield (BrokerCall *call, GError **error)
 {
-  if (!need (call, RIGHT_ADMIN, "*", error))
+  if (!broker_need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
   if (!call->broker->embedded)
     return message_refuse (error, DATAHUB_HUB_ERROR_BUSY,
@@ -559,10 +319,10 @@ static const struct
   const char *type;
   BrokerHandler handler;
 } handlers[] = {
-  { "hello", handle_hello },
-  { "ping", handle_ping },
-  { "register", handle_register },
-  { "unregister", handle_unregister },
+  { "hello", broker_handle_hello },
+  { "ping", broker_handle_ping },
+  { "register", broker_handle_register },
+  { "unregister", broker_handle_unregister },
   { "find", handle_find },
   { "list", handle_list },
   { "subscribe", handle_subscribe },
@@ -570,7 +330,7 @@ static const struct
   { "consumer-joined", handle_consumer_joined },
   { "consumer-left", handle_consumer_left },
   { "notify", handle_notify },
-  { "bye", handle_bye },
+  { "bye", broker_handle_bye },
   { "stats", handle_stats },
   { "yield", handle_yield },
 };

@@ -13,10 +13,11 @@ static gboolean
 send_bytes (DatahubBroker *broker, GBytes *routing, const char *text)
 {
   gsize size;
-  const void *data = g_bytes_get_data (routing, &size);
+  const guint8 *data = g_bytes_get_data (routing, &size);
+  void *router = broker->ports[data[0]].router;
 
-  return zmq_send (broker->router, data, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
-      && zmq_send (broker->router, text, strlen (text), ZMQ_DONTWAIT) >= 0;
+  return zmq_send (router, data + 1, size - 1, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
+      && zmq_send (router, text, strlen (text), ZMQ_DONTWAIT) >= 0;
 }
 
 /* Sends @message to the connection @routing. Returns FALSE if the connection is

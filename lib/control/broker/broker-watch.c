@@ -18,6 +18,7 @@
 #define REMOTE_PATIENCE_US (30 * G_USEC_PER_SEC)
 /* After a connection broke: its route is gone once libzmq has noticed too. */
 #define PROBE_MS 10
+#define PROBE_PAUSE_US (100 * G_TIME_SPAN_MILLISECOND)
 
 static gboolean
 block_is_gone (BlockEntry *block, gint64 now)
@@ -26,8 +27,11 @@ block_is_gone (BlockEntry *block, gint64 now)
 
   if (block->owner->local && !*block->uuid)
     evidence = EVIDENCE_GONE;
-  else if (block->owner->local && block->visible)
+  else if (block->visible)
     evidence = evidence_of_block (block->name, block->uuid);
+  /* that a block is there does not show that it is a stranger's */
+  if (evidence == EVIDENCE_ALIVE && !block->owner->local)
+    evidence = EVIDENCE_UNKNOWN;
   if (evidence == EVIDENCE_UNKNOWN)
     return now - block->stalled_us > REMOTE_PATIENCE_US;
   return evidence == EVIDENCE_GONE;
@@ -39,8 +43,10 @@ joined_is_gone (BlockEntry *block, Joined *joined, gint64 now,
 {
   Evidence evidence = EVIDENCE_UNKNOWN;
 
-  if (joined->client->local && block->visible)
+  if (block->visible)
     evidence = evidence_of_consumer (all, block->name, block->uuid, joined->id);
+  if (evidence == EVIDENCE_ALIVE && !joined->client->local)
+    evidence = EVIDENCE_UNKNOWN;
   if (evidence == EVIDENCE_UNKNOWN)
     return now - joined->client->seen_us > REMOTE_PATIENCE_US;
   return evidence == EVIDENCE_GONE;
@@ -222,23 +228,34 @@ broker_heard (DatahubBroker *broker, BrokerClient *client)
 static gboolean
 probe (gpointer user_data)
 {
-  DatahubBroker *broker = user_data;
+  BrokerPort *port = user_data;
   GHashTableIter iter;
   BrokerClient *client;
   g_autoptr (json_t) message = broker_event_new ("probe");
 
-  g_clear_pointer (&broker->probe_source, g_source_unref);
-  g_hash_table_iter_init (&iter, broker->registry.clients);
+  g_clear_pointer (&port->probe_source, g_source_unref);
+  port->probed_us = g_get_monotonic_time ();
+  g_hash_table_iter_init (&iter, port->broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    broker_send (broker, client, message);
+    if (client->local == (port->number == PORT_OWN))
+      broker_send (port->broker, client, message);
   return G_SOURCE_REMOVE;
 }
 
 /* A connection broke; libzmq does not report which. So a message is sent to
- * every client: it fails for a route that is gone. */
+ * every client of the port: it fails for a route that is gone. Many that break one
+ * after the other cost a message in PROBE_PAUSE_US. */
 void
-broker_probe_soon (DatahubBroker *broker)
+broker_probe_soon (BrokerPort *port)
 {
-  if (!broker->probe_source)
-    broker->probe_source = broker_run_in (broker, PROBE_MS, probe);
+  gint64 since = g_get_monotonic_time () - port->probed_us;
+  guint ms = PROBE_MS;
+
+  if (port->probe_source)
+    return;
+  if (port->probed_us && since < PROBE_PAUSE_US)
+    ms += (guint) ((PROBE_PAUSE_US - since) / 1000);
+  port->probe_source = g_timeout_source_new (ms);
+  g_source_set_callback (port->probe_source, probe, port, NULL);
+  g_source_attach (port->probe_source, port->broker->context);
 }

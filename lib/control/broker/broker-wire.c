@@ -14,6 +14,8 @@
 /* Messages taken per turn of the loop. ZeroMQ takes them from its connections
  * one after the other, so a flood of one delays the others by one message. */
 #define MESSAGES_PER_TURN 32
+/* The own user's clients wait so long at most for those of others. */
+#define STRANGERS_PER_TURN 8
 
 /* Takes one message of exactly two parts; FALSE when there is none. The parts
  * are empty when it had another shape. */
@@ -105,9 +107,10 @@ reply (BrokerCall *call, gint64 id, const GError *error)
 }
 
 static void
-handle (DatahubBroker *broker, GBytes *routing, const char *key,
-    const void *data, gsize size)
+handle (BrokerPort *port, GBytes *routing, const char *key, const void *data,
+    gsize size)
 {
+  DatahubBroker *broker = port->broker;
   g_autoptr (GError) error = NULL;
   gint64 id = 0;
   gboolean silent = FALSE;
@@ -124,7 +127,8 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
 
   g_autoptr (json_t) message = message_parse (data, size, &error);
   g_autoptr (json_t) body = json_object ();
-  BrokerCall call = { broker, client, key, routing, message, body };
+  BrokerCall call = { broker, client, port->number, key, routing, message,
+    body };
   if (!message)
     broker->stats.malformed++;
   else
@@ -135,33 +139,45 @@ handle (DatahubBroker *broker, GBytes *routing, const char *key,
     reply (&call, id, error);
 }
 
+/* The route of a client: the number of its port, and what libzmq calls it there. */
+static GBytes *
+make_route (const BrokerPort *port, zmq_msg_t *routing)
+{
+  gsize size = zmq_msg_size (routing);
+  guint8 *data = g_malloc (size + 1);
+
+  data[0] = (guint8) port->number;
+  memcpy (data + 1, zmq_msg_data (routing), size);
+  return g_bytes_new_take (data, size + 1);
+}
+
 static void
-handle_frames (DatahubBroker *broker, zmq_msg_t *routing, zmq_msg_t *body)
+handle_frames (BrokerPort *port, zmq_msg_t *routing, zmq_msg_t *body)
 {
   const char *key = zmq_msg_gets (body, "User-Id");
   gsize size = zmq_msg_size (body);
 
   /* A key taken off the list since it connected is refused here. */
-  if (size == 0 || !key || !rights_knows (broker->rights, key)) {
-    broker->stats.malformed++;
+  if (size == 0 || !key || !rights_knows (port->broker->rights, key)) {
+    port->broker->stats.malformed++;
     return;
   }
-  g_autoptr (GBytes) route =
-      g_bytes_new (zmq_msg_data (routing), zmq_msg_size (routing));
-  handle (broker, route, key, zmq_msg_data (body), size);
+  g_autoptr (GBytes) route = make_route (port, routing);
+  handle (port, route, key, zmq_msg_data (body), size);
 }
 
 /* Takes a turn's worth of messages. */
 void
 broker_read (gpointer user_data)
 {
-  DatahubBroker *broker = user_data;
+  BrokerPort *port = user_data;
+  int n = port->number == PORT_OWN ? MESSAGES_PER_TURN : STRANGERS_PER_TURN;
 
-  for (int i = 0; i < MESSAGES_PER_TURN && broker->router; i++) {
+  for (int i = 0; i < n && port->router; i++) {
     zmq_msg_t routing, body;
-    gboolean received = receive (broker->router, &routing, &body);
+    gboolean received = receive (port->router, &routing, &body);
     if (received)
-      handle_frames (broker, &routing, &body);
+      handle_frames (port, &routing, &body);
     zmq_msg_close (&routing);
     zmq_msg_close (&body);
     if (!received)

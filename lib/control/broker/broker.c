@@ -12,106 +12,23 @@
 #include "control/wire/keys-private.h"
 #include "control/wire/resources-private.h"
 #include "control/wire/runtime-dir-private.h"
-#include "control/wire/zap-private.h"
 #include "control/wire/zmq-source-private.h"
 
 #include <sodium.h>
 #include <unistd.h>
 
-#define SEND_QUEUE 256 /* messages waiting for one client */
-#define RECEIVE_QUEUE 64 /* messages of one client that wait for us */
-#define LINGER_MS 200
-#define HANDSHAKE_MS 3000
-#define HEARTBEAT_MS 2000 /* of libzmq itself, to notice half-open links */
-#define HEARTBEAT_TIMEOUT_MS 20000
-/* What a broker takes before its first client: its context, libzmq's with two
- * threads and their epolls, the sockets, the monitor with its reader, the gate. */
-#define OWN_DESCRIPTORS 16
-#define OWN_THREADS 4
-/* Descriptors that stay free: for libzmq, which has up to BACKLOG connections
- * more than the gate, and for the files of blocks; in a program that has other
- * work, many more. */
+/* What a broker takes besides its ports: its context, and its thread. */
+#define OWN_DESCRIPTORS 2
+#define OWN_THREADS 1
+/* Descriptors that stay free: for libzmq, which has a few connections more than the
+ * gate, and for the files of blocks; in a program that has other work, many more. */
 #define RESERVE 20
 #define EMBEDDED_RESERVE 64
-#define BACKLOG 4
 /* A helper that can serve fewer clients than eight does not start: with a higher limit,
  * that of another process can. */
 #define HELPER_ROOM 24
 
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
-
-static gboolean
-fail_zmq (GError **error, const char *what)
-{
-  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_FAILED, "%s: %s",
-      what, zmq_strerror (zmq_errno ()));
-  return FALSE;
-}
-
-static gboolean
-zap_check (const char *key, gpointer user_data)
-{
-  DatahubBroker *broker = user_data;
-  gboolean known = rights_knows (broker->rights, key);
-
-  if (!known)
-    denials_log (&broker->strangers, NULL, NULL, key, 0);
-  return known;
-}
-
-static void
-zap_readable (gpointer user_data)
-{
-  DatahubBroker *broker = user_data;
-
-  zap_answer (broker->zap, zap_check, broker);
-}
-
-static void
-monitor_readable (gpointer user_data)
-{
-  DatahubBroker *broker = user_data;
-  int event, value;
-
-  while (wire_monitor_read (broker->monitor, &event, &value))
-    if (event == ZMQ_EVENT_DISCONNECTED)
-      broker_probe_soon (broker);
-}
-
-static gboolean
-set_options (DatahubBroker *broker, const Keypair *pair)
-{
-  const struct
-  {
-    int option, value;
-  } numbers[] = {
-    { ZMQ_CURVE_SERVER, 1 },
-    { ZMQ_ROUTER_MANDATORY, 1 },
-    { ZMQ_SNDHWM, SEND_QUEUE },
-    { ZMQ_RCVHWM, RECEIVE_QUEUE },
-    { ZMQ_LINGER, LINGER_MS },
-    { ZMQ_BACKLOG, BACKLOG },
-    { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
-    { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
-    { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
-  };
-  gint64 max_size = MESSAGE_MAX;
-
-  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
-    if (zmq_setsockopt (broker->router, numbers[i].option, &numbers[i].value,
-            sizeof numbers[i].value)
-        != 0)
-      return FALSE;
-  return zmq_setsockopt (broker->router, ZMQ_MAXMSGSIZE, &max_size,
-             sizeof max_size)
-      == 0
-      && zmq_setsockopt (broker->router, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN,
-             sizeof ZAP_DOMAIN - 1)
-      == 0
-      && zmq_setsockopt (broker->router, ZMQ_CURVE_SECRETKEY, pair->secret_key,
-             DATAHUB_KEY_TEXT + 1)
-      == 0;
-}
 
 /* In a program that has other work. */
 static gboolean
@@ -126,23 +43,32 @@ get_reserve (const DatahubBroker *broker)
   return is_guest (broker) ? EMBEDDED_RESERVE : RESERVE;
 }
 
-/* libzmq listens at a place of its own, and the gate at the endpoints. */
+static gboolean
+needs_port (const DatahubBroker *broker, PortNumber number)
+{
+  for (guint i = 0; i < broker->endpoints->len; i++)
+    if (port_of_endpoint (g_ptr_array_index (broker->endpoints, i)) == number)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+open_ports (DatahubBroker *broker, const Keypair *pair, GError **error)
+{
+  for (guint i = 0; i < N_PORTS; i++)
+    if (needs_port (broker, i)
+        && !port_open (&broker->ports[i], pair, get_reserve (broker), error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 bind_all (DatahubBroker *broker, GError **error)
 {
-  g_autofree char *path = runtime_file (BROKER_INNER, FALSE, error);
-
-  if (!path)
-    return FALSE;
-  g_autofree char *inner = g_strconcat ("ipc://", path, NULL);
-  if (zmq_bind (broker->router, inner) != 0)
-    return fail_zmq (error, "cannot bind the broker's own socket");
-  broker->gate = gate_new (get_reserve (broker), error);
-  if (!broker->gate || !gate_lead_to (broker->gate, path, error))
-    return FALSE;
   for (guint i = 0; i < broker->endpoints->len; i++) {
+    const char *endpoint = g_ptr_array_index (broker->endpoints, i);
     char *bound;
-    if (!gate_add_door (broker->gate, g_ptr_array_index (broker->endpoints, i),
+    if (!port_bind (&broker->ports[port_of_endpoint (endpoint)], endpoint,
             &bound, error))
       return FALSE;
     g_ptr_array_add (broker->bound, bound);
@@ -207,10 +133,13 @@ take_locks (DatahubBroker *broker, GError **error)
 static gboolean
 open_context (DatahubBroker *broker, GError **error)
 {
-  guint own = OWN_DESCRIPTORS + broker->endpoints->len;
+  guint n_ports = needs_port (broker, PORT_STRANGERS) ? 2 : 1;
+  guint own =
+      OWN_DESCRIPTORS + n_ports * PORT_DESCRIPTORS + broker->endpoints->len;
   guint reserve = get_reserve (broker) + (broker->helper ? HELPER_ROOM : 0);
 
-  if (!wire_try_resources ("the broker", own, OWN_THREADS, error))
+  if (!wire_try_resources ("the broker", own,
+          OWN_THREADS + n_ports * PORT_THREADS, error))
     return FALSE;
   if (!os_has_descriptors (own + reserve))
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
@@ -231,7 +160,6 @@ close_context (DatahubBroker *broker)
   g_clear_pointer (&broker->context, g_main_context_unref);
 }
 
-/* The ZAP handler is bound first: there is no moment without one. */
 static gboolean
 open_sockets (DatahubBroker *broker, GError **error)
 {
@@ -246,38 +174,25 @@ open_sockets (DatahubBroker *broker, GError **error)
   if (listed)
     rights_take (broker->rights, listed);
   rights_free (listed);
-
-  broker->zmq_context = zmq_ctx_new ();
-  broker->zap = zap_open (broker->zmq_context);
-  broker->router = zmq_socket (broker->zmq_context, ZMQ_ROUTER);
-  if (!broker->zap || !broker->router || !set_options (broker, &pair))
-    return fail_zmq (error, "cannot make the broker's sockets");
-  broker->monitor = wire_monitor_open (broker->zmq_context, broker->router,
-      ZMQ_EVENT_DISCONNECTED);
-  if (!broker->monitor)
-    return fail_zmq (error, "cannot watch the broker's socket");
-  return bind_all (broker, error);
+  return open_ports (broker, &pair, error) && bind_all (broker, error);
 }
 
-static void
-clear_source (GSource **source)
+/* Only a process that is too full for its own user's clients makes way. */
+static gboolean
+start_gates (DatahubBroker *broker, GError **error)
 {
-  wire_source_clear (source);
+  BrokerPort *strangers = &broker->ports[PORT_STRANGERS];
+
+  return gate_start (broker->ports[PORT_OWN].gate,
+             broker->embedded ? starved : NULL, broker, error)
+      && (!strangers->gate || gate_start (strangers->gate, NULL, NULL, error));
 }
 
 /* The sockets' files go while the locks are held, the locks last. */
 static void
 close_sockets (DatahubBroker *broker)
 {
-  if (broker->gate)
-    gate_shut (broker->gate);
-  wire_monitor_close (broker->router, &broker->monitor);
-  wire_close_socket (&broker->router);
-  wire_close_socket (&broker->zap);
-  if (broker->zmq_context)
-    zmq_ctx_term (broker->zmq_context);
-  broker->zmq_context = NULL;
-  g_clear_pointer (&broker->gate, gate_free);
+  ports_close (broker->ports);
   for (guint i = 0; i < broker->bound->len; i++) {
     const char *path = endpoint_ipc_path (g_ptr_array_index (broker->bound, i));
     if (path && broker_files_own (broker->files, path))
@@ -292,12 +207,8 @@ close_sockets (DatahubBroker *broker)
 static void
 attach_sources (DatahubBroker *broker)
 {
-  broker->zap_source =
-      wire_source_attach (broker->zap, zap_readable, broker, broker->context);
-  broker->router_source =
-      wire_source_attach (broker->router, broker_read, broker, broker->context);
-  broker->monitor_source = wire_source_attach (broker->monitor,
-      monitor_readable, broker, broker->context);
+  for (guint i = 0; i < N_PORTS; i++)
+    port_attach (&broker->ports[i], broker->context);
   broker->tick_source = g_timeout_source_new (PROTOCOL_HEARTBEAT_MS);
   g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
   g_source_attach (broker->tick_source, broker->context);
@@ -308,12 +219,10 @@ attach_sources (DatahubBroker *broker)
 static void
 detach_sources (DatahubBroker *broker)
 {
-  clear_source (&broker->router_source);
-  clear_source (&broker->zap_source);
-  clear_source (&broker->monitor_source);
-  clear_source (&broker->tick_source);
-  clear_source (&broker->probe_source);
-  clear_source (&broker->watch_source);
+  for (guint i = 0; i < N_PORTS; i++)
+    port_detach (&broker->ports[i]);
+  wire_source_clear (&broker->tick_source);
+  wire_source_clear (&broker->watch_source);
 }
 
 static void
@@ -480,8 +389,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
   registry_init (&broker->registry);
   broker->closing = FALSE;
   broker->running = TRUE;
-  if (gate_start (broker->gate, broker->embedded ? starved : NULL, broker,
-          error))
+  if (start_gates (broker, error))
     broker->thread = wire_start_thread ("datahub-broker", run, broker, error);
   if (broker->thread)
     return TRUE;
@@ -559,6 +467,10 @@ static void
 datahub_broker_init (DatahubBroker *broker)
 {
   broker->check = broker_check_once;
+  for (guint i = 0; i < N_PORTS; i++) {
+    broker->ports[i].broker = broker;
+    broker->ports[i].number = i;
+  }
   broker->given_lock = -1;
   denials_init (&broker->denials);
   denials_init (&broker->strangers);

@@ -154,7 +154,6 @@ gate_door_open (GateDoor *door, const char *endpoint, char **bound,
 {
   const char *path = endpoint_ipc_path (endpoint);
 
-  door->tcp = !path;
   door->end.fd =
       path ? listen_ipc (path) : listen_tcp (endpoint + strlen ("tcp://"));
   if (door->end.fd < 0)

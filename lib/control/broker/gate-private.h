@@ -28,7 +28,6 @@ typedef struct
 typedef struct
 {
   GateEnd end;
-  gboolean tcp;
   guint n_half, n_all; /* connections; half: no client has proven its key */
   gint64 shut_us; /* no connection is taken since then; 0: they are */
 } GateDoor;
@@ -71,13 +70,14 @@ void gate_connection_free (GateConnection *connection);
 /* gate.c */
 typedef void (*GateStarved) (gpointer user_data);
 
-Gate *gate_new (guint reserve, GError **error);
+Gate *gate_new (guint reserve, gboolean strangers, GError **error);
 gboolean gate_lead_to (Gate *gate, const char *path, GError **error);
 gboolean gate_add_door (Gate *gate, const char *endpoint, char **bound,
     GError **error);
 gboolean gate_start (Gate *gate, GateStarved starved, gpointer user_data,
     GError **error);
 void gate_shut (Gate *gate);
+void gate_end (Gate *gate);
 void gate_free (Gate *gate);
 int gate_epoll (Gate *gate);
 int gate_dial (Gate *gate);

@@ -63,8 +63,8 @@ gate_connection_new (Gate *gate, GateDoor *door, int fd)
   connection->since_us = g_get_monotonic_time ();
   door->n_half++;
   door->n_all++;
-  if (door->tcp)
-    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  /* without effect on another socket */
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   return connection;
 }
 

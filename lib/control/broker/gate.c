@@ -28,16 +28,16 @@
 
 /* Connections of one endpoint without a proven key. By ipc there are many at once
  * after the end of a broker, all of this user. */
-#define HALF_MAX_TCP 64
-#define HALF_MAX_IPC 256
+#define HALF_MAX_STRANGERS 64
+#define HALF_MAX_OWN 256
 #define HALF_US (3 * G_TIME_SPAN_SECOND)
-/* What a client by tcp has at least. With HALF_MAX_TCP it limits what a flood costs;
+/* What a client by tcp has at least. With HALF_MAX_STRANGERS it limits what a flood costs;
  * by ipc a client must not wait in the queue behind a flood. */
 #define HALF_LEAST_US (100 * G_TIME_SPAN_MILLISECOND)
 /* Descriptors of a connection: the client's, the gate's to libzmq, libzmq's. */
 #define DESCRIPTORS 3
 /* Descriptors that are not for tcp. */
-#define IPC_SHARE_MAX 768
+#define OWN_SHARE_MAX 768
 #define ACCEPTS_AT_ONCE 16
 #define EVENTS_AT_ONCE 64
 #define TICK_MS 20 /* while something waits */
@@ -51,6 +51,7 @@ struct _Gate
   int epoll;
   GateEnd wake; /* an eventfd */
   guint reserve; /* descriptors that stay free */
+  gboolean strangers; /* the clients are not this user's */
   int inner; /* of the name that leads to libzmq's socket */
   char inner_path[108];
   GPtrArray *doors; /* of GateDoor; owned */
@@ -141,17 +142,16 @@ find_least (Gate *gate, const GateDoor *door)
   return least;
 }
 
-/* By tcp half of the descriptors can be used: the others are for clients by
- * ipc. */
+/* Strangers can use half of the descriptors: the others are for the own user. */
 static gboolean
-has_room (const Gate *gate, const GateDoor *door)
+has_room (const Gate *gate)
 {
   struct rlimit limit;
   guint64 need = gate->reserve + DESCRIPTORS;
 
-  if (door->tcp && getrlimit (RLIMIT_NOFILE, &limit) == 0
+  if (gate->strangers && getrlimit (RLIMIT_NOFILE, &limit) == 0
       && limit.rlim_cur > need)
-    need += MIN ((limit.rlim_cur - need) / 2, IPC_SHARE_MAX);
+    need += MIN ((limit.rlim_cur - need) / 2, OWN_SHARE_MAX);
   return os_has_descriptors (need);
 }
 
@@ -167,17 +167,17 @@ is_waited_at (const GateDoor *door)
 static gboolean
 make_room (Gate *gate, GateDoor *door)
 {
-  guint most = door->tcp ? HALF_MAX_TCP : HALF_MAX_IPC;
+  guint most = gate->strangers ? HALF_MAX_STRANGERS : HALF_MAX_OWN;
 
-  if (door->n_half < most && has_room (gate, door))
+  if (door->n_half < most && has_room (gate))
     return TRUE;
   GateConnection *least = find_least (gate, door);
   if (!least || !is_waited_at (door)
-      || (door->tcp
+      || (gate->strangers
           && g_get_monotonic_time () - least->since_us < HALF_LEAST_US))
     return FALSE;
   g_ptr_array_remove (gate->connections, least);
-  return has_room (gate, door);
+  return has_room (gate);
 }
 
 static void
@@ -244,8 +244,8 @@ tend_connections (Gate *gate, gint64 now)
 static void
 look_for_starvation (Gate *gate, GateDoor *door, gint64 now)
 {
-  if (gate->told_starved || !gate->starved || door->tcp
-      || now - door->shut_us < STARVED_US || !is_waited_at (door))
+  if (gate->told_starved || !gate->starved || now - door->shut_us < STARVED_US
+      || !is_waited_at (door))
     return;
   gate->told_starved = TRUE;
   gate->starved (gate->user_data);
@@ -262,7 +262,7 @@ tend_doors (Gate *gate, gint64 now)
       continue;
     if (now - door->shut_us < TICK_MS * G_TIME_SPAN_MILLISECOND)
       waits = TRUE;
-    else if (door->n_half > 0 || has_room (gate, door)) {
+    else if (door->n_half > 0 || has_room (gate)) {
       door->shut_us = 0;
       gate_end_watch (gate, &door->end, EPOLLIN);
     } else {
@@ -376,13 +376,15 @@ door_free (gpointer data)
   g_free (door);
 }
 
-/* @reserve is the number of descriptors that the process keeps. */
+/* @reserve is the number of descriptors that the process keeps. @strangers: the clients
+ * are not this user's, and have smaller limits. */
 Gate *
-gate_new (guint reserve, GError **error)
+gate_new (guint reserve, gboolean strangers, GError **error)
 {
   Gate *gate = g_new0 (Gate, 1);
 
   gate->reserve = reserve;
+  gate->strangers = strangers;
   gate->inner = -1;
   gate->doors = g_ptr_array_new_with_free_func (door_free);
   gate->connections = g_ptr_array_new_with_free_func (connection_free);
@@ -444,17 +446,23 @@ gate_shut (Gate *gate)
     set_state (gate, STATE_SHUT);
 }
 
-/* The broker has closed its socket: passes what it sent last, for a short time,
- * and ends. */
+/* The broker has closed its socket: the thread passes what it sent last, for a short
+ * time, and ends. */
+void
+gate_end (Gate *gate)
+{
+  if (gate->thread)
+    set_state (gate, STATE_END);
+}
+
 void
 gate_free (Gate *gate)
 {
   if (!gate)
     return;
-  if (gate->thread) {
-    set_state (gate, STATE_END);
+  gate_end (gate);
+  if (gate->thread)
     g_thread_join (gate->thread);
-  }
   g_ptr_array_unref (gate->connections);
   g_ptr_array_unref (gate->doors);
   if (gate->inner >= 0)

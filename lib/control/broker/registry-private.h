@@ -13,11 +13,11 @@
 #define MAX_BLOCKS_PER_CLIENT 256
 #define MAX_SUBSCRIPTIONS 64
 
-/* One hub: a key and a random instance number. It outlives a connection: a hub
- * that reconnects with the same pair continues. */
+/* One hub: a key and a random instance number, by one port. It outlives a connection: a
+ * hub that reconnects with the same pair continues. */
 typedef struct
 {
-  char *id; /* "key/instance"; owned */
+  char *id; /* port, key and instance; owned */
   char key[DATAHUB_KEY_TEXT + 1];
   Token instance;
   GBytes *routing; /* of its current connection; owned */
@@ -27,7 +27,9 @@ typedef struct
   gboolean stalled; /* missed its heartbeats, or its connection is gone */
   char *program, *host; /* owned */
   int pid;
-  gboolean local; /* on this machine: the kernel's evidence counts */
+  /* It came by the socket of the own user, on this machine: what it writes about its blocks
+   * is compared with the kernel's evidence. Of others it is only shown. */
+  gboolean local;
   GPtrArray *subscriptions; /* of Subscription; owned */
   guint n_blocks;
   guint n_consumers;
@@ -74,8 +76,8 @@ typedef struct
 void registry_init (Registry *registry);
 void registry_clear (Registry *registry);
 
-BrokerClient *registry_get_client (Registry *registry, const char *key,
-    const char *instance);
+BrokerClient *registry_get_client (Registry *registry, gboolean local,
+    const char *key, const char *instance);
 void registry_route (Registry *registry, BrokerClient *client, GBytes *routing);
 BrokerClient *registry_by_route (Registry *registry, GBytes *routing);
 void registry_drop_idle (Registry *registry, BrokerClient *client);

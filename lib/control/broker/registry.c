@@ -80,12 +80,14 @@ registry_clear (Registry *registry)
   g_clear_pointer (&registry->clients, g_hash_table_unref);
 }
 
-/* The client of this key and instance, made if it is new; NULL when there are
+/* The client of this port, key and instance, made if it is new; NULL when there are
  * too many already. */
 BrokerClient *
-registry_get_client (Registry *registry, const char *key, const char *instance)
+registry_get_client (Registry *registry, gboolean local, const char *key,
+    const char *instance)
 {
-  g_autofree char *id = g_strconcat (key, "/", instance, NULL);
+  g_autofree char *id =
+      g_strconcat (local ? "own/" : "stranger/", key, "/", instance, NULL);
   BrokerClient *client = g_hash_table_lookup (registry->clients, id);
 
   if (client)
@@ -94,6 +96,7 @@ registry_get_client (Registry *registry, const char *key, const char *instance)
     return NULL;
   client = g_new0 (BrokerClient, 1);
   client->id = g_steal_pointer (&id);
+  client->local = local;
   g_strlcpy (client->key, key, sizeof client->key);
   g_strlcpy (client->instance, instance, sizeof client->instance);
   client->subscriptions = g_ptr_array_new_with_free_func (subscription_free);

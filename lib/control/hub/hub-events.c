@@ -45,6 +45,18 @@ block_removed (HubCore *core, json_t *message)
         datahub_hub_block_get_uuid (block), reason_of (message));
 }
 
+/* Another client has a name that this hub offers. If the block is still there, it is
+ * registered again. */
+static void
+block_taken (HubCore *core, json_t *message)
+{
+  const char *name = message_name (message, NULL);
+  const char *uuid = message_uuid (message, NULL);
+
+  if (name && uuid)
+    hub_offers_taken (core, name, uuid);
+}
+
 static void
 consumer_event (HubCore *core, json_t *message, gboolean added)
 {
@@ -110,6 +122,7 @@ static const struct
 } handlers[] = {
   { "block-added", block_added },
   { "block-removed", block_removed },
+  { "block-taken", block_taken },
   { "consumer-added", consumer_added },
   { "consumer-removed", consumer_removed },
   { "notification", notification },

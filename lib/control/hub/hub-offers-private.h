@@ -14,6 +14,7 @@ typedef struct
   guint8 secret[DATAHUB_SECRET_SIZE];
   gboolean strict; /* consumers get tickets, not the secret */
   gboolean refused; /* reported already */
+  gboolean taken; /* by another client, since it was registered last */
 } Offer;
 
 typedef struct
@@ -41,6 +42,7 @@ void hub_join_remove (HubCore *core, const Join *left);
 void hub_subscription_set (HubCore *core, const char *pattern, gboolean on);
 void hub_offers_connected (HubCore *core);
 void hub_offers_lost (HubCore *core);
+void hub_offers_taken (HubCore *core, const char *name, const char *uuid);
 void hub_offers_block_came (HubCore *core, const char *name);
 
 #endif /* DATAHUB_HUB_OFFERS_PRIVATE_H */

@@ -74,7 +74,7 @@ retry_offers (gpointer user_data)
 
   hub_clear_source (&core->offers.retry_source);
   for (GList *l = offers; l; l = l->next)
-    if (((Offer *) l->data)->refused)
+    if (((Offer *) l->data)->refused || ((Offer *) l->data)->taken)
       offer_tell (core, l->data);
   return G_SOURCE_REMOVE;
 }
@@ -86,6 +86,14 @@ typedef struct
 } Answer;
 
 static void
+retry_later (HubCore *core)
+{
+  if (!core->offers.retry_source && core->session.state == HUB_CONNECTED)
+    core->offers.retry_source =
+        hub_core_after (core, RETRY_MS, retry_offers, core);
+}
+
+static void
 offer_refused (HubCore *core, Offer *offer, const GError *error)
 {
   if (g_error_matches (error, DATAHUB_HUB_ERROR,
@@ -94,9 +102,7 @@ offer_refused (HubCore *core, Offer *offer, const GError *error)
   if (!offer->refused)
     hub_emit (core, SIGNAL_REGISTER_REFUSED, offer->name, offer->name, error);
   offer->refused = TRUE;
-  if (!core->offers.retry_source && core->session.state == HUB_CONNECTED)
-    core->offers.retry_source =
-        hub_core_after (core, RETRY_MS, retry_offers, core);
+  retry_later (core);
 }
 
 static void
@@ -134,6 +140,7 @@ offer_tell (HubCore *core, Offer *offer)
 {
   if (core->session.state != HUB_CONNECTED)
     return;
+  offer->taken = FALSE;
   json_t *message =
       json_pack ("{s:s, s:s}", "type", "register", "name", offer->name);
   add_uuid (message, offer->uuid);
@@ -149,6 +156,19 @@ offer_tell (HubCore *core, Offer *offer)
   answer->name = g_strdup (offer->name);
   answer->uuid = g_strdup (offer->uuid);
   hub_call (core, message, ANSWER_US, NULL, offer_answered, answer);
+}
+
+/* The broker gave the name of the block to another client. The pause is the one after a
+ * refusal, so that two that take it from each other cost little. */
+void
+hub_offers_taken (HubCore *core, const char *name, const char *uuid)
+{
+  Offer *offer = g_hash_table_lookup (core->offers.blocks, name);
+
+  if (!offer || strcmp (offer->uuid, uuid) != 0)
+    return;
+  offer->taken = TRUE;
+  retry_later (core);
 }
 
 /* Remembers @offer (taken) in place of an older one of its name. */

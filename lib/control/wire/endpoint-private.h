@@ -6,6 +6,7 @@
 #include <glib.h>
 
 const char *endpoint_ipc_path (const char *endpoint);
+gboolean endpoint_is_private (const char *endpoint);
 gboolean endpoint_check (const char *endpoint, GError **error);
 char *endpoint_lock_file (const char *path);
 char *endpoint_runtime (gboolean create, GError **error);

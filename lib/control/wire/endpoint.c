@@ -28,6 +28,21 @@ endpoint_ipc_path (const char *endpoint)
                                                : NULL;
 }
 
+/* Whether only processes of this user can reach @endpoint: by a directory that no other
+ * user can enter. The kernel checks this for each connection. */
+gboolean
+endpoint_is_private (const char *endpoint)
+{
+  const char *path = endpoint_ipc_path (endpoint);
+  struct stat st;
+
+  if (!path)
+    return FALSE;
+  g_autofree char *directory = g_path_get_dirname (path);
+  return stat (directory, &st) == 0 && S_ISDIR (st.st_mode)
+      && st.st_uid == geteuid () && (st.st_mode & 077) == 0;
+}
+
 static gboolean
 check_ipc (const char *endpoint, const char *path, GError **error)
 {

@@ -7,7 +7,9 @@
 
 #define BROKER_SOCKET "broker.sock"
 #define BROKER_LOCK "broker.lock"
-#define BROKER_INNER "broker.in" /* without a name once it is bound */
+/* Without a name once they are bound. */
+#define BROKER_INNER "broker.in"
+#define BROKER_INNER_STRANGERS "strangers.in"
 #define BROKER_SECRET "broker.key"
 #define BROKER_PUBLIC "broker.pub"
 

@@ -209,13 +209,17 @@ test_host_without_descriptors (void)
 static void
 test_no_way_around (void)
 {
-  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
+  g_autofree char *tcp = NULL;
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED =
+      fixture_broker_at (NULL, "tcp://127.0.0.1:*", &tcp);
   g_autofree char *endpoint = raw_endpoint ();
   g_autofree char *directory =
       g_path_get_dirname (endpoint + strlen ("ipc://"));
   g_autofree char *inner = g_build_filename (directory, "broker.in", NULL);
+  g_autofree char *second = g_build_filename (directory, "strangers.in", NULL);
 
   g_assert_false (g_file_test (inner, G_FILE_TEST_EXISTS));
+  g_assert_false (g_file_test (second, G_FILE_TEST_EXISTS));
   expect_service ();
 }
 
@@ -265,7 +269,7 @@ bare_start (Bare *bare)
   bare->path = fixture_file ("door");
   endpoint = g_strconcat ("ipc://", bare->path, NULL);
   unlink (bare->path);
-  bare->gate = gate_new (0, &error);
+  bare->gate = gate_new (0, FALSE, &error);
   g_assert_no_error (error);
   gate_lead_to (bare->gate, inner, &error);
   g_assert_no_error (error);

@@ -6,51 +6,19 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-
-/* A child with a real block: says its uuid once it is registered. */
-static int
-produce_as (const char *name, bool adopt)
-{
-  DatahubProducerOptions options;
-  DatahubProducer *producer;
-  DatahubError error;
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED =
-      datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
-
-  datahub_producer_options_init (&options);
-  options.slot_size = 4096;
-  options.adopt = adopt;
-  if (datahub_producer_create (name, &options, &producer, &error)
-      || datahub_producer_publish (producer, &error)) {
-    fixture_say ("cannot produce: %s", error.message);
-    return 1;
-  }
-  if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
-      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
-    return 1;
-  datahub_hub_register_block (hub, name, datahub_producer_get_uuid (producer),
-      "video/x-raw", NULL, DATAHUB_REGISTER_DEFAULT);
-  g_autoptr (DatahubHubBlock) block =
-      datahub_hub_find (hub, name, 10 * SECONDS, NULL, NULL);
-  fixture_say ("uuid %s", block ? datahub_hub_block_get_uuid (block) : "none");
-  fixture_child_stay ();
-  datahub_hub_unregister_block (hub, name,
-      datahub_producer_get_uuid (producer));
-  datahub_producer_close (producer);
-  return 0;
-}
+#include <unistd.h>
 
 static int
 produce (const char *name)
 {
-  return produce_as (name, true);
+  return fixture_produce (name, true);
 }
 
 /* Leaves a dead one's block to its end. */
 static int
 produce_anew (const char *name)
 {
-  return produce_as (name, false);
+  return fixture_produce (name, false);
 }
 
 /* Has shared memory of its own, as in a container. */
@@ -62,7 +30,7 @@ produce_elsewhere (const char *name)
 
   g_mkdir (shm, 0700);
   g_setenv ("DATAHUB_SHM_DIR", shm, TRUE);
-  return produce_as (name, true);
+  return fixture_produce (name, true);
 }
 
 /* A child that joins a real block. */
@@ -304,10 +272,51 @@ test_adopted (void)
   scene_close (s);
 }
 
-/* The entry goes to whoever registers the uuid that holds the lock, with all who
- * joined; the end of the client that had it before takes nothing away. */
+static int
+find_owner (DatahubHub *hub, guint *n_consumers)
+{
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (hub, "cam0", 0, NULL, NULL);
+
+  *n_consumers = block ? datahub_hub_block_get_n_consumers (block) : 0;
+  return block ? datahub_hub_block_get_pid (block) : 0;
+}
+
+static gboolean
+is_owner (DatahubHub *hub, int pid, guint n_consumers)
+{
+  guint n;
+
+  return find_owner (hub, &n) == pid && n == n_consumers;
+}
+
+/* The entry goes to the process that adopted the block, with all who joined; the end of
+ * the client that had it before takes nothing away. */
 static void
 test_handed_over (void)
+{
+  Scene *s = scene_begin ();
+  Child *consumer = fixture_spawn ("consume", "cam0");
+  int removed;
+
+  fixture_wait_until (s->heard.joined == 1);
+  fixture_kill (s->producer);
+  s->producer = fixture_spawn_ready ("produce", "cam0", "uuid");
+  fixture_wait_until (is_owner (s->hub, s->producer->pid, 1));
+  /* the broker may have seen the lock free before */
+  removed = s->heard.removed;
+  g_assert_cmpint (removed, <=, 1);
+  g_assert_cmpint (fixture_reap (s->producer), ==, 0);
+  fixture_wait_until (s->heard.removed == removed + 1);
+  g_assert_cmpstr (s->heard.reason, ==, "closed");
+  g_assert_cmpint (fixture_reap (consumer), ==, 0);
+  scene_end (s);
+}
+
+/* Another client of this user that repeats the uuid has the entry, with all who joined,
+ * until the owner of the block speaks: that one is told, and registers again. */
+static void
+test_taken_and_back (void)
 {
   Scene *s = scene_begin ();
   g_autoptr (DatahubHub) heir = fixture_hub (DATAHUB_HUB_DEFAULT);
@@ -315,23 +324,20 @@ test_handed_over (void)
 
   fixture_wait_until (s->heard.joined == 1);
   fixture_stop (s->producer);
-  datahub_hub_register_block (heir, "cam0", s->heard.uuid, "video/x-raw", NULL,
-      DATAHUB_REGISTER_DEFAULT);
-  fixture_wait_until (s->heard.added == 2);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *request =
+      g_strdup_printf ("{\"name\":\"cam0\",\"uuid\":\"%s\"}", s->heard.uuid);
+  g_autofree char *answer = datahub_hub_request (heir, "register", request,
+      10 * SECONDS, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (answer);
+  g_assert_true (is_owner (s->hub, (int) getpid (), 1));
+  fixture_signal (s->producer, SIGCONT);
+  fixture_wait_until (is_owner (s->hub, s->producer->pid, 1));
   g_assert_cmpint (s->heard.removed, ==, 0);
   g_assert_cmpint (s->heard.left, ==, 0);
-  fixture_kill (s->producer);
-  fixture_round_trip (heir);
-  g_autoptr (DatahubHubBlock) block =
-      datahub_hub_find (s->hub, "cam0", 0, NULL, NULL);
-  g_assert_nonnull (block);
-  g_assert_cmpint (datahub_hub_block_get_n_consumers (block), ==, 1);
-  g_assert_cmpint (s->heard.removed, ==, 0);
-  datahub_hub_unregister_block (heir, "cam0", s->heard.uuid);
-  fixture_wait_until (s->heard.removed == 1);
-  g_assert_cmpstr (s->heard.reason, ==, "closed");
   g_assert_cmpint (fixture_reap (consumer), ==, 0);
-  scene_end (s);
+  scene_close (s);
 }
 
 /* While its predecessor is stopped, not dead, nobody takes the name. */
@@ -407,6 +413,7 @@ add_tests (void)
   fixture_add ("/broker/liveness/restarted", test_restarted);
   fixture_add ("/broker/liveness/adopted", test_adopted);
   fixture_add ("/broker/liveness/handed-over", test_handed_over);
+  fixture_add ("/broker/liveness/taken-and-back", test_taken_and_back);
   fixture_add ("/broker/liveness/stopped-keeps-name", test_stopped_keeps_name);
   fixture_add ("/broker/liveness/consumer-killed", test_consumer_killed);
   fixture_add ("/broker/liveness/consumer-stopped", test_consumer_stopped);

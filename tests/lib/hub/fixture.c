@@ -211,6 +211,12 @@ fixture_ms_since (gint64 started_us)
 DatahubBroker *
 fixture_broker (const char *config)
 {
+  return fixture_broker_at (config, NULL, NULL);
+}
+
+DatahubBroker *
+fixture_broker_at (const char *config, const char *endpoint, char **bound)
+{
   g_autoptr (GError) error = NULL;
   DatahubBroker *broker = datahub_broker_new ();
 
@@ -220,8 +226,15 @@ fixture_broker (const char *config)
     datahub_broker_load_config (broker, file, &error);
     g_assert_no_error (error);
   }
+  if (endpoint)
+    datahub_broker_add_endpoint (broker, endpoint, &error);
+  g_assert_no_error (error);
   datahub_broker_start (broker, &error);
   g_assert_no_error (error);
+  if (endpoint) {
+    g_auto (GStrv) endpoints = datahub_broker_get_endpoints (broker);
+    *bound = g_strdup (endpoints[1]);
+  }
   return broker;
 }
 
@@ -423,4 +436,36 @@ fixture_child_stay (void)
 
   while (read (STDIN_FILENO, &byte, 1) > 0) {
   }
+}
+
+int
+fixture_produce (const char *name, gboolean adopt)
+{
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  DatahubError error;
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED =
+      datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
+
+  datahub_producer_options_init (&options);
+  options.slot_size = 4096;
+  options.adopt = adopt;
+  if (datahub_producer_create (name, &options, &producer, &error)
+      || datahub_producer_publish (producer, &error)) {
+    fixture_say ("cannot produce: %s", error.message);
+    return 1;
+  }
+  if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
+      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
+    return 1;
+  datahub_hub_register_block (hub, name, datahub_producer_get_uuid (producer),
+      "video/x-raw", NULL, DATAHUB_REGISTER_DEFAULT);
+  g_autoptr (DatahubHubBlock) block =
+      datahub_hub_find (hub, name, 10 * SECONDS, NULL, NULL);
+  fixture_say ("uuid %s", block ? datahub_hub_block_get_uuid (block) : "none");
+  fixture_child_stay ();
+  datahub_hub_unregister_block (hub, name,
+      datahub_producer_get_uuid (producer));
+  datahub_producer_close (producer);
+  return 0;
 }

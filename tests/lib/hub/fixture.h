@@ -32,6 +32,9 @@ void fixture_wait_step (gint64 started, const char *what);
 gint64 fixture_ms_since (gint64 started_us);
 
 DatahubBroker *fixture_broker (const char *config);
+/* Also at @endpoint; @bound becomes what that is. */
+DatahubBroker *fixture_broker_at (const char *config, const char *endpoint,
+    char **bound);
 DatahubHub *fixture_hub (DatahubHubFlags flags);
 void fixture_round_trip (DatahubHub *hub);
 
@@ -68,18 +71,28 @@ void fixture_kill (Child *child);
 void fixture_say (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void fixture_child_stay (void);
 
+/* In a child: produces @name with a real block, writes "uuid UUID" once it is registered,
+ * and stays. */
+int fixture_produce (const char *name, gboolean adopt);
+
 /* --- the bare protocol --- */
 
 typedef struct
 {
   void *context, *socket, *monitor;
   char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
-  char epoch[33], instance[33];
+  char epoch[33], instance[33], host[128];
   gint64 id;
 } Raw;
 
 Raw *raw_own (void);
+Raw *raw_own_at (const char *endpoint);
 Raw *raw_with_key (const char *public_key, const char *secret_key);
+Raw *raw_with_key_at (const char *endpoint, const char *public_key,
+    const char *secret_key);
+/* @name: what libzmq is to call the connection; NULL: any. */
+Raw *raw_named (const char *endpoint, const char *public_key,
+    const char *secret_key, const char *name);
 Raw *raw_without_key (const char *password);
 void raw_free (Raw *raw);
 void raw_send (Raw *raw, const void *data, gsize size);
@@ -89,6 +102,7 @@ json_t *raw_event (Raw *raw, const char *event, int timeout_ms);
 void raw_hello (Raw *raw, const char *instance);
 void raw_hello_from (Raw *raw, const char *instance, const char *host);
 json_t *raw_request (Raw *raw, const char *type, json_t *fields);
+json_t *raw_request_again (Raw *raw, const char *type, json_t *fields);
 void raw_expect_error (Raw *raw, const char *type, json_t *fields,
     const char *code);
 void raw_expect_ok (Raw *raw, const char *type, json_t *fields);

@@ -46,10 +46,8 @@ raw_new (void)
 }
 
 static void
-connect_monitored (Raw *raw)
+connect_monitored (Raw *raw, const char *endpoint)
 {
-  g_autofree char *endpoint = raw_endpoint ();
-
   raw->monitor = wire_monitor_open (raw->context, raw->socket,
       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
           | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -60,6 +58,22 @@ connect_monitored (Raw *raw)
 Raw *
 raw_with_key (const char *public_key, const char *secret_key)
 {
+  g_autofree char *endpoint = raw_endpoint ();
+
+  return raw_with_key_at (endpoint, public_key, secret_key);
+}
+
+Raw *
+raw_with_key_at (const char *endpoint, const char *public_key,
+    const char *secret_key)
+{
+  return raw_named (endpoint, public_key, secret_key, NULL);
+}
+
+Raw *
+raw_named (const char *endpoint, const char *public_key, const char *secret_key,
+    const char *name)
+{
   char server_key[DATAHUB_KEY_TEXT + 1];
   Raw *raw = raw_new ();
 
@@ -69,7 +83,9 @@ raw_with_key (const char *public_key, const char *secret_key)
   zmq_setsockopt (raw->socket, ZMQ_CURVE_SERVERKEY, server_key, 41);
   zmq_setsockopt (raw->socket, ZMQ_CURVE_PUBLICKEY, public_key, 41);
   zmq_setsockopt (raw->socket, ZMQ_CURVE_SECRETKEY, secret_key, 41);
-  connect_monitored (raw);
+  if (name)
+    zmq_setsockopt (raw->socket, ZMQ_ROUTING_ID, name, strlen (name));
+  connect_monitored (raw, endpoint);
   return raw;
 }
 
@@ -77,6 +93,7 @@ raw_with_key (const char *public_key, const char *secret_key)
 Raw *
 raw_without_key (const char *password)
 {
+  g_autofree char *endpoint = raw_endpoint ();
   Raw *raw = raw_new ();
 
   if (password) {
@@ -84,7 +101,7 @@ raw_without_key (const char *password)
     zmq_setsockopt (raw->socket, ZMQ_PLAIN_PASSWORD, password,
         strlen (password));
   }
-  connect_monitored (raw);
+  connect_monitored (raw, endpoint);
   return raw;
 }
 
@@ -92,11 +109,19 @@ raw_without_key (const char *password)
 Raw *
 raw_own (void)
 {
+  g_autofree char *endpoint = raw_endpoint ();
+
+  return raw_own_at (endpoint);
+}
+
+Raw *
+raw_own_at (const char *endpoint)
+{
   g_auto (Keypair) broker = { 0 }, client = { 0 };
 
   g_assert_true (keypair_load_broker (&broker, FALSE, NULL));
   g_assert_true (keypair_derive_own_client (&broker, &client, NULL));
-  return raw_with_key (client.public_key, client.secret_key);
+  return raw_with_key_at (endpoint, client.public_key, client.secret_key);
 }
 
 void
@@ -215,13 +240,14 @@ raw_hello_from (Raw *raw, const char *instance, const char *host)
   g_assert_nonnull (epoch);
   g_strlcpy (raw->epoch, epoch, sizeof raw->epoch);
   g_strlcpy (raw->instance, instance, sizeof raw->instance);
+  g_strlcpy (raw->host, host, sizeof raw->host);
   json_decref (answer);
 }
 
 /* As raw_request(); a client that was silent for long, which these are on a busy
  * machine, says hello again as the broker asks it to. */
-static json_t *
-request_again (Raw *raw, const char *type, json_t *fields)
+json_t *
+raw_request_again (Raw *raw, const char *type, json_t *fields)
 {
   g_autoptr (json_t) copy = fields ? json_deep_copy (fields) : NULL;
   json_t *answer = raw_request (raw, type, fields);
@@ -231,14 +257,17 @@ request_again (Raw *raw, const char *type, json_t *fields)
     return answer;
   json_decref (answer);
   raw->epoch[0] = '\0';
-  raw_hello (raw, raw->instance);
+  g_autofree char *host = g_strdup (raw->host);
+  raw_hello_from (raw, raw->instance, host);
   return raw_request (raw, type, g_steal_pointer (&copy));
 }
 
 void
 raw_expect_error (Raw *raw, const char *type, json_t *fields, const char *code)
 {
-  json_t *answer = raw_request (raw, type, fields);
+  json_t *answer = strcmp (code, "hello-required") == 0
+      ? raw_request (raw, type, fields)
+      : raw_request_again (raw, type, fields);
 
   g_assert_cmpstr (json_string_value (json_object_get (answer, "type")), ==,
       "error");
@@ -251,7 +280,7 @@ raw_expect_error (Raw *raw, const char *type, json_t *fields, const char *code)
 void
 raw_expect_ok (Raw *raw, const char *type, json_t *fields)
 {
-  json_t *answer = request_again (raw, type, fields);
+  json_t *answer = raw_request_again (raw, type, fields);
 
   if (g_strcmp0 (json_string_value (json_object_get (answer, "type")), "reply"))
     g_error ("%s was refused: %s", type,
@@ -263,7 +292,7 @@ raw_expect_ok (Raw *raw, const char *type, json_t *fields)
 gint64
 raw_stat (Raw *raw, const char *name)
 {
-  json_t *answer = request_again (raw, "stats", NULL);
+  json_t *answer = raw_request_again (raw, "stats", NULL);
   json_t *value = json_object_get (answer, name);
 
   g_assert_true (json_is_integer (value));
