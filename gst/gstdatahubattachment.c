@@ -275,7 +275,7 @@ try_attach (GstDatahubAttachment *attachment, DatahubError *error)
       && attachment->client->hub)
     result = gst_datahub_introduction_attach (&attachment->introduction,
         &glance, &options, &consumer, error);
-  gst_datahub_introduction_note (&attachment->introduction, result, &glance);
+  gst_datahub_introduction_note (&attachment->introduction, &glance, error);
   if (result != DATAHUB_OK)
     return result;
   datahub_consumer_get_stats (consumer, &stats);

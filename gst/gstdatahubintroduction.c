@@ -10,6 +10,8 @@
 
 /* How long one attempt waits before the name is looked at again. */
 #define ATTEMPT_NS (G_GINT64_CONSTANT (1) * GST_SECOND)
+/* Between two attempts at a producer that did not answer the first. */
+#define AGAIN_NS (G_GINT64_CONSTANT (50) * GST_MSECOND)
 #define SHORTEST_NS (G_GINT64_CONSTANT (100) * GST_MSECOND)
 /* A producer that has just started is registered by then, and another process hosts the
  * broker of one that ended. */
@@ -108,16 +110,20 @@ gst_datahub_introduction_attach (GstDatahubIntroduction *introduction,
   return datahub_consumer_attach (client->channel, options, consumer, error);
 }
 
-/* An attempt to attach to the live producer of @glance has ended with @result. */
+/* An attempt to attach to the live producer of @glance has ended with @error. */
 void
 gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
-    DatahubResult result, const DatahubBlockGlance *glance)
+    const DatahubBlockGlance *glance, const DatahubError *error)
 {
   introduction->producer_pid = glance->producer_pid;
   g_strlcpy (introduction->producer_uuid, glance->uuid,
       sizeof introduction->producer_uuid);
-  if (result == DATAHUB_TIMEOUT)
-    introduction->obstacle = GST_DATAHUB_OBSTACLE_PRODUCER;
+  if (error->code != DATAHUB_TIMEOUT)
+    return;
+  introduction->obstacle = error->sys_errno ? GST_DATAHUB_OBSTACLE_SHORTAGE
+                                            : GST_DATAHUB_OBSTACLE_PRODUCER;
+  g_strlcpy (introduction->shortage, error->message,
+      sizeof introduction->shortage);
 }
 
 /**
@@ -145,6 +151,10 @@ gint64
 gst_datahub_introduction_left (const GstDatahubIntroduction *introduction,
     gint64 since)
 {
+  /* the attempt itself was a wait, and the name does not change */
+  if (introduction->obstacle == GST_DATAHUB_OBSTACLE_PRODUCER
+      || introduction->obstacle == GST_DATAHUB_OBSTACLE_SHORTAGE)
+    return AGAIN_NS;
   return gst_datahub_elsewhere_left (&introduction->elsewhere,
       introduction->client, since);
 }
@@ -162,6 +172,8 @@ gst_datahub_introduction_word (const GstDatahubIntroduction *introduction)
       return "broker-silent";
     case GST_DATAHUB_OBSTACLE_PRODUCER:
       return "producer-silent";
+    case GST_DATAHUB_OBSTACLE_SHORTAGE:
+      return "producer-busy";
     default:
       return "no-producer";
   }
@@ -201,6 +213,8 @@ describe (const GstDatahubIntroduction *introduction)
     return NULL;
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_ELSEWHERE)
     return describe_elsewhere (introduction);
+  if (introduction->obstacle == GST_DATAHUB_OBSTACLE_SHORTAGE)
+    return g_strdup (introduction->shortage);
   process = gst_datahub_process_describe (introduction->producer_pid,
       introduction->producer_uuid);
   if (introduction->obstacle == GST_DATAHUB_OBSTACLE_PRODUCER)

@@ -17,6 +17,7 @@ typedef enum
   GST_DATAHUB_OBSTACLE_UNKNOWN, /* the broker does not know the producer */
   GST_DATAHUB_OBSTACLE_BROKER, /* no broker answers */
   GST_DATAHUB_OBSTACLE_PRODUCER, /* the producer does not answer */
+  GST_DATAHUB_OBSTACLE_SHORTAGE, /* it is busy, or short of something */
   GST_DATAHUB_N_OBSTACLES
 } GstDatahubObstacle;
 
@@ -31,6 +32,7 @@ typedef struct
   GstDatahubObstacle obstacle; /* at the last attempt */
   gint producer_pid; /* as it wrote it */
   gchar producer_uuid[DATAHUB_UUID_TEXT]; /* of its block */
+  gchar shortage[sizeof ((DatahubError *) 0)->message]; /* of what */
   GstDatahubElsewhere elsewhere;
 
   gboolean warned[GST_DATAHUB_N_OBSTACLES];
@@ -47,7 +49,7 @@ DatahubResult gst_datahub_introduction_attach (GstDatahubIntroduction
     const DatahubBlockGlance *glance, DatahubConsumerOptions *options,
     DatahubConsumer **consumer, DatahubError *error);
 void gst_datahub_introduction_note (GstDatahubIntroduction *introduction,
-    DatahubResult result, const DatahubBlockGlance *glance);
+    const DatahubBlockGlance *glance, const DatahubError *error);
 const gchar *gst_datahub_introduction_word (const GstDatahubIntroduction
         *introduction);
 void gst_datahub_introduction_look_elsewhere (

@@ -40,8 +40,8 @@ static guint signals[GST_DATAHUB_PRESENCE_WAITING + 1];
 /**
  * GstDatahubSrc::waiting:
  * @src: the element
- * @reason: "no-producer", "not-shared", "no-data", "no-introduction", "broker-silent" or
- *   "producer-silent"
+ * @reason: "no-producer", "not-shared", "no-data", "no-introduction", "broker-silent",
+ *   "producer-silent" or "producer-busy"
  *
  * No record arrived for one second. Emitted in a thread that holds no lock of the
  * element.

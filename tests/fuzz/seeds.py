@@ -146,6 +146,24 @@ def message_seeds():
         seed("message", name, body)
 
 
+def greeting_seeds():
+    block = b"\x5a" * 16
+    head = struct.pack("<QII16sII", 0x0BADF00DD0020A1E, 1, 1, block, 3, 1)
+    for name, right, kind, machine, times in (
+            ("sound", 7, 1, 1, (5, 5)),
+            ("older", 3, 1, 0xa5a5, (1 << 63, 5)),
+            ("far", 3, 1, 0, (2**64 - 1, 2**64 - 1)),
+            ("unsigned", 5, 1, 1, (5, 5)),
+            ("observer", 0, 2, 0, (0, 0)),
+            ("no-secret", 9, 1, 0, (0, 0))):
+        ticket = struct.pack("<II16s16sQQQ32s32s", 1, 0, block, b"n" * 16,
+                             machine, *times, b"c" * 32, b"m" * 32)
+        body = head[:12] + struct.pack("<I", kind) + head[16:]
+        body = body.ljust(64, b"\0") + ticket + bytes(64)
+        seed("greeting", name, bytes([right]) + body)
+    seed("greeting", "half", bytes([0]) + head[:20])
+
+
 image_seeds("block", N_WINDOWS, 0)
 image_seeds("records", 11, 0)
 image_seeds("zones", 7, 0)
@@ -157,3 +175,4 @@ format_seeds()
 meta_seeds()
 upstream_seeds()
 message_seeds()
+greeting_seeds()

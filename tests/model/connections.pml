@@ -12,7 +12,8 @@
  * @mutant PENDING_WITHOUT_END | server | who does not greet keeps his place
  * @mutant NOT_NOTED | ticket | a ticket is not noted
  * @mutant NOTES_END_WITH_ROWS | ticket | it is forgotten when the client leaves
- * @mutant CLOCK_BELIEVED | ticket | a clock that is set back counts
+ * @mutant FORGOTTEN | ticket | what a full list forgot is good again when the clock is set back
+ * @mutant NOT_GIVEN_BACK | ticket | a ticket is spent though no row was given for it
  */
 #define MAX_PENDING 1
 #define TABLE (1 + MAX_PENDING) /* one row */
@@ -26,14 +27,14 @@
 #define SENT_AWAY 4
 
 hidden byte I15_no_place_beyond_the_table, R_ticket_spent_once,
-    I9_a_free_row_is_given;
+    I9_a_free_row_is_given, R_ticket_pays_for_a_row;
 
 byte conn[CONNECTIONS], ticket[CONNECTIONS];
 bool greeted[CONNECTIONS], token[CONNECTIONS], hung[CONNECTIONS];
 byte n_connections;
 bool taken[CONNECTIONS];
 byte spent[CONNECTIONS];
-byte now, latest;
+byte now, forgotten; /* a clock that can be set; the latest expiry that was forgotten */
 
 #define IN_TABLE(c) (conn[c] == IS_PENDING || conn[c] == GRANTED)
 #define HAS_ROW(c) (conn[c] == GRANTED && token[c])
@@ -55,28 +56,24 @@ inline drop_former(d)
   fi
 }
 
-/* ticket_take(): good is what it says. */
+/* ticket_take(): good is what it says. A full list forgets what has expired; which
+ * others fill it is not modelled, so it may be full at any time. */
 inline judge()
 {
-#ifdef CLOCK_BELIEVED
-  latest = now;
-#else
-  latest = (now > latest -> now : latest);
-#endif
-  good = (latest < EXPIRY);
   if
-  :: latest >= EXPIRY ->
-     taken[0] = false; taken[1] = false; taken[2] = false
-  :: else
+  :: now >= EXPIRY ->
+     taken[0] = false; taken[1] = false; taken[2] = false;
+#ifndef FORGOTTEN
+     forgotten = EXPIRY
+#endif
+  :: true
   fi;
-  good = good && !taken[ticket[c]];
+  good = now < EXPIRY && forgotten < EXPIRY && !taken[ticket[c]];
   if
   :: good ->
 #ifndef NOT_NOTED
-     taken[ticket[c]] = true;
+     taken[ticket[c]] = true
 #endif
-     spent[ticket[c]]++;
-     assert (R_ticket_spent_once || spent[ticket[c]] <= 1)
   :: else
   fi
 }
@@ -89,10 +86,21 @@ inline read_greeting()
     :: good && !LIVES ->
        conn[c] = GRANTED;
        token[c] = true;
+       spent[ticket[c]]++;
+       assert (R_ticket_spent_once || spent[ticket[c]] <= 1);
 #if !defined (FORMER_STAYS) && !defined (SHUT_WHEN_FULL)
        drop_former (0); drop_former (1); drop_former (2)
 #endif
-    :: else -> drop_connection (c)
+    :: else ->
+       if
+       :: good ->
+#ifndef NOT_GIVEN_BACK
+          taken[ticket[c]] = false; /* ticket_give_back() */
+#endif
+          assert (R_ticket_pays_for_a_row || !taken[ticket[c]])
+       :: else
+       fi;
+       drop_connection (c)
     fi;
     good = false
   }

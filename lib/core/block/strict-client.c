@@ -16,6 +16,8 @@
 #define DEFAULT_TIMEOUT_NS (2 * NS_PER_S)
 /* Between two tries at a busy server, and between two looks at an interrupt. */
 #define RETRY_NS (5 * NS_PER_MS)
+/* The same where the producer is short of something: a try costs it a row. */
+#define SHORTAGE_RETRY_NS (20 * NS_PER_MS)
 /* A wait for an answer looks at the interrupt at least this often. */
 #define LOOK_SLICE_NS NS_PER_S
 /* A pool that the table names was sent before, unless the server was short of
@@ -49,51 +51,6 @@ fail_gone (const Block *block, DatahubError *error)
   return result_fail (error, DATAHUB_ERROR_NOT_FOUND, 0,
       "The DataBlock \"%s\" is strict, and its producer is gone.",
       block->channel);
-}
-
-static DatahubResult
-fail_refused (const Block *block, const StrictAnswer *answer,
-    DatahubError *error)
-{
-  static const struct
-  {
-    StrictStatus status;
-    DatahubResult result;
-    const char *why;
-  } refusals[] = {
-    { STRICT_REFUSED_VERSION, DATAHUB_ERROR_VERSION,
-        "the producer uses another version of the attach protocol: build both "
-        "ends from the same release" },
-    { STRICT_REFUSED_USER, DATAHUB_ERROR_DENIED,
-        "it belongs to another user, and its shm-mode does not admit this "
-        "one" },
-    { STRICT_REFUSED_OTHER_BLOCK, DATAHUB_ERROR_DENIED,
-        "the ticket is for another block" },
-    { STRICT_REFUSED_NO_TICKET, DATAHUB_ERROR_DENIED,
-        "a ticket of its broker is needed" },
-    { STRICT_REFUSED_FORGED, DATAHUB_ERROR_DENIED,
-        "the ticket is forged, or was made with another secret" },
-    { STRICT_REFUSED_EXPIRED, DATAHUB_ERROR_DENIED, "the ticket has expired" },
-    { STRICT_REFUSED_TOO_LONG, DATAHUB_ERROR_DENIED,
-        "the ticket is valid for longer than the limit" },
-    { STRICT_REFUSED_REPLAYED, DATAHUB_ERROR_DENIED,
-        "the ticket was used before" },
-    { STRICT_REFUSED_SYSTEM, DATAHUB_ERROR_SYSTEM,
-        "the producer has no file descriptors or memory left" },
-  };
-  if (answer->status == STRICT_REFUSED_FULL)
-    return result_fail (error, DATAHUB_ERROR_FULL, 0,
-        "The DataBlock \"%s\" already has %u consumers; raise max-consumers of "
-        "the producer.",
-        block->channel, answer->n_rows);
-  for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
-    if (refusals[i].status == answer->status)
-      return result_fail (error, refusals[i].result, 0,
-          "The DataBlock \"%s\" refused this consumer: %s.", block->channel,
-          refusals[i].why);
-  return result_fail (error, DATAHUB_ERROR_SYSTEM, 0,
-      "The DataBlock \"%s\" refused this consumer with an unknown status (%u).",
-      block->channel, answer->status);
 }
 
 static bool
@@ -175,10 +132,19 @@ wait_answer (const Block *block, int fd, const AccessRequest *request,
   }
 }
 
-/* One try. %DATAHUB_TIMEOUT: crowded, again. On success @fd is the connection. */
+/* Too much at once, or a shortage: both can be over at the next try. */
+static bool
+is_for_now (StrictStatus status)
+{
+  return status == STRICT_REFUSED_BUSY || status == STRICT_REFUSED_SYSTEM;
+}
+
+/* One try. %DATAHUB_TIMEOUT: again; @obstacle is the status, if there was an answer. On
+ * success @fd is the connection. */
 static DatahubResult
 ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
-    int64_t end, int *fd, Message *message, DatahubError *error)
+    int64_t end, int *fd, Message *message, StrictStatus *obstacle,
+    DatahubError *error)
 {
   FileName name = name_part (block->user, &block->uuid, STRICT_PART);
   *fd = os_connect (block->dir, name.text);
@@ -197,12 +163,19 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
   bool asked = os_send (*fd, hello, sizeof *hello, NULL, 0) || errno == EPIPE;
   STEP (CLIENT_ASKED);
   bool answered = asked && wait_answer (block, *fd, request, end, message);
-  if (answered && message->answer.status != STRICT_REFUSED_BUSY)
+  if (answered && !is_for_now (message->answer.status))
     return DATAHUB_OK;
+  if (answered)
+    *obstacle = message->answer.status;
   int number = answered ? EAGAIN : errno; /* not set on success */
   drop_fds (message);
   close (*fd);
   *fd = -1;
+  if (number == EMFILE)
+    return result_fail (error, DATAHUB_ERROR_SYSTEM, EMFILE,
+        "This process has no descriptors left for the memory of the DataBlock "
+        "\"%s\": %s.",
+        block->channel, os_reason (EMFILE));
   if (number == EPROTO)
     return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
         "The process that answers for the DataBlock \"%s\" does not follow the "
@@ -212,14 +185,19 @@ ask_once (Block *block, const StrictHello *hello, const AccessRequest *request,
 }
 
 static DatahubResult
-ask (Block *block, const StrictHello *hello, const AccessRequest *request,
-    int *fd, Message *message, DatahubError *error)
+ask (Block *block, BlockAccess access, const AccessRequest *request, int *fd,
+    Message *message, DatahubError *error)
 {
+  StrictHello hello;
   int64_t end = os_end_of (request->timeout_ns > 0 ? request->timeout_ns
                                                    : DEFAULT_TIMEOUT_NS);
+  StrictStatus obstacle = STRICT_GRANTED;
   for (;;) {
-    DatahubResult result =
-        ask_once (block, hello, request, end, fd, message, error);
+    /* anew: a ticket that is made here is good for less than some timeouts */
+    DatahubResult result = fill_hello (block, access, request, &hello, error);
+    if (result == DATAHUB_OK)
+      result =
+          ask_once (block, &hello, request, end, fd, message, &obstacle, error);
     if (result != DATAHUB_TIMEOUT)
       return result;
     if (is_cancelled (request))
@@ -228,10 +206,8 @@ ask (Block *block, const StrictHello *hello, const AccessRequest *request,
     if (!block_is_writer_alive (block))
       return fail_gone (block, error);
     if (end >= 0 && os_now () >= end)
-      return result_fail (error, DATAHUB_TIMEOUT, 0,
-          "The producer of the DataBlock \"%s\" does not answer.",
-          block->channel);
-    os_pause (RETRY_NS);
+      return strict_fail_late (block, obstacle, error);
+    os_pause (obstacle == STRICT_REFUSED_SYSTEM ? SHORTAGE_RETRY_NS : RETRY_NS);
   }
 }
 
@@ -383,7 +359,7 @@ take_over (Block *block, BlockAccess access, const AccessRequest *request,
       access == ACCESS_OBSERVE ? STRICT_SHOWN : STRICT_GRANTED;
   if (message->answer.status >= STRICT_REFUSED_VERSION) {
     close (fd);
-    return fail_refused (block, &message->answer, error);
+    return strict_fail_refused (block, &message->answer, error);
   }
   block->access = calloc (1, sizeof *block->access);
   if (!block->access || !os_register_lock_fd (fd)) {
@@ -408,7 +384,6 @@ static DatahubResult
 strict_client_open (Block *block, BlockAccess access,
     const AccessRequest *request, DatahubError *error)
 {
-  StrictHello hello;
   Message message = { .n_fds = 0 };
   DatahubResult result;
   int fd = -1;
@@ -421,9 +396,7 @@ strict_client_open (Block *block, BlockAccess access,
   if (block_is_foreign (block)
       && (request->observes || !(request->ticket || request->secret)))
     return entry_fail_foreign (block->channel, block->owner, error);
-  result = fill_hello (block, access, request, &hello, error);
-  if (result == DATAHUB_OK)
-    result = ask (block, &hello, request, &fd, &message, error);
+  result = ask (block, access, request, &fd, &message, error);
   STEP (CLIENT_ANSWERED);
   if (result == DATAHUB_OK)
     result = take_over (block, access, request, fd, &message, error);

@@ -109,4 +109,10 @@ typedef struct
 } StrictShown;
 _Static_assert(sizeof (StrictShown) == 128 + 256 * 128, "shown");
 
+/* strict-refusals.c */
+DatahubResult strict_fail_refused (const Block *block,
+    const StrictAnswer *answer, DatahubError *error);
+DatahubResult strict_fail_late (const Block *block, StrictStatus obstacle,
+    DatahubError *error);
+
 #endif /* DATAHUB_STRICT_PROTOCOL_PRIVATE_H */

@@ -116,6 +116,26 @@ os_wall_clock (void)
   return (uint64_t) ts.tv_sec * NS_PER_S + (uint64_t) ts.tv_nsec;
 }
 
+/* It cannot be set, and goes on while the machine is suspended. */
+uint64_t
+os_uptime (void)
+{
+  struct timespec ts;
+  clock_gettime (CLOCK_BOOTTIME, &ts);
+  return (uint64_t) ts.tv_sec * NS_PER_S + (uint64_t) ts.tv_nsec;
+}
+
+/* Processes in one time namespace have the same numbers; 0, 0: it is not known, or
+ * there are none in this kernel. */
+void
+os_time_namespace (uint64_t *device, uint64_t *inode)
+{
+  struct stat st;
+  bool known = stat ("/proc/self/ns/time", &st) == 0;
+  *device = known ? (uint64_t) st.st_dev : 0;
+  *inode = known ? (uint64_t) st.st_ino : 0;
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static int
 digit_value (char c)

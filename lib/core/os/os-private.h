@@ -36,7 +36,9 @@ os_end_of (int64_t timeout_ns)
 void os_pause (int64_t ns);
 bool os_may_spin (void);
 uint64_t os_wall_clock (void);
+uint64_t os_uptime (void);
 bool os_boot_id (uint8_t id[16]);
+void os_time_namespace (uint64_t *device, uint64_t *inode);
 uint32_t os_user (void);
 uint32_t os_thread (void);
 
@@ -90,6 +92,7 @@ bool os_send (int fd, const void *bytes, size_t size, const int *fds,
     uint32_t n_fds);
 ssize_t os_receive (int fd, void *bytes, size_t size, int *fds,
     uint32_t *n_fds);
+bool os_is_unread (int fd);
 bool os_wait_readable (int fd, int other, int64_t timeout_ns);
 
 void *os_map (int fd, uint64_t size, bool writable);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unix sockets that carry descriptors. Calls do not block, unless stated
  * otherwise.
- * Tests: core-access, core-strict */
+ * Tests: core-access, core-strict, core-observers */
+#include "os-limits-private.h"
 #include "os-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -169,13 +172,25 @@ os_receive (int fd, void *bytes, size_t size, int *fds, uint32_t *n_fds)
   if (n > 0 && fds)
     *n_fds = take_fds (&message, fds);
   if (n > 0 && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+    /* cut short by the sender, or by the limit of this process */
+    int number = fds && !os_has_descriptors (1) ? EMFILE : EPROTO;
     for (uint32_t i = 0; fds && i < *n_fds; i++)
       close (fds[i]);
     if (fds)
       *n_fds = 0;
-    return errno = EPROTO, -1;
+    return errno = number, -1;
   }
   return n;
+}
+
+/* Whether something that was sent on @fd was not taken at the other end, which is
+ * open. The kernel frees a message, and what is in flight with it, when it was read
+ * or its receiver is gone. */
+bool
+os_is_unread (int fd)
+{
+  int bytes = 0;
+  return ioctl (fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 /* Waits until @fd can be read, @other (< 0: none) can, or the time is up.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The check of a greeting to a strict block: whether the client may have the
  * access that it requests. Models: tests/model/connections.pml.
- * Tests: core-access, core-tickets, core-connections */
+ * Tests: core-access, core-tickets, core-connections, fuzz-greeting */
 #include "producer-private.h"
 
 #include <sodium.h>
@@ -59,6 +59,7 @@ strict_judge (const Block *block, TicketBook *book, const uint8_t *secret,
     return STRICT_GRANTED;
   if (!hello->has_ticket)
     return STRICT_REFUSED_NO_TICKET;
+  TicketTime now = ticket_now (book->machine);
   return status_of (ticket_take (book, &hello->ticket, secret, &block->uuid,
-      os_wall_clock ()));
+      &now));
 }

@@ -11,9 +11,8 @@
  * A new pool is sent to every granted client before the pool table names it.
  * Therefore a consumer finds its descriptor in the socket, also after the
  * producer's death. Models: tests/model/served-pools.pml, connections.pml.
- * Tests: core-access, core-sealed, core-connections */
-#include "core/block/strict-protocol-private.h"
-#include "producer-private.h"
+ * Tests: core-access, core-sealed, core-connections, core-observers */
+#include "strict-server-private.h"
 #include "core/base/result-private.h"
 #include "core/os/os-limits-private.h"
 
@@ -27,9 +26,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Connections that have not greeted yet. */
-#define MAX_PENDING 32u
-#define MAX_CONNECTIONS (MAX_ROWS + MAX_PENDING)
 /* Connections accepted before the others are looked at again. */
 #define ACCEPTS_AT_ONCE 16
 /* The pause after a failed accept: the process is out of descriptors, which only
@@ -44,45 +40,6 @@
 #define LINGER_NS NS_PER_S
 #define SWEEP_NS NS_PER_S
 
-typedef struct
-{
-  int fd;
-  bool granted;
-  uint32_t row;
-  int64_t since;
-  uint32_t owed; /* bits: pools still to be sent */
-} Connection;
-
-typedef struct
-{
-  uint32_t gen; /* 0: free */
-  int fd; /* not owned: the pool's */
-  PoolKind kind;
-} ServedPool;
-
-struct _StrictServer
-{
-  DatahubProducer *producer; /* not owned: it owns the server */
-  bool has_secret;
-  uint8_t secret[DATAHUB_SECRET_SIZE];
-  bool running;
-  pthread_t thread;
-  int listener;
-  int wake; /* eventfd */
-  shared_u32 closed;
-
-  /* Guards the granted connections and the pools, so that no client misses a pool
-   * that is added while it is granted. Held across sends, which do not wait. */
-  pthread_mutex_t lock;
-  Connection connections[MAX_CONNECTIONS]; /* written by the thread */
-  uint32_t n_connections;
-  ServedPool pools[MAX_POOLS];
-
-  /* The thread's own. */
-  TicketBook book;
-  int64_t no_accept_until, linger_until, last_sweep;
-};
-
 /* Makes a server without a socket. Pools can be added to it. */
 StrictServer *
 strict_server_new (DatahubProducer *producer, const uint8_t *secret)
@@ -95,12 +52,13 @@ strict_server_new (DatahubProducer *producer, const uint8_t *secret)
   server->has_secret = secret != NULL;
   if (secret)
     memcpy (server->secret, secret, sizeof server->secret);
+  server->book.machine = ticket_machine ();
   pthread_mutex_init (&server->lock, NULL);
   return server;
 }
 
-static StrictAnswer
-answer (const StrictServer *server, StrictStatus status)
+StrictAnswer
+strict_answer (const StrictServer *server, StrictStatus status)
 {
   StrictAnswer made = { .magic = STRICT_MAGIC,
     .version = STRICT_VERSION,
@@ -112,7 +70,7 @@ answer (const StrictServer *server, StrictStatus status)
 static void
 send_pool (StrictServer *server, Connection *connection, uint32_t i)
 {
-  StrictAnswer made = answer (server, STRICT_POOL);
+  StrictAnswer made = strict_answer (server, STRICT_POOL);
   connection->owed &= ~(1u << i);
   if (server->pools[i].gen == 0)
     return; /* gone before it was seen */
@@ -140,7 +98,7 @@ strict_server_add_pool (StrictServer *server, uint32_t gen, PoolKind kind,
       continue;
     server->pools[i] = (ServedPool){ gen, fd, kind };
     for (uint32_t g = 0; g < server->n_connections; g++) {
-      if (!server->connections[g].granted)
+      if (server->connections[g].state != CONNECTION_GRANTED)
         continue;
       send_pool (server, &server->connections[g], i);
       owed = owed || server->connections[g].owed;
@@ -163,11 +121,11 @@ strict_server_drop_pool (StrictServer *server, uint32_t gen)
 }
 
 /* Closes the connection of client @i; another takes its place in the table. */
-static void
-drop_connection (StrictServer *server, uint32_t i)
+void
+strict_drop_connection (StrictServer *server, uint32_t i)
 {
   pthread_mutex_lock (&server->lock);
-  if (server->connections[i].granted)
+  if (server->connections[i].state == CONNECTION_GRANTED)
     server->linger_until = os_now () + LINGER_NS;
   os_close_lock_fd (server->connections[i].fd);
   server->connections[i] = server->connections[--server->n_connections];
@@ -176,14 +134,14 @@ drop_connection (StrictServer *server, uint32_t i)
 
 /* Refuses a client and closes its connection. The answer is lost if the client
  * does not read. */
-static void
-refuse (StrictServer *server, uint32_t i, StrictStatus status)
+void
+strict_refuse (StrictServer *server, uint32_t i, StrictStatus status)
 {
-  StrictAnswer made = answer (server, status);
+  StrictAnswer made = strict_answer (server, status);
   if (status == STRICT_REFUSED_FULL)
     made.n_rows = server->producer->block.g.max_rows;
   os_send (server->connections[i].fd, &made, sizeof made, NULL, 0);
-  drop_connection (server, i);
+  strict_drop_connection (server, i);
 }
 
 /* Whether the peer is of the same user, or of one that the mode of the block
@@ -214,7 +172,7 @@ count_pending (const StrictServer *server, uint32_t *oldest)
 {
   uint32_t n = 0;
   for (uint32_t i = 0; i < server->n_connections; i++) {
-    if (server->connections[i].granted)
+    if (server->connections[i].state != CONNECTION_PENDING)
       continue;
     if (n++ == 0
         || server->connections[i].since < server->connections[*oldest].since)
@@ -224,8 +182,8 @@ count_pending (const StrictServer *server, uint32_t *oldest)
 }
 
 /* The lock is held. */
-static void
-list_pools (const StrictServer *server, bool payload, StrictAnswer *made,
+void
+strict_list_pools (const StrictServer *server, bool payload, StrictAnswer *made,
     int *fds)
 {
   for (uint32_t i = 0; i < MAX_POOLS; i++) {
@@ -242,7 +200,7 @@ list_pools (const StrictServer *server, bool payload, StrictAnswer *made,
 static bool
 send_access (StrictServer *server, uint32_t i, const RowAccess *access)
 {
-  StrictAnswer made = answer (server, STRICT_GRANTED);
+  StrictAnswer made = strict_answer (server, STRICT_GRANTED);
   int fds[STRICT_FDS_MAX] = { [STRICT_FDS_CTL] =
                                   server->producer->backing.ctl_fd,
     [STRICT_FDS_CON] = server->producer->backing.con_fd,
@@ -252,12 +210,12 @@ send_access (StrictServer *server, uint32_t i, const RowAccess *access)
   made.row = access->row;
   made.quota = access->quota;
   pthread_mutex_lock (&server->lock);
-  list_pools (server, true, &made, fds + STRICT_FDS_POOLS);
+  strict_list_pools (server, true, &made, fds + STRICT_FDS_POOLS);
   sent = os_send (server->connections[i].fd, &made, sizeof made, fds,
       STRICT_FDS_POOLS + made.n_pools);
   STEP (SERVER_ACCESS_SENT);
   if (sent) {
-    server->connections[i].granted = true;
+    server->connections[i].state = CONNECTION_GRANTED;
     server->connections[i].row = access->row;
   }
   pthread_mutex_unlock (&server->lock);
@@ -270,77 +228,39 @@ static void
 drop_former (StrictServer *server, uint32_t row, int fd)
 {
   for (uint32_t g = server->n_connections; g-- > 0;)
-    if (server->connections[g].granted && server->connections[g].row == row
-        && server->connections[g].fd != fd)
-      drop_connection (server, g);
+    if (server->connections[g].state == CONNECTION_GRANTED
+        && server->connections[g].row == row && server->connections[g].fd != fd)
+      strict_drop_connection (server, g);
 }
 
-static void
+/* Returns %STRICT_GRANTED, or why there is no access. */
+static StrictStatus
 give_access (StrictServer *server, uint32_t i, const StrictHello *hello)
 {
   int fd = server->connections[i].fd;
   RowAccess access;
   StrictStatus status =
       strict_give_row (server->producer, hello->max_pinned, &access);
-  bool sent;
-  if (status != STRICT_GRANTED) {
-    refuse (server, i, status);
-    return;
-  }
-  sent = send_access (server, i, &access);
+  if (status != STRICT_GRANTED)
+    return status;
+  bool sent = send_access (server, i, &access);
   strict_end_access (&access); /* the client has copies of its own */
-  if (sent)
-    drop_former (server, access.row, fd);
-  else
-    refuse (server, i, STRICT_REFUSED_SYSTEM); /* and the row is free again */
+  if (!sent)
+    return STRICT_REFUSED_SYSTEM; /* and the row is free again */
+  drop_former (server, access.row, fd);
+  return STRICT_GRANTED;
 }
 
-static StrictConsumer
-describe_row (const DatahubConsumerInfo *info)
-{
-  StrictConsumer row = { .row = info->row,
-    .state = info->state,
-    .reliable = info->reliable,
-    .pid = info->pid,
-    .id = info->id,
-    .received = info->received,
-    .lost = info->lost,
-    .cursor = info->cursor,
-    .expired = info->expired,
-    .heartbeat_ns = info->heartbeat_ns,
-    .latency_sum_ns = info->latency_sum_ns,
-    .latency_count = info->latency_count,
-    .pins = info->pins,
-    .quota = info->quota };
-  memcpy (row.name, info->name, sizeof row.name);
-  return row;
-}
-
-/* Answers an observer: ctl, the pools with the bodies of events (caps are one),
- * no payload, and a list of the consumers, because it cannot map their rows. */
 static void
-send_snapshot (StrictServer *server, uint32_t i)
+answer_consumer (StrictServer *server, uint32_t i, const StrictHello *hello)
 {
-  const Block *block = &server->producer->block;
-  StrictShown shown;
-  int fds[1 + MAX_POOLS] = { server->producer->backing.ctl_fd };
-  uint32_t rows = block_rows_in_use (block);
-  reaper_run (&server->producer->reaper, 0);
-  memset (&shown, 0, sizeof shown);
-  shown.answer = answer (server, STRICT_SHOWN);
-  for (uint32_t r = 0; r < rows; r++) {
-    DatahubConsumerInfo info;
-    if (row_read_info (block, block->lck, r, &info) && info.alive)
-      shown.rows[shown.answer.n_rows++] = describe_row (&info);
-  }
-  pthread_mutex_lock (&server->lock);
-  list_pools (server, false, &shown.answer, fds + 1);
-  /* lost if the observer is gone */
-  os_send (server->connections[i].fd, &shown,
-      sizeof shown.answer + shown.answer.n_rows * sizeof (StrictConsumer), fds,
-      1 + shown.answer.n_pools);
-  pthread_mutex_unlock (&server->lock);
-  drop_connection (server, i);
+  StrictStatus status = give_access (server, i, hello);
+  if (status == STRICT_GRANTED)
+    return;
+  /* for the next try, when there is room again */
+  if (server->has_secret)
+    ticket_give_back (&server->book, &hello->ticket);
+  strict_refuse (server, i, status);
 }
 
 static void
@@ -354,11 +274,11 @@ read_greeting (StrictServer *server, uint32_t i)
     return;
   /* a granted client must not send */
   if (n <= 0 && (n == 0 || errno != EPROTO)) {
-    drop_connection (server, i);
+    strict_drop_connection (server, i);
     return;
   }
-  if (server->connections[i].granted) {
-    drop_connection (server, i);
+  if (server->connections[i].state == CONNECTION_GRANTED) {
+    strict_drop_connection (server, i);
     return;
   }
   status = n == (ssize_t) sizeof hello
@@ -368,11 +288,11 @@ read_greeting (StrictServer *server, uint32_t i)
   if (status == STRICT_GRANTED && needs_ticket (server, i, &hello))
     status = STRICT_REFUSED_NO_TICKET;
   if (status != STRICT_GRANTED)
-    refuse (server, i, status);
+    strict_refuse (server, i, status);
   else if (hello.kind == STRICT_OBSERVE)
-    send_snapshot (server, i);
+    strict_show (server, i);
   else
-    give_access (server, i, &hello);
+    answer_consumer (server, i, &hello);
 }
 
 /* Accepts a connection. As a rule its greeting is there already. */
@@ -388,7 +308,7 @@ accept_connection (StrictServer *server, int64_t now)
   }
   STEP (SERVER_CONNECTION_ACCEPTED);
   if (count_pending (server, &oldest) >= MAX_PENDING)
-    refuse (server, oldest, STRICT_REFUSED_BUSY);
+    strict_refuse (server, oldest, STRICT_REFUSED_BUSY);
   if (!os_register_lock_fd (fd)) {
     close (fd);
     return false;
@@ -400,7 +320,7 @@ accept_connection (StrictServer *server, int64_t now)
   if (is_allowed (server, fd))
     read_greeting (server, server->n_connections - 1);
   else
-    refuse (server, server->n_connections - 1, STRICT_REFUSED_USER);
+    strict_refuse (server, server->n_connections - 1, STRICT_REFUSED_USER);
   return true;
 }
 
@@ -408,9 +328,9 @@ static void
 expire (StrictServer *server, int64_t now)
 {
   for (uint32_t i = server->n_connections; i-- > 0;)
-    if (!server->connections[i].granted
+    if (server->connections[i].state == CONNECTION_PENDING
         && now - server->connections[i].since >= STRICT_GREETING_NS)
-      drop_connection (server, i);
+      strict_drop_connection (server, i);
 }
 
 static bool
@@ -450,8 +370,10 @@ next_timeout_ms (const StrictServer *server, bool owed, int64_t now)
     until = now + OWED_SLICE_NS;
   if (now < server->no_accept_until && until > server->no_accept_until)
     until = server->no_accept_until;
+  if (until > server->observers_at)
+    until = server->observers_at;
   for (uint32_t i = 0; i < server->n_connections; i++)
-    if (!server->connections[i].granted
+    if (server->connections[i].state == CONNECTION_PENDING
         && server->connections[i].since + STRICT_GREETING_NS < until)
       until = server->connections[i].since + STRICT_GREETING_NS;
   return until > now ? (int) ((until - now + NS_PER_MS - 1) / NS_PER_MS) : 0;
@@ -465,12 +387,20 @@ drain_wake (const StrictServer *server)
     return; /* another wake was read before */
 }
 
+/* What an observer sends or ends, shows nothing: see strict-observers.c. */
+static int
+polled_fd (const Connection *connection)
+{
+  return connection->state == CONNECTION_SHOWN ? -1 : connection->fd;
+}
+
 static void *
 serve (void *data)
 {
   StrictServer *server = data;
   struct pollfd fds[2 + MAX_CONNECTIONS];
   bool owed = false;
+  server->observers_at = INT64_MAX;
   while (!load_seq (&server->closed)) {
     int64_t now = os_now ();
     uint32_t n = server->n_connections;
@@ -480,7 +410,8 @@ serve (void *data)
         (struct pollfd){ now < server->no_accept_until ? -1 : server->listener,
           POLLIN, 0 };
     for (uint32_t i = 0; i < n; i++)
-      fds[2 + i] = (struct pollfd){ server->connections[i].fd, POLLIN, 0 };
+      fds[2 + i] =
+          (struct pollfd){ polled_fd (&server->connections[i]), POLLIN, 0 };
     if (poll (fds, 2 + n, next_timeout_ms (server, owed, now)) < 0)
       continue; /* EINTR, or no memory: the next one */
     now = os_now ();
@@ -494,6 +425,7 @@ serve (void *data)
         && accept_connection (server, now))
       accepted++;
     expire (server, now);
+    server->observers_at = strict_look_at_observers (server, now);
     owed = send_owed (server);
     sweep (server, now);
   }
@@ -546,7 +478,7 @@ strict_server_close (StrictServer *server)
     pthread_join (server->thread, NULL);
   server->running = false;
   while (server->n_connections > 0)
-    drop_connection (server, server->n_connections - 1);
+    strict_drop_connection (server, server->n_connections - 1);
   if (server->listener >= 0)
     os_close_lock_fd (server->listener);
   server->listener = -1;
