@@ -303,7 +303,8 @@ test_handed_over (void)
   fixture_kill (s->producer);
   s->producer = fixture_spawn_ready ("produce", "cam0", "uuid");
   fixture_wait_until (is_owner (s->hub, s->producer->pid, 1));
-  /* the broker may have seen the lock free before */
+  /* the broker may have seen the lock free before, which is signalled first */
+  fixture_wait_until (s->heard.added == 2);
   removed = s->heard.removed;
   g_assert_cmpint (removed, <=, 1);
   g_assert_cmpint (fixture_reap (s->producer), ==, 0);
