@@ -77,7 +77,7 @@ make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
   if (block && !stays)
     broker_remove_block (call->broker, block, "replaced");
   if (stays)
-    registry_hand_over (block, call->client);
+    registry_hand_over (registry, block, call->client);
   return TRUE;
 }
 

@@ -7,6 +7,7 @@
 #include "broker-files-private.h"
 #include "broker-port-private.h"
 #include "denials-private.h"
+#include "looker-private.h"
 #include "registry-private.h"
 #include "rights-private.h"
 
@@ -36,6 +37,7 @@ typedef struct
   guint64 throttled; /* over the budget of their client */
   guint64 impersonated; /* an identity that does not belong to the key */
   guint64 unsent; /* the receiver was gone or did not read */
+  guint64 looks; /* at blocks of silent clients */
 } BrokerStats;
 
 struct _DatahubBroker
@@ -58,6 +60,7 @@ struct _DatahubBroker
   BrokerFiles *files; /* owned */
   gboolean told_lost; /* a lost file was logged */
   BrokerPort ports[N_PORTS];
+  Looker *looker; /* owned */
   GSource *tick_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
@@ -130,6 +133,10 @@ void broker_remove_block (DatahubBroker *broker, BlockEntry *block,
     const char *reason);
 void broker_remove_joined (DatahubBroker *broker, BlockEntry *block,
     Joined *joined, const char *reason);
+
+/* broker-looks.c */
+void broker_looked (const Look *look, gpointer broker);
+void broker_watch_block (DatahubBroker *broker, BlockEntry *block, gint64 now);
 
 /* broker-watch.c */
 void broker_note_evidence (BlockEntry *block, const char *memory);

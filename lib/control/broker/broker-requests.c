@@ -254,18 +254,26 @@ handle_stats (BrokerCall *call, GError **error)
 
   if (!broker_need (call, RIGHT_ADMIN, "*", error))
     return FALSE;
-  json_object_update_new (call->reply,
-      json_pack ("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
-          (json_int_t) stats->requests, "malformed",
-          (json_int_t) stats->malformed, "replayed",
-          (json_int_t) stats->replayed, "throttled",
-          (json_int_t) stats->throttled, "impersonated",
-          (json_int_t) stats->impersonated, "unsent",
-          (json_int_t) stats->unsent, "clients",
-          (json_int_t) g_hash_table_size (registry->clients), "blocks",
-          (json_int_t) registry_n_blocks (registry), "uptime-ms",
-          (json_int_t) ((g_get_monotonic_time () - call->broker->start_us)
-              / 1000)));
+  const struct
+  {
+    const char *name;
+    guint64 value;
+  } numbers[] = {
+    { "requests", stats->requests },
+    { "malformed", stats->malformed },
+    { "replayed", stats->replayed },
+    { "throttled", stats->throttled },
+    { "impersonated", stats->impersonated },
+    { "unsent", stats->unsent },
+    { "looks", stats->looks },
+    { "clients", g_hash_table_size (registry->clients) },
+    { "blocks", registry_n_blocks (registry) },
+    { "uptime-ms",
+        (guint64) (g_get_monotonic_time () - call->broker->start_us) / 1000 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    json_object_set_new (call->reply, numbers[i].name,
+        json_integer ((json_int_t) numbers[i].value));
   return TRUE;
 }
 

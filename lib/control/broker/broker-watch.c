@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The watch over clients. A client that misses heartbeats is only marked as
  * stalled: its blocks and consumers stay until the kernel shows that they are
- * gone.
+ * gone (broker-looks.c).
  * Tests: broker-liveness, hub-election */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
@@ -13,68 +13,9 @@
 /* A turn this late means that the broker itself was stopped, not its
  * clients. */
 #define OWN_PAUSE_US (G_USEC_PER_SEC)
-/* Blocks and consumers that cannot be examined (of another machine or user) are
- * removed after this time. */
-#define REMOTE_PATIENCE_US (30 * G_USEC_PER_SEC)
 /* After a connection broke: its route is gone once libzmq has noticed too. */
 #define PROBE_MS 10
 #define PROBE_PAUSE_US (100 * G_TIME_SPAN_MILLISECOND)
-
-static gboolean
-block_is_gone (BlockEntry *block, gint64 now)
-{
-  Evidence evidence = EVIDENCE_UNKNOWN;
-
-  if (block->owner->local && !*block->uuid)
-    evidence = EVIDENCE_GONE;
-  else if (block->visible)
-    evidence = evidence_of_block (block->name, block->uuid);
-  /* that a block is there does not show that it is a stranger's */
-  if (evidence == EVIDENCE_ALIVE && !block->owner->local)
-    evidence = EVIDENCE_UNKNOWN;
-  if (evidence == EVIDENCE_UNKNOWN)
-    return now - block->stalled_us > REMOTE_PATIENCE_US;
-  return evidence == EVIDENCE_GONE;
-}
-
-static gboolean
-joined_is_gone (BlockEntry *block, Joined *joined, gint64 now,
-    ConsumersEvidence *all)
-{
-  Evidence evidence = EVIDENCE_UNKNOWN;
-
-  if (block->visible)
-    evidence = evidence_of_consumer (all, block->name, block->uuid, joined->id);
-  if (evidence == EVIDENCE_ALIVE && !joined->client->local)
-    evidence = EVIDENCE_UNKNOWN;
-  if (evidence == EVIDENCE_UNKNOWN)
-    return now - joined->client->seen_us > REMOTE_PATIENCE_US;
-  return evidence == EVIDENCE_GONE;
-}
-
-static void
-watch_block (DatahubBroker *broker, BlockEntry *block, gint64 now)
-{
-  g_auto (ConsumersEvidence) all = { FALSE };
-
-  for (guint i = block->joined->len; i > 0; i--) {
-    Joined *joined = g_ptr_array_index (block->joined, i - 1);
-    if (joined->client->stalled && joined_is_gone (block, joined, now, &all))
-      broker_remove_joined (broker, block, joined, "lost");
-  }
-  if (!block->owner->stalled) {
-    block->stalled_us = 0;
-    return;
-  }
-  if (block->stalled_us == 0) {
-    block->stalled_us = now;
-    control_log (G_LOG_LEVEL_INFO, "stalled",
-        "the owner of block %s (pid %d) does not answer", block->name,
-        block->owner->pid);
-  }
-  if (block_is_gone (block, now))
-    broker_remove_block (broker, block, "lost");
-}
 
 static void
 drop_silent_clients (DatahubBroker *broker)
@@ -192,7 +133,7 @@ broker_tick (gpointer user_data)
     return G_SOURCE_CONTINUE;
   g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
   for (guint i = 0; i < blocks->len; i++)
-    watch_block (broker, g_ptr_array_index (blocks, i), now);
+    broker_watch_block (broker, g_ptr_array_index (blocks, i), now);
   drop_silent_clients (broker);
   return G_SOURCE_CONTINUE;
 }

@@ -15,19 +15,17 @@ typedef enum
 
 gboolean evidence_is_visible (const char *name, const char *uuid);
 Evidence evidence_of_block (const char *name, const char *uuid);
-/* The consumers of one block, queried once, when the first one is needed: if
- * the producer of a strict block is stopped, the query waits. All zero: not
- * queried. */
+/* What was found out about the consumers of one block. */
 typedef struct
 {
-  gboolean asked;
   Evidence evidence; /* ALIVE: rows[] is valid */
   DatahubConsumerInfo *rows;
   guint32 n;
 } ConsumersEvidence;
 
-Evidence evidence_of_consumer (ConsumersEvidence *all, const char *name,
-    const char *uuid, guint64 id);
+void consumers_evidence_ask (ConsumersEvidence *all, const char *name,
+    const char *uuid);
+Evidence consumers_evidence_of (const ConsumersEvidence *all, guint64 id);
 void consumers_evidence_clear (ConsumersEvidence *all);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ConsumersEvidence, consumers_evidence_clear)
 char *evidence_host (void);

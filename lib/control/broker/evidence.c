@@ -39,29 +39,27 @@ evidence_is_visible (const char *name, const char *uuid)
       && strcmp (glance.uuid, uuid) == 0;
 }
 
-static Evidence
-ask_for_consumers (ConsumersEvidence *all, const char *name, const char *uuid)
+/* Examines the consumers of that block. Waits up to 0.1 s if the block is strict and its
+ * producer is stopped. */
+void
+consumers_evidence_ask (ConsumersEvidence *all, const char *name,
+    const char *uuid)
 {
-  if (evidence_of_block (name, uuid) == EVIDENCE_GONE)
-    return EVIDENCE_GONE;
+  all->evidence = evidence_of_block (name, uuid);
+  if (all->evidence == EVIDENCE_GONE)
+    return;
   all->rows = g_new0 (DatahubConsumerInfo, DATAHUB_MAX_CONSUMERS);
-  if (datahub_block_inspect_consumers (name, all->rows, DATAHUB_MAX_CONSUMERS,
-          &all->n, NULL)
-      != DATAHUB_OK)
-    return EVIDENCE_UNKNOWN;
-  return EVIDENCE_ALIVE;
+  all->evidence = datahub_block_inspect_consumers (name, all->rows,
+                      DATAHUB_MAX_CONSUMERS, &all->n, NULL)
+          == DATAHUB_OK
+      ? EVIDENCE_ALIVE
+      : EVIDENCE_UNKNOWN;
 }
 
-/* Evidence of the consumer @id of that block; @all must be of the same block at
- * each call. The first call for a strict block waits up to 0.1 s if its
- * producer is stopped. */
+/* Evidence of the consumer @id of the block that was examined. */
 Evidence
-evidence_of_consumer (ConsumersEvidence *all, const char *name,
-    const char *uuid, guint64 id)
+consumers_evidence_of (const ConsumersEvidence *all, guint64 id)
 {
-  if (!all->asked)
-    all->evidence = ask_for_consumers (all, name, uuid);
-  all->asked = TRUE;
   if (all->evidence != EVIDENCE_ALIVE)
     return all->evidence;
   for (guint32 i = 0; i < MIN (all->n, DATAHUB_MAX_CONSUMERS); i++)
@@ -74,7 +72,6 @@ void
 consumers_evidence_clear (ConsumersEvidence *all)
 {
   g_clear_pointer (&all->rows, g_free);
-  all->asked = FALSE;
 }
 
 /* An identifier of this machine and boot: the kernel's evidence is valid among

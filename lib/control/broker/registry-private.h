@@ -63,6 +63,10 @@ typedef struct
   gboolean absent;
   BrokerClient *owner; /* never NULL: a client with blocks is kept */
   gint64 stalled_us; /* since when its owner is stalled; 0 if it is not */
+  guint serial; /* of this owner's registration, for looks that are under way */
+  gboolean asked, asked_consumers; /* a look is under way */
+  gint64
+      again_us; /* when its consumers can be looked at again; 0: at any time */
   GPtrArray *joined; /* of Joined; owned */
 } BlockEntry;
 
@@ -71,6 +75,7 @@ typedef struct
   GHashTable *clients; /* id -> BrokerClient, owned */
   GHashTable *routes; /* routing GBytes -> BrokerClient, borrowed */
   GTree *blocks; /* name -> BlockEntry, owned, in order */
+  guint serial; /* the last that was given */
 } Registry;
 
 void registry_init (Registry *registry);
@@ -89,7 +94,8 @@ BlockEntry *registry_find (Registry *registry, const char *name);
 BlockEntry *registry_add (Registry *registry, BrokerClient *owner,
     const char *name, const char *uuid, const char *caps);
 void registry_remove (Registry *registry, BlockEntry *block);
-void registry_hand_over (BlockEntry *block, BrokerClient *owner);
+void registry_hand_over (Registry *registry, BlockEntry *block,
+    BrokerClient *owner);
 guint registry_n_blocks (Registry *registry);
 Joined *block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
     const char *label);

@@ -178,6 +178,15 @@ registry_find (Registry *registry, const char *name)
   return g_tree_lookup (registry->blocks, name);
 }
 
+/* The result of a look that is under way does not count any more. */
+static void
+set_serial (Registry *registry, BlockEntry *block)
+{
+  block->serial = ++registry->serial;
+  block->asked = block->asked_consumers = FALSE;
+  block->again_us = 0;
+}
+
 /* Adds a block; there is none of this name. */
 BlockEntry *
 registry_add (Registry *registry, BrokerClient *owner, const char *name,
@@ -191,6 +200,7 @@ registry_add (Registry *registry, BrokerClient *owner, const char *name,
   block->owner = owner;
   block->joined = g_ptr_array_new_with_free_func (joined_free);
   owner->n_blocks++;
+  set_serial (registry, block);
   g_tree_insert (registry->blocks, block->name, block);
   return block;
 }
@@ -203,11 +213,12 @@ registry_remove (Registry *registry, BlockEntry *block)
 
 /* Transfers the block, with its consumers, to @owner. */
 void
-registry_hand_over (BlockEntry *block, BrokerClient *owner)
+registry_hand_over (Registry *registry, BlockEntry *block, BrokerClient *owner)
 {
   block->owner->n_blocks--;
   block->owner = owner;
   owner->n_blocks++;
+  set_serial (registry, block);
 }
 
 guint

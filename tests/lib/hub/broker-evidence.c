@@ -39,13 +39,13 @@ test_stopped_producer (void)
 {
   Child *child = fixture_spawn ("produce-strictly", "cam0");
   g_autofree char *uuid = fixture_read_line (child);
-  g_auto (ConsumersEvidence) all = { FALSE };
+  g_auto (ConsumersEvidence) all = { EVIDENCE_GONE };
 
   fixture_stop (child);
   gint64 start = g_get_monotonic_time ();
+  consumers_evidence_ask (&all, "cam0", uuid);
   for (guint64 id = 0; id < MANY; id++)
-    g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, id), ==,
-        EVIDENCE_UNKNOWN);
+    g_assert_cmpint (consumers_evidence_of (&all, id), ==, EVIDENCE_UNKNOWN);
   g_assert_cmpint (fixture_ms_since (start), <, MANY * 100 / 2);
   fixture_signal (child, SIGCONT);
   g_assert_cmpint (fixture_reap (child), ==, 0);
@@ -57,8 +57,8 @@ test_who_is_there (void)
 {
   Child *child = fixture_spawn ("produce-strictly", "cam0");
   g_autofree char *uuid = fixture_read_line (child);
-  g_auto (ConsumersEvidence) all = { FALSE };
-  g_auto (ConsumersEvidence) others = { FALSE };
+  g_auto (ConsumersEvidence) all = { EVIDENCE_GONE };
+  g_auto (ConsumersEvidence) others = { EVIDENCE_UNKNOWN };
   DatahubConsumer *consumer = NULL;
   DatahubConsumerInfo info;
   DatahubError error;
@@ -70,12 +70,12 @@ test_who_is_there (void)
                        &error),
       ==, DATAHUB_OK);
   g_assert_cmpint (n, ==, 1);
-  g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id), ==,
-      EVIDENCE_ALIVE);
-  g_assert_cmpint (evidence_of_consumer (&all, "cam0", uuid, info.id + 256), ==,
+  consumers_evidence_ask (&all, "cam0", uuid);
+  consumers_evidence_ask (&others, "cam0", UUID_A);
+  g_assert_cmpint (consumers_evidence_of (&all, info.id), ==, EVIDENCE_ALIVE);
+  g_assert_cmpint (consumers_evidence_of (&all, info.id + 256), ==,
       EVIDENCE_GONE);
-  g_assert_cmpint (evidence_of_consumer (&others, "cam0", UUID_A, info.id), ==,
-      EVIDENCE_GONE);
+  g_assert_cmpint (consumers_evidence_of (&others, info.id), ==, EVIDENCE_GONE);
   datahub_consumer_close (consumer);
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }

@@ -33,37 +33,6 @@ produce_elsewhere (const char *name)
   return fixture_produce (name, true);
 }
 
-/* A child that joins a real block. */
-static int
-consume (const char *name)
-{
-  DatahubConsumerOptions options;
-  DatahubConsumer *consumer;
-  DatahubError error;
-  DatahubConsumerInfo rows[16];
-  uint32_t n = 0;
-  g_autoptr (DatahubHub) hub G_GNUC_UNUSED =
-      datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
-
-  datahub_consumer_options_init (&options);
-  options.name = "preview";
-  if (datahub_consumer_attach (name, &options, &consumer, &error)
-      || datahub_block_inspect_consumers (name, rows, 16, &n, &error)) {
-    fixture_say ("cannot consume: %s", error.message);
-    return 1;
-  }
-  if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
-      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
-    return 1;
-  datahub_hub_consumer_joined (hub, name, datahub_consumer_get_uuid (consumer),
-      rows[0].id, "preview");
-  fixture_child_stay ();
-  datahub_hub_consumer_left (hub, name, datahub_consumer_get_uuid (consumer),
-      rows[0].id, "left");
-  datahub_consumer_close (consumer);
-  return 0;
-}
-
 typedef struct
 {
   int added, removed, joined, left;
@@ -426,6 +395,6 @@ main (int argc, char **argv)
   fixture_add_role ("produce", produce);
   fixture_add_role ("produce-anew", produce_anew);
   fixture_add_role ("produce-elsewhere", produce_elsewhere);
-  fixture_add_role ("consume", consume);
+  fixture_add_role ("consume", fixture_consume);
   return fixture_main (&argc, &argv, add_tests);
 }

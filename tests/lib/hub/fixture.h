@@ -74,6 +74,8 @@ void fixture_child_stay (void);
 /* In a child: produces @name with a real block, writes "uuid UUID" once it is registered,
  * and stays. */
 int fixture_produce (const char *name, gboolean adopt);
+/* In a child: joins the real block @name, writes "joined", and stays. */
+int fixture_consume (const char *name);
 
 /* --- the bare protocol --- */
 
