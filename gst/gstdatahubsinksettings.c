@@ -87,7 +87,8 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_BYTES,
       g_param_spec_uint64 ("max-bytes", "Max bytes",
           "Limit of the shared memory of this block, in bytes (0 or -1 = "
-          "automatic: half of the file system)",
+          "automatic: half of the file system or of the control group's memory "
+          "limit)",
           0, G_MAXUINT64, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_MAX_CONSUMERS,
       g_param_spec_uint ("max-consumers", "Max consumers",

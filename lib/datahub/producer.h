@@ -28,7 +28,8 @@ typedef struct
   uint32_t slots; /* payload slots of the first pool; auto: 32, up to 128 of
                      small ones, fewer of big ones or if memory is short */
   uint32_t ring_size; /* records kept; a power of two, 4 to 32768 */
-  uint64_t max_bytes; /* of all pools; auto: half of the file system */
+  uint64_t max_bytes; /* of all pools; auto: half of the file system, or of
+                       * the memory limit of the control group */
   uint32_t max_consumers; /* auto: 128, at most DATAHUB_MAX_CONSUMERS */
   uint32_t max_pinned; /* largest quota a consumer may ask for; auto: 8 */
   bool pack; /* several small payloads share a slot */

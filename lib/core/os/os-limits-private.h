@@ -3,12 +3,16 @@
 #ifndef DATAHUB_OS_LIMITS_PRIVATE_H
 #define DATAHUB_OS_LIMITS_PRIVATE_H
 
+#include <datahub/types.h>
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 const char *os_reason (int number);
 bool os_is_limited (int number);
+DatahubResult os_check_group (uint64_t size, const char *what,
+    DatahubError *error);
 bool os_has_descriptors (uint64_t wanted);
 
 /* Around a call that can make a file bigger. */

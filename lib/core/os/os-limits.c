@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The limits of this process: their names in messages, the signal of one of
  * them, and a try of the resources that another library is about to take.
- * Tests: core-limits, gst-limits */
+ * Tests: core-limits, core-cgroup-limit, gst-limits */
 #include "os-limits-private.h"
+#include "os-cgroup-private.h"
 #include "os-private.h"
 #include "core/base/result-private.h"
 
@@ -94,6 +95,20 @@ os_reason (int number)
     }
   snprintf (text, sizeof text, "%s", strerror (number));
   return text;
+}
+
+/* Whether the control group has @size bytes of memory left for @what. */
+DatahubResult
+os_check_group (uint64_t size, const char *what, DatahubError *error)
+{
+  GroupSpace group = os_group_space ();
+  if (size <= group.available)
+    return DATAHUB_OK;
+  return result_fail (error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
+      "Not enough memory for the %s: %.1f MiB wanted, %.1f MiB free of %.1f MiB, "
+      "the memory limit of the control group. Raise that limit.",
+      what, size / 1048576.0, group.available / 1048576.0,
+      group.limit / 1048576.0);
 }
 
 /* ---- the signal of RLIMIT_FSIZE ---- */

@@ -308,8 +308,11 @@ int
 os_create_unnamed (int dir, uint64_t size, uint32_t mode, const char *what,
     DatahubError *error)
 {
-  int fd = os_open_unnamed (dir, mode);
-  int number = fd < 0 ? errno : allocate (fd, size);
+  int fd, number;
+  if (os_check_group (size, what, error) != DATAHUB_OK)
+    return -1;
+  fd = os_open_unnamed (dir, mode);
+  number = fd < 0 ? errno : allocate (fd, size);
   if (!number)
     return fd;
   if (fd < 0 && number != ENOSPC && number != EDQUOT) {

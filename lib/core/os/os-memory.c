@@ -24,57 +24,20 @@
 
 #define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static uint64_t
-read_number (const char *path)
-{
-  FILE *file = fopen (path, "re");
-  uint64_t value = UINT64_MAX; /* also for "max" */
-  if (!file)
-    return value;
-  if (fscanf (file, "%" SCNu64, &value) != 1)
-    value = UINT64_MAX;
-  fclose (file);
-  return value;
-}
-
-/* The memory that the control group of this process can still allocate. */
-static uint64_t
-group_available (void)
-{
-  FILE *file = fopen ("/proc/self/cgroup", "re");
-  char line[512], path[640];
-  uint64_t most, now;
-  bool found = false;
-  while (file && !found && fgets (line, sizeof line, file))
-    found = strncmp (line, "0::", 3) == 0;
-  if (file)
-    fclose (file);
-  if (!found)
-    return UINT64_MAX;
-  line[strcspn (line, "\n")] = 0;
-  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
-  most = read_number (path);
-  snprintf (path, sizeof path, "/sys/fs/cgroup%s/memory.current", line + 3);
-  now = read_number (path);
-  if (most == UINT64_MAX || now == UINT64_MAX)
-    return UINT64_MAX;
-  return most > now ? most - now : 0;
-}
-
-/* Memory that can be allocated without the OOM killer. No file system limits
- * its size, so exceeding it starts the OOM killer. */
+/* Memory of the machine that can be allocated without the OOM killer: no file system
+ * limits its size. The control group can have less, see os-cgroup.c. */
 uint64_t
 os_memory_available (void)
 {
   FILE *file = fopen ("/proc/meminfo", "re");
   char line[128];
-  uint64_t kib = UINT64_MAX / 1024, group = group_available ();
+  uint64_t kib = UINT64_MAX / 1024;
   while (file && fgets (line, sizeof line, file))
     if (sscanf (line, "MemAvailable: %" SCNu64, &kib) == 1)
       break;
   if (file)
     fclose (file);
-  return kib * 1024 < group ? kib * 1024 : group;
+  return kib * 1024;
 }
 
 static uint64_t
@@ -120,6 +83,8 @@ os_create_memory (uint64_t *size, uint32_t mode, const char *what,
 {
   uint64_t available = os_memory_available ();
   int fd = -1, number = ENOMEM;
+  if (os_check_group (*size, what, error) != DATAHUB_OK)
+    return -1;
   if (*size <= available) {
     fd = os_open_memory (size, 0, mode, what);
     number = fd < 0 ? errno : os_reserve_piece (fd, 0, *size);

@@ -32,6 +32,18 @@ typedef struct
   uint32_t slot;
 } SlotRef;
 
+/* The bodies of events and metas never need more. */
+#define SMALL_BYTES_MAX (UINT64_C (64) << 20)
+
+/* The memory that pools could have when it was measured. */
+typedef struct
+{
+  uint64_t available; /* what both the file system and the control group have */
+  uint64_t total; /* the size of the one that has less available */
+  uint64_t most; /* the smaller of both sizes */
+  bool of_group; /* the control group has less available */
+} PoolSpace;
+
 typedef struct
 {
   Backing *backing; /* not owned: the producer's */
@@ -48,6 +60,7 @@ typedef struct
   int64_t no_smaller_until; /* small payloads use big slots */
   uint64_t bytes_used; /* of payload slots with memory; limited by max_bytes */
   uint64_t max_bytes;
+  PoolSpace space; /* measured before each choice of a shape */
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;
 } Pools;
@@ -127,14 +140,24 @@ int pool_free_entry (const Pools *pools);
 void pool_install (Pools *pools, Pool *pool, uint32_t entry);
 Pool *pool_leave_idle (Pools *pools);
 bool pool_is_any_old (const Pools *pools);
+uint64_t pool_counted_bytes (const PoolShape *shape);
+void pool_free (const Pools *pools, Pool *pool, bool unlink); /* unlocked */
+
+/* The memory for pools. pool-space.c */
+
+typedef struct
+{
+  char left[256];
+  const char *advice; /* the beginning of a sentence */
+} PoolSpaceText;
+
+bool pool_measure (const Pools *pools, PoolSpace *space); /* unlocked */
+PoolSpaceText pool_describe_space (const Pools *pools, const PoolSpace *space);
+uint64_t pool_bytes_allowed (const Pools *pools, PoolKind kind);
+/* By the last measure. */
 uint64_t pool_bytes_that_fit (const Pools *pools, PoolKind kind);
 uint32_t pool_slots_that_fit (const Pools *pools, PoolKind kind,
     uint32_t wanted, uint64_t stride);
-uint64_t pool_bytes_allowed (const Pools *pools, PoolKind kind);
-uint64_t pool_counted_bytes (const PoolShape *shape);
-bool pool_space (const Pools *pools, uint64_t *total,
-    uint64_t *available); /* unlocked, too */
-void pool_free (const Pools *pools, Pool *pool, bool unlink); /* unlocked */
 
 /* Making a pool that no table names; unlocked. producer-pool-make.c */
 

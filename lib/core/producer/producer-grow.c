@@ -7,8 +7,6 @@
 #include "producer-private.h"
 #include "core/base/result-private.h"
 
-#include <datahub/block.h>
-
 #include <errno.h>
 #include <string.h>
 
@@ -140,19 +138,21 @@ biggest_that_fits (const Pools *pools, PoolKind kind)
 static DatahubResult
 fail_too_big (const Pools *pools, const Call *call)
 {
-  uint64_t space = 0, total = 0, size = call->need;
+  uint64_t size = call->need, stride = round_up (size, BLOCK_PAGE);
   uint64_t limit = pool_bytes_allowed (pools, call->kind);
   uint64_t used = call->kind == POOL_PAYLOAD ? pools->bytes_used : 0;
-  uint64_t wanted = growth_least_slots (size) * round_up (size, BLOCK_PAGE);
+  uint64_t wanted = growth_least_slots (size) * stride;
   uint64_t fits = biggest_that_fits (pools, call->kind);
-  pool_space (pools, &total, &space);
+  PoolSpaceText text = pool_describe_space (pools, &pools->space);
   if (used + wanted <= limit)
     return result_fail (call->error, DATAHUB_ERROR_NO_SPACE, ENOSPC,
-        "Not enough %s to grow for a payload of %llu bytes: %.1f MiB wanted, "
-        "%.1f MiB free of %.1f MiB in %s. A payload of %llu bytes fits.",
+        "Not enough %s to grow for a payload of %llu bytes: %.1f MiB wanted for "
+        "%u slots, %s: %llu such slots fit. A payload of %llu bytes fits. %s, or "
+        "use smaller payloads.",
         pools->backing->funcs->place, (unsigned long long) size,
-        wanted / 1048576.0, space / 1048576.0, total / 1048576.0,
-        datahub_shm_directory (), (unsigned long long) fits);
+        wanted / 1048576.0, growth_least_slots (size), text.left,
+        (unsigned long long) (pool_bytes_that_fit (pools, call->kind) / stride),
+        (unsigned long long) fits, text.advice);
   if (call->kind != POOL_PAYLOAD)
     return result_fail (call->error, DATAHUB_ERROR_TOO_BIG, 0,
         "Metas or an event of %llu bytes do not fit: %u such slots exceed the "
@@ -354,14 +354,46 @@ static bool
 choose_shape (DatahubProducer *producer, const Call *call, PoolShape *shape)
 {
   const Pools *pools = &producer->pools;
-  bool paused = !call->bigger && !wants_smaller (call);
-  if (paused && os_now () < pools->no_growth_until)
-    return false;
   if (!growth_choose_shape (pools, call->kind, call->need, call->bigger, shape))
     return false;
   drop_history (producer, call);
   return growth_choose_shape (pools, call->kind, call->need, call->bigger,
       shape);
+}
+
+/* Whether a growth for capacity failed a moment ago. */
+static bool
+is_paused (const DatahubProducer *producer, const Call *call)
+{
+  return !call->bigger && !wants_smaller (call)
+      && os_now () < producer->pools.no_growth_until;
+}
+
+/* Some thread makes a pool. A big slot is better than a wait. */
+static DatahubResult
+leave_to_other (Call *call)
+{
+  bool waste = wants_smaller (call);
+  call->wasteful |= waste;
+  return waste ? DATAHUB_OK : DATAHUB_TIMEOUT;
+}
+
+/* Takes the lock, with the free memory measured before. False: there is no use in it. */
+static bool
+measure_and_lock (DatahubProducer *producer, const Call *call)
+{
+  Pools *pools = &producer->pools;
+  PoolSpace space;
+  bool useful;
+  pthread_mutex_lock (&producer->lock);
+  useful = !pools->growing && !is_paused (producer, call);
+  if (!useful)
+    return false;
+  pthread_mutex_unlock (&producer->lock);
+  pool_measure (pools, &space);
+  pthread_mutex_lock (&producer->lock);
+  pools->space = space;
+  return true;
 }
 
 /* One try. Returns as producer_grow(), or %DATAHUB_ERROR_NO_SPACE where others
@@ -373,20 +405,17 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   Pool *pool = NULL;
   PoolShape shape;
   DatahubResult result;
-  bool go;
-  pthread_mutex_lock (&producer->lock);
+  bool measured = measure_and_lock (producer, call), go;
   if (pools->growing) {
-    /* a big slot is better than a wait */
-    bool waste = wants_smaller (call);
-    call->wasteful |= waste;
+    result = leave_to_other (call);
     pthread_mutex_unlock (&producer->lock);
-    return waste ? DATAHUB_OK : DATAHUB_TIMEOUT;
+    return result;
   }
   if (producer->ring.n_limbo)
     ring_reclaim (&producer->ring, pools);
   if (pools->unfinished && is_of_use (pools, call, &pools->unfinished->shape))
     pool = take_unfinished (pools);
-  go = pool || choose_shape (producer, call, &shape);
+  go = pool || (measured && choose_shape (producer, call, &shape));
   result = go ? DATAHUB_OK : cannot_grow (producer, call);
   pools->growing = go;
   pthread_mutex_unlock (&producer->lock);

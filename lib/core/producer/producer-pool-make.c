@@ -4,12 +4,11 @@
  *
  * The memory has no name and no table names it. A producer killed in here leaves
  * nothing: the kernel frees the memory with the last descriptor.
- * Tests: core-growing, core-growth, core-space, stress-sweep */
+ * Tests: core-growing, core-growth, core-space, core-cgroup-limit, stress-sweep */
 #include "pools-private.h"
 #include "core/base/result-private.h"
+#include "core/os/os-cgroup-private.h"
 #include "core/os/os-limits-private.h"
-
-#include <datahub/block.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,19 +23,20 @@ static DatahubResult
 fail_space (const Pools *pools, const PoolShape *shape, int number,
     DatahubError *error)
 {
-  const Backing *backing = pools->backing;
-  uint64_t total = 0, available = 0, slots = 0;
-  pool_space (pools, &total, &available);
-  if (available > BLOCK_PAGE)
-    slots = (available - BLOCK_PAGE) / shape->stride;
+  uint64_t slots = 0;
+  PoolSpace space;
+  PoolSpaceText text;
+  pool_measure (pools, &space);
+  text = pool_describe_space (pools, &space);
+  if (space.available > BLOCK_PAGE)
+    slots = (space.available - BLOCK_PAGE) / shape->stride;
   return result_fail (error, DATAHUB_ERROR_NO_SPACE, number,
       "Not enough %s for the %s: %.1f MiB wanted for %u slots of %llu bytes, "
-      "%.1f MiB free of %.1f MiB in %s: %llu such slots fit. Make that file "
-      "system bigger, or use fewer or smaller slots.",
-      backing->funcs->place, pool_kind_names[shape->kind],
+      "%s: %llu such slots fit. %s, or use fewer or smaller slots.",
+      pools->backing->funcs->place, pool_kind_names[shape->kind],
       shape->size / 1048576.0, shape->n_slots,
-      (unsigned long long) shape->stride, available / 1048576.0,
-      total / 1048576.0, datahub_shm_directory (), (unsigned long long) slots);
+      (unsigned long long) shape->stride, text.left, (unsigned long long) slots,
+      text.advice);
 }
 
 static DatahubResult
@@ -74,13 +74,15 @@ static DatahubResult
 open_pool (const Pools *pools, Pool *pool, DatahubError *error)
 {
   const Backing *backing = pools->backing;
-  uint64_t total = 0, available = 0, huge_page = 0;
+  uint64_t huge_page = 0;
   int number = 0;
+  PoolSpace space;
   if (pool->shape.kind == POOL_PAYLOAD)
     huge_page = backing->funcs->huge_page (backing);
   if (huge_page && open_file (pools, pool, huge_page) == 0)
     return DATAHUB_OK;
-  if (pool_space (pools, &total, &available) && available < pool->shape.size)
+  pool_measure (pools, &space);
+  if (space.available < pool->shape.size)
     number = ENOSPC;
   else
     number = open_file (pools, pool, 0);
@@ -125,6 +127,16 @@ ask (const Pool *pool, uint64_t done, const Pace *pace)
   return pace->may_go_on (pace->data);
 }
 
+/* Returns 0 or errno. Others can take memory between two pieces. Huge pages do not
+ * count against the memory limit of the control group. */
+static int
+reserve_piece (const Pool *pool, uint64_t piece)
+{
+  if (!pool->huge_page && os_group_space ().available < piece)
+    return ENOSPC;
+  return os_reserve_piece (pool->fd, pool->reserved, piece);
+}
+
 /* Allocates the memory; on normal pages where the huge ones are used up. */
 static DatahubResult
 reserve (const Pools *pools, Pool *pool, const Pace *pace, DatahubError *error)
@@ -132,7 +144,7 @@ reserve (const Pools *pools, Pool *pool, const Pace *pace, DatahubError *error)
   DatahubResult result = DATAHUB_OK;
   while (pool->reserved < pool->map_size && result == DATAHUB_OK) {
     uint64_t piece = next_piece (pool, pool->reserved);
-    int number = os_reserve_piece (pool->fd, pool->reserved, piece);
+    int number = reserve_piece (pool, piece);
     if (number && pool->huge_page) {
       number = open_file (pools, pool, 0);
       piece = 0;
@@ -178,7 +190,10 @@ bool
 pool_make_again (const Pools *pools, Pool *pool, const Pace *pace)
 {
   bool huge = pools->backing->options->hugepages != DATAHUB_HUGEPAGES_NEVER;
-  uint64_t piece;
+  uint64_t piece, allocated = os_allocated (pool->fd);
+  if (allocated < pool->shape.size
+      && os_group_space ().available < pool->shape.size - allocated)
+    return false;
   for (uint64_t done = 0; done < pool->shape.size; done += piece) {
     piece = pool->shape.size - done < POOL_PIECE ? pool->shape.size - done
                                                  : POOL_PIECE;

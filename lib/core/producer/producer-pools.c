@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The bodies of events and metas never need more. */
-#define SMALL_BYTES_MAX (UINT64_C (64) << 20)
-
 Pool *
 pool_find_old (const Pools *pools, uint32_t gen)
 {
@@ -222,52 +219,6 @@ pool_end_packing (Pools *pools)
   if (pools->pack.pool)
     slot_unref (pools, pools->pack);
   pools->pack = (SlotRef){ NULL, 0 };
-}
-
-/* The total and free memory for blocks. A strict block is not on a file system,
- * but has the same limits. */
-bool
-pool_space (const Pools *pools, uint64_t *total, uint64_t *available)
-{
-  const Backing *backing = pools->backing;
-  if (!os_space (backing->block->dir, total, available))
-    return false;
-  *available = backing->funcs->available (*available);
-  return true;
-}
-
-/* max-bytes for payloads; the bodies of events have a limit of their own. */
-uint64_t
-pool_bytes_allowed (const Pools *pools, PoolKind kind)
-{
-  return kind == POOL_PAYLOAD ? pools->max_bytes : SMALL_BYTES_MAX;
-}
-
-/* The bytes that a new pool can have beside the current ones. */
-uint64_t
-pool_bytes_that_fit (const Pools *pools, PoolKind kind)
-{
-  uint64_t space = 0, total = 0;
-  uint64_t left = SMALL_BYTES_MAX;
-  if (kind == POOL_PAYLOAD)
-    left = pools->max_bytes > pools->bytes_used
-        ? pools->max_bytes - pools->bytes_used
-        : 0;
-  if (pool_space (pools, &total, &space) && space < BLOCK_PAGE)
-    left = 0;
-  else if (space - BLOCK_PAGE < left)
-    left = space - BLOCK_PAGE;
-  return left;
-}
-
-/* The number of slots of @stride that fit beside the current pools; at most
- * @wanted. */
-uint32_t
-pool_slots_that_fit (const Pools *pools, PoolKind kind, uint32_t wanted,
-    uint64_t stride)
-{
-  uint64_t slots = pool_bytes_that_fit (pools, kind) / stride;
-  return slots < wanted ? (uint32_t) slots : wanted;
 }
 
 /* Old pools that will go by themselves and give their bytes back. */

@@ -156,18 +156,21 @@ static DatahubResult
 choose_sizes (DatahubProducer *producer, DatahubError *error)
 {
   Block *block = &producer->block;
-  uint64_t total = 0, available = 0, first;
+  PoolSpace *space = &producer->pools.space;
+  uint64_t first;
   uint32_t least;
   DatahubResult result;
-  if (!pool_space (&producer->pools, &total, &available))
+  if (!pool_measure (&producer->pools, space))
     return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
         "The space in %s cannot be read: %s.", datahub_shm_directory (),
         os_reason (errno));
-  result = geometry_compute (&producer->options, available, &block->g, error);
+  result =
+      geometry_compute (&producer->options, space->available, &block->g, error);
   if (result != DATAHUB_OK)
     return result;
-  producer->pools.max_bytes =
-      producer->options.max_bytes ? producer->options.max_bytes : total / 2;
+  producer->pools.max_bytes = producer->options.max_bytes
+      ? producer->options.max_bytes
+      : space->most / 2;
   least = producer->options.slots ? block->g.n_slots
                                   : growth_least_slots (block->g.slot_stride);
   first = least * block->g.slot_stride;
@@ -185,7 +188,9 @@ static DatahubResult
 add_first_pool (DatahubProducer *producer, DatahubError *error)
 {
   const Geometry *g = &producer->block.g;
-  uint32_t slots = producer->options.slots
+  uint32_t slots;
+  pool_measure (&producer->pools, &producer->pools.space);
+  slots = producer->options.slots
       ? g->n_slots
       : growth_first_slots (&producer->pools, g->n_slots, g->slot_stride);
   return producer_add_pool (producer, POOL_PAYLOAD, slots, g->slot_stride,
