@@ -46,7 +46,7 @@ describe (const GLogField *fields, gsize n_fields)
 {
   static const char *const names[][2] = { { "DATAHUB_NAME", "name" },
     { "DATAHUB_RIGHT", "right" }, { "DATAHUB_KEY", "key" },
-    { "DATAHUB_PID", "pid" } };
+    { "DATAHUB_PID", "pid" }, { "DATAHUB_ADDRESS", "address" } };
   GString *text = g_string_new (NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {

@@ -10,6 +10,7 @@ gboolean broker_may (BrokerCall *call, Right right, const char *name);
 gboolean broker_need (BrokerCall *call, Right right, const char *name,
     GError **error);
 void broker_log_denied (BrokerCall *call, Right right, const char *name);
+void broker_warn_unbound (BrokerCall *call, const BlockEntry *block);
 
 /* broker-clients.c */
 gboolean broker_handle_hello (BrokerCall *call, GError **error);

@@ -41,9 +41,12 @@ zap_check (const char *key, gpointer user_data)
   BrokerPort *port = user_data;
   gboolean known = rights_knows (port->broker->rights, key);
 
-  if (!known)
-    denials_log (&port->broker->strangers, NULL, NULL, key, 0);
-  return known;
+  if (known)
+    return TRUE;
+  g_autofree char *from = gate_asking_describe (gate_asking (port->gate));
+  denials_log (&port->broker->strangers,
+      &(Refusal){ .key = key, .from = from });
+  return FALSE;
 }
 
 static void

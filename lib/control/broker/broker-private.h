@@ -73,6 +73,7 @@ struct _DatahubBroker
   /* Of keys on the allow-list, and of others: those can have ever new keys, which
    * must not keep the first ones out of the log. */
   Denials denials, strangers;
+  Denials unbound; /* blocks of which the rights bind no process, by name */
 };
 
 /* One request while it is handled. */

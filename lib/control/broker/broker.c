@@ -448,6 +448,7 @@ datahub_broker_finalize (GObject *object)
   rights_free (broker->rights);
   denials_clear (&broker->denials);
   denials_clear (&broker->strangers);
+  denials_clear (&broker->unbound);
   g_ptr_array_unref (broker->endpoints);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
@@ -476,6 +477,7 @@ datahub_broker_init (DatahubBroker *broker)
   broker->given_lock = -1;
   denials_init (&broker->denials);
   denials_init (&broker->strangers);
+  denials_init (&broker->unbound);
   g_mutex_init (&broker->lock);
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
   broker->bound = g_ptr_array_new_with_free_func (g_free);

@@ -6,9 +6,13 @@
 #include "control/wire/control-log-private.h"
 #include "denials-private.h"
 
+#include <string.h>
+
 #define PERIOD_US (60 * G_USEC_PER_SEC)
 /* Strangers can make keys without end. */
 #define MAX_KEYS 256
+/* All further keys together. */
+#define REST "*"
 
 typedef struct
 {
@@ -29,10 +33,31 @@ denials_clear (Denials *denials)
   g_clear_pointer (&denials->keys, g_hash_table_unref);
 }
 
-static gboolean
-is_over (gpointer key, gpointer value, gpointer now_us)
+typedef struct
 {
-  return *(const gint64 *) now_us - ((Denial *) value)->since_us >= PERIOD_US;
+  gint64 now_us;
+  guint64 others; /* of those that were removed */
+} Sweep;
+
+static gboolean
+is_over (gpointer key, gpointer value, gpointer data)
+{
+  Denial *denial = value;
+  Sweep *sweep = data;
+
+  if (strcmp (key, REST) == 0 || sweep->now_us - denial->since_us < PERIOD_US)
+    return FALSE;
+  sweep->others += denial->others;
+  return TRUE;
+}
+
+static void
+sweep (Denials *denials, gint64 now_us)
+{
+  Sweep removed = { now_us, 0 };
+
+  g_hash_table_foreach_remove (denials->keys, is_over, &removed);
+  denials->removed += removed.others;
 }
 
 static Denial *
@@ -40,9 +65,10 @@ add (Denials *denials, const char *key, gint64 now_us)
 {
   Denial *denial;
 
-  if (g_hash_table_size (denials->keys) >= MAX_KEYS)
-    g_hash_table_foreach_remove (denials->keys, is_over, &now_us);
-  if (g_hash_table_size (denials->keys) >= MAX_KEYS)
+  if (g_hash_table_size (denials->keys) >= MAX_KEYS - 1)
+    sweep (denials, now_us);
+  if (g_hash_table_size (denials->keys) >= MAX_KEYS - 1
+      && strcmp (key, REST) != 0)
     return NULL;
   denial = g_new0 (Denial, 1);
   denial->since_us = now_us - PERIOD_US;
@@ -50,58 +76,82 @@ add (Denials *denials, const char *key, gint64 now_us)
   return denial;
 }
 
-/* Returns whether this refusal of @key is to be logged. @others becomes the number of
- * those since the last line of this key. */
-gboolean
-denials_note (Denials *denials, const char *key, gint64 now_us, guint64 *others)
+static Denial *
+find (Denials *denials, const char *key, gint64 now_us)
 {
   Denial *denial = g_hash_table_lookup (denials->keys, key);
 
-  if (!denial)
-    denial = add (denials, key, now_us);
-  if (!denial)
-    return FALSE;
+  return denial ? denial : add (denials, key, now_us);
+}
+
+/* Returns the key of the line to log, "*" for those of more keys than are noted; NULL: no
+ * line is due. @others becomes the number of refusals since the last line of it. */
+const char *
+denials_note (Denials *denials, const char *key, gint64 now_us, guint64 *others)
+{
+  Denial *denial = find (denials, key, now_us);
+
+  if (!denial) {
+    key = REST;
+    denial = find (denials, key, now_us);
+  }
   if (now_us - denial->since_us < PERIOD_US) {
     denial->others++;
-    return FALSE;
+    return NULL;
   }
   *others = denial->others;
   denial->others = 0;
+  if (strcmp (key, REST) == 0) {
+    *others += denials->removed;
+    denials->removed = 0;
+  }
   denial->since_us = now_us;
-  return TRUE;
+  return key;
 }
 
 static char *
-describe (const char *name, const char *right, const char *key)
+describe (const Refusal *refusal, const char *key)
 {
-  return name
-      ? g_strdup_printf ("key %.8s… has no right to %s %s: add it to the "
-                         "allow-list",
-          key, right, name)
-      : g_strdup_printf ("a client was refused: its key (%.8s…) is not on "
-                         "the allow-list",
-          key);
+  const char *from = refusal->from ? refusal->from : "an unknown address";
+
+  if (strcmp (key, REST) == 0)
+    return g_strdup_printf ("clients with more than %d keys were refused in a "
+                            "minute, this one from %s",
+        MAX_KEYS - 1, from);
+  if (!refusal->name)
+    return g_strdup_printf ("a client was refused: its key %s is not on the "
+                            "allow-list; it comes from %s",
+        key, from);
+  return g_strdup_printf ("key %s of %s has no right to %s %s: add it to the "
+                          "allow-list",
+      key, from, refusal->right, refusal->name);
 }
 
-/* @name and @right NULL: to connect; @pid 0: not known. The public key is no secret: an
- * administrator copies it to the allow-list. */
-void
-denials_log (Denials *denials, const char *name, const char *right,
-    const char *key, int pid)
+static char *
+describe_others (guint64 others)
 {
-  g_autofree char *pid_text = g_strdup_printf ("%d", pid);
-  g_autofree char *text = describe (name, right, key);
-  g_autofree char *more = NULL;
-  guint64 others;
+  return others ? g_strdup_printf (" (and %" G_GUINT64_FORMAT
+                                   " other refusals since the last line)",
+             others)
+                : g_strdup ("");
+}
 
-  if (!denials_note (denials, key, g_get_monotonic_time (), &others))
+/* The public key is no secret: an administrator copies it to the allow-list. */
+void
+denials_log (Denials *denials, const Refusal *refusal)
+{
+  guint64 others;
+  const char *key =
+      denials_note (denials, refusal->key, g_get_monotonic_time (), &others);
+
+  if (!key)
     return;
-  if (others)
-    more = g_strdup_printf (" (and %" G_GUINT64_FORMAT
-                            " other refusals of this key since the last line)",
-        others);
+  g_autofree char *pid = g_strdup_printf ("%d", refusal->pid);
+  g_autofree char *text = describe (refusal, key);
+  g_autofree char *more = describe_others (others);
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "DATAHUB_EVENT",
-      "denied", "DATAHUB_NAME", name ? name : "*", "DATAHUB_RIGHT",
-      right ? right : "connect", "DATAHUB_KEY", key, "DATAHUB_PID", pid_text,
-      "MESSAGE", "%s%s", text, more ? more : "");
+      "denied", "DATAHUB_NAME", refusal->name ? refusal->name : "*",
+      "DATAHUB_RIGHT", refusal->right ? refusal->right : "connect",
+      "DATAHUB_KEY", key, "DATAHUB_PID", pid, "DATAHUB_ADDRESS",
+      refusal->from ? refusal->from : "", "MESSAGE", "%s%s", text, more);
 }

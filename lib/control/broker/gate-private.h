@@ -48,9 +48,18 @@ typedef struct
   GateEnd client, broker;
   GatePipe inward, outward;
   gboolean half, dead;
+  gboolean asks; /* it is in the list of those that ask */
+  char from[64]; /* its address; "": not looked up */
   gint64 since_us;
   gint64 over_us; /* since when the broker has ended it; 0: it has not */
 } GateConnection;
+
+/* The connections that ask to be let in; see gate-asking.c. */
+typedef struct
+{
+  GMutex lock; /* guards the list, and `from` of those in it */
+  GPtrArray *list; /* of GateConnection, borrowed */
+} GateAsking;
 
 /* A size of data that one side can have in the gate. */
 #define GATE_PIECE 16384
@@ -67,6 +76,13 @@ gboolean gate_is_stuck (GateConnection *connection, gint64 now);
 GateConnection *gate_connection_new (Gate *gate, GateDoor *door, int fd);
 void gate_connection_free (GateConnection *connection);
 
+/* gate-asking.c */
+void gate_asking_init (GateAsking *asking);
+void gate_asking_clear (GateAsking *asking);
+void gate_asking_look (GateAsking *asking, GateConnection *connection);
+void gate_asking_forget (GateAsking *asking, GateConnection *connection);
+char *gate_asking_describe (GateAsking *asking);
+
 /* gate.c */
 typedef void (*GateStarved) (gpointer user_data);
 
@@ -80,6 +96,7 @@ void gate_shut (Gate *gate);
 void gate_end (Gate *gate);
 void gate_free (Gate *gate);
 int gate_epoll (Gate *gate);
+GateAsking *gate_asking (Gate *gate);
 int gate_dial (Gate *gate);
 guint gate_count (Gate *gate);
 

@@ -71,6 +71,7 @@ gate_connection_new (Gate *gate, GateDoor *door, int fd)
 void
 gate_connection_free (GateConnection *connection)
 {
+  gate_asking_forget (gate_asking (connection->gate), connection);
   gate_end_close (connection->gate, &connection->client);
   gate_end_close (connection->gate, &connection->broker);
   connection->door->n_half -= connection->half;
@@ -185,6 +186,7 @@ gate_relay (GateConnection *connection)
     connection->half = FALSE;
     connection->door->n_half--;
   }
+  gate_asking_look (gate_asking (connection->gate), connection);
 }
 
 /* Whether the broker has ended the connection, and the client does not take the rest,

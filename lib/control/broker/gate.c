@@ -59,6 +59,7 @@ struct _Gate
   GateStarved starved;
   gpointer user_data;
   int state, n_open; /* atomic */
+  GateAsking asking;
 
   /* The thread's own. */
   GPtrArray *connections; /* of GateConnection; owned */
@@ -77,6 +78,12 @@ int
 gate_epoll (Gate *gate)
 {
   return gate->epoll;
+}
+
+GateAsking *
+gate_asking (Gate *gate)
+{
+  return &gate->asking;
 }
 
 /* ---- the way to libzmq ---- */
@@ -386,6 +393,7 @@ gate_new (guint reserve, gboolean strangers, GError **error)
   gate->reserve = reserve;
   gate->strangers = strangers;
   gate->inner = -1;
+  gate_asking_init (&gate->asking);
   gate->doors = g_ptr_array_new_with_free_func (door_free);
   gate->connections = g_ptr_array_new_with_free_func (connection_free);
   gate->epoll = epoll_create1 (EPOLL_CLOEXEC);
@@ -471,5 +479,6 @@ gate_free (Gate *gate)
     close (gate->wake.fd);
   if (gate->epoll >= 0)
     close (gate->epoll);
+  gate_asking_clear (&gate->asking);
   g_free (gate);
 }

@@ -20,6 +20,7 @@ Rights *rights_new (const char *own_key);
 void rights_free (Rights *rights);
 gboolean rights_load (Rights *rights, const char *file, GError **error);
 void rights_take (Rights *rights, Rights *from);
+gboolean rights_are_listed (Rights *rights);
 gboolean rights_knows (Rights *rights, const char *key);
 gboolean rights_allow (Rights *rights, const char *key, Right right,
     const char *name);

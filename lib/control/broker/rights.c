@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The allow-list: the rights of each key, by patterns of names. The broker's
  * own user has all rights; a key that is not listed has none.
- * Tests: broker-access */
+ * Tests: broker-access, broker-lists */
 #include "control/wire/control-log-private.h"
+#include "allow-list-private.h"
 #include "rights-private.h"
-#include <datahub/hub.h>
-#include "control/wire/keys-private.h"
+#include "control/wire/key-file-private.h"
 #include "control/wire/message-private.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define MAX_CONFIG_BYTES (1024 * 1024)
 
 struct _Rights
 {
   char own_key[DATAHUB_KEY_TEXT + 1];
   GHashTable *clients; /* key text -> Grant */
+  gboolean listed; /* from a file */
 };
 
 typedef struct
@@ -69,28 +65,26 @@ rights_free (Rights *rights)
 }
 
 static gboolean
-refuse (GError **error, const char *file, const char *text)
-{
-  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS, "%s: %s",
-      file, text);
-  return FALSE;
-}
-
-static gboolean
-read_patterns (json_t *list, GStrv *patterns)
+read_patterns (const AllowList *list, gsize client, const char *word,
+    json_t *values, GStrv *patterns, GError **error)
 {
   size_t i;
   json_t *value;
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
 
-  if (!json_is_array (list))
-    return FALSE;
-  json_array_foreach (list, i, value)
+  if (!json_is_array (values))
+    return allow_list_refuse (list, (gssize) client, word, error,
+        "a right must be a list of name patterns, as in \"consume\": "
+        "[\"cam*\"]");
+  json_array_foreach (values, i, value)
   {
-    if (!json_is_string (value)
-        || !pattern_is_valid (json_string_value (value)))
-      return FALSE;
-    g_ptr_array_add (found, g_strdup (json_string_value (value)));
+    const char *pattern = json_string_value (value);
+    if (!pattern || !pattern_is_valid (pattern))
+      return allow_list_refuse (list, (gssize) client, word, error,
+          "pattern %u is not valid: it must be a text of the characters of "
+          "names, '*' and '?'",
+          (unsigned) i + 1);
+    g_ptr_array_add (found, g_strdup (pattern));
   }
   g_ptr_array_add (found, NULL);
   *patterns = (GStrv) g_ptr_array_free (g_steal_pointer (&found), FALSE);
@@ -106,87 +100,83 @@ right_of_word (const char *word)
   return -1;
 }
 
+static gboolean
+read_key (const AllowList *list, gsize client, json_t *value,
+    char key[DATAHUB_KEY_TEXT + 1], GError **error)
+{
+  const char *text = json_string_value (value);
+
+  if (text && key_from_public_text (text, key))
+    return TRUE;
+  if (text && key_text_is_secret (text))
+    return allow_list_refuse (list, (gssize) client, "key", error,
+        "this is a secret key; the list takes the public key, which datahub "
+        "keygen writes to NAME.pub. Make a new pair if others can read this "
+        "file");
+  return allow_list_refuse (list, (gssize) client, text ? "key" : NULL, error,
+      "each client must have a \"key\": its public key, 40 characters of Z85");
+}
+
+static gboolean
+read_word (const AllowList *list, gsize client, const char *word, json_t *value,
+    Grant *grant, GError **error)
+{
+  int right = right_of_word (word);
+
+  if (right >= 0)
+    return read_patterns (list, client, word, value, &grant->patterns[right],
+        error);
+  if (strcmp (word, "key") == 0)
+    return TRUE;
+  if (strcmp (word, "name") != 0)
+    return allow_list_refuse (list, (gssize) client, word, error,
+        "a client can only have key, name, produce, consume, observe and "
+        "admin");
+  return json_is_string (value)
+      || allow_list_refuse (list, (gssize) client, word, error,
+          "the name must be a text");
+}
+
 /* One client of the list: "key", an optional "name" for people, and a list of
  * name patterns per right. Every other word is a mistake. */
 static gboolean
-read_client (json_t *client, GHashTable *clients, const char *file,
-    GError **error)
+read_client (const AllowList *list, gsize index, json_t *client,
+    GHashTable *clients, GError **error)
 {
   const char *word;
   json_t *value;
-  json_t *key = json_object_get (client, "key");
+  char key[DATAHUB_KEY_TEXT + 1];
 
-  if (!json_is_string (key) || !key_is_valid (json_string_value (key)))
-    return refuse (error, file,
-        "each client must have a \"key\": its public key, 40 characters of "
-        "Z85");
-  if (g_hash_table_contains (clients, json_string_value (key)))
-    return refuse (error, file, "the same key is listed twice");
+  if (!json_is_object (client))
+    return allow_list_refuse (list, (gssize) index, NULL, error,
+        "each client must be an object");
+  if (!read_key (list, index, json_object_get (client, "key"), key, error))
+    return FALSE;
+  if (g_hash_table_contains (clients, key))
+    return allow_list_refuse (list, (gssize) index, "key", error,
+        "the same key is listed twice");
 
   Grant *grant = g_new0 (Grant, 1);
-  g_hash_table_insert (clients, g_strdup (json_string_value (key)), grant);
-  json_object_foreach (client, word, value)
-  {
-    int right = right_of_word (word);
-    if (right >= 0 && read_patterns (value, &grant->patterns[right]))
-      continue;
-    if (right >= 0)
-      return refuse (error, file,
-          "a right must be a list of name patterns, as in \"consume\": "
-          "[\"cam*\"]");
-    if (strcmp (word, "key") != 0 && strcmp (word, "name") != 0)
-      return refuse (error, file,
-          "a client can only have key, name, produce, consume, observe and "
-          "admin");
-  }
+  g_hash_table_insert (clients, g_strdup (key), grant);
+  json_object_foreach (client, word,
+      value) if (!read_word (list, index, word, value, grant,
+                     error)) return FALSE;
   return TRUE;
 }
 
 static gboolean
-read_config (json_t *root, GHashTable *clients, const char *file,
-    GError **error)
+read_clients (const AllowList *list, GHashTable *clients, GError **error)
 {
   size_t i;
   json_t *client;
-  json_t *list = json_object_get (root, "clients");
+  json_t *all = json_object_get (list->root, "clients");
 
-  if (!json_is_object (root) || !json_is_array (list)
-      || json_object_size (root) != 1)
-    return refuse (error, file,
+  if (!json_is_object (list->root) || !json_is_array (all)
+      || json_object_size (list->root) != 1)
+    return allow_list_refuse (list, -1, NULL, error,
         "the file must contain an object with one \"clients\" list");
-  json_array_foreach (list, i, client) if (!json_is_object (client)
-      || !read_client (client, clients, file, error)) return *error
-      ? FALSE
-      : refuse (error, file, "each client must be an object");
-  return TRUE;
-}
-
-/* A user that can change the list can admit any client, so its mode is
- * checked. */
-static gboolean
-check_file (const char *file, GError **error)
-{
-  struct stat st;
-
-  if (stat (file, &st) != 0)
-    return refuse (error, file,
-        errno == ENOENT ? "there is no such file; write an allow-list, as in "
-                          "docs/protocol.md, or start without --config"
-                        : g_strerror (errno));
-  if (S_ISDIR (st.st_mode))
-    return refuse (error, file,
-        "is a directory; --config takes the allow-list, a JSON file");
-  if (!S_ISREG (st.st_mode) || st.st_size > MAX_CONFIG_BYTES)
-    return refuse (error, file, "is not a regular file of at most 1 MiB");
-  if (st.st_uid != geteuid () && st.st_uid != 0)
-    return refuse (error, file,
-        "the allow-list belongs to another user, which could admit any client; "
-        "copy it into a file of your own");
-  if (st.st_mode & 0022) {
-    g_autofree char *advice = g_strdup_printf (
-        "others can change the allow-list; fix it with: chmod go-w %s", file);
-    return refuse (error, file, advice);
-  }
+  json_array_foreach (all, i,
+      client) if (!read_client (list, i, client, clients, error)) return FALSE;
   return TRUE;
 }
 
@@ -194,25 +184,15 @@ check_file (const char *file, GError **error)
 gboolean
 rights_load (Rights *rights, const char *file, GError **error)
 {
-  json_error_t json_error;
-  g_autoptr (GError) local = NULL;
+  g_auto (AllowList) list = { 0 };
   g_autoptr (GHashTable) clients = client_table_new ();
 
-  if (!check_file (file, error))
+  if (!allow_list_read (&list, file, error)
+      || !read_clients (&list, clients, error))
     return FALSE;
-  g_autoptr (json_t) root =
-      json_load_file (file, JSON_REJECT_DUPLICATES, &json_error);
-  if (!root) {
-    g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_SETTINGS,
-        "%s:%d: %s", file, json_error.line, json_error.text);
-    return FALSE;
-  }
-  if (!read_config (root, clients, file, &local)) {
-    g_propagate_error (error, g_steal_pointer (&local));
-    return FALSE;
-  }
   g_hash_table_unref (rights->clients);
   rights->clients = g_steal_pointer (&clients);
+  rights->listed = TRUE;
   return TRUE;
 }
 
@@ -224,6 +204,14 @@ rights_take (Rights *rights, Rights *from)
 
   rights->clients = from->clients;
   from->clients = clients;
+  rights->listed = from->listed;
+}
+
+/* Whether there is an allow-list. */
+gboolean
+rights_are_listed (Rights *rights)
+{
+  return rights->listed;
 }
 
 static gboolean

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading and writing a key file. Owner and mode are checked, and a file is
- * never left half written.
+ * never left half written. A file of a pair has a label behind its key, because a public
+ * key has the form of a secret one. The secret key of a broker has none: its name is
+ * fixed.
  * Tests: keys-files */
 #include "control-log-private.h"
 #include "key-file-private.h"
@@ -107,10 +109,89 @@ check_public (int fd, const char *file, GError **error)
   return TRUE;
 }
 
+static const char *const labels[] = {
+  [KEY_FILE_SECRET] = "secret",
+  [KEY_FILE_PUBLIC] = "public",
+};
+
+/* Whether @text is the label of @kind, or nothing: files of older versions and those
+ * that were written by hand have no label. */
 static gboolean
-read_key (int fd, const char *file, char *key, GError **error)
+is_label_of (KeyFileKind kind, const char *text)
 {
-  char text[DATAHUB_KEY_TEXT + 8];
+  return !*text || (*text == ' ' && strcmp (text + 1, labels[kind]) == 0);
+}
+
+/* Splits "KEY LABEL". Returns the label with its space, NULL: @text is no key. */
+static const char *
+split_label (const char *text, char key[DATAHUB_KEY_TEXT + 1])
+{
+  g_strlcpy (key, text, DATAHUB_KEY_TEXT + 1);
+  if (!key_is_valid (key))
+    return NULL;
+  const char *label = text + DATAHUB_KEY_TEXT;
+  return is_label_of (KEY_FILE_SECRET, label)
+          || is_label_of (KEY_FILE_PUBLIC, label)
+      ? label
+      : NULL;
+}
+
+/* The public key in @text, which can be the line of a file. */
+gboolean
+key_from_public_text (const char *text, char key[DATAHUB_KEY_TEXT + 1])
+{
+  const char *label = split_label (text, key);
+
+  return label && is_label_of (KEY_FILE_PUBLIC, label);
+}
+
+/* Whether @text is the line of a secret key's file. */
+gboolean
+key_text_is_secret (const char *text)
+{
+  char key[DATAHUB_KEY_TEXT + 1];
+  const char *label = split_label (text, key);
+
+  sodium_memzero (key, sizeof key);
+  return label && *label && is_label_of (KEY_FILE_SECRET, label);
+}
+
+static gboolean
+refuse_label (KeyFileKind kind, const char *file, GError **error)
+{
+  if (kind == KEY_FILE_SECRET)
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "key file %s holds a public key, as its label shows; give the file of "
+        "the secret key, which datahub keygen writes as NAME.key",
+        file);
+  return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
+      "key file %s holds a secret key, as its label shows; give the file of the "
+      "public key, which datahub keygen writes as NAME.pub",
+      file);
+}
+
+static gboolean
+take_key (const char *text, const char *file, KeyFileKind kind, char *key,
+    GError **error)
+{
+  char found[DATAHUB_KEY_TEXT + 1];
+  const char *label = split_label (text, found);
+  gboolean fits = label && is_label_of (kind, label);
+
+  if (fits)
+    memcpy (key, found, sizeof found);
+  sodium_memzero (found, sizeof found);
+  if (!label)
+    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
+        "key file %s does not hold a key: it must be %d characters of Z85",
+        file, DATAHUB_KEY_TEXT);
+  return fits || refuse_label (kind, file, error);
+}
+
+static gboolean
+read_key (int fd, const char *file, KeyFileKind kind, char *key, GError **error)
+{
+  char text[DATAHUB_KEY_TEXT + 16];
   ssize_t n;
 
   do
@@ -122,15 +203,9 @@ read_key (int fd, const char *file, char *key, GError **error)
   while (n > 0 && g_ascii_isspace (text[n - 1]))
     n--;
   text[n] = '\0';
-  gboolean valid = key_is_valid (text);
-  if (valid)
-    memcpy (key, text, DATAHUB_KEY_TEXT + 1);
+  gboolean done = take_key (text, file, kind, key, error);
   sodium_memzero (text, sizeof text);
-  if (!valid)
-    return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
-        "key file %s does not hold a key: it must be %d characters of Z85",
-        file, DATAHUB_KEY_TEXT);
-  return TRUE;
+  return done;
 }
 
 /* Reads the key in @file into @key after checking the open file. */
@@ -151,33 +226,35 @@ key_file_read (const char *file, KeyFileKind kind,
   }
   gboolean done = (kind == KEY_FILE_SECRET ? check_secret (fd, file, error)
                                            : check_public (fd, file, error))
-      && read_key (fd, file, key, error);
+      && read_key (fd, file, kind, key, error);
   close (fd);
   return done;
 }
 
 static gboolean
-write_all (int fd, const char *key)
+write_all (int fd, const char *key, const char *label)
 {
-  char line[DATAHUB_KEY_TEXT + 1];
+  char line[DATAHUB_KEY_TEXT + 16];
+  int size = g_snprintf (line, sizeof line, "%s%s%s\n", key, label ? " " : "",
+      label ? label : "");
 
-  memcpy (line, key, DATAHUB_KEY_TEXT);
-  line[DATAHUB_KEY_TEXT] = '\n';
   OsSizeGuard guard;
   os_size_guard_begin (&guard);
-  ssize_t n = write (fd, line, sizeof line);
+  ssize_t n = write (fd, line, (gsize) size);
   os_size_guard_end (&guard);
   sodium_memzero (line, sizeof line);
-  if (n >= 0 && n != sizeof line)
+  if (n >= 0 && n != size)
     errno = os_is_limited (EFBIG) ? EFBIG : ENOSPC;
-  return n == sizeof line && fchmod (fd, 0600) == 0 && fsync (fd) == 0;
+  return n == size && fchmod (fd, 0600) == 0 && fsync (fd) == 0;
 }
 
-/* Writes @key to @file, whole or not at all; fails with G_FILE_ERROR_EXIST
+/* Writes @key to @file, whole or not at all, with the label of @kind; fails with G_FILE_ERROR_EXIST
  * where there is one already (link(2) decides between two writers). */
 gboolean
-key_file_write (const char *file, const char *key, GError **error)
+key_file_write (const char *file, const char *key, KeyFileKind kind,
+    GError **error)
 {
+  const char *label = kind == KEY_FILE_PLAIN ? NULL : labels[kind];
   g_autofree char *temporary =
       g_strdup_printf ("%s.%08x", file, g_random_int ());
   int fd = open (temporary,
@@ -186,7 +263,7 @@ key_file_write (const char *file, const char *key, GError **error)
   if (fd < 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_KEY,
         "cannot create key file %s: %s", file, os_reason (errno));
-  gboolean done = write_all (fd, key) && link (temporary, file) == 0;
+  gboolean done = write_all (fd, key, label) && link (temporary, file) == 0;
   int sys_errno = errno;
   close (fd);
   unlink (temporary);

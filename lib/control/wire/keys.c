@@ -67,15 +67,15 @@ keypair_load (Keypair *pair, const char *secret_file, GError **error)
 
 /* Another process of the user may be first: its file is as good as ours. */
 static gboolean
-write_if_missing (const char *file, const char *key, gboolean *written,
-    GError **error)
+write_if_missing (const char *file, const char *key, KeyFileKind kind,
+    gboolean *written, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
   *written = FALSE;
   if (g_file_test (file, G_FILE_TEST_EXISTS))
     return TRUE;
-  *written = key_file_write (file, key, &local);
+  *written = key_file_write (file, key, kind, &local);
   if (*written || g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_EXIST))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
@@ -98,9 +98,11 @@ keypair_keep_broker (const Keypair *pair, GError **error)
   if (!public)
     return FALSE;
   unlink (public);
-  return write_if_missing (secret, pair->secret_key, &written, error)
+  return write_if_missing (secret, pair->secret_key, KEY_FILE_PLAIN, &written,
+             error)
       && (!written
-          || write_if_missing (public, pair->public_key, &written, error));
+          || write_if_missing (public, pair->public_key, KEY_FILE_PUBLIC,
+              &written, error));
 }
 
 /* The key pair of the user's broker, made on first use when @create. The public
@@ -123,7 +125,8 @@ keypair_load_broker (Keypair *pair, gboolean create, GError **error)
   if (!public)
     return FALSE;
   return !create
-      || write_if_missing (public, pair->public_key, &written, error);
+      || write_if_missing (public, pair->public_key, KEY_FILE_PUBLIC, &written,
+          error);
 }
 
 /* The pair of the broker's own user: a keyed hash of the broker's secret, so
@@ -156,8 +159,8 @@ datahub_keys_generate (const char *secret_file, const char *public_file,
 
   g_return_val_if_fail (secret_file && public_file, FALSE);
   return keypair_generate (&pair, error)
-      && key_file_write (secret_file, pair.secret_key, error)
-      && key_file_write (public_file, pair.public_key, error);
+      && key_file_write (secret_file, pair.secret_key, KEY_FILE_SECRET, error)
+      && key_file_write (public_file, pair.public_key, KEY_FILE_PUBLIC, error);
 }
 
 gboolean

@@ -6,6 +6,7 @@
 #include "control/broker/denials-private.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define MINUTE (60 * G_USEC_PER_SEC)
 #define INSTANCE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -18,14 +19,14 @@ test_rate (void)
   gint64 now = 5;
 
   denials_init (&denials);
-  g_assert_true (denials_note (&denials, "a", now, &others));
+  g_assert_cmpstr (denials_note (&denials, "a", now, &others), ==, "a");
   g_assert_cmpuint (others, ==, 0);
   for (int i = 0; i < 200; i++)
-    g_assert_false (denials_note (&denials, "a", now + i, &others));
-  g_assert_true (denials_note (&denials, "b", now, &others));
-  g_assert_true (denials_note (&denials, "a", now + MINUTE, &others));
+    g_assert_null (denials_note (&denials, "a", now + i, &others));
+  g_assert_nonnull (denials_note (&denials, "b", now, &others));
+  g_assert_nonnull (denials_note (&denials, "a", now + MINUTE, &others));
   g_assert_cmpuint (others, ==, 200);
-  g_assert_false (denials_note (&denials, "a", now + MINUTE + 1, &others));
+  g_assert_null (denials_note (&denials, "a", now + MINUTE + 1, &others));
   denials_clear (&denials);
 }
 
@@ -40,12 +41,19 @@ test_strangers (void)
   denials_init (&denials);
   for (int i = 0; i < 10000; i++) {
     g_autofree char *key = g_strdup_printf ("%d", i);
-    lines += denials_note (&denials, key, 7, &others);
+    lines += denials_note (&denials, key, 7, &others) != NULL;
   }
-  g_assert_cmpuint (lines, <=, 256);
-  g_assert_cmpuint (g_hash_table_size (denials.keys), <=, 256);
-  /* later there is room again */
-  g_assert_true (denials_note (&denials, "late", 7 + MINUTE, &others));
+  g_assert_cmpuint (lines, ==, 256);
+  /* later there is room again, and none is left out of the counts */
+  g_assert_cmpstr (denials_note (&denials, "late", 7 + MINUTE, &others), ==,
+      "late");
+  for (int i = 0; i < 253; i++) {
+    g_autofree char *key = g_strdup_printf ("new%d", i);
+    denials_note (&denials, key, 7 + MINUTE, &others);
+  }
+  g_assert_cmpstr (denials_note (&denials, "over", 7 + MINUTE, &others), ==,
+      "*");
+  g_assert_cmpuint (others, ==, 10000 - 256);
   denials_clear (&denials);
 }
 
@@ -53,10 +61,12 @@ typedef struct
 {
   GMutex lock; /* guards the rest */
   guint n;
-  char *name, *right, *key, *pid; /* owned; of the last line */
+  char *name, *right, *key, *pid, *from; /* owned; of the last line */
+  char *text; /* owned */
 } Lines;
 
 static Lines lines;
+static guint n_unbound; /* guarded by the same */
 
 static char *
 field (const GLogField *fields, gsize n_fields, const char *name)
@@ -73,6 +83,11 @@ collect (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
 {
   g_autofree char *event = field (fields, n_fields, "DATAHUB_EVENT");
 
+  if (g_strcmp0 (event, "consume-unbound") == 0) {
+    g_mutex_lock (&lines.lock);
+    n_unbound++;
+    g_mutex_unlock (&lines.lock);
+  }
   if (g_strcmp0 (event, "denied") != 0)
     return G_LOG_WRITER_HANDLED;
   g_mutex_lock (&lines.lock);
@@ -81,10 +96,14 @@ collect (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
   g_free (lines.right);
   g_free (lines.key);
   g_free (lines.pid);
+  g_free (lines.from);
+  g_free (lines.text);
   lines.name = field (fields, n_fields, "DATAHUB_NAME");
   lines.right = field (fields, n_fields, "DATAHUB_RIGHT");
   lines.key = field (fields, n_fields, "DATAHUB_KEY");
   lines.pid = field (fields, n_fields, "DATAHUB_PID");
+  lines.from = field (fields, n_fields, "DATAHUB_ADDRESS");
+  lines.text = field (fields, n_fields, "MESSAGE");
   g_mutex_unlock (&lines.lock);
   return G_LOG_WRITER_HANDLED;
 }
@@ -132,6 +151,70 @@ add_stranger (void)
   raw_free (raw);
 }
 
+static gboolean
+has_line_of (const char *key)
+{
+  g_mutex_lock (&lines.lock);
+  gboolean found = g_strcmp0 (lines.key, key) == 0;
+  g_mutex_unlock (&lines.lock);
+  return found;
+}
+
+/* A key that is on no list: the line has what is to be added to the list, and where the
+ * client is. */
+static void
+test_stranger_line (void)
+{
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+  g_autofree char *bound = NULL, *own = NULL;
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED =
+      fixture_broker_at ("{\"clients\":[]}", "tcp://127.0.0.1:*", &bound);
+
+  raw_key_pair (public_key, secret_key);
+  Raw *raw = raw_with_key (public_key, secret_key);
+  fixture_wait_until (has_line_of (public_key));
+  own = g_strdup_printf ("pid %d of user %u", (int) getpid (),
+      (unsigned) geteuid ());
+  g_mutex_lock (&lines.lock);
+  g_assert_cmpstr (lines.from, ==, own);
+  g_assert_cmpstr (lines.right, ==, "connect");
+  g_assert_nonnull (strstr (lines.text, public_key));
+  g_assert_nonnull (strstr (lines.text, own));
+  g_mutex_unlock (&lines.lock);
+  raw_free (raw);
+
+  raw_key_pair (public_key, secret_key);
+  raw = raw_with_key_at (bound, public_key, secret_key);
+  fixture_wait_until (has_line_of (public_key));
+  g_mutex_lock (&lines.lock);
+  g_assert_cmpstr (lines.from, ==, "127.0.0.1");
+  g_mutex_unlock (&lines.lock);
+  raw_free (raw);
+}
+
+static void
+test_unbound (void)
+{
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED =
+      fixture_broker ("{\"clients\":[]}");
+  Raw *raw = raw_own ();
+
+  raw_hello (raw, INSTANCE);
+  for (int i = 0; i < 3; i++)
+    raw_expect_ok (raw, "register",
+        json_pack ("{s:s, s:s, s:s}", "name", "cam0", "uuid", UUID_A, "caps",
+            "x"));
+  raw_expect_ok (raw, "register",
+      json_pack ("{s:s, s:s, s:s, s:s, s:b}", "name", "cam1", "uuid", UUID_B,
+          "caps", "x", "secret",
+          "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
+          "strict", 1));
+  g_mutex_lock (&lines.lock);
+  g_assert_cmpuint (n_unbound, ==, 1);
+  g_mutex_unlock (&lines.lock);
+  raw_free (raw);
+}
+
 static void
 test_strangers_hide_nothing (void)
 {
@@ -166,6 +249,8 @@ add_tests (void)
   fixture_add ("/broker/denials/line", test_line);
   fixture_add ("/broker/denials/strangers-hide-nothing",
       test_strangers_hide_nothing);
+  fixture_add ("/broker/denials/stranger-line", test_stranger_line);
+  fixture_add ("/broker/denials/unbound", test_unbound);
 }
 
 int

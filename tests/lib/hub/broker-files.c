@@ -235,8 +235,9 @@ test_key_of_another (void)
   g_assert_cmpint (g_unlink (held.key), ==, 0);
   g_assert_true (keypair_load_broker (&other, TRUE, NULL));
   /* its public half is not that of the key before */
-  g_autofree char *public = text_of (held.public);
-  g_assert_cmpstr (g_strchomp (public), ==, other.public_key);
+  char public[DATAHUB_KEY_TEXT + 1];
+  g_assert_true (datahub_keys_load_public (held.public, public, NULL));
+  g_assert_cmpstr (public, ==, other.public_key);
   g_assert_true (broker_files_prepare (held.files));
   g_assert_true (keypair_load_broker (&found, FALSE, NULL));
   g_assert_cmpstr (found.public_key, ==, other.public_key);

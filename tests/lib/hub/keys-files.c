@@ -140,6 +140,8 @@ test_contents_refused (void)
     "",
     "short",
     "0123456789012345678901234567890123456789extra",
+    "0123456789012345678901234567890123456789 other",
+    "0123456789012345678901234567890123456789 secret and more than that",
     /* 40 characters, one of which is none of Z85's. */
     "01234567890123456789012345678901234567~9",
     /* Z85 characters whose value overflows. */
@@ -161,6 +163,43 @@ test_contents_refused (void)
   g_autofree char *fifo = fixture_file ("fifo.key");
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
   refuse_secret (fifo, "regular file");
+}
+
+/* A public key has the form of a secret one, so only its label shows what it is. */
+static void
+test_labels (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *secret = fixture_file ("a.key");
+  g_autofree char *public = fixture_file ("a.pub");
+  g_autofree char *other = fixture_file ("b");
+  char key[DATAHUB_KEY_TEXT + 1], again[DATAHUB_KEY_TEXT + 1];
+
+  g_assert_true (datahub_keys_generate (secret, public, NULL));
+  g_assert_true (datahub_keys_load_public (public, key, NULL));
+  g_assert_cmpint (rename (public, other), ==, 0);
+  refuse_secret (other, "holds a public key");
+  g_assert_cmpint (rename (secret, public), ==, 0);
+  assert_refused (datahub_keys_load_public (public, again, &error), &error,
+      DATAHUB_HUB_ERROR_KEY, "holds a secret key");
+  /* of an older version, or written by hand */
+  fixture_write (other, key, 0600);
+  g_assert_true (datahub_keys_load_public (other, again, NULL));
+  g_assert_cmpstr (again, ==, key);
+  g_assert_true (datahub_keys_load_secret (other, again, NULL));
+}
+
+/* Clients and programs of older versions read the broker's key. */
+static void
+test_broker_key_is_plain (void)
+{
+  g_auto (Keypair) pair = { 0 };
+  g_autofree char *file = fixture_file ("run/broker.key");
+  g_autofree char *text = NULL;
+
+  g_assert_true (keypair_load_broker (&pair, TRUE, NULL));
+  g_assert_true (g_file_get_contents (file, &text, NULL, NULL));
+  g_assert_cmpstr (g_strchomp (text), ==, pair.secret_key);
 }
 
 static void
@@ -342,6 +381,8 @@ add_tests (void)
   fixture_add ("/keys/modes-refused", test_modes_refused);
   fixture_add ("/keys/owner-refused", test_owner_refused);
   fixture_add ("/keys/contents-refused", test_contents_refused);
+  fixture_add ("/keys/labels", test_labels);
+  fixture_add ("/keys/broker-key-is-plain", test_broker_key_is_plain);
   fixture_add ("/keys/errors-tell-no-secret", test_errors_tell_no_secret);
   fixture_add ("/keys/own-client", test_own_client);
   fixture_add ("/runtime-dir/made", test_runtime_made);
