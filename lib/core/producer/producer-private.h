@@ -172,6 +172,7 @@ typedef struct
 } RowAccess;
 
 /* Strict blocks. */
+DatahubResult strict_fail_memory (const char *what, DatahubError *error);
 DatahubResult strict_make_rows (Reaper *reaper, DatahubError *error);
 bool strict_reap_row (Reaper *reaper, uint32_t row);
 StrictStatus strict_give_row (DatahubProducer *producer, uint32_t asked,

@@ -58,13 +58,15 @@ seal (int *fd)
   return true;
 }
 
-static DatahubResult
-fail_memory (const char *what, DatahubError *error)
+/* errno has the reason; that of an older kernel is EINVAL. */
+DatahubResult
+strict_fail_memory (const char *what, DatahubError *error)
 {
-  return result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-      "The memory of a strict block cannot be %s: %s. Strict blocks need Linux "
-      "5.1 or later.",
-      what, os_reason (errno));
+  int number = errno;
+  return result_fail (error, DATAHUB_ERROR_SYSTEM, number,
+      "The memory of a strict block cannot be %s: %s.%s", what,
+      os_reason (number),
+      number == EINVAL ? " Strict blocks need Linux 5.1 or later." : "");
 }
 
 /* Makes ctl and con; ctl is sealed. */
@@ -84,9 +86,9 @@ make_shared (Backing *backing, DatahubError *error)
   block->header = os_map (backing->ctl_fd, ctl, true);
   block->wake = os_map (backing->con_fd, con, true);
   if (!block->header || !block->wake)
-    return fail_memory ("mapped", error);
+    return strict_fail_memory ("mapped", error);
   if (!seal (&backing->ctl_fd) || !os_seal (backing->con_fd, false))
-    return fail_memory ("sealed", error);
+    return strict_fail_memory ("sealed", error);
   STEP (STRICT_CONTROL_SEALED);
   return DATAHUB_OK;
 }

@@ -31,10 +31,7 @@ create_row (const Block *block, uint64_t incarnation, uint32_t quota,
     return -1;
   if (os_write_all (fd, &blank, sizeof blank) && os_seal (fd, false))
     return fd;
-  result_fail (error, DATAHUB_ERROR_SYSTEM, errno,
-      "The memory of a strict block cannot be written: %s. Strict blocks need "
-      "Linux 5.1 or later.",
-      os_reason (errno));
+  strict_fail_memory ("written", error);
   close (fd);
   return -1;
 }
