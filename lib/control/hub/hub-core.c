@@ -48,6 +48,7 @@ core_free (HubCore *core)
   g_clear_error (&core->problem);
   g_mutex_clear (&core->problem_lock);
   hub_target_clear (&core->target);
+  g_free (core->host.reported);
   hub_core_close (core);
   g_free (core);
 }

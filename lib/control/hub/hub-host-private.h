@@ -14,6 +14,7 @@ typedef struct
   DatahubBroker *broker; /* NULL: this hub does not host it */
   gint64 hold_until_us; /* another process is to have the lock until then */
   guint vain_helpers; /* started since a broker answered last */
+  char *reported; /* why no helper can be started; owned */
   GSList *logs; /* of HelperLog, the last first; owned */
 } HubHost;
 

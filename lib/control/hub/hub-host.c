@@ -55,25 +55,39 @@ start_helper (HubCore *core, int lock, GError **error)
   return started;
 }
 
+/* @refusal: why no helper can be started */
 static HostResult
-host_in_helper (HubCore *core, GError **error)
+host_in_helper (HubCore *core, GError **refusal, GError **error)
 {
   GError *busy = NULL;
-  g_autoptr (GError) refusal = NULL;
   int lock = endpoint_lock (core->target.endpoint, &busy);
 
   if (lock < 0)
     return judge (busy, error);
-  gboolean started = start_helper (core, lock, &refusal);
+  gboolean started = start_helper (core, lock, refusal);
   if (started) {
     core->host.vain_helpers++;
     control_log (G_LOG_LEVEL_DEBUG, "helper", "a helper hosts the broker");
     return HOST_DONE;
   }
-  control_log (G_LOG_LEVEL_MESSAGE, "no-helper",
-      "the broker runs in this process, because no helper can be started: %s",
-      refusal->message);
   return HOST_REFUSED;
+}
+
+/* Each reason once, not with each try. */
+static void
+report_no_helper (HubCore *core, const GError *refusal)
+{
+  g_autofree char *text =
+      g_strdup_printf ("%s, because no helper can be started: %s",
+          core->host.broker ? "the broker runs in this process"
+                            : "a broker could run in this process alone",
+          refusal->message);
+
+  if (g_strcmp0 (text, core->host.reported) == 0)
+    return;
+  control_log (G_LOG_LEVEL_MESSAGE, "no-helper", "%s", text);
+  g_free (core->host.reported);
+  core->host.reported = g_steal_pointer (&text);
 }
 
 static HostResult
@@ -106,6 +120,7 @@ gboolean
 hub_host_try (HubCore *core, GError **error)
 {
   HostResult result = HOST_REFUSED;
+  g_autoptr (GError) refusal = NULL;
 
   hub_host_check (core);
   if (!core->target.automatic || core->host.broker
@@ -113,9 +128,11 @@ hub_host_try (HubCore *core, GError **error)
       || g_get_monotonic_time () < core->host.hold_until_us)
     return TRUE;
   if (hub_helper_is_wanted () && core->host.vain_helpers < VAIN_HELPERS)
-    result = host_in_helper (core, error);
+    result = host_in_helper (core, &refusal, error);
   if (result == HOST_REFUSED)
     result = host_here (core, error);
+  if (refusal)
+    report_no_helper (core, refusal);
   return result == HOST_DONE;
 }
 

@@ -381,15 +381,18 @@ test_log_hostile (void)
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }
 
-/* As logger(), with a limit of descriptors, which the helper has too. */
+/* As logger(), with a limit of descriptors, which the helper has too: "LIMIT", or
+ * "LIMIT WORDS of what is printed". */
 static int
 few (const char *argument)
 {
   rlim_t limit = (rlim_t) atoi (argument);
+  const char *words = strchr (argument, ' ');
   const struct rlimit both = { limit, limit };
   g_autoptr (DatahubHub) hub = datahub_hub_new (DATAHUB_HUB_THREAD_SIGNALS);
 
-  g_log_set_writer_func (print_event, (gpointer) OF_HELPER, NULL);
+  g_log_set_writer_func (print_event,
+      (gpointer) (words ? words + 1 : OF_HELPER), NULL);
   if (setrlimit (RLIMIT_NOFILE, &both) != 0
       || !datahub_hub_connect_to (hub, "auto", NULL, NULL, NULL))
     return 1;
@@ -521,6 +524,20 @@ test_adopts_orphans (void)
   expect_in_process ("orphans");
 }
 
+#define NO_HELPER "no helper can be started"
+
+/* Until the child with @role prints @message, and why. */
+static void
+expect_no_helper (const char *role, const char *argument, const char *message)
+{
+  Child *child = fixture_spawn (role, argument);
+  g_autofree char *line =
+      g_strdup_printf ("32 no-helper %s, because " NO_HELPER ": ", message);
+
+  fixture_expect_line (child, line);
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+}
+
 static void
 test_program_missing (void)
 {
@@ -528,6 +545,9 @@ test_program_missing (void)
 
   g_setenv ("DATAHUB_BROKER_HELPER", missing, TRUE);
   expect_in_process ("nothing");
+  expect_no_helper ("logger", NO_HELPER, "the broker runs in this process");
+  expect_no_helper ("few", "60 " NO_HELPER,
+      "a broker could run in this process alone");
   g_unsetenv ("DATAHUB_BROKER_HELPER");
 }
 
