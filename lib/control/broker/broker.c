@@ -24,9 +24,9 @@
  * gate, and for the files of blocks; in a program that has other work, many more. */
 #define RESERVE 20
 #define EMBEDDED_RESERVE 64
-/* A helper that can serve fewer clients than eight does not start: with a higher limit,
- * that of another process can. */
-#define HELPER_ROOM 24
+/* A broker with a process of its own that can serve fewer clients than eight does not
+ * start: with a higher limit, that of another process can. */
+#define ROOM 24
 
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
 
@@ -84,8 +84,15 @@ static void
 starved (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
-  GSource *source = g_idle_source_new ();
 
+  if (!broker->embedded) {
+    control_log (G_LOG_LEVEL_MESSAGE, BROKER_STARVED,
+        "the broker has fewer than %u free descriptors: clients wait until others "
+        "leave; start it with a higher limit (ulimit -n)",
+        get_reserve (broker));
+    return;
+  }
+  GSource *source = g_idle_source_new ();
   control_log (G_LOG_LEVEL_MESSAGE, BROKER_STARVED,
       "this process has fewer than %u free descriptors: its broker ends, so that "
       "another process can host one",
@@ -136,7 +143,7 @@ open_context (DatahubBroker *broker, GError **error)
   guint n_ports = needs_port (broker, PORT_STRANGERS) ? 2 : 1;
   guint own =
       OWN_DESCRIPTORS + n_ports * PORT_DESCRIPTORS + broker->endpoints->len;
-  guint reserve = get_reserve (broker) + (broker->helper ? HELPER_ROOM : 0);
+  guint reserve = get_reserve (broker) + (is_guest (broker) ? 0 : ROOM);
 
   if (!wire_try_resources ("the broker", own,
           OWN_THREADS + n_ports * PORT_THREADS, error))
@@ -177,14 +184,14 @@ open_sockets (DatahubBroker *broker, GError **error)
   return open_ports (broker, &pair, error) && bind_all (broker, error);
 }
 
-/* Only a process that is too full for its own user's clients makes way. */
+/* Only a process that is too full for its own user's clients makes way, or logs that
+ * they wait. */
 static gboolean
 start_gates (DatahubBroker *broker, GError **error)
 {
   BrokerPort *strangers = &broker->ports[PORT_STRANGERS];
 
-  return gate_start (broker->ports[PORT_OWN].gate,
-             broker->embedded ? starved : NULL, broker, error)
+  return gate_start (broker->ports[PORT_OWN].gate, starved, broker, error)
       && (!strangers->gate || gate_start (strangers->gate, NULL, NULL, error));
 }
 

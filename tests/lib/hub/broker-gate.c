@@ -18,6 +18,7 @@
 #define FEW 96
 #define FLOOD 300
 #define MANY 150
+#define CLIENTS 30 /* more than a broker with FEW descriptors can serve */
 
 static void
 allow_descriptors (rlim_t n)
@@ -25,6 +26,18 @@ allow_descriptors (rlim_t n)
   struct rlimit limit = { n, n };
 
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+}
+
+/* Prints why a client waits. */
+static GLogWriterOutput
+print_starved (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+    gpointer data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "MESSAGE") == 0
+        && strstr (fields[i].value, "free descriptors"))
+      fixture_say ("%s", (const char *) fields[i].value);
+  return G_LOG_WRITER_HANDLED;
 }
 
 /* A broker with few descriptors. */
@@ -36,6 +49,7 @@ small (const char *argument)
   char byte;
 
   allow_descriptors (FEW);
+  g_log_set_writer_func (print_starved, NULL, NULL);
   datahub_broker_add_endpoint (broker, "tcp://127.0.0.1:*", &error);
   g_assert_no_error (error);
   datahub_broker_start (broker, &error);
@@ -139,6 +153,26 @@ test_silent_connections (void)
   expect_service ();
   for (int i = 0; i < FLOOD; i++)
     close (held[i]);
+  expect_service ();
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+}
+
+/* More clients than it can serve: it serves the others, and its log has the reason. */
+static void
+test_too_many_clients (void)
+{
+  g_autofree char *endpoint = NULL;
+  Child *child = spawn_small (&endpoint);
+  DatahubHub *hubs[CLIENTS];
+
+  for (int i = 0; i < CLIENTS; i++) {
+    hubs[i] = datahub_hub_new (DATAHUB_HUB_MONITOR);
+    g_assert_true (datahub_hub_connect_to (hubs[i], "auto", NULL, NULL, NULL));
+  }
+  fixture_expect_line (child,
+      "the broker has fewer than 20 free descriptors: clients wait");
+  for (int i = 0; i < CLIENTS; i++)
+    g_object_unref (hubs[i]);
   expect_service ();
   g_assert_cmpint (fixture_reap (child), ==, 0);
 }
@@ -372,6 +406,7 @@ add_tests (void)
   fixture_add ("/broker/gate/silent-connections", test_silent_connections);
   fixture_add ("/broker/gate/half-greetings", test_half_greetings);
   fixture_add ("/broker/gate/clients-stay", test_clients_stay);
+  fixture_add ("/broker/gate/too-many-clients", test_too_many_clients);
   fixture_add ("/broker/gate/host-without-descriptors",
       test_host_without_descriptors);
   fixture_add ("/broker/gate/no-way-around", test_no_way_around);
