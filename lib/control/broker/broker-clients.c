@@ -100,10 +100,12 @@ broker_handle_hello (BrokerCall *call, GError **error)
   if (!read_identity (call, &id, error))
     return FALSE;
   BrokerClient *client = registry_get_client (&broker->registry,
-      call->port == PORT_OWN, id.key, id.instance);
+      call->key_account, id.key, id.instance);
   if (!client)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "this broker has %d clients, which is its limit", MAX_CLIENTS);
+        "too many clients: this broker has %d places, by tcp %d, and for each "
+        "key %d of them",
+        MAX_CLIENTS, MAX_STRANGERS, MAX_CLIENTS_PER_KEY);
   connect_client (call, client, &id);
   json_object_set_new (call->reply, "epoch", json_string (client->epoch));
   json_object_set_new (call->reply, "heartbeat-ms",

@@ -67,11 +67,13 @@ make_room (BrokerCall *call, const char *name, const char *uuid, GError **error)
     return refuse_busy (block, error);
   if (stays && own)
     return TRUE;
-  if ((!own && call->client->n_blocks >= MAX_BLOCKS_PER_CLIENT)
+  if ((!own && !client_may_register (call->client))
       || (!block && registry_n_blocks (registry) >= MAX_BLOCKS))
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "a client can register at most %d blocks, all clients together %d",
-        MAX_BLOCKS_PER_CLIENT, MAX_BLOCKS);
+        "a client can register at most %d blocks, a key by tcp %d, and all "
+        "clients together %d, by tcp %d",
+        MAX_BLOCKS_PER_CLIENT, MAX_BLOCKS_PER_KEY, MAX_BLOCKS,
+        MAX_BLOCKS_OF_STRANGERS);
   if (block && !own)
     broker_tell_taken (call->broker, block, call->client);
   if (block && !stays)

@@ -61,6 +61,8 @@ struct _DatahubBroker
   gboolean told_lost; /* a lost file was logged */
   BrokerPort ports[N_PORTS];
   Looker *looker; /* owned */
+  Accounts connections, keys; /* keys: of strangers */
+  struct _BrokerCall *call; /* that is handled, and pays for messages */
   GSource *tick_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
@@ -77,11 +79,12 @@ struct _DatahubBroker
 };
 
 /* One request while it is handled. */
-typedef struct
+typedef struct _BrokerCall
 {
   DatahubBroker *broker;
   BrokerClient *client; /* NULL before "hello" */
-  PortNumber port;
+  Account *connection_account;
+  Account *key_account; /* of the key of a stranger; NULL: of the own user */
   const char *key; /* the connection's, proven by CURVE */
   GBytes *routing;
   json_t *message;
@@ -89,6 +92,13 @@ typedef struct
 } BrokerCall;
 
 typedef gboolean (*BrokerHandler) (BrokerCall *call, GError **error);
+
+typedef struct
+{
+  const char *type;
+  BrokerHandler handler;
+  gboolean costly; /* its messages can be many: refused to a client in debt */
+} BrokerRequest;
 
 /* broker.c */
 void broker_set_embedded (DatahubBroker *broker);
@@ -113,15 +123,18 @@ void broker_read (gpointer port);
 gboolean broker_make_way (gpointer broker);
 
 /* broker-send.c */
-gboolean broker_send_to (DatahubBroker *broker, GBytes *routing,
-    json_t *message);
+void broker_send_to (DatahubBroker *broker, GBytes *routing, json_t *message);
 void broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message);
 json_t *broker_event_new (const char *event);
+typedef gboolean (*BrokerChoice) (const BrokerClient *client,
+    gconstpointer user_data);
+void broker_send_each (DatahubBroker *broker, json_t *message,
+    BrokerChoice choose, gconstpointer user_data);
 void broker_publish (DatahubBroker *broker, const char *name,
     gboolean notification, BrokerClient *also, json_t *message);
 
 /* broker-requests.c */
-BrokerHandler broker_find_handler (const char *type);
+const BrokerRequest *broker_find_request (const char *type);
 
 /* broker-notices.c */
 void broker_tell_block (DatahubBroker *broker, const char *event,

@@ -179,7 +179,8 @@ handle_consumer_joined (BrokerCall *call, GError **error)
   if (joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s belongs to another client", block->name);
-  joined = block_entry_join (block, call->client, id, label);
+  if (is_owner || block_entry_has_room (block, call->client))
+    joined = block_entry_join (block, call->client, id, label);
   if (!joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
         "block %s has %u consumers, which is the limit", block->name,
@@ -277,22 +278,23 @@ handle_stats (BrokerCall *call, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_another (const BrokerClient *client, gconstpointer successor)
+{
+  return client != successor;
+}
+
 /* Ends an embedded broker, so that another process serves. All clients but
  * @successor, which may be NULL, are notified, so that they leave the lock to
  * that process for a moment. */
 static void
 make_way (DatahubBroker *broker, const BrokerClient *successor)
 {
-  GHashTableIter iter;
-  BrokerClient *client;
   g_autoptr (json_t) event = broker_event_new ("closing");
 
   json_object_set_new (event, "hold-ms",
       json_integer (successor ? YIELD_HOLD_MS : CLOSING_HOLD_MS));
-  g_hash_table_iter_init (&iter, broker->registry.clients);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    if (client != successor)
-      broker_send (broker, client, event);
+  broker_send_each (broker, event, is_another, successor);
   broker_quit_soon (broker, YIELD_LINGER_MS);
 }
 
@@ -322,33 +324,29 @@ handle_yield (BrokerCall *call, GError **error)
   return TRUE;
 }
 
-static const struct
-{
-  const char *type;
-  BrokerHandler handler;
-} handlers[] = {
-  { "hello", broker_handle_hello },
-  { "ping", broker_handle_ping },
-  { "register", broker_handle_register },
-  { "unregister", broker_handle_unregister },
-  { "find", handle_find },
-  { "list", handle_list },
-  { "subscribe", handle_subscribe },
-  { "unsubscribe", handle_unsubscribe },
-  { "consumer-joined", handle_consumer_joined },
-  { "consumer-left", handle_consumer_left },
-  { "notify", handle_notify },
-  { "bye", broker_handle_bye },
-  { "stats", handle_stats },
-  { "yield", handle_yield },
+static const BrokerRequest requests[] = {
+  { "hello", broker_handle_hello, FALSE },
+  { "ping", broker_handle_ping, FALSE },
+  { "register", broker_handle_register, TRUE },
+  { "unregister", broker_handle_unregister, FALSE },
+  { "find", handle_find, FALSE },
+  { "list", handle_list, TRUE },
+  { "subscribe", handle_subscribe, FALSE },
+  { "unsubscribe", handle_unsubscribe, FALSE },
+  { "consumer-joined", handle_consumer_joined, TRUE },
+  { "consumer-left", handle_consumer_left, FALSE },
+  { "notify", handle_notify, TRUE },
+  { "bye", broker_handle_bye, FALSE },
+  { "stats", handle_stats, FALSE },
+  { "yield", handle_yield, FALSE },
 };
 
 /* NULL for a type that there is not. */
-BrokerHandler
-broker_find_handler (const char *type)
+const BrokerRequest *
+broker_find_request (const char *type)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (handlers); i++)
-    if (strcmp (type, handlers[i].type) == 0)
-      return handlers[i].handler;
+  for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
+    if (strcmp (type, requests[i].type) == 0)
+      return &requests[i];
   return NULL;
 }

@@ -127,6 +127,8 @@ broker_tick (gpointer user_data)
   gint64 now = g_get_monotonic_time ();
 
   check_files (broker);
+  accounts_tidy (&broker->connections, now);
+  accounts_tidy (&broker->keys, now);
   if (broker->helper)
     broker_helper_look (broker, now);
   if (!mark_silent_clients (broker, now))
@@ -167,19 +169,20 @@ broker_heard (DatahubBroker *broker, BrokerClient *client)
 }
 
 static gboolean
+is_of_port (const BrokerClient *client, gconstpointer port)
+{
+  return client->local == (((const BrokerPort *) port)->number == PORT_OWN);
+}
+
+static gboolean
 probe (gpointer user_data)
 {
   BrokerPort *port = user_data;
-  GHashTableIter iter;
-  BrokerClient *client;
   g_autoptr (json_t) message = broker_event_new ("probe");
 
   g_clear_pointer (&port->probe_source, g_source_unref);
   port->probed_us = g_get_monotonic_time ();
-  g_hash_table_iter_init (&iter, port->broker->registry.clients);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    if (client->local == (port->number == PORT_OWN))
-      broker_send (port->broker, client, message);
+  broker_send_each (port->broker, message, is_of_port, port);
   return G_SOURCE_REMOVE;
 }
 

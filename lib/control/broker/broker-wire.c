@@ -14,8 +14,10 @@
 /* Messages taken per turn of the loop. ZeroMQ takes them from its connections
  * one after the other, so a flood of one delays the others by one message. */
 #define MESSAGES_PER_TURN 32
-/* The own user's clients wait so long at most for those of others. */
 #define STRANGERS_PER_TURN 8
+/* A turn takes no more messages after this time: large ones take long to read. The own
+ * user's clients wait so long at most for those of others. */
+#define TURN_US (5 * G_TIME_SPAN_MILLISECOND)
 
 /* Takes one message of exactly two parts; FALSE when there is none. The parts
  * are empty when it had another shape. */
@@ -68,6 +70,18 @@ check_session (BrokerCall *call, gint64 id, gboolean *replayed, GError **error)
   return TRUE;
 }
 
+/* What a client causes to be sent is limited, by connection and by key. */
+static gboolean
+check_debt (BrokerCall *call, GError **error)
+{
+  if (!account_is_in_debt (call->connection_account)
+      && (!call->key_account || !account_is_in_debt (call->key_account)))
+    return TRUE;
+  call->broker->stats.throttled++;
+  return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
+      "too much was sent for this client; it must wait");
+}
+
 static gboolean
 answer (BrokerCall *call, gint64 *id, gboolean *silent, GError **error)
 {
@@ -75,8 +89,8 @@ answer (BrokerCall *call, gint64 *id, gboolean *silent, GError **error)
   if (!type || !message_integer (call->message, "id", 1, G_MAXINT64, id, error))
     return FALSE;
 
-  BrokerHandler handler = broker_find_handler (type);
-  if (!handler)
+  const BrokerRequest *request = broker_find_request (type);
+  if (!request)
     return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "unknown type of request");
   if (strcmp (type, "hello") != 0
@@ -87,7 +101,8 @@ answer (BrokerCall *call, gint64 *id, gboolean *silent, GError **error)
   if (call->client)
     broker_heard (call->broker, call->client);
   call->broker->stats.requests++;
-  return handler (call, error);
+  return (!request->costly || check_debt (call, error))
+      && request->handler (call, error);
 }
 
 static void
@@ -106,37 +121,56 @@ reply (BrokerCall *call, gint64 id, const GError *error)
   message_wipe_secret (message);
 }
 
+/* The accounts that pay for a request: that of the connection, and by the door of
+ * strangers that of the key. The own user's processes have one key. */
+static gboolean
+open_accounts (BrokerPort *port, BrokerCall *call, gsize size)
+{
+  DatahubBroker *broker = port->broker;
+  gboolean own = port->number == PORT_OWN;
+  gint64 now = g_get_monotonic_time ();
+
+  call->connection_account = accounts_get (&broker->connections, call->routing,
+      own ? &account_own : &account_connection, now);
+  if (!own) {
+    g_autoptr (GBytes) key = g_bytes_new (call->key, strlen (call->key));
+    call->key_account = accounts_get (&broker->keys, key, &account_key, now);
+  }
+  return account_take_request (call->connection_account, size)
+      && (own || account_take_request (call->key_account, size));
+}
+
 static void
-handle (BrokerPort *port, GBytes *routing, const char *key, const void *data,
-    gsize size)
+handle (BrokerPort *port, BrokerCall *call, const void *data, gsize size)
 {
   DatahubBroker *broker = port->broker;
   g_autoptr (GError) error = NULL;
   gint64 id = 0;
   gboolean silent = FALSE;
-  BrokerClient *client = registry_by_route (&broker->registry, routing);
 
-  /* A route is its connection's: another key on it is another connection that
-   * asked for the same name. */
-  if (client && strcmp (client->key, key) != 0)
-    client = NULL;
-  if (client && !client_may_ask (client, g_get_monotonic_time ())) {
+  if (!open_accounts (port, call, size)) {
     broker->stats.throttled++;
     return;
   }
-
+  call->client = registry_by_route (&broker->registry, call->routing);
+  /* A route is its connection's: another key on it is another connection that
+   * asked for the same name. */
+  if (call->client && strcmp (call->client->key, call->key) != 0)
+    call->client = NULL;
   g_autoptr (json_t) message = message_parse (data, size, &error);
   g_autoptr (json_t) body = json_object ();
-  BrokerCall call = { broker, client, port->number, key, routing, message,
-    body };
+  call->message = message;
+  call->reply = body;
+  broker->call = call;
   if (!message)
     broker->stats.malformed++;
   else
-    answer (&call, &id, &silent, &error);
+    answer (call, &id, &silent, &error);
   if (message)
     message_wipe_secret (message);
   if (!silent)
-    reply (&call, id, error);
+    reply (call, id, error);
+  broker->call = NULL;
 }
 
 /* The route of a client: the number of its port, and what libzmq calls it there. */
@@ -163,7 +197,8 @@ handle_frames (BrokerPort *port, zmq_msg_t *routing, zmq_msg_t *body)
     return;
   }
   g_autoptr (GBytes) route = make_route (port, routing);
-  handle (port, route, key, zmq_msg_data (body), size);
+  BrokerCall call = { .broker = port->broker, .key = key, .routing = route };
+  handle (port, &call, zmq_msg_data (body), size);
 }
 
 /* Takes a turn's worth of messages. */
@@ -172,8 +207,9 @@ broker_read (gpointer user_data)
 {
   BrokerPort *port = user_data;
   int n = port->number == PORT_OWN ? MESSAGES_PER_TURN : STRANGERS_PER_TURN;
+  gint64 end_us = g_get_monotonic_time () + TURN_US;
 
-  for (int i = 0; i < n && port->router; i++) {
+  for (int i = 0; i < n && g_get_monotonic_time () < end_us; i++) {
     zmq_msg_t routing, body;
     gboolean received = receive (port->router, &routing, &body);
     if (received)

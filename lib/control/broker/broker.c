@@ -246,12 +246,16 @@ run (gpointer data)
   DatahubBroker *broker = data;
 
   g_main_context_push_thread_default (broker->context);
+  accounts_init (&broker->connections);
+  accounts_init (&broker->keys);
   broker->looker = looker_new (broker->context, broker_looked, broker);
   attach_sources (broker);
   g_main_loop_run (broker->loop);
   detach_sources (broker);
   registry_clear (&broker->registry);
   close_sockets (broker);
+  accounts_clear (&broker->connections);
+  accounts_clear (&broker->keys);
   g_clear_pointer (&broker->looker, looker_free);
   g_main_context_pop_thread_default (broker->context);
   set_running (broker, FALSE);

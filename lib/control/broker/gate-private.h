@@ -52,6 +52,8 @@ typedef struct
   char from[64]; /* its address; "": not looked up */
   gint64 since_us;
   gint64 over_us; /* since when the broker has ended it; 0: it has not */
+  guint64 taken; /* bytes that the client had taken at the last look */
+  gint64 taken_us; /* and when it took the last ones; 0: none wait for it */
 } GateConnection;
 
 /* The connections that ask to be let in; see gate-asking.c. */

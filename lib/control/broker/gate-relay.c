@@ -22,6 +22,14 @@
 #define PROVEN (64 + 170 + 36)
 /* A client has so long to take what the broker sent before it ended. */
 #define LAST_US (3 * G_TIME_SPAN_SECOND)
+/* A client takes something within this time, if something waits for it. */
+#define IDLE_US (20 * G_TIME_SPAN_SECOND)
+/* The kernel asks a silent link by tcp whether it is there: it is not if it does not
+ * answer for 20 s. */
+#define KEEP_IDLE_S 4
+#define KEEP_INTERVAL_S 4
+#define KEEP_COUNT 4
+#define KEEP_MS 20000
 
 /* Returns FALSE if the system refuses the epoll. */
 gboolean
@@ -49,11 +57,31 @@ gate_end_close (Gate *gate, GateEnd *end)
   end->fd = -1;
 }
 
+/* Without effect on a socket that is not tcp. */
+static void
+set_tcp_options (int fd)
+{
+  const struct
+  {
+    int level, option, value;
+  } numbers[] = {
+    { IPPROTO_TCP, TCP_NODELAY, 1 },
+    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
+    { IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
+    { IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+    { IPPROTO_TCP, TCP_USER_TIMEOUT, KEEP_MS },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    setsockopt (fd, numbers[i].level, numbers[i].option, &numbers[i].value,
+        sizeof numbers[i].value);
+}
+
 GateConnection *
 gate_connection_new (Gate *gate, GateDoor *door, int fd)
 {
   GateConnection *connection = g_new0 (GateConnection, 1);
-  int one = 1;
 
   connection->gate = gate;
   connection->door = door;
@@ -63,8 +91,7 @@ gate_connection_new (Gate *gate, GateDoor *door, int fd)
   connection->since_us = g_get_monotonic_time ();
   door->n_half++;
   door->n_all++;
-  /* without effect on another socket */
-  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  set_tcp_options (fd);
   return connection;
 }
 
@@ -189,6 +216,23 @@ gate_relay (GateConnection *connection)
   gate_asking_look (gate_asking (connection->gate), connection);
 }
 
+/* Whether the client has taken nothing of what waits for it, for too long: it does not
+ * read, or the link to it is dead. */
+static gboolean
+is_idle (GateConnection *connection, gint64 now)
+{
+  const GatePipe *out = &connection->outward;
+
+  if (!out->data) {
+    connection->taken_us = 0;
+    return FALSE;
+  }
+  if (connection->taken_us == 0 || connection->taken != out->passed)
+    connection->taken_us = now;
+  connection->taken = out->passed;
+  return now - connection->taken_us > IDLE_US;
+}
+
 /* Whether the broker has ended the connection, and the client does not take the rest,
  * for too long. Nothing is read behind bytes that wait, so no event reports this end. */
 gboolean
@@ -196,6 +240,8 @@ gate_is_stuck (GateConnection *connection, gint64 now)
 {
   struct pollfd broker = { connection->broker.fd, 0, 0 };
 
+  if (is_idle (connection, now))
+    return TRUE;
   if (!connection->outward.data || broker.fd < 0 || poll (&broker, 1, 0) <= 0)
     return FALSE;
   if (connection->over_us == 0)

@@ -4,19 +4,30 @@
 #ifndef DATAHUB_REGISTRY_PRIVATE_H
 #define DATAHUB_REGISTRY_PRIVATE_H
 
+#include "account-private.h"
 #include <datahub/keys.h>
 #include "control/wire/message-private.h"
 
-/* Limits, so that requests of a client cannot grow the broker without bound. */
+/* Limits, so that requests of a client cannot grow the broker without bound. Half of the
+ * places are kept for the own user, and a key has a part of those for strangers. */
 #define MAX_CLIENTS 1024
+#define MAX_STRANGERS 512
+#define MAX_CLIENTS_PER_KEY 128
 #define MAX_BLOCKS 4096
+#define MAX_BLOCKS_OF_STRANGERS 2048
+#define MAX_BLOCKS_PER_KEY 512
 #define MAX_BLOCKS_PER_CLIENT 256
+#define MAX_JOINED_STRANGERS 128 /* of one block */
 #define MAX_SUBSCRIPTIONS 64
+
+typedef struct _Registry Registry;
 
 /* One hub: a key and a random instance number, by one port. It outlives a connection: a
  * hub that reconnects with the same pair continues. */
 typedef struct
 {
+  Registry *registry;
+  Account *account; /* of its key; NULL: of the own user */
   char *id; /* port, key and instance; owned */
   char key[DATAHUB_KEY_TEXT + 1];
   Token instance;
@@ -33,8 +44,6 @@ typedef struct
   GPtrArray *subscriptions; /* of Subscription; owned */
   guint n_blocks;
   guint n_consumers;
-  double tokens; /* of its request budget */
-  gint64 tokens_us;
 } BrokerClient;
 
 typedef struct
@@ -70,24 +79,24 @@ typedef struct
   GPtrArray *joined; /* of Joined; owned */
 } BlockEntry;
 
-typedef struct
+struct _Registry
 {
   GHashTable *clients; /* id -> BrokerClient, owned */
   GHashTable *routes; /* routing GBytes -> BrokerClient, borrowed */
   GTree *blocks; /* name -> BlockEntry, owned, in order */
   guint serial; /* the last that was given */
-} Registry;
+  guint n_strangers, n_blocks_of_strangers;
+};
 
 void registry_init (Registry *registry);
 void registry_clear (Registry *registry);
 
-BrokerClient *registry_get_client (Registry *registry, gboolean local,
+BrokerClient *registry_get_client (Registry *registry, Account *account,
     const char *key, const char *instance);
 void registry_route (Registry *registry, BrokerClient *client, GBytes *routing);
 BrokerClient *registry_by_route (Registry *registry, GBytes *routing);
 void registry_drop_idle (Registry *registry, BrokerClient *client);
-gboolean client_may_ask (BrokerClient *client, gint64 now_us);
-gboolean client_listens (BrokerClient *client, const char *name,
+gboolean client_listens (const BrokerClient *client, const char *name,
     gboolean notification);
 
 BlockEntry *registry_find (Registry *registry, const char *name);
@@ -97,6 +106,9 @@ void registry_remove (Registry *registry, BlockEntry *block);
 void registry_hand_over (Registry *registry, BlockEntry *block,
     BrokerClient *owner);
 guint registry_n_blocks (Registry *registry);
+gboolean client_may_register (const BrokerClient *client);
+gboolean block_entry_has_room (const BlockEntry *block,
+    const BrokerClient *client);
 Joined *block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
     const char *label);
 Joined *block_entry_find_joined (BlockEntry *block, guint64 id);

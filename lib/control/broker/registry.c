@@ -8,10 +8,6 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Requests a client may send in one go, and per second after that. */
-#define REQUEST_BURST 2000.0
-#define REQUEST_RATE 500.0
-
 static void
 subscription_free (gpointer data)
 {
@@ -21,11 +17,26 @@ subscription_free (gpointer data)
   g_free (subscription);
 }
 
+/* @client has so many blocks more, or fewer. */
+static void
+count_blocks (BrokerClient *client, int n)
+{
+  client->n_blocks += n;
+  if (!client->account)
+    return;
+  client->account->n_blocks += n;
+  client->registry->n_blocks_of_strangers += n;
+}
+
 static void
 client_free (gpointer data)
 {
   BrokerClient *client = data;
 
+  if (client->account) {
+    client->account->n_clients--;
+    client->registry->n_strangers--;
+  }
   g_clear_pointer (&client->routing, g_bytes_unref);
   g_ptr_array_unref (client->subscriptions);
   g_free (client->program);
@@ -49,7 +60,7 @@ block_free (gpointer data)
 {
   BlockEntry *block = data;
 
-  block->owner->n_blocks--;
+  count_blocks (block->owner, -1);
   g_ptr_array_unref (block->joined);
   sodium_memzero (block->secret, sizeof block->secret);
   g_free (block->caps);
@@ -80,27 +91,42 @@ registry_clear (Registry *registry)
   g_clear_pointer (&registry->clients, g_hash_table_unref);
 }
 
-/* The client of this port, key and instance, made if it is new; NULL when there are
- * too many already. */
+static gboolean
+has_place (const Registry *registry, const Account *account)
+{
+  return g_hash_table_size (registry->clients) < MAX_CLIENTS
+      && (!account
+          || (registry->n_strangers < MAX_STRANGERS
+              && account->n_clients < MAX_CLIENTS_PER_KEY));
+}
+
+/* The client of this key and instance, made if it is new; NULL when there are too many
+ * already. @account is that of the key of a stranger; NULL: it is the own user's. */
 BrokerClient *
-registry_get_client (Registry *registry, gboolean local, const char *key,
+registry_get_client (Registry *registry, Account *account, const char *key,
     const char *instance)
 {
+  gboolean local = account == NULL;
   g_autofree char *id =
       g_strconcat (local ? "own/" : "stranger/", key, "/", instance, NULL);
   BrokerClient *client = g_hash_table_lookup (registry->clients, id);
 
   if (client)
     return client;
-  if (g_hash_table_size (registry->clients) >= MAX_CLIENTS)
+  if (!has_place (registry, account))
     return NULL;
   client = g_new0 (BrokerClient, 1);
   client->id = g_steal_pointer (&id);
   client->local = local;
+  client->registry = registry;
+  client->account = account;
+  if (account) {
+    account->n_clients++;
+    registry->n_strangers++;
+  }
   g_strlcpy (client->key, key, sizeof client->key);
   g_strlcpy (client->instance, instance, sizeof client->instance);
   client->subscriptions = g_ptr_array_new_with_free_func (subscription_free);
-  client->tokens = REQUEST_BURST;
   g_hash_table_insert (registry->clients, client->id, client);
   return client;
 }
@@ -145,23 +171,9 @@ registry_drop_idle (Registry *registry, BrokerClient *client)
   g_hash_table_remove (registry->clients, client->id);
 }
 
-/* Spends one request of the budget of @client; FALSE when none is left. */
 gboolean
-client_may_ask (BrokerClient *client, gint64 now_us)
-{
-  double earned =
-      (now_us - client->tokens_us) * (REQUEST_RATE / G_USEC_PER_SEC);
-
-  client->tokens = MIN (client->tokens + earned, REQUEST_BURST);
-  client->tokens_us = now_us;
-  if (client->tokens < 1.0)
-    return FALSE;
-  client->tokens -= 1.0;
-  return TRUE;
-}
-
-gboolean
-client_listens (BrokerClient *client, const char *name, gboolean notification)
+client_listens (const BrokerClient *client, const char *name,
+    gboolean notification)
 {
   for (guint i = 0; i < client->subscriptions->len; i++) {
     Subscription *s = g_ptr_array_index (client->subscriptions, i);
@@ -199,7 +211,7 @@ registry_add (Registry *registry, BrokerClient *owner, const char *name,
   block->caps = g_strdup (caps ? caps : "");
   block->owner = owner;
   block->joined = g_ptr_array_new_with_free_func (joined_free);
-  owner->n_blocks++;
+  count_blocks (owner, 1);
   set_serial (registry, block);
   g_tree_insert (registry->blocks, block->name, block);
   return block;
@@ -215,10 +227,21 @@ registry_remove (Registry *registry, BlockEntry *block)
 void
 registry_hand_over (Registry *registry, BlockEntry *block, BrokerClient *owner)
 {
-  block->owner->n_blocks--;
+  count_blocks (block->owner, -1);
   block->owner = owner;
-  owner->n_blocks++;
+  count_blocks (owner, 1);
   set_serial (registry, block);
+}
+
+/* Whether @client can have one more block. */
+gboolean
+client_may_register (const BrokerClient *client)
+{
+  return client->n_blocks < MAX_BLOCKS_PER_CLIENT
+      && (!client->account
+          || (client->account->n_blocks < MAX_BLOCKS_PER_KEY
+              && client->registry->n_blocks_of_strangers
+                  < MAX_BLOCKS_OF_STRANGERS));
 }
 
 guint
@@ -236,6 +259,19 @@ block_entry_find_joined (BlockEntry *block, guint64 id)
       return joined;
   }
   return NULL;
+}
+
+/* Whether @client, which is not the owner, can join: strangers leave places. */
+gboolean
+block_entry_has_room (const BlockEntry *block, const BrokerClient *client)
+{
+  guint n = 0;
+
+  if (client->local)
+    return TRUE;
+  for (guint i = 0; i < block->joined->len; i++)
+    n += !((Joined *) g_ptr_array_index (block->joined, i))->client->local;
+  return n < MAX_JOINED_STRANGERS;
 }
 
 /* NULL when the block has as many consumers as are remembered. */

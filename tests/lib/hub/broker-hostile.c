@@ -3,11 +3,17 @@
  * grows, and the others are served. */
 #include "fixture.h"
 
+#include "common/speed.h"
+
 #include <string.h>
 #include <zmq.h>
 
 #define INSTANCE_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define INSTANCE_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define INSTANCE_C "cccccccccccccccccccccccccccccccc"
+/* The queue of one client, of messages of 64 KiB, and what an allocator keeps. */
+#define FLOOD_KIB (96 * 1024)
+#define WORST_US (250 * G_TIME_SPAN_MILLISECOND)
 
 /* AddressSanitizer keeps what is freed: its numbers say nothing. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -177,7 +183,32 @@ test_many_parts (void)
   raw_free (good);
 }
 
-/* A name that was never there, again and again: the broker stays as it is. */
+/* Sends a hello as another client and registers a name, again and again. What is over the
+ * budget is not answered, so nothing is waited for. */
+static void
+grow (Raw *bad, int round)
+{
+  json_t *answer;
+  g_autofree char *hello = g_strdup_printf (
+      "{\"v\":1,\"type\":\"hello\",\"id\":%d,\"key\":\"%s\","
+      "\"instance\":\"%032x\",\"program\":\"p\",\"host\":\"x\",\"pid\":1}",
+      (int) ++bad->id, bad->public_key, (guint) round);
+
+  raw_send (bad, hello, strlen (hello));
+  while ((answer = raw_receive (bad, 0))) {
+    const char *epoch = json_string_value (json_object_get (answer, "epoch"));
+    if (epoch)
+      g_strlcpy (bad->epoch, epoch, sizeof bad->epoch);
+    json_decref (answer);
+  }
+  g_autofree char *name = g_strdup_printf (
+      "{\"v\":1,\"type\":\"register\",\"id\":%d,\"epoch\":\"%s\","
+      "\"name\":\"n%d\",\"uuid\":\"" UUID_A "\"}",
+      (int) ++bad->id, bad->epoch, round);
+  raw_send (bad, name, strlen (name));
+}
+
+/* One connection has one client with its names; the broker stays as it is. */
 static void
 test_no_growth (void)
 {
@@ -187,19 +218,17 @@ test_no_growth (void)
 
   raw_hello (good, INSTANCE_A);
   for (int round = 0; round < 4000; round++) {
-    g_autofree char *instance = g_strdup_printf ("%032x", round);
-    /* A new instance each time, on one connection. */
-    bad->epoch[0] = '\0';
-    bad->id = 0;
-    raw_hello (bad, instance);
+    grow (bad, round);
     if (round == 1000)
       before = resident_kib ();
   }
-  g_assert_cmpint (raw_stat (good, "clients"), <=, 1024);
+  fixture_wait_until (raw_stat (good, "throttled") > 0);
+  g_assert_cmpint (raw_stat (good, "clients"), <=, 2);
+  g_assert_cmpint (raw_stat (good, "blocks"), <=, 256);
   if (MEASURED)
     g_assert_cmpint (resident_kib () - before, <, 16 * 1024);
-  assert_alive (good);
   raw_free (bad);
+  raw_expect_ok (good, "ping", NULL);
   raw_free (good);
 }
 
@@ -309,33 +338,63 @@ flood (gpointer data)
   return NULL;
 }
 
+/* So that an answer to the flood is large. */
+static void
+fill_registry (Raw *raw)
+{
+  g_autofree char *caps = g_strnfill (2000, 'x');
+
+  for (int i = 0; i < 200; i++) {
+    g_autofree char *name = g_strdup_printf ("n%d", i);
+    raw_expect_ok (raw, "register",
+        json_pack ("{s:s, s:s, s:s}", "name", name, "uuid", UUID_A, "caps",
+            caps));
+  }
+}
+
+/* Returns the worst time of an answer to @good, in microseconds. */
+static gint64
+ask_in_flood (Raw *good, Flood *f)
+{
+  gint64 worst_us = 0;
+  int before = g_atomic_int_get (&f->sent);
+
+  for (int i = 0; i < 300 || g_atomic_int_get (&f->sent) < before + 5000; i++) {
+    gint64 started = g_get_monotonic_time ();
+    raw_expect_ok (good, "ping", NULL);
+    worst_us = MAX (worst_us, g_get_monotonic_time () - started);
+  }
+  return worst_us;
+}
+
 static void
 test_flood (void)
 {
   g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (NULL);
-  Raw *bad = raw_own (), *good = raw_own ();
+  Raw *bad = raw_own (), *good = raw_own (), *full = raw_own ();
   Flood f = { .raw = bad };
-  gint64 worst = 0, before;
+  gboolean served = FALSE;
+  gint64 before;
 
   raw_hello (good, INSTANCE_A);
   raw_hello (bad, INSTANCE_B);
+  raw_hello (full, INSTANCE_C);
+  fill_registry (full);
   before = resident_kib ();
   GThread *thread = g_thread_new ("flood", flood, &f);
-  for (int i = 0; i < 300 || g_atomic_int_get (&f.sent) < 5000; i++) {
-    gint64 started = g_get_monotonic_time ();
-    raw_expect_ok (good, "ping", NULL);
-    worst = MAX (worst, fixture_ms_since (started));
+  /* a pause of the machine is not the broker's */
+  for (int i = 0; i < 3 && !served; i++) {
+    gint64 worst_us = ask_in_flood (good, &f);
+    g_test_message ("worst answer %" G_GINT64_FORMAT " us", worst_us);
+    served = !speed_is_over ((uint64_t) worst_us, WORST_US);
   }
   g_atomic_int_set (&f.stop, TRUE);
   g_thread_join (thread);
-  g_test_message ("flooded with %d requests; worst answer %" G_GINT64_FORMAT
-                  " ms",
-      f.sent, worst);
-  g_assert_cmpint (worst, <, 1000);
+  g_assert_true (served);
   if (MEASURED)
-    g_assert_cmpint (resident_kib () - before, <, 64 * 1024);
-  assert_alive (good);
+    g_assert_cmpint (resident_kib () - before, <, FLOOD_KIB);
   raw_free (bad);
+  raw_free (full);
   raw_free (good);
 }
 

@@ -82,6 +82,7 @@ int fixture_consume (const char *name);
 typedef struct
 {
   void *context, *socket, *monitor;
+  gboolean borrowed; /* the context */
   char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
   char epoch[33], instance[33], host[128];
   gint64 id;
@@ -95,6 +96,8 @@ Raw *raw_with_key_at (const char *endpoint, const char *public_key,
 /* @name: what libzmq is to call the connection; NULL: any. */
 Raw *raw_named (const char *endpoint, const char *public_key,
     const char *secret_key, const char *name);
+/* As @other, with its key and its context, which must live longer. */
+Raw *raw_beside (const Raw *other, const char *endpoint);
 Raw *raw_without_key (const char *password);
 void raw_free (Raw *raw);
 void raw_send (Raw *raw, const void *data, gsize size);

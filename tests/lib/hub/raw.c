@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 30000
+#define HELLOS 10
 
 char *
 raw_endpoint (void)
@@ -34,12 +35,13 @@ raw_key_pair (char public_key[DATAHUB_KEY_TEXT + 1],
 }
 
 static Raw *
-raw_new (void)
+raw_new (void *context)
 {
   int zero = 0;
   Raw *raw = g_new0 (Raw, 1);
 
-  raw->context = zmq_ctx_new ();
+  raw->borrowed = context != NULL;
+  raw->context = context ? context : zmq_ctx_new ();
   raw->socket = zmq_socket (raw->context, ZMQ_DEALER);
   zmq_setsockopt (raw->socket, ZMQ_LINGER, &zero, sizeof zero);
   return raw;
@@ -70,12 +72,12 @@ raw_with_key_at (const char *endpoint, const char *public_key,
   return raw_named (endpoint, public_key, secret_key, NULL);
 }
 
-Raw *
-raw_named (const char *endpoint, const char *public_key, const char *secret_key,
-    const char *name)
+static Raw *
+connect_in (void *context, const char *endpoint, const char *public_key,
+    const char *secret_key, const char *name)
 {
   char server_key[DATAHUB_KEY_TEXT + 1];
-  Raw *raw = raw_new ();
+  Raw *raw = raw_new (context);
 
   raw_server_key (server_key);
   g_strlcpy (raw->public_key, public_key, sizeof raw->public_key);
@@ -89,12 +91,26 @@ raw_named (const char *endpoint, const char *public_key, const char *secret_key,
   return raw;
 }
 
+Raw *
+raw_named (const char *endpoint, const char *public_key, const char *secret_key,
+    const char *name)
+{
+  return connect_in (NULL, endpoint, public_key, secret_key, name);
+}
+
+Raw *
+raw_beside (const Raw *other, const char *endpoint)
+{
+  return connect_in (other->context, endpoint, other->public_key,
+      other->secret_key, NULL);
+}
+
 /* No keys, and a password perhaps. */
 Raw *
 raw_without_key (const char *password)
 {
   g_autofree char *endpoint = raw_endpoint ();
-  Raw *raw = raw_new ();
+  Raw *raw = raw_new (NULL);
 
   if (password) {
     zmq_setsockopt (raw->socket, ZMQ_PLAIN_USERNAME, "admin", 5);
@@ -129,7 +145,8 @@ raw_free (Raw *raw)
 {
   wire_monitor_close (raw->socket, &raw->monitor);
   wire_close_socket (&raw->socket);
-  zmq_ctx_term (raw->context);
+  if (!raw->borrowed)
+    zmq_ctx_term (raw->context);
   g_free (raw);
 }
 
@@ -249,17 +266,20 @@ raw_hello_from (Raw *raw, const char *instance, const char *host)
 json_t *
 raw_request_again (Raw *raw, const char *type, json_t *fields)
 {
-  g_autoptr (json_t) copy = fields ? json_deep_copy (fields) : NULL;
-  json_t *answer = raw_request (raw, type, fields);
-
-  if (g_strcmp0 (json_string_value (json_object_get (answer, "code")),
-          "hello-required"))
-    return answer;
-  json_decref (answer);
-  raw->epoch[0] = '\0';
+  g_autoptr (json_t) copy = fields ? fields : json_object ();
   g_autofree char *host = g_strdup (raw->host);
-  raw_hello_from (raw, raw->instance, host);
-  return raw_request (raw, type, g_steal_pointer (&copy));
+
+  for (int i = 0;; i++) {
+    json_t *again = json_deep_copy (copy);
+    json_t *answer = raw_request (raw, type, again);
+    if (i == HELLOS
+        || g_strcmp0 (json_string_value (json_object_get (answer, "code")),
+            "hello-required"))
+      return answer;
+    json_decref (answer);
+    raw->epoch[0] = '\0';
+    raw_hello_from (raw, raw->instance, host);
+  }
 }
 
 void
