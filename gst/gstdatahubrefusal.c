@@ -14,11 +14,14 @@ gst_datahub_refusal_clear (GstDatahubRefusal *refusal)
   *refusal = (GstDatahubRefusal){ 0 };
 }
 
-/* Of the kernel's refusals the library gives the number, of a producer's none. */
+/* Of the kernel's refusals the library gives the number, of a producer's none; also of
+ * a file that is no block, but not of one with damaged content. */
 static gboolean
 is_of_the_file (const DatahubError *error)
 {
-  return error->code == DATAHUB_ERROR_DENIED && error->sys_errno != 0;
+  return (error->code == DATAHUB_ERROR_DENIED
+             || error->code == DATAHUB_ERROR_CORRUPT)
+      && error->sys_errno != 0;
 }
 
 /**

@@ -66,6 +66,20 @@ open_lock_file (Block *block, uint64_t *size, DatahubError *error)
   return DATAHUB_OK;
 }
 
+/* A file of any program, or one that was truncated. The next producer replaces it, so a
+ * wait for one should go on: callers see that by the errno. */
+static DatahubResult
+fail_no_lock_page (const Block *block, DatahubError *error)
+{
+  bool free = os_lock_is_free (block->lck, LOCK_BYTE_PRODUCER);
+  return result_fail (error, DATAHUB_ERROR_CORRUPT, EINVAL,
+      "The DataBlock \"%s\" is damaged: its lock file is truncated, or is not "
+      "one. %s.",
+      block->channel,
+      free ? "The next producer replaces it"
+           : "Stop its producer, which runs, and start it again");
+}
+
 /* @strict becomes whether the block is strict, so that a server hands it out. */
 static DatahubResult
 open_entry (Block *block, bool *strict, DatahubError *error)
@@ -81,10 +95,7 @@ open_entry (Block *block, bool *strict, DatahubError *error)
   if (block_is_foreign (block) && !(known && page.flags & LOCK_FLAG_STRICT))
     return entry_fail_foreign (block->channel, block->owner, error);
   if (!known)
-    return result_fail (error, DATAHUB_ERROR_CORRUPT, 0,
-        "The DataBlock \"%s\" is damaged: its lock file is truncated, or is "
-        "not one.",
-        block->channel);
+    return fail_no_lock_page (block, error);
   if (page.major != BLOCK_MAJOR)
     return result_fail (error, DATAHUB_ERROR_VERSION, 0,
         "The DataBlock \"%s\" has version %u, this program supports version "
