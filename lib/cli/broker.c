@@ -11,6 +11,9 @@
 #define TAKE_OVER_TRIES 200
 #define WAIT_MS 200 /* between tries with --wait */
 #define REVIVE_MS 100 /* between looks whether the broker runs */
+/* Between tries to serve again; the pause doubles. */
+#define AGAIN_MS 100
+#define AGAIN_MAX_MS 5000
 /* What the main loop takes, and GLib's thread for signals. */
 #define LOOP_DESCRIPTORS 2
 #define LOOP_THREADS 1
@@ -20,8 +23,9 @@ typedef struct
   GMainLoop *loop;
   DatahubBroker *broker;
   char **endpoints, *config;
-  gboolean wait, serving;
-  guint tries_left;
+  gboolean wait, serving, served;
+  guint tries_left, pause_ms;
+  char *reason; /* why it does not serve again; owned */
   int code;
 } Daemon;
 
@@ -91,6 +95,25 @@ ask_to_yield (GError **error)
 
 static gboolean try_start (gpointer user_data);
 
+/* A broker that served before goes on trying: another program removed its files, and
+ * may remove them once more, or what it lacks can be there soon. */
+static void
+fail_start (Daemon *d, const GError *error)
+{
+  if (!d->served) {
+    fail (d, error);
+    return;
+  }
+  if (g_strcmp0 (d->reason, error->message) != 0)
+    say ("start-failed",
+        "the broker cannot serve again, and goes on trying: %s",
+        error->message);
+  g_free (d->reason);
+  d->reason = g_strdup (error->message);
+  d->pause_ms = CLAMP (2 * d->pause_ms, AGAIN_MS, AGAIN_MAX_MS);
+  g_timeout_add (d->pause_ms, try_start, d);
+}
+
 /* Called if another broker serves the endpoint. An embedded broker is asked to
  * stop. If it is a standalone one, this broker waits (--wait) or fails. */
 static void
@@ -109,7 +132,7 @@ start_later (Daemon *d, const GError *busy)
     say ("waiting", "%s", error ? error->message : busy->message);
     g_timeout_add (WAIT_MS, try_start, d);
   } else {
-    fail (d, error ? error : busy);
+    fail_start (d, error ? error : busy);
   }
 }
 
@@ -120,7 +143,9 @@ announce (Daemon *d)
   g_autofree char *text = g_strjoinv (" ", endpoints);
 
   say ("serving", "%s", text);
-  d->serving = TRUE;
+  d->serving = d->served = TRUE;
+  d->pause_ms = 0;
+  g_clear_pointer (&d->reason, g_free);
 }
 
 static gboolean
@@ -134,7 +159,7 @@ try_start (gpointer user_data)
   else if (g_error_matches (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY))
     start_later (d, error);
   else
-    fail (d, error);
+    fail_start (d, error);
   return G_SOURCE_REMOVE;
 }
 
@@ -234,5 +259,6 @@ cli_broker (int argc, char **argv)
   g_main_loop_unref (d.loop);
   g_strfreev (d.endpoints);
   g_free (d.config);
+  g_free (d.reason);
   return d.code;
 }

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* How often another program may remove the directory between two system calls. */
+#define REMOVALS 100
 
 /* Where the runtime directory is, by the environment alone. */
 char *
@@ -58,6 +60,18 @@ refuse_unopened (const char *path, int sys_errno, GError **error)
       path, os_reason (sys_errno));
 }
 
+static int
+open_directory (const char *path, gboolean create)
+{
+  int fd = open (path, DIRECTORY_FLAGS);
+
+  for (int i = 0; i < REMOVALS && create && fd < 0 && errno == ENOENT
+       && (mkdir (path, 0700) == 0 || errno == EEXIST);
+       i++)
+    fd = open (path, DIRECTORY_FLAGS);
+  return fd;
+}
+
 /* Checks that @path is a directory of this user that no other user can enter; a
  * missing one is created if @create. The open directory is checked, so that it
  * cannot be replaced between check and use. */
@@ -72,10 +86,7 @@ runtime_dir_check (const char *path, gboolean create, GError **error)
         "directory that you can create",
         path, os_reason (errno));
 
-  int fd = open (path, DIRECTORY_FLAGS);
-  /* another program may have removed it since */
-  if (fd < 0 && errno == ENOENT && create && mkdir (path, 0700) == 0)
-    fd = open (path, DIRECTORY_FLAGS);
+  int fd = open_directory (path, create);
   if (fd < 0)
     return refuse_unopened (path, errno, error);
   int failed = fstat (fd, &st);

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void
@@ -429,6 +430,52 @@ test_broker_files_lost (void)
 }
 
 static void
+allow_descriptors (int pid, rlim_t n)
+{
+  struct rlimit limit;
+
+  g_assert_cmpint (prlimit (pid, RLIMIT_NOFILE, NULL, &limit), ==, 0);
+  limit.rlim_cur = MIN (n, limit.rlim_max);
+  g_assert_cmpint (prlimit (pid, RLIMIT_NOFILE, &limit, NULL), ==, 0);
+}
+
+/* Until a line with @text; before it none has @other. */
+static void
+expect_without (Child *broker, const char *text, const char *other)
+{
+  for (gboolean found = FALSE; !found;) {
+    g_autofree char *line = fixture_read_line (broker);
+    g_assert_nonnull (line);
+    found = strstr (line, text) != NULL;
+    g_assert_true (found || !strstr (line, other));
+  }
+}
+
+/* Its files were removed, and what a start needs is not there: the broker goes on
+ * trying, and logs each reason once. */
+static void
+test_broker_tries_again (void)
+{
+  g_autofree char *lock = fixture_file ("run/broker.lock");
+  Child *broker = start_broker (NULL, NULL);
+
+  fixture_expect_line (broker, "event=serving");
+  allow_descriptors (broker->pid, 55);
+  g_assert_cmpint (g_unlink (lock), ==, 0);
+  fixture_expect_line (broker, "goes on trying: the broker cannot start");
+  for (int tries = 0; tries < 3; tries++)
+    fixture_wait_until (g_unlink (lock) == 0); /* each makes it again */
+  allow_descriptors (broker->pid, 54);
+  expect_without (broker, "ulimit -n, is 54)", "goes on trying");
+  allow_descriptors (broker->pid, RLIM_INFINITY);
+  expect_without (broker, "event=serving", "goes on trying");
+  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
+  fixture_round_trip (hub);
+  fixture_signal (broker, SIGTERM);
+  g_assert_cmpint (fixture_reap (broker), ==, 0);
+}
+
+static void
 test_broker_refused (void)
 {
   Child *broker = start_broker (NULL, NULL);
@@ -504,6 +551,7 @@ add_tests (void)
   fixture_add ("/cli/keygen", test_keygen);
   fixture_add ("/cli/broker-stops", test_broker_stops);
   fixture_add ("/cli/broker-reloads", test_broker_reloads);
+  fixture_add ("/cli/broker-tries-again", test_broker_tries_again);
   fixture_add ("/cli/broker-refused", test_broker_refused);
   fixture_add ("/cli/broker-files-removed", test_broker_files_removed);
   fixture_add ("/cli/broker-files-of-another", test_broker_files_of_another);
