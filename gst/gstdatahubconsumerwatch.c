@@ -345,6 +345,29 @@ run (gpointer data)
 
 /* ---- other threads ---- */
 
+/* The hub's thread. The streaming thread makes another block, also if it waits for
+ * consumers. */
+static void
+on_revoked (GstElement *element, gpointer data, const gchar *uuid)
+{
+  GstDatahubConsumerWatch *watch = data;
+  g_autoptr (GstDatahubProducer) block = NULL;
+  DatahubProducer *producer;
+  GST_OBJECT_LOCK (element);
+  if (watch->block)
+    block = gst_datahub_producer_ref (watch->block);
+  GST_OBJECT_UNLOCK (element);
+  producer = block ? gst_datahub_producer_enter (block) : NULL;
+  if (!producer)
+    return;
+  if (g_str_equal (datahub_producer_get_uuid (producer), uuid)) {
+    gst_datahub_names_revoke (&watch->names, producer);
+    gst_datahub_producer_set_interrupted (block,
+        GST_DATAHUB_PRODUCER_RECONSIDER, TRUE);
+  }
+  gst_datahub_producer_leave (block);
+}
+
 /**
  * gst_datahub_consumer_watch_start:
  * @watch: one that does not run
@@ -361,9 +384,13 @@ gst_datahub_consumer_watch_start (GstDatahubConsumerWatch *watch,
   watch->stopping = FALSE;
   enter_block (watch, gst_datahub_producer_ref (block), writer);
   watch->thread = g_thread_try_new ("datahub-service", run, watch, error);
-  if (!watch->thread)
+  if (!watch->thread) {
     leave_block (watch);
-  return watch->thread != NULL;
+    return FALSE;
+  }
+  gst_datahub_revocation_start (&watch->revocation, watch->element,
+      watch->client->hub, watch->client->channel, on_revoked, watch);
+  return TRUE;
 }
 
 /* Whether the thread has not gone over to the last block yet. Any thread. */
@@ -415,6 +442,7 @@ gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch)
   g_autoptr (GstDatahubProducer) block = NULL;
   if (!watch->thread)
     return;
+  gst_datahub_revocation_stop (&watch->revocation);
   GST_OBJECT_LOCK (watch->element);
   watch->stopping = TRUE;
   if (watch->block) /* NULL: the thread goes over, and looks then */

@@ -6,6 +6,7 @@
 
 #include "gstdatahubcapslimits.h"
 #include "gstdatahubnames.h"
+#include "gstdatahubrevocation.h"
 #include "gstdatahubproducer.h"
 #include "gstdatahubsinksettings.h"
 #include "gstdatahubuplink.h"
@@ -24,6 +25,7 @@ typedef struct
 
   GstDatahubProducer *block; /* owned; object lock */
   gboolean stopping; /* object lock */
+  GstDatahubRevocation revocation;
   GThread *thread; /* NULL: it does not run; set while it does not */
 
   /* Another block that the thread is to go over to; object lock. All owned, NULL:

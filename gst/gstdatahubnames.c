@@ -20,6 +20,7 @@ void
 gst_datahub_names_start (GstDatahubNames *names)
 {
   g_atomic_pointer_set (&names->lost, NULL);
+  g_atomic_int_set (&names->revoked, FALSE);
   names->found = DATAHUB_OK;
   names->looked_at = gst_datahub_monotonic_now ();
 }
@@ -42,4 +43,12 @@ gst_datahub_names_look (GstDatahubNames *names, DatahubProducer *producer)
     g_atomic_pointer_set (&names->lost, producer);
   names->found = found;
   return LOOK_NS;
+}
+
+/* A consumer of the block of @producer has lost the right to it. Any thread. */
+void
+gst_datahub_names_revoke (GstDatahubNames *names, DatahubProducer *producer)
+{
+  g_atomic_int_set (&names->revoked, TRUE);
+  g_atomic_pointer_set (&names->lost, producer);
 }

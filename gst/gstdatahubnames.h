@@ -12,6 +12,7 @@ typedef struct
 {
   GstElement *element; /* not owned: outlives this struct */
   gpointer lost; /* atomic: the producer that another block is to follow */
+  gint revoked; /* atomic: because a key may not read it any more */
 
   /* The service thread's, or no other thread's while it does not run. */
   gint64 looked_at;
@@ -21,6 +22,9 @@ typedef struct
 void gst_datahub_names_init (GstDatahubNames *names, GstElement *element);
 void gst_datahub_names_start (GstDatahubNames *names);
 gint64 gst_datahub_names_look (GstDatahubNames *names,
+    DatahubProducer *producer);
+
+void gst_datahub_names_revoke (GstDatahubNames *names,
     DatahubProducer *producer);
 
 /* Any thread. */

@@ -130,6 +130,7 @@ gst_datahub_publication_start (GstDatahubPublication *publication)
   GST_OBJECT_LOCK (publication->element);
   publication->ending = publication->stopping = FALSE;
   publication->renewals = 0;
+  publication->names_lost = FALSE;
   publication->renew_after = 0;
   GST_OBJECT_UNLOCK (publication->element);
   if (wanted_consumers (publication))

@@ -24,7 +24,8 @@ typedef struct
   gboolean unlocked;
   gboolean stopping; /* no block is made any more */
   gboolean ending; /* no consumer is waited for */
-  guint64 renewals; /* blocks that followed one without names */
+  guint64 renewals; /* blocks that followed one without names, or revoked */
+  gboolean names_lost; /* the streaming thread's; that was reported */
   gint64 renew_after; /* the streaming thread's; a try failed */
 
   GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* If a block lost its names, its sink goes on in another one. Consumers that are
+/* If a block lost its names, or a consumer lost the right to it, its sink goes on in
+ * another one. Consumers that are
  * attached read what was committed and go over; those that come later find the new
  * one. The sticky events of the pad describe the stream again, and upstream is asked
  * to take its buffers from the new block.
  *
  * If the name is another producer's by now, or there is no room, the old block goes
  * on as it was, with a warning, and the next try is later.
- * Tests: gst-lost-names */
+ * Tests: gst-lost-names, gst-revocation */
 #include "gstdatahubrenewal.h"
 #include "gstdatahubevents.h"
 #include "gstdatahubtime.h"
@@ -36,16 +37,31 @@ choose_options (GstDatahubRenewal *renewal, GstCaps *caps, GstBuffer *buffer,
 }
 
 static void
-on_renewed (GstDatahubRenewal *renewal, GstCaps *caps)
+report_revocation (GstDatahubRenewal *renewal)
+{
+  GST_ELEMENT_INFO (renewal->sink, RESOURCE, NOT_AUTHORIZED,
+      ("The broker's allow-list took the right to consume the DataBlock \"%s\" "
+       "from a client that could read it. The stream goes on in a new block, "
+       "which the other consumers follow.",
+          renewal->publication->client->channel),
+      ("`renewals` in stats counts; the log of the broker has the key"));
+}
+
+static void
+on_renewed (GstDatahubRenewal *renewal, GstCaps *caps, gboolean revoked)
 {
   gst_datahub_publication_register (renewal->publication, caps);
-  if (renewal->publication->renewals == 1)
+  if (revoked)
+    report_revocation (renewal);
+  else if (!renewal->publication->names_lost)
     GST_ELEMENT_WARNING (renewal->sink, RESOURCE, NOT_FOUND,
         ("The files of the DataBlock \"%s\" were removed by another program. The "
          "stream goes on in a new block. Find out what removes files in %s, such "
          "as RemoveIPC= of logind or a script.",
             renewal->publication->client->channel, datahub_shm_directory ()),
         ("reported once; `renewals` in stats counts"));
+  if (!revoked)
+    renewal->publication->names_lost = TRUE;
   gst_pad_push_event (GST_BASE_SINK_PAD (renewal->sink),
       gst_event_new_reconfigure ());
 }
@@ -85,6 +101,9 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
   DatahubProducerOptions options;
   DatahubError error = { 0 };
   gint64 now = gst_datahub_monotonic_now ();
+  /* before the service thread goes over */
+  gboolean revoked =
+      g_atomic_int_get (&renewal->publication->watch.names.revoked);
   if (now < renewal->publication->renew_after)
     return;
   caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (renewal->sink));
@@ -93,7 +112,7 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
       && gst_datahub_publication_renew (renewal->publication, &options,
           describe_stream, renewal, &error)) {
     renewal->publication->renew_after = 0;
-    on_renewed (renewal, caps);
+    on_renewed (renewal, caps, revoked);
     return;
   }
   if (error.code == DATAHUB_INTERRUPTED)
@@ -101,7 +120,8 @@ gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer)
   if (!renewal->publication->renew_after)
     gst_datahub_client_post (GST_ELEMENT_CAST (renewal->sink),
         GST_MESSAGE_WARNING, &error,
-        "making another block for one that lost its names");
+        revoked ? "making another block for one that was revoked"
+                : "making another block for one that lost its names");
   renewal->publication->renew_after =
       now + (error.code == DATAHUB_ERROR_NO_SPACE ? PAUSE_NS : SHORT_PAUSE_NS);
 }

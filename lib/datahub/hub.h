@@ -11,6 +11,9 @@
  *   consumer-added   (const char *name, guint64 id, const char *consumer_name)
  *   consumer-removed (const char *name, guint64 id, const char *consumer_name,
  *                     const char *reason)
+ *   consumer-revoked (const char *name, const char *uuid, const char *key): a key may
+ *                     not consume this block of this process any more, and had its
+ *                     secret or a ticket
  *   notification     (const char *name, const char *topic, const char *json)
  *   register-refused (const char *name, GError *error)
  *   broker-found     (const char *endpoint)

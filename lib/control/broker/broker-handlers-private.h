@@ -12,6 +12,10 @@ gboolean broker_need (BrokerCall *call, Right right, const char *name,
 void broker_log_denied (BrokerCall *call, Right right, const char *name);
 void broker_warn_unbound (BrokerCall *call, const BlockEntry *block);
 
+/* broker-revocation.c */
+void broker_rights_changed (DatahubBroker *broker);
+void broker_note_introduced (BlockEntry *block, const char *key);
+
 /* broker-clients.c */
 gboolean broker_handle_hello (BrokerCall *call, GError **error);
 gboolean broker_handle_ping (BrokerCall *call, GError **error);

@@ -62,9 +62,10 @@ handle_find (BrokerCall *call, GError **error)
     return TRUE;
   json_object_set_new (call->reply, "block", block_entry_to_json (block));
   if (block->has_secret && *block->uuid
-      && broker_may (call, RIGHT_CONSUME, name))
+      && broker_may (call, RIGHT_CONSUME, name)) {
     introduce (call, block);
-  else if (block->has_secret && *block->uuid)
+    broker_note_introduced (block, call->key);
+  } else if (block->has_secret && *block->uuid)
     broker_log_denied (call, RIGHT_CONSUME, name);
   return TRUE;
 }

@@ -4,7 +4,7 @@
  * broker-watch.c.
  * Tests: hub-election, broker-access, broker-files, cli-commands */
 #include "control/wire/control-log-private.h"
-#include "broker-private.h"
+#include "broker-handlers-private.h"
 #include "control/wire/control-error-private.h"
 #include "control/wire/endpoint-private.h"
 #include <datahub/hub.h>
@@ -304,8 +304,11 @@ datahub_broker_add_endpoint (DatahubBroker *broker, const char *endpoint,
 
 typedef struct
 {
+  /* Not owned: its end joins the thread and closes the context of the source. A
+   * reference that the thread drops last would make it join itself. */
   DatahubBroker *broker;
   Rights *rights;
+  gboolean taken;
 } NewRights;
 
 /* Takes them here, so that a thread that ends before its turn loses none. */
@@ -314,15 +317,20 @@ new_rights_free (gpointer data)
 {
   NewRights *new_rights = data;
 
-  rights_take (new_rights->broker->rights, new_rights->rights);
+  if (!new_rights->taken)
+    rights_take (new_rights->broker->rights, new_rights->rights);
   rights_free (new_rights->rights);
-  g_object_unref (new_rights->broker);
   g_free (new_rights);
 }
 
 static gboolean
 take_rights (gpointer data)
 {
+  NewRights *new_rights = data;
+
+  rights_take (new_rights->broker->rights, new_rights->rights);
+  new_rights->taken = TRUE;
+  broker_rights_changed (new_rights->broker);
   return G_SOURCE_REMOVE;
 }
 
@@ -354,7 +362,7 @@ datahub_broker_load_config (DatahubBroker *broker, const char *file,
   } else {
     NewRights *new_rights = g_new0 (NewRights, 1);
     GSource *source = g_idle_source_new ();
-    new_rights->broker = g_object_ref (broker);
+    new_rights->broker = broker;
     new_rights->rights = g_steal_pointer (&rights);
     g_source_set_priority (source, G_PRIORITY_HIGH);
     g_source_set_callback (source, take_rights, new_rights, new_rights_free);

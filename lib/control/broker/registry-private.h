@@ -77,6 +77,7 @@ typedef struct
   gint64
       again_us; /* when its consumers can be looked at again; 0: at any time */
   GPtrArray *joined; /* of Joined; owned */
+  GHashTable *introduced; /* keys with its secret or a ticket; owned */
 } BlockEntry;
 
 struct _Registry

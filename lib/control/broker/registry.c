@@ -62,6 +62,7 @@ block_free (gpointer data)
 
   count_blocks (block->owner, -1);
   g_ptr_array_unref (block->joined);
+  g_hash_table_unref (block->introduced);
   sodium_memzero (block->secret, sizeof block->secret);
   g_free (block->caps);
   g_free (block);
@@ -211,6 +212,8 @@ registry_add (Registry *registry, BrokerClient *owner, const char *name,
   block->caps = g_strdup (caps ? caps : "");
   block->owner = owner;
   block->joined = g_ptr_array_new_with_free_func (joined_free);
+  block->introduced =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   count_blocks (owner, 1);
   set_serial (registry, block);
   g_tree_insert (registry->blocks, block->name, block);

@@ -57,6 +57,25 @@ block_taken (HubCore *core, json_t *message)
     hub_offers_taken (core, name, uuid);
 }
 
+/* A key lost a right to a block that this hub offers. That it may produce no more is
+ * shown by the next register. */
+static void
+revoked (HubCore *core, json_t *message)
+{
+  const char *name = message_name (message, NULL);
+  const char *uuid = message_uuid (message, NULL);
+  const char *right = message_string (message, "right", 32, TRUE, NULL);
+  const char *key =
+      message_string (message, "key", DATAHUB_KEY_TEXT, TRUE, NULL);
+
+  if (!name || !uuid || !right || !key)
+    return;
+  if (strcmp (right, "produce") == 0)
+    hub_offers_taken (core, name, uuid);
+  else
+    hub_emit (core, SIGNAL_CONSUMER_REVOKED, name, name, uuid, key);
+}
+
 static void
 consumer_event (HubCore *core, json_t *message, gboolean added)
 {
@@ -123,6 +142,7 @@ static const struct
   { "block-added", block_added },
   { "block-removed", block_removed },
   { "block-taken", block_taken },
+  { "revoked", revoked },
   { "consumer-added", consumer_added },
   { "consumer-removed", consumer_removed },
   { "notification", notification },

@@ -67,6 +67,8 @@ hub_signals_init (GType type)
       G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING);
   signals[SIGNAL_CONSUMER_REMOVED] = add_signal (type, "consumer-removed", 4,
       G_TYPE_STRING, G_TYPE_UINT64, G_TYPE_STRING, G_TYPE_STRING);
+  signals[SIGNAL_CONSUMER_REVOKED] = add_signal (type, "consumer-revoked", 3,
+      G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
   signals[SIGNAL_NOTIFICATION] = add_signal (type, "notification", 3,
       G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
   signals[SIGNAL_REGISTER_REFUSED] =

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a new allow-list takes from clients that are connected. */
+#include "fixture.h"
+
+#include <string.h>
+
+#define INSTANCE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SECRET_TEXT                                                            \
+  "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+#define EVENT_MS 30000
+
+typedef struct
+{
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+} Keys;
+
+typedef struct
+{
+  DatahubBroker *broker;
+  Keys keys[3];
+  Raw *producer, *first, *second;
+} Place;
+
+static Raw *
+connect_with (Keys *keys)
+{
+  Raw *raw = raw_with_key (keys->public_key, keys->secret_key);
+  raw_hello (raw, INSTANCE);
+  return raw;
+}
+
+/* @words: of the producer, the first and the second consumer, each in its own form. */
+static char *
+list_of (const Place *p, const char *producer, const char *first,
+    const char *second)
+{
+  return g_strdup_printf ("{\"clients\":[{\"key\":\"%s\",%s},"
+                          "{\"key\":\"%s\",%s},{\"key\":\"%s\",%s}]}",
+      p->keys[0].public_key, producer, p->keys[1].public_key, first,
+      p->keys[2].public_key, second);
+}
+
+#define PRODUCES "\"produce\":[\"cam*\"]"
+#define CONSUMES "\"consume\":[\"cam*\"]"
+#define OBSERVES "\"observe\":[\"cam*\"]"
+
+static void
+load (Place *p, const char *producer, const char *first, const char *second)
+{
+  g_autofree char *list = list_of (p, producer, first, second);
+  g_autofree char *file = fixture_file ("clients.json");
+  g_autoptr (GError) error = NULL;
+
+  fixture_write (file, list, 0600);
+  datahub_broker_load_config (p->broker, file, &error);
+  g_assert_no_error (error);
+}
+
+static void
+find (Raw *raw, gboolean introduced)
+{
+  json_t *answer =
+      raw_request (raw, "find", json_pack ("{s:s}", "name", "cam0"));
+  g_assert_true ((json_object_get (answer, "ticket") != NULL) == introduced);
+  json_decref (answer);
+}
+
+static void
+place_init (Place *p)
+{
+  for (int i = 0; i < 3; i++)
+    raw_key_pair (p->keys[i].public_key, p->keys[i].secret_key);
+  g_autofree char *list = list_of (p, PRODUCES, CONSUMES, CONSUMES);
+  p->broker = fixture_broker (list);
+  p->producer = connect_with (&p->keys[0]);
+  p->first = connect_with (&p->keys[1]);
+  p->second = connect_with (&p->keys[2]);
+  raw_expect_ok (p->producer, "register",
+      json_pack ("{s:s, s:s, s:s, s:s, s:b}", "name", "cam0", "uuid", UUID_A,
+          "caps", "x", "secret", SECRET_TEXT, "strict", 1));
+}
+
+static void
+place_clear (Place *p)
+{
+  raw_free (p->producer);
+  raw_free (p->first);
+  raw_free (p->second);
+  g_object_unref (p->broker);
+}
+
+static void
+expect_revoked (Raw *raw, const char *right, const char *key)
+{
+  json_t *event = raw_event (raw, "revoked", EVENT_MS);
+  g_assert_nonnull (event);
+  const char *words[][2] = { { "name", "cam0" }, { "uuid", UUID_A },
+    { "right", right }, { "key", key } };
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    g_assert_cmpstr (json_string_value (json_object_get (event, words[i][0])),
+        ==, words[i][1]);
+  json_decref (event);
+}
+
+/* The owner hears of the one that had a ticket, and of no other, once. */
+static void
+test_consume (void)
+{
+  Place p;
+
+  place_init (&p);
+  find (p.first, TRUE);
+  load (&p, PRODUCES, OBSERVES, OBSERVES);
+  expect_revoked (p.producer, "consume", p.keys[1].public_key);
+  find (p.first, FALSE);
+  load (&p, PRODUCES, OBSERVES, CONSUMES);
+  find (p.second, TRUE);
+  load (&p, PRODUCES, OBSERVES, OBSERVES);
+  expect_revoked (p.producer, "consume", p.keys[2].public_key);
+  place_clear (&p);
+}
+
+/* A key that is not listed at all any more. */
+static void
+test_removed_key (void)
+{
+  Place p;
+
+  place_init (&p);
+  find (p.first, TRUE);
+  g_autofree char *list =
+      g_strdup_printf ("{\"clients\":[{\"key\":\"%s\"," PRODUCES "}]}",
+          p.keys[0].public_key);
+  g_autofree char *file = fixture_file ("clients.json");
+  fixture_write (file, list, 0600);
+  g_assert_true (datahub_broker_load_config (p.broker, file, NULL));
+  expect_revoked (p.producer, "consume", p.keys[1].public_key);
+  place_clear (&p);
+}
+
+/* A list that takes nothing ends nothing. */
+static void
+test_same_list (void)
+{
+  Place p;
+
+  place_init (&p);
+  find (p.first, TRUE);
+  load (&p, PRODUCES, CONSUMES, OBSERVES);
+  /* it would have come before the answer */
+  raw_expect_ok (p.producer, "ping", NULL);
+  g_assert_null (raw_event (p.producer, "revoked", 0));
+  find (p.first, TRUE);
+  place_clear (&p);
+}
+
+static void
+test_joined (void)
+{
+  Place p;
+
+  place_init (&p);
+  raw_expect_ok (p.first, "consumer-joined",
+      json_pack ("{s:s, s:s, s:s, s:s}", "name", "cam0", "uuid", UUID_A,
+          "consumer", "5", "label", "x"));
+  load (&p, PRODUCES, OBSERVES, CONSUMES);
+  json_t *event = raw_event (p.producer, "consumer-removed", EVENT_MS);
+  g_assert_nonnull (event);
+  g_assert_cmpstr (json_string_value (json_object_get (event, "reason")), ==,
+      "revoked");
+  json_decref (event);
+  place_clear (&p);
+}
+
+static void
+test_produce (void)
+{
+  Place p;
+
+  place_init (&p);
+  raw_expect_ok (p.first, "subscribe",
+      json_pack ("{s:s, s:b}", "pattern", "*", "notifications", FALSE));
+  load (&p, OBSERVES, CONSUMES, CONSUMES);
+  json_t *event = raw_event (p.first, "block-removed", EVENT_MS);
+  g_assert_nonnull (event);
+  g_assert_cmpstr (json_string_value (json_object_get (event, "reason")), ==,
+      "revoked");
+  json_decref (event);
+  expect_revoked (p.producer, "produce", p.keys[0].public_key);
+  place_clear (&p);
+}
+
+/* The thread of a broker that ends may still take the list. */
+static void
+test_end (void)
+{
+  g_autofree char *file = fixture_file ("clients.json");
+
+  for (int i = 0; i < 30; i++) {
+    DatahubBroker *broker = fixture_broker ("{\"clients\":[]}");
+    fixture_write (file, "{\"clients\":[]}", 0600);
+    g_assert_true (datahub_broker_load_config (broker, file, NULL));
+    for (int spin = 0; spin < i; spin++)
+      g_thread_yield ();
+    g_object_unref (broker);
+  }
+}
+
+static void
+add_tests (void)
+{
+  fixture_add ("/broker/revocation/consume", test_consume);
+  fixture_add ("/broker/revocation/removed-key", test_removed_key);
+  fixture_add ("/broker/revocation/same-list", test_same_list);
+  fixture_add ("/broker/revocation/joined", test_joined);
+  fixture_add ("/broker/revocation/produce", test_produce);
+  fixture_add ("/broker/revocation/end", test_end);
+}
+
+int
+main (int argc, char **argv)
+{
+  return fixture_main (&argc, &argv, add_tests);
+}
