@@ -26,8 +26,9 @@ import time
 
 from limits_places import END_S, Places, enter, may_change_user, may_mount
 from limits_rows import (COMMANDS, GROUPS, NEEDS_PRODUCER, PIPELINES, PRODUCER, ROWS,
-                         SOURCE)
+                         SOURCE, Row)
 
+REGISTRY = "fakesrc num-buffers=1 ! fakesink"
 PATIENT_SOURCE = SOURCE.replace("timeout=2000", f"timeout={END_S // 2}000")
 
 # All of what a host prints that has a broker, or will have none.
@@ -41,6 +42,13 @@ class Limits:
 
     def pipeline(self, how, line, kind="none", value=0):
         return [self.limited, kind, str(value), how, line]
+
+    def make_registry(self):
+        """A process that finds no registry loads all plugins, and some of them keep
+        descriptors."""
+        place = self.places.make(0, Row("registry", "none", []))
+        place.run(*self.pipeline("pipeline", REGISTRY))
+        place.remove()
 
     def start_producer(self, place, strict):
         """A producer that the broker knows; it serves until it is killed."""
@@ -214,6 +222,7 @@ def main():
     failed = False
     with Places() as places, concurrent.futures.ThreadPoolExecutor(4) as pool:
         limits = Limits(*map(os.path.abspath, arguments[:3]), places)
+        limits.make_registry()
         jobs = [None if skipped(row)
                 else pool.submit(Judgement, limits, number, row, full)
                 for number, row in enumerate(rows, 1)]
