@@ -63,14 +63,17 @@ add_telemetry (json_t *json, const DatahubBlockInfo *info)
   if (!info->has_telemetry)
     return;
   json_object_update_new (json,
-      json_pack ("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:s}", "wakes",
+      json_pack ("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "wakes",
           (json_int_t) info->wakes, "waits", (json_int_t) info->waits,
           "growths", (json_int_t) info->growths, "given-up",
           (json_int_t) info->given_up, "copied", (json_int_t) info->copied,
-          "share", (int) info->share, "pressure", (int) info->pressure,
           "clock-monotonic-ns", (json_int_t) info->clock_monotonic_ns,
           "clock-realtime-ns", (json_int_t) info->clock_realtime_ns, "boot-id",
           info->boot_id));
+  if (info->has_share)
+    json_object_update_new (json,
+        json_pack ("{s:i, s:i}", "share", (int) info->share, "share-consumers",
+            (int) info->share_consumers));
 }
 
 static const char *

@@ -58,9 +58,10 @@ typedef struct
   uint64_t growths; /* pools added after the first */
   uint64_t given_up; /* buffers discarded early */
   uint64_t copied; /* buffers copied into a slot to commit them */
-  /* Limits in slots of each consumer; 0: none stated. */
-  uint32_t share;
-  uint32_t pressure; /* while the block cannot grow */
+  /* Slots that each consumer may hold without a copy, and for how many consumers
+   * that holds; a block of an older producer states none. */
+  bool has_share;
+  uint32_t share, share_consumers;
   /* CLOCK_MONOTONIC and CLOCK_REALTIME as the producer read them at one instant,
    * at most a second before its last heartbeat; 0: not known. */
   uint64_t clock_monotonic_ns, clock_realtime_ns;

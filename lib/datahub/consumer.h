@@ -69,7 +69,7 @@ typedef struct
   uint64_t expired; /* buffers skipped because of their age since then */
   bool discont; /* records were skipped, a flush, or another producer */
   bool flushed; /* a flush of the producer passed just before */
-  bool must_copy; /* over the quota: copy, and end the lease at once */
+  bool must_copy; /* over the share: copy, and end the lease at once */
   uint32_t n_memories; /* 0 to DATAHUB_MAX_MEMORIES */
   DatahubViewMemory memories[DATAHUB_MAX_MEMORIES]; /* n_memories are set */
   const void *meta; /* metas of a buffer or body of an event; meta_size bytes */
@@ -92,7 +92,7 @@ typedef struct
   uint64_t damaged; /* records with a wrong checksum; buffers are lost too */
   uint64_t over_quota; /* leases that must be copied */
   uint64_t waits; /* times the consumer slept */
-  uint32_t quota; /* slots granted */
+  uint32_t quota; /* slots that may be held without a copy */
   uint32_t pinned; /* slots held now */
   uint64_t cursor; /* next sequence */
   uint64_t head; /* next sequence of the producer */

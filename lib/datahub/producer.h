@@ -31,7 +31,8 @@ typedef struct
   uint64_t max_bytes; /* of all pools; auto: half of the file system, or of
                        * the memory limit of the control group */
   uint32_t max_consumers; /* auto: 128, at most DATAHUB_MAX_CONSUMERS */
-  uint32_t max_pinned; /* largest quota a consumer may ask for; auto: 8 */
+  uint32_t max_pinned; /* slots that a consumer may hold at most; auto: what the
+                          block may grow to, shared among all */
   bool pack; /* several small payloads share a slot */
   uint32_t mode; /* file permissions; more than 0600 needs strict; auto: 0600 */
   int64_t block_timeout_ns; /* until a reliable consumer that holds the producer

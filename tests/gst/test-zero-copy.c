@@ -475,6 +475,45 @@ GST_START_TEST (a_hoarding_consumer_gets_copies)
 }
 GST_END_TEST;
 
+/* Of pictures of which the first slots are few. Each viewer holds what a decoder or a
+ * queue would. */
+GST_START_TEST (six_viewers_get_no_copy)
+{
+  enum
+  {
+    VIEWERS = 6,
+    HELD = 5
+  };
+  const gsize size = 1280 * 720;
+  GstHarness *sink = harness_sink (""), *viewers[VIEWERS];
+  GstBuffer *held[VIEWERS][HELD];
+  gst_harness_set_src_caps_str (sink, VIDEO_CAPS (1280, 720));
+  push_bytes (sink, size, 0);
+  for (guint i = 0; i < VIEWERS; i++) {
+    viewers[i] = harness_src ("start-at=latest");
+    gst_buffer_unref (gst_harness_pull (viewers[i]));
+  }
+  for (guint k = 0; k < HELD; k++) {
+    push_bytes (sink, size, (guint8) k);
+    for (guint i = 0; i < VIEWERS; i++)
+      held[i][k] = gst_harness_pull (viewers[i]);
+  }
+  for (guint i = 0; i < VIEWERS; i++) {
+    GstElement *viewer = viewers[i]->element;
+    fail_unless_equals_uint64 (element_stat (viewer, "copied"), 0);
+    fail_unless_equals_uint64 (element_stat (viewer, "zero-copy"), HELD + 1);
+    fail_unless_equals_uint64 (element_stat (viewer, "lost"), 0);
+    for (guint k = 0; k < HELD; k++) {
+      check_bytes (held[i][k], size, (guint8) k);
+      gst_buffer_unref (held[i][k]);
+    }
+    gst_harness_teardown (viewers[i]);
+  }
+  fail_unless_equals_uint64 (element_stat (sink->element, "no-room"), 0);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 static void
 add_tests (TCase *tc)
 {
@@ -495,6 +534,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, buffers_outlive_both_pipelines);
   tcase_add_test (tc, loans_outlive_the_sink);
   tcase_add_test (tc, a_hoarding_consumer_gets_copies);
+  tcase_add_test (tc, six_viewers_get_no_copy);
 }
 
 SANDBOX_MAIN (zero_copy)

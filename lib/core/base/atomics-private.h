@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The only file that names memory orders. docs/memory-layout.md states which
  * step uses which function, its counterpart, and the reason why the order is
- * sufficient. The code names the step (A1..A10, B1..B14). */
+ * sufficient. The code names the step (A1..A10, B1..B14, F1..F5). */
 #ifndef DATAHUB_ATOMICS_PRIVATE_H
 #define DATAHUB_ATOMICS_PRIVATE_H
 

@@ -45,6 +45,7 @@
   step (FLUSH_WOKE)
 
 #define STEPS_OF_SLOTS(step) \
+  step (F_SHARE_STORED) \
   step (SLOT_LENT) \
   step (SLOT_PACKED) \
   step (LOAN_ABORTED) \
@@ -159,8 +160,7 @@
   step (ROW_FIELDS_STORED) \
   step (ROW_STATE_STORED) \
   step (ROWS_HWM_RAISED) \
-  step (QUOTA_ASKED) \
-  step (QUOTA_GIVEN_BACK) \
+  step (F5_SHARE_FOLLOWED) \
   step (B10_CLAIM_LOADED) \
   step (B11_GATE_STORED) \
   step (B12_JOIN_COUNTED) \

@@ -245,12 +245,18 @@ typedef struct
   shared_u64 clock_turn;
   uint8_t pad5[24];
   ClockPair clock[N_CLOCK_PAIRS]; /* 0x340 */
-  /* 0x380: limits in slots, 1 to n_recs; 0: no limit stated. Read at each
-   * acquire, so on a line that is rarely written. */
-  shared_u32 share; /* of each consumer */
-  shared_u32 pressure; /* of each consumer while the block cannot grow */
+  /* 0x380: a SHARE_WORD. Read at each lease, so on a line that is rarely
+   * written. */
+  shared_u64 share;
   uint8_t pad6[120];
 } BlockHeader;
+
+/* How many slots each consumer may hold before it must copy, and for how many
+ * consumers that holds; 0: no share is stated. */
+#define SHARE_WORD(limit, counted) ((uint64_t) (counted) << 32 | ((limit) + 1))
+#define SHARE_STATED(word) ((uint32_t) (word) != 0)
+#define SHARE_LIMIT(word) ((uint32_t) (word) -1)
+#define SHARE_COUNTED(word) ((uint32_t) ((word) >> 32))
 
 /* One of the distinct errors of a producer. A reader copies it between two loads
  * of `turn`, which must be equal, even, and not 0. */

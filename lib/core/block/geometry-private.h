@@ -91,7 +91,17 @@ DatahubResult geometry_validate (const BlockIdentity *identity,
 bool geometry_is_ours (const Geometry *geometry);
 uint32_t geometry_sections (const Geometry *geometry,
     BlockSection sections[SECTIONS_MAX]);
+uint32_t geometry_slots_to_hold (uint32_t n_slots, uint32_t loans);
 uint32_t geometry_lease_budget (uint32_t n_slots);
+uint64_t geometry_records_kept (uint32_t ring);
+
+/* Whether a producer can have stated that share. */
+static inline bool
+share_is_possible (const Geometry *g, uint64_t word)
+{
+  return SHARE_STATED (word) && SHARE_LIMIT (word) <= g->n_recs
+      && SHARE_COUNTED (word) <= g->max_rows;
+}
 uint64_t fnv1a (const void *bytes, size_t size);
 uint64_t geometry_layout_hash (void);
 

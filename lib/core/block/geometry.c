@@ -52,17 +52,25 @@ geometry_layout_hash (void)
   return fnv1a (numbers, sizeof numbers);
 }
 
-/* Slots that all quotas together may take from a pool of @n_slots: the minimum
- * for the ring and for upstream's loans is excluded. */
+/* Of @n_slots, those that consumers may hold where upstream has @loans slots or
+ * fewer: not the minimum for the ring, and not those for upstream's loans. */
+uint32_t
+geometry_slots_to_hold (uint32_t n_slots, uint32_t loans)
+{
+  uint32_t least = n_slots / 8, kept;
+  if (least > LOANS_KEPT)
+    least = LOANS_KEPT;
+  if (least < LOANS_KEPT_MIN)
+    least = LOANS_KEPT_MIN;
+  kept = RING_MIN_KEPT + (loans > least ? loans : least);
+  return n_slots > kept ? n_slots - kept : 0;
+}
+
+/* Slots that all quotas together may take from a pool of @n_slots. */
 uint32_t
 geometry_lease_budget (uint32_t n_slots)
 {
-  uint32_t loans = n_slots / 8;
-  uint32_t kept;
-  if (loans > LOANS_KEPT)
-    loans = LOANS_KEPT;
-  kept = RING_MIN_KEPT + (loans < LOANS_KEPT_MIN ? LOANS_KEPT_MIN : loans);
-  return n_slots > kept ? n_slots - kept : 0;
+  return geometry_slots_to_hold (n_slots, 0);
 }
 
 static uint32_t
@@ -155,12 +163,18 @@ lay_out (Geometry *g)
   g->lease_budget = geometry_lease_budget (g->n_slots);
 }
 
-/* Every consumer may hold its quota and one record in passing; the ring, a
- * batch and the contexts need further records (rule S4). */
+/* Records for the ring, a batch and the contexts (rule S4). */
+uint64_t
+geometry_records_kept (uint32_t ring)
+{
+  return (uint64_t) ring + ring / 2 + CONTEXT_RECORDS + 1;
+}
+
+/* Every consumer may hold its quota and one record in passing. */
 static uint64_t
 records_needed (uint32_t ring, uint32_t rows, uint32_t quota)
 {
-  return (uint64_t) ring + ring / 2 + CONTEXT_RECORDS + 1
+  return geometry_records_kept (ring)
       + (uint64_t) rows * ((uint64_t) quota + 1);
 }
 

@@ -141,12 +141,16 @@ datahub_block_glance_sized (const char *channel, DatahubBlockGlance *glance,
   return result_end (error, result);
 }
 
-/* A limit in slots: a value that no producer states counts as none. */
-static uint32_t
-read_limit (const Block *block, const shared_u32 *word)
+/* A share that no producer states counts as none. */
+static void
+read_share (const Block *block, DatahubBlockInfo *info)
 {
-  uint32_t limit = load_relaxed (word);
-  return limit <= block->g.n_recs ? limit : 0;
+  uint64_t word = load_relaxed (&block->header->share);
+  if (!share_is_possible (&block->g, word))
+    return;
+  info->has_share = true;
+  info->share = SHARE_LIMIT (word);
+  info->share_consumers = SHARE_COUNTED (word);
 }
 
 static void
@@ -176,8 +180,7 @@ read_telemetry (const Block *block, DatahubBlockInfo *info)
   info->growths = load_relaxed (&header->more.growths);
   info->given_up = load_relaxed (&header->more.given_up);
   info->copied = load_relaxed (&header->more.copied);
-  info->share = read_limit (block, &header->share);
-  info->pressure = read_limit (block, &header->pressure);
+  read_share (block, info);
   if (!clock_read (header, &clock))
     return;
   info->clock_monotonic_ns = clock.monotonic_ns;

@@ -83,10 +83,14 @@ static void
 charge (DatahubConsumer *consumer, DatahubView *view)
 {
   HeldRecord *held = &consumer->held[view->record];
+  uint64_t share;
   if (held->n_slots > 0)
     return;
-  view->must_copy =
-      consumer_pinned (consumer) + view->n_slots > consumer->quota;
+  share = load_seq (consumer->share_word); /* F4 */
+  if (share != consumer->share)
+    consumer_follow_share (consumer, share);
+  view->must_copy = consumer_pinned (consumer) + view->n_slots
+      > load_relaxed (&consumer->limit);
   held->n_slots = view->n_slots;
   store_relaxed (&consumer->lent,
       load_relaxed (&consumer->lent) + view->n_slots);

@@ -64,7 +64,7 @@ struct _DatahubConsumer
   bool reliable;
   bool notify;
   DatahubStart start;
-  uint32_t quota;
+  uint32_t asked; /* slots it wants to hold at most; 0: as many as it may */
 
   /* Guards held[] (see there), references, returned, mapped[] and stale.
    * Innermost lock; must not be held across a system call. */
@@ -88,6 +88,9 @@ struct _DatahubConsumer
   shared_u32 busy;
   shared_u64 n_lent; /* leases */
   shared_u64 lent; /* slots */
+  const shared_u64 *share_word; /* of a block without one: a 0 */
+  uint64_t share; /* the share word that `limit` is of */
+  bool is_counted; /* among the consumers that a share was for */
   uint64_t incarnation;
   uint64_t cursor;
   uint64_t join_head; /* tombstones below it are older than the join */
@@ -120,6 +123,7 @@ struct _DatahubConsumer
   /* Any thread. */
   shared_u32 interrupted;
   shared_u32 flush_word; /* futex; bumped by interrupts */
+  shared_u32 limit; /* slots it may hold without a copy */
   shared_u64 max_age_ns; /* 0: none */
   shared_u64 n_received, n_lost, n_expired, n_damaged, n_over_quota, n_waits;
 };
@@ -216,7 +220,8 @@ consumer_check_clock (DatahubConsumer *consumer)
 /* The row. */
 DatahubResult consumer_claim_row (DatahubConsumer *consumer,
     const DatahubConsumerOptions *options, DatahubError *error);
-void consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked);
+void consumer_begin_share (DatahubConsumer *consumer);
+void consumer_follow_share (DatahubConsumer *consumer, uint64_t word);
 
 /* The extra part of the row. */
 DatahubResult consumer_check_limits (const char *caps, DatahubError *error);

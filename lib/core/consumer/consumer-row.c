@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The row of a consumer: taking it, its quota, and requests to the producer.
+/* The row of a consumer: taking it, and requests to the producer.
  *
  * A row is written only while its lock byte is held (L2). The kernel frees the
  * byte with the last descriptor. So a consumer that is killed at any point
@@ -71,45 +71,6 @@ consumer_claim_row (DatahubConsumer *consumer,
   consumer->row = block_row (block, consumer->row_index);
   occupy_row (consumer, options);
   return DATAHUB_OK;
-}
-
-static uint64_t
-granted_to_all (const DatahubConsumer *consumer)
-{
-  uint64_t sum = 0;
-  uint32_t rows = block_rows_in_use (&consumer->block);
-  for (uint32_t i = 0; i < rows; i++) {
-    ConsumerRow *row = block_row (&consumer->block, i);
-    uint32_t quota = load_seq (&row->quota);
-    if (load_seq (&row->state) != DATAHUB_CONSUMER_FREE
-        && quota <= consumer->block.g.max_quota)
-      sum += quota + 1; /* one in passing */
-  }
-  return sum;
-}
-
-/* Leases are granted from a budget that leaves the producer its minimum (S3).
- * If two consumers join at once, both may find room; both then return the
- * excess. Above the quota buffers are copied, so a wrong grant costs speed, not
- * data. */
-void
-consumer_grant_quota (DatahubConsumer *consumer, uint32_t asked)
-{
-  const Geometry *g = &consumer->block.g;
-  uint64_t total;
-  uint32_t quota = asked && asked < g->max_quota ? asked : g->max_quota;
-  if (consumer->block.client->get_quota (&consumer->block, &consumer->quota))
-    return;
-  store_seq (&consumer->row->quota, quota);
-  STEP (QUOTA_ASKED);
-  total = granted_to_all (consumer);
-  if (total > g->lease_budget) {
-    uint64_t excess = total - g->lease_budget;
-    quota = excess < quota ? quota - (uint32_t) excess : 0;
-    store_seq (&consumer->row->quota, quota);
-    STEP (QUOTA_GIVEN_BACK);
-  }
-  consumer->quota = quota;
 }
 
 void

@@ -49,7 +49,7 @@ read_stats (DatahubConsumer *consumer, DatahubConsumerStats *stats)
   stats->damaged = load_relaxed (&consumer->n_damaged);
   stats->over_quota = load_relaxed (&consumer->n_over_quota);
   stats->waits = load_relaxed (&consumer->n_waits);
-  stats->quota = consumer->quota;
+  stats->quota = load_relaxed (&consumer->limit);
   stats->ring_size = consumer->block.g.ring_size;
   stats->cursor = load_relaxed (&consumer->row->cursor);
   stats->head = load_acquire (&consumer->block.header->head);

@@ -52,6 +52,7 @@ consumer_new (const DatahubConsumerOptions *options)
   consumer->generation = os_generation ();
   consumer->reliable = options->reliable;
   consumer->notify = options->notify;
+  consumer->asked = options->max_pinned;
   consumer->start = options->start;
   consumer->references = 1;
   consumer->next_ordinal = DATAHUB_NONE;
@@ -123,7 +124,7 @@ attach (const char *channel, const DatahubConsumerOptions *options,
     consumer_free (made);
     return result;
   }
-  consumer_grant_quota (made, options->max_pinned);
+  consumer_begin_share (made);
   consumer_refresh_pools (made, NULL);
   result = consumer_join (made, error);
   if (result == DATAHUB_OK && !has_all_pools (made))

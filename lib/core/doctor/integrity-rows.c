@@ -60,10 +60,10 @@ check_row_numbers (Scan *scan, uint32_t i, const RowWords *words, Doubt *doubt)
   if (words->mode > (MODE_RELIABLE | MODE_NOTIFY))
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->mode,
         "The mode of row %u is %u, which is not a mode.", i, words->mode);
-  if (words->quota > g->max_quota)
+  if (words->quota > g->n_recs)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->quota,
-        "Row %u has a quota of %u slots; the block grants at most %u.", i,
-        words->quota, g->max_quota);
+        "Row %u may hold %u slots, but the block has %u records.", i,
+        words->quota, g->n_recs);
   if (words->claim > words->incarnation)
     return doubt_set (doubt, DATAHUB_FINDING_ROW, i, words->claim,
         "Row %u was claimed by incarnation %llu, but its incarnation is %llu.",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validation of what a producer maintains for observers alone: its limits, its
+/* Validation of what a producer maintains beside the stream: the share, its
  * clocks, its errors. No program depends on it, but values that no producer
  * writes show that another one did.
  * Tests: core-telemetry, core-errors */
@@ -12,21 +12,20 @@
 typedef enum
 {
   TELEMETRY_SHARE,
-  TELEMETRY_PRESSURE,
   TELEMETRY_CLOCK,
   N_TELEMETRY
 } Telemetry;
 
 static bool
-check_limit (const Block *block, Telemetry which, Doubt *doubt)
+check_share (const Block *block, Doubt *doubt)
 {
-  const BlockHeader *header = block->header;
-  bool share = which == TELEMETRY_SHARE;
-  uint32_t limit = load_relaxed (share ? &header->share : &header->pressure);
-  return limit > block->g.n_recs
-      && doubt_set (doubt, DATAHUB_FINDING_TELEMETRY, which, limit,
-          "The limit \"%s\" is %u slots, but the block has %u records.",
-          share ? "share" : "pressure", limit, block->g.n_recs);
+  uint64_t word = load_relaxed (&block->header->share);
+  return word != 0 && !share_is_possible (&block->g, word)
+      && doubt_set (doubt, DATAHUB_FINDING_TELEMETRY, TELEMETRY_SHARE, word,
+          "The share is %u slots for each of %u consumers, but the block has %u "
+          "records and room for %u consumers.",
+          SHARE_LIMIT (word), SHARE_COUNTED (word), block->g.n_recs,
+          block->g.max_rows);
 }
 
 /* A pair that is complete has no 0 in it. */
@@ -48,7 +47,7 @@ static bool
 check_telemetry (Scan *scan, uint32_t which, Doubt *doubt)
 {
   return which == TELEMETRY_CLOCK ? check_clock (&scan->block, doubt)
-                                  : check_limit (&scan->block, which, doubt);
+                                  : check_share (&scan->block, doubt);
 }
 
 /* An entry that is not being written has a code, a count and a text that ends. An

@@ -108,6 +108,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
       return DATAHUB_TIMEOUT;
     os_futex_wait (&wake->attention, now, NULL, 0,
         slice_until (end, CONSUMER_SLICE_NS));
+    producer_follow_consumers (producer);
     reaper_run (&producer->reaper, JANITOR_NS);
   }
 }

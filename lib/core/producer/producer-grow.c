@@ -175,6 +175,9 @@ pause_growth (DatahubProducer *producer)
   if (now < producer->pools.no_growth_until)
     return;
   producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
+  /* the share counted on that space */
+  store_relaxed (&producer->share.due_ns, 0);
+  store_relaxed (&producer->share.is_low, true);
   error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
       "Slots are short and the block cannot grow: max-bytes or the file system.");
 }

@@ -20,6 +20,15 @@ typedef struct
   char name[DATAHUB_CONSUMER_NAME_MAX];
 } KnownConsumer;
 
+/* Of producer-share.c. */
+typedef struct
+{
+  shared_u32 attention; /* of the last look */
+  shared_u32 n; /* consumers that the share was computed for */
+  shared_u32 is_low;
+  shared_u64 due_ns; /* the next look if it is low; CLOCK_MONOTONIC_COARSE */
+} ShareState;
+
 /* Its parts have files of their own: the ring its old end, its new end and what
  * readers see of it; the pools; the backing; the reaper. The files that take a
  * producer are those that need more than one of them. */
@@ -47,6 +56,7 @@ struct _DatahubProducer
   Pools pools;
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
 
+  ShareState share;
   shared_u32 interrupted; /* DatahubWait bits */
   shared_u32 mail_row; /* looked at next for an event */
   KnownConsumer known[MAX_ROWS]; /* of the thread that takes changes */
@@ -132,6 +142,20 @@ DatahubResult producer_run (DatahubProducer *producer, Call *call);
 
 /* Creation; no other thread knows the producer yet. */
 bool producer_adopt (DatahubProducer *producer);
+
+/* The share of each consumer; unlocked. */
+void producer_update_share (DatahubProducer *producer);
+void producer_check_share (DatahubProducer *producer);
+
+/* Before each call: two words that change when consumers come or go. */
+static inline void
+producer_follow_consumers (DatahubProducer *producer)
+{
+  if (load_relaxed (&producer->block.wake->attention)
+          != load_relaxed (&producer->share.attention)
+      || load_relaxed (&producer->share.is_low))
+    producer_check_share (producer);
+}
 
 /* Slots when they are short; the lock is held. */
 Attempt producer_find_slot (DatahubProducer *producer, Call *call,

@@ -195,7 +195,9 @@ run_on (DatahubProducer *producer, Call *call, Attempt attempt)
 DatahubResult
 producer_run (DatahubProducer *producer, Call *call)
 {
-  Attempt attempt = try_once (producer, call);
+  Attempt attempt;
+  producer_follow_consumers (producer);
+  attempt = try_once (producer, call);
   return attempt == ATTEMPT_DONE ? call->result
                                  : run_on (producer, call, attempt);
 }

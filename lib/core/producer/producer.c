@@ -314,10 +314,12 @@ create_once (const char *channel, const DatahubProducerOptions *options,
       made->block.dir < 0 ? DATAHUB_ERROR_SYSTEM : adopt_or_build (made, error);
   made->options.secret = NULL;
   made->options.may_go_on = NULL;
-  if (result == DATAHUB_OK)
+  if (result == DATAHUB_OK) {
+    producer_update_share (made);
     *producer = made;
-  else
+  } else {
     producer_free (made);
+  }
   return result;
 }
 

@@ -208,6 +208,8 @@ strict_give_row (DatahubProducer *producer, uint32_t asked, RowAccess *access)
       status = STRICT_REFUSED_SYSTEM;
     pthread_mutex_unlock (&reaper->lock);
   }
+  if (status == STRICT_GRANTED)
+    producer_update_share (producer); /* before the client can hold anything */
   if (status != STRICT_GRANTED) {
     strict_end_access (access);
     os_close (&own);

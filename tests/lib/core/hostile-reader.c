@@ -180,7 +180,7 @@ check_info (const DatahubBlockInfo *info)
   CHECK (memchr (info->caps, 0, sizeof info->caps) != NULL);
   CHECK (memchr (info->boot_id, 0, sizeof info->boot_id) != NULL);
   CHECK_INT (info->share, <=, info->n_records);
-  CHECK_INT (info->pressure, <=, info->n_records);
+  CHECK_INT (info->share_consumers, <=, info->max_consumers);
 }
 
 static void

@@ -87,7 +87,6 @@
   ARRAY (BlockHeader, pad5)                                                    \
   HOLE (BlockHeader, clock)                                                    \
   FIELD (BlockHeader, share)                                                   \
-  FIELD (BlockHeader, pressure)                                                \
   ARRAY (BlockHeader, pad6)                                                    \
   FIELD (ProducerCounters, wakes)                                              \
   FIELD (ProducerCounters, waits)                                              \

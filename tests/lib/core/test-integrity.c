@@ -261,7 +261,7 @@ rows (void)
       "Row 100");
   FINDS (&scene, live->state, 5, ROW, "state of row 1 is 5");
   FINDS (&scene, live->mode, 4, ROW, "mode of row 1 is 4");
-  FINDS (&scene, live->quota, 9, ROW, "quota of 9");
+  FINDS (&scene, live->quota, n + 1, ROW, "Row 1 may hold");
   FINDS (&scene, live->claim, 9, ROW, "claimed by incarnation 9");
   FINDS (&scene, live->cursor, 7, ROW, "Row 1 reads record 7");
   FINDS (&scene, live->gate, GATE_WORD (1, 3), GATE, "live consumer, but");

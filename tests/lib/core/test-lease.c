@@ -52,7 +52,7 @@ quota (void)
 
 /* However much consumers ask for, what is granted leaves the producer room:
  * with every granted slot held it still commits, and nobody else loses. */
-#define N_GREEDY 6
+#define N_GREEDY 3
 #define MAX_HELD 16
 
 typedef struct
@@ -87,7 +87,9 @@ let_go (Greedy *greedy)
 static void
 greedy (void)
 {
-  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubProducerOptions options = small_options ();
+  options.max_bytes = 16 * 4096;
+  DatahubProducer *producer = producer_new ("cam0", &options);
   Greedy greedy[N_GREEDY] = { 0 };
   uint32_t n_held = 0;
   for (int i = 0; i < N_GREEDY; i++)

@@ -203,25 +203,6 @@ full (void)
   datahub_producer_close (producer);
 }
 
-/* All leases together stay within the budget, whatever is asked for. */
-static void
-quota (void)
-{
-  DatahubProducer *producer = strict_producer (NULL);
-  DatahubConsumer *consumers[8];
-  uint64_t sum = 0;
-  for (int i = 0; i < 8; i++) {
-    consumers[i] = consumer_new_quota ("cam0", false, 1000);
-    sum += consumer_stats (consumers[i]).quota;
-  }
-  CHECK_INT (sum, >, 0);
-  CHECK_INT (sum + 1, <=, producer->block.g.lease_budget);
-  CHECK_INT (consumer_stats (consumers[7]).quota, ==, 0);
-  for (int i = 0; i < 8; i++)
-    datahub_consumer_close (consumers[i]);
-  datahub_producer_close (producer);
-}
-
 static unsigned long
 free_huge_pages (uint64_t size)
 {
@@ -291,7 +272,6 @@ static const CheckTest tests[] = {
   { "a killed consumer's row is back by the kernel's word", consumer_killed },
   { "consumers that come and go leave no descriptor behind", no_fd_leak },
   { "a full table refuses at the server and takes again after a leave", full },
-  { "quotas are granted within the budget", quota },
   { "strict blocks on huge pages, where there are any", huge_pages },
   { "strict blocks on pages of 1 GiB, where there are any", huger_pages },
 };

@@ -253,13 +253,31 @@ one_feature (void)
       make_earlier (&ctl);
     id->feat_compat = FEATURE_ROW_EXTRA | features[i];
     renew_header_check (id);
+    ((BlockHeader *) ctl.bytes)->share = 0;
     DatahubProducer *producer = adopt_block (2);
     DatahubBlockInfo info = inspect_block ();
     CHECK_INT (info.features, ==, FEATURE_ROW_EXTRA | features[i]);
     CHECK_INT (info.has_telemetry, ==, features[i] == FEATURE_TELEMETRY);
+    CHECK_INT (info.has_share, ==, features[i] == FEATURE_TELEMETRY);
+    CHECK_INT (((BlockHeader *) ctl.bytes)->share != 0, ==, info.has_share);
+    if (!info.has_share) {
+      /* a word that means something else, or nothing */
+      ((BlockHeader *) ctl.bytes)->share = SHARE_WORD (1, 1);
+      DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 2);
+      CHECK_INT (consumer_stats (consumer).quota, ==, 2);
+      datahub_consumer_close (consumer);
+    }
     datahub_producer_close (producer);
     intrusion_end (&ctl);
   }
+}
+
+static void
+check_no_share (BlockHeader *header, uint64_t word)
+{
+  header->share = word;
+  CHECK (!inspect_block ().has_share);
+  check_found (DATAHUB_FINDING_TELEMETRY, "share");
 }
 
 /* At the limit and one past it. */
@@ -269,21 +287,24 @@ limits (void)
   DatahubProducer *producer = producer_new ("cam0", NULL);
   Intrusion ctl = intrude (".ctl");
   BlockHeader *header = (BlockHeader *) ctl.bytes;
-  uint32_t n_recs = header->identity.n_recs;
-  CHECK_INT (inspect_block ().share + inspect_block ().pressure, ==, 0);
-  header->share = n_recs;
-  header->pressure = 1;
+  const uint32_t n_recs = header->identity.n_recs;
+  const uint32_t rows = header->identity.max_rows;
+  CHECK (inspect_block ().has_share);
+  header->share = SHARE_WORD (n_recs, rows);
   CHECK_INT (inspect_block ().share, ==, n_recs);
-  CHECK_INT (inspect_block ().pressure, ==, 1);
+  CHECK_INT (inspect_block ().share_consumers, ==, rows);
   check_healthy ();
-  header->share = n_recs + 1;
+  header->share = SHARE_WORD (0, 0);
+  CHECK (inspect_block ().has_share);
   CHECK_INT (inspect_block ().share, ==, 0);
-  check_found (DATAHUB_FINDING_TELEMETRY, "share");
+  check_healthy ();
   header->share = 0;
-  header->pressure = UINT32_MAX;
-  CHECK_INT (inspect_block ().pressure, ==, 0);
-  check_found (DATAHUB_FINDING_TELEMETRY, "pressure");
-  header->pressure = 0;
+  CHECK (!inspect_block ().has_share);
+  check_healthy ();
+  check_no_share (header, SHARE_WORD (n_recs + 1, rows));
+  check_no_share (header, SHARE_WORD (n_recs, rows + 1));
+  check_no_share (header, UINT64_MAX);
+  header->share = 0;
   header->clock[header->clock_turn % 2].realtime_ns = 0;
   CHECK_INT (inspect_block ().clock_monotonic_ns, ==, 0);
   check_found (DATAHUB_FINDING_TELEMETRY, "clocks");
