@@ -174,8 +174,13 @@ class Places:
         return self
 
     def __exit__(self, *_):
-        shutil.rmtree(self.base, ignore_errors=True)
-        shutil.rmtree(self.shm, ignore_errors=True)
+        # a helper that ends may make its key again meanwhile
+        end = time.monotonic() + END_S
+        for folder in (self.base, self.shm):
+            shutil.rmtree(folder, ignore_errors=True)
+            while folder.exists() and time.monotonic() < end:
+                time.sleep(0.05)  # between two looks
+                shutil.rmtree(folder, ignore_errors=True)
 
     def make(self, number, row):
         user = USERS + number if row.kind == "nproc" else 0
