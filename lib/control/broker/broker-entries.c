@@ -129,6 +129,7 @@ broker_handle_register (BrokerCall *call, GError **error)
   if (has_secret)
     memcpy (block->secret, secret, sizeof secret);
   broker_tell_block (call->broker, "block-added", block, NULL);
+  broker_tell_revoked (call->broker, block);
   broker_warn_unbound (call, block);
   return TRUE;
 }

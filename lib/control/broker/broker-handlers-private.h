@@ -15,6 +15,7 @@ void broker_warn_unbound (BrokerCall *call, const BlockEntry *block);
 /* broker-revocation.c */
 void broker_rights_changed (DatahubBroker *broker);
 void broker_note_introduced (BlockEntry *block, const char *key);
+void broker_tell_revoked (DatahubBroker *broker, BlockEntry *block);
 
 /* broker-clients.c */
 gboolean broker_handle_hello (BrokerCall *call, GError **error);

@@ -124,7 +124,8 @@ gboolean broker_make_way (gpointer broker);
 
 /* broker-send.c */
 void broker_send_to (DatahubBroker *broker, GBytes *routing, json_t *message);
-void broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message);
+gboolean broker_send (DatahubBroker *broker, BrokerClient *client,
+    json_t *message);
 json_t *broker_event_new (const char *event);
 typedef gboolean (*BrokerChoice) (const BrokerClient *client,
     gconstpointer user_data);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a new allow-list takes from the clients that are there. The rights of a key are
  * looked up for each message, so nothing new is granted; here is what was granted before.
- * A secret or a ticket cannot be taken back: the owner of the block hears of it, and goes
- * on in a block with another secret.
+ * A secret or a ticket cannot be taken back: the owner gets an event, and goes on in a
+ * block with another secret.
  * Tests: broker-revocation, gst-revocation */
 #include "control/wire/control-log-private.h"
 #include "broker-handlers-private.h"
 
-/* To the owner of @block: @key lost @right to it. */
-static void
+#include <string.h>
+
+/* To the owner of @block: @key lost @right to it. Returns whether it was sent. */
+static gboolean
 send_revoked (DatahubBroker *broker, BlockEntry *block, Right right,
     const char *key)
 {
@@ -22,21 +24,25 @@ send_revoked (DatahubBroker *broker, BlockEntry *block, Right right,
   control_log (G_LOG_LEVEL_MESSAGE, "revoked",
       "key %s has no right to %s %s any more", key, right_word (right),
       block->name);
-  broker_send (broker, block->owner, message);
+  return broker_send (broker, block->owner, message);
 }
 
-static void
-revoke_introduced (DatahubBroker *broker, BlockEntry *block)
+/* Tells the owner of @block which keys with its secret or a ticket have no right to it any
+ * more: once by each connection, because what was sent may be lost with one. Called when
+ * there is another list, and when the owner registers. */
+void
+broker_tell_revoked (DatahubBroker *broker, BlockEntry *block)
 {
+  const BrokerClient *owner = block->owner;
   GHashTableIter iter;
-  gpointer key;
+  gpointer key, told;
 
   g_hash_table_iter_init (&iter, block->introduced);
-  while (g_hash_table_iter_next (&iter, &key, NULL))
-    if (!rights_allow (broker->rights, key, RIGHT_CONSUME, block->name)) {
-      send_revoked (broker, block, RIGHT_CONSUME, key);
-      g_hash_table_iter_remove (&iter);
-    }
+  while (g_hash_table_iter_next (&iter, &key, &told))
+    if (!rights_allow (broker->rights, key, RIGHT_CONSUME, block->name)
+        && strcmp (told, owner->epoch) != 0
+        && send_revoked (broker, block, RIGHT_CONSUME, key))
+      g_hash_table_iter_replace (&iter, g_strdup (owner->epoch));
 }
 
 /* The owner reports the consumers of its block too, with its own rights. */
@@ -62,7 +68,7 @@ broker_rights_changed (DatahubBroker *broker)
     BlockEntry *block = g_ptr_array_index (blocks, i);
     if (rights_allow (broker->rights, block->owner->key, RIGHT_PRODUCE,
             block->name)) {
-      revoke_introduced (broker, block);
+      broker_tell_revoked (broker, block);
       revoke_joined (broker, block);
       continue;
     }
@@ -75,5 +81,5 @@ broker_rights_changed (DatahubBroker *broker)
 void
 broker_note_introduced (BlockEntry *block, const char *key)
 {
-  g_hash_table_add (block->introduced, g_strdup (key));
+  g_hash_table_insert (block->introduced, g_strdup (key), g_strdup (""));
 }

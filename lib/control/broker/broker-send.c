@@ -118,22 +118,28 @@ lose_client (DatahubBroker *broker, BrokerClient *client)
 
 /* If the client is gone, or does not read its messages, it is removed; if it is alive, it
  * greets again. */
-static void
+static gboolean
 deliver (DatahubBroker *broker, BrokerClient *client, Letter *letter)
 {
-  if (client->routing && !letter_send (broker, client->routing, letter))
-    lose_client (broker, client);
+  if (!client->routing)
+    return FALSE;
+  if (letter_send (broker, client->routing, letter))
+    return TRUE;
+  lose_client (broker, client);
+  return FALSE;
 }
 
-/* Sends @message to @client. Never waits. */
-void
+/* Sends @message to @client. Never waits. Returns whether its connection took it, which may
+ * break before @client has read it. */
+gboolean
 broker_send (DatahubBroker *broker, BrokerClient *client, json_t *message)
 {
   Letter letter;
 
   letter_write (&letter, message);
-  deliver (broker, client, &letter);
+  gboolean sent = deliver (broker, client, &letter);
   letter_clear (&letter);
+  return sent;
 }
 
 /* Sends @message to all clients that @choose returns TRUE for. */

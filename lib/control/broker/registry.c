@@ -213,7 +213,7 @@ registry_add (Registry *registry, BrokerClient *owner, const char *name,
   block->owner = owner;
   block->joined = g_ptr_array_new_with_free_func (joined_free);
   block->introduced =
-      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   count_blocks (owner, 1);
   set_serial (registry, block);
   g_tree_insert (registry->blocks, block->name, block);
