@@ -27,8 +27,8 @@ send_revoked (DatahubBroker *broker, BlockEntry *block, Right right,
   return broker_send (broker, block->owner, message);
 }
 
-/* Tells the owner of @block which keys with its secret or a ticket have no right to it any
- * more: once by each connection, because what was sent may be lost with one. Called when
+/* Sends to the owner of @block which keys with its secret or a ticket have no right to it
+ * any more: once by each connection, because what was sent may be lost with one. Called when
  * there is another list, and when the owner registers. */
 void
 broker_tell_revoked (DatahubBroker *broker, BlockEntry *block)

@@ -77,8 +77,8 @@ typedef struct
   gint64
       again_us; /* when its consumers can be looked at again; 0: at any time */
   GPtrArray *joined; /* of Joined; owned */
-  /* Keys with its secret or a ticket -> "", or the epoch of the owner's connection by
-   * which that was told that the key lost its right; owned. */
+  /* Keys with its secret or a ticket -> "", or the epoch of the connection by which
+   * the owner got the event that the key lost its right; owned. */
   GHashTable *introduced;
 } BlockEntry;
 
