@@ -45,6 +45,8 @@ struct _DatahubBroker
   GObject parent;
 
   GPtrArray *endpoints; /* requested; owned */
+  GArray
+      *numbers; /* of the ports of the endpoints, since the last start; owned */
   gboolean embedded; /* makes way for a standalone one */
   gboolean helper; /* in a process of its own, which ends without clients */
   int given_lock; /* that of the runtime directory, until the start; -1: none */

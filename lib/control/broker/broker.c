@@ -43,11 +43,23 @@ get_reserve (const DatahubBroker *broker)
   return is_guest (broker) ? EMBEDDED_RESERVE : RESERVE;
 }
 
+/* Looks once: a directory can change at any time. */
+static void
+choose_ports (DatahubBroker *broker)
+{
+  g_array_set_size (broker->numbers, 0);
+  for (guint i = 0; i < broker->endpoints->len; i++) {
+    PortNumber number =
+        port_of_endpoint (g_ptr_array_index (broker->endpoints, i));
+    g_array_append_val (broker->numbers, number);
+  }
+}
+
 static gboolean
 needs_port (const DatahubBroker *broker, PortNumber number)
 {
-  for (guint i = 0; i < broker->endpoints->len; i++)
-    if (port_of_endpoint (g_ptr_array_index (broker->endpoints, i)) == number)
+  for (guint i = 0; i < broker->numbers->len; i++)
+    if (g_array_index (broker->numbers, PortNumber, i) == number)
       return TRUE;
   return FALSE;
 }
@@ -68,8 +80,8 @@ bind_all (DatahubBroker *broker, GError **error)
   for (guint i = 0; i < broker->endpoints->len; i++) {
     const char *endpoint = g_ptr_array_index (broker->endpoints, i);
     char *bound;
-    if (!port_bind (&broker->ports[port_of_endpoint (endpoint)], endpoint,
-            &bound, error))
+    PortNumber number = g_array_index (broker->numbers, PortNumber, i);
+    if (!port_bind (&broker->ports[number], endpoint, &bound, error))
       return FALSE;
     g_ptr_array_add (broker->bound, bound);
     if (endpoint_ipc_path (bound))
@@ -191,6 +203,9 @@ start_gates (DatahubBroker *broker, GError **error)
 {
   BrokerPort *strangers = &broker->ports[PORT_STRANGERS];
 
+  if (!broker->ports[PORT_OWN].gate)
+    return message_refuse (error, DATAHUB_HUB_ERROR_SETTINGS,
+        "the runtime directory was removed, or others can enter it now");
   return gate_start (broker->ports[PORT_OWN].gate, starved, broker, error)
       && (!strangers->gate || gate_start (strangers->gate, NULL, NULL, error));
 }
@@ -401,6 +416,7 @@ datahub_broker_start (DatahubBroker *broker, GError **error)
   if (!g_ptr_array_find_with_equal_func (broker->endpoints, own, g_str_equal,
           NULL))
     g_ptr_array_insert (broker->endpoints, 0, g_strdup (own));
+  choose_ports (broker);
   g_ptr_array_set_size (broker->bound, 0);
   if (!take_locks (broker, error) || !open_context (broker, error)
       || !open_sockets (broker, error)) {
@@ -469,6 +485,7 @@ datahub_broker_finalize (GObject *object)
   denials_clear (&broker->strangers);
   denials_clear (&broker->unbound);
   g_ptr_array_unref (broker->endpoints);
+  g_array_unref (broker->numbers);
   g_ptr_array_unref (broker->bound);
   g_array_unref (broker->locks);
   broker_files_free (broker->files);
@@ -499,6 +516,7 @@ datahub_broker_init (DatahubBroker *broker)
   denials_init (&broker->unbound);
   g_mutex_init (&broker->lock);
   broker->endpoints = g_ptr_array_new_with_free_func (g_free);
+  broker->numbers = g_array_new (FALSE, FALSE, sizeof (PortNumber));
   broker->bound = g_ptr_array_new_with_free_func (g_free);
   broker->locks = g_array_new (FALSE, FALSE, sizeof (int));
   broker->files = broker_files_new ();

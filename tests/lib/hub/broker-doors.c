@@ -14,6 +14,7 @@
 #define INSTANCE_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define ANSWER_MS 30000
 #define ANY_TCP "tcp://127.0.0.1:*"
+#define STARTS 300
 
 typedef struct
 {
@@ -181,9 +182,11 @@ test_owner_registers_again (void)
   doors_open (&d, ANY_TCP);
   doors_produce (&d);
   raw_expect_ok (d.own, "subscribe", json_pack ("{s:s}", "pattern", "cam0"));
+  fixture_stop (d.producer);
   raw_expect_ok (d.own, "register", claim (&d));
-  gint64 start_us = g_get_monotonic_time ();
   g_assert_cmpint (owner (d.own), ==, (int) getpid ());
+  gint64 start_us = g_get_monotonic_time ();
+  fixture_signal (d.producer, SIGCONT);
   fixture_wait_until (owner_is (d.own, d.producer->pid));
   g_assert_false (speed_is_over ((uint64_t) (g_get_monotonic_time ()
                                      - start_us),
@@ -212,6 +215,45 @@ test_open_directory (void)
   g_assert_cmpint (owner (d.own), ==, d.producer->pid);
   raw_free (evil);
   doors_close (&d);
+}
+
+static int toggling; /* atomic */
+
+static gpointer
+toggle (gpointer directory)
+{
+  for (guint i = 0; g_atomic_int_get (&toggling); i++) {
+    g_chmod (directory, i % 16 ? 0700 : 0711);
+    if (i % 256 == 8)
+      g_thread_yield ();
+  }
+  return NULL;
+}
+
+/* A broker starts or not, whatever becomes of its directory meanwhile. */
+static void
+test_directory_changes (void)
+{
+  g_autofree char *directory = datahub_runtime_dir (NULL);
+  g_autoptr (DatahubBroker) broker = datahub_broker_new ();
+  guint n_started = 0, n_refused = 0;
+
+  g_assert_true (datahub_broker_add_endpoint (broker, ANY_TCP, NULL));
+  g_atomic_int_set (&toggling, TRUE);
+  GThread *thread = g_thread_new ("toggle", toggle, directory);
+  for (guint i = 0; i < STARTS; i++) {
+    g_autoptr (GError) error = NULL;
+    gboolean started = datahub_broker_start (broker, &error);
+    g_assert_true (started == (error == NULL));
+    n_started += started;
+    n_refused += !started;
+    datahub_broker_stop (broker);
+  }
+  g_atomic_int_set (&toggling, FALSE);
+  g_thread_join (thread);
+  g_test_message ("started %u, refused %u", n_started, n_refused);
+  g_assert_cmpint (g_chmod (directory, 0700), ==, 0);
+  g_assert_true (datahub_broker_start (broker, NULL));
 }
 
 static void
@@ -326,6 +368,7 @@ add_tests (void)
   fixture_add ("/broker/doors/owner-registers-again",
       test_owner_registers_again);
   fixture_add ("/broker/doors/open-directory", test_open_directory);
+  fixture_add ("/broker/doors/directory-changes", test_directory_changes);
   fixture_add ("/broker/doors/moment-without-connection",
       test_moment_without_connection);
   fixture_add ("/broker/doors/route-of-another", test_route_of_another);
