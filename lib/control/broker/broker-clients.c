@@ -84,8 +84,8 @@ connect_client (BrokerCall *call, BrokerClient *client, const Identity *id)
   message_integer (call->message, "id", 1, G_MAXINT64, &client->last_id, NULL);
   g_free (client->program);
   g_free (client->host);
-  client->program = g_strdup (id->program);
-  client->host = g_strdup (id->host);
+  client->program = message_clean (id->program);
+  client->host = message_clean (id->host);
   client->pid = (int) id->pid;
   g_ptr_array_set_size (client->subscriptions, 0);
   broker_heard (call->broker, client);

@@ -209,7 +209,8 @@ handle_consumer_left (BrokerCall *call, GError **error)
   if (joined->client != call->client && block->owner != call->client)
     return message_refuse (error, DATAHUB_HUB_ERROR_DENIED,
         "this consumer of %s belongs to another client", block->name);
-  broker_remove_joined (call->broker, block, joined, reason);
+  g_autofree char *clean = message_clean (reason);
+  broker_remove_joined (call->broker, block, joined, clean);
   return TRUE;
 }
 

@@ -286,7 +286,7 @@ block_entry_join (BlockEntry *block, BrokerClient *client, guint64 id,
     return NULL;
   Joined *joined = g_new0 (Joined, 1);
   joined->id = id;
-  joined->label = g_strdup (label);
+  joined->label = message_clean (label);
   joined->client = client;
   client->n_consumers++;
   g_ptr_array_add (block->joined, joined);

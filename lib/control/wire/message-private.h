@@ -27,6 +27,7 @@ GError *message_to_error (json_t *message);
 
 const char *message_string (json_t *message, const char *field, gsize max,
     gboolean required, GError **error);
+char *message_clean (const char *text);
 gboolean message_integer (json_t *message, const char *field, gint64 min,
     gint64 max, gint64 *value, GError **error);
 gboolean message_u64 (json_t *message, const char *field, guint64 *value,

@@ -145,6 +145,19 @@ message_string (json_t *message, const char *field, gsize max,
   return json_string_value (value);
 }
 
+/* Returns @text, which is UTF-8, with '?' for each control character: it can neither
+ * control a terminal nor begin a line of a log. */
+char *
+message_clean (const char *text)
+{
+  char *clean = g_utf8_make_valid (text, -1);
+
+  for (char *c = clean; *c; c = g_utf8_next_char (c))
+    if (g_unichar_iscntrl (g_utf8_get_char (c)))
+      memset (c, '?', (gsize) (g_utf8_next_char (c) - c));
+  return clean;
+}
+
 gboolean
 message_integer (json_t *message, const char *field, gint64 min, gint64 max,
     gint64 *value, GError **error)

@@ -66,7 +66,7 @@ typedef struct
 } Lines;
 
 static Lines lines;
-static guint n_unbound; /* guarded by the same */
+static guint n_unbound, n_controls, n_left; /* guarded by the same */
 
 static char *
 field (const GLogField *fields, gsize n_fields, const char *name)
@@ -77,17 +77,28 @@ field (const GLogField *fields, gsize n_fields, const char *name)
   return NULL;
 }
 
+static gboolean
+has_control (const char *text)
+{
+  for (const char *c = text; *c; c = g_utf8_next_char (c))
+    if (g_unichar_iscntrl (g_utf8_get_char (c)))
+      return TRUE;
+  return FALSE;
+}
+
 static GLogWriterOutput
 collect (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
     gpointer user_data)
 {
   g_autofree char *event = field (fields, n_fields, "DATAHUB_EVENT");
 
-  if (g_strcmp0 (event, "consume-unbound") == 0) {
-    g_mutex_lock (&lines.lock);
-    n_unbound++;
-    g_mutex_unlock (&lines.lock);
-  }
+  g_autofree char *text = field (fields, n_fields, "MESSAGE");
+
+  g_mutex_lock (&lines.lock);
+  n_unbound += g_strcmp0 (event, "consume-unbound") == 0;
+  n_left += g_strcmp0 (event, "consumer-removed") == 0;
+  n_controls += text && has_control (text);
+  g_mutex_unlock (&lines.lock);
   if (g_strcmp0 (event, "denied") != 0)
     return G_LOG_WRITER_HANDLED;
   g_mutex_lock (&lines.lock);
@@ -241,6 +252,50 @@ test_strangers_hide_nothing (void)
   raw_free (raw);
 }
 
+#define FORGED "\n** (x): forged\r\033[2J\302\233"
+
+/* The words of a client begin no line and control no terminal. */
+static void
+test_controls (void)
+{
+  char public_key[DATAHUB_KEY_TEXT + 1], secret_key[DATAHUB_KEY_TEXT + 1];
+
+  raw_key_pair (public_key, secret_key);
+  g_autofree char *list = g_strdup_printf ("{\"clients\":[{\"key\":\"%s\","
+                                           "\"produce\":[\"cam*\"]}]}",
+      public_key);
+  g_autoptr (DatahubBroker) broker G_GNUC_UNUSED = fixture_broker (list);
+  Raw *raw = raw_with_key (public_key, secret_key);
+  raw_hello (raw, INSTANCE);
+  json_t *answer = raw_request (raw, "hello",
+      json_pack ("{s:s, s:s, s:s, s:s, s:i}", "key", public_key, "instance",
+          INSTANCE, "program", "p" FORGED, "host", "h" FORGED, "pid", 1));
+  g_strlcpy (raw->epoch, json_string_value (json_object_get (answer, "epoch")),
+      sizeof raw->epoch);
+  json_decref (answer);
+  raw_expect_ok (raw, "register",
+      json_pack ("{s:s, s:s, s:s}", "name", "cam0", "uuid", UUID_A, "caps",
+          "x"));
+  raw_expect_ok (raw, "consumer-joined",
+      json_pack ("{s:s, s:s, s:s, s:s}", "name", "cam0", "uuid", UUID_A,
+          "consumer", "5", "label", "l" FORGED));
+  raw_expect_ok (raw, "consumer-left",
+      json_pack ("{s:s, s:s, s:s, s:s}", "name", "cam0", "uuid", UUID_A,
+          "consumer", "5", "reason", "r" FORGED));
+  raw_expect_error (raw, "register",
+      json_pack ("{s:s, s:s, s:s}", "name", "mic0", "uuid", UUID_B, "caps",
+          "x"),
+      "denied");
+  g_mutex_lock (&lines.lock);
+  g_assert_cmpstr (lines.name, ==, "mic0");
+  g_assert_nonnull (strstr (lines.from, "p?** (x): forged??[2J??"));
+  g_assert_false (has_control (lines.from));
+  g_assert_cmpuint (n_left, ==, 1);
+  g_assert_cmpuint (n_controls, ==, 0);
+  g_mutex_unlock (&lines.lock);
+  raw_free (raw);
+}
+
 static void
 add_tests (void)
 {
@@ -251,6 +306,7 @@ add_tests (void)
       test_strangers_hide_nothing);
   fixture_add ("/broker/denials/stranger-line", test_stranger_line);
   fixture_add ("/broker/denials/unbound", test_unbound);
+  fixture_add ("/broker/denials/controls", test_controls);
 }
 
 int
