@@ -10,6 +10,9 @@
 #include "gstdatahubeventtimes.h"
 #include "gstdatahubwanted.h"
 
+/* A joiner may have to copy a few buffers until the share is computed for it. */
+#define COPIES_WARNED_OF 10
+
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
 
@@ -41,6 +44,7 @@ void
 gst_datahub_feed_start (GstDatahubFeed *feed)
 {
   feed->stats = (GstDatahubLeaseStats){ 0 };
+  feed->n_unshared = 0;
   feed->clock = (GstDatahubOtherClock){ 0 };
   gst_datahub_base_start (&feed->base, feed->src);
 }
@@ -72,6 +76,7 @@ gst_datahub_feed_begin_producer (GstDatahubFeed *feed,
     const GstDatahubSrcSettings *settings, gboolean follows)
 {
   drop_held (feed);
+  feed->max_pinned = settings->max_pinned;
   feed->wanted = GST_DATAHUB_EVENTS_UPSTREAM;
   gst_datahub_stream_header_begin (&feed->header, follows);
   gst_datahub_timeline_clear (&feed->timeline);
@@ -217,6 +222,24 @@ gst_datahub_feed_push_timed_event (GstDatahubFeed *feed, GstEvent *event,
       gst_datahub_event_times_set (event, &feed->timeline.out, stamp.pts));
 }
 
+/* The buffer had to be copied, and not because of max-pinned. Warns once. */
+static void
+warn_of_copies (GstDatahubFeed *feed, DatahubConsumer *consumer)
+{
+  DatahubConsumerStats now;
+  datahub_consumer_get_stats (consumer, &now);
+  if ((feed->max_pinned && feed->max_pinned <= now.quota)
+      || ++feed->n_unshared != COPIES_WARNED_OF)
+    return;
+  GST_ELEMENT_WARNING (feed->src, RESOURCE, NO_SPACE_LEFT,
+      ("Buffers are copied: this element holds %u of them, and its share is %u. "
+       "Raise max-bytes of the datahubsink, make its shared memory bigger, or hold "
+       "fewer buffers here, with a smaller queue. Later copies are without a "
+       "warning; `copied` in stats counts them.",
+          now.pinned, now.quota),
+      ("%u buffers so far", feed->n_unshared));
+}
+
 /**
  * gst_datahub_feed_make_buffer:
  * @feed: a feed
@@ -234,6 +257,8 @@ gst_datahub_feed_make_buffer (GstDatahubFeed *feed, DatahubConsumer *consumer,
     const DatahubView *view, GstBuffer **buffer)
 {
   GstDatahubStamp stamp = map_stamp (feed, view);
+  if (view->must_copy)
+    warn_of_copies (feed, consumer);
   return gst_datahub_lease_make_buffer (consumer, view, &stamp, &feed->stats,
       &feed->metas_refused, buffer);
 }

@@ -2,6 +2,7 @@
 /* Memory on its way from the pool to the consumer: what is copied and what is not,
  * what is offered to upstream, what may be written, and what outlives what. */
 #include "bytes.h"
+#include "messages.h"
 #include "sandbox.h"
 
 #include <datahub/block.h>
@@ -475,6 +476,53 @@ GST_START_TEST (a_hoarding_consumer_gets_copies)
 }
 GST_END_TEST;
 
+static void
+expect_no_warning (GstElement *element)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (element);
+  fail_if (gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING));
+}
+
+/* Of a block that may not grow. */
+GST_START_TEST (a_viewer_without_a_share_warns_once)
+{
+  GstHarness *sink = harness_sink ("slots=16 slot-size=4096 max-bytes=65536");
+  GstHarness *src, *modest;
+  GList *held = NULL;
+  g_autoptr (GstMessage) message = NULL;
+  g_autoptr (GError) warning = NULL;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  src = harness_src_heard ("start-at=oldest");
+  modest = harness_src_heard ("start-at=oldest max-pinned=1");
+  for (guint i = 0; i < 40; i++) {
+    push_bytes (sink, 4096, (guint8) i);
+    held = g_list_prepend (held, gst_harness_pull (src));
+    held = g_list_prepend (held, gst_harness_pull (modest));
+  }
+  fail_unless (element_stat (src->element, "copied") > 20);
+  message = wait_message (src->element, GST_MESSAGE_WARNING);
+  gst_message_parse_warning (message, &warning, NULL);
+  fail_unless (g_error_matches (warning, GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NO_SPACE_LEFT));
+  fail_unless (strstr (warning->message, "max-bytes") != NULL);
+  expect_no_warning (src->element);
+  expect_no_warning (modest->element);
+  g_list_free_full (held, (GDestroyNotify) gst_buffer_unref);
+  gst_harness_teardown (src);
+  gst_harness_teardown (modest);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* check_bytes() notes each byte, of a picture too many. */
+static void
+check_ends (GstBuffer *buffer, gsize size, guint8 value)
+{
+  fail_unless_equals_int (gst_buffer_get_size (buffer), size);
+  fail_unless (gst_buffer_memcmp (buffer, 0, &value, 1) == 0);
+  fail_unless (gst_buffer_memcmp (buffer, size - 1, &value, 1) == 0);
+}
+
 /* Of pictures of which the first slots are few. Each viewer holds what a decoder or a
  * queue would. */
 GST_START_TEST (six_viewers_get_no_copy)
@@ -504,7 +552,7 @@ GST_START_TEST (six_viewers_get_no_copy)
     fail_unless_equals_uint64 (element_stat (viewer, "zero-copy"), HELD + 1);
     fail_unless_equals_uint64 (element_stat (viewer, "lost"), 0);
     for (guint k = 0; k < HELD; k++) {
-      check_bytes (held[i][k], size, (guint8) k);
+      check_ends (held[i][k], size, (guint8) k);
       gst_buffer_unref (held[i][k]);
     }
     gst_harness_teardown (viewers[i]);
@@ -535,6 +583,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc, loans_outlive_the_sink);
   tcase_add_test (tc, a_hoarding_consumer_gets_copies);
   tcase_add_test (tc, six_viewers_get_no_copy);
+  tcase_add_test (tc, a_viewer_without_a_share_warns_once);
 }
 
 SANDBOX_MAIN (zero_copy)

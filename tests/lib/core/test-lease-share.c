@@ -312,15 +312,25 @@ pins_beyond_the_records (void)
   datahub_producer_close (producer);
 }
 
+/* Not for more consumers than the block has rows for. */
+static void
+counts_no_more_than_there_may_be (void)
+{
+  DatahubProducerOptions options = small_options ();
+  options.max_pinned = 20;
+  options.max_consumers = 4;
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  CHECK_INT (SHARE_COUNTED (producer->block.header->share), ==, 4);
+  datahub_producer_close (producer);
+}
+
 /* Both of the producer and of the consumer. */
 static void
 never_more_than_asked (void)
 {
   DatahubProducerOptions options = small_options ();
   options.max_pinned = 3;
-  options.max_consumers = 4;
   DatahubProducer *producer = producer_new ("cam0", &options);
-  CHECK_INT (SHARE_COUNTED (producer->block.header->share), ==, 4);
   Hoarder all[2] = { hoarder () };
   all[1] = (Hoarder){ .consumer = consumer_new_quota ("cam0", false, 2) };
   stream (producer, all, 2, 20);
@@ -451,6 +461,8 @@ static const CheckTest tests[] = {
       impossible_share },
   { "pins beyond the records are ignored", pins_beyond_the_records },
   { "a share is at most what either side asked for", never_more_than_asked },
+  { "a share is for at most as many consumers as there may be",
+      counts_no_more_than_there_may_be },
   { "what upstream has on loan is no part of it", loans_reduce_it },
   { "consumers of a block without a share have quotas",
       quotas_without_a_share },
