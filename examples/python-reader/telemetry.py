@@ -7,7 +7,7 @@ from collections import namedtuple
 from datablock import ERRORS, ERRORS_FEATURE, N_ERRORS, barrier
 
 TELEMETRY_FEATURE = 1 << 1
-COUNTERS, CLOCK_TURN, CLOCK, SHARE, PRESSURE = 0x2b0, 0x320, 0x340, 0x380, 0x384
+COUNTERS, CLOCK_TURN, CLOCK, SHARE = 0x2b0, 0x320, 0x340, 0x380
 COUNTER_NAMES = ("wakes", "waits", "growths", "given_up", "copied")
 PAIR = struct.Struct("<QQ16s")
 ENTRY = struct.Struct("<IIQQQ96s")
@@ -29,14 +29,17 @@ def counters(block):
             for i, name in enumerate(COUNTER_NAMES)}
 
 
-def limits(block):
-    """Slots that a consumer should hold at most: always, and while the block
-    cannot grow; None where no limit is stated."""
+def share(block):
+    """Slots that each consumer may hold before it must copy, and for how many
+    consumers that is; None if no possible share is stated."""
     if not has_telemetry(block):
-        return None, None
-    found = (block.ctl.u32(SHARE), block.ctl.u32(PRESSURE))
-    return tuple(limit if 0 < limit <= block.identity.n_recs else None
-                 for limit in found)
+        return None
+    word = block.ctl.u64(SHARE)
+    limit, counted = (word & 0xffffffff) - 1, word >> 32
+    if not 0 <= limit <= block.identity.n_recs \
+            or counted > block.identity.max_rows:
+        return None
+    return limit, counted
 
 
 def clock(block):

@@ -14,6 +14,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
+
 ROOT, MEDIA_CHECK, CASE = pathlib.Path(sys.argv[1]), *sys.argv[2:4]
 EXAMPLES = ROOT / "examples"
 PYTHON = "/usr/bin/python3"  # Debian's bindings are those of Debian's Python
@@ -113,8 +116,8 @@ class Sandbox:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self.shm)
-        shutil.rmtree(self.home)
+        remove_folder(self.shm)
+        remove_folder(self.home)
 
 
 def player(box):

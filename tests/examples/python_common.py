@@ -5,7 +5,6 @@ import os
 import pathlib
 import queue
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,9 @@ import tempfile
 import threading
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READER = ROOT / "examples" / "python-reader"
@@ -134,8 +136,8 @@ class MetaLocation(unittest.TestCase):
     def tearDown(self):
         for child in self._children:
             child.kill()
-        shutil.rmtree(self.shm)
-        shutil.rmtree(self.home)
+        remove_folder(self.shm)
+        remove_folder(self.home)
 
     def child(self, child):
         self._children.append(child)

@@ -6,10 +6,12 @@ readme.py README MEDIA-CHECK consumers-first|producer-first"""
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 README, MEDIA_CHECK, ORDER = sys.argv[1:4]
 FRAMES = 60
@@ -67,8 +69,8 @@ def main():
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        shutil.rmtree(shm)
-        shutil.rmtree(home)
+        remove_folder(shm)
+        remove_folder(home)
 
 
 main()

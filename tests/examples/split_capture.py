@@ -6,13 +6,15 @@ import os
 import pathlib
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 LAUNCHER, MEDIA_CHECK = sys.argv[1:3]
 CLIP = os.environ.get("DATAHUB_TEST_CLIP")
@@ -51,8 +53,8 @@ class Run:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.shm)
-        shutil.rmtree(self.home)
+        remove_folder(self.shm)
+        remove_folder(self.home)
 
     def line(self):
         """The next line of the output, in time; nothing at the end."""

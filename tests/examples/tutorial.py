@@ -17,7 +17,6 @@ import pathlib
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -25,6 +24,9 @@ import sys
 import tempfile
 import termios
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 PAGE, BUILD, MEDIA_CHECK = sys.argv[1:4]
 # Seconds, for each thing that must be seen.
@@ -205,8 +207,8 @@ def main():
         assert not os.listdir(shm), f"left: {os.listdir(shm)}"
     finally:
         tutorial.close()
-        shutil.rmtree(shm)
-        shutil.rmtree(folder)
+        remove_folder(shm)
+        remove_folder(folder)
 
 
 main()

@@ -7,7 +7,6 @@ the list takes its right. Needs root, to be two users. The output is TAP."""
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -15,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 PAGE, BUILD = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 LIMIT_S = 60 * int(os.environ.get("CHECK_SCALE", 1))
@@ -96,7 +98,7 @@ class Place:
             except ProcessLookupError:
                 pass
             child.wait()
-        shutil.rmtree(self.shm)
+        remove_folder(self.shm)
 
 
 def wait_for(what, text, done):

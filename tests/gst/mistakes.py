@@ -4,11 +4,13 @@
 message must have: what happened, why, and what to do. Elements, library and command."""
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
+from remove_folder import remove_folder
 
 LIMIT = 60 * int(os.environ.get("CHECK_SCALE", 1))
 PICTURE = ("videotestsrc num-buffers=9 ! "
@@ -152,8 +154,8 @@ class Mistakes(unittest.TestCase):
         self.environment.pop("DATAHUB_BROKER", None)
 
     def tearDown(self):
-        shutil.rmtree(self.place)
-        shutil.rmtree(self.memory)
+        remove_folder(self.place)
+        remove_folder(self.memory)
 
     def run_in_place(self, *command):
         run = subprocess.run(command, cwd=self.place, env=self.environment,

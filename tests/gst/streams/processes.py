@@ -5,11 +5,14 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "common"))
+from remove_folder import remove_folder
 
 LIMIT = 15 * int(os.environ.get("CHECK_SCALE", 1))  # seconds
 
@@ -130,8 +133,8 @@ class Place:
         for witness in self._running:
             witness.kill()
             self._keep(witness)
-        shutil.rmtree(self.shm)
-        shutil.rmtree(self.home)
+        remove_folder(self.shm)
+        remove_folder(self.home)
 
 
 def missing(program, names):
