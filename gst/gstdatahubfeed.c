@@ -227,12 +227,15 @@ static void
 warn_of_copies (GstDatahubFeed *feed, DatahubConsumer *consumer)
 {
   DatahubConsumerStats now;
+  if (feed->n_unshared == COPIES_WARNED_OF)
+    return;
   datahub_consumer_get_stats (consumer, &now);
-  if ((feed->max_pinned && feed->max_pinned <= now.quota)
-      || ++feed->n_unshared != COPIES_WARNED_OF)
+  if (feed->max_pinned <= now.quota)
+    return;
+  if (++feed->n_unshared < COPIES_WARNED_OF)
     return;
   GST_ELEMENT_WARNING (feed->src, RESOURCE, NO_SPACE_LEFT,
-      ("Buffers are copied: this element holds %u of them, and its share is %u. "
+      ("Buffers are copied: this element holds %u slots, and its share is %u. "
        "Raise max-bytes of the datahubsink, make its shared memory bigger, or hold "
        "fewer buffers here, with a smaller queue. Later copies are without a "
        "warning; `copied` in stats counts them.",

@@ -4,6 +4,7 @@
 #include "gstdatahubsrcsettings.h"
 #include "gstdatahubsettings.h"
 
+#define DEFAULT_MAX_PINNED 8
 #define DEFAULT_POLL_INTERVAL GST_MSECOND
 
 #define SETTING(id, field, type)                                               \
@@ -28,6 +29,7 @@ gst_datahub_src_settings_init (GstDatahubSrcSettings *settings)
 {
   *settings = (GstDatahubSrcSettings){ .start_at = DATAHUB_START_KEYFRAME,
     .timeout = GST_CLOCK_TIME_NONE,
+    .max_pinned = DEFAULT_MAX_PINNED,
     .max_age = GST_CLOCK_TIME_NONE,
     .poll_interval = DEFAULT_POLL_INTERVAL };
 }
@@ -71,8 +73,8 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SRC_MAX_PINNED,
       g_param_spec_uint ("max-pinned", "Max pinned",
           "Maximum number of buffers held without a copy; further buffers are "
-          "copied. The share of each consumer can be smaller (0 = the share)",
-          0, G_MAXUINT16, 0, ready));
+          "copied. The share of each consumer can be smaller (0 = 8)",
+          0, G_MAXUINT16, DEFAULT_MAX_PINNED, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_WAKE,
       g_param_spec_enum ("wake", "Wake", "How to wait for buffers",
           GST_TYPE_DATAHUB_WAKE, GST_DATAHUB_WAKE_ADAPTIVE, ready));

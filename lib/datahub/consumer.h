@@ -30,7 +30,7 @@ typedef struct
   const char *name; /* how tools show it; NULL: the program's name */
   bool reliable; /* the producer waits for this consumer */
   DatahubStart start; /* init: KEYFRAME */
-  uint32_t max_pinned; /* slots held without a copy; 0: automatic, 8 */
+  uint32_t max_pinned; /* slots held without a copy; 0: 8 */
   bool notify; /* requests "data-ready" notifications through the broker */
   int64_t max_age_ns; /* older buffers are skipped; 0: no limit */
   const uint8_t *secret; /* DATAHUB_SECRET_SIZE bytes, or NULL: same user */

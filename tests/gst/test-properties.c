@@ -31,7 +31,7 @@ GST_START_TEST (defaults_are_as_documented)
       "is-live", &live, NULL);
   fail_unless (delivery == 0 && start_at == 2 && on_disconnect == 0 && wake == 0
       && timestamps == 0);
-  fail_unless_equals_int (pinned, 0);
+  fail_unless_equals_int (pinned, 8);
   fail_unless (timeout == GST_CLOCK_TIME_NONE && max_age == timeout && live);
   g_free (name);
   g_free (broker);

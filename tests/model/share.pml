@@ -114,29 +114,29 @@ inline choose()
   choose_limit ()
 }
 
-inline look_row(i, least)
+inline look_row(i, least, most)
 {
   load (0, RELEASE, PINS (i), word);
   d_step { held[i] = ONES (word); word = 0 };
   load (0, SEQ, STATE (i), word);
   d_step {
-    n = n + (word || held[i]);
 #ifdef HOLDERS_FORGOTTEN
-    held[i] = (word && least -> least : held[i]);
+    held[i] = (word && n < most && least -> least : held[i]);
 #else
-    held[i] = (word && held[i] < least -> least : held[i]);
+    held[i] = (word && n < most && held[i] < least -> least : held[i]);
 #endif
+    n = n + word;
     word = 0
   }
 }
 
-inline look(least)
+inline look(least, most)
 {
   n = 0;
-  look_row (0, least);
-  look_row (1, least);
+  look_row (0, least, most);
+  look_row (1, least, most);
 #if CONSUMERS > 2
-  look_row (2, least)
+  look_row (2, least, most)
 #endif
 }
 
@@ -144,7 +144,7 @@ inline state_share()
 {
   load (0, RELAXED, SHARE, before);
 #ifdef COUNTED_ANEW
-  look (0);
+  look (0, 0);
   store (0, SEQ, SHARE, WORD (LIMIT (before), n));
   fence (0);
 #elif defined (F1_RELEASE)
@@ -154,10 +154,10 @@ inline state_share()
   fence (0);
 #endif
 #ifdef NO_F2
-  look (0);
+  look (0, 0);
   choose ();
 #else
-  look (LIMIT (before));
+  look (LIMIT (before), COUNTED (before));
   choose ();
 #ifndef LOOK_FIRST
 #ifdef F2_RELEASE
@@ -167,7 +167,7 @@ inline state_share()
   fence (0);
 #endif
 #endif
-  look (0);
+  look (0, 0);
 #ifdef CHOSEN_AGAIN
   choose ();
 #else

@@ -13,6 +13,8 @@
 /* Slots left for upstream's loans when quotas are granted. */
 #define LOANS_KEPT 4u
 #define LOANS_KEPT_MIN 2u
+/* Slots that a consumer holds without a copy unless it asked for another number. */
+#define LEASES_DEFAULT 8u
 /* Records kept for contexts: stream-start, caps, segment, tags in force. */
 #define CONTEXT_RECORDS 64u
 #define SMALL_SLOTS 64u

@@ -14,7 +14,6 @@
 #define AUTO_BYTES (UINT64_C (64) << 20)
 #define AUTO_BYTES_SMALL (UINT64_C (8) << 20)
 #define AUTO_ROWS 128u
-#define AUTO_QUOTA 8u
 #define SLOTS_MIN 4u
 #define SLOTS_MAX 32768u
 #define RING_MIN 4u
@@ -202,7 +201,7 @@ geometry_compute (const DatahubProducerOptions *options, uint64_t space,
     return result_fail (error, DATAHUB_ERROR_INVALID, 0,
         "%u consumers are not possible: a block has at most %u.", g->max_rows,
         MAX_ROWS);
-  g->max_quota = options->max_pinned ? options->max_pinned : AUTO_QUOTA;
+  g->max_quota = options->max_pinned ? options->max_pinned : LEASES_DEFAULT;
   g->ring_size = options->ring_size ? options->ring_size
                                     : auto_ring (g->n_slots, options->pack);
   if (g->ring_size < RING_MIN || g->ring_size > MAX_RING

@@ -64,7 +64,7 @@ struct _DatahubConsumer
   bool reliable;
   bool notify;
   DatahubStart start;
-  uint32_t asked; /* slots it wants to hold at most; 0: as many as it may */
+  uint32_t asked; /* slots it wants to hold at most; 0: LEASES_DEFAULT */
 
   /* Guards held[] (see there), references, returned, mapped[] and stale.
    * Innermost lock; must not be held across a system call. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How many slots a consumer may hold before it must copy (S3): the share that the
  * producer states for each, see producer-share.c, and never more than the consumer asked
- * for. A block of a producer that states no share has quotas, which its consumers grant
- * themselves.
+ * for; LEASES_DEFAULT is what it asks for by default. A block of a producer that states
+ * no share has quotas, which its consumers grant themselves.
  *
  * The word is the producer's claim. A share that is too large costs that producer
  * slots, and no consumer a buffer of another block.
@@ -66,9 +66,10 @@ static uint32_t
 limit_of (const DatahubConsumer *consumer, uint64_t word)
 {
   uint32_t limit = SHARE_LIMIT (word);
+  uint32_t wanted = consumer->asked ? consumer->asked : LEASES_DEFAULT;
   if (limit > consumer->block.g.n_recs)
     limit = consumer->block.g.n_recs;
-  return consumer->asked && consumer->asked < limit ? consumer->asked : limit;
+  return wanted < limit ? wanted : limit;
 }
 
 /* Takes over the share in @word (F5). A consumer that is not counted yet looks again at

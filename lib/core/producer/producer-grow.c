@@ -175,9 +175,7 @@ pause_growth (DatahubProducer *producer)
   if (now < producer->pools.no_growth_until)
     return;
   producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
-  /* the share counted on that space */
-  store_relaxed (&producer->share.due_ns, 0);
-  store_relaxed (&producer->share.is_low, true);
+  producer_doubt_share (producer); /* it counted on that space */
   error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
       "Slots are short and the block cannot grow: max-bytes or the file system.");
 }
@@ -428,8 +426,10 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   result = make_and_install (producer, call, pool, &shape, error);
   pthread_mutex_lock (&producer->lock);
   pools->growing = false;
-  if (result == DATAHUB_OK)
+  if (result == DATAHUB_OK) {
     count_one (&producer->ring.counters->growths);
+    producer_doubt_share (producer); /* the slots may have another size */
+  }
   pthread_mutex_unlock (&producer->lock);
   add_seq (&producer->block.wake->room, 1); /* others waited for this pool */
   STEP (P1_ROOM_BUMPED);

@@ -147,6 +147,14 @@ bool producer_adopt (DatahubProducer *producer);
 void producer_update_share (DatahubProducer *producer);
 void producer_check_share (DatahubProducer *producer);
 
+/* The next call computes the share anew. */
+static inline void
+producer_doubt_share (DatahubProducer *producer)
+{
+  store_relaxed (&producer->share.due_ns, 0);
+  store_relaxed (&producer->share.is_low, true);
+}
+
 /* Before each call: two words that change when consumers come or go. */
 static inline void
 producer_follow_consumers (DatahubProducer *producer)

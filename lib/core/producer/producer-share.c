@@ -13,8 +13,8 @@
  * and the look behind it, the producer sees what is held or the consumer sees the store:
  *
  * F1 includes no joiner any more. Behind it every consumer that uses the share is seen.
- * F2 states a share that fits if each of them comes to the former share, or holds more
- *    already. Behind it nothing is added to what the pins show but by the new share.
+ * F2 states a share that fits if as many of them as the former share was for come to it,
+ *    or hold more already. Behind it nothing is added to what the pins show but by the new share.
  * F3 states the share that fits beside these pins, for the same number of consumers: one
  *    that came since F2 is for the next look.
  *
@@ -24,16 +24,21 @@
 #include "producer-private.h"
 
 /* A share of that many slots is ample: more consumers can be included instead. */
-#define AMPLE 8
+#define AMPLE ((int64_t) LEASES_DEFAULT)
 /* Consumers that may join before the next look. */
 #define JOINERS 8u
 /* A share that is not ample is computed again after that time. */
 #define REVIEW_NS NS_PER_S
 
+/* So often at most it is counted what several consumers hold together, which takes a
+ * look at all pins. */
+#define COUNTS 16
+
 /* What the consumers hold now; of the budget each takes one more in passing. */
 typedef struct
 {
   const DatahubProducer *producer;
+  uint32_t counts_left;
   int64_t budget; /* slots that all consumers together may hold */
   uint32_t n_rows; /* rows that were scanned */
   uint32_t n; /* consumers */
@@ -60,8 +65,8 @@ count_present (const Block *block)
 
 /* ---- what is there ---- */
 
-/* The slots that a lease of the record keeps, as its consumer counts them: its memories,
- * at least one. */
+/* The slots that a lease of the record keeps, as its consumer counts them: its memories.
+ * An event keeps none, and a record that is free has none. */
 static uint32_t
 slots_of (const DatahubProducer *producer, uint32_t record)
 {
@@ -72,7 +77,7 @@ slots_of (const DatahubProducer *producer, uint32_t record)
   n_mem = block_record (&producer->block, record)->n_mem;
   if (n > n_mem)
     n = n_mem; /* the last one is of metas */
-  return n ? n : 1;
+  return n;
 }
 
 static uint32_t
@@ -93,18 +98,22 @@ slots_of_row (const DatahubProducer *producer, const ConsumerRow *row)
   return n;
 }
 
-/* Of each consumer: the slots that its pins show, and at least @least. */
+/* Of each consumer: the slots that its pins show. @allowed: as many consumers as that
+ * share was for may come to it, so for so many that much is assumed. */
 static void
-look (Demand *demand, uint32_t least)
+look (Demand *demand, uint64_t allowed)
 {
   const Block *block = &demand->producer->block;
+  const uint32_t least = SHARE_STATED (allowed) ? SHARE_LIMIT (allowed) : 0;
   fence_seq ();
   demand->n_rows = block_rows_in_use (block);
   demand->n = 0;
   for (uint32_t i = 0; i < demand->n_rows; i++) {
-    uint32_t held = slots_of_row (demand->producer, block_row (block, i));
     bool present = is_present (block, i);
-    demand->held[i] = present && held < least ? least : held;
+    demand->held[i] = slots_of_row (demand->producer, block_row (block, i));
+    if (present && demand->n < SHARE_COUNTED (allowed)
+        && demand->held[i] < least)
+      demand->held[i] = least;
     demand->n += present;
   }
 }
@@ -126,13 +135,23 @@ kept_above (const Demand *demand, int64_t limit)
   return kept;
 }
 
-/* The slots of the present size that the block has or may get, without those for the
+static uint64_t
+biggest_stride (const Pools *pools)
+{
+  uint64_t stride = BLOCK_PAGE;
+  for (uint32_t i = 0; i < MAX_POOLS; i++)
+    if (pool_serves (pools->table[i], POOL_PAYLOAD, stride))
+      stride = pools->table[i]->shape.stride;
+  return stride;
+}
+
+/* The slots of the biggest size that the block has or may get, without those for the
  * ring and for upstream. */
 static int64_t
 slots_to_hold (const DatahubProducer *producer)
 {
   const Pools *pools = &producer->pools;
-  const uint64_t stride = pools->newest[POOL_PAYLOAD]->shape.stride;
+  const uint64_t stride = biggest_stride (pools);
   uint64_t n = pool_class (pools, POOL_PAYLOAD, stride).n_slots;
   uint32_t loans = producer->references; /* those, and the next one */
   n += pool_bytes_that_fit (pools, POOL_PAYLOAD) / stride;
@@ -152,10 +171,11 @@ records_to_hold (const Geometry *g)
 /* Whether @counted consumers fit if each comes to @limit, beside those that hold more.
  * These keep what they hold, and cannot add to it before they hold less. That can be
  * counted in two ways: each with all that it holds; or what they hold together, where
- * a slot of several of them counts once, and each as if it held nothing. If neither
- * fits, @next is a limit that may. */
+ * a slot of several of them counts once, and each as if it held nothing. The second way
+ * is only for what the pins show, not for what is assumed (F2). If neither fits, @next
+ * is a limit that may. */
 static bool
-fits (const Demand *demand, uint32_t counted, int64_t limit, int64_t *next)
+fits (Demand *demand, uint32_t counted, int64_t limit, int64_t *next)
 {
   int64_t above = 0, below = counted, left, shared;
   for (uint32_t i = 0; i < demand->n_rows; i++)
@@ -167,8 +187,9 @@ fits (const Demand *demand, uint32_t counted, int64_t limit, int64_t *next)
   if (below * (limit + 1) <= left)
     return true;
   *next = below > 0 && left > 0 ? left / below - 1 : -1;
-  if (above == 0)
+  if (above == 0 || demand->counts_left == 0)
     return false;
+  demand->counts_left--;
   left = demand->budget - kept_above (demand, limit);
   shared = left > 0 ? left / counted - 1 : -1;
   if (shared >= limit)
@@ -180,7 +201,7 @@ fits (const Demand *demand, uint32_t counted, int64_t limit, int64_t *next)
 
 /* The largest limit for that many consumers. */
 static int64_t
-limit_for (const Demand *demand, uint32_t counted)
+limit_for (Demand *demand, uint32_t counted)
 {
   int64_t limit = demand->budget / counted - 1, next = 0;
   while (limit > 0 && !fits (demand, counted, limit, &next))
@@ -209,32 +230,42 @@ ample_for (const DatahubProducer *producer)
 }
 
 static void
-choose_limit (const Demand *demand, Share *share)
+choose_limit (Demand *demand, Share *share)
 {
   share->limit = limit_for (demand, share->counted);
   if (share->limit > share->most)
     share->limit = share->most;
 }
 
+static int64_t
+larger_of (int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
 /* Includes as many joiners as there are consumers, unless the share would not be ample.
- * If it is not without any, none is included: those that are there have more. */
+ * If it is not without any, none is included: those that are there have more. Of what
+ * is more than ample half is kept: for joiners, while the others have the former
+ * share. */
 static Share
-choose (const Demand *demand)
+choose (Demand *demand)
 {
   const DatahubProducer *producer = demand->producer;
   const uint32_t rows = producer->block.g.max_rows;
   const uint32_t asked = producer->options.max_pinned;
   const int64_t ample = ample_for (producer);
   uint32_t spare = demand->n > JOINERS ? demand->n : JOINERS;
-  Share share = { .most = asked ? asked : producer->block.g.n_recs };
+  Share share = { .counted = demand->n ? demand->n : 1, .most = ample };
   for (; spare > 0; spare /= 2) {
-    share.counted = demand->n + spare < rows ? demand->n + spare : rows;
-    choose_limit (demand, &share);
-    if (share.limit >= ample)
-      return share;
+    uint32_t counted = demand->n + spare < rows ? demand->n + spare : rows;
+    if (demand->budget / counted <= ample)
+      continue;
+    share.counted = counted;
+    share.most = larger_of (ample, demand->budget / counted / 2 - 1);
+    break;
   }
-  share.counted = demand->n ? demand->n : 1;
-  share.most = ample;
+  if (asked && share.most > asked)
+    share.most = asked;
   choose_limit (demand, &share);
   return share;
 }
@@ -243,8 +274,6 @@ static void
 store_share (DatahubProducer *producer, uint64_t word)
 {
   shared_u64 *at = &producer->block.header->share;
-  if (!(producer->block.g.features & FEATURE_TELEMETRY))
-    return; /* an adopted block has no such word */
   if (load_relaxed (at) != word)
     store_seq (at, word);
   STEP (F_SHARE_STORED);
@@ -256,17 +285,20 @@ static void
 state_share (DatahubProducer *producer, Demand *demand)
 {
   uint64_t before = load_relaxed (&producer->block.header->share);
-  uint32_t allowed = 0;
+  uint64_t allowed = 0;
   Share share;
+  if (!(producer->block.g.features & FEATURE_TELEMETRY))
+    return; /* an adopted block has no such word */
   if (share_is_possible (&producer->block.g, before)) {
-    allowed = SHARE_LIMIT (before);
-    store_share (producer, SHARE_WORD (allowed, 0)); /* F1 */
+    allowed = before;
+    store_share (producer, SHARE_WORD (SHARE_LIMIT (before), 0)); /* F1 */
   }
   look (demand, allowed);
   share = choose (demand);
   store_share (producer, word_of (&share)); /* F2 */
   store_relaxed (&producer->share.n, demand->n);
   look (demand, 0);
+  demand->counts_left = COUNTS;
   choose_limit (demand, &share);
   store_share (producer, word_of (&share)); /* F3 */
   store_relaxed (&producer->share.is_low, share.limit < ample_for (producer));

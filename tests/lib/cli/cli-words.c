@@ -93,7 +93,7 @@ test_log (void)
   g_autofree char *dir = g_build_filename (former, "kamera-…", NULL);
   const char *argv[] = { cli_command (), "broker", NULL };
 
-  g_assert_cmpint (g_mkdir (dir, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (dir, 0700), ==, 0);
   g_setenv ("DATAHUB_RUNTIME_DIR", dir, TRUE);
   Child *broker = fixture_spawn_argv (argv);
   fixture_expect_line (broker, "kamera-…");
