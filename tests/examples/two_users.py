@@ -19,13 +19,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
 from remove_folder import remove_folder
 
 PAGE, BUILD = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-LIMIT_S = 60 * int(os.environ.get("CHECK_SCALE", 1))
+SCALE = int(os.environ.get("CHECK_SCALE", 1))
+LIMIT_S = 60 * SCALE
 USERS = {"camera": 300_000 + os.getpid() % 100_000 * 4}
 USERS["viewer"] = USERS["camera"] + 1
 BLOCK = re.compile(r"^ *```sh (camera|viewer)\n(.*?)^ *```", re.M | re.S)
 KEY = r"\S{40}"
-# A viewer that watches has thirty pictures in this time.
-STILL_S = 1.0 * int(os.environ.get("CHECK_SCALE", 1))
+# No command of the viewer takes longer; shorter than LIMIT_S.
+TIMEOUT = f"timeout {30 * SCALE}"
 
 
 def skip(why):
@@ -126,10 +127,12 @@ def count_pictures(log):
     return log.read_text().count("chain")
 
 
-def is_still(log):
-    before = count_pictures(log)
-    time.sleep(STILL_S)  # that nothing comes shows only in time
-    return count_pictures(log) == before
+def is_still(viewer, witness):
+    """Whether the viewer has no picture while the witness has thirty."""
+    before, seen = count_pictures(viewer.log), count_pictures(witness.log)
+    wait_for("a picture of the new block", witness.log.read_text,
+             lambda: count_pictures(witness.log) >= seen + 30)
+    return count_pictures(viewer.log) == before
 
 
 def shown(commands):
@@ -178,18 +181,23 @@ def try_to_write(place, report):
                 if place.run("viewer", f"test -w {file}")[0] == 0]
     report.check(files and not writable, "no file of the block can be written",
                  writable)
-    code, text = place.run("viewer", "timeout 30 gst-launch-1.0 fakesrc ! "
+    code, text = place.run("viewer", f"{TIMEOUT} gst-launch-1.0 fakesrc ! "
                            f"datahubsink datablock=cam0 strict=true {options}")
     report.check(code not in (0, 124) and "produce" in text,
                  "the viewer may not produce", text)
     code, text = place.run(
-        "viewer", "timeout 30 gst-launch-1.0 datahubsrc datablock=cam0 broker=none "
+        "viewer", f"{TIMEOUT} gst-launch-1.0 datahubsrc datablock=cam0 broker=none "
         "timeout=500000000 num-buffers=1 ! fakesink")
     report.check(code not in (0, 124), "no ticket, no picture", text)
 
 
 def revoke(place, report, running):
     broker, sink, viewer, watch = running
+    witness = place.start("camera", "exec gst-launch-1.0 -v datahubsrc "
+                          "datablock=cam0 ! fakesink silent=false sync=false",
+                          "witness")
+    wait_for("a picture", witness.log.read_text,
+             lambda: count_pictures(witness.log) >= 10)
     listing = place.folder / "camera/clients.json"
     listing.write_text('{ "clients": [] }\n')
     first = place.doors()
@@ -200,11 +208,11 @@ def revoke(place, report, running):
     passed = time.monotonic() - began
     print(f"# another block after {1000 * passed:.0f} ms")
     wait_for("the end of the pictures", viewer.log.read_text,
-             lambda: is_still(viewer.log))
+             lambda: is_still(viewer, witness))
     report.check(True, "the viewer sees no more")
     code, text = place.run("viewer", shown(watch).replace(
-        "datahubsrc", "datahubsrc timeout=2000000000 num-buffers=1").replace(
-            "exec", "timeout 30"))
+        "datahubsrc", f"datahubsrc timeout={2_000_000_000 * SCALE} num-buffers=1"
+        ).replace("exec", TIMEOUT))
     report.check(code not in (0, 124) and "allow-list" in text,
                  "and is refused, with the reason", text)
     report.check(sink.poll() is None and broker.poll() is None,

@@ -298,7 +298,7 @@ test_taken_and_back (void)
   g_autofree char *request =
       g_strdup_printf ("{\"name\":\"cam0\",\"uuid\":\"%s\"}", s->heard.uuid);
   g_autofree char *answer = datahub_hub_request (heir, "register", request,
-      10 * SECONDS, NULL, &error);
+      30 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (answer);
   g_assert_true (is_owner (s->hub, (int) getpid (), 1));
@@ -321,7 +321,7 @@ test_stopped_keeps_name (void)
   fixture_stop (s->producer);
   fixture_wait_until (is_stalled (s->hub));
   g_autofree char *answer = datahub_hub_request (rival, "register",
-      "{\"name\":\"cam0\",\"uuid\":\"" UUID_B "\"}", 10 * SECONDS, NULL,
+      "{\"name\":\"cam0\",\"uuid\":\"" UUID_B "\"}", 30 * SECONDS, NULL,
       &error);
   g_assert_null (answer);
   g_assert_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_BUSY);

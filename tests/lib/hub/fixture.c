@@ -247,7 +247,7 @@ fixture_hub (DatahubHubFlags flags)
 
   datahub_hub_connect_to (hub, "auto", NULL, NULL, &error);
   g_assert_no_error (error);
-  datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, &error);
+  datahub_hub_wait_connected (hub, 30 * SECONDS, NULL, &error);
   g_assert_no_error (error);
   return hub;
 }
@@ -258,7 +258,7 @@ fixture_round_trip (DatahubHub *hub)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *answer =
-      datahub_hub_request (hub, "ping", NULL, 10 * SECONDS, NULL, &error);
+      datahub_hub_request (hub, "ping", NULL, 30 * SECONDS, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (answer);
@@ -456,12 +456,12 @@ fixture_produce (const char *name, gboolean adopt)
     return 1;
   }
   if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
-      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
+      || !datahub_hub_wait_connected (hub, 30 * SECONDS, NULL, NULL))
     return 1;
   datahub_hub_register_block (hub, name, datahub_producer_get_uuid (producer),
       "video/x-raw", NULL, DATAHUB_REGISTER_DEFAULT);
   g_autoptr (DatahubHubBlock) block =
-      datahub_hub_find (hub, name, 10 * SECONDS, NULL, NULL);
+      datahub_hub_find (hub, name, 30 * SECONDS, NULL, NULL);
   fixture_say ("uuid %s", block ? datahub_hub_block_get_uuid (block) : "none");
   fixture_child_stay ();
   datahub_hub_unregister_block (hub, name,
@@ -489,7 +489,7 @@ fixture_consume (const char *name)
     return 1;
   }
   if (!datahub_hub_connect_to (hub, NULL, NULL, NULL, NULL)
-      || !datahub_hub_wait_connected (hub, 10 * SECONDS, NULL, NULL))
+      || !datahub_hub_wait_connected (hub, 30 * SECONDS, NULL, NULL))
     return 1;
   datahub_hub_consumer_joined (hub, name, datahub_consumer_get_uuid (consumer),
       rows[0].id, "preview");
