@@ -124,6 +124,7 @@ typedef struct
   const char *at;
   int line, depth;
   gssize client; /* -1: none has begun */
+  gboolean begun; /* in the list: the next one begins after a comma */
 } Place;
 
 /* The end of the string that begins at @at. */
@@ -150,15 +151,29 @@ is_word (const char *at, const char *word)
   return *end == ':';
 }
 
+/* A client may be no object. */
+static void
+note_client (Place *place)
+{
+  if (place->depth != DEPTH_OF_CLIENT - 1)
+    place->begun &= place->depth >= DEPTH_OF_CLIENT;
+  else if (*place->at == ',')
+    place->begun = FALSE;
+  else if (!place->begun && *place->at != ']'
+      && !g_ascii_isspace (*place->at)) {
+    place->begun = TRUE;
+    place->client++;
+  }
+}
+
 static void
 step (Place *place)
 {
+  note_client (place);
   if (*place->at == '"') {
     place->at = end_of_string (place->at);
   } else if (*place->at == '{' || *place->at == '[') {
     place->depth++;
-    if (place->depth == DEPTH_OF_CLIENT)
-      place->client++;
   } else if (*place->at == '}' || *place->at == ']') {
     place->depth--;
   } else if (*place->at == '\n') {
@@ -169,11 +184,11 @@ step (Place *place)
 }
 
 /* The line of @word of a client; that of the client if it is not found; 1 if there is
- * no such client. A client that is no object begins nowhere. */
+ * no such client. */
 static int
 line_of (const AllowList *list, gssize client, const char *word)
 {
-  Place place = { list->text, 1, 0, -1 };
+  Place place = { list->text, 1, 0, -1, FALSE };
   int line = 1;
 
   while (client >= 0 && *place.at && place.client <= client) {

@@ -184,8 +184,8 @@ handle_consumer_joined (BrokerCall *call, GError **error)
     joined = block_entry_join (block, call->client, id, label);
   if (!joined)
     return message_refuse (error, DATAHUB_HUB_ERROR_LIMIT,
-        "block %s has %u consumers, which is the limit", block->name,
-        DATAHUB_MAX_CONSUMERS);
+        "block %s has as many consumers as it may (%u, by tcp %u)", block->name,
+        DATAHUB_MAX_CONSUMERS, MAX_JOINED_STRANGERS);
   broker_tell_consumer (call->broker, "consumer-added", block, joined, NULL);
   return TRUE;
 }

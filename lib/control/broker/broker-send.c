@@ -33,6 +33,8 @@ wipe_text (void *text, void *size)
 static void
 letter_write (Letter *letter, json_t *message)
 {
+  gboolean is_secret = json_object_get (message, "secret")
+      || json_object_get (message, "ticket");
   char *text;
 
   json_object_set_new (message, "v", json_integer (PROTOCOL_VERSION));
@@ -41,8 +43,7 @@ letter_write (Letter *letter, json_t *message)
   letter->fits = text && letter->size <= MESSAGE_MAX;
   if (text)
     zmq_msg_init_data (&letter->bytes, text, letter->size,
-        json_object_get (message, "secret") ? wipe_text : free_text,
-        GSIZE_TO_POINTER (letter->size));
+        is_secret ? wipe_text : free_text, GSIZE_TO_POINTER (letter->size));
   else
     zmq_msg_init (&letter->bytes);
 }

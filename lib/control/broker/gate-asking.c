@@ -40,12 +40,15 @@ describe_peer (int fd, char *text, gsize size)
 
   if (getpeername (fd, (struct sockaddr *) &address, &length) != 0)
     g_strlcpy (text, "a client that is gone", size);
-  else if (address.ss_family != AF_UNIX)
-    getnameinfo ((struct sockaddr *) &address, length, text, (socklen_t) size,
-        NULL, 0, NI_NUMERICHOST);
-  else if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0)
+  else if (address.ss_family == AF_UNIX
+      && getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0)
     g_snprintf (text, size, "pid %d of user %u", (int) peer.pid,
         (unsigned) peer.uid);
+  else if (address.ss_family == AF_UNIX
+      || getnameinfo ((struct sockaddr *) &address, length, text,
+             (socklen_t) size, NULL, 0, NI_NUMERICHOST)
+          != 0)
+    g_strlcpy (text, "an unknown address", size);
 }
 
 /* Called after bytes of @connection passed, in the gate's thread. */

@@ -54,7 +54,13 @@ test_mistakes (void)
       "\"name\"", "must be a text");
   REFUSE ("{\"clients\":[{\"key\":\"" KEY_A " secret\"}]}", "client 1",
       "this is a secret key");
-  REFUSE ("{\"clients\":[\n1]}", "client 1", "must be an object");
+  REFUSE ("{\"clients\":[\n1]}", "clients.json:2:", "client 1",
+      "must be an object");
+  REFUSE ("{\"clients\":[{\"key\":\"" KEY_A "\"},\n5,\n\n{\"key\":\"" KEY_B
+          "\"}]}",
+      "clients.json:2:", "client 2", "must be an object");
+  REFUSE ("{\"clients\":[\n\"a, [\",\n{\"key\":\"" KEY_B "\"}]}",
+      "clients.json:2:", "client 1", "must be an object");
   REFUSE ("{\"clients\":[\n{,}]}", "clients.json:2:");
 }
 
