@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The blocks and consumers of silent clients: the kernel is asked about them, in a thread
- * of its own, and what is gone leaves the registry. A look takes a while, so its result
+ * of its own, and an entry that is gone is removed. A look takes a while, so its result
  * counts only for an entry that is still the same, of a client that is still silent.
  * Tests: broker-stopped, broker-liveness, broker-evidence */
 #include "control/wire/control-log-private.h"

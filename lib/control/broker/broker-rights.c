@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The rights of the key of a request. What it may not is logged.
+/* The rights of the key of a request. A refusal is logged.
  * Tests: broker-access, broker-denials */
 #include "control/wire/control-log-private.h"
 #include "broker-handlers-private.h"
@@ -35,8 +35,7 @@ broker_need (BrokerCall *call, Right right, const char *name, GError **error)
       "this key has no right to %s %s", right_word (right), name);
 }
 
-/* A list of keys has no effect on the consumers of a default block, against what it
- * seems to promise. */
+/* A list of keys has no effect on the consumers of a default block. */
 void
 broker_warn_unbound (BrokerCall *call, const BlockEntry *block)
 {

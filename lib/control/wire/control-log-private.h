@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Include first: the log domain of hub and broker. No secret is ever logged;
- * keys appear as the first characters of the public one. */
+/* Include first: the log domain of hub and broker. No secret is ever logged. Of
+ * keys only the public one appears. */
 #ifndef DATAHUB_CONTROL_LOG_PRIVATE_H
 #define DATAHUB_CONTROL_LOG_PRIVATE_H
 
