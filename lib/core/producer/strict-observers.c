@@ -83,11 +83,10 @@ count_unread (const StrictServer *server)
   return n;
 }
 
-/* Answers observer @i. */
+/* Answers observer @i. Hangs up on no other: that would move this one in the table. */
 void
 strict_show (StrictServer *server, uint32_t i)
 {
-  strict_look_at_observers (server, os_now ());
   if (count_unread (server) >= MAX_UNREAD)
     strict_refuse (server, i, STRICT_REFUSED_BUSY);
   else if (send_snapshot (server, i))

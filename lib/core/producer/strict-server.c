@@ -307,6 +307,8 @@ accept_connection (StrictServer *server, int64_t now)
     return false;
   }
   STEP (SERVER_CONNECTION_ACCEPTED);
+  /* before it has an entry, which this could move */
+  strict_look_at_observers (server, now);
   if (count_pending (server, &oldest) >= MAX_PENDING)
     strict_refuse (server, oldest, STRICT_REFUSED_BUSY);
   if (!os_register_lock_fd (fd)) {
