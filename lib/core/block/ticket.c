@@ -121,7 +121,8 @@ time_of (const TicketTime *now, TicketClock clock)
 /* CLOCK_REALTIME can be set back. A ticket that was taken and forgotten, because it
  * had expired, must not be good again then: what expires no later than a forgotten one
  * has expired. Otherwise the clock of the moment counts, so that one that was ahead for
- * a time closes nothing when it is right again. */
+ * a time closes nothing when it is right again, unless the list was full in that time:
+ * then what expires no later than the latest that was forgotten stays closed. */
 static void
 forget_expired (TicketBook *book, const TicketTime *now)
 {
