@@ -273,11 +273,8 @@ read_greeting (StrictServer *server, uint32_t i)
   if (n < 0 && errno == EAGAIN)
     return;
   /* a granted client must not send */
-  if (n <= 0 && (n == 0 || errno != EPROTO)) {
-    strict_drop_connection (server, i);
-    return;
-  }
-  if (server->connections[i].state == CONNECTION_GRANTED) {
+  if (server->connections[i].state == CONNECTION_GRANTED || n == 0
+      || (n < 0 && errno != EPROTO)) {
     strict_drop_connection (server, i);
     return;
   }
@@ -419,9 +416,10 @@ serve (void *data)
     now = os_now ();
     if (fds[0].revents)
       drain_wake (server);
-    /* from the end: drop_connection() fills the gap with a later entry */
+    /* From the end: drop_connection() fills the gap with a later entry. If a
+     * client gets the row of another, that one's gap can be filled before its turn. */
     for (uint32_t i = n; i-- > 0;)
-      if (fds[2 + i].revents)
+      if (fds[2 + i].revents && fds[2 + i].fd == server->connections[i].fd)
         read_greeting (server, i);
     while (fds[1].revents && accepted < ACCEPTS_AT_ONCE
         && accept_connection (server, now))

@@ -271,6 +271,50 @@ observer_that_closes_at_once (void)
   check_join (&producer);
 }
 
+/* What a process that stood still finds at once: the first consumer hangs up, the one
+ * that has not greeted yet gets its row, and the last observer ends its connection
+ * without a read. */
+static bool
+rows_change_hands (const char *uuid, const CheckChild *producer,
+    StrictRequest *observers)
+{
+  StrictHello hello = strict_request_greeting (uuid);
+  StrictRequest first = strict_request_call (uuid, &hello, sizeof hello);
+  StrictRequest next = { .fd = strict_request_knock (uuid) };
+  CHECK (next.fd >= 0);
+  for (uint32_t i = 0; i < MAX_UNREAD; i++)
+    observers[i] = unread_observer (uuid);
+  check_stop (producer);
+  shutdown (observers[MAX_UNREAD - 1].fd, SHUT_RDWR);
+  strict_request_leave (&first);
+  /* it can have been too late for the producer */
+  os_send (next.fd, &hello, sizeof hello, NULL, 0);
+  check_continue (producer);
+  strict_request_hear (&next);
+  if (next.answer.status != UINT32_MAX)
+    CHECK_INT (next.answer.row, ==, first.answer.row);
+  strict_request_leave (&next);
+  return next.answer.status == STRICT_GRANTED;
+}
+
+static void
+entry_that_was_moved (void)
+{
+  bool was_in_time = false;
+  while (!was_in_time) {
+    char uuid[DATAHUB_UUID_TEXT];
+    CheckChild producer = fork_producer (uuid);
+    StrictRequest observers[MAX_UNREAD];
+    was_in_time = rows_change_hands (uuid, &producer, observers);
+    StrictRequest more = unread_observer (uuid);
+    read_and_leave (&more, STRICT_REFUSED_BUSY);
+    for (uint32_t i = 0; i < MAX_UNREAD; i++)
+      strict_request_leave (&observers[i]);
+    check_tell (producer.to, 0);
+    check_join (&producer);
+  }
+}
+
 /* Of the user, not of a server of ours. */
 static void
 fill_the_kernel (CheckParent *parent)
@@ -368,6 +412,8 @@ static const CheckTest tests[] = {
       limit_of_unread_answers },
   { "an observer that closes at once takes nothing from a consumer",
       observer_that_closes_at_once },
+  { "an observer is not taken for the consumer that had its entry",
+      entry_that_was_moved },
   { "a shortage of the producer is retried until the timeout, with one ticket",
       shortage_passes },
   { "a consumer without descriptors gets an error of its own",
