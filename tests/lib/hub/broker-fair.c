@@ -17,7 +17,6 @@
 #define PINGS 200
 #define LISTENERS 60
 #define LARGE 60000
-#define MORE_MEMORY (G_GUINT64_CONSTANT (1) << 30)
 #define PER_KEY 128
 #define BLOCKS_PER_KEY 512
 
@@ -432,34 +431,12 @@ listeners_connect (Listeners *l, const Raw *first)
   }
 }
 
-/* A broker without the guard fails here and does not use up the memory of the machine.
- * Returns the limit that there was. */
-static struct rlimit
-limit_memory (void)
-{
-  g_autofree char *status = NULL;
-  struct rlimit before, limit;
-
-  g_assert_true (g_file_get_contents ("/proc/self/status", &status, NULL,
-      NULL));
-  const char *used = strstr (status, "VmData:");
-  g_assert_nonnull (used);
-  g_assert_cmpint (getrlimit (RLIMIT_DATA, &before), ==, 0);
-  limit = before;
-  limit.rlim_cur = MIN (before.rlim_cur,
-      g_ascii_strtoull (used + strlen ("VmData:"), NULL, 10) * 1024
-          + MORE_MEMORY);
-  g_assert_cmpint (setrlimit (RLIMIT_DATA, &limit), ==, 0);
-  return before;
-}
-
 /* Large notices to many listeners: what is sent to each of them is charged. */
 static void
 fan_out (gboolean by_tcp)
 {
   Fair f = { 0 };
   Listeners l = { 0 };
-  struct rlimit before = limit_memory ();
 
   fair_begin (&f);
   Raw *first = raw_own ();
@@ -478,7 +455,6 @@ fan_out (gboolean by_tcp)
     raw_free (l.raw[i]);
   raw_free (first);
   fair_end (&f);
-  g_assert_cmpint (setrlimit (RLIMIT_DATA, &before), ==, 0);
 }
 
 static void
