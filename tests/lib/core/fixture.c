@@ -50,7 +50,13 @@ DatahubProducer *
 producer_new (const char *channel, const DatahubProducerOptions *options)
 {
   DatahubProducer *producer;
+  DatahubBlockInfo info;
   CHECK_OK (producer_try (channel, options, &producer));
+  /* A child that is forked while the server's thread begins inherits the lock of a
+   * sanitizer's allocator, which that thread holds, and never gets it. A thread that
+   * answers has begun. */
+  if (is_strict_run ())
+    CHECK_UNTIL (datahub_block_inspect (channel, &info, NULL) == DATAHUB_OK);
   return producer;
 }
 
