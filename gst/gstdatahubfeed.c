@@ -12,6 +12,8 @@
 
 /* A joiner may have to copy a few buffers until the share is computed for it. */
 #define COPIES_WARNED_OF 10
+/* What a consumer holds that asks for no number of slots. */
+#define LIBRARY_DEFAULT 8
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -230,7 +232,9 @@ warn_of_copies (GstDatahubFeed *feed, DatahubConsumer *consumer)
   if (feed->n_unshared == COPIES_WARNED_OF)
     return;
   datahub_consumer_get_stats (consumer, &now);
-  if (feed->max_pinned <= now.quota)
+  if (feed->max_pinned && feed->max_pinned <= now.quota)
+    return;
+  if (!feed->max_pinned && now.quota >= LIBRARY_DEFAULT)
     return;
   if (++feed->n_unshared < COPIES_WARNED_OF)
     return;

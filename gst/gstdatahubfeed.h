@@ -31,7 +31,7 @@ typedef struct
   GQueue held; /* of GstEvent: waiting for the segment to be known */
   GstDatahubLeaseStats stats;
   GstDatahubLeftOut metas_refused;
-  guint max_pinned; /* as set; 0: the share */
+  guint max_pinned; /* as set; 0: the default of the library */
   guint n_unshared; /* buffers that the share had no room for */
   guint64 pipeline; /* the producing one of the stream */
   GstDatahubEvents wanted; /* upstream, by the sink */

@@ -492,7 +492,7 @@ GST_START_TEST (a_viewer_without_a_share_warns_once)
   g_autoptr (GstMessage) message = NULL;
   g_autoptr (GError) warning = NULL;
   gst_harness_set_src_caps_str (sink, TEST_CAPS);
-  src = harness_src_heard ("start-at=oldest");
+  src = harness_src_heard ("start-at=oldest max-pinned=0");
   modest = harness_src_heard ("start-at=oldest max-pinned=1");
   for (guint i = 0; i < 40; i++) {
     push_bytes (sink, 4096, (guint8) i);

@@ -49,7 +49,7 @@ grant_quota (DatahubConsumer *consumer)
 
 /* ---- the share ---- */
 
-/* Of a strict block the producer counts a consumer before that can read. */
+/* Of a strict block the producer counts a consumer before it can read. */
 static bool
 is_among (const DatahubConsumer *consumer, uint32_t counted)
 {

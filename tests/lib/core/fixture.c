@@ -287,3 +287,14 @@ bytes_in_the_making (void)
   }
   return most;
 }
+
+uint64_t
+number_before (const char *what)
+{
+  const char *at = strstr (err.message, what);
+  if (!at)
+    check_fail (__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.message, what);
+  while (at > err.message && at[-1] >= '0' && at[-1] <= '9')
+    at--;
+  return strtoull (at, NULL, 10);
+}

@@ -78,6 +78,9 @@ void expect_event (DatahubConsumer *consumer, DatahubRecordType type,
 void check_event (const DatahubView *view, DatahubRecordType type,
     const char *body);
 
+/* The number that the message of the last error has before @what. */
+uint64_t number_before (const char *what);
+
 DatahubProducerStats producer_stats (DatahubProducer *producer);
 DatahubConsumerStats consumer_stats (DatahubConsumer *consumer);
 

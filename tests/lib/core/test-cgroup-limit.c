@@ -79,18 +79,6 @@ set_group (uint64_t new_limit, uint64_t new_available)
   available = new_available;
 }
 
-/* The number that the message has before @what. */
-static uint64_t
-number_before (const char *what)
-{
-  const char *at = strstr (err.message, what);
-  if (!at)
-    check_fail (__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.message, what);
-  while (at > err.message && at[-1] >= '0' && at[-1] <= '9')
-    at--;
-  return strtoull (at, NULL, 10);
-}
-
 static DatahubProducerOptions
 options_of (uint64_t slot_size, uint32_t slots)
 {

@@ -55,18 +55,6 @@ free_bytes (void)
   return (uint64_t) fs.f_bavail * (uint64_t) fs.f_bsize;
 }
 
-/* The number that a message has before @what. */
-static uint64_t
-number_before (const char *what)
-{
-  const char *at = strstr (err.message, what);
-  if (!at)
-    check_fail (__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.message, what);
-  while (at > err.message && at[-1] >= '0' && at[-1] <= '9')
-    at--;
-  return strtoull (at, NULL, 10);
-}
-
 static void
 at_creation (void)
 {
