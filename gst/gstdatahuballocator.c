@@ -10,6 +10,11 @@
 
 /* Alignment of a slot's data that needs no extra room; a power of two. */
 #define SLOT_ALIGN_MASK 63u
+/* The block lends bigger slots to big payloads alone, */
+#define BIG_SLOT (G_GUINT64_CONSTANT (16) << 20)
+/* and what upstream left of one is copied if it is as small as that: a few
+ * microseconds, for a slot that readers would keep. */
+#define CHEAP_COPY (64u << 10)
 
 typedef struct
 {
@@ -168,15 +173,38 @@ to_commit (GstDatahubAllocator *allocator, GstMemory *memory,
   return TRUE;
 }
 
+/* Whether the @n memories are a small part of a big slot. */
+static gboolean
+is_waste (const DatahubCommit *commit, guint n)
+{
+  gboolean big = FALSE;
+  guint64 size = 0;
+  for (guint i = 0; i < n; i++) {
+    size += commit->memories[i].size;
+    big |= commit->memories[i].slot->size > BIG_SLOT;
+  }
+  return big && size <= CHEAP_COPY;
+}
+
 /* Before a commit: after this call the memory cannot be mapped for writing. The
  * caller holds the buffer, so no element can start to write at this moment. */
 static void
-seal (GstMemory *memory)
+seal_memory (GstMemory *memory)
 {
   GST_MINI_OBJECT_FLAG_SET (memory, GST_MINI_OBJECT_FLAG_LOCK_READONLY);
   if (memory->parent)
     GST_MINI_OBJECT_FLAG_SET (memory->parent,
         GST_MINI_OBJECT_FLAG_LOCK_READONLY);
+}
+
+/* A pool of upstream frees the buffer instead of using it again. */
+static void
+seal (GstBuffer *buffer, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    seal_memory (gst_buffer_peek_memory (buffer, i));
+  if (buffer->pool && gst_buffer_is_writable (buffer))
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
 }
 
 /**
@@ -186,7 +214,7 @@ seal (GstMemory *memory)
  * @commit: (inout): gets the memories of the buffer
  *
  * Returns: whether the whole buffer is on slots of that block, so that it can be
- *     committed without a copy
+ *     committed without a copy, and is not a small part of a big one
  */
 gboolean
 gst_datahub_allocator_take_buffer (GstDatahubAllocator *allocator,
@@ -199,8 +227,9 @@ gst_datahub_allocator_take_buffer (GstDatahubAllocator *allocator,
     if (!to_commit (allocator, gst_buffer_peek_memory (buffer, i),
             &commit->memories[i]))
       return FALSE;
-  for (guint i = 0; i < n; i++)
-    seal (gst_buffer_peek_memory (buffer, i));
+  if (is_waste (commit, n))
+    return FALSE;
+  seal (buffer, n);
   commit->n_memories = n;
   commit->release = false;
   return TRUE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* If upstream allocates here, it writes directly into shared memory without a
- * copy. Until the block exists, the sink only proposes the supported metas.
+ * copy.
  *
  * This pool does not recycle buffers. A recycled one would keep memory on a
  * committed slot, and metas, flags or data that an element left on it. Each
@@ -247,44 +247,43 @@ gst_datahub_pool_new (GstAllocator *allocator)
 }
 
 static void
-propose_pool (GstQuery *query, GstAllocator *allocator, GstCaps *caps,
-    guint64 slot_size)
+propose_pool (GstQuery *query, GstAllocator *allocator, GstCaps *caps)
 {
   g_autoptr (GstBufferPool) pool = NULL;
   GstStructure *config;
   GstVideoInfo info;
-  guint64 size = gst_video_info_from_caps (&info, caps) ? info.size : slot_size;
   /* A GstBufferPool without its descriptors warns at each buffer. */
-  if (size == 0 || size > G_MAXUINT
+  if (!gst_video_info_from_caps (&info, caps) || info.size == 0
+      || info.size > G_MAXUINT
       || datahub_resources_try (POOL_DESCRIPTORS, 0, NULL) != DATAHUB_OK)
     return;
   pool = gst_datahub_pool_new (allocator);
   config = gst_buffer_pool_get_config (pool);
-  gst_buffer_pool_config_set_params (config, caps, (guint) size, 0, 0);
+  gst_buffer_pool_config_set_params (config, caps, (guint) info.size, 0, 0);
   if (gst_buffer_pool_set_config (pool, config))
-    gst_query_add_allocation_pool (query, pool, (guint) size, 0, 0);
+    gst_query_add_allocation_pool (query, pool, (guint) info.size, 0, 0);
 }
 
 /**
  * gst_datahub_pool_propose:
  * @query: an allocation query
- * @allocator: (nullable): the block's; %NULL: there is none yet
- * @slot_size: for buffers without a size in their caps, in bytes; 0: not known
+ * @relay: the allocator of the sink
+ *
+ * Only pictures get a pool: elements do not set the size of the buffers of a pool, and
+ * buffers of other formats have several.
  */
 void
-gst_datahub_pool_propose (GstQuery *query, GstAllocator *allocator,
-    guint64 slot_size)
+gst_datahub_pool_propose (GstQuery *query, GstDatahubRelay *relay)
 {
+  g_autoptr (GstAllocator) target = gst_datahub_relay_get_target (relay);
   GstAllocationParams params;
   GstCaps *caps = NULL;
   gboolean need_pool = FALSE;
   gst_query_parse_allocation (query, &caps, &need_pool);
   gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   gst_query_add_allocation_meta (query, GST_AUDIO_META_API_TYPE, NULL);
-  if (!allocator)
-    return;
   gst_allocation_params_init (&params);
-  gst_query_add_allocation_param (query, allocator, &params);
-  if (caps && need_pool)
-    propose_pool (query, allocator, caps, slot_size);
+  gst_query_add_allocation_param (query, GST_ALLOCATOR_CAST (relay), &params);
+  if (caps && need_pool && target)
+    propose_pool (query, target, caps);
 }

@@ -3,7 +3,7 @@
 #ifndef GST_DATAHUB_POOL_H
 #define GST_DATAHUB_POOL_H
 
-#include "gstdatahuballocator.h"
+#include "gstdatahubrelay.h"
 
 G_BEGIN_DECLS
 
@@ -12,8 +12,7 @@ G_DECLARE_FINAL_TYPE (GstDatahubPool, gst_datahub_pool, GST, DATAHUB_POOL,
     GstBufferPool)
 
 GstBufferPool *gst_datahub_pool_new (GstAllocator *allocator);
-void gst_datahub_pool_propose (GstQuery *query, GstAllocator *allocator,
-    guint64 slot_size);
+void gst_datahub_pool_propose (GstQuery *query, GstDatahubRelay *relay);
 
 G_END_DECLS
 

@@ -22,6 +22,7 @@ gst_datahub_publication_init (GstDatahubPublication *publication,
       (GstDatahubPublication){ .element = element, .client = client };
   gst_datahub_consumer_watch_init (&publication->watch, element, client,
       settings);
+  publication->relay = gst_datahub_relay_new ();
   gst_datahub_notes_init (&publication->notes, element);
 }
 
@@ -101,6 +102,8 @@ install_block (GstDatahubPublication *publication, GstDatahubProducer *block)
   if (unlocked)
     gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
         TRUE);
+  gst_datahub_relay_set_target (publication->relay,
+      gst_datahub_writer_get_allocator (writer));
 }
 
 static guint
@@ -277,6 +280,8 @@ go_over (GstDatahubPublication *publication, GstDatahubProducer *block,
   if (unlocked) /* as in install_block() */
     gst_datahub_producer_set_interrupted (block, GST_DATAHUB_PRODUCER_UNLOCKED,
         TRUE);
+  gst_datahub_relay_set_target (publication->relay,
+      gst_datahub_writer_get_allocator (writer));
   gst_datahub_consumer_watch_follow (&publication->watch, block, writer, former,
       former_writer);
 }
@@ -485,6 +490,7 @@ gst_datahub_publication_close (GstDatahubPublication *publication)
   GstDatahubWriter *writer;
   GstDatahubProducer *block;
   gst_datahub_ending_ignore (&publication->eos);
+  gst_datahub_relay_set_target (publication->relay, NULL);
   gst_datahub_consumer_watch_stop (&publication->watch);
   leave_hub (publication);
   GST_OBJECT_LOCK (publication->element);
@@ -498,19 +504,6 @@ gst_datahub_publication_close (GstDatahubPublication *publication)
   gst_datahub_producer_close (block);
   gst_datahub_producer_unref (block);
   gst_datahub_consumer_watch_reset (&publication->watch);
-}
-
-/* Returns: (transfer full) (nullable): memory of the block. Any thread. */
-GstAllocator *
-gst_datahub_publication_get_allocator (GstDatahubPublication *publication)
-{
-  GstAllocator *allocator = NULL;
-  GST_OBJECT_LOCK (publication->element);
-  if (publication->writer)
-    allocator =
-        gst_object_ref (gst_datahub_writer_get_allocator (publication->writer));
-  GST_OBJECT_UNLOCK (publication->element);
-  return allocator;
 }
 
 /* Returns: (transfer full): the statistics of the base class, and the counters of the

@@ -8,6 +8,7 @@
 #include "gstdatahubconsumerwatch.h"
 #include "gstdatahubending.h"
 #include "gstdatahubnotes.h"
+#include "gstdatahubrelay.h"
 #include "gstdatahubwriter.h"
 
 G_BEGIN_DECLS
@@ -28,6 +29,7 @@ typedef struct
   gboolean names_lost; /* the streaming thread's; that was reported */
   gint64 renew_after; /* the streaming thread's; a try failed */
 
+  GstDatahubRelay *relay; /* owned; of the block; any thread */
   GstDatahubEnding eos; /* of the pipeline, while consumers are waited for */
   GstDatahubNotes notes;
 
@@ -64,8 +66,6 @@ gboolean gst_datahub_publication_renew (GstDatahubPublication *publication,
     DatahubError *error);
 void gst_datahub_publication_close (GstDatahubPublication *publication);
 
-GstAllocator *gst_datahub_publication_get_allocator (GstDatahubPublication
-        *publication);
 GstStructure *gst_datahub_publication_get_stats (GstDatahubPublication
         *publication);
 void gst_datahub_publication_note (GstDatahubPublication *publication,

@@ -10,8 +10,8 @@
  * elements in other processes read it without a copy. The processes can start
  * in any order.
  *
- * If upstream uses the buffer pool that datahubsink proposes, it writes
- * directly into shared memory; other buffers are copied once. If a frame is
+ * If upstream uses the buffer pool or the allocator that datahubsink proposes, it
+ * writes directly into shared memory; other buffers are copied once. If a frame is
  * bigger than a slot, the block grows.
  *
  * A live consumer never slows the pipeline down. A reliable consumer can block
@@ -324,7 +324,7 @@ take_event (GstDatahubSink *self, GstEvent *event)
 }
 
 /* The slot size of raw media is known from the caps, and the user can set it
- * for other media. Then the pool exists when upstream queries it. */
+ * for other media. Then the block exists when upstream queries the allocation. */
 static gboolean
 take_caps (GstDatahubSink *self, GstEvent *event)
 {
@@ -466,10 +466,7 @@ gst_datahub_sink_query (GstBaseSink *sink, GstQuery *query)
 static gboolean
 gst_datahub_sink_propose_allocation (GstBaseSink *sink, GstQuery *query)
 {
-  GstDatahubSink *self = GST_DATAHUB_SINK (sink);
-  g_autoptr (GstAllocator) allocator =
-      gst_datahub_publication_get_allocator (&self->publication);
-  gst_datahub_pool_propose (query, allocator, get_settings (self).slot_size);
+  gst_datahub_pool_propose (query, GST_DATAHUB_SINK (sink)->publication.relay);
   return TRUE;
 }
 
@@ -533,6 +530,7 @@ gst_datahub_sink_finalize (GObject *object)
   gst_datahub_client_clear (&self->client);
   gst_datahub_caps_limits_free_contents (&self->publication.watch.limits);
   gst_datahub_notes_free_contents (&self->publication.notes);
+  gst_object_unref (self->publication.relay);
   gst_datahub_sink_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_datahub_sink_parent_class)->finalize (object);
 }
