@@ -80,8 +80,8 @@ gst_datahub_allocator_alloc_slot (GstDatahubAllocator *allocator, gsize size,
   return GST_MEMORY_CAST (memory);
 }
 
-/* Never waits: a caller that allocates without the pool does not expect to
- * block. The sink copies memory that is not on a slot. */
+/* Of a caller that took it from the configuration of our pool; the query offers a
+ * #GstDatahubRelay. Never waits. The sink copies memory that is not on a slot. */
 static GstMemory *
 gst_datahub_allocator_alloc (GstAllocator *allocator, gsize size,
     GstAllocationParams *params)
