@@ -46,8 +46,8 @@ hub_block_from_json (json_t *json, GError **error)
   g_strlcpy (block->name, name, sizeof block->name);
   g_strlcpy (block->uuid, uuid, sizeof block->uuid);
   block->caps = g_strdup (caps);
-  block->program = g_strdup (program);
-  block->host = g_strdup (host);
+  block->program = message_clean (program);
+  block->host = message_clean (host);
   block->pid = (int) pid;
   block->n_consumers = (guint) consumers;
   block->stalled = json_is_true (json_object_get (json, "stalled"));
@@ -95,6 +95,7 @@ datahub_hub_block_unref (DatahubHubBlock *block)
   if (!g_atomic_ref_count_dec (&block->refs))
     return;
   sodium_memzero (block->secret, sizeof block->secret);
+  sodium_memzero (block->ticket, sizeof block->ticket);
   g_free (block->caps);
   g_free (block->program);
   g_free (block->host);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests and their answers. Each request ends exactly once: by its answer, an
  * error, its deadline, a cancellation, or the loss of the connection.
- * Tests: hub-questions, hub-loss */
+ * Tests: hub-questions, hub-loss, hub-hostile-broker */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 

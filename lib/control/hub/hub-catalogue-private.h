@@ -10,6 +10,7 @@ typedef struct
 {
   GHashTable *known; /* name -> Known */
   guint generation; /* one per connection */
+  guint pages; /* of its list that came */
   GSource *settle_source;
 } HubCatalogue;
 

@@ -2,7 +2,7 @@
 /* The blocks that the broker announced to this hub. If the broker changes, the
  * entries stay until all clients have had time to register with the new
  * broker.
- * Tests: hub-signals, broker-liveness */
+ * Tests: hub-signals, broker-liveness, hub-false-answers */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 
@@ -11,6 +11,8 @@
 #define SETTLE_MS 3000
 #define MAX_KNOWN 4096
 #define ANSWER_US (2 * G_USEC_PER_SEC)
+/* More is not a list that has an end. */
+#define MAX_PAGES 256
 
 typedef struct
 {
@@ -113,7 +115,8 @@ page_came (json_t *reply, const GError *error, gpointer user_data)
     g_free (last);
     last = g_strdup (datahub_hub_block_get_name (block));
   }
-  if (last && json_is_true (json_object_get (reply, "more")))
+  if (last && json_is_true (json_object_get (reply, "more"))
+      && ++core->catalogue.pages < MAX_PAGES)
     ask (core, last);
 }
 
@@ -130,6 +133,7 @@ void
 hub_catalogue_connected (HubCore *core)
 {
   core->catalogue.generation++;
+  core->catalogue.pages = 0;
   hub_clear_source (&core->catalogue.settle_source);
   core->catalogue.settle_source =
       hub_core_after (core, SETTLE_MS, settle, core);

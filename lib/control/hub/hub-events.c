@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Messages of the broker: answers, and events that it sends without a request.
- * Tests: hub-signals, hub-loss */
+ * Tests: hub-signals, hub-loss, hub-hostile-broker, hub-false-answers */
 #include "control/wire/control-log-private.h"
 #include "hub-calls-private.h"
 #include "hub-core-private.h"
@@ -11,13 +11,13 @@
 
 #define MAX_HOLD_MS 5000
 
-static const char *
-reason_of (json_t *message)
+/* A text that is shown. */
+static char *
+shown (json_t *message, const char *field)
 {
-  const char *reason =
-      message_string (message, "reason", LABEL_MAX, FALSE, NULL);
+  const char *text = message_string (message, field, LABEL_MAX, FALSE, NULL);
 
-  return reason ? reason : "unknown";
+  return message_clean (text ? text : "unknown");
 }
 
 static void
@@ -39,10 +39,11 @@ block_removed (HubCore *core, json_t *message)
 {
   g_autoptr (DatahubHubBlock) block =
       hub_block_from_json (json_object_get (message, "block"), NULL);
+  g_autofree char *reason = shown (message, "reason");
 
   if (block)
     hub_catalogue_remove (core, datahub_hub_block_get_name (block),
-        datahub_hub_block_get_uuid (block), reason_of (message));
+        datahub_hub_block_get_uuid (block), reason);
 }
 
 /* Another client has a name that this hub offers. If the block is still there, it is
@@ -81,15 +82,16 @@ consumer_event (HubCore *core, json_t *message, gboolean added)
 {
   guint64 id;
   const char *name = message_name (message, NULL);
-  const char *label = message_string (message, "label", LABEL_MAX, TRUE, NULL);
+  g_autofree char *label = shown (message, "label");
+  g_autofree char *reason = shown (message, "reason");
 
-  if (!name || !label || !message_u64 (message, "consumer", &id, NULL))
+  if (!name || !message_string (message, "label", LABEL_MAX, TRUE, NULL)
+      || !message_u64 (message, "consumer", &id, NULL))
     return;
   if (added)
     hub_emit (core, SIGNAL_CONSUMER_ADDED, name, name, id, label);
   else
-    hub_emit (core, SIGNAL_CONSUMER_REMOVED, name, name, id, label,
-        reason_of (message));
+    hub_emit (core, SIGNAL_CONSUMER_REMOVED, name, name, id, label, reason);
 }
 
 static void
@@ -174,6 +176,8 @@ hub_receive (HubCore *core, const void *data, gsize size)
     hub_calls_count_unmatched (core, error->message);
   else if (strcmp (type, "event") == 0)
     handle_event (core, message);
+  else if (strcmp (type, "reply") != 0 && strcmp (type, "error") != 0)
+    hub_calls_count_unmatched (core, "a message of an unknown type");
   else if (hub_calls_answer (core, message, strcmp (type, "reply") == 0))
     hub_session_down (core, LINK_LOST);
   if (message)

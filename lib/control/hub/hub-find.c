@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Finding one block. The request is repeated when the block appears and when a
  * broker does.
- * Tests: hub-questions */
+ * Tests: hub-questions, hub-false-answers */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "hub-find-private.h"
@@ -63,11 +63,27 @@ cut_find (HubWait *wait, GError *reason)
   end_find (find, NULL, reason);
 }
 
+/* What only a client with the right gets. */
+static gboolean
+read_secrets (DatahubHubBlock *block, json_t *reply, GError **error)
+{
+  guint8 secret[DATAHUB_SECRET_SIZE], ticket[DATAHUB_TICKET_SIZE];
+  gboolean has_secret, has_ticket;
+  gboolean valid = message_secret (reply, secret, &has_secret, error)
+      && message_ticket (reply, ticket, &has_ticket, error);
+
+  if (valid && has_secret)
+    hub_block_set_secret (block, secret);
+  if (valid && has_ticket)
+    hub_block_set_ticket (block, ticket);
+  sodium_memzero (secret, sizeof secret);
+  sodium_memzero (ticket, sizeof ticket);
+  return valid;
+}
+
 static DatahubHubBlock *
 read_found (Find *find, json_t *reply, GError **error)
 {
-  guint8 secret[DATAHUB_SECRET_SIZE], ticket[DATAHUB_TICKET_SIZE];
-  gboolean present;
   const char *state = message_string (reply, "state", 32, TRUE, error);
 
   if (!state)
@@ -82,14 +98,17 @@ read_found (Find *find, json_t *reply, GError **error)
         "no block has the name %s", find->name);
     return NULL;
   }
-  DatahubHubBlock *block =
+  g_autoptr (DatahubHubBlock) block =
       hub_block_from_json (json_object_get (reply, "block"), error);
-  if (block && message_secret (reply, secret, &present, NULL) && present)
-    hub_block_set_secret (block, secret);
-  if (block && message_ticket (reply, ticket, &present, NULL) && present)
-    hub_block_set_ticket (block, ticket);
-  sodium_memzero (secret, sizeof secret);
-  return block;
+  if (!block)
+    return NULL;
+  if (strcmp (datahub_hub_block_get_name (block), find->name) != 0) {
+    g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
+        "the broker was asked for block %s and answered with %s", find->name,
+        datahub_hub_block_get_name (block));
+    return NULL;
+  }
+  return read_secrets (block, reply, error) ? g_steal_pointer (&block) : NULL;
 }
 
 static void ask (Find *find);

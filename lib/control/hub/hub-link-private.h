@@ -39,6 +39,7 @@ typedef struct
   void *zmq_context;
   void *socket, *monitor;
   GSource *socket_source, *monitor_source;
+  gboolean in_parts; /* the next part is not the first of its message */
 } HubLink;
 
 gboolean hub_link_open (HubCore *core, const char *endpoint,

@@ -2,7 +2,7 @@
 /* One connection to a broker: a socket and its monitor. Reconnection by libzmq
  * is off: each attempt uses a new socket, so that no message of an old
  * connection can arrive on a new one.
- * Tests: hub-loss, hub-election */
+ * Tests: hub-loss, hub-election, hub-hostile-broker */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "control/wire/resources-private.h"
@@ -12,31 +12,54 @@
 #include <string.h>
 
 #define MESSAGES_PER_TURN 64
-#define QUEUE_LIMIT 4096
+#define TURN_US (5 * G_TIME_SPAN_MILLISECOND)
+/* Messages in libzmq, each of MESSAGE_MAX bytes at most. */
+#define SEND_QUEUE 4096
+#define RECEIVE_QUEUE 256
 /* What libzmq takes: the context with its two threads and their epolls; then the
  * socket, its monitor, that one's reader, the connection. */
 #define CONTEXT_DESCRIPTORS 5
 #define CONTEXT_THREADS 2
 #define LINK_DESCRIPTORS 4
 
+/* Takes one part of a message. A message has one part; the parts of another one are
+ * dropped. Returns whether there was one. */
+static gboolean
+receive_part (HubCore *core)
+{
+  HubLink *link = &core->link;
+  zmq_msg_t part;
+
+  zmq_msg_init (&part);
+  int size = zmq_msg_recv (&part, link->socket, ZMQ_DONTWAIT);
+  if (size >= 0) {
+    gboolean alone = !link->in_parts && !zmq_msg_more (&part);
+    link->in_parts = zmq_msg_more (&part);
+    if (alone)
+      link->events.received (core, zmq_msg_data (&part), (gsize) size);
+    /* It may have carried a secret. */
+    sodium_memzero (zmq_msg_data (&part), (gsize) size);
+  }
+  zmq_msg_close (&part);
+  return size >= 0;
+}
+
+/* A broker that sends without a pause must not keep the timers from running: what a turn
+ * leaves is taken beside them. What came before a deadline is taken before it. */
 static void
 socket_readable (gpointer user_data)
 {
   HubCore *core = user_data;
+  gint64 end_us = g_get_monotonic_time () + TURN_US;
+  gboolean more = TRUE;
 
-  for (int i = 0; i < MESSAGES_PER_TURN && core->link.socket; i++) {
-    zmq_msg_t message;
-    zmq_msg_init (&message);
-    int size = zmq_msg_recv (&message, core->link.socket, ZMQ_DONTWAIT);
-    if (size > 0 && !zmq_msg_more (&message)) {
-      core->link.events.received (core, zmq_msg_data (&message), (gsize) size);
-      /* It may have carried a secret. */
-      sodium_memzero (zmq_msg_data (&message), (gsize) size);
-    }
-    zmq_msg_close (&message);
-    if (size < 0)
-      return;
-  }
+  for (int i = 0; more && core->link.socket && i < MESSAGES_PER_TURN
+       && g_get_monotonic_time () < end_us;
+       i++)
+    more = receive_part (core);
+  if (core->link.socket_source)
+    g_source_set_priority (core->link.socket_source,
+        more ? HUB_TIMER_PRIORITY : G_PRIORITY_DEFAULT);
 }
 
 static void
@@ -85,8 +108,8 @@ set_options (void *socket, const char *server_key, const Keypair *client)
   } numbers[] = {
     { ZMQ_RECONNECT_IVL, -1 },
     { ZMQ_LINGER, 0 },
-    { ZMQ_SNDHWM, QUEUE_LIMIT },
-    { ZMQ_RCVHWM, QUEUE_LIMIT },
+    { ZMQ_SNDHWM, SEND_QUEUE },
+    { ZMQ_RCVHWM, RECEIVE_QUEUE },
     { ZMQ_IMMEDIATE, 0 },
   };
   gint64 max_size = MESSAGE_MAX;
@@ -136,6 +159,7 @@ hub_link_open (HubCore *core, const char *endpoint, const char *server_key,
     hub_link_close (core, 0);
     return FALSE;
   }
+  link->in_parts = FALSE;
   link->socket_source =
       wire_source_attach (link->socket, socket_readable, core, core->context);
   link->monitor_source =

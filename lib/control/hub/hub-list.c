@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Listing all blocks, page by page.
- * Tests: hub-questions */
+ * Tests: hub-questions, hub-false-answers */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 #include "hub-find-private.h"
+
+#include <string.h>
 
 /* A list with a timeout of 0 is asked for once; an answer may take this long. */
 #define ONCE_US G_USEC_PER_SEC
@@ -31,6 +33,16 @@ end_list (List *list, GError *error)
   g_free (list);
 }
 
+/* "" is before all names. */
+static const char *
+last_name (const List *list)
+{
+  return list->blocks->len == 0
+      ? ""
+      : datahub_hub_block_get_name (g_ptr_array_index (list->blocks,
+          list->blocks->len - 1));
+}
+
 static gboolean
 read_page (List *list, json_t *reply, GError **error)
 {
@@ -48,9 +60,32 @@ read_page (List *list, json_t *reply, GError **error)
     DatahubHubBlock *block = hub_block_from_json (value, error);
     if (!block)
       return FALSE;
+    gboolean rises =
+        strcmp (last_name (list), datahub_hub_block_get_name (block)) < 0;
     g_ptr_array_add (list->blocks, block);
+    if (!rises) {
+      g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
+          "the broker's list of blocks is not in order at %s",
+          datahub_hub_block_get_name (block));
+      return FALSE;
+    }
   }
   return TRUE;
+}
+
+/* The names rise, so a page with a block is a step. Returns whether another page is to
+ * come. */
+static gboolean
+has_more (List *list, json_t *reply, guint before, GError **error)
+{
+  if (!json_is_true (json_object_get (reply, "more"))
+      || list->blocks->len == before)
+    return FALSE;
+  if (++list->pages < MAX_PAGES)
+    return TRUE;
+  g_set_error (error, DATAHUB_HUB_ERROR, DATAHUB_HUB_ERROR_PROTOCOL,
+      "the broker's list of blocks has more than %d pages", MAX_PAGES);
+  return FALSE;
 }
 
 static void
@@ -63,11 +98,8 @@ page_came (json_t *reply, const GError *refusal, gpointer user_data)
   if (!reply)
     error = g_error_copy (refusal);
   else if (read_page (list, reply, &error)
-      && json_is_true (json_object_get (reply, "more"))
-      && list->blocks->len > before && ++list->pages < MAX_PAGES) {
-    DatahubHubBlock *last =
-        g_ptr_array_index (list->blocks, list->blocks->len - 1);
-    ask_page (list, datahub_hub_block_get_name (last));
+      && has_more (list, reply, before, &error)) {
+    ask_page (list, last_name (list));
     return;
   }
   end_list (list, error);

@@ -6,6 +6,10 @@
 
 #include <datahub/hub.h>
 
+/* Of timers: below the sockets', so that an answer that is here already beats its own
+ * deadline. */
+#define HUB_TIMER_PRIORITY (G_PRIORITY_DEFAULT + 10)
+
 typedef struct _HubCore HubCore;
 
 HubCore *hub_core_ref (HubCore *core);

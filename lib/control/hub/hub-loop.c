@@ -5,9 +5,6 @@
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
 
-/* Below the sockets': an answer that is here already beats its own deadline. */
-#define TIMER_PRIORITY (G_PRIORITY_DEFAULT + 10)
-
 HubCore *
 hub_core_ref (HubCore *core)
 {
@@ -48,7 +45,7 @@ hub_core_after (HubCore *core, guint ms, GSourceFunc func, gpointer data)
 {
   GSource *source = g_timeout_source_new (ms);
 
-  g_source_set_priority (source, TIMER_PRIORITY);
+  g_source_set_priority (source, HUB_TIMER_PRIORITY);
   g_source_set_callback (source, func, data, NULL);
   g_source_attach (source, core->context);
   return source;

@@ -21,6 +21,9 @@ typedef struct
 {
   char *name, *uuid, *label, *reason; /* owned */
   guint64 id;
+  /* A request about it is open; again: another one is to follow; gone: nothing else
+   * refers to it. */
+  gboolean telling, again, gone;
 } Join;
 
 typedef struct

@@ -30,6 +30,10 @@ join_free (gpointer data)
 {
   Join *join = data;
 
+  if (join->telling) {
+    join->gone = TRUE; /* join_told() frees it */
+    return;
+  }
   g_free (join->name);
   g_free (join->uuid);
   g_free (join->label);
@@ -221,6 +225,47 @@ join_message (const char *type, const Join *join)
   return message;
 }
 
+static void join_tell (HubCore *core, Join *join);
+
+typedef struct
+{
+  HubCore *core;
+  Join *join;
+} Telling;
+
+static void
+join_told (json_t *reply, const GError *error, gpointer user_data)
+{
+  Telling *telling = user_data;
+  HubCore *core = telling->core;
+  Join *join = telling->join;
+
+  ignore (reply, error, NULL);
+  join->telling = FALSE;
+  if (join->gone)
+    join_free (join);
+  else if (join->again)
+    join_tell (core, join);
+  hub_core_unref (core);
+  g_free (telling);
+}
+
+/* One request at a time: a broker that announces a block without end, and does not
+ * answer, gets no more of them. */
+static void
+join_tell (HubCore *core, Join *join)
+{
+  join->again = join->telling && core->session.state == HUB_CONNECTED;
+  if (join->telling || core->session.state != HUB_CONNECTED)
+    return;
+  Telling *telling = g_new0 (Telling, 1);
+  telling->core = hub_core_ref (core);
+  telling->join = join;
+  join->telling = TRUE;
+  hub_call (core, join_message ("consumer-joined", join), ANSWER_US, NULL,
+      join_told, telling);
+}
+
 static gboolean
 same_consumer (const Join *a, const Join *b)
 {
@@ -233,7 +278,7 @@ void
 hub_join_add (HubCore *core, Join *join)
 {
   g_ptr_array_add (core->offers.joins, join);
-  tell (core, join_message ("consumer-joined", join));
+  join_tell (core, join);
 }
 
 /* Removes the consumer and announces why it left. It can belong to another
@@ -316,7 +361,7 @@ hub_offers_block_came (HubCore *core, const char *name)
   for (guint i = 0; i < core->offers.joins->len; i++) {
     Join *join = g_ptr_array_index (core->offers.joins, i);
     if (!name || strcmp (join->name, name) == 0)
-      tell (core, join_message ("consumer-joined", join));
+      join_tell (core, join);
   }
 }
 

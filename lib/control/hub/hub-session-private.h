@@ -33,6 +33,8 @@ typedef struct
   guint retries; /* since the last connection */
   gint64 failing_us; /* since when there is none; 0: there is */
   gboolean missing; /* that there is none was reported */
+  gint64 connected_us; /* when the last connection began */
+  guint brief; /* connections in a row that ended at once */
   GSource *attempt_source, *heartbeat_source;
   guint heartbeat_ms, heartbeats_missed;
   gboolean pinging;

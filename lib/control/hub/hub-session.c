@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The session with the broker: connect, greet, send heartbeats, detect the
  * loss, connect again.
- * Tests: hub-loss, hub-silence, hub-election */
+ * Tests: hub-loss, hub-silence, hub-election, hub-hostile-broker */
 #include "control/wire/control-log-private.h"
 #include "hub-connect-private.h"
 #include "hub-core-private.h"
@@ -24,6 +24,12 @@
 /* After this time in vain a broker that was named is reported as missing. Within it
  * one that is just starting has started. */
 #define UNREPORTED_US (3 * G_USEC_PER_SEC / 2)
+/* A broker that lets clients in and loses them at once, again and again, gets a pause: after
+ * BRIEF_FREE connections that lasted less than BRIEF_US. The brokers of processes that are
+ * killed one after the other are followed without a long one. */
+#define BRIEF_US (100 * G_TIME_SPAN_MILLISECOND)
+#define BRIEF_FREE 5
+#define BRIEF_RETRY_MAX_MS 100
 #define BYE_LINGER_MS 100
 /* Handshakes that break without a word before the key is blamed: a broker that
  * is just going away breaks one too. */
@@ -180,6 +186,21 @@ retry_delay (HubCore *core)
   return ms / 2 + (guint) g_random_int_range (0, (gint) ms / 2 + 1);
 }
 
+/* The time until the next attempt after a connection. */
+static guint
+delay_after_loss (HubCore *core)
+{
+  HubSession *session = &core->session;
+  gint64 lasted_us = g_get_monotonic_time () - session->connected_us;
+
+  session->brief = lasted_us < BRIEF_US ? session->brief + 1 : 0;
+  if (session->brief <= BRIEF_FREE)
+    return 0;
+  guint ms = (guint) RETRY_MIN_MS << MIN (session->brief - BRIEF_FREE, 6U);
+  ms = MIN (ms, BRIEF_RETRY_MAX_MS);
+  return ms / 2 + (guint) g_random_int_range (0, (gint) ms / 2 + 1);
+}
+
 static gboolean
 attempt_expired (gpointer user_data)
 {
@@ -313,6 +334,7 @@ connected (HubCore *core)
   set_problem (core, NULL);
   hub_host_reached (core);
   core->session.retries = core->session.bad_handshakes = 0;
+  core->session.connected_us = g_get_monotonic_time ();
   set_state (core, HUB_CONNECTED);
   core->session.heartbeat_source =
       hub_core_after (core, core->session.heartbeat_ms, beat, core);
@@ -430,7 +452,8 @@ hub_session_down (HubCore *core, LinkEnd end)
   hub_offers_lost (core);
   if (was_connected && !core->session.reported)
     hub_emit (core, SIGNAL_BROKER_LOST, NULL, core->session.error);
-  try_again (core, was_connected ? 0 : retry_delay (core));
+  try_again (core,
+      was_connected ? delay_after_loss (core) : retry_delay (core));
 }
 
 /* The broker makes way for another: let that one have the lock. */

@@ -26,6 +26,8 @@ typedef struct
   gatomicrefcount refs;
   GWeakRef hub;
   int waiting; /* atomic: signals on their way */
+  int waiting_bytes; /* atomic: of their texts */
+  int dropped; /* atomic: some were dropped since the last one was emitted */
 } HubBack;
 
 extern guint hub_signals[N_SIGNALS];

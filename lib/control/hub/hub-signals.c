@@ -5,10 +5,13 @@
 #include "hub-core-private.h"
 
 #include <gobject/gvaluecollector.h>
+#include <string.h>
 
 #define MAX_ARGUMENTS 4
-/* Signals that wait if no thread iterates the context; more are dropped. */
+/* Signals that wait if no thread iterates the context, and the bytes of their texts;
+ * more are dropped. */
 #define MAX_WAITING 4096
+#define MAX_WAITING_BYTES (16 * 1024 * 1024)
 
 guint hub_signals[N_SIGNALS];
 
@@ -17,6 +20,7 @@ typedef struct
   HubBack *back; /* owned */
   guint signal;
   GQuark detail;
+  int bytes;
   guint n_values;
   GValue values[1 + MAX_ARGUMENTS]; /* the instance's is filled in last */
 } Emission;
@@ -105,24 +109,65 @@ emit (Emission *emission)
   g_value_unset (&emission->values[0]);
 }
 
+static void
+leave_queue (const Emission *emission)
+{
+  g_atomic_int_add (&emission->back->waiting, -1);
+  g_atomic_int_add (&emission->back->waiting_bytes, -emission->bytes);
+}
+
 static gboolean
 emit_posted (gpointer data)
 {
   Emission *emission = data;
 
-  g_atomic_int_add (&emission->back->waiting, -1);
+  leave_queue (emission);
+  g_atomic_int_set (&emission->back->dropped, 0);
   emit (emission);
   return G_SOURCE_REMOVE;
+}
+
+/* What a signal keeps in memory, about: its texts are by far the most. */
+static int
+size_of (const Emission *emission)
+{
+  gsize bytes = sizeof *emission;
+
+  for (guint i = 0; i < emission->n_values; i++) {
+    const GValue *value = &emission->values[1 + i];
+    if (G_VALUE_HOLDS_STRING (value) && g_value_get_string (value))
+      bytes += strlen (g_value_get_string (value));
+    else if (G_VALUE_HOLDS (value, DATAHUB_TYPE_HUB_BLOCK))
+      bytes += strlen (datahub_hub_block_get_caps (g_value_get_boxed (value)));
+  }
+  return (int) MIN (bytes, MAX_WAITING_BYTES);
+}
+
+/* One line in the log, until signals are emitted again. */
+static void
+drop (Emission *emission)
+{
+  gboolean first = g_atomic_int_add (&emission->back->dropped, 1) == 0;
+
+  leave_queue (emission);
+  control_log (first ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG,
+      "signal-dropped",
+      "signals of the hub are dropped: more than %d or more than %d MiB wait, because "
+      "no thread iterates the main context that is to emit them",
+      MAX_WAITING, MAX_WAITING_BYTES / 1024 / 1024);
+  emission_free (emission);
 }
 
 static void
 post (HubCore *core, Emission *emission)
 {
-  if (g_atomic_int_add (&emission->back->waiting, 1) >= MAX_WAITING) {
-    g_atomic_int_add (&emission->back->waiting, -1);
-    control_log (G_LOG_LEVEL_DEBUG, "signal-dropped",
-        "no thread iterates the main context for the hub's signals");
-    emission_free (emission);
+  HubBack *back = emission->back;
+
+  emission->bytes = size_of (emission);
+  int before = g_atomic_int_add (&back->waiting, 1);
+  int bytes = g_atomic_int_add (&back->waiting_bytes, emission->bytes);
+  if (before >= MAX_WAITING || bytes > MAX_WAITING_BYTES - emission->bytes) {
+    drop (emission);
     return;
   }
   GSource *source = g_idle_source_new ();

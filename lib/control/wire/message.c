@@ -107,7 +107,7 @@ message_error (const GError *reason)
       reason->message);
 }
 
-/* The other way around. */
+/* The other way around. The text is the broker's: it goes to terminals and logs. */
 GError *
 message_to_error (json_t *message)
 {
@@ -118,8 +118,9 @@ message_to_error (json_t *message)
   for (guint i = 0; word && i < G_N_ELEMENTS (error_words); i++)
     if (strcmp (word, error_words[i].word) == 0)
       code = error_words[i].code;
+  g_autofree char *clean = text ? message_clean (text) : NULL;
   return g_error_new_literal (DATAHUB_HUB_ERROR, code,
-      text ? text : "the broker refused without a reason");
+      clean ? clean : "the broker refused without a reason");
 }
 
 /* A string of at most @max bytes; borrowed from @message. A missing optional
@@ -158,19 +159,22 @@ message_clean (const char *text)
   return clean;
 }
 
+/* *@value is written only if the field is a number in this range: a caller that ignores
+ * the error keeps its default. */
 gboolean
 message_integer (json_t *message, const char *field, gint64 min, gint64 max,
     gint64 *value, GError **error)
 {
-  json_t *number = json_object_get (message, field);
+  json_t *field_value = json_object_get (message, field);
+  gint64 number = json_integer_value (field_value);
 
-  if (!json_is_integer (number))
+  if (!json_is_integer (field_value))
     return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" must be a whole number", field);
-  *value = json_integer_value (number);
-  if (*value < min || *value > max)
+  if (number < min || number > max)
     return message_refuse (error, DATAHUB_HUB_ERROR_PROTOCOL,
         "field \"%s\" is out of range", field);
+  *value = number;
   return TRUE;
 }
 
@@ -300,15 +304,18 @@ message_set_ticket (json_t *message, const guint8 ticket[DATAHUB_TICKET_SIZE])
   json_object_set_new (message, "ticket", json_string (text));
 }
 
-/* A secret in a message lives until here and no longer. */
+/* A secret or a ticket in a message lives until here and no longer. */
 void
 message_wipe_secret (json_t *message)
 {
-  json_t *secret = json_object_get (message, "secret");
+  static const char *const fields[] = { "secret", "ticket" };
 
-  if (json_is_string (secret))
-    sodium_memzero ((char *) json_string_value (secret),
-        json_string_length (secret));
+  for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
+    json_t *value = json_object_get (message, fields[i]);
+    if (json_is_string (value))
+      sodium_memzero ((char *) json_string_value (value),
+          json_string_length (value));
+  }
 }
 
 void

@@ -114,11 +114,17 @@ end_helper (const char *runtime)
   close (pidfd);
 }
 
+typedef struct
+{
+  void (*test) (gconstpointer data);
+  gconstpointer data;
+} Test;
+
 /* Every test has its own directories, so that none sees another's broker. */
 static void
 run_test (gconstpointer data)
 {
-  void (*test) (void) = (void (*) (void)) data;
+  const Test *test = data;
   const char *shm_parent =
       g_file_test ("/dev/shm", G_FILE_TEST_IS_DIR) ? "/dev/shm" : "/tmp";
   g_autofree char *shm = make_directory (shm_parent);
@@ -129,7 +135,7 @@ run_test (gconstpointer data)
   g_setenv ("DATAHUB_SHM_DIR", shm, TRUE);
   g_unsetenv ("DATAHUB_BROKER");
   g_unsetenv ("DATAHUB_BROKER_HOST");
-  test ();
+  test->test (test->data);
   end_helper (runtime);
   remove_directory (shm);
   remove_directory (directory);
@@ -137,9 +143,25 @@ run_test (gconstpointer data)
 }
 
 void
+fixture_add_data (const char *path, gconstpointer data,
+    void (*test) (gconstpointer data))
+{
+  Test *added = g_new (Test, 1);
+
+  *added = (Test){ test, data };
+  g_test_add_data_func_full (path, added, run_test, g_free);
+}
+
+static void
+run_plain (gconstpointer data)
+{
+  ((void (*) (void)) data) ();
+}
+
+void
 fixture_add (const char *path, void (*test) (void))
 {
-  g_test_add_data_func (path, (gconstpointer) test, run_test);
+  fixture_add_data (path, (gconstpointer) test, run_plain);
 }
 
 void

@@ -13,6 +13,8 @@
 
 int fixture_main (int *argc, char ***argv, void (*add_tests) (void));
 void fixture_add (const char *path, void (*test) (void));
+void fixture_add_data (const char *path, gconstpointer data,
+    void (*test) (gconstpointer data));
 const char *fixture_dir (void);
 char *fixture_file (const char *name);
 void fixture_write (const char *path, const char *text, int mode);
