@@ -140,7 +140,7 @@ port_open (BrokerPort *port, const Keypair *pair, guint reserve, GError **error)
 gboolean
 port_bind (BrokerPort *port, const char *endpoint, char **bound, GError **error)
 {
-  return gate_add_door (port->gate, endpoint, bound, error);
+  return gate_add_listener (port->gate, endpoint, bound, error);
 }
 
 void

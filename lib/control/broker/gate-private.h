@@ -10,7 +10,7 @@ typedef struct _Gate Gate;
 typedef enum
 {
   GATE_WAKE,
-  GATE_DOOR,
+  GATE_LISTENER,
   GATE_CLIENT,
   GATE_BROKER
 } GateKind;
@@ -30,7 +30,7 @@ typedef struct
   GateEnd end;
   guint n_half, n_all; /* connections; half: no client has proven its key */
   gint64 shut_us; /* no connection is taken since then; 0: they are */
-} GateDoor;
+} GateListener;
 
 /* Bytes that were read and that the other side has not taken. */
 typedef struct
@@ -44,7 +44,7 @@ typedef struct
 typedef struct
 {
   Gate *gate;
-  GateDoor *door;
+  GateListener *listener;
   GateEnd client, broker;
   GatePipe inward, outward;
   gboolean half, dead;
@@ -66,16 +66,17 @@ typedef struct
 /* A size of data that one side can have in the gate. */
 #define GATE_PIECE 16384
 
-/* gate-door.c */
-gboolean gate_door_open (GateDoor *door, const char *endpoint, char **bound,
-    GError **error);
+/* gate-listener.c */
+gboolean gate_listener_open (GateListener *listener, const char *endpoint,
+    char **bound, GError **error);
 
 /* gate-relay.c */
 gboolean gate_end_watch (Gate *gate, GateEnd *end, guint32 events);
 void gate_end_close (Gate *gate, GateEnd *end);
 void gate_relay (GateConnection *connection);
 gboolean gate_is_stuck (GateConnection *connection, gint64 now);
-GateConnection *gate_connection_new (Gate *gate, GateDoor *door, int fd);
+GateConnection *gate_connection_new (Gate *gate, GateListener *listener,
+    int fd);
 void gate_connection_free (GateConnection *connection);
 
 /* gate-asking.c */
@@ -90,7 +91,7 @@ typedef void (*GateStarved) (gpointer user_data);
 
 Gate *gate_new (guint reserve, gboolean strangers, GError **error);
 gboolean gate_lead_to (Gate *gate, const char *path, GError **error);
-gboolean gate_add_door (Gate *gate, const char *endpoint, char **bound,
+gboolean gate_add_listener (Gate *gate, const char *endpoint, char **bound,
     GError **error);
 gboolean gate_start (Gate *gate, GateStarved starved, gpointer user_data,
     GError **error);

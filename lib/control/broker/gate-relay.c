@@ -79,18 +79,18 @@ set_tcp_options (int fd)
 }
 
 GateConnection *
-gate_connection_new (Gate *gate, GateDoor *door, int fd)
+gate_connection_new (Gate *gate, GateListener *listener, int fd)
 {
   GateConnection *connection = g_new0 (GateConnection, 1);
 
   connection->gate = gate;
-  connection->door = door;
+  connection->listener = listener;
   connection->client = (GateEnd){ GATE_CLIENT, fd, 0, connection };
   connection->broker = (GateEnd){ GATE_BROKER, -1, 0, connection };
   connection->half = TRUE;
   connection->since_us = g_get_monotonic_time ();
-  door->n_half++;
-  door->n_all++;
+  listener->n_half++;
+  listener->n_all++;
   set_tcp_options (fd);
   return connection;
 }
@@ -101,8 +101,8 @@ gate_connection_free (GateConnection *connection)
   gate_asking_forget (gate_asking (connection->gate), connection);
   gate_end_close (connection->gate, &connection->client);
   gate_end_close (connection->gate, &connection->broker);
-  connection->door->n_half -= connection->half;
-  connection->door->n_all--;
+  connection->listener->n_half -= connection->half;
+  connection->listener->n_all--;
   g_free (connection->inward.data);
   g_free (connection->outward.data);
   g_free (connection);
@@ -211,7 +211,7 @@ gate_relay (GateConnection *connection)
   connection->dead = !step (connection);
   if (connection->half && connection->outward.passed > PROVEN) {
     connection->half = FALSE;
-    connection->door->n_half--;
+    connection->listener->n_half--;
   }
   gate_asking_look (gate_asking (connection->gate), connection);
 }

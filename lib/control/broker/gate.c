@@ -54,7 +54,7 @@ struct _Gate
   gboolean strangers; /* the clients are not this user's */
   int inner; /* of the name that leads to libzmq's socket */
   char inner_path[108];
-  GPtrArray *doors; /* of GateDoor; owned */
+  GPtrArray *listeners; /* of GateListener; owned */
   GThread *thread;
   GateStarved starved;
   gpointer user_data;
@@ -134,14 +134,14 @@ gate_lead_to (Gate *gate, const char *path, GError **error)
 
 /* The connection without a proven key that has made the least progress. */
 static GateConnection *
-find_least (Gate *gate, const GateDoor *door)
+find_least (Gate *gate, const GateListener *listener)
 {
   GateConnection *least = NULL;
 
   for (guint i = 0; i < gate->connections->len; i++) {
     GateConnection *one = g_ptr_array_index (gate->connections, i);
     guint64 bytes = one->inward.passed + one->inward.end;
-    if (one->door != door || !one->half || one->dead)
+    if (one->listener != listener || !one->half || one->dead)
       continue;
     if (!least || bytes < least->inward.passed + least->inward.end)
       least = one; /* the first is the oldest of equal ones */
@@ -163,23 +163,23 @@ has_room (const Gate *gate)
 }
 
 static gboolean
-is_waited_at (const GateDoor *door)
+is_waited_at (const GateListener *listener)
 {
-  struct pollfd waiting = { door->end.fd, POLLIN, 0 };
+  struct pollfd waiting = { listener->end.fd, POLLIN, 0 };
 
   return poll (&waiting, 1, 0) > 0;
 }
 
 /* Makes room for one more, which waits. */
 static gboolean
-make_room (Gate *gate, GateDoor *door)
+make_room (Gate *gate, GateListener *listener)
 {
   guint most = gate->strangers ? HALF_MAX_STRANGERS : HALF_MAX_OWN;
 
-  if (door->n_half < most && has_room (gate))
+  if (listener->n_half < most && has_room (gate))
     return TRUE;
-  GateConnection *least = find_least (gate, door);
-  if (!least || !is_waited_at (door)
+  GateConnection *least = find_least (gate, listener);
+  if (!least || !is_waited_at (listener)
       || (gate->strangers
           && g_get_monotonic_time () - least->since_us < HALF_LEAST_US))
     return FALSE;
@@ -188,38 +188,38 @@ make_room (Gate *gate, GateDoor *door)
 }
 
 static void
-shut_door (Gate *gate, GateDoor *door)
+shut_listener (Gate *gate, GateListener *listener)
 {
-  gate_end_watch (gate, &door->end, 0);
-  if (door->shut_us == 0)
-    door->shut_us = g_get_monotonic_time ();
+  gate_end_watch (gate, &listener->end, 0);
+  if (listener->shut_us == 0)
+    listener->shut_us = g_get_monotonic_time ();
 }
 
 /* Returns whether another one may wait. */
 static gboolean
-accept_one (Gate *gate, GateDoor *door)
+accept_one (Gate *gate, GateListener *listener)
 {
-  if (!make_room (gate, door)) {
-    shut_door (gate, door);
+  if (!make_room (gate, listener)) {
+    shut_listener (gate, listener);
     return FALSE;
   }
-  int fd = accept4 (door->end.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  int fd = accept4 (listener->end.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM
         || errno == ENOBUFS)
-      shut_door (gate, door);
+      shut_listener (gate, listener);
     return errno == ECONNABORTED || errno == EINTR;
   }
-  GateConnection *connection = gate_connection_new (gate, door, fd);
+  GateConnection *connection = gate_connection_new (gate, listener, fd);
   g_ptr_array_add (gate->connections, connection);
   gate_relay (connection);
   return TRUE;
 }
 
 static void
-accept_some (Gate *gate, GateDoor *door)
+accept_some (Gate *gate, GateListener *listener)
 {
-  for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one (gate, door); i++)
+  for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one (gate, listener); i++)
     continue;
 }
 
@@ -249,31 +249,31 @@ tend_connections (Gate *gate, gint64 now)
 /* A broker that has no descriptor for a client that waits should end: another process
  * can host one. */
 static void
-look_for_starvation (Gate *gate, GateDoor *door, gint64 now)
+look_for_starvation (Gate *gate, GateListener *listener, gint64 now)
 {
-  if (gate->told_starved || !gate->starved || now - door->shut_us < STARVED_US
-      || !is_waited_at (door))
+  if (gate->told_starved || !gate->starved
+      || now - listener->shut_us < STARVED_US || !is_waited_at (listener))
     return;
   gate->told_starved = TRUE;
   gate->starved (gate->user_data);
 }
 
 static gboolean
-tend_doors (Gate *gate, gint64 now)
+tend_listeners (Gate *gate, gint64 now)
 {
   gboolean waits = FALSE;
 
-  for (guint i = 0; i < gate->doors->len; i++) {
-    GateDoor *door = g_ptr_array_index (gate->doors, i);
-    if (door->shut_us == 0)
+  for (guint i = 0; i < gate->listeners->len; i++) {
+    GateListener *listener = g_ptr_array_index (gate->listeners, i);
+    if (listener->shut_us == 0)
       continue;
-    if (now - door->shut_us < TICK_MS * G_TIME_SPAN_MILLISECOND)
+    if (now - listener->shut_us < TICK_MS * G_TIME_SPAN_MILLISECOND)
       waits = TRUE;
-    else if (door->n_half > 0 || has_room (gate)) {
-      door->shut_us = 0;
-      gate_end_watch (gate, &door->end, EPOLLIN);
+    else if (listener->n_half > 0 || has_room (gate)) {
+      listener->shut_us = 0;
+      gate_end_watch (gate, &listener->end, EPOLLIN);
     } else {
-      look_for_starvation (gate, door, now);
+      look_for_starvation (gate, listener, now);
       waits = TRUE;
     }
   }
@@ -281,12 +281,12 @@ tend_doors (Gate *gate, gint64 now)
 }
 
 static void
-close_doors (Gate *gate)
+close_listeners (Gate *gate)
 {
-  for (guint i = 0; i < gate->doors->len; i++) {
-    GateDoor *door = g_ptr_array_index (gate->doors, i);
-    gate_end_close (gate, &door->end);
-    door->shut_us = 0;
+  for (guint i = 0; i < gate->listeners->len; i++) {
+    GateListener *listener = g_ptr_array_index (gate->listeners, i);
+    gate_end_close (gate, &listener->end);
+    listener->shut_us = 0;
   }
 }
 
@@ -297,7 +297,7 @@ obey (Gate *gate, gint64 now)
   int state = g_atomic_int_get (&gate->state);
 
   if (state >= STATE_SHUT)
-    close_doors (gate);
+    close_listeners (gate);
   if (state < STATE_END)
     return FALSE;
   if (gate->end_us == 0)
@@ -320,7 +320,7 @@ handle (Gate *gate, GateEnd *end)
       if (read (end->fd, &count, sizeof count) < 0)
         count = 0; /* it was read already */
       break;
-    case GATE_DOOR:
+    case GATE_LISTENER:
       accept_some (gate, end->owner);
       break;
     case GATE_CLIENT:
@@ -330,16 +330,23 @@ handle (Gate *gate, GateEnd *end)
   }
 }
 
-/* Doors come last, because taking a connection can free another one. */
+/* Listeners come last, because taking a connection can free another one, which can be
+ * among @events: no event is looked at after that. */
 static void
 handle_all (Gate *gate, struct epoll_event *events, int n)
 {
-  for (int i = 0; i < n; i++)
-    if (((GateEnd *) events[i].data.ptr)->kind != GATE_DOOR)
-      handle (gate, events[i].data.ptr);
-  for (int i = 0; i < n; i++)
-    if (((GateEnd *) events[i].data.ptr)->kind == GATE_DOOR)
-      handle (gate, events[i].data.ptr);
+  GateEnd *listeners[EVENTS_AT_ONCE];
+  int n_listeners = 0;
+
+  for (int i = 0; i < n; i++) {
+    GateEnd *end = events[i].data.ptr;
+    if (end->kind == GATE_LISTENER)
+      listeners[n_listeners++] = end;
+    else
+      handle (gate, end);
+  }
+  for (int i = 0; i < n_listeners; i++)
+    handle (gate, listeners[i]);
 }
 
 static gpointer
@@ -358,7 +365,7 @@ run (gpointer data)
     gint64 now = g_get_monotonic_time ();
     handle_all (gate, events, MAX (n, 0));
     waits = tend_connections (gate, now);
-    waits |= tend_doors (gate, now);
+    waits |= tend_listeners (gate, now);
     g_atomic_int_set (&gate->n_open, (int) gate->connections->len);
   }
   g_ptr_array_set_size (gate->connections, 0);
@@ -374,13 +381,13 @@ connection_free (gpointer connection)
 }
 
 static void
-door_free (gpointer data)
+listener_free (gpointer data)
 {
-  GateDoor *door = data;
+  GateListener *listener = data;
 
-  if (door->end.fd >= 0)
-    close (door->end.fd);
-  g_free (door);
+  if (listener->end.fd >= 0)
+    close (listener->end.fd);
+  g_free (listener);
 }
 
 /* @reserve is the number of descriptors that the process keeps. @strangers: the clients
@@ -394,7 +401,7 @@ gate_new (guint reserve, gboolean strangers, GError **error)
   gate->strangers = strangers;
   gate->inner = -1;
   gate_asking_init (&gate->asking);
-  gate->doors = g_ptr_array_new_with_free_func (door_free);
+  gate->listeners = g_ptr_array_new_with_free_func (listener_free);
   gate->connections = g_ptr_array_new_with_free_func (connection_free);
   gate->epoll = epoll_create1 (EPOLL_CLOEXEC);
   gate->wake =
@@ -409,14 +416,15 @@ gate_new (guint reserve, gboolean strangers, GError **error)
 }
 
 gboolean
-gate_add_door (Gate *gate, const char *endpoint, char **bound, GError **error)
+gate_add_listener (Gate *gate, const char *endpoint, char **bound,
+    GError **error)
 {
-  GateDoor *door = g_new0 (GateDoor, 1);
+  GateListener *listener = g_new0 (GateListener, 1);
 
-  door->end = (GateEnd){ GATE_DOOR, -1, 0, door };
-  g_ptr_array_add (gate->doors, door);
-  return gate_door_open (door, endpoint, bound, error)
-      && gate_end_watch (gate, &door->end, EPOLLIN);
+  listener->end = (GateEnd){ GATE_LISTENER, -1, 0, listener };
+  g_ptr_array_add (gate->listeners, listener);
+  return gate_listener_open (listener, endpoint, bound, error)
+      && gate_end_watch (gate, &listener->end, EPOLLIN);
 }
 
 /* @starved is called in the gate's thread, once. */
@@ -472,7 +480,7 @@ gate_free (Gate *gate)
   if (gate->thread)
     g_thread_join (gate->thread);
   g_ptr_array_unref (gate->connections);
-  g_ptr_array_unref (gate->doors);
+  g_ptr_array_unref (gate->listeners);
   if (gate->inner >= 0)
     close (gate->inner);
   if (gate->wake.fd >= 0)

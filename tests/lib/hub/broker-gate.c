@@ -286,7 +286,7 @@ typedef struct
 } Bare;
 
 static void
-bare_start (Bare *bare)
+bare_start (Bare *bare, gboolean strangers)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   g_autofree char *inner = fixture_file ("behind");
@@ -300,14 +300,14 @@ bare_start (Bare *bare)
                        sizeof address),
       ==, 0);
   g_assert_cmpint (listen (bare->listener, MANY), ==, 0);
-  bare->path = fixture_file ("door");
+  bare->path = fixture_file ("outer");
   endpoint = g_strconcat ("ipc://", bare->path, NULL);
   unlink (bare->path);
-  bare->gate = gate_new (0, FALSE, &error);
+  bare->gate = gate_new (0, strangers, &error);
   g_assert_no_error (error);
   gate_lead_to (bare->gate, inner, &error);
   g_assert_no_error (error);
-  gate_add_door (bare->gate, endpoint, &bare->bound, &error);
+  gate_add_listener (bare->gate, endpoint, &bare->bound, &error);
   g_assert_no_error (error);
   gate_start (bare->gate, NULL, NULL, &error);
   g_assert_no_error (error);
@@ -371,7 +371,7 @@ test_many_at_once (void)
   Bare bare;
   gboolean done = FALSE;
 
-  bare_start (&bare);
+  bare_start (&bare, FALSE);
   for (int i = 0; i < 10 && !done; i++)
     done = many_at_once (&bare);
   if (!done)
@@ -386,7 +386,7 @@ test_client_does_not_read (void)
   static const char bytes[4096];
   Bare bare;
 
-  bare_start (&bare);
+  bare_start (&bare, FALSE);
   int client = bare_connect (&bare);
   int behind = accept (bare.listener, NULL, NULL);
   struct pollfd writable = { behind, POLLOUT, 0 };
@@ -397,6 +397,82 @@ test_client_does_not_read (void)
   close (behind);
   g_assert_true (is_closed (client, 30000));
   close (client);
+  bare_end (&bare);
+}
+
+/* --- each limit of strangers alone --- */
+
+#define HALF_MAX 64
+#define HALF_LEAST_MS 100
+
+/* Connects @n times and waits until the gate closes one of them. Returns how many there
+ * were at most; *@first_ms becomes how long that one was open at least. */
+static guint
+crowd (Bare *bare, guint n, gint64 *first_ms)
+{
+  g_autofree struct pollfd *clients = g_new0 (struct pollfd, n);
+  g_autofree gint64 *since_us = g_new0 (gint64, n);
+  guint most = 0;
+
+  for (guint i = 0; i < n; i++) {
+    since_us[i] = g_get_monotonic_time ();
+    clients[i].fd = bare_connect (bare);
+  }
+  while (poll (clients, n, 1) == 0)
+    most = MAX (most, gate_count (bare->gate));
+  for (guint i = 0; i < n; i++) {
+    if (clients[i].revents)
+      *first_ms = fixture_ms_since (since_us[i]);
+    close (clients[i].fd);
+  }
+  return most;
+}
+
+/* There are descriptors for all of them. */
+static void
+test_half_max (void)
+{
+  Bare bare;
+  gint64 ms = 0;
+
+  bare_start (&bare, TRUE);
+  g_assert_cmpuint (crowd (&bare, HALF_MAX + 40, &ms), <=, HALF_MAX);
+  bare_end (&bare);
+}
+
+/* A flood closes no connection at once. If this machine pauses, the connections are old
+ * when the flood is there: one of the tries is quick. */
+static void
+test_half_least (void)
+{
+  Bare bare;
+  gint64 ms = 0;
+
+  for (int i = 0; i < 5; i++) {
+    bare_start (&bare, TRUE);
+    crowd (&bare, HALF_MAX + 40, &ms);
+    g_test_message ("closed after %" G_GINT64_FORMAT " ms", ms);
+    g_assert_cmpint (ms, >=, HALF_LEAST_MS);
+    bare_end (&bare);
+  }
+}
+
+/* They are fewer than HALF_MAX, and take half of the descriptors. */
+static void
+test_half_of_the_descriptors (void)
+{
+  struct rlimit before, limit;
+  Bare bare;
+  gint64 ms = 0;
+
+  bare_start (&bare, TRUE);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  limit = before;
+  limit.rlim_cur = 200;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  /* each has three descriptors here: the client's and two of the gate */
+  g_assert_cmpuint (crowd (&bare, 45, &ms), <=, 100 / 3);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   bare_end (&bare);
 }
 
@@ -412,6 +488,10 @@ add_tests (void)
   fixture_add ("/broker/gate/no-way-around", test_no_way_around);
   fixture_add ("/broker/gate/file-in-the-way", test_file_in_the_way);
   fixture_add ("/broker/gate/many-at-once", test_many_at_once);
+  fixture_add ("/broker/gate/strangers/half-max", test_half_max);
+  fixture_add ("/broker/gate/strangers/half-least", test_half_least);
+  fixture_add ("/broker/gate/strangers/half-of-the-descriptors",
+      test_half_of_the_descriptors);
   fixture_add ("/broker/gate/client-does-not-read", test_client_does_not_read);
 }
 

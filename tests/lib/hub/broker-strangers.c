@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,9 +22,10 @@
 #define CONNECT_US (2 * G_USEC_PER_SEC)
 #define ATTEMPTS 3
 #define PINGS 100
-#define HELD 150
-/* Three for each of those that are held would be more. */
+#define HELD 300
+/* Of the broker. Three for each of those that are held would be more. */
 #define DESCRIPTORS 512
+#define AT_ONCE 100
 #define KEYS 20
 
 typedef struct
@@ -139,26 +141,85 @@ knock (const char *tcp)
   return fd;
 }
 
-/* Holds many connections, and makes a new one for each that it closes. */
+static gboolean
+is_over (void)
+{
+  struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
+
+  return poll (&input, 1, 0) > 0;
+}
+
+static gboolean
+is_closed (int fd)
+{
+  char bytes[64];
+  gssize size = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+  return size == 0 || (size < 0 && errno != EAGAIN);
+}
+
+/* A child, so that its descriptors are not those of the broker. Holds many connections,
+ * and makes a new one for each that it, or only the broker (@patient), closes. */
+static int
+hold (const char *tcp, gboolean patient)
+{
+  struct rlimit limit;
+  guint made = 0;
+  int held[HELD];
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  limit.rlim_cur = limit.rlim_max;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  for (int i = 0; i < HELD; i++)
+    held[i] = -1;
+  for (guint i = 0; !is_over (); i = (i + 1) % HELD) {
+    if (patient && held[i] >= 0 && !is_closed (held[i]))
+      continue;
+    if (held[i] >= 0)
+      close (held[i]);
+    held[i] = knock (tcp);
+    if (made++ % AT_ONCE == 0)
+      fixture_say ("%d more", AT_ONCE);
+  }
+  return 0;
+}
+
+static int
+hold_for_a_moment (const char *tcp)
+{
+  return hold (tcp, FALSE);
+}
+
+static int
+hold_patiently (const char *tcp)
+{
+  return hold (tcp, TRUE);
+}
+
+static gpointer
+flood_as (const char *role, Flood *f)
+{
+  Child *child = fixture_spawn (role, f->tcp);
+
+  while (!g_atomic_int_get (&f->stop)) {
+    g_autofree char *line = fixture_read_line (child);
+    g_assert_nonnull (line);
+    g_atomic_int_add (&f->made, AT_ONCE);
+  }
+  g_assert_cmpint (fixture_reap (child), ==, 0);
+  return NULL;
+}
+
 static gpointer
 flood_without_keys (gpointer data)
 {
-  Flood *f = data;
-  int held[HELD];
+  return flood_as ("hold-for-a-moment", data);
+}
 
-  for (int i = 0; i < HELD; i++)
-    held[i] = -1;
-  for (int i = 0; !g_atomic_int_get (&f->stop); i = (i + 1) % HELD) {
-    if (held[i] >= 0)
-      close (held[i]);
-    held[i] = knock (f->tcp);
-    g_atomic_int_inc (&f->made);
-    g_thread_yield ();
-  }
-  for (int i = 0; i < HELD; i++)
-    if (held[i] >= 0)
-      close (held[i]);
-  return NULL;
+static gpointer
+hold_without_keys (gpointer data)
+{
+  return flood_as ("hold-patiently", data);
 }
 
 /* Keys that are not on the list, again and again. */
@@ -186,14 +247,28 @@ flood_with_keys (gpointer data)
 }
 
 static void
-test_without_keys (void)
+limit_descriptors (void)
 {
   struct rlimit limit;
 
   g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
   limit.rlim_cur = MIN (limit.rlim_max, DESCRIPTORS);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+}
+
+static void
+test_without_keys (void)
+{
+  limit_descriptors ();
   expect_service (flood_without_keys, 1000);
+}
+
+/* Without the limits, the descriptors of the broker were all theirs for 3 s. */
+static void
+test_held (void)
+{
+  limit_descriptors ();
+  expect_service (hold_without_keys, HELD + AT_ONCE);
 }
 
 static void
@@ -229,6 +304,7 @@ static void
 add_tests (void)
 {
   fixture_add ("/broker/strangers/without-keys", test_without_keys);
+  fixture_add ("/broker/strangers/held", test_held);
   fixture_add ("/broker/strangers/with-keys", test_with_keys);
   fixture_add ("/broker/strangers/half-messages", test_half_messages);
 }
@@ -236,5 +312,7 @@ add_tests (void)
 int
 main (int argc, char **argv)
 {
+  fixture_add_role ("hold-for-a-moment", hold_for_a_moment);
+  fixture_add_role ("hold-patiently", hold_patiently);
   return fixture_main (&argc, &argv, add_tests);
 }

@@ -528,7 +528,7 @@ test_big_memory (void)
   expect_no_growth (&attack, BIG_FLOOD);
 }
 
-/* The hub tells the broker of its consumer each time, and gets no answer. */
+/* The hub sends consumer-joined each time, and gets no answer. */
 static void
 test_blocks_memory (void)
 {

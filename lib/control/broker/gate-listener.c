@@ -149,17 +149,17 @@ bound_tcp (int fd)
 
 /* Listens at @endpoint, which is valid; *@bound is what it became. */
 gboolean
-gate_door_open (GateDoor *door, const char *endpoint, char **bound,
+gate_listener_open (GateListener *listener, const char *endpoint, char **bound,
     GError **error)
 {
   const char *path = endpoint_ipc_path (endpoint);
 
-  door->end.fd =
+  listener->end.fd =
       path ? listen_ipc (path) : listen_tcp (endpoint + strlen ("tcp://"));
-  if (door->end.fd < 0)
+  if (listener->end.fd < 0)
     return message_refuse (error, DATAHUB_HUB_ERROR_FAILED,
         "cannot bind %s: %s", endpoint, os_reason (errno));
-  *bound = path ? g_strdup (endpoint) : bound_tcp (door->end.fd);
+  *bound = path ? g_strdup (endpoint) : bound_tcp (listener->end.fd);
   if (*bound)
     return TRUE;
   return message_refuse (error, DATAHUB_HUB_ERROR_FAILED,
