@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pushes numbered buffers from the pool that downstream offers (or its own),
- * each with the instant of its sending in its first bytes. */
-#include "bench-address.h"
+/* Pushes the buffers of a sender, from the pool that downstream offers or from
+ * its own. */
 #include "bench-elements.h"
-#include "bench-stats.h"
 
 #include <gst/base/gstpushsrc.h>
-#include <string.h>
-
-#define HEADER_SIZE 16
 
 typedef struct
 {
   GstPushSrc parent;
-  const BenchWork *work;
-  BenchAddress *address;
-  uint64_t sent;
-  uint64_t next_ns;
+  BenchSender *sender;
 } BenchSource;
 
 typedef struct
@@ -49,10 +41,11 @@ static gboolean
 decide_allocation (GstBaseSrc *base, GstQuery *query)
 {
   BenchSource *self = (BenchSource *) base;
-  bool own = self->work->own_pool;
+  const BenchWork *work = self->sender->work;
+  bool own = work->own_memory;
   GstCaps *caps = NULL;
   GstBufferPool *pool = NULL;
-  guint size = (guint) self->work->size, min = 2, max = 0;
+  guint size = (guint) work->size, min = 2, max = 0;
   bool offered = gst_query_get_n_allocation_pools (query) > 0;
   gst_query_parse_allocation (query, &caps, NULL);
   if (!own && offered)
@@ -70,51 +63,33 @@ decide_allocation (GstBaseSrc *base, GstQuery *query)
   return ok;
 }
 
-static void
-pace (BenchSource *self)
-{
-  const BenchWork *work = self->work;
-  bench_board_throttle (work->board, work->receivers, self->sent,
-      work->in_flight);
-  if (work->rate <= 0)
-    return;
-  if (self->next_ns == 0)
-    self->next_ns = bench_now_ns ();
-  self->next_ns += (uint64_t) (1e9 / work->rate);
-  bench_until (self->next_ns);
-}
-
 static GstFlowReturn
 fill (GstPushSrc *base, GstBuffer *buffer)
 {
-  BenchSource *self = (BenchSource *) base;
-  const BenchWork *work = self->work;
+  BenchSender *sender = ((BenchSource *) base)->sender;
+  double rate = sender->work->rate;
   GstMapInfo map;
-  if (self->sent == work->count)
-    return GST_FLOW_EOS;
-  if (self->sent == work->warm_up)
-    bench_cpu_mark ();
   if (!gst_buffer_map (buffer, &map, GST_MAP_WRITE))
     return GST_FLOW_ERROR;
-  if (work->every_byte)
-    memset (map.data, (int) self->sent, map.size);
-  pace (self);
-  uint64_t header[2] = { self->sent, bench_now_ns () };
-  memcpy (map.data, header, HEADER_SIZE);
-  if (self->sent == work->count / 2)
-    bench_address_of (map.data, self->address);
+  bool more = bench_sender_fill (sender, map.data, map.size);
   gst_buffer_unmap (buffer, &map);
-  if (work->rate > 0)
+  if (!more) {
+    /* some sinks never let an end of stream through */
+    gst_element_post_message (GST_ELEMENT (base),
+        gst_message_new_application (GST_OBJECT (base),
+            gst_structure_new_empty ("bench-sent")));
+    return GST_FLOW_EOS;
+  }
+  if (rate > 0)
     GST_BUFFER_PTS (buffer) =
-        (GstClockTime) ((double) self->sent * 1e9 / work->rate);
-  self->sent++;
+        (GstClockTime) ((double) sender->sent * 1e9 / rate);
   return GST_FLOW_OK;
 }
 
 static GstCaps *
 get_caps (GstBaseSrc *base, GstCaps *filter)
 {
-  return bench_caps (((BenchSource *) base)->work);
+  return gst_caps_from_string (((BenchSource *) base)->sender->work->caps);
 }
 
 static gboolean
@@ -144,11 +119,10 @@ bench_source_init (BenchSource *self)
 }
 
 GstElement *
-bench_source_new (const BenchWork *work, BenchAddress *address)
+bench_source_new (BenchSender *sender)
 {
   BenchSource *self = g_object_new (bench_source_get_type (), NULL);
-  self->work = work;
-  self->address = address;
-  gst_base_src_set_blocksize (GST_BASE_SRC (self), (guint) work->size);
+  self->sender = sender;
+  gst_base_src_set_blocksize (GST_BASE_SRC (self), (guint) sender->work->size);
   return GST_ELEMENT (self);
 }

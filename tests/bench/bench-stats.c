@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define PATIENCE_S 10
@@ -51,30 +50,6 @@ bench_event_wait (sem_t *event)
     if (errno != EINTR)
       return false;
   return true;
-}
-
-static double cpu_from = -1;
-
-static double
-cpu_now (void)
-{
-  struct rusage usage;
-  getrusage (RUSAGE_SELF, &usage);
-  return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-      + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-void
-bench_cpu_mark (void)
-{
-  if (cpu_from < 0)
-    cpu_from = cpu_now ();
-}
-
-double
-bench_cpu_s (void)
-{
-  return cpu_from < 0 ? 0 : cpu_now () - cpu_from;
 }
 
 static int

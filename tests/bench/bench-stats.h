@@ -16,10 +16,6 @@ void bench_until (uint64_t instant_ns);
 void bench_event_init (sem_t *event);
 void bench_event_tell (sem_t *event);
 bool bench_event_wait (sem_t *event);
-/* Processor time of this process: from the first mark on, so that starting up
- * does not count. */
-void bench_cpu_mark (void);
-double bench_cpu_s (void);
 /* Sorts the samples; writes the members of a JSON object, in microseconds. */
 void bench_quantiles (uint64_t *samples_ns, uint32_t n, char *text,
     size_t size);

@@ -1,60 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One process of a measurement: the producer, a consumer, or, for the
- * in-process queue, both. Prints one JSON object at its end. tests/bench/run
+/* One process of a measurement with GStreamer: the producer, a consumer, or, for
+ * the in-process queue, all. Prints one JSON object at its end. tests/bench/run
  * starts them. */
 #include "bench-elements.h"
-#include "bench-stats.h"
+#include "bench-report.h"
+#include "bench-usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define VIDEO_SIZE (1920 * 1080 * 3 / 2)
 /* A measurement that takes longer has failed. */
 #define LONGEST_S 120
-/* The same for every transport; a ring has half as many records as slots. */
-#define MOST_IN_FLIGHT 64
+/* After its last buffer a transport may wait for more readers. */
+#define LONGEST_END_S 1
+#define SKIPPED 77
 
-static const char *role = NULL, *transport = NULL, *channel = "bench";
-static const char *size_text = "65536", *board_path = NULL, *touch = "header";
-static gint64 count = 1000, warm_up = 100, in_flight = 0;
-static gint receiver = 0, receivers = 1;
-static gdouble rate = 0;
-static gboolean own_pool = FALSE, latency = FALSE;
-
-static GOptionEntry entries[] = {
-  { "role", 0, 0, G_OPTION_ARG_STRING, &role, "produce, consume or both", "R" },
-  { "transport", 0, 0, G_OPTION_ARG_STRING, &transport, "datahub, shm or queue",
-      "T" },
-  { "channel", 0, 0, G_OPTION_ARG_STRING, &channel,
-      "name of the block, or path of the socket", "C" },
-  { "size", 0, 0, G_OPTION_ARG_STRING, &size_text, "bytes, or 1080p", "S" },
-  { "count", 0, 0, G_OPTION_ARG_INT64, &count, "buffers", "N" },
-  { "warm-up", 0, 0, G_OPTION_ARG_INT64, &warm_up,
-      "buffers before the measurement", "N" },
-  { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &rate, "buffers a second, 0: flat out",
-      "F" },
-  { "touch", 0, 0, G_OPTION_ARG_STRING, &touch, "header or all", "H" },
-  { "own-pool", 0, 0, G_OPTION_ARG_NONE, &own_pool,
-      "the source refuses the pool it is offered", NULL },
-  { "latency", 0, 0, G_OPTION_ARG_NONE, &latency, "report latencies", NULL },
-  { "board", 0, 0, G_OPTION_ARG_STRING, &board_path, "shared page", "FILE" },
-  { "in-flight", 0, 0, G_OPTION_ARG_INT64, &in_flight,
-      "limit kept by the board", "N" },
-  { "receiver", 0, 0, G_OPTION_ARG_INT, &receiver, "number of this one", "I" },
-  { "receivers", 0, 0, G_OPTION_ARG_INT, &receivers, "of this measurement",
-      "N" },
-  { NULL },
-};
-
-GstCaps *
-bench_caps (const BenchWork *work)
+typedef struct
 {
-  if (work->video)
-    return gst_caps_from_string ("video/x-raw, format=I420, width=1920, "
-                                 "height=1080, framerate=60/1");
-  return gst_caps_from_string ("application/x-bench");
-}
+  BenchWork work;
+  BenchSender sender;
+  BenchReceiver receivers[BENCH_MOST_RECEIVERS];
+  uint32_t n_receivers;
+  GstElement *pipeline, *transport;
+} Bench;
 
 static GstElement *
 make (const char *factory)
@@ -62,146 +30,243 @@ make (const char *factory)
   GstElement *element = gst_element_factory_make (factory, NULL);
   if (!element) {
     fprintf (stderr, "transport: no element \"%s\"\n", factory);
-    exit (77);
+    exit (SKIPPED);
   }
   return element;
 }
 
+/* Puts an element behind the last one of the pipeline. */
 static GstElement *
-make_sender (const BenchWork *work)
+append (Bench *bench, GstElement *last, GstElement *next)
 {
-  if (g_str_equal (transport, "datahub")) {
-    GstElement *sink = make ("datahubsink");
-    /* bytes of no format say nothing of their size before the first comes */
-    g_object_set (sink, "datablock", channel, "sync", FALSE, "slots",
-        2 * MOST_IN_FLIGHT, "wait-for-consumers", (guint) work->receivers,
-        "slot-size", (guint64) (work->video ? 0 : work->size), NULL);
-    gst_util_set_object_arg (G_OBJECT (sink), "broker", "none");
-    return sink;
+  gst_bin_add (GST_BIN (bench->pipeline), next);
+  if (last && !gst_element_link (last, next)) {
+    fprintf (stderr, "transport: elements do not link\n");
+    exit (1);
   }
-  GstElement *sink = make ("shmsink");
-  /* room for what is in flight and what source and sink hold */
-  guint64 area = (work->size + 4096) * 80;
-  g_object_set (sink, "socket-path", channel, "sync", FALSE, "async", FALSE,
-      "wait-for-connection", TRUE, "shm-size",
-      (guint) MIN (MAX (area, 1 << 20), 1u << 30), NULL);
+  return next;
+}
+
+/* ---- datahub ---- */
+
+static GstElement *
+datahub_sink (Bench *bench, GstElement *last)
+{
+  const BenchWork *work = &bench->work;
+  GstElement *sink = append (bench, last, make ("datahubsink"));
+  g_object_set (sink, "datablock", work->channel, "sync", FALSE,
+      "wait-for-consumers", (guint) work->receivers, NULL);
+  gst_util_set_object_arg (G_OBJECT (sink), "broker", "none");
+  return sink;
+}
+
+/* With as many buffers as queue has: a ring has half as many records as slots. For
+ * bytes without a format it gets their size, too. */
+static GstElement *
+datahub_set_sink (Bench *bench, GstElement *last)
+{
+  const BenchWork *work = &bench->work;
+  GstElement *sink = datahub_sink (bench, last);
+  bool is_video = g_str_has_prefix (work->caps, "video/");
+  g_object_set (sink, "slots", (guint) (2 * work->in_flight), "slot-size",
+      is_video ? (guint64) 0 : work->size, NULL);
   return sink;
 }
 
 static GstElement *
-make_receiver (void)
+datahub_src (Bench *bench)
 {
-  if (g_str_equal (transport, "datahub")) {
-    GstElement *src = make ("datahubsrc");
-    g_object_set (src, "datablock", channel, NULL);
-    gst_util_set_object_arg (G_OBJECT (src), "broker", "none");
-    gst_util_set_object_arg (G_OBJECT (src), "delivery", "reliable");
-    gst_util_set_object_arg (G_OBJECT (src), "start-at", "oldest");
-    return src;
-  }
-  GstElement *src = make ("shmsrc");
-  g_object_set (src, "socket-path", channel, "is-live", TRUE, "do-timestamp",
-      FALSE, NULL);
+  GstElement *src = append (bench, NULL, make ("datahubsrc"));
+  g_object_set (src, "datablock", bench->work.channel, NULL);
+  gst_util_set_object_arg (G_OBJECT (src), "broker", "none");
+  gst_util_set_object_arg (G_OBJECT (src), "delivery", "reliable");
+  gst_util_set_object_arg (G_OBJECT (src), "start-at", "oldest");
   return src;
 }
 
-static void
-link_all (GstElement *pipeline, GstElement *first, ...)
+/* ---- peers ---- */
+
+static GstElement *
+shm_sink (Bench *bench, GstElement *last)
 {
-  va_list args;
-  GstElement *next;
-  gst_bin_add (GST_BIN (pipeline), first);
-  va_start (args, first);
-  while ((next = va_arg (args, GstElement *))) {
-    gst_bin_add (GST_BIN (pipeline), next);
-    if (!gst_element_link (first, next)) {
-      fprintf (stderr, "transport: elements do not link\n");
-      exit (1);
-    }
-    first = next;
-  }
-  va_end (args);
+  GstElement *sink = append (bench, last, make ("shmsink"));
+  /* room for what is in flight and what source and sink hold */
+  guint64 area = (bench->work.size + 4096) * (bench->work.in_flight + 16);
+  g_object_set (sink, "socket-path", bench->work.channel, "sync", FALSE,
+      "async", FALSE, "wait-for-connection", TRUE, "shm-size",
+      (guint) CLAMP (area, 1 << 20, 1u << 30), NULL);
+  return sink;
 }
 
 static GstElement *
-build (const BenchWork *work, BenchAddress *sent, BenchReceived *received,
-    GstElement **sender)
+shm_src (Bench *bench)
 {
-  GstElement *pipeline = gst_pipeline_new (NULL);
-  if (g_str_equal (role, "produce")) {
-    *sender = make_sender (work);
-    link_all (pipeline, bench_source_new (work, sent), *sender, NULL);
-  } else if (g_str_equal (role, "consume")) {
-    link_all (pipeline, make_receiver (),
-        bench_sink_new (work, (uint32_t) receiver, received), NULL);
-  } else {
-    GstElement *queue = make ("queue");
-    g_object_set (queue, "max-size-buffers", MOST_IN_FLIGHT, "max-size-bytes",
-        0, "max-size-time", (guint64) 0, NULL);
-    link_all (pipeline, bench_source_new (work, sent), queue,
-        bench_sink_new (work, 0, received), NULL);
-  }
-  return pipeline;
+  GstElement *src = append (bench, NULL, make ("shmsrc"));
+  g_object_set (src, "socket-path", bench->work.channel, "is-live", TRUE,
+      "do-timestamp", FALSE, NULL);
+  return src;
 }
 
-static int
-run (GstElement *pipeline)
+static GstElement *
+unixfd_sink (Bench *bench, GstElement *last)
 {
-  int status = 0;
-  GstBus *bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  /* The driver starts the consumers when it reads this. */
-  fprintf (stderr, "ready\n");
-  fflush (stderr);
-  GstMessage *message = gst_bus_timed_pop_filtered (bus, LONGEST_S * GST_SECOND,
-      GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_APPLICATION);
-  if (!message) {
-    fprintf (stderr, "transport: no end after %d s\n", LONGEST_S);
-    status = 1;
-  } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
-    GError *error = NULL;
-    char *debug = NULL;
+  GstElement *sink = append (bench, last, make ("unixfdsink"));
+  g_object_set (sink, "socket-path", bench->work.channel, "sync", FALSE,
+      "async", FALSE, NULL);
+  return sink;
+}
+
+static GstElement *
+unixfd_src (Bench *bench)
+{
+  GstElement *src = append (bench, NULL, make ("unixfdsrc"));
+  g_object_set (src, "socket-path", bench->work.channel, NULL);
+  return src;
+}
+
+static GstElement *
+tcp_sink (Bench *bench, GstElement *last)
+{
+  GstElement *pay = append (bench, last, make ("gdppay"));
+  GstElement *sink = append (bench, pay, make ("tcpserversink"));
+  g_object_set (sink, "host", "127.0.0.1", "port", atoi (bench->work.channel),
+      "sync", FALSE, "async", FALSE, NULL);
+  return sink;
+}
+
+static GstElement *
+tcp_src (Bench *bench)
+{
+  GstElement *src = append (bench, NULL, make ("tcpclientsrc"));
+  g_object_set (src, "host", "127.0.0.1", "port", atoi (bench->work.channel),
+      NULL);
+  return append (bench, src, make ("gdpdepay"));
+}
+
+typedef struct
+{
+  const char *name;
+  GstElement *(*append_sink) (Bench *bench, GstElement *last);
+  GstElement *(*append_src) (Bench *bench);
+} Transport;
+
+static const Transport transports[] = {
+  { "datahub", datahub_set_sink, datahub_src },
+  /* as an application gets it that sets nothing */
+  { "datahub-default", datahub_sink, datahub_src },
+  { "shm", shm_sink, shm_src },
+  { "unixfd", unixfd_sink, unixfd_src },
+  { "tcp", tcp_sink, tcp_src },
+};
+
+static const Transport *
+find_transport (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (transports); i++)
+    if (g_str_equal (name, transports[i].name))
+      return &transports[i];
+  fprintf (stderr, "transport: there is no transport \"%s\"\n", name);
+  exit (2);
+}
+
+/* ---- pipelines ---- */
+
+static GstElement *
+new_receiver (Bench *bench, uint32_t number)
+{
+  BenchReceiver *receiver = &bench->receivers[bench->n_receivers++];
+  bench_receiver_init (receiver, &bench->work, number);
+  return bench_sink_new (receiver);
+}
+
+/* One process: source ! queue ! sink, or source ! tee with a queue for each. */
+static void
+build_queues (Bench *bench)
+{
+  GstElement *last = append (bench, NULL, bench_source_new (&bench->sender));
+  if (bench->work.receivers > 1)
+    last = append (bench, last, make ("tee"));
+  for (uint32_t i = 0; i < bench->work.receivers; i++) {
+    GstElement *queue = append (bench, last, make ("queue"));
+    g_object_set (queue, "max-size-buffers", (guint) bench->work.in_flight,
+        "max-size-bytes", 0, "max-size-time", (guint64) 0, NULL);
+    append (bench, queue, new_receiver (bench, i));
+  }
+}
+
+static void
+build (Bench *bench)
+{
+  bench->pipeline = gst_pipeline_new (NULL);
+  if (bench->work.role == BENCH_BOTH) {
+    build_queues (bench);
+    return;
+  }
+  const Transport *transport = find_transport (bench->work.transport);
+  if (bench->work.role == BENCH_PRODUCE)
+    bench->transport = transport->append_sink (bench,
+        append (bench, NULL, bench_source_new (&bench->sender)));
+  else
+    append (bench, transport->append_src (bench),
+        new_receiver (bench, bench->work.receiver));
+}
+
+/* Returns 1 after an error. */
+static int
+handle (GstMessage *message)
+{
+  GError *error = NULL;
+  char *debug = NULL;
+  bool failed = GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR;
+  if (failed) {
     gst_message_parse_error (message, &error, &debug);
     fprintf (stderr, "transport: %s (%s)\n", error->message, debug);
     g_clear_error (&error);
     g_free (debug);
-    status = 1;
   }
-  if (message)
-    gst_message_unref (message);
-  gst_object_unref (bus);
-  return status;
+  gst_message_unref (message);
+  return failed;
 }
 
-static void
-report (const BenchWork *work, BenchReceived *received,
-    const BenchAddress *sent, const char *stats, double cpu_s)
+static int
+run (Bench *bench)
 {
-  char quantiles[256] = "\"n\": 0";
-  double elapsed = (double) (received->last_ns - received->first_ns) / 1e9;
-  if (received->latencies_ns && received->received > 0)
-    bench_quantiles (received->latencies_ns,
-        (uint32_t) MIN (received->received, work->count), quantiles,
-        sizeof quantiles);
-  printf ("{\"role\": \"%s\", \"received\": %llu, \"lost\": %llu, "
-          "\"wrong\": %llu, \"per_s\": %.1f, \"cpu_s\": %.6f, "
-          "\"latency\": {%s}, \"sent_at\": \"%s\", "
-          "\"received_at\": \"%s\", \"stats\": \"%s\"}\n",
-      role, (unsigned long long) received->received,
-      (unsigned long long) received->lost, (unsigned long long) received->wrong,
-      elapsed > 0 ? (double) received->received / elapsed : 0, cpu_s, quantiles,
-      sent->text, received->address.text, stats);
+  GstBus *bus = gst_element_get_bus (bench->pipeline);
+  GstMessageType ends = GST_MESSAGE_EOS | GST_MESSAGE_ERROR;
+  GstMessage *message = NULL;
+  /* each of several sinks of this process posts that it is complete */
+  if (bench->work.role != BENCH_BOTH)
+    ends |= GST_MESSAGE_APPLICATION;
+  gst_element_set_state (bench->pipeline, GST_STATE_PLAYING);
+  /* The driver starts the consumers when it reads this. */
+  fprintf (stderr, "ready\n");
+  fflush (stderr);
+  message = gst_bus_timed_pop_filtered (bus, LONGEST_S * GST_SECOND, ends);
+  if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_APPLICATION
+      && bench->work.role == BENCH_PRODUCE) {
+    gst_message_unref (message);
+    message =
+        gst_bus_timed_pop_filtered (bus, LONGEST_END_S * GST_SECOND, ends);
+    gst_object_unref (bus);
+    return message ? handle (message) : 0;
+  }
+  gst_object_unref (bus);
+  if (message)
+    return handle (message);
+  fprintf (stderr, "transport: no end after %d s\n", LONGEST_S);
+  return 1;
 }
 
 /* The counters of a datahubsink, as text without the quotes of JSON. */
 static char *
-stats_of (GstElement *sender)
+stats_of (GstElement *transport)
 {
   GstStructure *stats = NULL;
-  if (!sender
-      || !g_object_class_find_property (G_OBJECT_GET_CLASS (sender), "stats"))
+  if (!transport
+      || !g_object_class_find_property (G_OBJECT_GET_CLASS (transport),
+          "stats"))
     return g_strdup ("");
-  g_object_get (sender, "stats", &stats, NULL);
+  g_object_get (transport, "stats", &stats, NULL);
   char *text = stats ? gst_structure_to_string (stats) : g_strdup ("");
   g_strdelimit (text, "\"\\", ' ');
   if (stats)
@@ -209,50 +274,22 @@ stats_of (GstElement *sender)
   return text;
 }
 
-static void
-parse (int *argc, char ***argv)
-{
-  GError *error = NULL;
-  GOptionContext *context = g_option_context_new (NULL);
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  if (!g_option_context_parse (context, argc, argv, &error) || !role
-      || !transport) {
-    fprintf (stderr, "transport: %s\n",
-        error ? error->message : "--role and --transport are needed");
-    exit (2);
-  }
-  g_option_context_free (context);
-}
-
 int
 main (int argc, char **argv)
 {
-  parse (&argc, &argv);
-  bool video = g_str_equal (size_text, "1080p");
-  BenchWork work = { .video = video,
-    .size = video ? VIDEO_SIZE : strtoull (size_text, NULL, 0),
-    .count = (uint64_t) count,
-    .warm_up = (uint64_t) warm_up,
-    .rate = rate,
-    .every_byte = g_str_equal (touch, "all"),
-    .own_pool = own_pool,
-    .in_flight = (uint64_t) in_flight,
-    .receivers = (uint32_t) receivers,
-    .board = bench_board_open (board_path) };
-  BenchReceived received = { 0 };
-  BenchAddress sent = { "" };
-  GstElement *sender = NULL;
-  if (latency)
-    received.latencies_ns = calloc (work.count, sizeof (uint64_t));
-  GstElement *pipeline = build (&work, &sent, &received, &sender);
-  int status = run (pipeline);
-  double cpu_s = bench_cpu_s ();
-  char *stats = stats_of (sender);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  report (&work, &received, &sent, stats, cpu_s);
+  static Bench bench;
+  char usage[256];
+  bench_work_parse (&bench.work, argc, argv);
+  gst_init (NULL, NULL);
+  bench.sender.work = &bench.work;
+  build (&bench);
+  int status = run (&bench);
+  bench_usage_end (usage, sizeof usage);
+  char *stats = stats_of (bench.transport);
+  bench_report_print (bench.work.role == BENCH_CONSUME ? NULL : &bench.sender,
+      bench.receivers, bench.n_receivers, usage, stats);
   g_free (stats);
-  gst_object_unref (pipeline);
-  free (received.latencies_ns);
+  gst_element_set_state (bench.pipeline, GST_STATE_NULL);
+  gst_object_unref (bench.pipeline);
   return status;
 }

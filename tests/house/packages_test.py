@@ -112,7 +112,7 @@ class Packages(unittest.TestCase):
         rows = [line.split() for line in table if not line.startswith("#")]
         self.assertGreater(len(rows), 20)
         for row in rows:
-            self.assertIn(row[0], ("build", "run", "test", "ci", "long"))
+            self.assertIn(row[0], ("build", "run", "test", "ci", "long", "bench"))
             self.assertIn(row[2:], ([], ["optional"]))
 
 
