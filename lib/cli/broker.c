@@ -10,7 +10,6 @@
 #define TAKE_OVER_MS 20 /* between tries after an embedded broker stopped */
 #define TAKE_OVER_TRIES 200
 #define WAIT_MS 200 /* between tries with --wait */
-#define REVIVE_MS 100 /* between looks whether the broker runs */
 /* Between tries to serve again; the pause doubles. */
 #define AGAIN_MS 100
 #define AGAIN_MAX_MS 5000
@@ -163,18 +162,24 @@ try_start (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* A broker ends if another program removed its files. */
 static gboolean
 revive (gpointer user_data)
 {
   Daemon *d = user_data;
 
   if (!d->serving || datahub_broker_is_running (d->broker))
-    return G_SOURCE_CONTINUE;
+    return G_SOURCE_REMOVE;
   d->serving = FALSE;
   datahub_broker_stop (d->broker);
   try_start (d);
-  return G_SOURCE_CONTINUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* A broker ends if another program removed its files. The broker's thread. */
+static void
+on_ended (DatahubBroker *broker, gpointer user_data)
+{
+  g_idle_add (revive, user_data);
 }
 
 static gboolean
@@ -193,12 +198,12 @@ serve (Daemon *d)
     g_unix_signal_add (SIGTERM, stop, d),
     g_unix_signal_add (SIGINT, stop, d),
     g_unix_signal_add (SIGHUP, reload, d),
-    g_timeout_add (REVIVE_MS, revive, d),
     g_timeout_add (0, try_start, d),
   };
 
+  g_signal_connect (d->broker, "ended", G_CALLBACK (on_ended), d);
   g_main_loop_run (d->loop);
-  for (guint i = 0; i < 4; i++)
+  for (guint i = 0; i < 3; i++)
     g_source_remove (sources[i]);
   datahub_broker_stop (d->broker);
   if (d->code == CLI_OK)

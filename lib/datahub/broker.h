@@ -33,7 +33,7 @@ DATAHUB_API gboolean datahub_broker_start (DatahubBroker *broker,
 DATAHUB_API void datahub_broker_stop (DatahubBroker *broker);
 /* Whether it serves. It ends by itself if another program removed its files (sockets,
  * locks, keys): stop it then, and start it again. An embedded broker may also have made
- * way for another one. */
+ * way for another one. The signal "ended" is emitted then, in the broker's thread. */
 DATAHUB_API gboolean datahub_broker_is_running (DatahubBroker *broker);
 /* Endpoints in use, with their port numbers; the caller frees them with
  * g_strfreev(). */

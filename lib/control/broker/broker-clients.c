@@ -4,6 +4,7 @@
 #include "control/wire/control-log-private.h"
 #include "broker-handlers-private.h"
 #include "control/wire/control-error-private.h"
+#include "control/wire/process-private.h"
 #include <datahub/hub.h>
 
 #include <string.h>
@@ -22,6 +23,7 @@ add_place (BrokerCall *call)
 typedef struct
 {
   const char *key, *instance, *program, *host;
+  const char *pids; /* the namespace of the pid; NULL: not named */
   gint64 pid;
 } Identity;
 
@@ -39,6 +41,7 @@ read_identity (BrokerCall *call, Identity *id, GError **error)
       || !(id->host = message_string (message, "host", LABEL_MAX, TRUE, error))
       || !message_integer (message, "pid", 0, G_MAXINT32, &id->pid, error))
     return FALSE;
+  id->pids = message_string (message, "pids", LABEL_MAX, FALSE, NULL);
   if (strcmp (id->key, call->key) == 0)
     return TRUE;
   call->broker->stats.impersonated++;
@@ -67,6 +70,17 @@ remove_all (DatahubBroker *broker, BrokerClient *client, const char *left,
   }
 }
 
+/* Whether the kernel shows this process that of @client. A client that names another
+ * process than its own only has its own silence noticed later. */
+static gboolean
+can_be_examined (const BrokerClient *client, const char *pids)
+{
+  g_autofree char *own = process_space ();
+
+  return client->local && own && g_strcmp0 (own, pids) == 0
+      && process_look (client->pid) != PROCESS_UNKNOWN;
+}
+
 /* @client is reached by the connection of @call from now on. A connection has one
  * client: one that it had before is gone with its blocks and consumers. */
 static void
@@ -87,6 +101,8 @@ connect_client (BrokerCall *call, BrokerClient *client, const Identity *id)
   client->program = message_clean (id->program);
   client->host = message_clean (id->host);
   client->pid = (int) id->pid;
+  client->examined = can_be_examined (client, id->pids);
+  client->stopped_looks = 0;
   g_ptr_array_set_size (client->subscriptions, 0);
   broker_heard (call->broker, client);
 }
@@ -109,11 +125,13 @@ broker_handle_hello (BrokerCall *call, GError **error)
   connect_client (call, client, &id);
   json_object_set_new (call->reply, "epoch", json_string (client->epoch));
   json_object_set_new (call->reply, "heartbeat-ms",
-      json_integer (PROTOCOL_HEARTBEAT_MS));
+      json_integer (broker_heartbeat_ms (client)));
   json_object_set_new (call->reply, "heartbeats-missed",
       json_integer (PROTOCOL_HEARTBEATS_MISSED));
   json_object_set_new (call->reply, "embedded",
       json_boolean (broker->embedded));
+  if (client->examined)
+    json_object_set_new (call->reply, "pids", json_string (id.pids));
   add_place (call);
   return TRUE;
 }

@@ -24,9 +24,10 @@
 #define HELPER_SERVES_TEXT "serves clients"
 
 /* Sent to clients in the answer to "hello". A client that misses three is
- * stalled.
+ * stalled. The slow ones are those of clients whose process this one can examine.
  */
 #define PROTOCOL_HEARTBEAT_MS 400
+#define PROTOCOL_SLOW_HEARTBEAT_MS 10000
 #define PROTOCOL_HEARTBEATS_MISSED 3
 
 typedef struct
@@ -68,7 +69,9 @@ struct _DatahubBroker
   GSource *tick_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
+  guint tick_ms;
   gint64 ticked_us;
+  gint64 examined_us; /* the processes of clients */
   gint64 start_us;
   gint64 unused_end_us; /* when a helper ends, if it has no client until then */
   Registry registry;
@@ -158,9 +161,11 @@ void broker_watch_block (DatahubBroker *broker, BlockEntry *block, gint64 now);
 /* broker-watch.c */
 void broker_note_evidence (BlockEntry *block, const char *memory);
 gboolean broker_block_is_absent (BlockEntry *block);
+void broker_begin_ticks (DatahubBroker *broker);
 gboolean broker_tick (gpointer broker);
 gboolean broker_check_once (gpointer broker);
 void broker_probe_soon (BrokerPort *port);
 void broker_heard (DatahubBroker *broker, BrokerClient *client);
+guint broker_heartbeat_ms (const BrokerClient *client);
 
 #endif /* DATAHUB_BROKER_PRIVATE_H */

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The watch over clients. A client that misses heartbeats is only marked as
- * stalled: its blocks and consumers stay until the kernel shows that they are
- * gone (broker-looks.c).
- * Tests: broker-liveness, hub-election */
+/* The watch over clients. A client that misses heartbeats, or whose process is
+ * stopped, is only marked as stalled: its blocks and consumers stay until the kernel
+ * shows that they are gone (broker-looks.c).
+ * Tests: broker-liveness, hub-election, hub-rest */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
+#include "control/wire/process-private.h"
+#include "control/wire/zmq-source-private.h"
 #include <datahub/block.h>
 
-#define SILENT_US                                                              \
-  (PROTOCOL_HEARTBEAT_MS * PROTOCOL_HEARTBEATS_MISSED * G_TIME_SPAN_MILLISECOND)
+#define SLOW_TICK_MS 800
+/* Between looks at the processes of clients: each slow tick. With STOPPED_LOOKS a process
+ * that is stopped is noticed as late as a silent one. */
+#define EXAMINE_US (700 * G_TIME_SPAN_MILLISECOND)
+#define STOPPED_LOOKS 2
 /* A turn this late means that the broker itself was stopped, not its
  * clients. */
 #define OWN_PAUSE_US (G_USEC_PER_SEC)
@@ -32,9 +37,57 @@ drop_silent_clients (DatahubBroker *broker)
     registry_drop_idle (&broker->registry, g_ptr_array_index (silent, i));
 }
 
-/* Marks stalled clients. Returns whether there are any. */
+guint
+broker_heartbeat_ms (const BrokerClient *client)
+{
+  return client->examined ? PROTOCOL_SLOW_HEARTBEAT_MS : PROTOCOL_HEARTBEAT_MS;
+}
+
+static gint64
+silent_us (const BrokerClient *client)
+{
+  return (gint64) broker_heartbeat_ms (client) * PROTOCOL_HEARTBEATS_MISSED
+      * G_TIME_SPAN_MILLISECOND;
+}
+
+/* A process that was stopped for a moment is not reported. One that goes on is heard: it
+ * need not speak. */
+static void
+examine (DatahubBroker *broker, BrokerClient *client)
+{
+  gboolean was_stopped = client->stopped_looks >= STOPPED_LOOKS;
+
+  if (!client->examined || !client->routing)
+    return;
+  if (process_look (client->pid) != PROCESS_STOPPED) {
+    client->stopped_looks = 0;
+    if (was_stopped)
+      broker_heard (broker, client);
+    return;
+  }
+  client->stopped_looks = MIN (client->stopped_looks + 1, STOPPED_LOOKS);
+  if (client->stopped_looks == STOPPED_LOOKS)
+    client->stalled = TRUE;
+}
+
+static void
+examine_clients (DatahubBroker *broker, gint64 now)
+{
+  GHashTableIter iter;
+  BrokerClient *client;
+
+  if (now - broker->examined_us < EXAMINE_US)
+    return;
+  broker->examined_us = now;
+  g_hash_table_iter_init (&iter, broker->registry.clients);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
+    examine (broker, client);
+}
+
+/* Marks stalled clients. Returns whether there are any. @all_examined becomes FALSE if
+ * there is one of which only its silence is noticed. */
 static gboolean
-mark_silent_clients (DatahubBroker *broker, gint64 now)
+mark_silent_clients (DatahubBroker *broker, gint64 now, gboolean *all_examined)
 {
   GHashTableIter iter;
   BrokerClient *client;
@@ -45,9 +98,10 @@ mark_silent_clients (DatahubBroker *broker, gint64 now)
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client)) {
     if (paused && !client->stalled)
       client->seen_us = now;
-    if (now - client->seen_us > SILENT_US)
+    if (now - client->seen_us > silent_us (client))
       client->stalled = TRUE;
     any |= client->stalled;
+    *all_examined &= client->examined;
   }
   broker->ticked_us = now;
   return any;
@@ -119,19 +173,43 @@ check_files (DatahubBroker *broker)
   }
 }
 
-/* The periodic check of files and of all clients. */
+static void
+set_tick (DatahubBroker *broker, guint ms)
+{
+  if (broker->tick_ms == ms)
+    return;
+  broker->tick_ms = ms;
+  wire_source_clear (&broker->tick_source);
+  broker->tick_source = broker_run_in (broker, ms, broker_tick);
+}
+
+void
+broker_begin_ticks (DatahubBroker *broker)
+{
+  broker->tick_ms = 0;
+  set_tick (broker, PROTOCOL_HEARTBEAT_MS);
+}
+
+/* The periodic check of files and of all clients. It is slow while no client is silent,
+ * nor can become so within one period. */
 gboolean
 broker_tick (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
   gint64 now = g_get_monotonic_time ();
+  gboolean all_examined = TRUE;
 
   check_files (broker);
   accounts_tidy (&broker->connections, now);
   accounts_tidy (&broker->keys, now);
   if (broker->helper)
     broker_helper_look (broker, now);
-  if (!mark_silent_clients (broker, now))
+  examine_clients (broker, now);
+  gboolean any = mark_silent_clients (broker, now, &all_examined);
+  gboolean slow = !any && all_examined
+      && !(broker->helper && g_hash_table_size (broker->registry.clients) == 0);
+  set_tick (broker, slow ? SLOW_TICK_MS : PROTOCOL_HEARTBEAT_MS);
+  if (!any)
     return G_SOURCE_CONTINUE;
   g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);
   for (guint i = 0; i < blocks->len; i++)

@@ -28,6 +28,14 @@
  * start: with a higher limit, that of another process can. */
 #define ROOM 24
 
+enum
+{
+  SIGNAL_ENDED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
 G_DEFINE_TYPE (DatahubBroker, datahub_broker, G_TYPE_OBJECT)
 
 /* In a program that has other work. */
@@ -231,9 +239,7 @@ attach_sources (DatahubBroker *broker)
 {
   for (guint i = 0; i < N_PORTS; i++)
     port_attach (&broker->ports[i], broker->context);
-  broker->tick_source = g_timeout_source_new (PROTOCOL_HEARTBEAT_MS);
-  g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
-  g_source_attach (broker->tick_source, broker->context);
+  broker_begin_ticks (broker);
   broker->start_us = broker->ticked_us = g_get_monotonic_time ();
   broker_helper_begin (broker);
 }
@@ -274,6 +280,7 @@ run (gpointer data)
   g_clear_pointer (&broker->looker, looker_free);
   g_main_context_pop_thread_default (broker->context);
   set_running (broker, FALSE);
+  g_signal_emit (broker, signals[SIGNAL_ENDED], 0);
   return NULL;
 }
 
@@ -500,6 +507,16 @@ datahub_broker_class_init (DatahubBrokerClass *klass)
   if (sodium_init () < 0)
     g_error ("libsodium found no source of random numbers");
   G_OBJECT_CLASS (klass)->finalize = datahub_broker_finalize;
+  /**
+   * DatahubBroker::ended:
+   * @broker: the broker
+   *
+   * It does not serve any more, by itself or by datahub_broker_stop(). Emitted in the
+   * broker's thread, which ends then: a handler must not call the broker, and must not
+   * hold the last reference.
+   */
+  signals[SIGNAL_ENDED] = g_signal_new ("ended", DATAHUB_TYPE_BROKER,
+      G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -41,7 +41,7 @@
 #define ACCEPTS_AT_ONCE 16
 #define EVENTS_AT_ONCE 64
 #define TICK_MS 20 /* while something waits */
-#define IDLE_MS 500
+#define IDLE_MS 500 /* while a client has not proven its key, or does not read */
 /* After this time without a descriptor the broker is of no use here. */
 #define STARVED_US (G_TIME_SPAN_SECOND)
 #define DRAIN_US (300 * G_TIME_SPAN_MILLISECOND)
@@ -226,11 +226,12 @@ accept_some (Gate *gate, GateListener *listener)
 /* ---- the thread ---- */
 
 /* Removes what is over or stuck, and what has not proven its key in time; tries again
- * what waits for libzmq. Returns whether something waits. */
-static gboolean
+ * what waits for libzmq. Returns after how many milliseconds to do so again; -1: after the
+ * next event. */
+static int
 tend_connections (Gate *gate, gint64 now)
 {
-  gboolean waits = FALSE;
+  gboolean waits = FALSE, pending = FALSE;
 
   for (guint i = gate->connections->len; i > 0; i--) {
     GateConnection *one = g_ptr_array_index (gate->connections, i - 1);
@@ -240,10 +241,11 @@ tend_connections (Gate *gate, gint64 now)
     if (!one->dead && one->broker.fd < 0 && one->client.events == 0)
       gate_relay (one);
     waits |= one->broker.fd < 0 && one->client.events == 0;
+    pending |= one->half || one->outward.data;
     if (one->dead)
       g_ptr_array_remove_index (gate->connections, i - 1);
   }
-  return waits;
+  return waits ? TICK_MS : pending ? IDLE_MS : -1;
 }
 
 /* A broker that has no descriptor for a client that waits should end: another process
@@ -354,18 +356,17 @@ run (gpointer data)
 {
   Gate *gate = data;
   struct epoll_event events[EVENTS_AT_ONCE];
-  gboolean waits = FALSE;
+  int ms = -1;
 
   while (!obey (gate, g_get_monotonic_time ())) {
-    waits |= g_atomic_int_get (&gate->state) == STATE_END;
-    int n = epoll_wait (gate->epoll, events, EVENTS_AT_ONCE,
-        waits                        ? TICK_MS
-            : gate->connections->len ? IDLE_MS
-                                     : -1);
+    if (g_atomic_int_get (&gate->state) == STATE_END)
+      ms = TICK_MS;
+    int n = epoll_wait (gate->epoll, events, EVENTS_AT_ONCE, ms);
     gint64 now = g_get_monotonic_time ();
     handle_all (gate, events, MAX (n, 0));
-    waits = tend_connections (gate, now);
-    waits |= tend_listeners (gate, now);
+    ms = tend_connections (gate, now);
+    if (tend_listeners (gate, now))
+      ms = TICK_MS;
     g_atomic_int_set (&gate->n_open, (int) gate->connections->len);
   }
   g_ptr_array_set_size (gate->connections, 0);

@@ -35,7 +35,10 @@ typedef struct
   Token epoch; /* of its current connection */
   gint64 last_id; /* ids must increase within an epoch */
   gint64 seen_us; /* by the broker's clock */
-  gboolean stalled; /* missed its heartbeats, or its connection is gone */
+  /* It missed its heartbeats, its process is stopped, or its connection is gone. */
+  gboolean stalled;
+  gboolean examined; /* the kernel shows whether its process is stopped */
+  guint stopped_looks; /* in a row that found it stopped; see broker-watch.c */
   char *program, *host; /* owned */
   int pid;
   /* It came by the socket of the own user, on this machine: what it writes about its blocks

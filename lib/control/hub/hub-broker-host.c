@@ -6,6 +6,7 @@
 #include "control/wire/control-log-private.h"
 #include <datahub/hub.h>
 #include "control/wire/endpoint-private.h"
+#include "control/wire/process-private.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,20 +32,6 @@ has_open (int pid, const struct stat *lock)
       return TRUE;
   }
   return FALSE;
-}
-
-static gboolean
-is_stopped (int pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", pid);
-  g_autofree char *text = NULL;
-  const char *state;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return FALSE;
-  /* the process name before the state may contain parentheses */
-  state = strrchr (text, ')');
-  return state && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
 }
 
 /* Reads the number of the process and its name, as it wrote them. What is no plain file
@@ -79,7 +66,7 @@ describe (const char *endpoint, gboolean *stopped)
   if (!file || !read_holder (file, &lock, &pid, program)
       || !has_open (pid, &lock))
     return g_strdup (endpoint);
-  *stopped = is_stopped (pid);
+  *stopped = process_look (pid) == PROCESS_STOPPED;
   g_autofree char *safe = g_strescape (program, NULL);
   return *stopped
       ? g_strdup_printf ("%s, which is hosted by process %d (%s), which is "

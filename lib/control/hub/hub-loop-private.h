@@ -18,6 +18,8 @@ void hub_core_post (HubCore *core, GSourceFunc func, gpointer data,
     GDestroyNotify destroy);
 GSource *hub_core_after (HubCore *core, guint ms, GSourceFunc func,
     gpointer data);
+GSource *hub_core_evenly (HubCore *core, guint ms, GSourceFunc func,
+    gpointer data);
 void hub_clear_source (GSource **source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HubCore, hub_core_unref)
 

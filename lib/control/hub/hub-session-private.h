@@ -38,6 +38,9 @@ typedef struct
   GSource *attempt_source, *heartbeat_source;
   guint heartbeat_ms, heartbeats_missed;
   gboolean pinging;
+  gint64 pinged_us; /* when the last one was sent */
+  int broker_pid; /* the kernel shows whether it is stopped; 0: it does not */
+  gboolean broker_stopped; /* at the last look */
 } HubSession;
 
 void hub_target_clear (HubTarget *target);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The session with the broker: connect, greet, send heartbeats, detect the
  * loss, connect again.
- * Tests: hub-loss, hub-silence, hub-election, hub-hostile-broker */
+ * Tests: hub-loss, hub-rest, hub-silence, hub-election, hub-hostile-broker */
 #include "control/wire/control-log-private.h"
 #include "hub-connect-private.h"
 #include "hub-core-private.h"
@@ -10,6 +10,7 @@
 #include "hub-session-private.h"
 #include "control/wire/endpoint-private.h"
 #include "control/broker/evidence-private.h"
+#include "control/wire/process-private.h"
 #include "control/wire/runtime-dir-private.h"
 
 #include <string.h>
@@ -31,6 +32,11 @@
 #define BRIEF_FREE 5
 #define BRIEF_RETRY_MAX_MS 100
 #define BYE_LINGER_MS 100
+/* Between looks at the process of the broker. One that was stopped for a moment is not
+ * reported: it is looked at again. With both a stopped broker is noticed as late as by a
+ * heartbeat of 400 ms that is not answered three times. */
+#define LOOK_MS 1200
+#define LOOK_AGAIN_MS 400
 /* Handshakes that break without a word before the key is blamed: a broker that
  * is just going away breaks one too. */
 #define BAD_HANDSHAKES 3
@@ -308,19 +314,67 @@ pinged (json_t *reply, const GError *error, gpointer user_data)
     hub_session_down (core, LINK_LOST);
 }
 
+static void
+ping (HubCore *core, gint64 now)
+{
+  core->session.pinging = TRUE;
+  core->session.pinged_us = now;
+  hub_call (core, json_pack ("{s:s}", "type", "ping"),
+      (gint64) core->session.heartbeat_ms * core->session.heartbeats_missed
+          * 1000,
+      NULL, pinged, core);
+}
+
+static gboolean beat (gpointer core);
+
+static void
+set_beat (HubCore *core)
+{
+  HubSession *session = &core->session;
+
+  hub_clear_source (&session->heartbeat_source);
+  session->heartbeat_source = session->broker_stopped
+      ? hub_core_after (core, LOOK_AGAIN_MS, beat, core)
+      : session->broker_pid
+      ? hub_core_evenly (core, LOOK_MS, beat, core)
+      : hub_core_after (core, session->heartbeat_ms, beat, core);
+}
+
+/* Returns whether the session goes on. */
+static gboolean
+look_at_broker (HubCore *core)
+{
+  HubSession *session = &core->session;
+  gboolean was_stopped = session->broker_stopped;
+
+  session->broker_stopped =
+      process_look (session->broker_pid) == PROCESS_STOPPED;
+  if (session->broker_stopped && was_stopped) {
+    hub_session_down (core, LINK_LOST);
+    return FALSE;
+  }
+  if (session->broker_stopped != was_stopped)
+    set_beat (core);
+  return TRUE;
+}
+
+/* A broker that can be examined is asked rarely: an answer costs as many switches as a
+ * dozen looks. */
 static gboolean
 beat (gpointer user_data)
 {
   HubCore *core = user_data;
+  HubSession *session = &core->session;
+  gint64 now = g_get_monotonic_time ();
 
   hub_host_check (core);
-  if (!core->session.pinging) {
-    core->session.pinging = TRUE;
-    hub_call (core, json_pack ("{s:s}", "type", "ping"),
-        (gint64) core->session.heartbeat_ms * core->session.heartbeats_missed
-            * 1000,
-        NULL, pinged, core);
-  }
+  if (session->broker_pid && !look_at_broker (core))
+    return G_SOURCE_REMOVE;
+  if (!session->pinging
+      && (!session->broker_pid
+          || now - session->pinged_us
+              >= session->heartbeat_ms * G_TIME_SPAN_MILLISECOND))
+    ping (core, now);
   return G_SOURCE_CONTINUE;
 }
 
@@ -336,14 +390,31 @@ connected (HubCore *core)
   core->session.retries = core->session.bad_handshakes = 0;
   core->session.connected_us = g_get_monotonic_time ();
   set_state (core, HUB_CONNECTED);
-  core->session.heartbeat_source =
-      hub_core_after (core, core->session.heartbeat_ms, beat, core);
+  core->session.pinged_us = g_get_monotonic_time ();
+  core->session.broker_stopped = FALSE;
+  set_beat (core);
   hub_emit (core, SIGNAL_BROKER_FOUND, NULL, core->target.endpoint);
   hub_offers_connected (core);
   hub_catalogue_connected (core);
   hub_calls_send_waiting (core);
   hub_finds_ask (core, NULL);
   hub_connect_waits_end (core, NULL);
+}
+
+/* A broker that examines this process has the same numbers of processes; its own can be
+ * examined as well. */
+static void
+read_process (HubCore *core, json_t *reply)
+{
+  g_autofree char *own = process_space ();
+  const char *pids = message_string (reply, "pids", LABEL_MAX, FALSE, NULL);
+  gint64 pid = 0;
+
+  core->session.broker_pid = 0;
+  if (own && g_strcmp0 (own, pids) == 0
+      && message_integer (reply, "pid", 1, G_MAXINT32, &pid, NULL)
+      && pid != getpid ())
+    core->session.broker_pid = (int) pid;
 }
 
 static gboolean
@@ -358,6 +429,7 @@ read_greeting (HubCore *core, json_t *reply, GError **error)
   g_strlcpy (core->calls.epoch, epoch, sizeof core->calls.epoch);
   core->session.heartbeat_ms = (guint) ms;
   core->session.heartbeats_missed = (guint) missed;
+  read_process (core, reply);
   return TRUE;
 }
 
@@ -397,14 +469,17 @@ hub_session_up (HubCore *core)
     return;
   g_autofree char *program = label (g_get_prgname ());
   g_autofree char *host = evidence_host ();
+  g_autofree char *pids = process_space ();
+  json_t *hello = json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello",
+      "key", core->session.key, "instance", core->instance, "program", program,
+      "host", host, "pid", (int) getpid ());
+  if (pids)
+    json_object_set_new (hello, "pids", json_string (pids));
   set_state (core, HUB_GREETING);
   core->calls.next_id = 0;
   core->calls.epoch[0] = '\0';
-  hub_call_greeting (core,
-      json_pack ("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "hello", "key",
-          core->session.key, "instance", core->instance, "program", program,
-          "host", host, "pid", (int) getpid ()),
-      ATTEMPT_MS * G_TIME_SPAN_MILLISECOND, greeted);
+  hub_call_greeting (core, hello, ATTEMPT_MS * G_TIME_SPAN_MILLISECOND,
+      greeted);
 }
 
 static GError *

@@ -10,8 +10,11 @@
 
 #include <datahub/block.h>
 
-/* No sleeper sleeps longer without looking at the producer's lock (W3). */
+/* A sleeper looks at the producer's lock after this time (W3); one whose record was not
+ * due, or has not come for a while, at the latest after IDLE_SLICE_NS. That is half of
+ * DATAHUB_STALLED_NS: a thread that sleeps gives signs of life in time. */
 #define SLEEP_SLICE_NS (100 * NS_PER_MS)
+#define IDLE_SLICE_NS (3 * NS_PER_S / 2)
 /* A producer waiting for room retries everything this often (W5): twice in the
  * 10 ms within which a killed consumer's slots are to be back. */
 #define ROOM_SLICE_NS (5 * NS_PER_MS)

@@ -116,6 +116,8 @@ struct _DatahubConsumer
   uint64_t asked_incarnation; /* of the producer, as read before that check */
   uint64_t spin_ns;
   int64_t last_sleep_ns;
+  int64_t waiting_since; /* of the wait that is under way; 0: none is */
+  int64_t usual_ns; /* how long the last wait was that a wake ended */
   bool slept; /* since the buffer before */
   uint64_t latency_sum_ns, latency_count, latency_max_ns;
   ConsumerClock clock;

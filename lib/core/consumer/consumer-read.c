@@ -220,6 +220,7 @@ count_received (DatahubConsumer *consumer, const DatahubView *view)
   if (consumer->slept || received % LATENCY_SAMPLE == 0)
     consumer_note_latency (consumer, view);
   consumer->slept = false;
+  consumer->waiting_since = 0;
 }
 
 static bool

@@ -115,6 +115,36 @@ is_spin_worth_it (const DatahubConsumer *consumer)
       && os_may_spin ();
 }
 
+/* How long this consumer sleeps before it looks whether the producer lives. The longer
+ * a record is usual to take, or has taken by now, the rarer the looks: a fast stream that
+ * stops is looked at after SLEEP_SLICE_NS, a slow one between two records not at all. */
+static int64_t
+slice_of (const DatahubConsumer *consumer, int64_t now)
+{
+  int64_t slice = consumer->usual_ns + consumer->usual_ns / 2;
+  int64_t waited = now - consumer->waiting_since;
+  if (slice < waited)
+    slice = waited;
+  if (slice < SLEEP_SLICE_NS)
+    return SLEEP_SLICE_NS;
+  return slice < IDLE_SLICE_NS ? slice : IDLE_SLICE_NS;
+}
+
+/* A sleep has ended that a look would have ended after @slice. News that only the look
+ * found mean that a wake was lost, by a crash of the producer or by a hostile consumer of
+ * a strict block: the looks become frequent again. */
+static void
+note_sleep (DatahubConsumer *consumer, int64_t start, int64_t slice)
+{
+  int64_t now = os_now ();
+  consumer->last_sleep_ns = now - start;
+  if (!has_news (consumer))
+    return;
+  consumer->usual_ns =
+      consumer->last_sleep_ns < slice ? now - consumer->waiting_since : 0;
+  consumer->waiting_since = 0;
+}
+
 /* Sleeps until a record may have arrived, at most a slice, at most until @end
  * (< 0: no end). Loads `wake` (B8), sets the waiter bit (B7), then checks a
  * last time; the producer stores head (A7), then takes the bits (A9) and steps
@@ -130,15 +160,16 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   uint64_t bit = UINT64_C (1) << (consumer->row_index & 63);
   shared_u32 *wake = &consumer->block.header->wake;
   uint32_t flush, seen;
-  int64_t start = os_now (), left = end < 0 ? SLEEP_SLICE_NS : end - start;
-  if (left <= 0)
+  int64_t start = os_now (), slice;
+  if (end >= 0 && end <= start)
     return DATAHUB_TIMEOUT;
+  if (consumer->waiting_since == 0)
+    consumer->waiting_since = start;
   consumer_beat (consumer);
   consumer->slept = true;
   if (is_spin_worth_it (consumer) && spin (consumer, end))
     return DATAHUB_OK;
-  if (left > SLEEP_SLICE_NS)
-    left = SLEEP_SLICE_NS;
+  slice = slice_of (consumer, start);
   flush = load_seq (&consumer->flush_word);
   seen = load_seq (wake); /* B8 */
   STEP (B8_WAKE_LOADED);
@@ -146,9 +177,10 @@ consumer_sleep (DatahubConsumer *consumer, int64_t end)
   STEP (B7_WAITER_SET);
   if (!has_news (consumer)) {
     add_relaxed (&consumer->n_waits, 1);
-    os_futex_wait (wake, seen, &consumer->flush_word, flush, left);
+    os_futex_wait (wake, seen, &consumer->flush_word, flush,
+        end < 0 || end - start > slice ? slice : end - start);
     STEP (READER_SLEPT);
-    consumer->last_sleep_ns = os_now () - start;
+    note_sleep (consumer, start, slice);
   }
   and_seq (waiters, ~bit); /* B9 */
   STEP (B9_WAITER_CLEARED);

@@ -5,8 +5,8 @@
  * Tests: core-consumers, gst-attendance */
 #include "producer-private.h"
 
-/* The death of a consumer wakes no thread: waiting threads check the locks at
- * this interval. */
+/* The death of a consumer wakes no thread. A thread that waits for a number of consumers
+ * checks the locks at this interval, a service thread cleans rows in each of its slices. */
 #define CONSUMER_SLICE_NS SLEEP_SLICE_NS
 #define JANITOR_NS NS_PER_S
 
@@ -80,9 +80,8 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
  * @timeout_ns: how long
  *
  * For a service thread: returns when consumers joined, left or sent a request.
- * At least once a second the rows of dead consumers are cleaned, which counts
- * as a change; ten times a second the heartbeat is updated. Interrupted by
- * %DATAHUB_WAIT_ATTENTION.
+ * Once a second the heartbeat is updated and the rows of dead consumers are cleaned, which
+ * counts as a change. Interrupted by %DATAHUB_WAIT_ATTENTION.
  *
  * Returns: %DATAHUB_OK with @seen renewed, %DATAHUB_TIMEOUT,
  *   %DATAHUB_INTERRUPTED, %DATAHUB_ERROR_FORKED
@@ -107,9 +106,9 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
     if (end >= 0 && os_now () >= end)
       return DATAHUB_TIMEOUT;
     os_futex_wait (&wake->attention, now, NULL, 0,
-        slice_until (end, CONSUMER_SLICE_NS));
+        slice_until (end, JANITOR_NS));
     producer_follow_consumers (producer);
-    reaper_run (&producer->reaper, JANITOR_NS);
+    reaper_run (&producer->reaper, JANITOR_NS * 9 / 10);
   }
 }
 
