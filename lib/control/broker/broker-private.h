@@ -24,8 +24,7 @@
 #define HELPER_SERVES_TEXT "serves clients"
 
 /* Sent to clients in the answer to "hello". A client that misses three is
- * stalled. The slow ones are those of clients whose process this one can examine.
- */
+ * stalled. The slow ones are for clients that this process can examine. */
 #define PROTOCOL_HEARTBEAT_MS 400
 #define PROTOCOL_SLOW_HEARTBEAT_MS 10000
 #define PROTOCOL_HEARTBEATS_MISSED 3
@@ -69,9 +68,8 @@ struct _DatahubBroker
   GSource *tick_source, *watch_source;
   GSourceFunc check; /* of all clients, when one was lost */
   gboolean closing;
-  guint tick_ms;
+  gboolean ticks_fast; /* in its own period, not in step with the hubs */
   gint64 ticked_us;
-  gint64 examined_us; /* the processes of clients */
   gint64 start_us;
   gint64 unused_end_us; /* when a helper ends, if it has no client until then */
   Registry registry;

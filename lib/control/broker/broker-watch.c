@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The watch over clients. A client that misses heartbeats, or whose process is
- * stopped, is only marked as stalled: its blocks and consumers stay until the kernel
+/* The watch over clients. A client that misses heartbeats, or is a stopped process,
+ * is only marked as stalled: its blocks and consumers stay until the kernel
  * shows that they are gone (broker-looks.c).
  * Tests: broker-liveness, hub-election, hub-rest */
 #include "control/wire/control-log-private.h"
 #include "broker-private.h"
 #include "evidence-private.h"
+#include "control/wire/even-source-private.h"
 #include "control/wire/process-private.h"
 #include "control/wire/zmq-source-private.h"
 #include <datahub/block.h>
 
-#define SLOW_TICK_MS 800
-/* Between looks at the processes of clients: each slow tick. With STOPPED_LOOKS a process
- * that is stopped is noticed as late as a silent one. */
-#define EXAMINE_US (700 * G_TIME_SPAN_MILLISECOND)
+/* While no client can become silent, nor is one stopped. With STOPPED_LOOKS, of which the
+ * second follows a fast tick later, a process that is stopped is noticed as late as a
+ * silent one. */
+#define SLOW_TICK_MS 1200
 #define STOPPED_LOOKS 2
 /* A turn this late means that the broker itself was stopped, not its
  * clients. */
@@ -70,38 +71,27 @@ examine (DatahubBroker *broker, BrokerClient *client)
     client->stalled = TRUE;
 }
 
-static void
-examine_clients (DatahubBroker *broker, gint64 now)
-{
-  GHashTableIter iter;
-  BrokerClient *client;
-
-  if (now - broker->examined_us < EXAMINE_US)
-    return;
-  broker->examined_us = now;
-  g_hash_table_iter_init (&iter, broker->registry.clients);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client))
-    examine (broker, client);
-}
-
-/* Marks stalled clients. Returns whether there are any. @all_examined becomes FALSE if
- * there is one of which only its silence is noticed. */
+/* Marks stalled clients. Returns whether there are any. @soon becomes TRUE if one can
+ * become so within a slow tick. */
 static gboolean
-mark_silent_clients (DatahubBroker *broker, gint64 now, gboolean *all_examined)
+mark_silent_clients (DatahubBroker *broker, gint64 now, gboolean *soon)
 {
   GHashTableIter iter;
   BrokerClient *client;
-  gboolean paused = now - broker->ticked_us > OWN_PAUSE_US;
+  gint64 period_us =
+      broker->ticks_fast ? 0 : SLOW_TICK_MS * G_TIME_SPAN_MILLISECOND;
+  gboolean paused = now - broker->ticked_us > OWN_PAUSE_US + period_us;
   gboolean any = FALSE;
 
   g_hash_table_iter_init (&iter, broker->registry.clients);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &client)) {
+    examine (broker, client);
     if (paused && !client->stalled)
       client->seen_us = now;
     if (now - client->seen_us > silent_us (client))
       client->stalled = TRUE;
     any |= client->stalled;
-    *all_examined &= client->examined;
+    *soon |= !client->examined || client->stopped_looks > 0;
   }
   broker->ticked_us = now;
   return any;
@@ -174,41 +164,46 @@ check_files (DatahubBroker *broker)
 }
 
 static void
-set_tick (DatahubBroker *broker, guint ms)
+set_ticks (DatahubBroker *broker, gboolean fast)
 {
-  if (broker->tick_ms == ms)
+  if (broker->tick_source && broker->ticks_fast == fast)
     return;
-  broker->tick_ms = ms;
   wire_source_clear (&broker->tick_source);
-  broker->tick_source = broker_run_in (broker, ms, broker_tick);
+  broker->ticks_fast = fast;
+  broker->tick_source = fast ? g_timeout_source_new (PROTOCOL_HEARTBEAT_MS)
+                             : wire_even_source_new (SLOW_TICK_MS);
+  g_source_set_callback (broker->tick_source, broker_tick, broker, NULL);
+  g_source_attach (broker->tick_source, broker->context);
 }
 
 void
 broker_begin_ticks (DatahubBroker *broker)
 {
-  broker->tick_ms = 0;
-  set_tick (broker, PROTOCOL_HEARTBEAT_MS);
+  set_ticks (broker, TRUE);
 }
 
-/* The periodic check of files and of all clients. It is slow while no client is silent,
- * nor can become so within one period. */
+/* A helper without a client ends soon. */
+static gboolean
+is_unused_helper (DatahubBroker *broker)
+{
+  return broker->helper && g_hash_table_size (broker->registry.clients) == 0;
+}
+
+/* The periodic check of files and of all clients. */
 gboolean
 broker_tick (gpointer user_data)
 {
   DatahubBroker *broker = user_data;
   gint64 now = g_get_monotonic_time ();
-  gboolean all_examined = TRUE;
+  gboolean soon = is_unused_helper (broker);
 
   check_files (broker);
   accounts_tidy (&broker->connections, now);
   accounts_tidy (&broker->keys, now);
   if (broker->helper)
     broker_helper_look (broker, now);
-  examine_clients (broker, now);
-  gboolean any = mark_silent_clients (broker, now, &all_examined);
-  gboolean slow = !any && all_examined
-      && !(broker->helper && g_hash_table_size (broker->registry.clients) == 0);
-  set_tick (broker, slow ? SLOW_TICK_MS : PROTOCOL_HEARTBEAT_MS);
+  gboolean any = mark_silent_clients (broker, now, &soon);
+  set_ticks (broker, any || soon);
   if (!any)
     return G_SOURCE_CONTINUE;
   g_autoptr (GPtrArray) blocks = registry_list_blocks (&broker->registry);

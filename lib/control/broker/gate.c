@@ -41,7 +41,7 @@
 #define ACCEPTS_AT_ONCE 16
 #define EVENTS_AT_ONCE 64
 #define TICK_MS 20 /* while something waits */
-#define IDLE_MS 500 /* while a client has not proven its key, or does not read */
+#define IDLE_MS 500 /* while a client has no proven key, or does not read */
 /* After this time without a descriptor the broker is of no use here. */
 #define STARVED_US (G_TIME_SPAN_SECOND)
 #define DRAIN_US (300 * G_TIME_SPAN_MILLISECOND)

@@ -4,6 +4,7 @@
  * Tests: hub-questions, hub-signals */
 #include "control/wire/control-log-private.h"
 #include "hub-core-private.h"
+#include "control/wire/even-source-private.h"
 
 HubCore *
 hub_core_ref (HubCore *core)
@@ -51,39 +52,12 @@ hub_core_after (HubCore *core, guint ms, GSourceFunc func, gpointer data)
   return source;
 }
 
-typedef struct
-{
-  GSource base;
-  gint64 period_us;
-} EvenSource;
-
-static void
-even_set_next (GSource *source)
-{
-  gint64 period = ((EvenSource *) source)->period_us;
-  gint64 now = g_get_monotonic_time ();
-
-  g_source_set_ready_time (source, now - now % period + period);
-}
-
-static gboolean
-even_dispatch (GSource *source, GSourceFunc func, gpointer data)
-{
-  even_set_next (source);
-  return func (data);
-}
-
-static GSourceFuncs even_source_funcs = { .dispatch = even_dispatch };
-
-/* As hub_core_after(), whenever the time is a multiple of @ms. The hubs of all processes
- * run at the same moment, so most of them find their code in the caches. */
+/* As hub_core_after(), in step with other processes. */
 GSource *
 hub_core_evenly (HubCore *core, guint ms, GSourceFunc func, gpointer data)
 {
-  GSource *source = g_source_new (&even_source_funcs, sizeof (EvenSource));
+  GSource *source = wire_even_source_new (ms);
 
-  ((EvenSource *) source)->period_us = ms * G_TIME_SPAN_MILLISECOND;
-  even_set_next (source);
   g_source_set_priority (source, TIMER_PRIORITY);
   g_source_set_callback (source, func, data, NULL);
   g_source_attach (source, core->context);

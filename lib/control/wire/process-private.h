@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the kernel says about another process; see process.c. */
+/* The state of another process; see process.c. */
 #ifndef DATAHUB_PROCESS_PRIVATE_H
 #define DATAHUB_PROCESS_PRIVATE_H
 

@@ -10,8 +10,8 @@
 
 #include <datahub/block.h>
 
-/* A sleeper looks at the producer's lock after this time (W3); one whose record was not
- * due, or has not come for a while, at the latest after IDLE_SLICE_NS. That is half of
+/* A sleeper looks at the producer's lock after this time (W3), or later if no record was
+ * due or none has come for a while: at the latest after IDLE_SLICE_NS. That is half of
  * DATAHUB_STALLED_NS: a thread that sleeps gives signs of life in time. */
 #define SLEEP_SLICE_NS (100 * NS_PER_MS)
 #define IDLE_SLICE_NS (3 * NS_PER_S / 2)

@@ -16,8 +16,8 @@ waits_of_read (DatahubConsumer *consumer, int64_t timeout_ns,
 {
   DatahubView view;
   uint64_t before = consumer_stats (consumer).waits;
-  CHECK_RESULT (
-      datahub_consumer_begin_read (consumer, timeout_ns, &view, &err), wanted);
+  CHECK_RESULT (datahub_consumer_begin_read (consumer, timeout_ns, &view, &err),
+      wanted);
   if (wanted == DATAHUB_OK)
     datahub_consumer_end_read (consumer, &view);
   return consumer_stats (consumer).waits - before;
@@ -114,7 +114,7 @@ death_after_a_long_wait (void)
   datahub_consumer_close (consumer);
 }
 
-/* Who has just read is not made to wait as one that was idle. */
+/* After a fast stream the first look comes as early as ever. */
 static void
 death_in_a_fast_stream (void)
 {

@@ -117,8 +117,9 @@ expect_heartbeat (int pid, const char *pids, gint64 ms)
   Raw *raw = raw_own ();
   json_t *answer = hello (raw, pid, pids);
 
-  g_assert_cmpint (
-      json_integer_value (json_object_get (answer, "heartbeat-ms")), ==, ms);
+  g_assert_cmpint (json_integer_value (json_object_get (answer,
+                       "heartbeat-ms")),
+      ==, ms);
   g_assert_cmpstr (json_string_value (json_object_get (answer, "pids")), ==,
       ms > 400 ? pids : NULL);
   json_decref (answer);
@@ -157,7 +158,7 @@ is_stalled (DatahubHub *hub)
   return stalled;
 }
 
-/* A client is silent by the kernel's word, and one that goes on is not, though it says
+/* A client is silent by the kernel's word, and one that goes on is not, though it sends
  * nothing. */
 static void
 test_stopped_without_words (void)
@@ -169,8 +170,7 @@ test_stopped_without_words (void)
   Raw *raw = raw_own ();
   json_t *answer = hello (raw, child->pid, pids);
 
-  g_strlcpy (raw->epoch,
-      json_string_value (json_object_get (answer, "epoch")),
+  g_strlcpy (raw->epoch, json_string_value (json_object_get (answer, "epoch")),
       sizeof raw->epoch);
   json_decref (answer);
   raw_expect_ok (raw, "register",
