@@ -58,7 +58,7 @@ hub_core_evenly (HubCore *core, guint ms, GSourceFunc func, gpointer data)
 {
   GSource *source = wire_even_source_new (ms);
 
-  g_source_set_priority (source, TIMER_PRIORITY);
+  g_source_set_priority (source, HUB_TIMER_PRIORITY);
   g_source_set_callback (source, func, data, NULL);
   g_source_attach (source, core->context);
   return source;
