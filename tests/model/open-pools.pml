@@ -9,9 +9,9 @@
  * for big ones, and stays beside that for small ones. The stream is 1 2 3 1.
  *
  * The steps in the code: suits() and find() are pool_smallest(), pool_is_wasted() and
- * pool_with_room_of_several() (pool-classes.c); close_unused() is close_others() there;
- * replace() is close_replaced() (producer-pools.c) with growth_replaces()
- * (growth-shapes.c); close(), punch() and tidy() are pool_close(), give_back() and
+ * pool_with_room_of_several() (pool-classes.c); close_unused() is close_others() there,
+ * with UNNEEDED look_for_unneeded() (producer-memory.c); replace() is close_replaced()
+ * (producer-pools.c) with growth_replaces() (growth-shapes.c); close(), punch() and tidy() are pool_close(), give_back() and
  * pool_leave_idle(); grow() is growth_choose_shape() and pool_install(); make_whole() is
  * reserve_newest() (producer-adopt.c), count() is count_slot(), and settle() is
  * stack_free_slots() (producer-inherit.c) with pool_leave_closed().
@@ -20,6 +20,7 @@
  * @covers P1 P2 P3 P4, what is lent, punched and left, limbo, the gate
  * @also BIG_FIRST | the stream is 2 3 2 1
  * @also MORE | the stream is 1 1 1 1 1 1: more slots of one size
+ * @also UNNEEDED | the same; a pool that is not the newest closes at any time, in use
  * @also RELIABLE | a reliable reader
  * @also FEW | the same, and a table of two entries
  * @also ADOPT | the reliable reader; the producer dies at any step, the block is adopted;
@@ -27,6 +28,7 @@
  * @long ADOPT_WHOLE | the same, and the stream is 1 2 3 1
  * @also ADOPT_BIG | the same, and the stream is 2 3 2 1
  * @long ADOPT_MORE | the same, and the stream is 1 1 1 1 1 1
+ * @long ADOPT_UNNEEDED | the same; a pool that is not the newest closes at any time
  * @mutant CLOSE_PUNCHES_ALL | P2 | a pool that closes gives the memory of all its slots back
  * @mutant LIMBO_IGNORED | P2 | slots are free at the retire, not at the reclaim
  * @mutant CLOSED_LENT | P2 | slots of closed pools are lent
@@ -45,6 +47,13 @@
   || defined (KEPT_ALONE) || defined (REPLACED_FIRST)
 #define ADOPT
 #define BIG_FIRST
+#endif
+#ifdef ADOPT_UNNEEDED
+#define ADOPT_MORE
+#define UNNEEDED
+#endif
+#ifdef UNNEEDED
+#define MORE
 #endif
 #if defined (ADOPT_MORE) || defined (NOT_WHOLE) || defined (LAST_CLOSES)
 #define ADOPT
@@ -166,14 +175,21 @@ inline tidy(i)
 #define EACH(what) \
   k = 0; do :: k < ENTRIES -> what (k); k++ :: else -> break od; k = 0
 
-/* What the code decides by a count of loans may happen here at any time. */
+/* What the code decides by a count of loans, or by the need of some seconds, may happen
+ * here at any time. */
+#ifdef UNNEEDED
+#define MAY_CLOSE(k) (IS_IDLE (k) || pool_of[k] != newest)
+#else
+#define MAY_CLOSE(k) IS_IDLE (k)
+#endif
+
 inline close_unused(k)
 {
   if
 #ifdef LAST_CLOSES
   :: open[k] && IS_IDLE (k) -> close (k)
 #else
-  :: open[k] && N_OPEN > 1 && IS_IDLE (k) -> close (k)
+  :: open[k] && N_OPEN > 1 && MAY_CLOSE (k) -> close (k)
 #endif
   :: else
   fi

@@ -14,7 +14,7 @@
 #define POOL_SLOTS_MIN 4u
 
 uint32_t growth_least_slots (uint64_t size);
-uint32_t growth_first_slots (const Pools *pools, uint32_t wanted,
+uint32_t growth_first_slots (const Pools *pools, uint32_t most,
     uint64_t stride);
 bool growth_choose_shape (const Pools *pools, PoolKind kind, uint64_t size,
     bool bigger, PoolShape *shape);

@@ -12,6 +12,8 @@
 /* Bytes beyond the need that a growth may take. Loans and leases that turn out to
  * need more make the block grow again. */
 #define SPARE_BYTES (UINT64_C (64) << 20)
+/* A first pool that takes no more than this has slots for all loans and leases. */
+#define FIRST_BYTES (UINT64_C (8) << 20)
 /* Slots that are so many times bigger than a payload are for others. */
 #define FAR 4u
 /* A pool for small payloads beside big slots has so many slots at once, */
@@ -40,14 +42,17 @@ at_most (uint64_t value, uint64_t most)
   return value < most ? value : most;
 }
 
-/* The slots of the first payload pool where the options leave the number open: at
- * most @wanted, and what a growth for that size would have. A stream gets the same
- * slots whatever it began with. */
+/* The slots of the first payload pool where the options leave the number open: those
+ * of a full ring and some loans, or more if they are small; at most what a growth for
+ * that size would have. @most are for the ring, all loans and leases. The block grows
+ * when those need more. */
 uint32_t
-growth_first_slots (const Pools *pools, uint32_t wanted, uint64_t stride)
+growth_first_slots (const Pools *pools, uint32_t most, uint64_t stride)
 {
   uint64_t spare = stride > BIG_SLOT ? 0 : SPARE_BYTES / stride;
-  uint64_t slots = at_most (wanted, SLOTS_NEEDED + spare);
+  uint64_t slots = pools->backing->block->g.ring_size + LOANS_KEPT;
+  slots = at_least (slots, FIRST_BYTES / stride);
+  slots = at_most (at_most (slots, SLOTS_NEEDED + spare), most);
   slots = pool_slots_that_fit (pools, POOL_PAYLOAD, (uint32_t) slots, stride);
   return (uint32_t) at_least (slots, growth_least_slots (stride));
 }

@@ -44,6 +44,19 @@ typedef struct
   bool of_group; /* the control group has less available */
 } PoolSpace;
 
+/* Of producer-memory.c. */
+typedef struct
+{
+  uint64_t need; /* bytes of payloads that will be short of slots; 0: none */
+  bool wake; /* the service thread is to be woken for it */
+  bool growing; /* that thread makes a pool, */
+  bool hurry; /* which the streaming thread waits for */
+  uint32_t n_open; /* pools at the last look */
+  uint64_t size; /* of the last loan that was looked at */
+  int64_t looked_at, since; /* CLOCK_MONOTONIC_COARSE */
+  uint64_t needed_most; /* slots, since then */
+} MemoryNeed;
+
 typedef struct
 {
   Backing *backing; /* not owned: the producer's */
@@ -60,6 +73,7 @@ typedef struct
   int64_t no_smaller_until; /* small payloads use big slots */
   uint64_t bytes_used; /* of payload slots with memory; limited by max_bytes */
   uint64_t max_bytes;
+  MemoryNeed ahead;
   PoolSpace space; /* measured before each choice of a shape */
   SlotRef pack; /* partly filled slot, with a reference of its own */
   uint64_t pack_used;

@@ -81,7 +81,9 @@ datahub_producer_wait_consumers (DatahubProducer *producer,
  *
  * For a service thread: returns when consumers joined, left or sent a request.
  * Once a second the heartbeat is updated and the rows of dead consumers are cleaned, which
- * counts as a change. Interrupted by %DATAHUB_WAIT_ATTENTION.
+ * counts as a change. While a thread is in here, the block grows before its slots are
+ * short, and gives back memory that was not needed for five seconds; @timeout_ns does not
+ * end a growth. Interrupted by %DATAHUB_WAIT_ATTENTION.
  *
  * Returns: %DATAHUB_OK with @seen renewed, %DATAHUB_TIMEOUT,
  *   %DATAHUB_INTERRUPTED, %DATAHUB_ERROR_FORKED
@@ -97,6 +99,7 @@ datahub_producer_wait_attention (DatahubProducer *producer, uint32_t *seen,
   for (;;) {
     uint32_t now = load_seq (&wake->attention);
     producer_beat (producer);
+    producer_tend_memory (producer);
     if (load_seq (&producer->interrupted) & DATAHUB_WAIT_ATTENTION)
       return DATAHUB_INTERRUPTED;
     if (now != *seen) {

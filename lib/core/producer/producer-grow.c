@@ -238,15 +238,18 @@ may_go_on (void *data)
 {
   const Growth *growth = data;
   DatahubProducer *producer = growth->producer;
-  bool closed;
+  bool closed, hurry;
   producer_beat (producer);
   pthread_mutex_lock (&producer->lock);
   closed = producer->closed;
+  hurry = growth->call->ahead && producer->pools.ahead.hurry;
   pthread_mutex_unlock (&producer->lock);
   if (closed)
     return DATAHUB_CLOSED;
   if (load_seq (&producer->interrupted) & growth->call->wait)
     return DATAHUB_INTERRUPTED;
+  if (hurry)
+    return DATAHUB_TIMEOUT;
   if (!growth->timed || growth->call->end < 0 || os_now () < growth->call->end)
     return DATAHUB_OK;
   return DATAHUB_TIMEOUT;
@@ -357,7 +360,8 @@ choose_shape (DatahubProducer *producer, const Call *call, PoolShape *shape)
   const Pools *pools = &producer->pools;
   if (!growth_choose_shape (pools, call->kind, call->need, call->bigger, shape))
     return false;
-  drop_history (producer, call);
+  if (!call->ahead)
+    drop_history (producer, call);
   return growth_choose_shape (pools, call->kind, call->need, call->bigger,
       shape);
 }
@@ -368,6 +372,14 @@ is_paused (const DatahubProducer *producer, const Call *call)
 {
   return !call->bigger && !wants_smaller (call)
       && os_now () < producer->pools.no_growth_until;
+}
+
+/* A growth ahead of need is not vital. */
+static DatahubResult
+cannot_grow_ahead (DatahubProducer *producer)
+{
+  pause_growth (producer);
+  return DATAHUB_DROPPED;
 }
 
 /* Some thread makes a pool. A big slot is better than a wait. */
@@ -417,15 +429,20 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   if (pools->unfinished && is_of_use (pools, call, &pools->unfinished->shape))
     pool = take_unfinished (pools);
   go = pool || (measured && choose_shape (producer, call, &shape));
-  result = go ? DATAHUB_OK : cannot_grow (producer, call);
+  result = DATAHUB_OK;
+  if (!go)
+    result = call->ahead ? cannot_grow_ahead (producer)
+                         : cannot_grow (producer, call);
   pools->growing = go;
+  pools->ahead.growing = go && call->ahead;
   pthread_mutex_unlock (&producer->lock);
   producer_tidy (producer);
   if (!go)
     return result;
   result = make_and_install (producer, call, pool, &shape, error);
   pthread_mutex_lock (&producer->lock);
-  pools->growing = false;
+  pools->growing = pools->ahead.growing = pools->ahead.hurry = false;
+  pools->ahead.need = 0;
   if (result == DATAHUB_OK) {
     count_one (&producer->ring.counters->growths);
     producer_doubt_share (producer); /* the slots may have another size */
@@ -437,6 +454,55 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   return result;
 }
 
+static bool
+must_wait_for_ahead (DatahubProducer *producer, const Call *call)
+{
+  Pools *pools = &producer->pools;
+  bool growing;
+  pthread_mutex_lock (&producer->lock);
+  growing = pools->ahead.growing && !producer->closed;
+  pools->ahead.hurry = growing;
+  pthread_mutex_unlock (&producer->lock);
+  return growing && !(load_seq (&producer->interrupted) & call->wait);
+}
+
+/* Makes the service thread leave a pool in the making after its next piece, for this
+ * thread to continue with. A call that must not wait for other threads cannot leave it
+ * to that one, which may have a lower priority. */
+static void
+take_over (DatahubProducer *producer, const Call *call)
+{
+  shared_u32 *room = &producer->block.wake->room;
+  uint32_t seen = load_seq (room);
+  while (must_wait_for_ahead (producer, call)) {
+    os_futex_wait (room, seen, NULL, 0, ROOM_SLICE_NS);
+    producer_beat (producer);
+    seen = load_seq (room);
+  }
+}
+
+/* The service thread's growth, for payloads of @size bytes. A failure lowers the share of the consumers before slots are short. */
+void
+producer_grow_ahead (DatahubProducer *producer, uint64_t size)
+{
+  Call call;
+  DatahubError error;
+  DatahubResult result = DATAHUB_ERROR_NO_SPACE;
+  call_begin (&call, NULL, DATAHUB_WAIT_ATTENTION, 0, &error);
+  call.ahead = true;
+  call.kind = POOL_PAYLOAD;
+  call.need = size;
+  call.bigger = call.smaller = false;
+  for (int i = 0; i < GROWTH_TRIES && result == DATAHUB_ERROR_NO_SPACE; i++)
+    result = grow_once (producer, &call, &error);
+  pthread_mutex_lock (&producer->lock);
+  if (result >= DATAHUB_ERROR_FIRST)
+    pause_growth (producer);
+  producer->pools.ahead.need = 0;
+  pthread_mutex_unlock (&producer->lock);
+  producer_tidy (producer);
+}
+
 /* Returns %DATAHUB_OK to try again, %DATAHUB_TIMEOUT to wait for room, else the
  * result of the call. */
 DatahubResult
@@ -445,6 +511,7 @@ producer_grow (DatahubProducer *producer, Call *call)
   DatahubError local;
   DatahubError *error = call->error ? call->error : &local;
   DatahubResult result = DATAHUB_ERROR_NO_SPACE;
+  take_over (producer, call);
   drop_useless (producer, call);
   for (int i = 0; i < GROWTH_TRIES && result == DATAHUB_ERROR_NO_SPACE; i++)
     result = grow_once (producer, call, error);

@@ -12,6 +12,10 @@
 
 #define N_WAITING_BITS 2u
 
+/* What the service thread has to do for the memory of the block. */
+#define MEMORY_WANTED 1u /* a pool is to be added */
+#define MEMORY_SEVERAL 2u /* several pools are open: one may be unneeded */
+
 /* A consumer that was reported as joined; id 0: none. */
 typedef struct
 {
@@ -57,6 +61,7 @@ struct _DatahubProducer
   uint32_t n_waiting[N_WAITING_BITS]; /* threads that announced each bit */
 
   ShareState share;
+  shared_u32 memory_work; /* MEMORY_ bits */
   shared_u32 interrupted; /* DatahubWait bits */
   shared_u32 mail_row; /* looked at next for an event */
   KnownConsumer known[MAX_ROWS]; /* of the thread that takes changes */
@@ -97,6 +102,7 @@ struct _Call
   bool smaller; /* all slots are for far bigger payloads */
   bool wasteful; /* it cannot grow: such slots are used */
   bool cramped; /* it cannot grow: fewer records stay readable */
+  bool ahead; /* of need: no call waits for it */
   DatahubResult result;
   DatahubError *error;
   Rank rank; /* of the buffer that needs the slot */
@@ -124,7 +130,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->wait = wait;
   call->timeout_ns = timeout_ns;
   call->result = DATAHUB_OK;
-  call->wasteful = call->cramped = false;
+  call->wasteful = call->cramped = call->ahead = false;
   call->error = error;
 }
 
@@ -169,6 +175,12 @@ producer_follow_consumers (DatahubProducer *producer)
 Attempt producer_find_slot (DatahubProducer *producer, Call *call,
     PoolKind kind, uint64_t size, SlotRef *slot);
 
+/* What follows need: producer-memory.c. A loan that leaves so few slots free is noted:
+ * more than the ring needs to go on while a pool is made. */
+#define FEW_FREE 4u
+void producer_note_need (DatahubProducer *producer, uint64_t size);
+void producer_tend_memory (DatahubProducer *producer); /* unlocked */
+
 /* What consumers keep from a call that is short of slots, NULL: of records. The
  * lock is held. producer-kept.c */
 bool producer_is_kept_waiting (DatahubProducer *producer, const Call *call);
@@ -179,11 +191,17 @@ static inline Attempt
 producer_take_slot (DatahubProducer *producer, Call *call, PoolKind kind,
     uint64_t size, SlotRef *slot)
 {
-  Pool *pool = pool_with_room (&producer->pools, kind, size);
-  if (!pool)
-    return producer_find_slot (producer, call, kind, size, slot);
-  *slot = pool_take (&producer->pools, pool);
-  return ATTEMPT_DONE;
+  const Pools *pools = &producer->pools;
+  Pool *pool = pool_with_room (pools, kind, size);
+  Attempt attempt = ATTEMPT_DONE;
+  if (pool)
+    *slot = pool_take (&producer->pools, pool);
+  else
+    attempt = producer_find_slot (producer, call, kind, size, slot);
+  if (attempt == ATTEMPT_DONE && kind == POOL_PAYLOAD
+      && (slot->pool->n_free <= FEW_FREE || !pools->only[kind]))
+    producer_note_need (producer, size);
+  return attempt;
 }
 
 /* Growth; unlocked. */
@@ -192,6 +210,7 @@ DatahubResult producer_add_pool (DatahubProducer *producer, PoolKind kind,
     uint32_t n_slots, uint64_t stride, DatahubError *error);
 void producer_drop_unfinished (DatahubProducer *producer);
 DatahubResult producer_grow (DatahubProducer *producer, Call *call);
+void producer_grow_ahead (DatahubProducer *producer, uint64_t size);
 void producer_tidy (DatahubProducer *producer);
 
 /* A row of a strict block that is being given away. */

@@ -53,11 +53,18 @@ waiting_bits (Attempt attempt)
   return attempt == ATTEMPT_WAIT ? WAITING_GATE : WAITING_GATE | WAITING_SLOT;
 }
 
+static void
+wake_service (DatahubProducer *producer)
+{
+  add_seq (&producer->block.wake->attention, 1);
+  os_futex_wake (&producer->block.wake->attention);
+}
+
 static Attempt
 try_once (DatahubProducer *producer, Call *call)
 {
   Attempt attempt = ATTEMPT_DONE;
-  bool tidy;
+  bool tidy, wake;
   pthread_mutex_lock (&producer->lock);
   if (producer->closed)
     call->result = DATAHUB_CLOSED;
@@ -66,9 +73,13 @@ try_once (DatahubProducer *producer, Call *call)
   else
     attempt = call->attempt (producer, call);
   tidy = producer->pools.has_idle;
+  wake = producer->pools.ahead.wake;
+  producer->pools.ahead.wake = false;
   pthread_mutex_unlock (&producer->lock);
   if (tidy)
     producer_tidy (producer);
+  if (wake)
+    wake_service (producer);
   return attempt;
 }
 
@@ -217,6 +228,5 @@ datahub_producer_set_interrupted (DatahubProducer *producer, uint32_t waits,
   add_seq (&wake->room, 1);
   STEP (INTERRUPT_ROOM_BUMPED);
   os_futex_wake (&wake->room);
-  add_seq (&wake->attention, 1);
-  os_futex_wake (&wake->attention);
+  wake_service (producer);
 }

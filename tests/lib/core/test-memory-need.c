@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The memory of a block follows what loans and leases hold: it begins with little, the
+ * service thread adds to it before a call is short of a slot, and what was not needed
+ * for a while is given back. Wrappers, which the linker puts before the functions, give
+ * the time and what the control group has left. */
+#include "fixture.h"
+
+#include "core/os/os-cgroup-private.h"
+#include "core/os/os-private.h"
+#include "core/producer/producer-private.h"
+
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#define MIB (UINT64_C (1) << 20)
+#define PICTURE UINT64_C (3110400) /* 1920x1080, I420 */
+#define FIRST_SLOTS 12u /* of such pictures: a ring of eight, and four */
+#define LONG (6 * CHECK_S) /* more than memory stays that is not needed */
+#define HELD_MAX 40
+
+static _Atomic int64_t later;
+static _Atomic uint64_t available = UINT64_MAX;
+/* The service thread stops before a piece of memory while that is set. */
+static _Atomic bool stops, stopped;
+static _Atomic uint32_t n_pieces; /* that it made */
+static _Thread_local bool is_service;
+
+int64_t __real_os_now_coarse (void);
+int64_t __wrap_os_now_coarse (void);
+
+int64_t
+__wrap_os_now_coarse (void)
+{
+  return __real_os_now_coarse () + later;
+}
+
+int __real_os_reserve_piece (int fd, uint64_t offset, uint64_t size);
+int __wrap_os_reserve_piece (int fd, uint64_t offset, uint64_t size);
+
+int
+__wrap_os_reserve_piece (int fd, uint64_t offset, uint64_t size)
+{
+  if (is_service) {
+    stopped = stops;
+    CHECK_UNTIL (!stops);
+    n_pieces++;
+  }
+  return __real_os_reserve_piece (fd, offset, size);
+}
+
+GroupSpace __wrap_os_group_space (void);
+
+GroupSpace
+__wrap_os_group_space (void)
+{
+  return (GroupSpace){ UINT64_MAX, available };
+}
+
+/* Of pictures, with all defaults. */
+static DatahubProducer *
+camera (uint64_t size)
+{
+  DatahubProducerOptions options;
+  datahub_producer_options_init (&options);
+  options.slot_size = size;
+  options.strict = is_strict_run ();
+  return producer_new ("cam0", &options);
+}
+
+typedef struct
+{
+  DatahubProducer *producer;
+  CheckThread *thread;
+  _Atomic bool ends;
+  _Atomic uint32_t n_changes; /* that it returned for */
+  DatahubResult last;
+} Service;
+
+static void *
+serve (void *data)
+{
+  Service *service = data;
+  uint32_t seen = 0;
+  is_service = true;
+  do {
+    service->last = datahub_producer_wait_attention (service->producer, &seen,
+        DATAHUB_FOREVER);
+    service->n_changes++;
+  } while (service->last == DATAHUB_OK && !service->ends);
+  return NULL;
+}
+
+static void
+start_service (Service *service, DatahubProducer *producer)
+{
+  *service = (Service){ .producer = producer };
+  service->thread = check_thread (serve, service);
+  check_until_asleep (service->thread);
+}
+
+static void
+stop_service (Service *service)
+{
+  datahub_producer_set_interrupted (service->producer, DATAHUB_WAIT_ATTENTION,
+      true);
+  check_thread_join (service->thread);
+  CHECK_INT (service->last, ==, DATAHUB_INTERRUPTED);
+}
+
+typedef struct
+{
+  DatahubSlot slots[HELD_MAX];
+  uint32_t n;
+} Loans;
+
+/* A call that never waits. */
+static void
+borrow (DatahubProducer *producer, Loans *loans, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++) {
+    CHECK_OK (datahub_producer_acquire_slot (producer, 1, 0,
+        &loans->slots[loans->n], &err));
+    loans->n++;
+  }
+}
+
+static void
+give_back (DatahubProducer *producer, Loans *loans)
+{
+  for (uint32_t i = 0; i < loans->n; i++)
+    datahub_producer_abort (producer, &loans->slots[i]);
+  loans->n = 0;
+}
+
+static uint64_t
+growths (DatahubProducer *producer)
+{
+  return producer_stats (producer).growths;
+}
+
+static void
+begins_small (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  CHECK_INT (producer_stats (producer).slots, ==, FIRST_SLOTS);
+  CHECK_INT (producer_stats (producer).bytes_used, <=, 38 * MIB);
+  datahub_producer_close (producer);
+  producer = camera (4096); /* small ones are all there */
+  CHECK_INT (producer_stats (producer).slots, ==, 128);
+  datahub_producer_close (producer);
+}
+
+/* A viewer that holds two pictures, and a producer with two loans, need no more. */
+static void
+enough_for_a_viewer (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 0);
+  Service service;
+  DatahubView views[2];
+  Loans loans = { .n = 0 };
+  start_service (&service, producer);
+  borrow (producer, &loans, 1);
+  for (uint64_t i = 0; i < 200; i++) {
+    if (i >= 2)
+      datahub_consumer_end_read (consumer, &views[i % 2]);
+    commit_buffer (producer, i, 1000);
+    views[i % 2] = read_record (consumer);
+    CHECK_INT (views[i % 2].must_copy, ==, false);
+  }
+  stop_service (&service);
+  CHECK_INT (growths (producer), ==, 0);
+  for (int i = 0; i < 2; i++)
+    datahub_consumer_end_read (consumer, &views[i]);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  give_back (producer, &loans);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* The thread sleeps, and is woken for it. */
+static void
+loans_ahead (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  Service service;
+  Loans loans = { .n = 0 };
+  uint32_t changes;
+  start_service (&service, producer);
+  changes = service.n_changes;
+  borrow (producer, &loans, FIRST_SLOTS - 5);
+  CHECK_INT (growths (producer), ==, 0);
+  CHECK_INT (service.n_changes, ==, changes);
+  borrow (producer, &loans, 1);
+  CHECK_UNTIL (growths (producer) == 1 && service.n_changes > changes);
+  CHECK_INT (producer_stats (producer).slots, ==, 2 * FIRST_SLOTS);
+  borrow (producer, &loans, FIRST_SLOTS); /* and those of the next pool */
+  CHECK_UNTIL (growths (producer) == 2);
+  stop_service (&service);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+/* What retired records hold counts, and is seen with the next loan. */
+static void
+leases_ahead (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 20);
+  DatahubView views[20];
+  Service service;
+  uint64_t i = 0;
+  start_service (&service, producer);
+  for (; i < 20; i++) {
+    commit_buffer (producer, i, 1000);
+    views[i] = read_record (consumer);
+    CHECK_INT (views[i].must_copy, ==, false);
+    if (i == FIRST_SLOTS - 5)
+      CHECK_UNTIL (growths (producer) == 1);
+  }
+  stop_service (&service);
+  for (i = 0; i < 20; i++) {
+    check_buffer (&views[i], i, 1000);
+    datahub_consumer_end_read (consumer, &views[i]);
+  }
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+/* The number that the options give is the number, until no slot is left. Of a ring of 32
+ * half would be low water. */
+static void
+exact_slots (void)
+{
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer;
+  Service service;
+  Loans loans = { .n = 0 };
+  options.ring_size = 32;
+  producer = producer_new ("cam0", &options);
+  start_service (&service, producer);
+  borrow (producer, &loans, 13);
+  give_back (producer, &loans);
+  stop_service (&service);
+  CHECK_INT (growths (producer), ==, 0);
+  datahub_producer_close (producer);
+}
+
+/* The service thread begins with a pool, and stops before its first piece. */
+static DatahubProducer *
+in_the_making (Service *service, Loans *loans)
+{
+  DatahubProducer *producer = camera (15 * MIB);
+  start_service (service, producer);
+  stops = true;
+  borrow (producer, loans, 5);
+  CHECK_UNTIL (stopped);
+  CHECK_INT (growths (producer), ==, 0);
+  return producer;
+}
+
+static uint32_t
+share_limit (const DatahubProducer *producer)
+{
+  return SHARE_LIMIT (load_seq (&producer->block.header->share));
+}
+
+static bool
+is_hurried (DatahubProducer *producer)
+{
+  bool hurry;
+  pthread_mutex_lock (&producer->lock);
+  hurry = producer->pools.ahead.hurry;
+  pthread_mutex_unlock (&producer->lock);
+  return hurry;
+}
+
+static bool
+is_paused (DatahubProducer *producer)
+{
+  bool paused;
+  pthread_mutex_lock (&producer->lock);
+  paused = producer->pools.no_growth_until > os_now ();
+  pthread_mutex_unlock (&producer->lock);
+  return paused;
+}
+
+static void *
+borrows_the_rest (void *data)
+{
+  Loans loans = { .n = 0 };
+  borrow (data, &loans, 3);
+  give_back (data, &loans);
+  return NULL;
+}
+
+/* A call that must not wait for others gets its slot although another thread makes a
+ * pool: it goes on where that one is. */
+static void
+taken_over (void)
+{
+  Service service;
+  Loans loans = { .n = 0 };
+  DatahubProducer *producer = in_the_making (&service, &loans);
+  CheckThread *stream = check_thread (borrows_the_rest, producer);
+  CHECK_UNTIL (is_hurried (producer));
+  stops = false;
+  check_thread_join (stream);
+  CHECK_INT (growths (producer), ==, 1);
+  CHECK_INT (n_pieces, ==, 1);
+  stop_service (&service);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+static void
+interrupted (void)
+{
+  uint64_t other = bytes_in_the_making ();
+  Service service;
+  Loans loans = { .n = 0 };
+  DatahubProducer *producer = in_the_making (&service, &loans);
+  datahub_producer_set_interrupted (producer, DATAHUB_WAIT_ATTENTION, true);
+  stops = false;
+  stop_service (&service);
+  CHECK_INT (growths (producer), ==, 0);
+  CHECK_INT (n_pieces, ==, 1);
+  if (!is_strict_run ())
+    CHECK_INT (bytes_in_the_making (), ==, other);
+  /* without the thread the call itself makes it */
+  borrow (producer, &loans, 4);
+  CHECK_INT (growths (producer), ==, 1);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+static void
+closed (void)
+{
+  Service service;
+  Loans loans = { .n = 0 };
+  DatahubProducer *producer =
+      datahub_producer_ref (in_the_making (&service, &loans));
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+  stops = false;
+  stop_service (&service);
+  CHECK_INT (n_pieces, ==, 1);
+  datahub_producer_unref (producer);
+  check_assert_nothing_left ();
+}
+
+/* The service thread's growth fails, and is not tried again at once. */
+static void
+fail_ahead (Service *service, Loans *loans)
+{
+  DatahubProducer *producer = service->producer;
+  borrow (producer, loans, FIRST_SLOTS - 4);
+  CHECK_UNTIL (load_relaxed (&producer->memory_work) == 0
+      && !is_hurried (producer) && is_paused (producer));
+  CHECK_INT (growths (producer), ==, 0);
+  borrow (producer, loans, 1);
+  CHECK_INT (load_relaxed (&producer->memory_work), ==, 0);
+}
+
+/* What the consumers may hold follows from it, before a call is short of slots. */
+static void
+no_memory (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 0);
+  Service service;
+  Loans loans = { .n = 0 };
+  CHECK_INT (share_limit (producer), >=, 8);
+  start_service (&service, producer);
+  available = MIB;
+  fail_ahead (&service, &loans);
+  CHECK_UNTIL (share_limit (producer) < 8);
+  stop_service (&service);
+  give_back (producer, &loans);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+no_descriptors (void)
+{
+  struct rlimit limit, none = { 0, 0 };
+  DatahubProducer *producer = camera (PICTURE);
+  Service service;
+  Loans loans = { .n = 0 };
+  CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
+  none.rlim_max = limit.rlim_max;
+  start_service (&service, producer);
+  CHECK (setrlimit (RLIMIT_NOFILE, &none) == 0);
+  fail_ahead (&service, &loans);
+  CHECK (setrlimit (RLIMIT_NOFILE, &limit) == 0);
+  stop_service (&service);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+/* The growth that would be needed is not possible: the consumers may hold less before
+ * any buffer is lost, and each one has all it may hold. */
+static void
+no_space_ahead (void)
+{
+  enum
+  {
+    N = 3,
+    BUFFERS = 60
+  };
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *hoarders[N];
+  DatahubView views[N][BUFFERS];
+  uint32_t held[N] = { 0 }, copies = 0;
+  Service service;
+  for (int k = 0; k < N; k++)
+    hoarders[k] = consumer_new_quota ("cam0", false, 0);
+  start_service (&service, producer);
+  available = MIB; /* another process takes the rest */
+  for (uint64_t i = 0; i < BUFFERS; i++) {
+    CHECK_OK (try_commit (producer, i, 1000, 0));
+    for (int k = 0; k < N; k++) {
+      DatahubView view = read_record (hoarders[k]);
+      CHECK_INT (view.lost, ==, 0);
+      check_buffer (&view, i, 1000);
+      copies += view.must_copy;
+      if (view.must_copy)
+        datahub_consumer_end_read (hoarders[k], &view);
+      else
+        views[k][held[k]++] = view;
+    }
+  }
+  CHECK_INT (copies, >, 0);
+  CHECK_INT (producer_stats (producer).dropped, ==, 0);
+  CHECK_INT (growths (producer), ==, 0);
+  stop_service (&service);
+  available = UINT64_MAX;
+  for (int k = 0; k < N; k++) {
+    for (uint32_t i = 0; i < held[k]; i++)
+      datahub_consumer_end_read (hoarders[k], &views[k][i]);
+    datahub_consumer_close (hoarders[k]);
+  }
+  datahub_producer_close (producer);
+}
+
+/* ---- given back ---- */
+
+/* A block with twice its first slots. */
+static void
+grow (DatahubProducer *producer)
+{
+  Loans loans = { .n = 0 };
+  borrow (producer, &loans, FIRST_SLOTS + 1);
+  CHECK_INT (growths (producer), ==, 1);
+  give_back (producer, &loans);
+}
+
+static void
+returned_by_the_stream (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 0);
+  uint64_t before = producer_stats (producer).bytes_used, i = 0;
+  const Pool *newest;
+  grow (producer);
+  newest = producer->pools.newest[POOL_PAYLOAD];
+  for (; i < 30; i++) {
+    commit_buffer (producer, i, 1000);
+    expect_buffer (consumer, i, 1000);
+  }
+  CHECK_INT (producer_stats (producer).bytes_used, >, before);
+  for (; i < 90; i++) {
+    later += LONG / 20;
+    commit_buffer (producer, i, 1000);
+    expect_buffer (consumer, i, 1000);
+  }
+  CHECK_INT (producer_stats (producer).bytes_used, <=, before);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  CHECK_INT (growths (producer), ==, 1);
+  /* an adopter continues with that one */
+  CHECK (producer->pools.newest[POOL_PAYLOAD] == newest);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
+static void
+returned_in_silence (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  uint64_t before = producer_stats (producer).bytes_used;
+  Service service;
+  start_service (&service, producer);
+  grow (producer);
+  CHECK_INT (producer_stats (producer).bytes_used, >, before);
+  CHECK_UNTIL ((later += LONG)
+      && producer_stats (producer).bytes_used <= before);
+  stop_service (&service);
+  datahub_producer_close (producer);
+}
+
+/* What is held at any time within the last seconds stays. */
+static void
+kept_while_needed (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  Loans loans = { .n = 0 };
+  uint64_t used;
+  grow (producer);
+  used = producer_stats (producer).bytes_used;
+  for (uint64_t i = 0; i < 40; i++) {
+    borrow (producer, &loans, i % 4 ? 1 : 6);
+    later += LONG / 8; /* the next loan is looked at */
+    commit_buffer (producer, i, 1000);
+    give_back (producer, &loans);
+  }
+  CHECK_INT (producer_stats (producer).bytes_used, ==, used);
+  CHECK_INT (growths (producer), ==, 1);
+  datahub_producer_close (producer);
+}
+
+static const CheckTest tests[] = {
+  { "a block of pictures begins with few slots", begins_small },
+  { "which are enough for a viewer that holds two", enough_for_a_viewer },
+  { "a pool is added before loans use up the slots", loans_ahead },
+  { "a pool is added before leases use up the slots", leases_ahead },
+  { "a number of slots that the options give is kept", exact_slots },
+  { "a call that does not wait takes a pool in the making over", taken_over },
+  { "an interruption ends the making", interrupted },
+  { "a close ends the making", closed },
+  { "if memory is short, the share falls before slots are", no_memory },
+  { "if descriptors are short, it is not tried again at once", no_descriptors },
+  { "if it fails, consumers copy before a buffer is lost", no_space_ahead },
+  { "memory that is not needed is given back as buffers flow",
+      returned_by_the_stream },
+  { "memory that is not needed is given back in silence", returned_in_silence },
+  { "memory that is needed now and then stays", kept_while_needed },
+};
+
+CHECK_MAIN (tests)
