@@ -63,7 +63,7 @@ class DatahubConsumerInfo(Structure):
                 ("heartbeat_ns", c_uint64), ("silent_ns", c_uint64),
                 ("latency_sum_ns", c_uint64), ("latency_count", c_uint64),
                 ("latency_max_ns", c_uint64), ("limits_sequence", c_uint64),
-                ("reserved", c_uint64 * 4)]
+                ("over_quota", c_uint64), ("reserved", c_uint64 * 3)]
 
 
 class DatahubConsumerChange(Structure):

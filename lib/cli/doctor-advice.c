@@ -79,6 +79,11 @@ static const char *const advice[DATAHUB_N_FINDINGS] = {
   [DATAHUB_FINDING_CONSUMER_LOSES] =
       "The consumer is slower than the producer. If it must not lose buffers, "
       "make it reliable; otherwise check its processor time.",
+  [DATAHUB_FINDING_CONSUMER_COPIES] =
+      "It holds as many buffers as it may. If that is less than its max-pinned (8 by "
+      "default), the block may not grow as far as its consumers need: raise max-bytes "
+      "of the producer, or its shared memory. Else raise max-pinned of the consumer, or "
+      "shorten the queue behind datahubsrc.",
   [DATAHUB_FINDING_LEASES_KEPT] =
       "The program still holds buffers of a pipeline that it stopped: a leak, "
       "or an appsink, queue or list that was not emptied. The slots are given "

@@ -108,7 +108,7 @@ consumer_json (const DatahubConsumerInfo *row)
   g_autofree char *id = g_strdup_printf ("%" G_GUINT64_FORMAT, row->id);
 
   return json_pack ("{s:s, s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:I, s:I, s:I,"
-                    " s:I, s:i, s:i, s:I, s:I, s:I, s:I}",
+                    " s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I}",
       "id", id, "row", (int) row->row, "name", name, "state",
       consumer_state_word (row->state), "alive", row->alive, "stalled",
       row->stalled, "delivery", row->reliable ? "reliable" : "live", "pid",
@@ -118,7 +118,8 @@ consumer_json (const DatahubConsumerInfo *row)
       (int) row->quota, "silent-ms", (json_int_t) (row->silent_ns / 1000000),
       "latency-sum-ns", (json_int_t) row->latency_sum_ns, "latency-count",
       (json_int_t) row->latency_count, "latency-max-ns",
-      (json_int_t) row->latency_max_ns);
+      (json_int_t) row->latency_max_ns, "over-quota",
+      (json_int_t) row->over_quota);
 }
 
 static void

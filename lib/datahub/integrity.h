@@ -50,6 +50,8 @@ typedef enum
   DATAHUB_FINDING_TELEMETRY,
   /* what a producer noted: datahub_block_diagnose() */
   DATAHUB_FINDING_NOTED_ERROR,
+  /* a live program that is held up: datahub_block_diagnose() */
+  DATAHUB_FINDING_CONSUMER_COPIES,
   DATAHUB_N_FINDINGS
 } DatahubFindingKind;
 

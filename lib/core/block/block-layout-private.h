@@ -360,7 +360,8 @@ typedef struct
  *
  * event: size 0: the mailbox is empty. The consumer fills it, the producer empties
  * it by compare-and-swap. limits: count odd: being changed; size 0: none. The
- * latency is that from commit to delivery, of the sampled buffers. */
+ * latency is that from commit to delivery, of the sampled buffers. over_quota: leases
+ * beyond what the consumer may hold, so that it has to copy. */
 typedef struct
 {
   shared_u64 owner; /* its claim */
@@ -369,7 +370,8 @@ typedef struct
   shared_u64 latency_sum_ns;
   shared_u64 latency_count;
   shared_u64 latency_max_ns;
-  shared_u64 reserved[2];
+  shared_u64 over_quota;
+  shared_u64 reserved[1];
   shared_u64 event_bytes[DATAHUB_UPSTREAM_EVENT_MAX / 8];
   shared_u64 limits_bytes[DATAHUB_LIMITS_MAX / 8]; /* text without an end */
 } RowExtra;
@@ -473,6 +475,7 @@ ASSERT_AT (ConsumerRow, pins, 0xc0);
 ASSERT_AT (RowExtra, event, 0x08);
 ASSERT_AT (RowExtra, limits, 0x10);
 ASSERT_AT (RowExtra, latency_sum_ns, 0x18);
+ASSERT_AT (RowExtra, over_quota, 0x30);
 ASSERT_AT (RowExtra, event_bytes, 0x40);
 ASSERT_AT (RowExtra, limits_bytes, 0x440);
 _Static_assert(sizeof (RowExtra) == 0xc40, "row extra");

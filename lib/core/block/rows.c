@@ -159,6 +159,7 @@ read_extra (const Block *block, uint32_t i, DatahubConsumerInfo *info)
   info->latency_sum_ns = load_relaxed (&extra->latency_sum_ns);
   info->latency_count = load_relaxed (&extra->latency_count);
   info->latency_max_ns = load_relaxed (&extra->latency_max_ns);
+  info->over_quota = load_relaxed (&extra->over_quota);
   word = load_acquire (&extra->limits);
   if (MAIL_CLAIM (word) == (claim & 0xffff) && MAIL_SIZE (word) > 0)
     info->limits_sequence = MAIL_COUNT (word) / 2;

@@ -96,6 +96,14 @@ charge (DatahubConsumer *consumer, DatahubView *view)
       load_relaxed (&consumer->lent) + view->n_slots);
 }
 
+static void
+count_over_quota (DatahubConsumer *consumer)
+{
+  uint64_t n = add_relaxed (&consumer->n_over_quota, 1) + 1;
+  if (consumer->extra)
+    store_relaxed (&consumer->extra->over_quota, n);
+}
+
 /* Turns the pin into a lease that the caller ends, with the pools of the
  * record. No lock is needed: only the end of the last lease writes these
  * fields, and the pin prevents it. The reading thread. */
@@ -105,9 +113,9 @@ consumer_lend (DatahubConsumer *consumer, DatahubView *view, uint64_t pools)
   charge (consumer, view);
   consumer_keep_pools (consumer, view->record, pools);
   store_relaxed (&consumer->n_lent, load_relaxed (&consumer->n_lent) + 1);
-  STEP (LEASE_LENT);
   if (view->must_copy)
-    add_relaxed (&consumer->n_over_quota, 1);
+    count_over_quota (consumer);
+  STEP (LEASE_LENT);
 }
 
 void

@@ -192,6 +192,7 @@ consumer_occupy_extra (DatahubConsumer *consumer, const char *limits)
   store_relaxed (&extra->latency_sum_ns, 0);
   store_relaxed (&extra->latency_count, 0);
   store_relaxed (&extra->latency_max_ns, 0);
+  store_relaxed (&extra->over_quota, load_relaxed (&consumer->n_over_quota));
   store_release (&extra->owner, consumer->claim);
   STEP (ROW_EXTRA_OWNED);
   if (limits)

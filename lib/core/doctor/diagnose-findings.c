@@ -170,6 +170,26 @@ tell_stall (const Teller *teller, const DatahubRowInfo *row)
   tell (teller, &doubt, for_ns);
 }
 
+/* A consumer that holds as much as it may copies each further buffer. */
+static void
+tell_copies (const Teller *teller, const DatahubConsumerInfo *was,
+    const DatahubConsumerInfo *is)
+{
+  uint64_t copies = is->over_quota - was->over_quota;
+  uint64_t all = is->received - was->received;
+  Doubt doubt;
+  if (is->over_quota <= was->over_quota)
+    return;
+  if (all < copies)
+    all = copies; /* the words are not loaded at one instant */
+  doubt_set (&doubt, DATAHUB_FINDING_CONSUMER_COPIES, is->row, 0,
+      "The consumer \"%s\" (process %d, row %u) had to copy %llu of %llu buffers "
+      "in the last %.1f s: it may hold %u.",
+      is->name, is->pid, is->row, (unsigned long long) copies,
+      (unsigned long long) all, seconds (teller->now->watched_ns), is->quota);
+  tell (teller, &doubt, teller->now->watched_ns);
+}
+
 static void
 tell_row (const Teller *teller, const DatahubRowInfo *was,
     const DatahubRowInfo *is)
@@ -199,6 +219,7 @@ tell_row (const Teller *teller, const DatahubRowInfo *was,
       doubt.finding.severity = DATAHUB_SEVERITY_NOTE;
     tell (teller, &doubt, is->held_ns);
   }
+  tell_copies (teller, &was->info, info);
   if (info->lost > was->info.lost) {
     doubt_set (&doubt, DATAHUB_FINDING_CONSUMER_LOSES, info->row, 0,
         "The %s consumer \"%s\" (process %d, row %u) lost %llu buffers in the "

@@ -56,6 +56,8 @@ static const struct
   [DATAHUB_FINDING_LOCK_SLOW] = { "lock-slow", DATAHUB_SEVERITY_WARNING },
   [DATAHUB_FINDING_TELEMETRY] = { "telemetry", DATAHUB_SEVERITY_DAMAGE },
   [DATAHUB_FINDING_NOTED_ERROR] = { "noted-error", DATAHUB_SEVERITY_NOTE },
+  [DATAHUB_FINDING_CONSUMER_COPIES] = { "consumer-copies",
+      DATAHUB_SEVERITY_NOTE },
 };
 
 const char *

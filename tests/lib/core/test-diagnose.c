@@ -278,6 +278,38 @@ full_table (void)
   datahub_producer_close (producer);
 }
 
+/* Of the buffers between two looks. */
+static void
+copies (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 2);
+  DatahubView views[5];
+  DatahubDiagnosis *d;
+  Findings found;
+  memset (&found, 0, sizeof found);
+  commit_buffers (producer, 0, 5);
+  for (int i = 0; i < 3; i++)
+    views[i] = read_record (consumer);
+  CHECK_INT (views[2].must_copy, ==, true);
+  d = look (NULL, NULL);
+  for (int i = 3; i < 5; i++)
+    views[i] = read_record (consumer);
+  d = look (d, &found);
+  check_found_in (&found, DATAHUB_FINDING_CONSUMER_COPIES,
+      "had to copy 2 of 2 buffers");
+  check_found_in (&found, DATAHUB_FINDING_CONSUMER_COPIES, "it may hold 2");
+  CHECK_INT (found.n, ==, 1);
+  memset (&found, 0, sizeof found);
+  d = look (d, &found);
+  CHECK_INT (found.n, ==, 0);
+  datahub_diagnosis_free (d);
+  for (int i = 0; i < 5; i++)
+    datahub_consumer_end_read (consumer, &views[i]);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 static void
 losses (void)
 {
@@ -363,6 +395,7 @@ static const CheckTest tests[] = {
   { "a lock held for long is found, and who has it", locks },
   { "a full table is found", full_table },
   { "losses and drops between two looks are found", losses },
+  { "copies between two looks are found", copies },
   { "a look at another block is no second look", another_block },
   { "a chain of contexts as long as the block is cut", endless_context },
 };

@@ -167,6 +167,7 @@
   FIELD (RowExtra, latency_sum_ns)                                             \
   FIELD (RowExtra, latency_count)                                              \
   FIELD (RowExtra, latency_max_ns)                                             \
+  FIELD (RowExtra, over_quota)                                                 \
   ARRAY (RowExtra, reserved)                                                   \
   ARRAY (RowExtra, event_bytes)                                                \
   ARRAY (RowExtra, limits_bytes)                                               \
