@@ -175,6 +175,8 @@ choose_more (const Pools *pools, PoolKind kind, uint64_t size, PoolShape *shape)
 {
   PoolClass now = pool_class (pools, kind, size);
   uint64_t exact = round_up (size, BLOCK_PAGE), wanted;
+  if (now.stride == 0)
+    return false; /* their pool closed meanwhile */
   shape->stride = now.stride;
   if (now.stride <= BIG_SLOT) {
     wanted = more_slots (pools, kind, &now);

@@ -11,6 +11,7 @@ struct _Pool
   PoolShape shape;
   uint32_t entry; /* of the pool table */
   bool open; /* slots are lent; else it goes once nothing refers to it */
+  bool whole; /* closed, and its memory goes with it, not slot by slot */
   bool leaving; /* out of the shared table, and still behind the server */
   uint64_t taken_at; /* pools->takes at the last loan */
   uint64_t charged; /* bytes of it in bytes_used */
@@ -145,6 +146,7 @@ pool_take (Pools *pools, Pool *pool)
 uint64_t pool_bytes_in_use (const Pools *pools, PoolKind kind);
 void pool_choose_only (Pools *pools, PoolKind kind);
 void pool_close (Pools *pools, Pool *pool);
+void pool_close_whole (Pools *pools, Pool *pool);
 void pool_leave_closed (Pools *pools, Pool *pool);
 bool pool_close_unused (Pools *pools, PoolKind kind, bool all);
 

@@ -167,15 +167,24 @@ fail_too_big (const Pools *pools, const Call *call)
       (unsigned long long) fits);
 }
 
-/* Notes it once a second at most: the next try is after that time. */
-static void
-pause_growth (DatahubProducer *producer)
+/* The next try is after a second. Returns false where one is waited for already. */
+static bool
+pause_growth_ahead (DatahubProducer *producer)
 {
   int64_t now = os_now ();
   if (now < producer->pools.no_growth_until)
-    return;
+    return false;
   producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
   producer_doubt_share (producer); /* it counted on that space */
+  return true;
+}
+
+/* The same for a call that is short of slots. */
+static void
+pause_growth (DatahubProducer *producer)
+{
+  if (!pause_growth_ahead (producer))
+    return;
   error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
       "Slots are short and the block cannot grow: max-bytes or the file system.");
 }
@@ -378,7 +387,7 @@ is_paused (const DatahubProducer *producer, const Call *call)
 static DatahubResult
 cannot_grow_ahead (DatahubProducer *producer)
 {
-  pause_growth (producer);
+  pause_growth_ahead (producer);
   return DATAHUB_DROPPED;
 }
 
@@ -419,8 +428,9 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   PoolShape shape;
   DatahubResult result;
   bool measured = measure_and_lock (producer, call), go;
+  call->met_ahead = pools->ahead.growing && !call->ahead && !producer->closed;
   if (pools->growing) {
-    result = leave_to_other (call);
+    result = call->met_ahead ? DATAHUB_TIMEOUT : leave_to_other (call);
     pthread_mutex_unlock (&producer->lock);
     return result;
   }
@@ -430,7 +440,9 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
     pool = take_unfinished (pools);
   go = pool || (measured && choose_shape (producer, call, &shape));
   result = DATAHUB_OK;
-  if (!go)
+  if (call->ahead && pools->unfinished)
+    go = false; /* a bigger payload waits for that one */
+  else if (!go)
     result = call->ahead ? cannot_grow_ahead (producer)
                          : cannot_grow (producer, call);
   pools->growing = go;
@@ -458,12 +470,12 @@ static bool
 must_wait_for_ahead (DatahubProducer *producer, const Call *call)
 {
   Pools *pools = &producer->pools;
-  bool growing;
+  bool wait = !(load_seq (&producer->interrupted) & call->wait);
   pthread_mutex_lock (&producer->lock);
-  growing = pools->ahead.growing && !producer->closed;
-  pools->ahead.hurry = growing;
+  wait = wait && pools->ahead.growing && !producer->closed;
+  pools->ahead.hurry = wait;
   pthread_mutex_unlock (&producer->lock);
-  return growing && !(load_seq (&producer->interrupted) & call->wait);
+  return wait;
 }
 
 /* Makes the service thread leave a pool in the making after its next piece, for this
@@ -479,6 +491,21 @@ take_over (DatahubProducer *producer, const Call *call)
     producer_beat (producer);
     seen = load_seq (room);
   }
+}
+
+/* One try, after the service thread has left what it makes. That thread may begin
+ * between the wait and the try. */
+static DatahubResult
+grow_beside_service (DatahubProducer *producer, Call *call, DatahubError *error)
+{
+  DatahubResult result;
+  do {
+    take_over (producer, call);
+    drop_useless (producer, call);
+    result = grow_once (producer, call, error);
+  } while (call->met_ahead
+      && !(load_seq (&producer->interrupted) & call->wait));
+  return result;
 }
 
 /* The service thread's growth, for payloads of @size bytes. A failure lowers the share of the consumers before slots are short. */
@@ -497,7 +524,7 @@ producer_grow_ahead (DatahubProducer *producer, uint64_t size)
     result = grow_once (producer, &call, &error);
   pthread_mutex_lock (&producer->lock);
   if (result >= DATAHUB_ERROR_FIRST)
-    pause_growth (producer);
+    pause_growth_ahead (producer);
   producer->pools.ahead.need = 0;
   pthread_mutex_unlock (&producer->lock);
   producer_tidy (producer);
@@ -511,10 +538,8 @@ producer_grow (DatahubProducer *producer, Call *call)
   DatahubError local;
   DatahubError *error = call->error ? call->error : &local;
   DatahubResult result = DATAHUB_ERROR_NO_SPACE;
-  take_over (producer, call);
-  drop_useless (producer, call);
   for (int i = 0; i < GROWTH_TRIES && result == DATAHUB_ERROR_NO_SPACE; i++)
-    result = grow_once (producer, call, error);
+    result = grow_beside_service (producer, call, error);
   /* more slots are not vital */
   if (result >= DATAHUB_ERROR_FIRST && !call->bigger) {
     pthread_mutex_lock (&producer->lock);

@@ -140,7 +140,7 @@ look_for_unneeded (DatahubProducer *producer, const SlotUse *use, int64_t now)
   if (pool && pools->pack.pool == pool)
     pool_end_packing (pools);
   if (pool)
-    pool_close (pools, pool);
+    pool_close_whole (pools, pool);
   begin_window (ahead, now);
 }
 
@@ -176,11 +176,14 @@ producer_note_need (DatahubProducer *producer, uint64_t size)
   int64_t now = os_now_coarse ();
   SlotUse use;
   if (now == ahead->looked_at
-      && (ahead->need || !is_plainly_low (producer, size)))
+      && (ahead->need || now < pools->no_growth_until
+          || !is_plainly_low (producer, size)))
     return;
   ahead->looked_at = now;
   ahead->size = size;
   use = look (producer, size);
+  if (use.n == 0)
+    return; /* the pools for that size are closed */
   if (use.n_usable <= low_water (producer, use.stride) && !ahead->need
       && !pools->growing && now >= pools->no_growth_until)
     ask_for_more (producer, size);

@@ -68,20 +68,32 @@ pool_choose_only (Pools *pools, PoolKind kind)
   pools->only[kind] = plain ? newest : NULL;
 }
 
-/* Lends no slot of @pool any more. Another pool of its kind is open. */
+/* Lends no slot of @pool any more. Another pool of its kind is open. The memory goes
+ * when nothing refers to the pool: to give it back slot by slot takes the kernel a
+ * millisecond for each picture, and the lock is held. */
 void
-pool_close (Pools *pools, Pool *pool)
+pool_close_whole (Pools *pools, Pool *pool)
 {
   PoolKind kind = (PoolKind) pool->shape.kind;
   pool->open = false;
+  pool->whole = true;
   pools->n_open[kind]--;
-  for (uint32_t i = 0; i < pool->n_free; i++)
-    give_back (pools, pool, pool->free[i]);
   if (pool->n_free == pool->shape.n_slots)
     pools->has_idle = true;
   if (pools->newest[kind] == pool)
     pools->newest[kind] = newest_open (pools, kind);
   pool_choose_only (pools, kind);
+}
+
+/* The same. What is free in a pool that is in use is given back at once: a growth needs
+ * that memory. */
+void
+pool_close (Pools *pools, Pool *pool)
+{
+  pool_close_whole (pools, pool);
+  pool->whole = pool->n_free == pool->shape.n_slots;
+  for (uint32_t i = 0; i < pool->n_free && !pool->whole; i++)
+    give_back (pools, pool, pool->free[i]);
 }
 
 /* For a pool that was adopted and stays closed: some of its free slots may have
@@ -105,7 +117,8 @@ pool_leave_closed (Pools *pools, Pool *pool)
 /* A slot of a closed pool has become free. */
 static void __attribute__ ((noinline)) free_closed (Pools *pools, SlotRef slot)
 {
-  give_back (pools, slot.pool, slot.slot);
+  if (!slot.pool->whole)
+    give_back (pools, slot.pool, slot.slot);
   if (slot.pool->n_free == slot.pool->shape.n_slots)
     pools->has_idle = true;
 }

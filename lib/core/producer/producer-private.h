@@ -103,6 +103,7 @@ struct _Call
   bool wasteful; /* it cannot grow: such slots are used */
   bool cramped; /* it cannot grow: fewer records stay readable */
   bool ahead; /* of need: no call waits for it */
+  bool met_ahead; /* the service thread makes a pool */
   DatahubResult result;
   DatahubError *error;
   Rank rank; /* of the buffer that needs the slot */
@@ -130,7 +131,7 @@ call_begin (Call *call, AttemptFunc attempt, uint32_t wait, int64_t timeout_ns,
   call->wait = wait;
   call->timeout_ns = timeout_ns;
   call->result = DATAHUB_OK;
-  call->wasteful = call->cramped = call->ahead = false;
+  call->wasteful = call->cramped = call->ahead = call->met_ahead = false;
   call->error = error;
 }
 

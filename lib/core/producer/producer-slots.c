@@ -47,14 +47,16 @@ attempt_pack (DatahubProducer *producer, Call *call)
   SlotRef *pack = &producer->pools.pack;
   uint64_t offset = round_up (producer->pools.pack_used, PACK_ALIGN);
   if (!pack->pool || offset + call->size > pack->pool->shape.stride) {
+    SlotRef taken; /* taking one may close a pool, and end the packing in it */
     Attempt attempt;
     if (pack->pool)
       slot_unref (&producer->pools, *pack);
     *pack = (SlotRef){ NULL, 0 };
     attempt =
-        producer_take_slot (producer, call, POOL_PAYLOAD, call->size, pack);
+        producer_take_slot (producer, call, POOL_PAYLOAD, call->size, &taken);
     if (attempt != ATTEMPT_DONE)
       return attempt;
+    *pack = taken;
     offset = 0;
   }
   producer->pools.pack_used = offset + call->size;

@@ -24,6 +24,19 @@ static _Atomic uint64_t available = UINT64_MAX;
 static _Atomic bool stops, stopped;
 static _Atomic uint32_t n_pieces; /* that it made */
 static _Thread_local bool is_service;
+/* It measures the memory while the other thread does, if that is set. */
+static _Atomic bool meets, other_measures;
+static DatahubProducer *met;
+
+static bool
+is_hurried (DatahubProducer *producer)
+{
+  bool hurry;
+  pthread_mutex_lock (&producer->lock);
+  hurry = producer->pools.ahead.hurry;
+  pthread_mutex_unlock (&producer->lock);
+  return hurry;
+}
 
 int64_t __real_os_now_coarse (void);
 int64_t __wrap_os_now_coarse (void);
@@ -42,7 +55,7 @@ __wrap_os_reserve_piece (int fd, uint64_t offset, uint64_t size)
 {
   if (is_service) {
     stopped = stops;
-    CHECK_UNTIL (!stops);
+    CHECK_UNTIL (!stops || (meets && is_hurried (met)));
     n_pieces++;
   }
   return __real_os_reserve_piece (fd, offset, size);
@@ -53,6 +66,12 @@ GroupSpace __wrap_os_group_space (void);
 GroupSpace
 __wrap_os_group_space (void)
 {
+  if (meets && is_service) {
+    CHECK_UNTIL (other_measures);
+  } else if (meets && !other_measures) {
+    other_measures = true;
+    CHECK_UNTIL (stopped);
+  }
   return (GroupSpace){ UINT64_MAX, available };
 }
 
@@ -267,16 +286,6 @@ share_limit (const DatahubProducer *producer)
 }
 
 static bool
-is_hurried (DatahubProducer *producer)
-{
-  bool hurry;
-  pthread_mutex_lock (&producer->lock);
-  hurry = producer->pools.ahead.hurry;
-  pthread_mutex_unlock (&producer->lock);
-  return hurry;
-}
-
-static bool
 is_paused (DatahubProducer *producer)
 {
   bool paused;
@@ -310,6 +319,77 @@ taken_over (void)
   CHECK_INT (growths (producer), ==, 1);
   CHECK_INT (n_pieces, ==, 1);
   stop_service (&service);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+/* The service thread begins after the call looked whether it had. */
+static void
+taken_over_late (void)
+{
+  DatahubProducer *producer = camera (15 * MIB);
+  Service service;
+  Loans loans = { .n = 0 };
+  met = producer;
+  start_service (&service, producer);
+  stops = meets = true;
+  borrow (producer, &loans, 8);
+  CHECK (stopped);
+  CHECK_INT (growths (producer), ==, 1);
+  stops = meets = false;
+  stop_service (&service);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
+/* Slots were short for a size whose pools closed before the thread came to it. */
+static void
+asked_for_in_vain (void)
+{
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer;
+  DatahubSlot slot;
+  uint32_t seen = 0;
+  options.max_bytes = 40 * MIB;
+  producer = producer_new ("cam0", &options);
+  CHECK_OK (datahub_producer_acquire_slot (producer, 17 * MIB, SOON, &slot,
+      &err));
+  CHECK_INT (producer->pools.ahead.need, >, 0);
+  datahub_producer_abort (producer, &slot);
+  commit_buffers (producer, 0, 4); /* the newest pool is of small slots */
+  CHECK_RESULT (datahub_producer_acquire_slot (producer, 100 * MIB, SOON, &slot,
+                    &err),
+      DATAHUB_ERROR_TOO_BIG);
+  datahub_producer_wait_attention (producer, &seen, 0);
+  later += LONG;
+  datahub_producer_wait_attention (producer, &seen, 0);
+  commit_buffers (producer, 4, 4);
+  datahub_producer_close (producer);
+}
+
+/* What a call began for a bigger payload stays for the next one. */
+static void
+beside_an_unfinished_one (void)
+{
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer = producer_new ("cam0", &options);
+  Loans loans = { .n = 0 };
+  DatahubSlot slot;
+  uint32_t seen = 0;
+  const Pool *unfinished;
+  CHECK_RESULT (datahub_producer_acquire_slot (producer, 40 * MIB, 0, &slot,
+                    &err),
+      DATAHUB_TIMEOUT);
+  unfinished = producer->pools.unfinished;
+  CHECK (unfinished != NULL);
+  borrow (producer, &loans, 14);
+  CHECK_INT (producer->pools.ahead.need, >, 0);
+  datahub_producer_wait_attention (producer, &seen, 0);
+  CHECK (producer->pools.unfinished == unfinished);
+  CHECK_INT (growths (producer), ==, 0);
+  CHECK_OK (datahub_producer_acquire_slot (producer, 40 * MIB, SOON, &slot,
+      &err));
+  datahub_producer_abort (producer, &slot);
   give_back (producer, &loans);
   datahub_producer_close (producer);
 }
@@ -501,6 +581,38 @@ returned_in_silence (void)
   datahub_producer_close (producer);
 }
 
+/* The pool that small payloads are packed in goes. */
+static void
+returned_while_packing (void)
+{
+  enum
+  {
+    N = 140
+  };
+  static DatahubSlot slots[N];
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer;
+  uint64_t before;
+  options.slots = 0;
+  options.ring_size = 16;
+  options.pack = true;
+  producer = producer_new ("cam0", &options);
+  before = producer_stats (producer).bytes_used;
+  for (int i = 0; i < N; i++)
+    CHECK_OK (datahub_producer_acquire_slot (producer, 4000, 0, &slots[i],
+        &err));
+  for (int i = 0; i < N; i++)
+    datahub_producer_abort (producer, &slots[i]);
+  for (int i = 0; i < 100; i++) {
+    later += LONG / 10;
+    CHECK_OK (datahub_producer_acquire_slot (producer, 2000, 0, slots, &err));
+    memset (slots[0].data, 1, 2000);
+    datahub_producer_abort (producer, slots);
+  }
+  CHECK_INT (producer_stats (producer).bytes_used, <=, before);
+  datahub_producer_close (producer);
+}
+
 /* What is held at any time within the last seconds stays. */
 static void
 kept_while_needed (void)
@@ -528,6 +640,9 @@ static const CheckTest tests[] = {
   { "a pool is added before leases use up the slots", leases_ahead },
   { "a number of slots that the options give is kept", exact_slots },
   { "a call that does not wait takes a pool in the making over", taken_over },
+  { "and also if that one begins after the call looked", taken_over_late },
+  { "a size whose pools have closed is not made", asked_for_in_vain },
+  { "an unfinished pool of a bigger size stays", beside_an_unfinished_one },
   { "an interruption ends the making", interrupted },
   { "a close ends the making", closed },
   { "if memory is short, the share falls before slots are", no_memory },
@@ -536,6 +651,8 @@ static const CheckTest tests[] = {
   { "memory that is not needed is given back as buffers flow",
       returned_by_the_stream },
   { "memory that is not needed is given back in silence", returned_in_silence },
+  { "memory that small payloads are packed in is given back",
+      returned_while_packing },
   { "memory that is needed now and then stays", kept_while_needed },
 };
 
