@@ -342,28 +342,42 @@ taken_over_late (void)
   datahub_producer_close (producer);
 }
 
+static void
+borrow_big (DatahubProducer *producer, Loans *loans, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++)
+    CHECK_OK (datahub_producer_acquire_slot (producer, 17 * MIB, SOON,
+        &loans->slots[loans->n++], &err));
+}
+
 /* Slots were short for a size whose pools closed before the thread came to it. */
 static void
 asked_for_in_vain (void)
 {
   DatahubProducerOptions options = small_options ();
   DatahubProducer *producer;
+  Loans loans = { .n = 0 };
   DatahubSlot slot;
   uint32_t seen = 0;
-  options.max_bytes = 40 * MIB;
+  options.max_bytes = 60 * MIB;
   producer = producer_new ("cam0", &options);
-  CHECK_OK (datahub_producer_acquire_slot (producer, 17 * MIB, SOON, &slot,
-      &err));
-  CHECK_INT (producer->pools.ahead.need, >, 0);
-  datahub_producer_abort (producer, &slot);
-  commit_buffers (producer, 0, 4); /* the newest pool is of small slots */
-  CHECK_RESULT (datahub_producer_acquire_slot (producer, 100 * MIB, SOON, &slot,
+  borrow_big (producer, &loans, 1);
+  give_back (producer, &loans);
+  borrow (producer, &loans, 20); /* the newest pool is of small slots */
+  give_back (producer, &loans);
+  producer->pools.ahead.need = 0; /* for those, which is not the case here */
+  borrow_big (producer, &loans, 2);
+  CHECK_INT (producer->pools.ahead.need, ==, 17 * MIB);
+  give_back (producer, &loans);
+  CHECK_RESULT (datahub_producer_acquire_slot (producer, 100 * MIB, 0, &slot,
                     &err),
       DATAHUB_ERROR_TOO_BIG);
+  CHECK (pool_smallest (&producer->pools, POOL_PAYLOAD, 17 * MIB) == NULL);
   datahub_producer_wait_attention (producer, &seen, 0);
   later += LONG;
   datahub_producer_wait_attention (producer, &seen, 0);
-  commit_buffers (producer, 4, 4);
+  commit_buffers (producer, 0, 4);
+  CHECK_INT (producer->pools.ahead.need, ==, 0);
   datahub_producer_close (producer);
 }
 
