@@ -171,7 +171,7 @@ typedef struct
   uint64_t latency_count;
   uint64_t latency_max_ns;
   uint64_t limits_sequence; /* another value for each change; 0: no limits */
-  /* Leases beyond the quota, whose buffers have to be copied; 0 of an old or strict
+  /* Leases beyond the quota: their buffers have to be copied. 0 of an old or strict
    * block. */
   uint64_t over_quota;
   uint64_t reserved[3]; /* 0 */

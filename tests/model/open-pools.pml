@@ -28,7 +28,8 @@
  * @long ADOPT_WHOLE | the same, and the stream is 1 2 3 1
  * @also ADOPT_BIG | the same, and the stream is 2 3 2 1
  * @long ADOPT_MORE | the same, and the stream is 1 1 1 1 1 1
- * @long ADOPT_UNNEEDED | the same; a pool that is not the newest closes at any time
+ * @also ADOPT_UNNEEDED | the stream is 1 1 1 1; a pool that is not the newest closes at any
+ *   time
  * @mutant CLOSE_PUNCHES_ALL | P2 | a pool that closes gives the memory of all its slots back
  * @mutant LIMBO_IGNORED | P2 | slots are free at the retire, not at the reclaim
  * @mutant CLOSED_LENT | P2 | slots of closed pools are lent
@@ -75,7 +76,9 @@
 #define KILLS 0
 #endif
 
-#ifdef MORE
+#ifdef ADOPT_UNNEEDED
+#define COMMITS 4
+#elif defined (MORE)
 #define COMMITS 6
 #elif defined (ADOPT) && !defined (BIG_FIRST) && !defined (ADOPT_WHOLE)
 #define COMMITS 3

@@ -350,7 +350,7 @@ borrow_big (DatahubProducer *producer, Loans *loans, uint32_t n)
         &loans->slots[loans->n++], &err));
 }
 
-/* Slots were short for a size whose pools closed before the thread came to it. */
+/* Slots were short for a size, and its pools closed before the thread came to it. */
 static void
 asked_for_in_vain (void)
 {
@@ -655,7 +655,7 @@ static const CheckTest tests[] = {
   { "a number of slots that the options give is kept", exact_slots },
   { "a call that does not wait takes a pool in the making over", taken_over },
   { "and also if that one begins after the call looked", taken_over_late },
-  { "a size whose pools have closed is not made", asked_for_in_vain },
+  { "a size is not made if its pools have closed", asked_for_in_vain },
   { "an unfinished pool of a bigger size stays", beside_an_unfinished_one },
   { "an interruption ends the making", interrupted },
   { "a close ends the making", closed },
