@@ -20,7 +20,7 @@
  * @covers P1 P2 P3 P4, what is lent, punched and left, limbo, the gate
  * @also BIG_FIRST | the stream is 2 3 2 1
  * @also MORE | the stream is 1 1 1 1 1 1: more slots of one size
- * @also UNNEEDED | the same; a pool that is not the newest closes at any time, in use
+ * @also UNNEEDED | the same; a pool closes at any time, in use
  * @also RELIABLE | a reliable reader
  * @also FEW | the same, and a table of two entries
  * @also ADOPT | the reliable reader; the producer dies at any step, the block is adopted;
@@ -28,8 +28,7 @@
  * @long ADOPT_WHOLE | the same, and the stream is 1 2 3 1
  * @also ADOPT_BIG | the same, and the stream is 2 3 2 1
  * @long ADOPT_MORE | the same, and the stream is 1 1 1 1 1 1
- * @also ADOPT_UNNEEDED | the stream is 1 1 1 1; a pool that is not the newest closes at any
- *   time
+ * @also ADOPT_UNNEEDED | the stream is 1 1 1 1; a pool closes at any time, in use
  * @mutant CLOSE_PUNCHES_ALL | P2 | a pool that closes gives the memory of all its slots back
  * @mutant LIMBO_IGNORED | P2 | slots are free at the retire, not at the reclaim
  * @mutant CLOSED_LENT | P2 | slots of closed pools are lent
@@ -181,7 +180,7 @@ inline tidy(i)
 /* What the code decides by a count of loans, or by the need of some seconds, may happen
  * here at any time. */
 #ifdef UNNEEDED
-#define MAY_CLOSE(k) (IS_IDLE (k) || pool_of[k] != newest)
+#define MAY_CLOSE(k) (pool_of[k] != 0)
 #else
 #define MAY_CLOSE(k) IS_IDLE (k)
 #endif

@@ -92,8 +92,7 @@ ask_for_more (DatahubProducer *producer, uint64_t size)
 
 /* ---- less ---- */
 
-/* A pool that can go: the biggest one without which there are @needed slots. The
- * newest one stays, which an adopter continues with. */
+/* A pool that can go: the biggest one without which there are @needed slots. */
 static Pool *
 find_unneeded (const Pools *pools, const SlotUse *use, uint64_t needed)
 {
@@ -102,7 +101,6 @@ find_unneeded (const Pools *pools, const SlotUse *use, uint64_t needed)
     Pool *pool = pools->table[i];
     if (!pool_serves (pool, POOL_PAYLOAD, use->stride)
         || pool->shape.stride > 2 * use->stride
-        || pool == pools->newest[POOL_PAYLOAD]
         || use->n < needed + pool->shape.n_slots)
       continue;
     if (!best || pool->shape.n_slots > best->shape.n_slots)
