@@ -117,15 +117,29 @@ begin_window (MemoryNeed *ahead, int64_t now)
   ahead->needed_most = 0;
 }
 
+static uint64_t
+larger_of (uint64_t a, uint64_t b)
+{
+  return a > b ? a : b;
+}
+
+/* Never less than the number of slots that the options give. */
+static uint64_t
+slots_needed (const DatahubProducer *producer, const SlotUse *use)
+{
+  uint64_t held = use->n - use->n_usable + low_water (producer, use->stride);
+  uint64_t full = use->n_outside + producer->block.g.ring_size;
+  return larger_of (larger_of (held, full) + SLOTS_AT_WORK,
+      producer->options.slots);
+}
+
 /* What was needed in the last seconds stays. */
 static void
 look_for_unneeded (DatahubProducer *producer, const SlotUse *use, int64_t now)
 {
   Pools *pools = &producer->pools;
   MemoryNeed *ahead = &pools->ahead;
-  uint64_t held = use->n - use->n_usable + low_water (producer, use->stride);
-  uint64_t full = use->n_outside + producer->block.g.ring_size;
-  uint64_t needed = (held > full ? held : full) + SLOTS_AT_WORK;
+  uint64_t needed = slots_needed (producer, use);
   Pool *pool;
   if (ahead->n_open != pools->n_open[POOL_PAYLOAD])
     begin_window (ahead, now);

@@ -626,6 +626,28 @@ returned_while_packing (void)
   datahub_producer_close (producer);
 }
 
+/* Of a number of slots that the options give no slot goes, though a smaller pool would
+ * do. */
+static void
+exact_slots_stay (void)
+{
+  DatahubProducerOptions options = small_options ();
+  DatahubProducer *producer;
+  Loans loans = { .n = 0 };
+  options.slot_size = 5 * MIB;
+  producer = producer_new ("cam0", &options);
+  borrow (producer, &loans, 17);
+  CHECK_INT (producer_stats (producer).slots, >, 16);
+  CHECK_INT (producer_stats (producer).slots, <, 32);
+  give_back (producer, &loans);
+  for (uint64_t i = 0; i < 100; i++) {
+    later += LONG / 20;
+    commit_buffer (producer, i, 1000);
+  }
+  CHECK_INT (producer_stats (producer).slots, ==, 16);
+  datahub_producer_close (producer);
+}
+
 /* What is held at any time within the last seconds stays. */
 static void
 kept_while_needed (void)
@@ -666,6 +688,7 @@ static const CheckTest tests[] = {
   { "memory that is not needed is given back in silence", returned_in_silence },
   { "memory that small payloads are packed in is given back",
       returned_while_packing },
+  { "a number of slots that the options give stays", exact_slots_stay },
   { "memory that is needed now and then stays", kept_while_needed },
 };
 
