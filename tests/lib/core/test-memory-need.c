@@ -579,6 +579,14 @@ returned_by_the_stream (void)
   datahub_producer_close (producer);
 }
 
+/* Whether no more than @before bytes are in use, some seconds later. */
+static bool
+is_returned (DatahubProducer *producer, uint64_t before)
+{
+  later += LONG;
+  return producer_stats (producer).bytes_used <= before;
+}
+
 static void
 returned_in_silence (void)
 {
@@ -588,8 +596,7 @@ returned_in_silence (void)
   start_service (&service, producer);
   grow (producer);
   CHECK_INT (producer_stats (producer).bytes_used, >, before);
-  CHECK_UNTIL ((later += LONG)
-      && producer_stats (producer).bytes_used <= before);
+  CHECK_UNTIL (is_returned (producer, before));
   stop_service (&service);
   datahub_producer_close (producer);
 }

@@ -114,8 +114,6 @@ full_hub (FakeBroker *broker, DatahubHubFlags flags)
 static void
 expect_recovery (FakeBroker *broker, DatahubHub *hub)
 {
-  g_autoptr (GError) error = NULL;
-
   g_atomic_int_set (&broker->fair, TRUE);
   datahub_hub_wait_connected (hub, 30 * SECONDS, NULL, NULL);
   for (int i = 0; i < 10; i++) {

@@ -16,7 +16,7 @@
 static int
 connect_and_stay (const char *argument)
 {
-  g_autoptr (DatahubHub) hub = fixture_hub (DATAHUB_HUB_MONITOR);
+  g_autoptr (DatahubHub) hub G_GNUC_UNUSED = fixture_hub (DATAHUB_HUB_MONITOR);
 
   fixture_say ("connected");
   fixture_child_stay ();
