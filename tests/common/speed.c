@@ -102,7 +102,7 @@ speed_given (void)
 bool
 speed_is_over (uint64_t elapsed, uint64_t limit)
 {
-  static int64_t slowest = 0;
+  static _Thread_local int64_t slowest = 0;
   if (slowest == 0)
     slowest = speed_given ();
   if (elapsed <= limit * (uint64_t) slowest)
