@@ -8,7 +8,7 @@
  * A pool that is being made has no name and no table names it, so a producer that is
  * killed here leaves nothing. What is published, and how a pool ends, is as in
  * any growth: tests/model/pool.pml, tests/model/open-pools.pml.
- * Tests: core-memory-need, stress-sweep */
+ * Tests: core-memory-need, core-memory-return, stress-sweep */
 #include "growth-shapes-private.h"
 #include "producer-private.h"
 
