@@ -147,6 +147,7 @@ uint64_t pool_bytes_in_use (const Pools *pools, PoolKind kind);
 void pool_choose_only (Pools *pools, PoolKind kind);
 void pool_close (Pools *pools, Pool *pool);
 void pool_close_whole (Pools *pools, Pool *pool);
+bool pool_break_up (Pools *pools);
 void pool_leave_closed (Pools *pools, Pool *pool);
 bool pool_close_unused (Pools *pools, PoolKind kind, bool all);
 

@@ -213,7 +213,8 @@ static DatahubResult
 cannot_grow (DatahubProducer *producer, Call *call)
 {
   Pools *pools = &producer->pools;
-  if (pool_close_unused (pools, call->kind, call->bigger))
+  if (pool_close_unused (pools, call->kind, call->bigger)
+      || pool_break_up (pools))
     return DATAHUB_OK;
   if (wants_smaller (call))
     return waste_slots (producer, call);
@@ -387,6 +388,8 @@ is_paused (const DatahubProducer *producer, const Call *call)
 static DatahubResult
 cannot_grow_ahead (DatahubProducer *producer)
 {
+  if (pool_break_up (&producer->pools))
+    return DATAHUB_ERROR_NO_SPACE; /* now there is more: the caller tries again */
   pause_growth_ahead (producer);
   return DATAHUB_DROPPED;
 }

@@ -96,6 +96,25 @@ pool_close (Pools *pools, Pool *pool)
     give_back (pools, pool, pool->free[i]);
 }
 
+/* A growth needs the memory of the free slots of pools that were to go as a whole.
+ * Returns whether any may have been given back. */
+bool
+pool_break_up (Pools *pools)
+{
+  bool any = false;
+  for (uint32_t i = 0; i < MAX_POOLS; i++) {
+    Pool *pool = pools->table[i];
+    if (!pool || pool->open || !pool->whole
+        || pool->n_free == pool->shape.n_slots)
+      continue;
+    pool->whole = false;
+    for (uint32_t k = 0; k < pool->n_free; k++)
+      give_back (pools, pool, pool->free[k]);
+    any |= pool->n_free > 0;
+  }
+  return any;
+}
+
 /* For a pool that was adopted and stays closed: some of its free slots may have
  * memory, others were given back before. No record leads to a free slot, so a
  * successor that comes to the same end may do it again. */

@@ -93,6 +93,33 @@ returned_while_packing (void)
   datahub_producer_close (producer);
 }
 
+/* Loans need the memory of a pool that is closed and still in use. Of a strict block it
+ * goes with the pool alone. */
+static void
+needed_again (void)
+{
+  DatahubProducerOptions options;
+  DatahubProducer *producer;
+  Loans loans = { .n = 0 };
+  if (is_strict_run ())
+    check_skip ("pools of a strict block are sealed");
+  datahub_producer_options_init (&options);
+  options.slot_size = PICTURE;
+  options.max_bytes = 2 * FIRST_SLOTS * (PICTURE + 4096);
+  producer = producer_new ("cam0", &options);
+  grow (producer);
+  for (uint64_t i = 0; producer->pools.n_open[POOL_PAYLOAD] > 1; i++) {
+    CHECK_INT (i, <, 100);
+    later += LONG / 20;
+    commit_buffer (producer, i, 1000);
+  }
+  CHECK_INT (producer_stats (producer).bytes_used, >, 13 * PICTURE);
+  borrow (producer, &loans, FIRST_SLOTS + 6);
+  CHECK_INT (producer_stats (producer).bytes_used, <=, options.max_bytes);
+  give_back (producer, &loans);
+  datahub_producer_close (producer);
+}
+
 /* Of a number of slots that the options give no slot goes, though a smaller pool would
  * do. */
 static void
@@ -141,6 +168,8 @@ static const CheckTest tests[] = {
   { "memory that is not needed is given back in silence", returned_in_silence },
   { "memory that small payloads are packed in is given back",
       returned_while_packing },
+  { "memory of a pool that is closed and in use is there for a growth",
+      needed_again },
   { "a number of slots that the options give stays", exact_slots_stay },
   { "memory that is needed now and then stays", kept_while_needed },
 };
