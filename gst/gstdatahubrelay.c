@@ -10,7 +10,8 @@
  *
  * While there is no slot, it allocates from the heap: a spare, which the sink copies.
  * A pool of upstream that uses this allocator is made to allocate anew for each
- * buffer: it would use a spare for ever, and write to a slot that was committed.
+ * buffer: it would use a spare, or a slot of a former block, for ever, and write to a
+ * slot that was committed.
  * Tests: gst-allocation, gst-upstreams, gst-zero-copy */
 #include "gstdatahubrelay.h"
 
@@ -147,21 +148,28 @@ gst_datahub_relay_get_target (GstDatahubRelay *relay)
   return target ? GST_ALLOCATOR_CAST (target) : NULL;
 }
 
+/* A slot that the sink copied is of another block, which it would keep, or too big. */
+static gboolean
+is_of_relay (GstMemory *memory)
+{
+  return GST_IS_DATAHUB_ALLOCATOR (memory->allocator)
+      || gst_mini_object_get_qdata (GST_MINI_OBJECT_CAST (memory),
+          spare_quark ());
+}
+
 /**
- * gst_datahub_relay_end_spare:
+ * gst_datahub_relay_end_copied:
  * @buffer: any buffer that the sink copied
  *
  * Makes the pool of the buffer free it instead of using it again, if its memory is a
- * spare. Other pools and buffers stay as they are.
+ * spare or a slot. Other pools and buffers stay as they are.
  */
 void
-gst_datahub_relay_end_spare (GstBuffer *buffer)
+gst_datahub_relay_end_copied (GstBuffer *buffer)
 {
   if (!buffer->pool || !gst_buffer_is_writable (buffer)
       || gst_buffer_n_memory (buffer) == 0)
     return;
-  if (gst_mini_object_get_qdata (
-          GST_MINI_OBJECT_CAST (gst_buffer_peek_memory (buffer, 0)),
-          spare_quark ()))
+  if (is_of_relay (gst_buffer_peek_memory (buffer, 0)))
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
 }

@@ -15,7 +15,7 @@ GstDatahubRelay *gst_datahub_relay_new (void);
 void gst_datahub_relay_set_target (GstDatahubRelay *relay,
     GstAllocator *target);
 GstAllocator *gst_datahub_relay_get_target (GstDatahubRelay *relay);
-void gst_datahub_relay_end_spare (GstBuffer *buffer);
+void gst_datahub_relay_end_copied (GstBuffer *buffer);
 
 G_END_DECLS
 

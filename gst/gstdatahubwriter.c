@@ -219,7 +219,7 @@ copy_into_slot (GstDatahubWriter *writer, GstBuffer *buffer, guint32 flags,
   if (flow != GST_FLOW_OK)
     return flow;
   gst_buffer_extract (buffer, 0, slot->data, size);
-  gst_datahub_relay_end_spare (buffer);
+  gst_datahub_relay_end_copied (buffer);
   describe_memories (buffer, slot, size, commit);
   commit->release = true;
   return GST_FLOW_OK;

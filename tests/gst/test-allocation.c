@@ -228,6 +228,14 @@ GST_START_TEST (the_allocator_is_of_every_block_of_the_sink)
 GST_END_TEST;
 
 /* It lost its names, and the sink goes on in another one. */
+static void
+renew (GstHarness *sink, GstAllocator *allocator)
+{
+  sandbox_remove_files (NULL);
+  UNTIL ((push (sink, allocator, 5000, 1),
+      element_stat (sink->element, "renewals") > 0));
+}
+
 GST_START_TEST (the_allocator_follows_a_new_block)
 {
   GstHarness *sink = harness_sink ("");
@@ -236,9 +244,7 @@ GST_START_TEST (the_allocator_follows_a_new_block)
   gst_harness_set_src_caps_str (sink, TEST_CAPS);
   allocator = ask (sink, TEST_CAPS);
   push (sink, allocator, 5000, 0);
-  sandbox_remove_files (NULL);
-  UNTIL ((push (sink, allocator, 5000, 1),
-      element_stat (sink->element, "renewals") > 0));
+  renew (sink, allocator);
   zero_copy = element_stat (sink->element, "zero-copy");
   push (sink, allocator, 5000, 2);
   fail_unless_equals_uint64 (element_stat (sink->element, "zero-copy"),
@@ -344,6 +350,28 @@ GST_START_TEST (a_pool_of_upstream_allocates_slots)
   end_pool (pool);
   gst_object_unref (allocator);
   gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
+/* Its buffers with slots of the former block are copied once, and not used again. */
+GST_START_TEST (a_pool_of_upstream_follows_a_new_block)
+{
+  GstHarness *sink = harness_sink ("");
+  GstAllocator *allocator;
+  GstBufferPool *pool;
+  guint64 copied;
+  gst_harness_set_src_caps_str (sink, TEST_CAPS);
+  allocator = ask (sink, TEST_CAPS);
+  push (sink, allocator, 5000, 0);
+  pool = pool_of_upstream (allocator, 5000);
+  renew (sink, allocator);
+  copied = element_stat (sink->element, "copied");
+  push_of_pool (sink, pool, NULL);
+  fail_unless_equals_uint64 (element_stat (sink->element, "copied"),
+      copied + 2);
+  end_pool (pool);
+  gst_object_unref (allocator);
   gst_harness_teardown (sink);
 }
 GST_END_TEST;
@@ -473,6 +501,7 @@ add_tests (TCase *tc)
       upstream_that_allocates_elsewhere_is_copied_and_not_disturbed);
   tcase_add_test (tc, slot_size_makes_no_pool);
   tcase_add_test (tc, a_pool_of_upstream_allocates_slots);
+  tcase_add_test (tc, a_pool_of_upstream_follows_a_new_block);
   tcase_add_test (tc, a_pool_of_other_memory_uses_it_again);
   tcase_add_test (tc, a_little_data_does_not_keep_a_big_slot);
   tcase_add_test (tc, upstream_waits_for_a_slot);
