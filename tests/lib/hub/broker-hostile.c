@@ -2,6 +2,7 @@
 /* Clients that are let in and then behave badly: the broker neither falls nor
  * grows, and the others are served. */
 #include "fixture.h"
+#include "resident.h"
 
 #include "common/speed.h"
 
@@ -14,27 +15,6 @@
 /* The queue of one client, of messages of 64 KiB, and what an allocator keeps. */
 #define FLOOD_KIB (96 * 1024)
 #define WORST_US (250 * G_TIME_SPAN_MILLISECOND)
-
-/* AddressSanitizer keeps what is freed: its numbers say nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEASURED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MEASURED 0
-#endif
-#endif
-#ifndef MEASURED
-#define MEASURED 1
-#endif
-
-static gint64
-resident_kib (void)
-{
-  g_autofree char *text = NULL;
-
-  g_assert_true (g_file_get_contents ("/proc/self/status", &text, NULL, NULL));
-  return g_ascii_strtoll (strstr (text, "VmRSS:") + 6, NULL, 10);
-}
 
 static void
 assert_alive (Raw *good)
@@ -225,7 +205,7 @@ test_no_growth (void)
   fixture_wait_until (raw_stat (good, "throttled") > 0);
   g_assert_cmpint (raw_stat (good, "clients"), <=, 2);
   g_assert_cmpint (raw_stat (good, "blocks"), <=, 256);
-  if (MEASURED)
+  if (RESIDENT_IS_MEASURED)
     g_assert_cmpint (resident_kib () - before, <, 16 * 1024);
   raw_free (bad);
   raw_expect_ok (good, "ping", NULL);
@@ -391,7 +371,7 @@ test_flood (void)
   g_atomic_int_set (&f.stop, TRUE);
   g_thread_join (thread);
   g_assert_true (served);
-  if (MEASURED)
+  if (RESIDENT_IS_MEASURED)
     g_assert_cmpint (resident_kib () - before, <, FLOOD_KIB);
   raw_free (bad);
   raw_free (full);

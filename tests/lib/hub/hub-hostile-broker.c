@@ -2,6 +2,7 @@
 /* A broker with the right keys that attacks its hubs: calls end in their time, a hub
  * ends in the middle of it and does not grow, and serves again if the broker does. */
 #include "fake-broker.h"
+#include "resident.h"
 
 #include "common/speed.h"
 
@@ -20,27 +21,6 @@
 #define MESSAGES 500
 /* What a handler of a program takes for each notification. */
 #define HANDLER_US 300
-
-/* AddressSanitizer keeps what is freed: its numbers mean nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEASURED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MEASURED 0
-#endif
-#endif
-#ifndef MEASURED
-#define MEASURED 1
-#endif
-
-static gint64
-resident_kib (void)
-{
-  g_autofree char *text = NULL;
-
-  g_assert_true (g_file_get_contents ("/proc/self/status", &text, NULL, NULL));
-  return g_ascii_strtoll (strstr (text, "VmRSS:") + 6, NULL, 10);
-}
 
 static guint
 count_descriptors (void)
@@ -496,7 +476,7 @@ expect_no_growth (const FakeAttack *attack, int n, gint64 limit_kib)
   most = MAX (most, resident_kib ());
   g_test_message ("%d messages, %" G_GINT64_FORMAT " KiB more", n,
       most - before);
-  if (MEASURED)
+  if (RESIDENT_IS_MEASURED)
     g_assert_cmpint (most - before, <, limit_kib);
   expect_end (hub);
   fake_stop (broker);
