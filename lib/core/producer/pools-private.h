@@ -52,6 +52,7 @@ typedef struct
   bool wake; /* the service thread is to be woken for it */
   bool growing; /* that thread makes a pool, */
   bool hurry; /* which the streaming thread waits for */
+  bool failed; /* the last growth for more slots, for whatever reason */
   uint32_t n_open; /* pools at the last look */
   uint64_t size; /* of the last loan that was looked at */
   int64_t looked_at, since; /* CLOCK_MONOTONIC_COARSE */

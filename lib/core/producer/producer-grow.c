@@ -167,11 +167,13 @@ fail_too_big (const Pools *pools, const Call *call)
       (unsigned long long) fits);
 }
 
-/* The next try is after a second. Returns false where one is waited for already. */
+/* The next try is after a second. Returns false where one is waited for already. Until
+ * a growth succeeds the share does not count on any. */
 static bool
 pause_growth_ahead (DatahubProducer *producer)
 {
   int64_t now = os_now ();
+  producer->pools.ahead.failed = true;
   if (now < producer->pools.no_growth_until)
     return false;
   producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
@@ -459,6 +461,7 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   pools->growing = pools->ahead.growing = pools->ahead.hurry = false;
   pools->ahead.need = 0;
   if (result == DATAHUB_OK) {
+    pools->ahead.failed = false;
     count_one (&producer->ring.counters->growths);
     producer_doubt_share (producer); /* the slots may have another size */
   }
@@ -511,7 +514,8 @@ grow_beside_service (DatahubProducer *producer, Call *call, DatahubError *error)
   return result;
 }
 
-/* The service thread's growth, for payloads of @size bytes. A failure lowers the share of the consumers before slots are short. */
+/* The service thread's growth, for payloads of @size bytes. A failure lowers the share of
+ * the consumers before slots are short. */
 void
 producer_grow_ahead (DatahubProducer *producer, uint64_t size)
 {

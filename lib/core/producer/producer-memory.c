@@ -8,7 +8,7 @@
  * A pool that is being made has no name and no table names it, so a producer that is
  * killed here leaves nothing. What is published, and how a pool ends, is as in
  * any growth: tests/model/pool.pml, tests/model/open-pools.pml.
- * Tests: core-memory-need, core-memory-return, stress-sweep */
+ * Tests: core-memory-need, core-memory-return, core-hoarders, stress-sweep */
 #include "growth-shapes-private.h"
 #include "producer-private.h"
 
@@ -88,6 +88,19 @@ ask_for_more (DatahubProducer *producer, uint64_t size)
   producer->pools.ahead.need = size;
   producer->pools.ahead.wake = true;
   or_seq (&producer->memory_work, MEMORY_WANTED);
+}
+
+/* A growth failed, and the consumers have a low share for it: tries another one, which
+ * may find what was missing. The lock must not be held. */
+void
+producer_retry_growth (DatahubProducer *producer)
+{
+  MemoryNeed *ahead = &producer->pools.ahead;
+  pthread_mutex_lock (&producer->lock);
+  if (ahead->failed && ahead->size && !ahead->need && !producer->closed
+      && os_now () >= producer->pools.no_growth_until)
+    ask_for_more (producer, ahead->size);
+  pthread_mutex_unlock (&producer->lock);
 }
 
 /* ---- less ---- */

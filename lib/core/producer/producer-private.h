@@ -180,6 +180,7 @@ Attempt producer_find_slot (DatahubProducer *producer, Call *call,
  * more than the ring needs to go on while a pool is made. */
 #define FEW_FREE 4u
 void producer_note_need (DatahubProducer *producer, uint64_t size);
+void producer_retry_growth (DatahubProducer *producer); /* unlocked */
 void producer_tend_memory (DatahubProducer *producer); /* unlocked */
 
 /* What consumers keep from a call that is short of slots, NULL: of records. The

@@ -20,7 +20,7 @@
  *
  * Killed anywhere here, a producer leaves a share that is as safe as the one before; its
  * successor states its own (C10). Models: tests/model/share.pml.
- * Tests: core-lease-share */
+ * Tests: core-lease-share, core-memory-need, core-hoarders */
 #include "producer-private.h"
 
 /* A share of that many slots is ample: more consumers can be included instead. */
@@ -146,7 +146,8 @@ biggest_stride (const Pools *pools)
 }
 
 /* The slots of the biggest size that the block has or may get, without those for the
- * ring and for upstream. */
+ * ring and for upstream. After a growth failed it may get none: what was missing may be
+ * a descriptor, an entry of the table, or memory that was free when it was measured. */
 static int64_t
 slots_to_hold (const DatahubProducer *producer)
 {
@@ -154,7 +155,8 @@ slots_to_hold (const DatahubProducer *producer)
   const uint64_t stride = biggest_stride (pools);
   uint64_t n = pool_class (pools, POOL_PAYLOAD, stride).n_slots;
   uint32_t loans = producer->references; /* those, and the next one */
-  n += pool_bytes_that_fit (pools, POOL_PAYLOAD) / stride;
+  if (!pools->ahead.failed)
+    n += pool_bytes_that_fit (pools, POOL_PAYLOAD) / stride;
   if (n > UINT32_MAX)
     n = UINT32_MAX;
   return geometry_slots_to_hold ((uint32_t) n, loans);
@@ -337,5 +339,7 @@ producer_check_share (DatahubProducer *producer)
   if (!due && count_present (&producer->block) == load_relaxed (&share->n))
     return;
   store_relaxed (&share->due_ns, now + REVIEW_NS);
+  if (due)
+    producer_retry_growth (producer);
   producer_update_share (producer);
 }

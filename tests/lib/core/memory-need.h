@@ -11,6 +11,7 @@
 #include "core/os/os-private.h"
 #include "core/producer/producer-private.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #define MIB (UINT64_C (1) << 20)
@@ -24,6 +25,8 @@ static _Atomic uint64_t available = UINT64_MAX;
 /* The service thread stops before a piece of memory while that is set. */
 static _Atomic bool stops, stopped;
 static _Atomic uint32_t n_pieces; /* that it made */
+/* Pieces that any thread gets before the file system is full. */
+static _Atomic uint32_t pieces_left = UINT32_MAX;
 static _Thread_local bool is_service;
 /* It measures the memory while the other thread does, if that is set. */
 static _Atomic bool meets, other_measures;
@@ -59,6 +62,10 @@ __wrap_os_reserve_piece (int fd, uint64_t offset, uint64_t size)
     CHECK_UNTIL (!stops || (meets && is_hurried (met)));
     n_pieces++;
   }
+  if (pieces_left == 0)
+    return ENOSPC;
+  if (pieces_left != UINT32_MAX)
+    pieces_left--;
   return __real_os_reserve_piece (fd, offset, size);
 }
 

@@ -325,28 +325,47 @@ no_memory (void)
   datahub_producer_close (producer);
 }
 
+/* The limit that was, or no descriptor at all. */
+static void
+allow_descriptors (bool any)
+{
+  static struct rlimit limit;
+  struct rlimit none = { 0, 0 };
+  if (!limit.rlim_max)
+    CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
+  none.rlim_max = limit.rlim_max;
+  CHECK (setrlimit (RLIMIT_NOFILE, any ? &limit : &none) == 0);
+}
+
+/* There is memory enough, so the share counted on it. As soon as there is a descriptor a
+ * growth is tried again for consumers that could hold more. */
 static void
 no_descriptors (void)
 {
-  struct rlimit limit, none = { 0, 0 };
   DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 0);
   Service service;
   Loans loans = { .n = 0 };
-  CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
-  none.rlim_max = limit.rlim_max;
+  CHECK_INT (share_limit (producer), >,
+      2 * FIRST_SLOTS); /* more than a block that grew once has */
   start_service (&service, producer);
-  CHECK (setrlimit (RLIMIT_NOFILE, &none) == 0);
+  allow_descriptors (false);
   fail_ahead (&service, &loans);
-  CHECK (setrlimit (RLIMIT_NOFILE, &limit) == 0);
-  stop_service (&service);
+  CHECK_UNTIL (share_limit (producer) < 8);
+  allow_descriptors (true);
   give_back (producer, &loans);
+  CHECK_UNTIL (growths (producer) == 1);
+  CHECK_UNTIL (share_limit (producer) > 2 * FIRST_SLOTS);
+  CHECK_INT (growths (producer), ==, 1);
+  stop_service (&service);
+  datahub_consumer_close (consumer);
   datahub_producer_close (producer);
 }
 
-/* The growth that would be needed is not possible: the consumers may hold less before
- * any buffer is lost, and each one has all it may hold. */
+/* A growth is not possible: the consumers may hold less before any buffer is lost, and
+ * each one has all it may hold. */
 static void
-no_space_ahead (void)
+copies_before_loss (void (*end_growth) (bool ends))
 {
   enum
   {
@@ -361,7 +380,7 @@ no_space_ahead (void)
   for (int k = 0; k < N; k++)
     hoarders[k] = consumer_new_quota ("cam0", false, 0);
   start_service (&service, producer);
-  available = MIB; /* another process takes the rest */
+  end_growth (true);
   for (uint64_t i = 0; i < BUFFERS; i++) {
     CHECK_OK (try_commit (producer, i, 1000, 0));
     for (int k = 0; k < N; k++) {
@@ -379,13 +398,38 @@ no_space_ahead (void)
   CHECK_INT (producer_stats (producer).dropped, ==, 0);
   CHECK_INT (growths (producer), ==, 0);
   stop_service (&service);
-  available = UINT64_MAX;
+  end_growth (false);
   for (int k = 0; k < N; k++) {
     for (uint32_t i = 0; i < held[k]; i++)
       datahub_consumer_end_read (hoarders[k], &views[k][i]);
     datahub_consumer_close (hoarders[k]);
   }
   datahub_producer_close (producer);
+}
+
+/* Another process takes the rest. */
+static void
+take_space (bool ends)
+{
+  available = ends ? MIB : UINT64_MAX;
+}
+
+static void
+no_space_ahead (void)
+{
+  copies_before_loss (take_space);
+}
+
+static void
+take_descriptors (bool ends)
+{
+  allow_descriptors (!ends);
+}
+
+static void
+no_descriptor_ahead (void)
+{
+  copies_before_loss (take_descriptors);
 }
 
 static const CheckTest tests[] = {
@@ -401,8 +445,12 @@ static const CheckTest tests[] = {
   { "an interruption ends the making", interrupted },
   { "a close ends the making", closed },
   { "if memory is short, the share falls before slots are", no_memory },
-  { "if descriptors are short, it is not tried again at once", no_descriptors },
-  { "if it fails, consumers copy before a buffer is lost", no_space_ahead },
+  { "if descriptors are short it falls too, and rises when they are there",
+      no_descriptors },
+  { "without space for a growth, consumers copy before a buffer is lost",
+      no_space_ahead },
+  { "without a descriptor for a growth, consumers copy before a buffer is lost",
+      no_descriptor_ahead },
 };
 
 CHECK_MAIN (tests)
