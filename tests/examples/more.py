@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What README lists under "More that works", and the examples it points to:
-more.py ROOT MEDIA-CHECK player|h264|python|browser|rtsp."""
+more.py ROOT MEDIA-CHECK player|h264|python|analytics|browser|rtsp."""
 import http.client
 import json
 import os
@@ -9,6 +9,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,6 +163,39 @@ def python(box):
     assert bad.returncode == 1
 
 
+def grey_rows(picture, width):
+    """The rows of a picture file, each as bytes."""
+    raw = f"{picture}.raw"
+    subprocess.run(["gst-launch-1.0", "-q", "filesrc", f"location={picture}", "!",
+                    "pngdec", "!", "videoconvert", "!", "video/x-raw,format=GRAY8",
+                    "!", "filesink", f"location={raw}"], check=True)
+    data = pathlib.Path(raw).read_bytes()
+    return [data[at:at + width] for at in range(0, len(data), width)]
+
+
+def analytics(box):
+    """The region that comes back is a box around the ball, as wide as that."""
+    need_bindings("GstVideo")
+    folder = EXAMPLES / "analytics"
+    picture = f"{box.home}/seen.png"
+    draw = box.start([PYTHON, folder / "overlay.py", "cam0-seen", "--png", picture])
+    detect = box.start([PYTHON, folder / "detect.py", "cam0", "cam0-seen"])
+    box.start(CAMERA.format("", ""))
+    box.finish(draw)
+    bright = [[x for x, value in enumerate(row) if value > 128]
+              for row in grey_rows(picture, 320)]
+    columns = sorted({x for row in bright for x in row})
+    rows = [y for y, row in enumerate(bright) if row]
+    across = list(range(columns[0], columns[-1] + 1))
+    assert len(rows) > 10 and len(across) > 10, (rows, across)
+    assert rows == list(range(rows[0], rows[-1] + 1)), rows
+    # A ball alone has few bright pixels in its first and last row.
+    assert bright[rows[0]] == bright[rows[-1]] == across, bright[rows[0]]
+    assert all({across[0], across[-1]} <= set(bright[y]) for y in rows)
+    detect.send_signal(signal.SIGINT)
+    box.finish(detect)
+
+
 def browser(box):
     box.start(CAMERA.format("", ""))
     box.wait_for_consumers(0)
@@ -215,7 +249,7 @@ def rtsp(box):
 def main():
     box = Sandbox()
     try:
-        {"player": player, "h264": h264, "python": python,
+        {"player": player, "h264": h264, "python": python, "analytics": analytics,
          "browser": browser, "rtsp": rtsp}[CASE](box)
     finally:
         box.close()
