@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What README lists under "More that works", and the examples it points to:
-more.py ROOT MEDIA-CHECK player|h264|python|analytics|browser|rtsp."""
+more.py ROOT MEDIA-CHECK player|h264|python|analytics|app-filter|browser|rtsp."""
 import http.client
 import json
 import os
@@ -196,6 +196,41 @@ def analytics(box):
     box.finish(detect)
 
 
+def copied_after(box, buffers):
+    """The copies of the block `dark` when it had so many buffers."""
+    block = {"buffers": 0}
+
+    def look():
+        run = subprocess.run(
+            [os.environ["DATAHUB_COMMAND"], "inspect", "dark", "--json"],
+            env=box.environment, capture_output=True, text=True, check=True)
+        block.update(json.loads(run.stdout))
+        return block["buffers"] >= buffers
+
+    wait_for(look, f"{buffers} buffers")
+    return block["copied"]
+
+
+def app_filter(box):
+    """White comes out black, in place: nothing is copied on the way out."""
+    raw = f"{box.home}/frame.raw"
+    see = box.start("gst-launch-1.0 -q datahubsrc datablock=dark num-buffers=1 "
+                    f"! filesink location={raw}")
+    program = box.start([os.environ["APP_FILTER"], "cam0", "dark"])
+    box.start(CAMERA.format("", "").replace("ball", "white"))
+    box.finish(see)
+    luma = pathlib.Path(raw).read_bytes()[:320 * 240]
+    assert set(luma) == {255 - 235}, set(luma)
+    # Before the first caps came there was no block, and so no slot.
+    copied = copied_after(box, 15)
+    assert copied_after(box, 45) == copied
+    program.send_signal(signal.SIGINT)
+    box.finish(program)
+    bad = box.start([os.environ["APP_FILTER"], "a/b", "dark"], stderr=subprocess.PIPE)
+    assert "not allowed" in bad.communicate(timeout=LIMIT)[1]
+    assert bad.returncode == 1
+
+
 def browser(box):
     box.start(CAMERA.format("", ""))
     box.wait_for_consumers(0)
@@ -250,6 +285,7 @@ def main():
     box = Sandbox()
     try:
         {"player": player, "h264": h264, "python": python, "analytics": analytics,
+         "app-filter": app_filter,
          "browser": browser, "rtsp": rtsp}[CASE](box)
     finally:
         box.close()
