@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What README lists under "More that works", and the examples it points to:
-more.py ROOT MEDIA-CHECK player|h264|python|analytics|app-filter|browser|rtsp."""
+more.py ROOT MEDIA-CHECK player|h264|python|analytics|app-filter|systemd|browser|rtsp."""
 import http.client
 import json
 import os
@@ -10,6 +10,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -231,6 +232,64 @@ def app_filter(box):
     assert bad.returncode == 1
 
 
+def heard(box, wanted):
+    """The next message of the service has that line."""
+    lines = box.recv(4096).decode().split("\n")
+    assert wanted in lines, lines
+
+
+def unit_pipeline(name):
+    """The arguments of watched.py in a unit, of the camera with a test picture."""
+    text = (EXAMPLES / "systemd" / name).read_text()
+    words = re.search(r"^ExecStart=\S+/watched.py (.*)$", text, re.M)[1]
+    return words.replace("v4l2src device=/dev/video0", "videotestsrc is-live=true")
+
+
+def systemd(box):
+    """What systemd gets to hear while the camera of a camera works, stands and works."""
+    need_bindings("Gst")
+    folder = EXAMPLES / "systemd"
+    if shutil.which("systemd-analyze"):
+        for unit in folder.glob("*.service"):
+            text = unit.read_text().replace("%h/datahub/watched.py", "/bin/true")
+            pathlib.Path(box.home, unit.name).write_text(text)
+        run = subprocess.run(["systemd-analyze", "--user", "verify",
+                              *pathlib.Path(box.home).glob("*.service")],
+                             env={**box.environment, "XDG_RUNTIME_DIR": box.home},
+                             capture_output=True, text=True)
+        assert not run.returncode and "ignoring" not in run.stderr, run.stderr
+    words = unit_pipeline("datahub-camera.service").replace(
+        "videotestsrc is-live=true", "datahubsrc datablock=driver").split()
+    driver = box.start(CAMERA.format("", "").replace("cam0", "driver"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd_end:
+        systemd_end.bind(f"{box.home}/notify")
+        systemd_end.settimeout(LIMIT)
+        box.environment.update(NOTIFY_SOCKET=f"{box.home}/notify",
+                               WATCHDOG_USEC="400000")
+        camera = box.start([PYTHON, folder / "watched.py", *words])
+        heard(systemd_end, "READY=1")
+        heard(systemd_end, "WATCHDOG=1")
+        driver.send_signal(signal.SIGSTOP)
+        systemd_end.settimeout(5)  # WATCHDOG_USEC is over then
+        try:
+            while True:
+                heard(systemd_end, "WATCHDOG=1")
+        except TimeoutError:
+            pass
+        driver.send_signal(signal.SIGCONT)
+        systemd_end.settimeout(LIMIT)
+        heard(systemd_end, "WATCHDOG=1")
+        camera.send_signal(signal.SIGTERM)
+        while "STOPPING=1" not in systemd_end.recv(4096).decode():
+            pass
+        box.finish(camera)
+    del box.environment["NOTIFY_SOCKET"]
+    box.start(CAMERA.format("", ""))
+    preview = unit_pipeline("datahub-preview.service").replace("%t", box.home)
+    box.start([PYTHON, folder / "watched.py", *preview.split()])
+    wait_for(lambda: os.path.exists(f"{box.home}/cam0.jpg"), "a picture")
+
+
 def browser(box):
     box.start(CAMERA.format("", ""))
     box.wait_for_consumers(0)
@@ -285,7 +344,7 @@ def main():
     box = Sandbox()
     try:
         {"player": player, "h264": h264, "python": python, "analytics": analytics,
-         "app-filter": app_filter,
+         "app-filter": app_filter, "systemd": systemd,
          "browser": browser, "rtsp": rtsp}[CASE](box)
     finally:
         box.close()
