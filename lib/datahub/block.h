@@ -162,9 +162,9 @@ DATAHUB_API DatahubResult datahub_block_list (DatahubListFunc func,
 DATAHUB_API DatahubResult datahub_block_reclaim (bool dry_run,
     DatahubReclaimFunc func, void *user_data, DatahubError *error);
 
-/* A watch of the name of a channel, with inotify and a rescan each second. Make
- * it, then try to attach, then wait: no change is missed. NULL if the name is
- * not valid or descriptors or memory are out. */
+/* A watch of the name of a channel, or of all (@channel NULL), with inotify and a
+ * rescan each second. Make it, then try to attach, then wait: no change is missed.
+ * NULL if the name is not valid or descriptors or memory are out. */
 DATAHUB_API DatahubWatch *datahub_watch_new (const char *channel);
 /* Waits until the name may have changed: OK, at least once a second; else TIMEOUT,
  * INTERRUPTED, or FORKED in a child of the process that made it. One thread waits.

@@ -13,7 +13,7 @@ typedef struct Notify Notify;
 typedef struct NotifyEntry NotifyEntry;
 struct NotifyEntry
 {
-  char channel[DATAHUB_CHANNEL_MAX + 1];
+  char channel[DATAHUB_CHANNEL_MAX + 1]; /* empty: any */
   bool changed; /* since it was looked at */
   NotifyEntry *next;
 };

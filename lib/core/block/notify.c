@@ -147,15 +147,25 @@ notify_remove (Notify *notify, NotifyEntry *entry)
   notify_unlock (notify);
 }
 
+/* A watch of any channel is not concerned by the other files of blocks. */
+static bool
+is_about (const NotifyEntry *entry, const char *file)
+{
+  const char *channel, *part;
+  uint32_t user; /* a block of this user may have any number in its name */
+  Uuid uuid;
+  if (entry->channel[0])
+    return name_is_entry_of (file, entry->channel, &user);
+  return name_split (file, &user, &channel, &uuid, &part) == NAME_ENTRY;
+}
+
 /* The lock is held. */
 static void
 note_change (Notify *notify, const struct inotify_event *event)
 {
-  uint32_t user; /* a block of this user may have any number in its name */
   for (NotifyEntry *entry = notify->entries; entry; entry = entry->next)
     entry->changed = entry->changed || (event->mask & IN_Q_OVERFLOW)
-        || (event->len
-            && name_is_entry_of (event->name, entry->channel, &user));
+        || (event->len && is_about (entry, event->name));
 }
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Waiting until a block appears, without a broker.
- * Tests: core-wait, core-watch, gst-attendance */
+/* Waiting until a block appears, or any, without a broker.
+ * Tests: core-wait, core-watch, gst-attendance, gst-devices */
 #include "notify-private.h"
 
 #include <datahub/block.h>
@@ -25,12 +25,13 @@ DatahubWatch *
 datahub_watch_new (const char *channel)
 {
   DatahubWatch *watch;
-  if (!datahub_channel_is_valid (channel, NULL))
+  if (channel && !datahub_channel_is_valid (channel, NULL))
     return NULL;
   watch = calloc (1, sizeof *watch);
   if (!watch)
     return NULL;
-  strncpy (watch->entry.channel, channel, DATAHUB_CHANNEL_MAX);
+  if (channel)
+    strncpy (watch->entry.channel, channel, DATAHUB_CHANNEL_MAX);
   watch->interrupt = -1;
   watch->notify = notify_get ();
   if (watch->notify && notify_add (watch->notify, &watch->entry))
@@ -63,7 +64,7 @@ look (DatahubWatch *watch, int64_t end, int64_t rescan, DatahubResult *result)
  * @timeout_ns: how long
  *
  * Returns when the entry was made, replaced, removed or adopted, and once a second to
- * let the caller look itself. One thread waits. All watches of a process share one
+ * let the caller look itself. A watch of any channel returns for each entry. One thread waits. All watches of a process share one
  * inotify instance.
  *
  * Returns: %DATAHUB_OK to look again, %DATAHUB_TIMEOUT, %DATAHUB_INTERRUPTED,

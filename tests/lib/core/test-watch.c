@@ -109,6 +109,42 @@ each_is_woken (void)
 }
 
 static void *
+wait_for_any (void *data)
+{
+  const Waiter *waiter = data;
+  DatahubBlockGlance glance;
+  char name[32];
+  snprintf (name, sizeof name, "name%u", waiter->number);
+  while (datahub_block_glance (name, &glance, NULL) != DATAHUB_OK)
+    CHECK_OK (datahub_watch_wait (waiter->watch, SOON));
+  return NULL;
+}
+
+/* With the looks of once a second alone it would take a minute. */
+static void
+any_channel (void)
+{
+  DatahubWatch *watch = datahub_watch_new (NULL);
+  uint64_t waited = 0;
+  CHECK (watch != NULL);
+  for (uint32_t round = 0; round < 60; round++) {
+    char name[32];
+    Waiter waiter = { round, watch, NULL };
+    CheckThread *thread = check_thread (wait_for_any, &waiter);
+    snprintf (name, sizeof name, "name%u", round);
+    check_until_asleep (thread);
+    uint64_t start = check_now_ns ();
+    DatahubProducer *producer = producer_new (name, NULL);
+    check_thread_join (thread);
+    waited += check_now_ns () - start;
+    datahub_producer_close (producer);
+  }
+  CHECK_INT (waited, <, (uint64_t) check_scaled_ns (20 * CHECK_S));
+  datahub_watch_free (watch);
+  check_keep_fds (CHECK_FDS_OF_WATCHES);
+}
+
+static void *
 wait_interrupted (void *data)
 {
   DatahubResult result;
@@ -174,6 +210,7 @@ forked (void)
 static const CheckTest tests[] = {
   { "hundreds of watches need one inotify instance", one_instance },
   { "each watch is woken by its name", each_is_woken },
+  { "a watch of all names is woken by each", any_channel },
   { "each watch is interrupted alone", each_is_interrupted },
   { "a child does not take its parent's changes", forked },
 };
