@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The plugin: registers both elements.
- * Tests: gst-properties, house-devenv-finds-elements */
+/* The plugin: registers both elements and the device provider.
+ * Tests: gst-properties, gst-devices, house-devenv-finds-elements */
+#include "gstdatahubdeviceprovider.h"
 #include "gstdatahubsink.h"
 #include "gstdatahubsrc.h"
 
@@ -10,6 +11,7 @@ plugin_init (GstPlugin *plugin)
   gboolean registered = FALSE;
   registered |= GST_ELEMENT_REGISTER (datahubsink, plugin);
   registered |= GST_ELEMENT_REGISTER (datahubsrc, plugin);
+  registered |= GST_DEVICE_PROVIDER_REGISTER (datahubdeviceprovider, plugin);
   return registered;
 }
 
