@@ -451,13 +451,11 @@ GST_START_TEST (what_a_broker_knew_stays_true)
 GST_END_TEST;
 
 /* Its caps are in memory that a stopped producer does not hand out: they are as
- * registered, and the start does not wait for it. */
+ * registered, and the monitor does not wait for it. */
 GST_START_TEST (a_strict_block_of_a_stopped_producer_is_a_device)
 {
   Monitor monitor, late;
   Child *producer;
-  GstDevice *device;
-  GList *devices;
   g_setenv ("DATAHUB_BROKER", "auto", TRUE);
   monitor = monitor_start (ALL, NULL);
   producer = child_producer ("strict=true");
@@ -465,12 +463,8 @@ GST_START_TEST (a_strict_block_of_a_stopped_producer_is_a_device)
       monitor_expect (&monitor, GST_MESSAGE_DEVICE_ADDED, "cam0"));
   monitor_end (&monitor);
   child_halt (producer);
-  late = monitor_start (ALL, NULL);
-  devices = gst_device_monitor_get_devices (late.monitor);
-  fail_unless_equals_int (g_list_length (devices), 1);
-  device = devices->data;
-  device_expect_class (device, "Video/Source/DataHub");
-  g_list_free_full (devices, gst_object_unref);
+  late = monitor_start ("Video/Source/DataHub", NULL);
+  monitor_expect_added (&late, "cam0");
   monitor_end (&late);
   child_kill (producer);
   datahub_block_reclaim (false, NULL, NULL, NULL);
@@ -480,7 +474,7 @@ GST_END_TEST;
 static void
 add_tests (TCase *tc)
 {
-  tcase_set_timeout (tc, 120);
+  tcase_set_timeout (tc, 240);
   tcase_add_test (tc, the_device_of_a_killed_producer_is_removed);
   tcase_add_test (tc, a_restart_is_a_change);
   tcase_add_test (tc, an_adoption_is_a_change);
