@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The plugin: registers both elements and the device provider.
+/* The plugin: registers the elements and the device provider.
  * Tests: gst-properties, gst-devices, house-devenv-finds-elements */
 #include "gstdatahubdeviceprovider.h"
+#include "gstdatahubmerge.h"
+#include "gstdatahuborigin.h"
 #include "gstdatahubsink.h"
 #include "gstdatahubsrc.h"
 
@@ -9,9 +11,11 @@ static gboolean
 plugin_init (GstPlugin *plugin)
 {
   gboolean registered = FALSE;
+  gst_datahub_origin_register ();
   registered |= GST_ELEMENT_REGISTER (datahubsink, plugin);
   registered |= GST_ELEMENT_REGISTER (datahubsrc, plugin);
   registered |= GST_DEVICE_PROVIDER_REGISTER (datahubdeviceprovider, plugin);
+  registered |= GST_ELEMENT_REGISTER (datahubmerge, plugin);
   return registered;
 }
 

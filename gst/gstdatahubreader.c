@@ -49,6 +49,8 @@ begin_producer (GstDatahubReader *reader, gboolean follows)
   g_clear_pointer (&reader->in_force, g_bytes_unref);
   gst_clear_caps (&reader->imposed);
   reader->stream_ordinal = 0;
+  gst_datahub_origin_begin (&reader->origin, settings.origin_meta,
+      reader->attachment->client->channel, reader->attachment->uuid);
   gst_datahub_feed_begin_producer (reader->feed, &settings, follows);
   reader->discont = TRUE;
   reader->warned_damaged = FALSE;

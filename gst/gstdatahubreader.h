@@ -5,6 +5,7 @@
 
 #include "gstdatahubattachment.h"
 #include "gstdatahubfeed.h"
+#include "gstdatahuborigin.h"
 #include "gstdatahubsticky.h"
 
 G_BEGIN_DECLS
@@ -25,6 +26,7 @@ typedef struct
   gboolean discont; /* to be set on the next buffer */
   guint64 lost; /* to be reported with the next buffer */
   gboolean warned_damaged; /* once for each producer */
+  GstDatahubOrigin origin; /* of its buffers */
 } GstDatahubReader;
 
 void gst_datahub_reader_init (GstDatahubReader *reader,

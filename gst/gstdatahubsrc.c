@@ -180,6 +180,9 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
     gst_datahub_postbox_retry (&self->postbox);
   if (view->meta_size || self->feed.audio.planar)
     buffer = fit_layout (self, buffer);
+  if (self->reader.origin.wanted)
+    buffer =
+        gst_datahub_origin_attach (&self->reader.origin, buffer, view->ordinal);
   if (self->feed.header.pending)
     gst_datahub_feed_check_header (&self->feed, view->ordinal);
   g_mutex_lock (&self->interrupt.lock);
@@ -569,12 +572,6 @@ gst_datahub_src_class_init (GstDatahubSrcClass *klass)
   src_class->query = gst_datahub_src_query;
   src_class->event = gst_datahub_src_event;
   GST_PUSH_SRC_CLASS (klass)->create = gst_datahub_src_create;
-
-  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_DELIVERY, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_START_AT, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_ON_DISCONNECT, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_WAKE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_TIMESTAMPS, 0);
 }
 
 static void

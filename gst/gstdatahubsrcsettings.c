@@ -21,6 +21,7 @@ static const GstDatahubSetting table[] = {
   SETTING (POLL_INTERVAL, poll_interval, G_TYPE_UINT64),
   SETTING (TIMESTAMPS, timestamps, G_TYPE_ENUM),
   SETTING (CONSUMER_NAME, consumer_name, G_TYPE_STRING),
+  SETTING (ORIGIN_META, origin_meta, G_TYPE_BOOLEAN),
   { 0 },
 };
 
@@ -38,6 +39,16 @@ void
 gst_datahub_src_settings_clear (GstDatahubSrcSettings *settings)
 {
   g_clear_pointer (&settings->consumer_name, g_free);
+}
+
+static void
+mark_types (void)
+{
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_DELIVERY, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_START_AT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_ON_DISCONNECT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_WAKE, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_DATAHUB_TIMESTAMPS, 0);
 }
 
 void
@@ -91,6 +102,11 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           "Name of this consumer for the producer and in tools (none = the "
           "program's name)",
           NULL, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_ORIGIN_META,
+      g_param_spec_boolean ("origin-meta", "Origin meta",
+          "Attach the custom meta datahub-origin to each buffer: the block, its "
+          "uuid and the number of the buffer in it",
+          FALSE, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_IS_LIVE,
       g_param_spec_boolean ("is-live", "Is live",
           "Whether this is a live source: no preroll, data in PLAYING only",
@@ -98,6 +114,7 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SRC_STATS,
       g_param_spec_boxed ("stats", "Statistics", "Counters of this consumer",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  mark_types ();
 }
 
 /* Returns FALSE where @id is not one of these properties. */

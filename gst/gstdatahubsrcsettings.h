@@ -22,6 +22,7 @@ enum
   GST_DATAHUB_SRC_POLL_INTERVAL,
   GST_DATAHUB_SRC_TIMESTAMPS,
   GST_DATAHUB_SRC_CONSUMER_NAME,
+  GST_DATAHUB_SRC_ORIGIN_META,
   /* not settings */
   GST_DATAHUB_SRC_IS_LIVE,
   GST_DATAHUB_SRC_STATS,
@@ -41,6 +42,7 @@ typedef struct
   GstClockTime poll_interval;
   GstDatahubTimestamps timestamps;
   gchar *consumer_name; /* owned */
+  gboolean origin_meta;
 } GstDatahubSrcSettings;
 
 void gst_datahub_src_settings_init (GstDatahubSrcSettings *settings);
