@@ -158,10 +158,17 @@ class Tutorial:
             if time.monotonic() > end:
                 raise SystemExit(f"FAILED: was not shown:\n{shown}")
             self.terminal.read(0.2)
+            self.drain()
             if self.commands[-1].startswith("datahub "):
                 self.terminal.enter(self.commands[-1])
                 self.terminal.wait_for_prompt()
         self.pids.update(zip(numbers, match.groups()))
+
+    def drain(self):
+        """A program stands still if its terminal is full."""
+        for terminal in self.terminals.values():
+            if terminal is not self.terminal:
+                terminal.read(0)
 
     @staticmethod
     def is_early(numbers, match, shown):
