@@ -244,6 +244,15 @@ shorter (gint64 a, gint64 b)
   return MIN (a, b);
 }
 
+/* How long the source may wait for what it does by itself. */
+static gint64
+due_left (const GstDatahubAttachment *attachment)
+{
+  return attachment->due
+      ? MAX (attachment->due - gst_datahub_monotonic_now (), 0)
+      : DATAHUB_FOREVER;
+}
+
 static DatahubResult
 try_attach (GstDatahubAttachment *attachment, DatahubError *error)
 {
@@ -302,6 +311,7 @@ wait_for_producer (GstDatahubAttachment *attachment, GstClockTime timeout)
       attachment->client->channel,
       gst_datahub_introduction_word (&attachment->introduction), 0);
   left = shorter (left, gst_datahub_presence_left (&attachment->presence));
+  left = shorter (left, due_left (attachment));
   left = shorter (left,
       gst_datahub_introduction_left (&attachment->introduction,
           attachment->waiting_since));
@@ -373,8 +383,9 @@ gst_datahub_attachment_read (GstDatahubAttachment *attachment,
 {
   attachment->asked = attachment->wake == GST_DATAHUB_WAKE_POLL
       ? (gint64) gst_datahub_attachment_get_settings (attachment).poll_interval
-      : shorter (patience_of (attachment),
-          gst_datahub_presence_left (&attachment->presence));
+      : shorter (due_left (attachment),
+          shorter (patience_of (attachment),
+              gst_datahub_presence_left (&attachment->presence)));
   return gst_datahub_interrupt_read (attachment->interrupt, attachment->wake,
       attachment->asked, view, error);
 }

@@ -52,6 +52,7 @@ typedef struct
   gboolean told_skipped; /* that buffers of such caps are skipped */
   gint64 waiting_since; /* for a producer; 0: not waiting */
   gint64 asked; /* how long the present read may wait */
+  gint64 due; /* monotonic: when waits end for the source; 0: for nothing */
   GstDatahubPresence presence;
   GstDatahubIntroduction introduction;
   GstDatahubRefusal refusal; /* of what has the name */

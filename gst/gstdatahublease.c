@@ -244,3 +244,13 @@ gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
   *result = buffer;
   return GST_FLOW_OK;
 }
+
+void
+gst_datahub_lease_stats_add (const GstDatahubLeaseStats *stats,
+    GstStructure *structure)
+{
+  gst_structure_set (structure, "zero-copy", G_TYPE_UINT64, stats->zero_copy,
+      "copied", G_TYPE_UINT64, stats->copied, "metas-refused", G_TYPE_UINT64,
+      stats->metas_refused, "headers-missing", G_TYPE_UINT64,
+      stats->headers_missing, NULL);
+}

@@ -25,6 +25,8 @@ GstFlowReturn gst_datahub_lease_make_buffer (DatahubConsumer *consumer,
     const DatahubView *view, const GstDatahubStamp *stamp,
     GstDatahubLeaseStats *stats, GstDatahubLeftOut *metas_refused,
     GstBuffer **result);
+void gst_datahub_lease_stats_add (const GstDatahubLeaseStats *stats,
+    GstStructure *structure);
 
 G_END_DECLS
 

@@ -32,9 +32,9 @@
  */
 #include "gstdatahubsrc.h"
 #include "gstdatahubattachment.h"
+#include "gstdatahubkeepalive.h"
 #include "gstdatahublatency.h"
 #include "gstdatahubpostbox.h"
-#include "gstdatahubreader.h"
 #include "gstdatahubsrccaps.h"
 #include "gstdatahuburi.h"
 
@@ -68,6 +68,7 @@ struct _GstDatahubSrc
   /* The streaming thread's. */
   GstDatahubAttachment attachment;
   GstDatahubReader reader;
+  GstDatahubKeepalive keepalive;
   GstDatahubPostbox postbox;
   GstDatahubFeed feed;
   GstDatahubLatency meter;
@@ -183,6 +184,8 @@ finish_buffer (GstDatahubSrc *self, GstBuffer *buffer, const DatahubView *view)
   if (self->reader.origin.wanted)
     buffer =
         gst_datahub_origin_attach (&self->reader.origin, buffer, view->ordinal);
+  if (self->keepalive.time)
+    gst_datahub_keepalive_note (&self->keepalive, buffer);
   if (self->feed.header.pending)
     gst_datahub_feed_check_header (&self->feed, view->ordinal);
   g_mutex_lock (&self->interrupt.lock);
@@ -236,6 +239,8 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
     flow = gst_datahub_reader_read (&self->reader, &view, &self->offered);
     if (self->offered)
       self->offered = finish_buffer (self, self->offered, &view);
+    else if (self->keepalive.last && flow == GST_FLOW_OK)
+      self->offered = gst_datahub_keepalive_take (&self->keepalive);
   }
   self->ended = flow == GST_FLOW_EOS;
   if (flow == GST_FLOW_OK)
@@ -262,6 +267,7 @@ gst_datahub_src_start (GstBaseSrc *src)
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
   g_atomic_int_set (&self->renamed, FALSE);
   gst_datahub_feed_start (&self->feed);
+  gst_datahub_keepalive_start (&self->keepalive);
   gst_datahub_latency_begin (&self->meter);
   self->metered = 0;
   gst_datahub_attachment_start (&self->attachment);
@@ -278,6 +284,7 @@ static gboolean
 gst_datahub_src_stop (GstBaseSrc *src)
 {
   GstDatahubSrc *self = GST_DATAHUB_SRC (src);
+  gst_datahub_keepalive_stop (&self->keepalive);
   gst_datahub_attachment_forget (&self->attachment);
   gst_datahub_reader_clear (&self->reader);
   g_mutex_lock (&self->interrupt.lock);
@@ -448,20 +455,13 @@ static GstStructure *
 get_stats (GstDatahubSrc *self)
 {
   GstStructure *stats = gst_datahub_attachment_get_stats (&self->attachment);
-  GstDatahubLeaseStats reader;
-  GstDatahubPostboxStats events;
-  GstClockTime latency;
   g_mutex_lock (&self->interrupt.lock);
-  reader = self->stats;
-  events = self->postbox.stats;
-  latency = self->latency.min;
+  gst_datahub_lease_stats_add (&self->stats, stats);
+  gst_structure_set (stats, "latency", G_TYPE_UINT64, self->latency.min,
+      "repeated", G_TYPE_UINT64, self->keepalive.repeated, "events-sent",
+      G_TYPE_UINT64, self->postbox.stats.sent, "events-refused", G_TYPE_UINT64,
+      self->postbox.stats.refused, NULL);
   g_mutex_unlock (&self->interrupt.lock);
-  gst_structure_set (stats, "zero-copy", G_TYPE_UINT64, reader.zero_copy,
-      "copied", G_TYPE_UINT64, reader.copied, "metas-refused", G_TYPE_UINT64,
-      reader.metas_refused, "headers-missing", G_TYPE_UINT64,
-      reader.headers_missing, "latency", G_TYPE_UINT64, latency, "events-sent",
-      G_TYPE_UINT64, events.sent, "events-refused", G_TYPE_UINT64,
-      events.refused, NULL);
   return stats;
 }
 
@@ -586,6 +586,7 @@ gst_datahub_src_init (GstDatahubSrc *self)
   gst_datahub_feed_init (&self->feed, base);
   gst_datahub_postbox_init (&self->postbox, &self->attachment);
   gst_datahub_reader_init (&self->reader, &self->attachment, &self->feed);
+  gst_datahub_keepalive_init (&self->keepalive, &self->reader);
   gst_datahub_src_settings_init (&self->settings);
   self->latency = (Latency){ .max = GST_CLOCK_TIME_NONE };
   gst_base_src_set_live (base, TRUE);

@@ -22,6 +22,7 @@ static const GstDatahubSetting table[] = {
   SETTING (TIMESTAMPS, timestamps, G_TYPE_ENUM),
   SETTING (CONSUMER_NAME, consumer_name, G_TYPE_STRING),
   SETTING (ORIGIN_META, origin_meta, G_TYPE_BOOLEAN),
+  SETTING (KEEPALIVE_TIME, keepalive_time, G_TYPE_UINT),
   { 0 },
 };
 
@@ -107,6 +108,11 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           "Attach the custom meta datahub-origin to each buffer: the block, its "
           "uuid and the number of the buffer in it",
           FALSE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_KEEPALIVE_TIME,
+      g_param_spec_uint ("keepalive-time", "Keepalive time",
+          "Repeat the last buffer when none came for so long, in milliseconds as "
+          "in pipewiresrc (0 = never). Streams with delta units are not repeated",
+          0, G_MAXINT, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_IS_LIVE,
       g_param_spec_boolean ("is-live", "Is live",
           "Whether this is a live source: no preroll, data in PLAYING only",

@@ -23,6 +23,7 @@ enum
   GST_DATAHUB_SRC_TIMESTAMPS,
   GST_DATAHUB_SRC_CONSUMER_NAME,
   GST_DATAHUB_SRC_ORIGIN_META,
+  GST_DATAHUB_SRC_KEEPALIVE_TIME,
   /* not settings */
   GST_DATAHUB_SRC_IS_LIVE,
   GST_DATAHUB_SRC_STATS,
@@ -43,6 +44,7 @@ typedef struct
   GstDatahubTimestamps timestamps;
   gchar *consumer_name; /* owned */
   gboolean origin_meta;
+  guint keepalive_time; /* milliseconds; 0: off */
 } GstDatahubSrcSettings;
 
 void gst_datahub_src_settings_init (GstDatahubSrcSettings *settings);

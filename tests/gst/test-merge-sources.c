@@ -68,6 +68,8 @@ origin_of (GstBuffer *buffer)
 {
   GstCustomMeta *meta = gst_buffer_get_custom_meta (buffer, "datahub-origin");
   fail_unless (meta != NULL);
+  fail_unless_equals_int (gst_buffer_get_n_meta (buffer, meta->meta.info->api),
+      1);
   return gst_custom_meta_get_structure (meta);
 }
 

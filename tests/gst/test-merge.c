@@ -2,6 +2,7 @@
 /* datahubmerge by itself: order, what describes the stream, and what is late. */
 #include "merging.h"
 #include "suite.h"
+#include "until.h"
 
 #include <gst/check/gsttestclock.h>
 
@@ -259,6 +260,7 @@ GST_START_TEST (a_flush_of_one_input_drops_what_it_has)
   merging_push (&m.inputs[1], "c=a s=0");
   merging_push (&m.inputs[0], "c=a s=0");
   merging_push (&m.inputs[0], "10");
+  until_asleep ("datahubmerge"); /* it knows that 10 is next */
   flush (&m.inputs[0]);
   merging_push (&m.inputs[0], "s=0");
   merging_push (&m.inputs[0], "3");

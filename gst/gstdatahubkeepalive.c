@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A repeated buffer is as much later than the last one as the pipeline has run since
+ * that came: so it is not later than the next one, whose frame is older when it
+ * arrives, and a pause does not count.
+ *
+ * A buffer that others depend on, or that depends on others, is not repeated. Nor is
+ * one of before once another stream or other caps have begun.
+ * Tests: gst-keepalive */
+#include "gstdatahubkeepalive.h"
+
+void
+gst_datahub_keepalive_init (GstDatahubKeepalive *keepalive,
+    GstDatahubReader *reader)
+{
+  *keepalive = (GstDatahubKeepalive){ .reader = reader };
+}
+
+static void
+drop (GstDatahubKeepalive *keepalive)
+{
+  gst_clear_buffer (&keepalive->last);
+  keepalive->reader->attachment->due = 0;
+}
+
+/* The streaming thread does not run. */
+void
+gst_datahub_keepalive_stop (GstDatahubKeepalive *keepalive)
+{
+  drop (keepalive);
+  gst_clear_caps (&keepalive->caps);
+  keepalive->dependent = FALSE;
+}
+
+/* Before the streaming thread runs. */
+void
+gst_datahub_keepalive_start (GstDatahubKeepalive *keepalive)
+{
+  GstDatahubAttachment *attachment = keepalive->reader->attachment;
+  keepalive->time =
+      (gint64) gst_datahub_attachment_get_settings (attachment).keepalive_time
+      * (gint64) GST_MSECOND;
+  g_mutex_lock (&attachment->interrupt->lock);
+  keepalive->repeated = 0;
+  g_mutex_unlock (&attachment->interrupt->lock);
+}
+
+/* Since the pipeline plays. Returns: whether it does, and has a clock */
+static gboolean
+get_running_time (const GstDatahubKeepalive *keepalive, gint64 *now)
+{
+  GstElement *element = keepalive->reader->attachment->element;
+  g_autoptr (GstClock) clock = gst_element_get_clock (element);
+  if (!clock || GST_STATE (element) != GST_STATE_PLAYING)
+    return FALSE;
+  *now = (gint64) (gst_clock_get_time (clock)
+      - gst_element_get_base_time (element));
+  return TRUE;
+}
+
+/* Whether the caps that were pushed last are still those of the stream. */
+static gboolean
+follow_caps (GstDatahubKeepalive *keepalive)
+{
+  GstElement *element = keepalive->reader->attachment->element;
+  g_autoptr (GstCaps) caps =
+      gst_pad_get_current_caps (GST_BASE_SRC_PAD (element));
+  return !gst_caps_replace (&keepalive->caps, caps);
+}
+
+static gboolean
+is_fit (const GstDatahubKeepalive *keepalive, GstBuffer *buffer)
+{
+  const GstSegment *segment = &keepalive->reader->feed->timeline.out;
+  return !keepalive->dependent && GST_BUFFER_PTS_IS_VALID (buffer)
+      && segment->format == GST_FORMAT_TIME && segment->rate == 1.0;
+}
+
+/**
+ * gst_datahub_keepalive_note:
+ * @keepalive: one with a time
+ * @buffer: what is pushed next
+ *
+ * The copy shares the memory, which is read-only for elements downstream anyway.
+ */
+void
+gst_datahub_keepalive_note (GstDatahubKeepalive *keepalive, GstBuffer *buffer)
+{
+  gboolean delta = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  drop (keepalive);
+  if (!follow_caps (keepalive))
+    keepalive->dependent = FALSE;
+  keepalive->dependent |= delta;
+  if (!is_fit (keepalive, buffer)
+      || !get_running_time (keepalive, &keepalive->ran))
+    return;
+  keepalive->last = gst_buffer_copy (buffer);
+  keepalive->reader->attachment->due =
+      gst_datahub_monotonic_now () + keepalive->time;
+}
+
+static GstBuffer *
+make_buffer (GstDatahubKeepalive *keepalive, gint64 later)
+{
+  GstDatahubInterrupt *interrupt = keepalive->reader->attachment->interrupt;
+  GstBuffer *buffer = gst_buffer_copy (keepalive->last);
+  GST_BUFFER_PTS (buffer) += (GstClockTime) later;
+  if (GST_BUFFER_DTS_IS_VALID (buffer))
+    GST_BUFFER_DTS (buffer) += (GstClockTime) later;
+  GST_BUFFER_OFFSET (buffer) = GST_BUFFER_OFFSET_END (buffer) =
+      GST_BUFFER_OFFSET_NONE;
+  GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_DISCONT | GST_BUFFER_FLAG_GAP);
+  g_mutex_lock (&interrupt->lock);
+  keepalive->repeated++;
+  g_mutex_unlock (&interrupt->lock);
+  return buffer;
+}
+
+/* Returns: (transfer full) (nullable): the last buffer again, if it is time */
+GstBuffer *
+gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive)
+{
+  GstDatahubAttachment *attachment = keepalive->reader->attachment;
+  gint64 monotonic = gst_datahub_monotonic_now (), now;
+  if (!keepalive->last || monotonic < attachment->due)
+    return NULL;
+  attachment->due = monotonic + keepalive->time;
+  if (keepalive->reader->discont || !follow_caps (keepalive)) {
+    drop (keepalive);
+    return NULL;
+  }
+  if (!get_running_time (keepalive, &now) || now <= keepalive->ran)
+    return NULL;
+  return make_buffer (keepalive, now - keepalive->ran);
+}
