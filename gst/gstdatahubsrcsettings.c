@@ -42,6 +42,22 @@ gst_datahub_src_settings_clear (GstDatahubSrcSettings *settings)
   g_clear_pointer (&settings->consumer_name, g_free);
 }
 
+/* What is attached to buffers, and what is made here. */
+static void
+install_additions (GObjectClass *klass, GParamFlags ready)
+{
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_ORIGIN_META,
+      g_param_spec_boolean ("origin-meta", "Origin meta",
+          "Attach the custom meta datahub-origin to each buffer: the block, its "
+          "uuid and the number of the buffer in it",
+          FALSE, ready));
+  g_object_class_install_property (klass, GST_DATAHUB_SRC_KEEPALIVE_TIME,
+      g_param_spec_uint ("keepalive-time", "Keepalive time",
+          "Repeat the last buffer when none came for so long, in milliseconds as "
+          "in pipewiresrc (0 = never). Streams with delta units are not repeated",
+          0, G_MAXINT, 0, ready));
+}
+
 static void
 mark_types (void)
 {
@@ -103,16 +119,6 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
           "Name of this consumer for the producer and in tools (none = the "
           "program's name)",
           NULL, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SRC_ORIGIN_META,
-      g_param_spec_boolean ("origin-meta", "Origin meta",
-          "Attach the custom meta datahub-origin to each buffer: the block, its "
-          "uuid and the number of the buffer in it",
-          FALSE, ready));
-  g_object_class_install_property (klass, GST_DATAHUB_SRC_KEEPALIVE_TIME,
-      g_param_spec_uint ("keepalive-time", "Keepalive time",
-          "Repeat the last buffer when none came for so long, in milliseconds as "
-          "in pipewiresrc (0 = never). Streams with delta units are not repeated",
-          0, G_MAXINT, 0, ready));
   g_object_class_install_property (klass, GST_DATAHUB_SRC_IS_LIVE,
       g_param_spec_boolean ("is-live", "Is live",
           "Whether this is a live source: no preroll, data in PLAYING only",
@@ -120,6 +126,7 @@ gst_datahub_src_settings_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SRC_STATS,
       g_param_spec_boxed ("stats", "Statistics", "Counters of this consumer",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  install_additions (klass, ready);
   mark_types ();
 }
 
