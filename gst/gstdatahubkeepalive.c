@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A repeated buffer is as much later than the last one as the pipeline has run since
- * that came: so it is not later than the next one, whose frame is older when it
- * arrives, and a pause does not count.
+ * that came. So it is not later than the next one, which is as old when it arrives, and
+ * a pause does not count.
  *
  * A buffer that others depend on, or that depends on others, is not repeated. Nor is
  * one of before once another stream or other caps have begun.
