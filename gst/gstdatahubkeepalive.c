@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A repeated buffer is as much later than the last one as the pipeline has run since
- * that came. So it is not later than the next one, which is as old when it arrives, and
- * a pause does not count.
+ * that came; a pause does not count. The next buffer may be younger when it arrives,
+ * but of a live producer not older than the latency. So a repeat has that age: then its
+ * time is not behind the one of the next buffer, and a sink does not get it late.
  *
  * A buffer that others depend on, or that depends on others, is not repeated. Nor is
  * one of before once another stream or other caps have begun.
@@ -98,6 +99,19 @@ gst_datahub_keepalive_note (GstDatahubKeepalive *keepalive, GstBuffer *buffer)
       gst_datahub_monotonic_now () + keepalive->time;
 }
 
+/* By how much the last buffer was younger than the oldest ones. It has no known age in a
+ * segment that is not moved to this pipeline's clock. */
+static gint64
+get_slack (const GstDatahubKeepalive *keepalive, GstClockTime latency)
+{
+  gint64 pushed;
+  if (!gst_datahub_running_time (&keepalive->reader->feed->timeline.out,
+          GST_BUFFER_PTS (keepalive->last), &pushed))
+    return 0;
+  return CLAMP ((gint64) latency - (keepalive->ran - pushed), 0,
+      (gint64) latency);
+}
+
 static GstBuffer *
 make_buffer (GstDatahubKeepalive *keepalive, gint64 later)
 {
@@ -115,12 +129,19 @@ make_buffer (GstDatahubKeepalive *keepalive, gint64 later)
   return buffer;
 }
 
-/* Returns: (transfer full) (nullable): the last buffer again, if it is time */
+/**
+ * gst_datahub_keepalive_take:
+ * @keepalive: one with a time
+ * @latency: what the source answers to a latency query
+ *
+ * Returns: (transfer full) (nullable): the last buffer again, if it is time
+ */
 GstBuffer *
-gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive)
+gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive,
+    GstClockTime latency)
 {
   GstDatahubAttachment *attachment = keepalive->reader->attachment;
-  gint64 monotonic = gst_datahub_monotonic_now (), now;
+  gint64 monotonic = gst_datahub_monotonic_now (), now, later;
   if (!keepalive->last || monotonic < attachment->due)
     return NULL;
   attachment->due = monotonic + keepalive->time;
@@ -130,5 +151,7 @@ gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive)
   }
   if (!get_running_time (keepalive, &now) || now <= keepalive->ran)
     return NULL;
-  return make_buffer (keepalive, now - keepalive->ran);
+  later = now - keepalive->ran;
+  return make_buffer (keepalive,
+      later - MIN (get_slack (keepalive, latency), later / 2));
 }

@@ -25,7 +25,8 @@ void gst_datahub_keepalive_start (GstDatahubKeepalive *keepalive);
 void gst_datahub_keepalive_stop (GstDatahubKeepalive *keepalive);
 void gst_datahub_keepalive_note (GstDatahubKeepalive *keepalive,
     GstBuffer *buffer);
-GstBuffer *gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive);
+GstBuffer *gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive,
+    GstClockTime latency);
 
 G_END_DECLS
 

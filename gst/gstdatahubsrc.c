@@ -240,7 +240,8 @@ gst_datahub_src_create (GstPushSrc *src, GstBuffer **buffer)
     if (self->offered)
       self->offered = finish_buffer (self, self->offered, &view);
     else if (self->keepalive.last && flow == GST_FLOW_OK)
-      self->offered = gst_datahub_keepalive_take (&self->keepalive);
+      self->offered =
+          gst_datahub_keepalive_take (&self->keepalive, self->meter.min);
   }
   self->ended = flow == GST_FLOW_EOS;
   if (flow == GST_FLOW_OK)
