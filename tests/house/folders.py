@@ -182,7 +182,7 @@ def public_symbols(library, *command):
 
 # What GStreamer's macros make of the plugin's and the elements' names.
 MADE_BY_GSTREAMER = re.compile(
-    r"gst_(element_register|plugin)_datahub\w*_?(register|get_desc)?$")
+    r"gst_(element_register|device_provider_register|plugin)_datahub\w*_?(register|get_desc)?$")
 
 
 @check
