@@ -4,8 +4,8 @@
 
 All lines of a recipe run at once, the last line first, in a shared memory directory, a
 runtime directory and a working directory of their own. Only the screen and the
-loudspeaker are replaced. A recipe works if each datahubsrc gets buffers, each line of
-`datahub` succeeds while they flow, each pipeline that ends by itself or by Ctrl-C
+loudspeaker are replaced. A recipe works if each datahubsrc gets buffers, each line that
+is no pipeline succeeds and prints something while they flow, each pipeline that ends by itself or by Ctrl-C
 exits with 0 and without an error, and each file that a pipeline names is there."""
 import json
 import os
@@ -69,9 +69,12 @@ class Kitchen:
             stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self.pipelines.append((process, output, line))
 
-    def ask(self, *words):
-        return subprocess.run([DATAHUB, *words], cwd=self.home, text=True,
+    def run(self, *words):
+        return subprocess.run(words, cwd=self.home, text=True, timeout=LIMIT,
                               env=self.environment, capture_output=True)
+
+    def ask(self, *words):
+        return self.run(DATAHUB, *words)
 
     def check_pipelines(self):
         """None has failed."""
@@ -142,9 +145,10 @@ def cook(kitchen, lines):
         if ends_itself(line):
             kitchen.wait_for(lambda: process.poll() is not None, line)
     for line in lines:
-        if not line.startswith("datahub "):
+        if line in pipelines:
             continue
-        run = kitchen.ask(*shlex.split(line)[1:])
+        program, *words = shlex.split(line)
+        run = kitchen.run(DATAHUB if program == "datahub" else program, *words)
         if run.returncode or not run.stdout:
             raise Failure(f"{line}: exit status {run.returncode}\n{run.stdout}{run.stderr}")
     kitchen.interrupt()
