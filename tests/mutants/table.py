@@ -182,7 +182,7 @@ MUTANTS = [
     ("reclaim-rows", "block/block-names.c",
      "&& all_rows_free (filter.fd) && os_same_file (filter.fd, dir, name.text);",
      "&& os_same_file (filter.fd, dir, name.text);",
-     ["core-reclaim", "core-lifecycle"]),
+     ["stress-between"]),
     # the memory limit of the control group
     ("group-no-limit", "os/os-cgroup.c",
      "  if (limit == UINT64_MAX)\n    return;\n", "",

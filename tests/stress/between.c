@@ -8,6 +8,8 @@
 #include "lib/core/fixture.h"
 #include "lib/core/steps.h"
 
+#include "core/block/block-layout-private.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -228,11 +230,14 @@ stopped_evicts_none (void)
 
 /* ---- a name that is taken anew while it is reclaimed ---- */
 
-/* As a producer that lives does. */
+/* As a producer or a consumer that lives does. */
 static void
-lock_first_byte (int fd)
+lock_byte (int fd, off_t byte)
 {
-  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+  struct flock lock = { .l_type = F_WRLCK,
+    .l_whence = SEEK_SET,
+    .l_start = byte,
+    .l_len = 1 };
   CHECK (fcntl (fd, F_OFD_SETLK, &lock) == 0);
 }
 
@@ -268,28 +273,55 @@ find_lock_file (char path[PATH_MAX])
   CHECK (path[0] != 0);
 }
 
-static void
-name_stays (void)
+/* The block of a producer that is dead; a process that removes its files stands still
+ * before it looks at the locks. */
+static CheckChild
+begin_reclaim (char path[PATH_MAX])
 {
   CheckChild dead = check_fork_ready (publish_and_wait, NULL), reclaiming;
-  char path[PATH_MAX], aside[PATH_MAX];
-  struct stat before, after;
-  uint32_t files = check_count_files ();
   find_lock_file (path);
   check_kill (&dead);
   reclaiming = check_fork (reclaim_slowly, NULL);
   wait_until_stopped (&reclaiming);
+  return reclaiming;
+}
+
+static void
+name_stays (void)
+{
+  char path[PATH_MAX], aside[PATH_MAX];
+  struct stat before, after;
+  CheckChild reclaiming = begin_reclaim (path);
+  uint32_t files = check_count_files ();
   snprintf (aside, sizeof aside, "%s/aside", check_directory ());
   CHECK (rename (path, aside) == 0);
   int fd = open (path, O_RDWR | O_CREAT | O_EXCL, 0600);
   CHECK (fd >= 0 && fstat (fd, &before) == 0);
-  lock_first_byte (fd);
+  lock_byte (fd, LOCK_BYTE_PRODUCER);
   check_continue (&reclaiming);
   check_join (&reclaiming);
   CHECK (stat (path, &after) == 0 && after.st_ino == before.st_ino);
   CHECK_INT (check_count_files (), ==, files + 1);
   close (fd);
   CHECK (rename (aside, path) == 0);
+  CHECK_OK (datahub_block_reclaim (false, NULL, NULL, &err));
+  CHECK_INT (check_count_files (), ==, 0);
+}
+
+/* A consumer that opened the block while its producer lived takes its row now. */
+static void
+read_files_stay (void)
+{
+  char path[PATH_MAX];
+  CheckChild reclaiming = begin_reclaim (path);
+  uint32_t files = check_count_files ();
+  int fd = open (path, O_RDWR | O_CLOEXEC);
+  CHECK (fd >= 0);
+  lock_byte (fd, LOCK_BYTE_ROW);
+  check_continue (&reclaiming);
+  check_join (&reclaiming);
+  CHECK_INT (check_count_files (), ==, files);
+  close (fd);
   CHECK_OK (datahub_block_reclaim (false, NULL, NULL, &err));
   CHECK_INT (check_count_files (), ==, 0);
 }
@@ -303,5 +335,7 @@ static const CheckTest tests[] = {
   { "a producer that was stopped while it waits evicts no consumer",
       stopped_evicts_none },
   { "a name that is taken anew while it is reclaimed stays", name_stays },
+  { "files that a consumer begins to read while they are reclaimed stay",
+      read_files_stay },
 };
 CHECK_MAIN (tests)
