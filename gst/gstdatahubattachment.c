@@ -5,6 +5,7 @@
  * Tests: gst-attendance, gst-successors, gst-switch, gst-introduction */
 #include "gstdatahubattachment.h"
 #include "gstdatahubsrccaps.h"
+#include "gstdatahubunbegun.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -121,7 +122,7 @@ use_consumer (GstDatahubAttachment *attachment, DatahubConsumer *consumer)
   attachment->wake = gst_datahub_attachment_get_settings (attachment).wake;
   gst_datahub_interrupt_prepare_read (consumer, attachment->wake);
   attachment->incarnation = 0;
-  attachment->follows = FALSE;
+  attachment->follows = attachment->unbegun = FALSE;
   g_mutex_lock (&attachment->interrupt->lock);
   attachment->consumer = consumer;
   attachment->counters.producers++;
@@ -366,6 +367,14 @@ gst_datahub_attachment_seek (GstDatahubAttachment *attachment)
   return GST_FLOW_ERROR;
 }
 
+/* The producer has no stream yet. The stream is waited for as a producer is. */
+void
+gst_datahub_attachment_await_stream (GstDatahubAttachment *attachment)
+{
+  begin_waiting (attachment);
+  attachment->unbegun = TRUE;
+}
+
 /**
  * gst_datahub_attachment_read:
  * @attachment: one with a consumer
@@ -404,6 +413,7 @@ gst_datahub_attachment_meet (GstDatahubAttachment *attachment,
   gboolean another =
       attachment->incarnation && attachment->incarnation != incarnation;
   attachment->waiting_since = 0;
+  attachment->unbegun = FALSE;
   attachment->incarnation = incarnation;
   gst_datahub_presence_heard (&attachment->presence,
       attachment->client->channel, attachment->uuid);
@@ -427,10 +437,15 @@ gst_datahub_attachment_on_lull (GstDatahubAttachment *attachment)
   g_autofree DatahubBlockInfo *info = NULL;
   gst_datahub_presence_quiet (&attachment->presence,
       attachment->client->channel,
-      attachment->waiting_since ? "no-producer" : "no-data",
+      attachment->waiting_since && !attachment->unbegun ? "no-producer"
+                                                        : "no-data",
       attachment->interrupt->notifier ? 0 : MAX (attachment->asked, 0));
   if (patience_of (attachment) != 0)
     return GST_FLOW_OK;
+  if (attachment->unbegun)
+    return gst_datahub_unbegun_fail (attachment->element,
+        attachment->client->channel,
+        gst_datahub_attachment_get_settings (attachment).timeout);
   info = g_new0 (DatahubBlockInfo, 1);
   if (datahub_block_inspect (attachment->client->channel, info, NULL)
           != DATAHUB_OK
@@ -468,6 +483,7 @@ gst_datahub_attachment_on_end (GstDatahubAttachment *attachment,
   const gchar *how =
       result == DATAHUB_CLOSED ? "left without ending the stream" : "died";
   GST_INFO_OBJECT (attachment->element, "the producer %s", how);
+  attachment->unbegun = FALSE;
   attachment->follows = datahub_consumer_has_successor (attachment->consumer);
   if (attachment->follows)
     settings.on_disconnect = GST_DATAHUB_ON_DISCONNECT_WAIT;

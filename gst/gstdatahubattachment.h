@@ -50,7 +50,8 @@ typedef struct
   gchar *limits; /* owned; as the producer knows them; NULL: none */
   gint64 unfit_since; /* downstream does not accept the caps; 0: it does */
   gboolean told_skipped; /* that buffers of such caps are skipped */
-  gint64 waiting_since; /* for a producer; 0: not waiting */
+  gint64 waiting_since; /* for a producer or its stream; 0: not waiting */
+  gboolean unbegun; /* there is a producer, and no stream yet */
   gint64 asked; /* how long the present read may wait */
   gint64 due; /* monotonic: when waits end for the source; 0: for nothing */
   GstDatahubPresence presence;
@@ -68,6 +69,7 @@ GstDatahubSrcSettings gst_datahub_attachment_get_settings (
     const GstDatahubAttachment *attachment);
 GstFlowReturn gst_datahub_attachment_seek (GstDatahubAttachment *attachment);
 void gst_datahub_attachment_forget (GstDatahubAttachment *attachment);
+void gst_datahub_attachment_await_stream (GstDatahubAttachment *attachment);
 DatahubResult gst_datahub_attachment_read (GstDatahubAttachment *attachment,
     DatahubView *view, DatahubError *error);
 

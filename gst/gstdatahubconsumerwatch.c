@@ -70,7 +70,8 @@ gst_datahub_consumer_watch_init (GstDatahubConsumerWatch *watch,
 {
   *watch = (GstDatahubConsumerWatch){ .element = element,
     .client = client,
-    .settings = settings };
+    .settings = settings,
+    .demand = gst_datahub_demand_of (element) };
   gst_datahub_uplink_init (&watch->uplink, element, settings);
   gst_datahub_names_init (&watch->names, element);
   gst_datahub_caps_limits_init (&watch->limits, element,
@@ -99,6 +100,7 @@ on_added (GstDatahubConsumerWatch *watch, guint64 id, const gchar *name)
   g_hash_table_insert (watch->present, g_memdup2 (&id, sizeof id),
       g_strdup (name));
   set_num_consumers (watch, 1);
+  gst_datahub_demand_consumer_added (watch->demand);
   g_signal_emit (watch->element, signals[SIGNAL_CONSUMER_ADDED], 0, id, name);
   gst_element_post_message (watch->element,
       gst_message_new_element (GST_OBJECT_CAST (watch->element),
@@ -203,6 +205,8 @@ look (GstDatahubConsumerWatch *watch, DatahubConsumerInfo *infos)
     on_requested (watch, requests);
   wait = gst_datahub_caps_limits_update (&watch->limits, watch->producer, infos,
       n);
+  wait = earlier (wait,
+      gst_datahub_demand_look (watch->demand, watch->producer, infos, n));
   return earlier (wait, gst_datahub_uplink_take (&watch->uplink, infos, n));
 }
 
@@ -465,6 +469,21 @@ void
 gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch)
 {
   set_num_consumers (watch, 0);
+}
+
+/* Returns: whether @id is a property about consumers. Any thread. */
+gboolean
+gst_datahub_consumer_watch_get_property (GstDatahubConsumerWatch *watch,
+    guint id, GValue *value)
+{
+  if (id == GST_DATAHUB_SINK_DEMANDED)
+    g_value_set_boolean (value, g_atomic_int_get (&watch->demand->demanded));
+  if (id != GST_DATAHUB_SINK_NUM_CONSUMERS)
+    return id == GST_DATAHUB_SINK_DEMANDED;
+  GST_OBJECT_LOCK (watch->element);
+  g_value_set_uint (value, watch->num_consumers);
+  GST_OBJECT_UNLOCK (watch->element);
+  return TRUE;
 }
 
 /* Whether a consumer wants notifications of new data through the broker. Any

@@ -5,6 +5,7 @@
 #define GST_DATAHUB_CONSUMER_WATCH_H
 
 #include "gstdatahubcapslimits.h"
+#include "gstdatahubdemand.h"
 #include "gstdatahubnames.h"
 #include "gstdatahubrevocation.h"
 #include "gstdatahubproducer.h"
@@ -19,6 +20,7 @@ typedef struct
   GstElement *element;
   const GstDatahubClient *client;
   const GstDatahubSinkSettings *settings; /* object lock */
+  GstDatahubDemand *demand; /* of the element */
   GstDatahubCapsLimits limits;
   guint num_consumers; /* object lock; written by the thread */
   gint notify; /* atomic: a consumer wants notifications of new data */
@@ -55,6 +57,8 @@ void gst_datahub_consumer_watch_follow (GstDatahubConsumerWatch *watch,
     GstDatahubProducer *former, GstDatahubWriter *former_writer);
 void gst_datahub_consumer_watch_stop (GstDatahubConsumerWatch *watch);
 void gst_datahub_consumer_watch_reset (GstDatahubConsumerWatch *watch);
+gboolean gst_datahub_consumer_watch_get_property (
+    GstDatahubConsumerWatch *watch, guint id, GValue *value);
 gboolean gst_datahub_consumer_watch_is_notify_wanted (GstDatahubConsumerWatch
         *watch);
 

@@ -9,6 +9,7 @@
  * Tests: gst-events, gst-joiners, gst-delivery, gst-damage */
 #include "gstdatahubreader.h"
 #include "gstdatahubsrccaps.h"
+#include "gstdatahubunbegun.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_src_debug);
 #define GST_CAT_DEFAULT gst_datahub_src_debug
@@ -476,6 +477,10 @@ take_sticky (GstDatahubReader *reader)
   DatahubError error = { 0 };
   GstFlowReturn flow = GST_FLOW_OK;
   reader->looked = TRUE;
+  if (!gst_datahub_unbegun_has_stream (consumer)) {
+    gst_datahub_attachment_await_stream (reader->attachment);
+    return GST_FLOW_OK;
+  }
   datahub_consumer_get_stats (consumer, &stats);
   for (guint i = 0; i < G_N_ELEMENTS (types) && flow == GST_FLOW_OK; i++) {
     DatahubView view;

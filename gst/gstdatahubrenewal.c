@@ -143,5 +143,6 @@ gst_datahub_renewal_wait_consumers (GstDatahubRenewal *renewal,
   while ((flow = gst_datahub_publication_wait_consumers (renewal->publication))
       == GST_FLOW_CUSTOM_SUCCESS)
     gst_datahub_renewal_look (renewal, buffer);
+  renewal->waited = flow == GST_FLOW_OK;
   return flow;
 }

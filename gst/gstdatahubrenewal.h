@@ -15,6 +15,7 @@ typedef struct
   GstDatahubPublication *publication;
   GstDatahubOutput *output;
   GstDatahubSinkSettings *settings; /* object lock */
+  gboolean waited; /* the wanted consumers were attached */
 } GstDatahubRenewal;
 
 void gst_datahub_renewal_try (GstDatahubRenewal *renewal, GstBuffer *buffer);

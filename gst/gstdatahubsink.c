@@ -36,6 +36,7 @@
  * ]| Shares a film at full speed, starting when one consumer is attached.
  */
 #include "gstdatahubsink.h"
+#include "gstdatahubdemandstream.h"
 #include "gstdatahubgroup.h"
 #include "gstdatahubpool.h"
 #include "gstdatahubrenewal.h"
@@ -55,12 +56,12 @@ struct _GstDatahubSink
 
   GstDatahubPublication publication;
   GstDatahubSinkCaps caps;
+  GstDatahubDemand demand;
 
   /* The streaming thread's. */
   GstDatahubOutput output;
   GstDatahubRenewal renewal;
   GstDatahubGroup *group;
-  gboolean waited; /* the wanted consumers were attached */
   gboolean failed; /* no block will be made, and the error was posted */
 };
 
@@ -146,6 +147,17 @@ ensure_block_in_play (GstDatahubSink *self, GstBuffer *buffer)
 
 /* ---- the base class ---- */
 
+/* The streaming thread has ended. */
+static void
+finish (GstDatahubSink *self)
+{
+  gst_datahub_publication_close (&self->publication);
+  gst_datahub_output_end (&self->output);
+  g_clear_pointer (&self->group, gst_datahub_group_leave);
+  gst_datahub_demand_stop (&self->demand);
+  gst_datahub_client_stop (&self->client);
+}
+
 /* Settings are checked before the base class starts. */
 static gboolean
 prepare (GstDatahubSink *self)
@@ -154,27 +166,24 @@ prepare (GstDatahubSink *self)
   gst_datahub_notes_clear (&self->publication.notes);
   if (!gst_datahub_sink_settings_check (element, &self->settings)
       || !gst_datahub_client_start (element, &self->client)
-      || !gst_datahub_publication_is_name_free (&self->publication)) {
+      || !gst_datahub_publication_is_name_free (&self->publication)
+      || !gst_datahub_demand_start (&self->demand)) {
     gst_datahub_client_stop (&self->client);
     return FALSE;
   }
   self->group = gst_datahub_group_join (element, 0);
   gst_datahub_output_begin (&self->output,
       gst_datahub_group_get_id (self->group));
-  self->waited = self->failed = FALSE;
+  self->failed = FALSE;
+  self->renewal.waited = self->demand.group != NULL; /* for none */
   gst_datahub_publication_start (&self->publication);
+  if (self->demand.group)
+    gst_datahub_ending_listen (&self->publication.eos, GST_ELEMENT_CAST (self));
   gst_datahub_sink_caps_start (&self->caps);
-  return TRUE;
-}
-
-/* The streaming thread has ended. */
-static void
-finish (GstDatahubSink *self)
-{
-  gst_datahub_publication_close (&self->publication);
-  gst_datahub_output_end (&self->output);
-  g_clear_pointer (&self->group, gst_datahub_group_leave);
-  gst_datahub_client_stop (&self->client);
+  if (!self->demand.group || gst_datahub_demand_stream_publish (&self->renewal))
+    return TRUE;
+  finish (self);
+  return FALSE;
 }
 
 static gboolean
@@ -220,6 +229,7 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
 {
   GstDatahubSink *self = GST_DATAHUB_SINK (element);
   GstStateChangeReturn result;
+  gst_datahub_demand_before (&self->demand, change);
   if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !prepare (self))
     return GST_STATE_CHANGE_FAILURE;
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY) {
@@ -233,6 +243,7 @@ gst_datahub_sink_change_state (GstElement *element, GstStateChange change)
                ->change_state (element, change);
   if (may_meet_render (change))
     let_render_go_on (self);
+  gst_datahub_demand_after (&self->demand, change, result);
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
       || (change == GST_STATE_CHANGE_READY_TO_PAUSED
           && result == GST_STATE_CHANGE_FAILURE))
@@ -250,6 +261,7 @@ gst_datahub_sink_send_event (GstElement *element, GstEvent *event)
         ->send_event (element, event);
   gst_event_unref (event);
   gst_datahub_publication_end_wait (&GST_DATAHUB_SINK (element)->publication);
+  gst_datahub_demand_end (&GST_DATAHUB_SINK (element)->demand);
   return TRUE;
 }
 
@@ -272,17 +284,6 @@ write_event (GstDatahubSink *self, GstEvent *event)
   return flow;
 }
 
-static GstFlowReturn
-wait_for_consumers (GstDatahubSink *self, GstBuffer *first)
-{
-  GstFlowReturn flow;
-  if (self->waited)
-    return GST_FLOW_OK;
-  flow = gst_datahub_renewal_wait_consumers (&self->renewal, first);
-  self->waited = flow == GST_FLOW_OK;
-  return flow;
-}
-
 /* The base class prerolls only what it synchronizes. Others, such as a buffer with a
  * DTS before the segment, it passes on in PAUSED, without a base time. */
 static GstFlowReturn
@@ -292,8 +293,8 @@ prepare_to_write (GstDatahubSink *self, gpointer object, GstBuffer *first)
       GST_MINI_OBJECT_CAST (object));
   if (flow == GST_FLOW_OK)
     flow = ensure_block_in_play (self, first);
-  if (flow == GST_FLOW_OK)
-    flow = wait_for_consumers (self, first);
+  if (flow == GST_FLOW_OK && !self->renewal.waited)
+    flow = gst_datahub_renewal_wait_consumers (&self->renewal, first);
   if (flow == GST_FLOW_OK)
     gst_datahub_renewal_look (&self->renewal, first);
   if (flow == GST_FLOW_OK && gst_datahub_output_has_due (&self->output))
@@ -386,7 +387,10 @@ gst_datahub_sink_event (GstBaseSink *sink, GstEvent *event)
        * message: the application may stop the pipeline as soon as it has that. */
       if (take_in_play (self, event) != GST_FLOW_OK)
         return refuse_event (event);
-      return chain_event (sink, event);
+      if (!gst_datahub_demand_take_eos (&self->demand))
+        return chain_event (sink, event);
+      gst_event_unref (event);
+      return TRUE;
     case GST_EVENT_GAP:
       done = chain_event (sink, gst_event_ref (event))
           && take_in_play (self, event) == GST_FLOW_OK;
@@ -497,21 +501,15 @@ gst_datahub_sink_get_property (GObject *object, guint id, GValue *value,
   GstDatahubSink *self = GST_DATAHUB_SINK (object);
   GstElement *element = GST_ELEMENT_CAST (self);
   if (gst_datahub_client_get_property (element, &self->client, id, value)
-      || gst_datahub_sink_settings_get (element, &self->settings, id, value))
+      || gst_datahub_sink_settings_get (element, &self->settings, id, value)
+      || gst_datahub_consumer_watch_get_property (&self->publication.watch, id,
+          value))
     return;
-  switch (id) {
-    case GST_DATAHUB_SINK_NUM_CONSUMERS:
-      GST_OBJECT_LOCK (self);
-      g_value_set_uint (value, self->publication.watch.num_consumers);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    case GST_DATAHUB_SINK_STATS:
-      g_value_take_boxed (value,
-          gst_datahub_publication_get_stats (&self->publication));
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-  }
+  if (id == GST_DATAHUB_SINK_STATS)
+    g_value_take_boxed (value,
+        gst_datahub_publication_get_stats (&self->publication));
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
 
 static void
@@ -550,6 +548,7 @@ gst_datahub_sink_class_init (GstDatahubSinkClass *klass)
   gst_datahub_client_install_properties (object_class, GST_PARAM_MUTABLE_READY);
   gst_datahub_sink_settings_install_properties (object_class);
   gst_datahub_consumer_watch_install_signals (G_TYPE_FROM_CLASS (klass));
+  gst_datahub_demand_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_datahub_sink_change_state;
   element_class->send_event = gst_datahub_sink_send_event;
@@ -578,6 +577,9 @@ static void
 gst_datahub_sink_init (GstDatahubSink *self)
 {
   gst_datahub_client_init (&self->client);
+  gst_datahub_demand_init (&self->demand, GST_ELEMENT_CAST (self),
+      &self->client, &self->settings, &gst_datahub_demand_stream_funcs,
+      &self->renewal);
   gst_datahub_publication_init (&self->publication, GST_ELEMENT_CAST (self),
       &self->client, &self->settings);
   gst_datahub_sink_caps_init (&self->caps, GST_ELEMENT_CAST (self),

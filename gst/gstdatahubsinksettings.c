@@ -10,8 +10,12 @@
 #define DEFAULT_MAX_CONSUMERS 128
 #define DEFAULT_BLOCK_TIMEOUT (5 * GST_SECOND)
 #define DEFAULT_SHM_MODE "0600"
+#define DEFAULT_ON_DEMAND_LINGER (2 * GST_SECOND)
 
 #define PAGE 4096u
+/* The ring of a block that exists before its pictures. Their size is not known. */
+#define PICTURES 16u
+#define UPSTREAM_SLOTS 4u
 /* A slot has space for a frame with the alignment or padding that upstream
  * adds, and for metas. */
 #define VIDEO_ROOM 4096u
@@ -39,6 +43,8 @@ static const GstDatahubSetting table[] = {
   SETTING (STRICT, strict, G_TYPE_BOOLEAN),
   SETTING (HUGEPAGES, hugepages, G_TYPE_ENUM),
   SETTING (RESTRICT_CAPS, restrict_caps, G_TYPE_ENUM),
+  SETTING (ON_DEMAND, on_demand, G_TYPE_BOOLEAN),
+  SETTING (ON_DEMAND_LINGER, on_demand_linger, G_TYPE_UINT64),
   { 0 },
 };
 
@@ -48,7 +54,8 @@ gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings)
   *settings = (GstDatahubSinkSettings){ .max_consumers = DEFAULT_MAX_CONSUMERS,
     .block_timeout = DEFAULT_BLOCK_TIMEOUT,
     .shm_mode = g_strdup (DEFAULT_SHM_MODE),
-    .events = GST_DATAHUB_EVENTS_ALL };
+    .events = GST_DATAHUB_EVENTS_ALL,
+    .on_demand_linger = DEFAULT_ON_DEMAND_LINGER };
 }
 
 void
@@ -64,9 +71,31 @@ install_read_only (GObjectClass *klass)
   g_object_class_install_property (klass, GST_DATAHUB_SINK_NUM_CONSUMERS,
       g_param_spec_uint ("num-consumers", "Number of consumers",
           "Number of attached consumers", 0, G_MAXUINT, 0, read));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_DEMANDED,
+      g_param_spec_boolean ("demanded", "Demanded",
+          "Whether a sink with on-demand=true has a consumer, or had one within "
+          "on-demand-linger",
+          FALSE, read));
   g_object_class_install_property (klass, GST_DATAHUB_SINK_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Counters of the sink and of the block", GST_TYPE_STRUCTURE, read));
+}
+
+static void
+install_on_demand (GObjectClass *klass)
+{
+  const GParamFlags any = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_ON_DEMAND,
+      g_param_spec_boolean ("on-demand", "On demand",
+          "Keep the sources of this sink off while it has no consumer. The block "
+          "exists from the start, without caps; implies async=false",
+          FALSE, any | GST_PARAM_MUTABLE_READY));
+  g_object_class_install_property (klass, GST_DATAHUB_SINK_ON_DEMAND_LINGER,
+      g_param_spec_uint64 ("on-demand-linger", "On-demand linger",
+          "How long the sources stay on after the last consumer left, in "
+          "nanoseconds (-1 = for good)",
+          0, G_MAXUINT64, DEFAULT_ON_DEMAND_LINGER,
+          any | GST_PARAM_MUTABLE_PLAYING));
 }
 
 void
@@ -134,6 +163,7 @@ gst_datahub_sink_settings_install_properties (GObjectClass *klass)
           "Whether upstream negotiates what consumers can read",
           GST_TYPE_DATAHUB_RESTRICT_CAPS, GST_DATAHUB_RESTRICT_CAPS_UNSHARED,
           ready));
+  install_on_demand (klass);
   install_read_only (klass);
 }
 
@@ -163,6 +193,23 @@ parse_mode (const gchar *text, guint32 *mode)
       && (value & ~UINT64_C (0666)) == 0;
 }
 
+/* Consumers attach before the first buffer anyway, and it may never come. */
+static gboolean
+check_on_demand (GstElement *element, const GstDatahubSinkSettings *settings)
+{
+  GstDatahubSinkSettings copy =
+      gst_datahub_sink_settings_read (element, settings);
+  if (!copy.on_demand || copy.wait_for_consumers == 0)
+    return TRUE;
+  GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+      ("on-demand=true and wait-for-consumers=%u exclude each other. With "
+       "on-demand=true the source starts for the first consumer, which misses "
+       "nothing: use wait-for-consumers=0.",
+          copy.wait_for_consumers),
+      (NULL));
+  return FALSE;
+}
+
 /**
  * gst_datahub_sink_settings_check:
  * @element: the element
@@ -185,7 +232,7 @@ gst_datahub_sink_settings_check (GstElement *element,
   GST_OBJECT_UNLOCK (element);
   known = parse_mode (text, &mode);
   if (known && (strict || (mode & 0077) == 0))
-    return TRUE;
+    return check_on_demand (element, settings);
   if (known)
     GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
         ("shm-mode=%s admits other users, and they could write to the files of "
@@ -234,12 +281,12 @@ gst_datahub_slot_size_from_caps (const GstCaps *caps)
       : NULL;
   GstVideoInfo info;
   if (s && gst_structure_has_name (s, "audio/x-raw"))
-    return (GstDatahubSlotSize){ AUDIO_SLOT, TRUE };
+    return (GstDatahubSlotSize){ AUDIO_SLOT, TRUE, 0 };
   if (s && gst_structure_has_name (s, "video/x-raw")
       && gst_video_info_from_caps (&info, caps) && info.size > 0)
-    return (GstDatahubSlotSize){ round_to_page (info.size + VIDEO_ROOM),
-      FALSE };
-  return (GstDatahubSlotSize){ 0, FALSE };
+    return (GstDatahubSlotSize){ round_to_page (info.size + VIDEO_ROOM), FALSE,
+      0 };
+  return (GstDatahubSlotSize){ 0, FALSE, 0 };
 }
 
 /**
@@ -255,7 +302,28 @@ gst_datahub_slot_size_from_buffer (GstBuffer *buffer)
   guint64 size = buffer ? gst_buffer_get_size (buffer) : 0;
   guint64 roomy = MIN (2 * size, ROOMY_SLOT);
   return (GstDatahubSlotSize){ round_to_page (MAX (MAX (size, roomy), 1)),
-    FALSE };
+    FALSE, 0 };
+}
+
+/**
+ * gst_datahub_slot_size_before_caps:
+ * @possible: (nullable): what upstream may produce
+ *
+ * Returns: the slots of a block that exists before its stream. They are small: they
+ *     may never be used, and the block grows with the first buffer
+ */
+GstDatahubSlotSize
+gst_datahub_slot_size_before_caps (const GstCaps *possible)
+{
+  const GstStructure *s = possible && gst_caps_get_size (possible) > 0
+          && !gst_caps_is_any (possible)
+      ? gst_caps_get_structure (possible, 0)
+      : NULL;
+  if (s && gst_structure_has_name (s, "audio/x-raw"))
+    return (GstDatahubSlotSize){ AUDIO_SLOT, TRUE, 0 };
+  if (s && gst_structure_has_name (s, "video/x-raw"))
+    return (GstDatahubSlotSize){ PAGE, FALSE, PICTURES };
+  return (GstDatahubSlotSize){ PAGE, FALSE, 0 };
 }
 
 /**
@@ -274,6 +342,10 @@ gst_datahub_sink_settings_fill (GstElement *element,
   options->pack = size.pack;
   GST_OBJECT_LOCK (element);
   options->slots = settings->slots;
+  if (!settings->slots && size.ring_size) {
+    options->ring_size = size.ring_size;
+    options->slots = size.ring_size + UPSTREAM_SLOTS;
+  }
   options->slot_size =
       settings->slot_size ? settings->slot_size : size.slot_size;
   options->max_bytes =

@@ -24,8 +24,11 @@ enum
   GST_DATAHUB_SINK_STRICT,
   GST_DATAHUB_SINK_HUGEPAGES,
   GST_DATAHUB_SINK_RESTRICT_CAPS,
+  GST_DATAHUB_SINK_ON_DEMAND,
+  GST_DATAHUB_SINK_ON_DEMAND_LINGER,
   /* not settings, only read */
   GST_DATAHUB_SINK_NUM_CONSUMERS,
+  GST_DATAHUB_SINK_DEMANDED,
   GST_DATAHUB_SINK_STATS,
   GST_DATAHUB_SINK_LAST
 };
@@ -45,6 +48,8 @@ typedef struct
   DatahubHugePages hugepages;
   GstDatahubRestrictCaps restrict_caps;
   GstDatahubEvents events;
+  gboolean on_demand;
+  GstClockTime on_demand_linger;
 } GstDatahubSinkSettings;
 
 /* The slots for a stream. */
@@ -52,6 +57,7 @@ typedef struct
 {
   guint64 slot_size; /* 0: only known from the first buffer */
   gboolean pack; /* small payloads share a slot */
+  guint ring_size; /* 0: it follows from the slots */
 } GstDatahubSlotSize;
 
 void gst_datahub_sink_settings_init (GstDatahubSinkSettings *settings);
@@ -71,6 +77,7 @@ void gst_datahub_sink_settings_fill (GstElement *element,
 
 GstDatahubSlotSize gst_datahub_slot_size_from_caps (const GstCaps *caps);
 GstDatahubSlotSize gst_datahub_slot_size_from_buffer (GstBuffer *buffer);
+GstDatahubSlotSize gst_datahub_slot_size_before_caps (const GstCaps *possible);
 
 G_END_DECLS
 

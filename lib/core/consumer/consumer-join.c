@@ -11,6 +11,17 @@
  * joined. */
 #define GATE_TRIES 1000
 
+/* What was flushed before a consumer came is not for it. A reliable one that was
+ * evicted goes on where it was. */
+static uint64_t
+skip_flushed (const DatahubConsumer *consumer, uint64_t oldest, uint64_t head)
+{
+  uint64_t flush = load_acquire (&consumer->block.header->flush_seq);
+  if (consumer->reliable && consumer->gaps_are_losses)
+    return oldest;
+  return flush > oldest && flush <= head ? flush : oldest;
+}
+
 /* Where to begin, at or after @oldest, which cannot be retired meanwhile by a
  * reliable consumer's gate. */
 void
@@ -20,8 +31,10 @@ consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
   uint64_t head = load_acquire (&header->head);
   uint64_t last = load_acquire (&header->last_buffer_seq);
   uint64_t key = load_acquire (&header->last_key_seq);
-  bool has_last = last >= oldest && last < head;
-  bool has_key = key >= oldest && key < head;
+  bool has_last, has_key;
+  oldest = skip_flushed (consumer, oldest, head);
+  has_last = last >= oldest && last < head;
+  has_key = key >= oldest && key < head;
   consumer->need_key = false;
   if (consumer->start == DATAHUB_START_OLDEST)
     consumer->cursor = oldest;

@@ -71,6 +71,29 @@ oldest (void)
   datahub_producer_close (producer);
 }
 
+/* A source went off and will come back: its last picture is of the past. */
+static void
+flushed (void)
+{
+  static const DatahubStart starts[] = { DATAHUB_START_LATEST,
+    DATAHUB_START_KEYFRAME, DATAHUB_START_OLDEST };
+  for (int i = 0; i < 6; i++) {
+    DatahubProducer *producer = producer_new ("cam0", NULL);
+    DatahubConsumer *consumer;
+    DatahubView view;
+    commit_buffers (producer, 0, 5);
+    CHECK_OK (datahub_producer_flush (producer));
+    consumer = consumer_new ("cam0", i & 1, starts[i / 2]);
+    CHECK_RESULT (datahub_consumer_begin_read (consumer, 0, &view, &err),
+        DATAHUB_TIMEOUT);
+    commit_buffers (producer, 5, 3);
+    expect_buffers (consumer, 5, 3);
+    CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+    datahub_consumer_close (consumer);
+    datahub_producer_close (producer);
+  }
+}
+
 static void
 keyframe (void)
 {
@@ -310,6 +333,7 @@ static const CheckTest tests[] = {
   { "latest starts at the newest buffer", latest },
   { "latest of an empty block starts at the next buffer", latest_of_none },
   { "oldest starts at the oldest buffer kept", oldest },
+  { "nothing that was flushed before is joined at", flushed },
   { "keyframe starts at the newest key frame", keyframe },
   { "keyframe is latest when every buffer is one", keyframe_without_deltas },
   { "keyframe starts at the next buffer of a stream without key frames",
