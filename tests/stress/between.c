@@ -3,6 +3,7 @@
  * goes on is whole, and costs no third side anything.
  *
  * Tests: lib/core/consumer/consumer-read.c (try_read),
+ * lib/core/consumer/consumer-join.c (choose_start),
  * lib/core/producer/producer-show.c, lib/core/producer/producer-evict.c,
  * lib/core/block/block-names.c (reclaim_once). */
 #include "lib/core/fixture.h"
@@ -228,6 +229,36 @@ stopped_evicts_none (void)
   datahub_consumer_close (consumer);
 }
 
+/* ---- a flush while a consumer joins ---- */
+
+static void
+join_beside_a_flush (CheckParent *parent)
+{
+  DatahubConsumer *consumer;
+  (void) parent;
+  trap_at ("JOIN_START_STORED", 1);
+  consumer = consumer_new ("cam0", false, DATAHUB_START_OLDEST);
+  steps_ignore ();
+  expect_buffers (consumer, 5, 3);
+  CHECK_INT (consumer_stats (consumer).lost, ==, 0);
+  datahub_consumer_close (consumer);
+}
+
+static void
+flushed_at_the_join (void)
+{
+  DatahubProducer *producer = producer_new ("cam0", NULL);
+  CheckChild reader;
+  commit_buffers (producer, 0, 5);
+  reader = check_fork (join_beside_a_flush, NULL);
+  wait_until_stopped (&reader);
+  CHECK_OK (datahub_producer_flush (producer));
+  commit_buffers (producer, 5, 3);
+  check_continue (&reader);
+  check_join (&reader);
+  datahub_producer_close (producer);
+}
+
 /* ---- a name that is taken anew while it is reclaimed ---- */
 
 /* As a producer or a consumer that lives does. */
@@ -330,6 +361,7 @@ static const CheckTest tests[] = {
   { "a reader that is lapped between two looks reads a whole record", lapped },
   { "a reliable reader that is passed while it joins gets all from there",
       passed_at_the_join },
+  { "a flush while a consumer joins is followed", flushed_at_the_join },
   { "what refers to a record is stored after the record can be read",
       sticky_follows_head },
   { "a producer that was stopped while it waits evicts no consumer",

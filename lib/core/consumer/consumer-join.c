@@ -16,22 +16,25 @@
 static uint64_t
 skip_flushed (const DatahubConsumer *consumer, uint64_t oldest, uint64_t head)
 {
-  uint64_t flush = load_acquire (&consumer->block.header->flush_seq);
+  uint64_t flush = consumer->flush_mark;
   if (consumer->reliable && consumer->gaps_are_losses)
     return oldest;
   return flush > oldest && flush <= head ? flush : oldest;
 }
 
 /* Where to begin, at or after @oldest, which cannot be retired meanwhile by a
- * reliable consumer's gate. */
-void
-consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest)
+ * reliable consumer's gate. A flush that comes after its load here is followed
+ * by the first read. */
+static void
+choose_start (DatahubConsumer *consumer, uint64_t oldest)
 {
   BlockHeader *header = consumer->block.header;
-  uint64_t head = load_acquire (&header->head);
-  uint64_t last = load_acquire (&header->last_buffer_seq);
-  uint64_t key = load_acquire (&header->last_key_seq);
+  uint64_t head, last, key;
   bool has_last, has_key;
+  consumer->flush_mark = load_acquire (&header->flush_seq);
+  head = load_acquire (&header->head); /* not below the flush */
+  last = load_acquire (&header->last_buffer_seq);
+  key = load_acquire (&header->last_key_seq);
   oldest = skip_flushed (consumer, oldest, head);
   has_last = last >= oldest && last < head;
   has_key = key >= oldest && key < head;
@@ -81,7 +84,7 @@ start_counting (DatahubConsumer *consumer)
       return;
     consumer->next_ordinal = consumer_ordinal_at (consumer, consumer->cursor);
     if (consumer->next_ordinal == DATAHUB_NONE && !consumer->reliable)
-      consumer_choose_start (consumer, oldest_kept (consumer));
+      choose_start (consumer, oldest_kept (consumer));
   }
 }
 
@@ -168,7 +171,7 @@ consumer_join (DatahubConsumer *consumer, DatahubError *error)
     oldest = oldest_kept (consumer);
   else if (shut_gate (consumer, &gate, &oldest, error) != DATAHUB_OK)
     return DATAHUB_ERROR_CORRUPT;
-  consumer_choose_start (consumer, oldest);
+  choose_start (consumer, oldest);
   if (consumer->cursor < before)
     consumer->cursor = before;
   consumer->joined_late =
@@ -179,7 +182,6 @@ consumer_join (DatahubConsumer *consumer, DatahubError *error)
         GATE_WORD (consumer->incarnation, consumer->cursor));
   STEP (JOIN_START_STORED);
   store_relaxed (&row->cursor, consumer->cursor);
-  consumer->flush_mark = load_acquire (&header->flush_seq);
   consumer->flush_pending = false;
   consumer->evicted = false;
   store_seq (&row->state, DATAHUB_CONSUMER_ACTIVE);

@@ -232,7 +232,6 @@ void consumer_note_latency (DatahubConsumer *consumer, const DatahubView *view);
 
 /* Joining. */
 DatahubResult consumer_join (DatahubConsumer *consumer, DatahubError *error);
-void consumer_choose_start (DatahubConsumer *consumer, uint64_t oldest);
 uint64_t consumer_ordinal_at (DatahubConsumer *consumer, uint64_t s);
 bool consumer_meets_tombstone (DatahubConsumer *consumer, uint64_t s);
 
