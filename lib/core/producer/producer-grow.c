@@ -168,12 +168,13 @@ fail_too_big (const Pools *pools, const Call *call)
 }
 
 /* The next try is after a second. Returns false where one is waited for already. Until
- * a growth succeeds the share does not count on any. */
+ * a growth of that kind succeeds the share does not count on any. */
 static bool
-pause_growth_ahead (DatahubProducer *producer)
+pause_growth_of (DatahubProducer *producer, PoolKind kind)
 {
   int64_t now = os_now ();
-  producer->pools.ahead.failed = true;
+  if (kind == POOL_PAYLOAD)
+    producer->pools.ahead.failed = true;
   if (now < producer->pools.no_growth_until)
     return false;
   producer->pools.no_growth_until = now + GROWTH_PAUSE_NS;
@@ -181,11 +182,17 @@ pause_growth_ahead (DatahubProducer *producer)
   return true;
 }
 
+static void
+pause_growth_ahead (DatahubProducer *producer)
+{
+  pause_growth_of (producer, POOL_PAYLOAD);
+}
+
 /* The same for a call that is short of slots. */
 static void
-pause_growth (DatahubProducer *producer)
+pause_growth (DatahubProducer *producer, const Call *call)
 {
-  if (!pause_growth_ahead (producer))
+  if (!pause_growth_of (producer, call->kind))
     return;
   error_log_note (&producer->errors, DATAHUB_ERROR_NO_SPACE,
       "Slots are short and the block cannot grow: max-bytes or the file system.");
@@ -225,7 +232,7 @@ cannot_grow (DatahubProducer *producer, Call *call)
   if (call->bigger && ring_drain_old_pools (&producer->ring, pools))
     return DATAHUB_OK;
   if (!call->bigger) {
-    pause_growth (producer);
+    pause_growth (producer, call);
     if (!call->cramped) {
       call->cramped = true;
       return DATAHUB_OK;
@@ -461,7 +468,7 @@ grow_once (DatahubProducer *producer, Call *call, DatahubError *error)
   pools->growing = pools->ahead.growing = pools->ahead.hurry = false;
   pools->ahead.need = 0;
   if (result == DATAHUB_OK) {
-    pools->ahead.failed = false;
+    pools->ahead.failed &= call->kind != POOL_PAYLOAD;
     count_one (&producer->ring.counters->growths);
     producer_doubt_share (producer); /* the slots may have another size */
   }

@@ -90,16 +90,39 @@ ask_for_more (DatahubProducer *producer, uint64_t size)
   or_seq (&producer->memory_work, MEMORY_WANTED);
 }
 
+/* Of the last loan that was looked at, or of the newest pool. */
+static uint64_t
+size_to_grow_for (const Pools *pools)
+{
+  const Pool *newest = pools->newest[POOL_PAYLOAD];
+  if (pools->ahead.size || !newest)
+    return pools->ahead.size;
+  return newest->shape.stride;
+}
+
 /* A growth failed, and the consumers have a low share for it: tries another one, which
- * may find what was missing. The lock must not be held. */
+ * may find what was missing. Without a service thread the last such request is still
+ * there; then the share counts on growth again, and the next call that is short of
+ * slots finds out. The lock must not be held. */
 void
 producer_retry_growth (DatahubProducer *producer)
 {
   MemoryNeed *ahead = &producer->pools.ahead;
+  uint64_t size;
   pthread_mutex_lock (&producer->lock);
-  if (ahead->failed && ahead->size && !ahead->need && !producer->closed
-      && os_now () >= producer->pools.no_growth_until)
-    ask_for_more (producer, ahead->size);
+  size = size_to_grow_for (&producer->pools);
+  if (!ahead->failed || !size || producer->closed
+      || os_now () < producer->pools.no_growth_until) {
+    pthread_mutex_unlock (&producer->lock);
+    return;
+  }
+  if (load_relaxed (&producer->memory_work) & MEMORY_WANTED) {
+    and_seq (&producer->memory_work, ~MEMORY_WANTED);
+    ahead->need = 0;
+    ahead->failed = false;
+  } else if (!ahead->need) {
+    ask_for_more (producer, size);
+  }
   pthread_mutex_unlock (&producer->lock);
 }
 

@@ -362,6 +362,39 @@ no_descriptors (void)
   datahub_producer_close (producer);
 }
 
+/* A second and a buffer later. */
+static bool
+is_high_later (DatahubProducer *producer, uint64_t *i)
+{
+  later += CHECK_S;
+  commit_buffer (producer, (*i)++, 1000);
+  return share_limit (producer) > 2 * FIRST_SLOTS;
+}
+
+/* The calls themselves are all that a producer without a service thread has. */
+static void
+no_descriptors_for_a_while (void)
+{
+  DatahubProducer *producer = camera (PICTURE);
+  DatahubConsumer *consumer = consumer_new_quota ("cam0", false, 0);
+  Loans loans = { .n = 0 };
+  DatahubSlot slot;
+  uint64_t i = 0;
+  CHECK_INT (share_limit (producer), >, 2 * FIRST_SLOTS);
+  allow_descriptors (false);
+  borrow (producer, &loans, FIRST_SLOTS);
+  CHECK_RESULT (datahub_producer_acquire_slot (producer, 1, 0, &slot, &err),
+      DATAHUB_DROPPED);
+  give_back (producer, &loans);
+  commit_buffer (producer, i++, 1000);
+  CHECK_INT (share_limit (producer), <, 8);
+  allow_descriptors (true);
+  CHECK_UNTIL (is_high_later (producer, &i));
+  CHECK_INT (growths (producer), ==, 0);
+  datahub_consumer_close (consumer);
+  datahub_producer_close (producer);
+}
+
 /* A growth is not possible: the consumers may hold less before any buffer is lost, and
  * each one has all it may hold. */
 static void
@@ -447,6 +480,7 @@ static const CheckTest tests[] = {
   { "if memory is short, the share falls before slots are", no_memory },
   { "if descriptors are short it falls too, and rises when they are there",
       no_descriptors },
+  { "it rises also if there is no service thread", no_descriptors_for_a_while },
   { "without space for a growth, consumers copy before a buffer is lost",
       no_space_ahead },
   { "without a descriptor for a growth, consumers copy before a buffer is lost",
