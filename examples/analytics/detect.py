@@ -43,7 +43,8 @@ def main():
         f"datahubsrc datablock={arguments.source} consumer-name=detect "
         "! video/x-raw,format=I420 "
         "! appsink name=sink sync=false async=false max-buffers=1 drop=true "
-        "appsrc name=source is-live=true format=time block=true max-buffers=2 "
+        "appsrc name=source is-live=true format=time max-buffers=2 "
+        "leaky-type=downstream "
         f"! datahubsink datablock={arguments.target} async=false")
     source = pipeline.get_by_name("source")
     pipeline.set_state(Gst.State.PLAYING)

@@ -147,7 +147,9 @@ on_interrupt (gpointer data)
 }
 
 /* Both chains are in one pipeline, so a picture leaves with the time with which it came.
- * Neither sink waits for a first picture: the second one gets it from the first. */
+ * Neither sink waits for a first picture: the second one gets it from the first. If the
+ * next block has no room, a picture is left out: the thread that appsink called must
+ * not wait, or appsink could not stop. */
 static gboolean
 build (Filter *self, const char *from, const char *to)
 {
@@ -158,7 +160,7 @@ build (Filter *self, const char *from, const char *to)
                         "! appsink name=sink sync=false async=false "
                         "max-buffers=2 drop=true "
                         "appsrc name=source is-live=true format=time "
-                        "block=true max-buffers=2 "
+                        "leaky-type=downstream max-buffers=2 "
                         "! datahubsink name=out async=false",
           &error);
   if (!self->pipeline) {

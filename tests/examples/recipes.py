@@ -46,6 +46,10 @@ def missing_elements(lines):
         ["gst-inspect-1.0", word], stdout=subprocess.DEVNULL).returncode)
 
 
+def ends_itself(line):
+    return "num-buffers=" in line
+
+
 class Failure(Exception):
     pass
 
@@ -85,12 +89,15 @@ class Kitchen:
                 raise Failure(f"{line}\n{text}")
 
     def served(self):
-        """Consumers that have got enough, of all blocks."""
-        blocks = json.loads(self.ask("list", "--json").stdout)["blocks"]
-        names = {block["name"] for block in blocks}
+        """Consumers that have got enough, of all blocks and of pipelines that last."""
+        lasting = {process.pid for process, _, line in self.pipelines
+                   if not ends_itself(line)}
+        blocks = json.loads(self.ask("list", "--json").stdout or "{}")
+        names = {block["name"] for block in blocks.get("blocks", [])}
         answers = [json.loads(self.ask("inspect", name, "--json").stdout or "{}")
                    for name in names]
-        return sum(consumer["received"] >= ENOUGH for answer in answers
+        return sum(consumer["received"] >= ENOUGH and consumer["pid"] in lasting
+                   for answer in answers
                    for consumer in answer.get("consumer-list", []))
 
     def wait_for(self, condition, what):
@@ -128,10 +135,6 @@ def check_files(kitchen, lines):
             if path.suffix == ".mp4" and subprocess.run(
                     [MEDIA_CHECK, "count", path], capture_output=True).returncode:
                 raise Failure(f"{path.name} cannot be read")
-
-
-def ends_itself(line):
-    return "num-buffers=" in line
 
 
 def cook(kitchen, lines):
