@@ -198,6 +198,8 @@ map_stamp (GstDatahubFeed *feed, const DatahubView *view)
   return stamp;
 }
 
+/* Outside of a segment of times a gap means nothing, and elements downstream may
+ * assert that there is one. */
 void
 gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
 {
@@ -207,6 +209,8 @@ gst_datahub_feed_push_gap (GstDatahubFeed *feed, const DatahubView *view)
     return;
   stamp = map_stamp (feed, view);
   gst_datahub_feed_push_held (feed);
+  if (feed->timeline.out.format != GST_FORMAT_TIME)
+    return;
   event = gst_event_new_gap (stamp.pts, view->duration);
   gst_event_set_gap_flags (event,
       (GstGapFlags) (view->flags & GST_GAP_FLAG_MISSING_DATA));

@@ -102,6 +102,27 @@ GST_START_TEST (bytes_are_not_taken_for_time)
 }
 GST_END_TEST;
 
+/* It would be a time. */
+GST_START_TEST (a_gap_between_bytes_is_dropped)
+{
+  GstSegment segment = bytes_segment (0, GST_CLOCK_TIME_NONE);
+  GstHarness *sink = sink_with (&segment), *src;
+  GstEvent *event;
+  push_stamped (sink, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0);
+  gst_harness_push_event (sink, gst_event_new_gap (5, 1));
+  push_stamped (sink, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0);
+  src = harness_src ("delivery=reliable start-at=oldest");
+  gst_buffer_unref (gst_harness_pull (src));
+  gst_buffer_unref (gst_harness_pull (src));
+  while ((event = gst_harness_try_pull_event (src))) {
+    fail_if (GST_EVENT_TYPE (event) == GST_EVENT_GAP);
+    gst_event_unref (event);
+  }
+  gst_harness_teardown (src);
+  gst_harness_teardown (sink);
+}
+GST_END_TEST;
+
 /* The segment is also pushed once where an event is between it and the buffer. */
 GST_START_TEST (an_event_in_front_changes_no_segment)
 {
@@ -201,6 +222,7 @@ static void
 add_tests (TCase *tc)
 {
   tcase_add_test (tc, bytes_are_not_taken_for_time);
+  tcase_add_test (tc, a_gap_between_bytes_is_dropped);
   tcase_add_test (tc, an_event_in_front_changes_no_segment);
   tcase_add_test (tc, backwards_only_the_marked_buffers_are_marked);
   tcase_add_test (tc, eos_is_eos_in_a_looping_segment);
