@@ -73,7 +73,7 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink_%u",
 typedef struct
 {
   GstDatahubMergeInput *input; /* the next one; NULL: none */
-  guint empty, ended; /* inputs */
+  guint inputs, empty;
 } Choice;
 
 static gboolean
@@ -85,13 +85,13 @@ is_before (const GstDatahubMergeInput *a, const GstDatahubMergeInput *b)
 static Choice
 choose (GstDatahubMerge *self)
 {
-  Choice choice = { NULL, 0, 0 };
+  Choice choice = { 0 };
   GST_OBJECT_LOCK (self);
   for (GList *l = GST_ELEMENT_CAST (self)->sinkpads; l; l = l->next) {
     GstDatahubMergeInput *input = l->data;
     GstDatahubMergeState state = gst_datahub_merge_input_look (input);
+    choice.inputs++;
     choice.empty += state == GST_DATAHUB_MERGE_EMPTY;
-    choice.ended += state == GST_DATAHUB_MERGE_ENDED;
     if (state == GST_DATAHUB_MERGE_READY && is_before (input, choice.input))
       choice.input = input;
   }
@@ -241,8 +241,32 @@ push_next (GstDatahubMerge *self, GstDatahubMergeInput *input)
   return gst_aggregator_finish_buffer (GST_AGGREGATOR_CAST (self), buffer);
 }
 
+/* Of another stream nothing is known downstream. */
+static void
+begin (GstDatahubMerge *self)
+{
+  gst_clear_caps (&self->caps);
+  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  self->last = NULL;
+  self->reached = GST_DATAHUB_MERGE_NO_TIME;
+}
+
+/* Some versions of the base class start again after EOS, if an input gets another
+ * stream, and without a call of start or flush. */
+static GstFlowReturn
+end_stream (GstDatahubMerge *self)
+{
+  begin (self);
+  GST_OBJECT_LOCK (self);
+  for (GList *l = GST_ELEMENT_CAST (self)->sinkpads; l; l = l->next)
+    gst_datahub_merge_input_reset (l->data);
+  GST_OBJECT_UNLOCK (self);
+  return GST_FLOW_EOS;
+}
+
 /* Without a timeout all inputs have a buffer or have ended. After a timeout one
- * buffer is pushed: those that follow have times of their own. */
+ * buffer is pushed: those that follow have times of their own. If all inputs were
+ * released meanwhile, the stream must not end: others may be requested. */
 static GstFlowReturn
 gst_datahub_merge_aggregate (GstAggregator *merge, gboolean timeout)
 {
@@ -250,7 +274,7 @@ gst_datahub_merge_aggregate (GstAggregator *merge, gboolean timeout)
   GstFlowReturn flow = GST_FLOW_OK;
   for (guint i = 0; i < RUN_MAX && flow == GST_FLOW_OK; i++) {
     Choice choice = choose (self);
-    if (choice.empty && (i > 0 || !timeout)) {
+    if (!choice.inputs || (choice.empty && (i > 0 || !timeout))) {
       flow = i > 0 ? GST_FLOW_OK : GST_AGGREGATOR_FLOW_NEED_DATA;
       gst_clear_object (&choice.input);
       break;
@@ -258,7 +282,7 @@ gst_datahub_merge_aggregate (GstAggregator *merge, gboolean timeout)
     if (choice.input)
       flow = push_next (self, choice.input);
     else
-      flow = choice.empty ? GST_AGGREGATOR_FLOW_NEED_DATA : GST_FLOW_EOS;
+      flow = choice.empty ? GST_AGGREGATOR_FLOW_NEED_DATA : end_stream (self);
     gst_clear_object (&choice.input);
   }
   return flow;
@@ -273,13 +297,21 @@ chain_event (GstAggregator *merge, GstAggregatorPad *pad, GstEvent *event)
       ->sink_event (merge, pad, event);
 }
 
-/* The base class makes a buffer of it, which waits for its turn. Takes @event. */
+/* The base class makes a buffer of it, which waits for its turn. It asserts that the
+ * segment is one of times, and another process may cause that it is not. Takes
+ * @event. */
 static gboolean
 take_gap (GstAggregator *merge, GstDatahubMergeInput *input, GstEvent *event)
 {
-  gboolean inside = gst_datahub_merge_input_has_gap_inside (input, event);
+  gboolean timed = input->segment.format == GST_FORMAT_TIME;
+  gboolean inside =
+      timed && gst_datahub_merge_input_has_gap_inside (input, event);
   g_autoptr (GstEvent) kept = gst_event_ref (event);
-  gboolean done = chain_event (merge, GST_AGGREGATOR_PAD_CAST (input), event);
+  gboolean done = TRUE;
+  if (timed)
+    done = chain_event (merge, GST_AGGREGATOR_PAD_CAST (input), event);
+  else
+    gst_event_unref (event);
   if (inside && done)
     gst_datahub_merge_input_mark_gap (input, kept);
   return done;
@@ -317,18 +349,17 @@ gst_datahub_merge_sink_event (GstAggregator *merge, GstAggregatorPad *pad,
   }
 }
 
-/* Queries of inputs about downstream are passed on; but a pool is for one thread
- * with one caps. */
+/* Inputs allocate as downstream proposes: the base class does not pass the query on.
+ * But a pool is for one thread with one caps. */
 static gboolean
-gst_datahub_merge_sink_query (GstAggregator *merge, GstAggregatorPad *pad,
-    GstQuery *query)
+gst_datahub_merge_propose_allocation (GstAggregator *merge,
+    GstAggregatorPad *pad, GstQuery *decided, GstQuery *query)
 {
-  gboolean done = GST_AGGREGATOR_CLASS (gst_datahub_merge_parent_class)
-                      ->sink_query (merge, pad, query);
-  if (GST_QUERY_TYPE (query) == GST_QUERY_ALLOCATION)
-    while (done && gst_query_get_n_allocation_pools (query) > 0)
-      gst_query_remove_nth_allocation_pool (query, 0);
-  return done;
+  if (!gst_pad_peer_query (GST_AGGREGATOR_SRC_PAD (merge), query))
+    return FALSE;
+  while (gst_query_get_n_allocation_pools (query) > 0)
+    gst_query_remove_nth_allocation_pool (query, 0);
+  return TRUE;
 }
 
 /* The caps are those of the inputs. */
@@ -347,21 +378,10 @@ gst_datahub_merge_create_new_pad (GstAggregator *merge, GstPadTemplate *templ,
   if (!pad)
     return NULL;
   GST_PAD_SET_PROXY_CAPS (pad);
-  GST_PAD_SET_PROXY_ALLOCATION (pad);
   return pad;
 }
 
 /* ---- the object ---- */
-
-/* Of another stream nothing is known downstream. */
-static void
-begin (GstDatahubMerge *self)
-{
-  gst_clear_caps (&self->caps);
-  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
-  self->last = NULL;
-  self->reached = GST_DATAHUB_MERGE_NO_TIME;
-}
 
 /* All inputs were flushed. */
 static GstFlowReturn
@@ -442,7 +462,7 @@ gst_datahub_merge_class_init (GstDatahubMergeClass *klass)
   merge_class->get_next_time = gst_datahub_merge_get_next_time;
   merge_class->negotiate = gst_datahub_merge_negotiate;
   merge_class->sink_event = gst_datahub_merge_sink_event;
-  merge_class->sink_query = gst_datahub_merge_sink_query;
+  merge_class->propose_allocation = gst_datahub_merge_propose_allocation;
   merge_class->create_new_pad = gst_datahub_merge_create_new_pad;
 }
 

@@ -75,7 +75,8 @@ gst_datahub_merge_input_take (GstDatahubMergeInput *input)
 
 /* ---- gaps ---- */
 
-/* Whether the base class will make a buffer of @event; it drops others. */
+/* Whether the base class will make a buffer of @event; it drops others. The segment
+ * must be one of times. */
 gboolean
 gst_datahub_merge_input_has_gap_inside (GstDatahubMergeInput *input,
     GstEvent *event)
@@ -112,11 +113,17 @@ gst_datahub_merge_input_get_gap (GstBuffer *buffer)
 
 /* ---- the object ---- */
 
-/* Any thread. */
+/* What was known of its stream is void. Any thread. */
+void
+gst_datahub_merge_input_reset (GstDatahubMergeInput *input)
+{
+  g_atomic_int_set (&input->flushed, TRUE);
+}
+
 static GstFlowReturn
 gst_datahub_merge_input_flush (GstAggregatorPad *pad, GstAggregator *merge)
 {
-  g_atomic_int_set (&GST_DATAHUB_MERGE_INPUT (pad)->flushed, TRUE);
+  gst_datahub_merge_input_reset (GST_DATAHUB_MERGE_INPUT (pad));
   return GST_FLOW_OK;
 }
 

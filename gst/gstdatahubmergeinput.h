@@ -37,6 +37,7 @@ typedef enum
 
 GstDatahubMergeState gst_datahub_merge_input_look (GstDatahubMergeInput *input);
 GstBuffer *gst_datahub_merge_input_take (GstDatahubMergeInput *input);
+void gst_datahub_merge_input_reset (GstDatahubMergeInput *input);
 void gst_datahub_merge_input_mark_gap (GstDatahubMergeInput *input,
     GstEvent *event);
 GstEvent *gst_datahub_merge_input_get_gap (GstBuffer *buffer);

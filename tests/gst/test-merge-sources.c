@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "messages.h"
 #include "sandbox.h"
+#include "until.h"
 
 #include <signal.h>
 
@@ -195,6 +196,54 @@ GST_START_TEST (a_buffer_has_no_origin_by_default)
 }
 GST_END_TEST;
 
+/* ---- memory ---- */
+
+static GstHarness *
+start_merge_and_sink (void)
+{
+  GstElement *bin = gst_parse_bin_from_description (
+      "datahubmerge name=m ! datahubsink name=out datablock=all sync=false "
+      "async=false",
+      FALSE, NULL);
+  g_autoptr (GstElement) merge = gst_bin_get_by_name (GST_BIN (bin), "m");
+  g_autoptr (GstPad) pad = gst_element_request_pad_simple (merge, "sink_0");
+  GstHarness *h;
+  gst_element_add_pad (bin, gst_ghost_pad_new ("sink", pad));
+  h = gst_harness_new_with_element (bin, "sink", NULL);
+  gst_object_unref (bin);
+  gst_harness_set_src_caps_str (h, "application/x-test");
+  return h;
+}
+
+static GstAllocator *
+ask_allocator (GstHarness *h)
+{
+  g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("application/x-test");
+  g_autoptr (GstQuery) query = gst_query_new_allocation (caps, TRUE);
+  GstAllocator *allocator = NULL;
+  fail_unless (gst_pad_peer_query (h->srcpad, query));
+  fail_unless_equals_int (gst_query_get_n_allocation_pools (query), 0);
+  fail_unless_equals_int (gst_query_get_n_allocation_params (query), 1);
+  gst_query_parse_nth_allocation_param (query, 0, &allocator, NULL);
+  fail_unless (allocator != NULL);
+  return allocator;
+}
+
+/* The block does not exist before the first buffer, which is copied. */
+GST_START_TEST (inputs_of_a_merge_allocate_from_the_sink_behind_it)
+{
+  GstHarness *h = start_merge_and_sink ();
+  g_autoptr (GstElement) out =
+      gst_bin_get_by_name (GST_BIN (h->element), "out");
+  g_autoptr (GstAllocator) allocator = ask_allocator (h);
+  gst_harness_push (h, gst_buffer_new_allocate (allocator, 64, NULL));
+  UNTIL (element_stat (out, "copied") == 1);
+  gst_harness_push (h, gst_buffer_new_allocate (allocator, 64, NULL));
+  UNTIL (element_stat (out, "zero-copy") == 1);
+  gst_harness_teardown (h);
+}
+GST_END_TEST;
+
 /* ---- a producer that is stopped ---- */
 
 static Child *
@@ -280,6 +329,7 @@ add_tests (TCase *tc)
   tcase_add_test (tc,
       a_merged_stream_that_is_shared_again_has_the_first_origin);
   tcase_add_test (tc, a_buffer_has_no_origin_by_default);
+  tcase_add_test (tc, inputs_of_a_merge_allocate_from_the_sink_behind_it);
   tcase_add_test (tc, a_stopped_producer_holds_up_no_live_merge);
   tcase_add_test (tc, a_merge_that_is_not_live_waits_for_a_stopped_producer);
 }

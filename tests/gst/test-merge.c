@@ -291,6 +291,61 @@ GST_START_TEST (an_input_can_be_added_and_released_while_it_runs)
 }
 GST_END_TEST;
 
+static GstPadProbeReturn
+on_blocked (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  g_atomic_int_set ((gint *) user_data, TRUE);
+  return GST_PAD_PROBE_OK; /* until the probe is removed */
+}
+
+/* It pushes the buffer of its only input, which is released meanwhile. */
+GST_START_TEST (a_merge_without_an_input_waits_for_the_next_one)
+{
+  Merging m;
+  gint blocked = FALSE;
+  gulong probe;
+  GstPad *src, *sink;
+  merging_init (&m, (const gint[]){ 0, -1 });
+  merging_play (&m);
+  src = gst_element_get_static_pad (m.merge, "src");
+  probe = gst_pad_add_probe (src,
+      GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, on_blocked,
+      &blocked, NULL);
+  merging_push (&m.inputs[0], "c=a s=0 1");
+  UNTIL (g_atomic_int_get (&blocked));
+  sink = gst_pad_get_peer (m.inputs[0].pad);
+  gst_element_release_request_pad (m.merge, sink);
+  gst_object_unref (sink);
+  gst_pad_remove_probe (src, probe);
+  gst_object_unref (src);
+  merging_expect (&m, "c=a s=0 1@0 ");
+  until_asleep ("datahubmerge");
+  sink = gst_element_request_pad_simple (m.merge, "sink_1");
+  fail_unless (gst_pad_link (m.inputs[0].pad, sink) == GST_PAD_LINK_OK);
+  gst_object_unref (sink);
+  merging_push (&m.inputs[0], "2");
+  merging_expect (&m, "c=a s=0 1@0 2@0 ");
+  merging_clear (&m);
+}
+GST_END_TEST;
+
+/* A source may get both from another process. */
+GST_START_TEST (a_gap_outside_of_a_time_segment_is_dropped)
+{
+  Merging m;
+  GstSegment bytes;
+  merging_init (&m, (const gint[]){ 0, -1 });
+  merging_play (&m);
+  merging_push (&m.inputs[0], "c=a");
+  gst_segment_init (&bytes, GST_FORMAT_BYTES);
+  gst_pad_push_event (m.inputs[0].pad, gst_event_new_segment (&bytes));
+  merging_push (&m.inputs[0], "g=5 -");
+  merging_expect (&m, "c=a s=0 -@0 ");
+  fail_unless_equals_uint64 (merging_stat (&m, "gaps"), 0);
+  merging_clear (&m);
+}
+GST_END_TEST;
+
 /* ---- many ---- */
 
 typedef struct
@@ -398,6 +453,8 @@ add_tests (TCase *tc)
   tcase_add_test (tc, a_merge_that_waits_stops_at_once);
   tcase_add_test (tc, a_flush_of_one_input_drops_what_it_has);
   tcase_add_test (tc, an_input_can_be_added_and_released_while_it_runs);
+  tcase_add_test (tc, a_merge_without_an_input_waits_for_the_next_one);
+  tcase_add_test (tc, a_gap_outside_of_a_time_segment_is_dropped);
   tcase_add_test (tc, two_inputs_of_random_rates);
   tcase_add_test (tc, a_million_buffers_of_eight_inputs);
   tcase_add_test (tc, sixty_four_inputs_of_random_rates);
