@@ -2,12 +2,16 @@
 /* A repeated buffer is as much later than the last one as the pipeline has run since
  * that came; a pause does not count. The next buffer may be younger when it arrives,
  * but of a live producer not older than the latency. So a repeat has that age: then its
- * time is not behind the one of the next buffer, and a sink does not get it late.
+ * time is not behind the one of the next buffer, and a sink does not get it late. If
+ * that is not yet later than the last one, a repeat is the least bit later. A buffer
+ * that is before a repeat in spite of that is marked DISCONT.
  *
  * A buffer that others depend on, or that depends on others, is not repeated. Nor is
- * one of before once another stream or other caps have begun.
+ * one of before once another stream, another segment or other caps have begun.
  * Tests: gst-keepalive */
 #include "gstdatahubkeepalive.h"
+
+#define NO_TIME G_MININT64
 
 void
 gst_datahub_keepalive_init (GstDatahubKeepalive *keepalive,
@@ -30,6 +34,7 @@ gst_datahub_keepalive_stop (GstDatahubKeepalive *keepalive)
   drop (keepalive);
   gst_clear_caps (&keepalive->caps);
   keepalive->dependent = FALSE;
+  keepalive->reached = NO_TIME;
 }
 
 /* Before the streaming thread runs. */
@@ -40,6 +45,7 @@ gst_datahub_keepalive_start (GstDatahubKeepalive *keepalive)
   keepalive->time =
       (gint64) gst_datahub_attachment_get_settings (attachment).keepalive_time
       * (gint64) GST_MSECOND;
+  keepalive->reached = NO_TIME;
   g_mutex_lock (&attachment->interrupt->lock);
   keepalive->repeated = 0;
   g_mutex_unlock (&attachment->interrupt->lock);
@@ -68,6 +74,19 @@ follow_caps (GstDatahubKeepalive *keepalive)
   return !gst_caps_replace (&keepalive->caps, caps);
 }
 
+/* The times of the last buffer are those of its segment. Another one may have been
+ * pushed in front of a gap or of an event. */
+static gboolean
+is_in_segment (const GstDatahubKeepalive *keepalive)
+{
+  GstEvent *event = keepalive->reader->feed->base.segment;
+  const GstSegment *pushed;
+  if (!event)
+    return TRUE;
+  gst_event_parse_segment (event, &pushed);
+  return gst_segment_is_equal (pushed, &keepalive->segment);
+}
+
 static gboolean
 is_fit (const GstDatahubKeepalive *keepalive, GstBuffer *buffer)
 {
@@ -76,12 +95,25 @@ is_fit (const GstDatahubKeepalive *keepalive, GstBuffer *buffer)
       && segment->format == GST_FORMAT_TIME && segment->rate == 1.0;
 }
 
+/* @buffer is in the segment of the feed, the repeats may have been in another. */
+static void
+mark_if_behind (GstDatahubKeepalive *keepalive, GstBuffer *buffer)
+{
+  gint64 time;
+  if (gst_datahub_running_time (&keepalive->reader->feed->timeline.out,
+          GST_BUFFER_PTS (buffer), &time)
+      && time < keepalive->reached)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  keepalive->reached = NO_TIME;
+}
+
 /**
  * gst_datahub_keepalive_note:
  * @keepalive: one with a time
- * @buffer: what is pushed next
+ * @buffer: what is pushed next; may be marked
  *
- * The copy shares the memory, which is read-only for elements downstream anyway.
+ * The copy shares the memory, which is read-only for elements downstream anyway. The
+ * pipeline may not play yet: then the buffer is the one that a sink shows in PAUSED.
  */
 void
 gst_datahub_keepalive_note (GstDatahubKeepalive *keepalive, GstBuffer *buffer)
@@ -91,9 +123,13 @@ gst_datahub_keepalive_note (GstDatahubKeepalive *keepalive, GstBuffer *buffer)
   if (!follow_caps (keepalive))
     keepalive->dependent = FALSE;
   keepalive->dependent |= delta;
-  if (!is_fit (keepalive, buffer)
-      || !get_running_time (keepalive, &keepalive->ran))
+  mark_if_behind (keepalive, buffer);
+  if (!is_fit (keepalive, buffer))
     return;
+  if (!get_running_time (keepalive, &keepalive->ran))
+    keepalive->ran = NO_TIME;
+  keepalive->segment = keepalive->reader->feed->timeline.out;
+  keepalive->shift = 0;
   keepalive->last = gst_buffer_copy (buffer);
   keepalive->reader->attachment->due =
       gst_datahub_monotonic_now () + keepalive->time;
@@ -105,7 +141,7 @@ static gint64
 get_slack (const GstDatahubKeepalive *keepalive, GstClockTime latency)
 {
   gint64 pushed;
-  if (!gst_datahub_running_time (&keepalive->reader->feed->timeline.out,
+  if (!gst_datahub_running_time (&keepalive->segment,
           GST_BUFFER_PTS (keepalive->last), &pushed))
     return 0;
   return CLAMP ((gint64) latency - (keepalive->ran - pushed), 0,
@@ -113,13 +149,16 @@ get_slack (const GstDatahubKeepalive *keepalive, GstClockTime latency)
 }
 
 static GstBuffer *
-make_buffer (GstDatahubKeepalive *keepalive, gint64 later)
+make_buffer (GstDatahubKeepalive *keepalive)
 {
   GstDatahubInterrupt *interrupt = keepalive->reader->attachment->interrupt;
   GstBuffer *buffer = gst_buffer_copy (keepalive->last);
-  GST_BUFFER_PTS (buffer) += (GstClockTime) later;
+  GST_BUFFER_PTS (buffer) += (GstClockTime) keepalive->shift;
   if (GST_BUFFER_DTS_IS_VALID (buffer))
-    GST_BUFFER_DTS (buffer) += (GstClockTime) later;
+    GST_BUFFER_DTS (buffer) += (GstClockTime) keepalive->shift;
+  if (!gst_datahub_running_time (&keepalive->segment, GST_BUFFER_PTS (buffer),
+          &keepalive->reached))
+    keepalive->reached = NO_TIME;
   GST_BUFFER_OFFSET (buffer) = GST_BUFFER_OFFSET_END (buffer) =
       GST_BUFFER_OFFSET_NONE;
   GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_DISCONT | GST_BUFFER_FLAG_GAP);
@@ -145,13 +184,18 @@ gst_datahub_keepalive_take (GstDatahubKeepalive *keepalive,
   if (!keepalive->last || monotonic < attachment->due)
     return NULL;
   attachment->due = monotonic + keepalive->time;
-  if (keepalive->reader->discont || !follow_caps (keepalive)) {
+  if (keepalive->reader->discont || !follow_caps (keepalive)
+      || !is_in_segment (keepalive)) {
     drop (keepalive);
     return NULL;
   }
-  if (!get_running_time (keepalive, &now) || now <= keepalive->ran)
+  if (!get_running_time (keepalive, &now))
     return NULL;
-  later = now - keepalive->ran;
-  return make_buffer (keepalive,
-      later - MIN (get_slack (keepalive, latency), later / 2));
+  if (keepalive->ran == NO_TIME)
+    keepalive->ran = now;
+  if (now <= keepalive->ran)
+    return NULL;
+  later = now - keepalive->ran - get_slack (keepalive, latency);
+  keepalive->shift = MAX (later, keepalive->shift + 1);
+  return make_buffer (keepalive);
 }

@@ -15,7 +15,10 @@ typedef struct
   GstBuffer *last; /* owned; a copy that shares the memory; NULL: none */
   GstCaps *caps; /* owned; of the stream that `dependent` is about */
   gboolean dependent; /* it has delta units */
-  gint64 ran; /* running time of the pipeline when `last` came */
+  GstSegment segment; /* of `last` */
+  gint64 ran; /* running time when `last` came; G_MININT64: not known yet */
+  gint64 shift; /* by how much the latest repeat is later than `last` */
+  gint64 reached; /* the latest repeat's running time; G_MININT64: none */
   guint64 repeated; /* the lock of the interrupt */
 } GstDatahubKeepalive;
 
