@@ -17,7 +17,8 @@ main (void)
   options.reliable = true; /* the producer waits, so nothing is lost */
   options.start = DATAHUB_START_OLDEST;
   while (datahub_consumer_attach ("hello", &options, &consumer, &error)
-      == DATAHUB_ERROR_NOT_FOUND)
+          == DATAHUB_ERROR_NOT_FOUND
+      && watch) /* NULL: descriptors are out */
     datahub_watch_wait (watch, DATAHUB_FOREVER);
   datahub_watch_free (watch);
   if (error.code != DATAHUB_OK) {

@@ -69,7 +69,7 @@ attach (const char *name)
   DatahubConsumer *consumer = NULL;
   while (datahub_consumer_attach (name, NULL, &consumer, &error)
           == DATAHUB_ERROR_NOT_FOUND
-      && datahub_watch_wait (watch, PATIENCE_NS) == DATAHUB_OK)
+      && watch && datahub_watch_wait (watch, PATIENCE_NS) == DATAHUB_OK)
     ;
   datahub_watch_free (watch);
   return consumer;

@@ -40,8 +40,14 @@ attach (Input *input)
   options.start = DATAHUB_START_OLDEST;
   while ((result = datahub_consumer_attach (input->name, &options,
               &input->consumer, &error))
-      == DATAHUB_ERROR_NOT_FOUND)
+      == DATAHUB_ERROR_NOT_FOUND) {
+    if (!watch) {
+      fprintf (stderr, "%s: not found, and no descriptor to wait for it\n",
+          input->name);
+      exit (1);
+    }
     datahub_watch_wait (watch, DATAHUB_FOREVER);
+  }
   datahub_watch_free (watch);
   if (result != DATAHUB_OK)
     fail (input->name);
