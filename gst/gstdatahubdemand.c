@@ -129,7 +129,7 @@ gst_datahub_demand_start (GstDatahubDemand *demand)
     return TRUE;
   demand->rest = GST_DATAHUB_REST_NONE;
   demand->ending = GST_DATAHUB_END_NONE;
-  demand->drained = demand->demanded = FALSE;
+  demand->drained = demand->demanded = demand->changing = FALSE;
   demand->left_at = demand->drained_at = 0;
   demand->group = gst_datahub_demand_switch_join (demand);
   if (!demand->group)
@@ -253,7 +253,7 @@ look_at_eos (GstDatahubDemand *demand, DatahubProducer *producer,
       || (now - demand->drained_at < patience
           && !have_all_read (producer, infos, n)))
     return pause;
-  gst_datahub_demand_rewind (demand);
+  gst_datahub_demand_switch_rewind (demand->group, demand);
   return DATAHUB_FOREVER;
 }
 
@@ -299,30 +299,20 @@ gboolean
 gst_datahub_demand_take_eos (GstDatahubDemand *demand)
 {
   if (!demand->group
-      || g_atomic_int_get (&demand->ending) != GST_DATAHUB_END_NONE)
+      || !gst_datahub_demand_switch_take_eos (demand->group, demand))
     return FALSE;
-  g_atomic_int_set (&demand->drained, TRUE);
-  g_atomic_int_set (&demand->rest, GST_DATAHUB_REST_SILENT);
   kick (demand);
   return TRUE;
 }
 
 /* ---- other threads ---- */
 
-/* An EOS is sent to the pipeline. */
+/* An EOS is sent to the pipeline. The state lock of the element is held. */
 void
 gst_datahub_demand_end (GstDatahubDemand *demand)
 {
   if (demand->group)
     gst_datahub_demand_switch_end (demand->group, demand);
-}
-
-/* Forgets the stream before, also for consumers that did not read its end. */
-void
-gst_datahub_demand_rewind (GstDatahubDemand *demand)
-{
-  if (g_atomic_int_compare_and_exchange (&demand->drained, TRUE, FALSE))
-    demand->funcs->rewind (demand->data);
 }
 
 /* ---- messages ---- */

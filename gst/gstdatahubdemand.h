@@ -10,11 +10,12 @@ G_BEGIN_DECLS
 
 typedef struct _GstDatahubDemandSwitch GstDatahubDemandSwitch;
 
-/* What the sink does for it. In a thread that holds no lock, while no data flows. */
+/* What the sink does for it, while no data flows. Only `end` waits, without a lock. */
 typedef struct
 {
-  void (*rewind) (gpointer data); /* nothing is in force any more */
-  void (*end) (gpointer data); /* writes EOS and posts it */
+  void (*rewind) (gpointer data); /* nothing is in force any more; no wait */
+  gboolean (*end) (gpointer data); /* writes EOS; FALSE: not now */
+  void (*interrupt) (gpointer data, gboolean interrupted); /* `end` */
 } GstDatahubDemandFuncs;
 
 typedef enum
@@ -51,6 +52,7 @@ typedef struct
   gint ending; /* atomic: GstDatahubEnd */
   gint running; /* atomic: its sources are not held */
   gint playing; /* lock of the switch: sources may change */
+  gint changing; /* lock of the switch: its sources change now */
 
   /* The service thread's. */
   gint64 left_at; /* when the last consumer left; 0: there is one */
@@ -74,7 +76,6 @@ void gst_datahub_demand_stop (GstDatahubDemand *demand);
 void gst_datahub_demand_consumer_added (GstDatahubDemand *demand);
 gint64 gst_datahub_demand_look (GstDatahubDemand *demand,
     DatahubProducer *producer, const DatahubConsumerInfo *infos, guint n);
-void gst_datahub_demand_linger_changed (GstDatahubDemand *demand);
 gboolean gst_datahub_demand_take_eos (GstDatahubDemand *demand);
 void gst_datahub_demand_end (GstDatahubDemand *demand);
 
@@ -84,7 +85,6 @@ void gst_datahub_demand_report (GstDatahubDemand *demand, gboolean started,
     const GPtrArray *names);
 void gst_datahub_demand_report_failure (GstDatahubDemand *demand,
     const gchar *source);
-void gst_datahub_demand_rewind (GstDatahubDemand *demand);
 
 G_END_DECLS
 

@@ -34,20 +34,33 @@ rewind_stream (gpointer data)
   gst_datahub_publication_flush (((GstDatahubRenewal *) data)->publication);
 }
 
-/* The pipeline ends while the sources are off. */
-static void
+/* The pipeline ends while the sources are off. A streaming thread that is still there
+ * may wait in the sink for a change of state, which waits for this thread. */
+static gboolean
 end_stream (gpointer data)
 {
   GstDatahubRenewal *renewal = data;
+  GstDatahubWriter *writer;
   GstElement *element = GST_ELEMENT_CAST (renewal->sink);
   g_autoptr (GstEvent) eos = gst_event_new_eos ();
-  GST_PAD_STREAM_LOCK (GST_BASE_SINK_PAD (renewal->sink));
-  gst_datahub_output_write_event (renewal->output, renewal->publication->writer,
+  GstFlowReturn flow;
+  if (!GST_PAD_STREAM_TRYLOCK (GST_BASE_SINK_PAD (renewal->sink)))
+    return FALSE;
+  writer = renewal->publication->writer;
+  gst_datahub_writer_set_yielding (writer, TRUE);
+  flow = gst_datahub_output_write_event (renewal->output, writer,
       gst_datahub_sink_settings_read (element, renewal->settings).events, eos);
+  gst_datahub_writer_set_yielding (writer, FALSE);
   GST_PAD_STREAM_UNLOCK (GST_BASE_SINK_PAD (renewal->sink));
-  gst_element_post_message (element,
-      gst_message_new_eos (GST_OBJECT_CAST (element)));
+  return flow != GST_FLOW_FLUSHING;
+}
+
+static void
+interrupt_end (gpointer data, gboolean interrupted)
+{
+  gst_datahub_publication_interrupt (((GstDatahubRenewal *) data)->publication,
+      GST_DATAHUB_PRODUCER_YIELD, interrupted);
 }
 
 const GstDatahubDemandFuncs gst_datahub_demand_stream_funcs = { rewind_stream,
-  end_stream };
+  end_stream, interrupt_end };

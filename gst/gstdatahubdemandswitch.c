@@ -8,15 +8,19 @@
  * until both are the same. It is a thread of GStreamer's pool, because a change of
  * state may wait for the threads of the pipeline. Nothing changes unless all of these
  * sinks play, and a sink that pauses waits for the end of a change, so that no change
- * meets one of the pipeline. A streaming thread that is to end may wait in a sink, for
+ * meets one of the pipeline. An element may need long for its change of state: then the
+ * sink goes on, and what is changed later gets the state of the pipeline. A streaming thread that is to end may wait in a sink, for
  * the clock or a reliable consumer: the border of what goes off is flushed.
  * Tests: gst-demand, gst-demand-states */
 #include "gstdatahubdemandswitch.h"
-#include "gstdatahubdemandgraph.h"
 #include "gstdatahubdemandplan.h"
+#include "gstdatahubdemandsources.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_datahub_sink_debug);
 #define GST_CAT_DEFAULT gst_datahub_sink_debug
+
+/* For a source that does not end its change of state. */
+#define PATIENCE (10 * G_USEC_PER_SEC)
 
 struct _GstDatahubDemandSwitch
 {
@@ -29,6 +33,11 @@ struct _GstDatahubDemandSwitch
   gboolean busy; /* a thread works */
   gboolean again; /* it has to compare once more */
   GThread *worker; /* which; compared only */
+  guint waiting; /* threads that wait for the end of the work */
+  guint ends; /* how often a pipeline was ended */
+  guint ends_seen; /* before the comparison */
+  GstDatahubDemand *ending; /* the thread that works is in its `end` */
+  gboolean left; /* a member left while a thread worked */
 
   /* Of the thread that works; with the lock if none does. */
   GPtrArray *held; /* of GstElement, owned: locked in READY */
@@ -37,123 +46,153 @@ struct _GstDatahubDemandSwitch
 static GMutex switches_lock; /* guards the list, and the references */
 static GList *switches;
 
+/* ---- the members ---- */
+
+static gboolean
+has_member (const GstDatahubDemandSwitch *self, GstDatahubDemand *demand)
+{
+  return g_ptr_array_find (self->members, demand, NULL);
+}
+
+static void
+unref_member (gpointer demand)
+{
+  gst_object_unref (((GstDatahubDemand *) demand)->element);
+}
+
+/* The lock is held. Returns: (transfer full) (nullable): the members, if all play. They
+ * may leave meanwhile, and their elements be released. */
+static GPtrArray *
+get_players (GstDatahubDemandSwitch *self)
+{
+  GPtrArray *members = g_ptr_array_new_with_free_func (unref_member);
+  for (guint i = 0; i < self->members->len; i++) {
+    GstDatahubDemand *demand = self->members->pdata[i];
+    if (!demand->playing)
+      g_clear_pointer (&members, g_ptr_array_unref);
+    if (!members)
+      break;
+    gst_object_ref (demand->element);
+    g_ptr_array_add (members, demand);
+  }
+  return members;
+}
+
+/* The lock is held. */
+static gboolean
+is_playing (const GstDatahubDemandSwitch *self)
+{
+  gboolean playing = self->members->len > 0;
+  for (guint i = 0; i < self->members->len; i++)
+    playing &= ((GstDatahubDemand *) self->members->pdata[i])->playing;
+  return playing;
+}
+
+static gboolean
+do_all_play (GstDatahubDemandSwitch *self)
+{
+  gboolean play;
+  g_mutex_lock (&self->lock);
+  play = is_playing (self);
+  g_mutex_unlock (&self->lock);
+  return play;
+}
+
+/* Whether a sink paused or left without a wait for the end of a change. While one waits,
+ * the pipeline has not come to the sources yet, and does not need them to change. */
+static gboolean
+is_left_behind (GstDatahubDemandSwitch *self)
+{
+  gboolean behind;
+  g_mutex_lock (&self->lock);
+  behind = !is_playing (self) && !self->waiting;
+  g_mutex_unlock (&self->lock);
+  return behind;
+}
+
+static gboolean
+has_members (GstDatahubDemandSwitch *self)
+{
+  gboolean any;
+  g_mutex_lock (&self->lock);
+  any = self->members->len > 0;
+  g_mutex_unlock (&self->lock);
+  return any;
+}
+
 /* ---- changing it; the thread that works ---- */
 
-/* The border of @elements. A sink that got EOS has nothing to wait for, and its
- * consumers read on. */
-static GPtrArray *
-border_of (const GPtrArray *elements)
-{
-  GPtrArray *border = gst_datahub_elements_new ();
-  for (guint i = 0; i < elements->len; i++) {
-    g_autoptr (GPtrArray) pads =
-        gst_datahub_demand_graph_border (elements->pdata[i], elements);
-    for (guint j = 0; j < pads->len; j++) {
-      g_autoptr (GstElement) parent =
-          gst_pad_get_parent_element (pads->pdata[j]);
-      GstDatahubDemand *demand = parent ? gst_datahub_demand_of (parent) : NULL;
-      if (!demand || !g_atomic_int_get (&demand->drained))
-        g_ptr_array_add (border, gst_object_ref (pads->pdata[j]));
-    }
-  }
-  return border;
-}
-
-static void
-hold (GstDatahubDemandSwitch *self, GstElement *element)
-{
-  gst_element_set_locked_state (element, TRUE);
-  if (!gst_datahub_elements_have (self->held, element))
-    g_ptr_array_add (self->held, gst_object_ref (element));
-}
-
-static void
-switch_off (GstDatahubDemandSwitch *self, const GPtrArray *elements)
-{
-  g_autoptr (GPtrArray) border = border_of (elements);
-  for (guint i = 0; i < border->len; i++)
-    gst_pad_send_event (border->pdata[i], gst_event_new_flush_start ());
-  for (guint i = 0; i < elements->len; i++) {
-    hold (self, elements->pdata[i]);
-    gst_element_set_state (elements->pdata[i], GST_STATE_READY);
-  }
-  for (guint i = 0; i < border->len; i++)
-    gst_pad_send_event (border->pdata[i], gst_event_new_flush_stop (FALSE));
-}
-
-/* All sinks on demand play. The pipeline may be about to, because another sink was added,
- * which waits for data of this element. One that was taken out meanwhile stays. */
-static gboolean
-release (GstDatahubDemandSwitch *self, GstElement *element)
-{
-  g_autoptr (GstObject) parent =
-      gst_object_get_parent (GST_OBJECT_CAST (element));
-  gst_element_set_locked_state (element, FALSE);
-  return !parent
-      || gst_element_set_state (element, GST_STATE_PLAYING)
-      != GST_STATE_CHANGE_FAILURE;
-}
-
-/* Returns: (nullable): the element that did not start. All are off then. */
+/* Ends early if a sink pauses: the rest stays off until it plays again.
+ * Returns: (nullable): the element that did not start. All are off then. */
 static GstElement *
 switch_on (GstDatahubDemandSwitch *self, const GPtrArray *elements)
 {
   GstElement *failed = NULL;
-  for (guint i = 0; i < elements->len && !failed; i++)
-    if (!release (self, elements->pdata[i]))
-      failed = elements->pdata[i];
-  for (guint i = 0; i < elements->len; i++)
-    if (!failed)
-      g_ptr_array_remove (self->held, elements->pdata[i]);
-  if (failed)
-    switch_off (self, elements);
+  guint n = 0;
+  while (n < elements->len && !failed && do_all_play (self)) {
+    if (!gst_datahub_demand_sources_release (elements->pdata[n]))
+      failed = elements->pdata[n];
+    else
+      g_ptr_array_remove (self->held, elements->pdata[n]);
+    n++;
+  }
+  if (failed && has_members (self))
+    gst_datahub_demand_sources_off (self->held, elements);
+  else if (is_left_behind (self))
+    for (guint i = 0; i < n; i++)
+      gst_element_sync_state_with_parent (elements->pdata[i]);
   return failed;
 }
 
-/* Returns: (transfer full): the names of the sources in @elements that feed @demand */
-static GPtrArray *
-names_for (GstDatahubDemand *demand, const GPtrArray *elements)
-{
-  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) sources =
-      gst_datahub_demand_plan_sources (demand->element);
-  for (guint i = 0; i < sources->len; i++)
-    if (gst_datahub_elements_have (elements, sources->pdata[i]))
-      g_ptr_array_add (names, gst_object_get_name (sources->pdata[i]));
-  return names;
-}
-
 static void
-prepare_start (const GPtrArray *members, const GPtrArray *elements)
+prepare_start (GstDatahubDemandSwitch *self, const GPtrArray *members,
+    const GPtrArray *elements)
 {
   for (guint i = 0; i < members->len; i++) {
-    g_autoptr (GPtrArray) names = names_for (members->pdata[i], elements);
+    g_autoptr (GPtrArray) names =
+        gst_datahub_demand_sources_names (members->pdata[i], elements);
     if (names->len > 0)
-      gst_datahub_demand_rewind (members->pdata[i]);
+      gst_datahub_demand_switch_rewind (self, members->pdata[i]);
   }
 }
 
 static void
-report (const GPtrArray *members, const GPtrArray *elements, gboolean started)
+note_running (GstDatahubDemandSwitch *self, GstDatahubDemand *demand)
 {
-  for (guint i = 0; i < members->len; i++) {
-    g_autoptr (GPtrArray) names = names_for (members->pdata[i], elements);
-    if (names->len > 0)
-      gst_datahub_demand_report (members->pdata[i], started, names);
-  }
+  g_autoptr (GPtrArray) names =
+      gst_datahub_demand_sources_names (demand, self->held);
+  g_atomic_int_set (&demand->running, names->len == 0);
 }
 
-/* Each of the members waits for another consumer. */
-static void
-report_failure (const GPtrArray *members, const GPtrArray *elements,
-    GstElement *failed)
+/* Returns: whether the pipeline was not ended meanwhile, so that the choice of what to
+ * change is still right */
+static gboolean
+begin_change (GstDatahubDemandSwitch *self, const GPtrArray *members,
+    const GPtrArray *elements)
 {
-  for (guint i = 0; i < members->len; i++) {
-    g_autoptr (GPtrArray) names = names_for (members->pdata[i], elements);
-    if (names->len > 0)
-      gst_datahub_demand_report_failure (members->pdata[i],
-          GST_OBJECT_NAME (failed));
+  gboolean same;
+  g_mutex_lock (&self->lock);
+  same = self->ends == self->ends_seen;
+  for (guint i = 0; i < members->len && same; i++) {
+    GstDatahubDemand *demand = members->pdata[i];
+    g_autoptr (GPtrArray) names =
+        gst_datahub_demand_sources_names (demand, elements);
+    demand->changing = names->len > 0;
   }
+  g_mutex_unlock (&self->lock);
+  return same;
+}
+
+static void
+end_change (GstDatahubDemandSwitch *self, const GPtrArray *members)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < members->len; i++) {
+    GstDatahubDemand *demand = members->pdata[i];
+    note_running (self, demand);
+    demand->changing = FALSE;
+  }
+  g_mutex_unlock (&self->lock);
 }
 
 static void
@@ -161,27 +200,15 @@ start (GstDatahubDemandSwitch *self, const GPtrArray *members,
     const GPtrArray *elements)
 {
   GstElement *failed;
-  prepare_start (members, elements);
+  g_autoptr (GPtrArray) on = NULL;
+  prepare_start (self, members, elements);
   failed = switch_on (self, elements);
+  end_change (self, members);
+  on = gst_datahub_elements_without (elements, self->held);
   if (failed)
-    report_failure (members, elements, failed);
+    gst_datahub_demand_sources_report_failure (members, elements, failed);
   else
-    report (members, elements, TRUE);
-}
-
-static void
-stop (GstDatahubDemandSwitch *self, const GPtrArray *members,
-    const GPtrArray *elements)
-{
-  switch_off (self, elements);
-  report (members, elements, FALSE);
-}
-
-static void
-note_running (GstDatahubDemandSwitch *self, GstDatahubDemand *demand)
-{
-  g_autoptr (GPtrArray) names = names_for (demand, self->held);
-  g_atomic_int_set (&demand->running, names->len == 0);
+    gst_datahub_demand_sources_report (members, on, TRUE);
 }
 
 /* A source that ended or failed begins again for a consumer that joined since, once
@@ -199,15 +226,54 @@ end_rest (const GPtrArray *members)
   return any;
 }
 
-/* Once the sources are off. */
+/* Whether no source pushes an EOS. The lock is held. */
+static gboolean
+is_still (const GstDatahubDemand *demand)
+{
+  return !g_atomic_int_get (&demand->running)
+      || g_atomic_int_get (&demand->rest) != GST_DATAHUB_REST_NONE;
+}
+
+static gboolean
+begin_end (GstDatahubDemandSwitch *self, GstDatahubDemand *demand)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->waiting && has_member (self, demand) && demand->playing
+      && is_still (demand)
+      && g_atomic_int_get (&demand->ending) == GST_DATAHUB_END_DUE)
+    self->ending = demand;
+  g_mutex_unlock (&self->lock);
+  return self->ending != NULL;
+}
+
+/* The member cannot leave before. */
 static void
-end_streams (const GPtrArray *members)
+finish_end (GstDatahubDemandSwitch *self, gboolean done)
+{
+  GstDatahubDemand *demand = self->ending;
+  g_mutex_lock (&self->lock);
+  if (done)
+    g_atomic_int_set (&demand->ending, GST_DATAHUB_END_DONE);
+  demand->funcs->interrupt (demand->data, FALSE);
+  self->ending = NULL;
+  g_cond_broadcast (&self->idle);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Once the sources are off. One that is interrupted is tried again with a later kick. */
+static void
+end_streams (GstDatahubDemandSwitch *self, const GPtrArray *members)
 {
   for (guint i = 0; i < members->len; i++) {
     GstDatahubDemand *demand = members->pdata[i];
-    if (g_atomic_int_compare_and_exchange (&demand->ending, GST_DATAHUB_END_DUE,
-            GST_DATAHUB_END_DONE))
-      demand->funcs->end (demand->data);
+    gboolean done;
+    if (!begin_end (self, demand))
+      continue;
+    done = demand->funcs->end (demand->data);
+    finish_end (self, done);
+    if (done)
+      gst_element_post_message (demand->element,
+          gst_message_new_eos (GST_OBJECT_CAST (demand->element)));
   }
 }
 
@@ -221,33 +287,24 @@ settle (GstDatahubDemandSwitch *self, const GPtrArray *members)
       gst_datahub_elements_without (self->held, off);
   g_autoptr (GPtrArray) to_stop =
       gst_datahub_elements_without (off, self->held);
-  if (to_stop->len > 0)
-    stop (self, members, to_stop);
+  g_autoptr (GPtrArray) changes =
+      gst_datahub_elements_without (off, self->held);
+  for (guint i = 0; i < to_start->len; i++)
+    g_ptr_array_add (changes, gst_object_ref (to_start->pdata[i]));
+  if (changes->len > 0 && !begin_change (self, members, changes))
+    return TRUE;
+  if (to_stop->len > 0) {
+    gst_datahub_demand_sources_off (self->held, to_stop);
+    gst_datahub_demand_sources_report (members, to_stop, FALSE);
+  }
   if (to_start->len > 0)
     start (self, members, to_start);
-  for (guint i = 0; i < members->len; i++)
-    note_running (self, members->pdata[i]);
-  end_streams (members);
+  end_change (self, members);
+  end_streams (self, members);
   return end_rest (members);
 }
 
 /* ---- the thread ---- */
-
-/* The lock is held. Returns: (transfer full) (nullable): the members, if all play */
-static GPtrArray *
-get_players (GstDatahubDemandSwitch *self)
-{
-  GPtrArray *members = g_ptr_array_new ();
-  for (guint i = 0; i < self->members->len; i++) {
-    GstDatahubDemand *demand = self->members->pdata[i];
-    if (!demand->playing)
-      g_clear_pointer (&members, g_ptr_array_unref);
-    if (!members)
-      break;
-    g_ptr_array_add (members, demand);
-  }
-  return members;
-}
 
 /* Returns: (nullable): the members, if they are to be compared once more; %NULL: the
  * work is done */
@@ -260,7 +317,11 @@ get_work (GstDatahubDemandSwitch *self)
   if (self->again)
     members = get_players (self);
   self->again = FALSE;
+  self->ends_seen = self->ends;
   if (!members) {
+    if (self->left)
+      gst_datahub_demand_sources_let_go (self->held, self->members);
+    self->left = FALSE;
     self->busy = FALSE;
     self->worker = NULL;
     g_cond_broadcast (&self->idle);
@@ -320,12 +381,36 @@ gst_datahub_demand_switch_kick (GstDatahubDemandSwitch *self,
 }
 
 /* The lock is held. A handler of a message that a source posts while it changes runs in
- * the thread that works, and must not wait for itself. */
-static void
+ * the thread that works, and must not wait for itself. An end of a stream that is being
+ * written may wait for consumers: it is interrupted.
+ * Returns: whether no other thread works */
+static gboolean
 wait_idle (GstDatahubDemandSwitch *self)
 {
-  while (self->busy && self->worker != g_thread_self ())
+  gint64 until = g_get_monotonic_time () + PATIENCE;
+  gboolean in_time = TRUE;
+  if (self->worker == g_thread_self ())
+    return TRUE;
+  self->waiting++;
+  if (self->ending)
+    self->ending->funcs->interrupt (self->ending->data, TRUE);
+  while (self->busy && in_time)
+    in_time = g_cond_wait_until (&self->idle, &self->lock, until);
+  while (self->ending)
     g_cond_wait (&self->idle, &self->lock);
+  self->waiting--;
+  return !self->busy;
+}
+
+/* Waited in vain. No lock is held. */
+static void
+warn_busy (GstDatahubDemand *demand)
+{
+  GST_ELEMENT_WARNING (demand->element, RESOURCE, BUSY,
+      ("A source of the DataBlock \"%s\" does not end its change of state. The sink "
+       "goes on without it; look why the source hangs.",
+          demand->client->channel),
+      ("waited %d s", (gint) (PATIENCE / G_USEC_PER_SEC)));
 }
 
 /**
@@ -335,17 +420,19 @@ wait_idle (GstDatahubDemandSwitch *self)
  * @playing: whether its sink plays
  *
  * Only while all members play the sources change. Waits for the end of a change if
- * @playing is FALSE.
+ * @playing is FALSE, for a limited time.
  */
 void
 gst_datahub_demand_switch_allow (GstDatahubDemandSwitch *self,
     GstDatahubDemand *demand, gboolean playing)
 {
+  gboolean idle;
   g_mutex_lock (&self->lock);
   demand->playing = playing;
-  if (!playing)
-    wait_idle (self);
+  idle = playing || wait_idle (self);
   g_mutex_unlock (&self->lock);
+  if (!idle)
+    warn_busy (demand);
   if (playing)
     gst_datahub_demand_switch_kick (self, demand->element);
 }
@@ -356,20 +443,49 @@ gst_datahub_demand_switch_allow (GstDatahubDemandSwitch *self,
  * @demand: a member
  *
  * An EOS is sent to the pipeline. Sources that are on push it. For others, and for
- * those that just change, the sink ends the stream itself. Any thread.
+ * those that just change or have ended, the sink ends the stream itself. Any thread.
  */
 void
 gst_datahub_demand_switch_end (GstDatahubDemandSwitch *self,
     GstDatahubDemand *demand)
 {
   g_mutex_lock (&self->lock);
+  self->ends++;
   if (g_atomic_int_get (&demand->ending) == GST_DATAHUB_END_NONE)
     g_atomic_int_set (&demand->ending,
-        self->busy || !g_atomic_int_get (&demand->running)
-            ? GST_DATAHUB_END_DUE
-            : GST_DATAHUB_END_FLOWS);
+        demand->changing || is_still (demand) ? GST_DATAHUB_END_DUE
+                                              : GST_DATAHUB_END_FLOWS);
   g_mutex_unlock (&self->lock);
   gst_datahub_demand_switch_kick (self, demand->element);
+}
+
+/* The streaming thread committed EOS. Returns: whether it ends only the source */
+gboolean
+gst_datahub_demand_switch_take_eos (GstDatahubDemandSwitch *self,
+    GstDatahubDemand *demand)
+{
+  gboolean taken;
+  g_mutex_lock (&self->lock);
+  taken = g_atomic_int_get (&demand->ending) == GST_DATAHUB_END_NONE;
+  if (taken) {
+    g_atomic_int_set (&demand->drained, TRUE);
+    g_atomic_int_set (&demand->rest, GST_DATAHUB_REST_SILENT);
+  }
+  g_mutex_unlock (&self->lock);
+  return taken;
+}
+
+/* Forgets the stream before, also for consumers that did not read its end. Under the
+ * lock: the next stream does not begin in between. */
+void
+gst_datahub_demand_switch_rewind (GstDatahubDemandSwitch *self,
+    GstDatahubDemand *demand)
+{
+  g_mutex_lock (&self->lock);
+  if (has_member (self, demand)
+      && g_atomic_int_compare_and_exchange (&demand->drained, TRUE, FALSE))
+    demand->funcs->rewind (demand->data);
+  g_mutex_unlock (&self->lock);
 }
 
 /* ---- members ---- */
@@ -424,17 +540,6 @@ gst_datahub_demand_switch_unref (GstDatahubDemandSwitch *self)
   g_free (self);
 }
 
-/* The lock is held. Those that run already are switched off when the sink plays. */
-static void
-hold_stopped (GstDatahubDemandSwitch *self)
-{
-  g_autoptr (GPtrArray) off =
-      gst_datahub_demand_plan_choose_off (self->held, self->members);
-  for (guint i = 0; i < off->len; i++)
-    if (GST_STATE (off->pdata[i]) <= GST_STATE_READY)
-      hold (self, off->pdata[i]);
-}
-
 /**
  * gst_datahub_demand_switch_join:
  * @demand: of a sink that goes to PAUSED, before its sources do
@@ -448,16 +553,21 @@ GstDatahubDemandSwitch *
 gst_datahub_demand_switch_join (GstDatahubDemand *demand)
 {
   GstDatahubDemandSwitch *self;
+  gboolean idle;
   if (!gst_datahub_demand_plan_check (demand))
     return NULL;
   self = get_switch (demand->element);
   g_mutex_lock (&self->lock);
   demand->playing = FALSE;
-  wait_idle (self);
+  idle = wait_idle (self);
   g_ptr_array_add (self->members, demand);
-  hold_stopped (self);
-  note_running (self, demand);
+  if (idle)
+    gst_datahub_demand_sources_hold_stopped (self->held, self->members);
+  if (idle)
+    note_running (self, demand);
   g_mutex_unlock (&self->lock);
+  if (!idle)
+    warn_busy (demand);
   return self;
 }
 
@@ -472,16 +582,17 @@ void
 gst_datahub_demand_switch_leave (GstDatahubDemandSwitch *self,
     GstDatahubDemand *demand)
 {
-  g_autoptr (GPtrArray) chain = NULL;
+  gboolean idle = TRUE;
   g_mutex_lock (&self->lock);
   demand->playing = FALSE;
-  wait_idle (self);
+  if (has_member (self, demand))
+    idle = wait_idle (self);
   g_ptr_array_remove (self->members, demand);
-  chain = gst_datahub_demand_plan_chain (self->members);
-  for (guint i = self->held->len; i-- > 0;)
-    if (!gst_datahub_elements_have (chain, self->held->pdata[i])) {
-      gst_element_set_locked_state (self->held->pdata[i], FALSE);
-      g_ptr_array_remove_index (self->held, i);
-    }
+  if (idle && (!self->busy || self->worker == g_thread_self ()))
+    gst_datahub_demand_sources_let_go (self->held, self->members);
+  else
+    self->left = TRUE;
   g_mutex_unlock (&self->lock);
+  if (!idle)
+    warn_busy (demand);
 }

@@ -19,6 +19,10 @@ void gst_datahub_demand_switch_kick (GstDatahubDemandSwitch *self,
     GstElement *element);
 void gst_datahub_demand_switch_end (GstDatahubDemandSwitch *self,
     GstDatahubDemand *demand);
+gboolean gst_datahub_demand_switch_take_eos (GstDatahubDemandSwitch *self,
+    GstDatahubDemand *demand);
+void gst_datahub_demand_switch_rewind (GstDatahubDemandSwitch *self,
+    GstDatahubDemand *demand);
 
 G_END_DECLS
 

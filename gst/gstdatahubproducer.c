@@ -119,13 +119,15 @@ gst_datahub_producer_leave (GstDatahubProducer *block)
  * @interrupted: whether it holds now
  *
  * UNLOCKED ends every wait for room, of render and, with a spare memory from
- * the heap, of upstream's pool; FLUSHING only the latter. RECONSIDER ends the wait
- * for consumers. Any thread.
+ * the heap, of upstream's pool; FLUSHING only the latter, YIELD only the former.
+ * RECONSIDER ends the wait for consumers. Any thread.
  */
 void
 gst_datahub_producer_set_interrupted (GstDatahubProducer *block,
     GstDatahubProducerInterrupt why, gboolean interrupted)
 {
+  const guint commit =
+      GST_DATAHUB_PRODUCER_UNLOCKED | GST_DATAHUB_PRODUCER_YIELD;
   const guint acquire =
       GST_DATAHUB_PRODUCER_UNLOCKED | GST_DATAHUB_PRODUCER_FLUSHING;
   const guint consumers =
@@ -135,7 +137,7 @@ gst_datahub_producer_set_interrupted (GstDatahubProducer *block,
       interrupted ? block->interrupts | why : block->interrupts & ~(guint) why;
   if (block->producer && !block->closed) {
     datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_COMMIT,
-        (block->interrupts & GST_DATAHUB_PRODUCER_UNLOCKED) != 0);
+        (block->interrupts & commit) != 0);
     datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_CONSUMERS,
         (block->interrupts & consumers) != 0);
     datahub_producer_set_interrupted (block->producer, DATAHUB_WAIT_ACQUIRE,

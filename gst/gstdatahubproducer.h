@@ -15,7 +15,8 @@ typedef enum
 {
   GST_DATAHUB_PRODUCER_UNLOCKED = 1 << 0, /* render must return */
   GST_DATAHUB_PRODUCER_FLUSHING = 1 << 1, /* upstream must get its buffers */
-  GST_DATAHUB_PRODUCER_RECONSIDER = 1 << 2 /* another number of consumers */
+  GST_DATAHUB_PRODUCER_RECONSIDER = 1 << 2, /* another number of consumers */
+  GST_DATAHUB_PRODUCER_YIELD = 1 << 3 /* what is written is tried again later */
 } GstDatahubProducerInterrupt;
 
 GstDatahubProducer *gst_datahub_producer_new (const gchar *channel,

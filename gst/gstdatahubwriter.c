@@ -29,11 +29,20 @@ struct _GstDatahubWriter
   DatahubSlot copies[DATAHUB_MAX_BATCH]; /* loans of this call */
   gsize meta_at[DATAHUB_MAX_BATCH];
   gboolean discont; /* buffers in front of the next one were dropped */
+  gboolean yielding; /* an interrupted wait ends with FLUSHING */
 
   GMutex lock; /* guards the rest; innermost */
   GstDatahubWriterStats stats;
   GstDatahubWriterPosition position;
 };
+
+/* Whether an interrupted wait returns %GST_FLOW_FLUSHING instead of a wait for the
+ * preroll. With the stream lock of the pad. */
+void
+gst_datahub_writer_set_yielding (GstDatahubWriter *writer, gboolean yielding)
+{
+  writer->yielding = yielding;
+}
 
 /**
  * gst_datahub_writer_new:
@@ -149,6 +158,8 @@ flow_of (GstDatahubWriter *writer, DatahubResult result,
     case DATAHUB_OK:
       return GST_FLOW_OK;
     case DATAHUB_INTERRUPTED:
+      if (writer->yielding)
+        return GST_FLOW_FLUSHING;
       flow = gst_base_sink_wait_preroll (GST_BASE_SINK (writer->element));
       return flow == GST_FLOW_OK ? GST_FLOW_CUSTOM_SUCCESS_1 : flow;
     case DATAHUB_CLOSED:

@@ -54,6 +54,9 @@ void gst_datahub_writer_get_stats (GstDatahubWriter *writer,
 GstDatahubWriterPosition gst_datahub_writer_get_position (GstDatahubWriter
         *writer);
 
+void gst_datahub_writer_set_yielding (GstDatahubWriter *writer,
+    gboolean yielding);
+
 GstFlowReturn gst_datahub_writer_write_buffers (GstDatahubWriter *writer,
     const GstDatahubWriterNow *now, GstBuffer **buffers, guint n_buffers);
 GstFlowReturn gst_datahub_writer_write_body (GstDatahubWriter *writer,
