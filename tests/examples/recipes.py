@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,14 +37,16 @@ def recipes():
             yield section.splitlines()[0], lines
 
 
-def missing_elements(lines):
-    """Elements of the lines that are not installed."""
+def missing_parts(lines):
+    """Programs and elements of the lines that are not installed."""
+    programs = {line.split()[0] for line in lines} - {"datahub"}
     words = {word for line in lines if line.startswith("gst-launch")
              for word in re.findall(r"(?:! |^\S+ (?:-e )?)([a-z][a-z0-9_]+)(?= |$)", line)}
     words = {REPLACED.get(word, word) for word in words
              if not word.startswith("datahub")}
-    return sorted(word for word in words if subprocess.run(
-        ["gst-inspect-1.0", word], stdout=subprocess.DEVNULL).returncode)
+    return sorted([name for name in programs if not shutil.which(name)]
+                  + [word for word in words if subprocess.run(
+                      ["gst-inspect-1.0", word], stdout=subprocess.DEVNULL).returncode])
 
 
 def ends_itself(line):
@@ -160,9 +163,9 @@ def cook(kitchen, lines):
 
 def serve(number, title, lines):
     """Whether the recipe works, or cannot be tried here."""
-    missing = missing_elements(lines)
+    missing = missing_parts(lines)
     if missing:
-        print(f"ok {number} - {title} # SKIP no element {', '.join(missing)}")
+        print(f"ok {number} - {title} # SKIP no {', '.join(missing)}")
         return True
     kitchen = Kitchen()
     try:

@@ -236,15 +236,26 @@ expect_line (GDataInputStream *lines, const gchar *word)
   g_free (line);
 }
 
+/* NULL: the package with the tool is not installed; or the plugin needs a sanitizer,
+ * which a program of another build does not have. */
+static GSubprocess *
+start_tool (void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return NULL;
+#else
+  return g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL,
+      "gst-device-monitor-1.0", "-f", "Video/Source/DataHub", NULL);
+#endif
+}
+
 GST_START_TEST (gst_device_monitor_follows_blocks)
 {
-  g_autoptr (GSubprocess) tool =
-      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL,
-          "gst-device-monitor-1.0", "-f", "Video/Source/DataHub", NULL);
+  g_autoptr (GSubprocess) tool = start_tool ();
   g_autoptr (GDataInputStream) lines = NULL;
   GstHarness *sink;
   if (!tool)
-    return; /* the package with the tool is not installed */
+    return;
   lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (tool));
   expect_line (lines, "Monitoring devices");
   sink = gray_sink_playing ();
