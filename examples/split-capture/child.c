@@ -19,11 +19,14 @@ struct _Child
   gpointer ended_data;
 };
 
+/* The child ends with its parent, also with one that ended before the request. */
 static void
-set_up_child (gpointer user_data)
+set_up_child (gpointer parent)
 {
   setpgid (0, 0);
   prctl (PR_SET_PDEATHSIG, SIGINT);
+  if (getppid () != GPOINTER_TO_INT (parent))
+    _exit (1);
 }
 
 static void
@@ -92,7 +95,8 @@ child_start (const char *title, const gchar *const *argv, ChildEnded ended,
   GSubprocess *process;
   Child *child;
 
-  g_subprocess_launcher_set_child_setup (launcher, set_up_child, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, set_up_child,
+      GINT_TO_POINTER (getpid ()), NULL);
   process = g_subprocess_launcher_spawnv (launcher, argv, error);
   if (!process)
     return NULL;

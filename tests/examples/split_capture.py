@@ -130,7 +130,23 @@ class Run:
         print(done.stdout, done.stderr)
         check(done.returncode == 0, "the picture differs")
 
+    def processes(self):
+        """Those that have the name of this run among their arguments."""
+        name = f"split{self.process.pid}".encode()
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if name in path.read_bytes().split(b"\0"):
+                    found.append(path.parent.name)
+            except OSError:
+                pass  # it ended
+        return found
+
     def nothing_left(self):
+        end = time.monotonic() + LIMIT
+        while self.processes() and time.monotonic() < end:
+            time.sleep(0.05)  # the kernel ends them just after their parent
+        check(not self.processes(), f"still running: {self.processes()}")
         left = os.listdir(self.shm)
         check(not left, f"left in shared memory: {left}")
 

@@ -217,7 +217,7 @@ until_both_keep (DatahubProducer *producer, DatahubConsumer *other,
     commit_buffer (producer, i, 1000);
     expect_buffer (other, i++, 1000);
     CHECK_INT (check_now_ns () - start, <, (uint64_t) SOON);
-    usleep (1000); /* the interval of the camera */
+    usleep (1000); /* time is the load: the interval of a camera */
   }
   return i;
 }
